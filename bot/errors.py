@@ -1,0 +1,30 @@
+"""The errors of oibot. The tree is flat on purpose:
+
+BotError
+├── ConfigError    settings or files of the operator; caught by `cli`, shown, exit code 1
+├── PayloadError   a venue or chat server sent what we cannot read; caught around one message in a shell, counted
+├── FeedError      a feed cannot go on as it is; caught by its shell, which decides to wait or to give up
+└── StorageError   the database refused; caught by the committer and by `cli`
+
+Expected outcomes are values, not exceptions. A message says what was expected, what was found, where, and what to do.
+"""
+
+
+class BotError(Exception):
+    """Root of what oibot raises on purpose."""
+
+
+class ConfigError(BotError):
+    """The operator's settings or files are wrong."""
+
+
+class PayloadError(BotError):
+    """Bytes from outside that do not have the documented form."""
+
+
+class FeedError(BotError):
+    """A feed cannot continue as it is."""
+
+
+class StorageError(BotError):
+    """The database refused an operation."""

@@ -1,0 +1,101 @@
+"""Log set-up: readable lines on a terminal, JSON otherwise, and no secret in either.
+
+Event names are constant strings of the form `noun.verb_past` (`feed.reconnected`, `alert.fired`); values travel as
+keys with units. Redaction is the last processor before rendering and covers standard-library loggers too.
+"""
+
+import logging
+import re
+import sys
+from collections.abc import Mapping, MutableMapping
+from typing import Any, TextIO
+
+import structlog
+
+# Bot tokens (the word boundary is left out on purpose: `/bot123:…` has none), Discord webhooks, proxy passwords.
+_SECRETS = (
+    (re.compile(r"\d{6,12}:[\w-]{30,}"), "***token***"),
+    (re.compile(r"(/webhooks/\d+/)[\w-]+"), r"\1***"),
+    (re.compile(r"(://[^/\s:@]+:)[^/\s@]+@"), r"\1***@"),
+)
+
+# httpx logs each URL with the bot token at INFO; aiosqlite logs every statement at DEBUG.
+_QUIET = ("httpx", "httpcore", "telegram", "aiosqlite", "asyncio", "websockets", "aiohttp.access")
+
+
+def redact(text: str) -> str:
+    """Replace what looks like a bot token, a webhook's secret or a password in a URL."""
+    for pattern, replacement in _SECRETS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def _redact_value(value: Any) -> Any:
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, Mapping):
+        return {k: _redact_value(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_redact_value(v) for v in value]
+    if isinstance(value, (int, float, bool, type(None))):
+        return value
+    return redact(str(value))
+
+
+def _redact_event(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for key, value in event.items():
+        if key not in {"exc_info", "_record", "_from_structlog"}:
+            event[key] = _redact_value(value)
+    return event
+
+
+class _RedactingFormatter(structlog.stdlib.ProcessorFormatter):
+    """A second net below the processors: tracebacks are rendered last and pass here too."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))
+
+
+def set_up(*, level: str = "INFO", fmt: str = "auto", stream: TextIO | None = None) -> None:
+    """Configure structlog and the root logger. `fmt` is `auto`, `console` or `json`."""
+    out = stream if stream is not None else sys.stderr
+    as_json = fmt == "json" or (fmt == "auto" and not out.isatty())
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _redact_event,
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    final: list[Any] = (
+        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
+        if as_json
+        else [structlog.dev.ConsoleRenderer(colors=out.isatty())]
+    )
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(
+        _RedactingFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *final],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+
+
+def get(component: str) -> structlog.stdlib.BoundLogger:
+    """Return the logger of one component."""
+    logger: structlog.stdlib.BoundLogger = structlog.get_logger(component).bind(component=component)
+    return logger

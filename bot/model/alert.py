@@ -1,0 +1,104 @@
+"""Alerts: the living state of a rule on an instrument, and what changes in it."""
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bot.model.view import AlertView
+
+_CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+class State(StrEnum):
+    """Where an alert stands. `resolved` and `closed` are inactive with a time and a reason."""
+
+    INACTIVE = "inactive"
+    PENDING = "pending"
+    FIRING = "firing"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+
+
+class TellKind(StrEnum):
+    """What is told of an alert."""
+
+    FIRE = "fire"
+    ESCALATE = "escalate"
+    REPEAT = "repeat"
+    END = "end"
+    CLOSE = "close"
+
+
+def alert_key(rule_id: str, instrument: str, fired_ms: int) -> str:
+    """Full key of one firing: hex SHA-256 over rule id, instrument key (`*` per market) and firing time."""
+    return hashlib.sha256(f"{rule_id}\n{instrument}\n{fired_ms}".encode()).hexdigest()
+
+
+def short_id(key: str) -> str:
+    """Eight characters of Crockford base32 for people: `#7q4mk2px` without the mark."""
+    number = int(key[:10], 16)  # 40 bits = 8 characters of 5
+    return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(35, -1, -5))
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRecord:
+    """The stored state of one rule on one instrument. Times are venue epoch ms; 0 or None where nothing happened."""
+
+    rule_id: str
+    instrument: str
+    """`Instrument.key`, or `*` for `per: market`."""
+    condition: str
+    """Hash of what defines the alert's life (`when`, `clear`); another hash means the state starts afresh."""
+    state: State
+    """`INACTIVE`, `PENDING` or `FIRING`."""
+    held_ms: int = 0
+    pending_since_ms: int = 0
+    fired_ms: int = 0
+    cooldown_until_ms: int = 0
+    key: str = ""
+    """Of the current or last firing."""
+    value: float | None = None
+    """When it fired."""
+    peak: float | None = None
+    """Farthest from the threshold while firing."""
+    told_value: float | None = None
+    told_ms: int = 0
+    n_told: int = 0
+    """How many times this firing was told; numbers escalations and repeats."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One change of state, as stored, replayed and explained."""
+
+    rule_id: str
+    venue: str
+    symbol: str
+    """`*` for `per: market`."""
+    state: State
+    at_ms: int
+    value: float | None
+    key: str
+    """Of the firing; for `pending` the empty string."""
+    reason: str = ""
+    """Why a firing was closed without its condition ending."""
+
+    @property
+    def id(self) -> str:
+        return short_id(self.key) if self.key else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One fact to tell, before it is routed to destinations."""
+
+    key: str
+    kind: TellKind
+    n: int
+    """Counts the escalations and repeats of one firing; 0 for fire and end."""
+    rule_id: str
+    instrument: str
+    severity: str
+    notify: tuple[str, ...]
+    at_ms: int
+    view: AlertView

@@ -1,0 +1,74 @@
+"""Answers to people's questions, as values. Chat fronts lay them out."""
+
+from dataclasses import dataclass
+
+from bot.model.view import Move
+
+CARD_WINDOWS_MS = (300_000, 900_000, 3_600_000, 14_400_000, 86_400_000)
+"""5 m, 15 m, 1 h, 4 h, 24 h."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstrumentCard:
+    """One instrument now. None means unknown."""
+
+    venue: str
+    symbol: str
+    base: str
+    quote: str
+    status: str
+    at_ms: int
+    price: float | None
+    price_age_ms: int | None
+    index: float | None
+    funding: float | None
+    funding_interval_h: float
+    next_funding_ms: int | None
+    oi: float | None
+    oi_usd: float | None
+    oi_age_ms: int | None
+    oi_rank: int | None
+    """1 is the largest `oi_usd` of all instruments."""
+    volume_24h: float | None
+    low_24h: float | None
+    high_24h: float | None
+    price_moves: tuple[Move, ...]
+    """One per `CARD_WINDOWS_MS`."""
+    oi_moves: tuple[Move, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FeedHealth:
+    """One feed as people see it."""
+
+    feed: str
+    live: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class BotStatus:
+    """The bot now, in plain figures."""
+
+    version: str
+    uptime_s: float
+    n_instruments: int
+    n_price_fresh: int
+    price_age_ms: int | None
+    """Of the median instrument."""
+    n_oi_fresh: int
+    oi_slowest_ms: int | None
+    """Age of the oldest sample among the fresh."""
+    weight_share: float | None
+    """Used share of the venue's pool in this minute."""
+    banned_until_ms: int | None
+    feeds: tuple[FeedHealth, ...]
+    n_rules: int
+    n_firing: int
+    n_pending: int
+    n_alerts_today: int
+    n_outbox: int
+    rss_mb: float
+    disk_free_gb: float
+    warming: str
+    """What is still being filled after a start; empty when nothing is."""

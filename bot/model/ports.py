@@ -1,0 +1,134 @@
+"""Ports: what one room needs of another. `app.wiring` fills them; siblings never import each other."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from bot.model.alert import AlertRecord, Transition
+from bot.model.cards import BotStatus, InstrumentCard
+from bot.model.instrument import Instrument
+from bot.model.outbox import Message, OutboxRow, Outcome
+from bot.model.updates import Update
+
+
+class Sink(Protocol):
+    """Where feeds put what they learn. Never blocks and never raises."""
+
+    def put(self, update: Update) -> None: ...
+
+
+class Rows(Protocol):
+    """Which row an instrument has. Filled by the market, read by the feeds."""
+
+    @property
+    def generation(self) -> int:
+        """Grows whenever a symbol gains, loses or changes its row; cached rows are valid within one generation."""
+        ...
+
+    def row(self, symbol: str) -> int | None:
+        """Row of a venue symbol, or None for one that is not tracked."""
+        ...
+
+    def instruments(self) -> Sequence[tuple[int, Instrument]]:
+        """All tracked instruments with their rows."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PollNeed:
+    """How fresh the open interest of an instrument should be, and how much it matters."""
+
+    row: int
+    symbol: str
+    volume_24h: float
+    oi_usd: float
+    max_interval_ms: int | None
+    """From the shortest window of a rule in whose scope it is; None when no rule asks."""
+    watched: bool
+    """Someone looks at it: a firing alert, a chat alert, a pin."""
+    trading: bool
+
+
+class PollPlan(Protocol):
+    """What the poller asks the engine about, about once a minute."""
+
+    def needs(self) -> Sequence[PollNeed]: ...
+
+
+class KeyValues(Protocol):
+    """Small things that must survive a restart: bans, used weights, the Telegram offset."""
+
+    async def get(self, key: str) -> str | None: ...
+
+    async def put(self, key: str, value: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What one tick changes, stored in one transaction."""
+
+    records: tuple[AlertRecord, ...]
+    transitions: tuple[Transition, ...]
+    rows: tuple[OutboxRow, ...]
+
+
+class AlertStore(Protocol):
+    """Alert state, transitions and outbox rows, written together."""
+
+    async def commit(self, change: Commit) -> None:
+        """Store all of it or nothing. A row or transition that exists already is left as it is."""
+        ...
+
+    async def load(self) -> list[AlertRecord]: ...
+
+    async def transitions(
+        self, *, rule_id: str | None = None, instrument: str | None = None, since_ms: int = 0, limit: int = 100
+    ) -> list[Transition]:
+        """Newest first. `instrument` is an instrument key, or `*`."""
+        ...
+
+
+class Outbox(Protocol):
+    """The durable queue between what happened and who is told."""
+
+    async def waiting(self, destination: str, *, now_ms: int, limit: int) -> list[OutboxRow]:
+        """Rows not in a message yet, and rows of messages that are due again, oldest first."""
+        ...
+
+    async def begin(self, message: Message) -> None:
+        """Note that an attempt starts, before the first byte leaves."""
+        ...
+
+    async def settle(self, message: Message, outcome: Outcome, *, now_ms: int) -> None:
+        """Note what came of it: delivered, due again at `now_ms + after_s`, or buried with its reason."""
+        ...
+
+    async def message_of(self, key: str, kind: str, destination: str) -> Message | None:
+        """The delivered message that carries the row of that alert and kind; None while there is none."""
+        ...
+
+    async def recover(self, *, now_ms: int) -> int:
+        """At start: attempts that never settled become due again. Returns how many."""
+        ...
+
+    async def counts(self) -> dict[str, int]:
+        """Rows by state: `waiting`, `sending`, `delivered`, `buried`."""
+        ...
+
+    async def next_due_ms(self, destination: str) -> int | None:
+        """When the next row of a destination is due; None when nothing waits."""
+        ...
+
+
+class MarketReader(Protocol):
+    """What chat may ask of the market."""
+
+    def instruments(self) -> Sequence[Instrument]: ...
+
+    def card(self, key: str) -> InstrumentCard | None: ...
+
+
+class StatusReader(Protocol):
+    """What chat may ask of the bot."""
+
+    async def status(self) -> BotStatus: ...
