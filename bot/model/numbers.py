@@ -1,0 +1,183 @@
+"""How numbers and times are written for people. Pure text: no colour, no markup, no escaping needed.
+
+Every function takes None or a value that is not finite and answers `–`. Nothing is ever written in scientific
+notation; a negative number carries the real minus `−` (U+2212), so that `−0.02%` and `+0.02%` are equally wide.
+Ratios are fractions (0.05 is 5 %), times UTC epoch milliseconds, durations milliseconds.
+"""
+
+import math
+from datetime import UTC, datetime
+from decimal import Decimal
+
+UNKNOWN = "–"
+MINUS = "−"
+
+PRICE_DEAD_ZONE = 0.0015
+"""Below this share a price change counts as flat."""
+OI_DEAD_ZONE = 0.01
+"""Below this share a change of open interest counts as flat."""
+
+_SECOND_MS = 1_000
+_MINUTE_MS = 60_000
+_HOUR_MS = 3_600_000
+_DAY_MS = 86_400_000
+_SUFFIXES = ("", "k", "M", "B", "T")
+_READINGS = {
+    (1, 1): "new longs are opening",
+    (1, 0): "few new positions behind this move",
+    (1, -1): "shorts are closing; the move may tire",
+    (0, 1): "positions build, no direction yet",
+    (0, -1): "positions close quietly",
+    (-1, 1): "new shorts are opening",
+    (-1, 0): "few new positions behind this move",
+    (-1, -1): "longs are closing or being liquidated",
+}
+_WORDS = {1: "up", 0: "flat", -1: "down"}
+
+
+def _known(x: float | None) -> float | None:
+    return x if x is not None and math.isfinite(x) else None
+
+
+def _fixed(x: float, digits: int) -> str:
+    """Fixed notation with thousands separators; zero has no sign."""
+    text = f"{abs(x):,.{digits}f}"
+    return MINUS + text if x < 0 and text.strip("0.,") else text
+
+
+def _strip(text: str, keep: int) -> str:
+    """Drop trailing zeros but keep that many decimals."""
+    whole, point, decimals = text.partition(".")
+    decimals = decimals.rstrip("0").ljust(keep, "0")
+    return whole + point + decimals if decimals else whole
+
+
+def _decimals_of(tick: float) -> int:
+    exponent = Decimal(repr(tick)).normalize().as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
+
+
+def price(x: float | None, tick: float = 0) -> str:
+    """A price as traders read it: `92,361`, `4,012.35`, `0.00001234`. With a tick size, its number of decimals."""
+    known = _known(x)
+    if known is None:
+        return UNKNOWN
+    if tick > 0 and math.isfinite(tick):
+        return _fixed(known, min(_decimals_of(tick), 16))
+    size = abs(known)
+    if size >= 10_000:
+        return _fixed(known, 0)
+    if size >= 100 or size == 0:
+        return _fixed(known, 2)
+    if size >= 1:
+        return _strip(_fixed(known, 4), 2)
+    leading_zeros = -math.floor(math.log10(size)) - 1
+    return _strip(_fixed(known, min(leading_zeros + 4, 20)), 2)
+
+
+def amount(x: float | None) -> str:
+    """A quantity in three digits: `93.6k`, `8.72B`, `512`, `0.0135`."""
+    known = _known(x)
+    if known is None:
+        return UNKNOWN
+    size = abs(known)
+    if size < 999.5:
+        if size == 0:
+            return "0"
+        digits = max(0, 2 - math.floor(math.log10(size)))
+        return _strip(_fixed(known, min(digits, 12)), 0)
+    step = 0
+    while size >= 999.5 and step < len(_SUFFIXES) - 1:
+        size /= 1000
+        known /= 1000
+        step += 1
+    digits = 2 if size < 9.995 else 1 if size < 99.95 else 0
+    return _fixed(known, digits) + _SUFFIXES[step]
+
+
+def usd(x: float | None) -> str:
+    """An amount of dollars: `$8.72B`, `−$1.30M`."""
+    text = amount(x)
+    if text == UNKNOWN:
+        return text
+    return f"{MINUS}${text[1:]}" if text.startswith(MINUS) else f"${text}"
+
+
+def percent(ratio: float | None, *, sign: bool = True, digits: int | None = None) -> str:
+    """A fraction as percent: `+6.06%`, `−0.0081%`. Without `digits`, as many as its size asks for."""
+    known = _known(ratio)
+    if known is None:
+        return UNKNOWN
+    value = known * 100
+    if digits is None:
+        size = abs(value)
+        digits = 0 if size >= 1000 else 1 if size >= 100 else 2 if size >= 0.1 or size == 0 else 4
+    text = _fixed(value, digits)
+    plus = "+" if sign and value > 0 and text.strip("0.,") else ""
+    return f"{plus}{text}%"
+
+
+def duration(ms: float | None) -> str:
+    """A length of time in at most two units: `12 s`, `15m`, `1h 29m`, `2d 3h`. Parts below the second unit are cut."""
+    known = _known(ms)
+    if known is None:
+        return UNKNOWN
+    size = int(abs(known))
+    mark = MINUS if known <= -_SECOND_MS else ""
+    if size < _MINUTE_MS:
+        return f"{mark}{size // _SECOND_MS} s"
+    for unit_ms, name, sub_ms, sub_name in ((_DAY_MS, "d", _HOUR_MS, "h"), (_HOUR_MS, "h", _MINUTE_MS, "m")):
+        if size >= unit_ms:
+            rest = size % unit_ms // sub_ms
+            return f"{mark}{size // unit_ms}{name}" + (f" {rest}{sub_name}" if rest else "")
+    return f"{mark}{size // _MINUTE_MS}m"
+
+
+def window(ms: float | None) -> str:
+    """A window as rules write it: `15m`, `4h`, `1d`, `90s`: the largest unit that divides it."""
+    known = _known(ms)
+    if known is None:
+        return UNKNOWN
+    size = int(known)
+    for unit_ms, name in ((_DAY_MS, "d"), (_HOUR_MS, "h"), (_MINUTE_MS, "m")):
+        if size >= unit_ms and size % unit_ms == 0:
+            return f"{size // unit_ms}{name}"
+    return f"{_strip(_fixed(size / _SECOND_MS, 3), 0)}s"
+
+
+def clock_time(ms: float | None) -> str:
+    """A time of day: `14:31 UTC`."""
+    known = _known(ms)
+    if known is None:
+        return UNKNOWN
+    try:
+        return datetime.fromtimestamp(known / 1000, UTC).strftime("%H:%M UTC")
+    except (ValueError, OverflowError, OSError):
+        return UNKNOWN
+
+
+def ago(ms: float | None) -> str:
+    """An age: `12 s ago`, `15m ago`, `just now` under a second."""
+    known = _known(ms)
+    if known is None:
+        return UNKNOWN
+    return "just now" if known < _SECOND_MS else f"{duration(known)} ago"
+
+
+def _direction(change: float, dead_zone: float) -> int:
+    if abs(change) < dead_zone:
+        return 0
+    return 1 if change > 0 else -1
+
+
+def reading(price_change: float | None, oi_change: float | None) -> str | None:
+    """What price and open interest together usually mean, in one line; None when either is unknown or both are flat.
+
+    Open interest cannot show who is behind a move, so the line states the usual reading and no bet.
+    """
+    price_ratio, oi_ratio = _known(price_change), _known(oi_change)
+    if price_ratio is None or oi_ratio is None:
+        return None
+    quadrant = (_direction(price_ratio, PRICE_DEAD_ZONE), _direction(oi_ratio, OI_DEAD_ZONE))
+    text = _READINGS.get(quadrant)
+    return f"Price {_WORDS[quadrant[0]]} + OI {_WORDS[quadrant[1]]}: {text}." if text else None
