@@ -105,10 +105,9 @@ def usd(x: float | None) -> str:
 
 def percent(ratio: float | None, *, sign: bool = True, digits: int | None = None) -> str:
     """A fraction as percent: `+6.06%`, `−0.0081%`. Without `digits`, as many as its size asks for."""
-    known = _known(ratio)
-    if known is None:
+    value = _known(None if ratio is None else ratio * 100)
+    if value is None:
         return UNKNOWN
-    value = known * 100
     if digits is None:
         size = abs(value)
         digits = 0 if size >= 1000 else 1 if size >= 100 else 2 if size >= 0.1 or size == 0 else 4
