@@ -1,0 +1,108 @@
+"""A rule as the rest of the bot sees it: frozen, checked, with every default filled in.
+
+`loader` builds rules from YAML and chat builds them from commands; nobody else reads rule text. Times are in
+milliseconds, ratios are fractions, money is in the quote currency. A `Rule` that exists is valid: its expressions
+parsed, its types agree, its windows are allowed.
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from bot.model.instrument import Kind
+from bot.rules.ast import Compare, Expr, Not, comparisons, text
+
+Severity = Literal["info", "warning", "critical"]
+Per = Literal["symbol", "market"]
+TopBy = Literal["oi_usd", "volume_24h"]
+
+DEFAULT_COOLDOWN_MS: Final = 900_000
+DEFAULT_NOTIFY: Final = ("main",)
+
+KEYS_WITHOUT_EFFECT: Final[dict[str, str]] = {
+    "inhibits": "rules do not mute each other yet",
+    "message": "alerts use the built-in layout",
+    "chart": "alerts carry no chart yet",
+    "tags": "alerts are routed by notify alone",
+    "silent": "alerts always make their usual sound",
+}
+"""Keys that are read but change nothing yet, each with what happens instead; `lint` warns of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which instruments a rule looks at. Empty tuples of names mean any; `types` and `quotes` are never empty."""
+
+    symbols: tuple[str, ...] = ()
+    """Globs over the venue's symbol, such as `BTC*`."""
+    exclude: tuple[str, ...] = ()
+    """Globs; wins over `symbols`."""
+    venues: tuple[str, ...] = ()
+    types: tuple[Kind, ...] = ("perpetual",)
+    quotes: tuple[str, ...] = ("USDT",)
+    top: int | None = None
+    """Only the N largest `by`."""
+    by: TopBy = "oi_usd"
+    min_oi_usd: float | None = None
+    min_volume_24h: float | None = None
+
+    @property
+    def is_ranked(self) -> bool:
+        """Whether membership depends on data and is taken anew each hour."""
+        return self.top is not None or self.min_oi_usd is not None or self.min_volume_24h is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule; each field is the key of the same name in a rule file."""
+
+    id: str
+    when: Expr
+    name: str = ""
+    """Shown to people; `id` where it was left out (the loader fills it in)."""
+    enabled: bool = True
+    scope: Scope = field(default_factory=Scope)
+    per: Per = "symbol"
+    clear: Expr | None = None
+    """None means `not when`; see `end`."""
+    for_ms: int = 0
+    cooldown_ms: int = DEFAULT_COOLDOWN_MS
+    repeat_ms: int | None = None
+    """None: not told again while firing."""
+    escalate: float | None = None
+    """In the unit of the value (3% is 0.03); None: off."""
+    value: Expr | None = None
+    """None: left side of the first comparison in `when` that is true."""
+    once: bool = False
+    severity: Severity = "warning"
+    notify: tuple[str, ...] = DEFAULT_NOTIFY
+    tags: tuple[str, ...] = ()
+    silent: bool = False
+    chart: bool = True
+    message: str | None = None
+    inhibits: tuple[str, ...] = ()
+
+    @property
+    def end(self) -> Expr:
+        """The condition that ends the alert, together with a false `when`."""
+        return self.clear if self.clear is not None else Not(self.when)
+
+    @property
+    def title(self) -> str:
+        return self.name or self.id
+
+    @property
+    def condition_hash(self) -> str:
+        """Of what defines the alert's life; another hash means that stored state starts afresh. 16 hex digits."""
+        return condition_hash(self.when, self.clear)
+
+    @property
+    def comparisons(self) -> tuple[Compare, ...]:
+        """Of `when`, in reading order; the first true one gives the value and the threshold."""
+        return comparisons(self.when)
+
+
+def condition_hash(when: Expr, clear: Expr | None) -> str:
+    """Over the canonical texts, so that spelling, spaces and comments do not count."""
+    canonical = f"{text(when)}\n{text(clear) if clear is not None else ''}"
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
