@@ -1,0 +1,140 @@
+"""Which instruments are tracked, and the stable row of each.
+
+A row number is the column of every array in the market. It is stable while the instrument lives; when it leaves the
+venue the row is free for a later listing, whose windows start empty. A symbol that comes back with another onboard
+time is a new instrument: old history in its window would make a false jump.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from bot.model.instrument import Instrument
+
+GONE = frozenset({"SETTLING", "CLOSE", "DELIVERED", "DELIVERING", "PRE_SETTLE"})
+"""Venue statuses of a contract that will not trade again. Any other status but TRADING is a halt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """What a list or a change did: rows that appeared, disappeared, and changed in place."""
+
+    added: tuple[int, ...] = ()
+    removed: tuple[tuple[int, Instrument], ...] = ()
+    changed: tuple[int, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.removed or self.changed)
+
+
+class VenueRows:
+    """The `Rows` port for one venue."""
+
+    def __init__(self, universe: "Universe", venue: str) -> None:
+        self._universe = universe
+        self._venue = venue
+
+    @property
+    def generation(self) -> int:
+        return self._universe.generation
+
+    def row(self, symbol: str) -> int | None:
+        return self._universe.row(f"{self._venue}:{symbol}")
+
+    def instruments(self) -> Sequence[tuple[int, Instrument]]:
+        return [(row, i) for row, i in self._universe.items() if i.venue == self._venue]
+
+
+class Universe:
+    """All tracked instruments of all venues."""
+
+    def __init__(self) -> None:
+        self.generation = 0
+        self._by_row: list[Instrument | None] = []
+        self._row_of: dict[str, int] = {}
+        self._free: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self._row_of)
+
+    @property
+    def n_rows(self) -> int:
+        """One past the highest row ever used."""
+        return len(self._by_row)
+
+    def row(self, key: str) -> int | None:
+        return self._row_of.get(key)
+
+    def at(self, row: int) -> Instrument | None:
+        """The instrument of a row; None for a free one."""
+        return self._by_row[row] if row < len(self._by_row) else None
+
+    def items(self) -> Iterable[tuple[int, Instrument]]:
+        """Tracked instruments with their rows, in row order."""
+        return ((row, i) for row, i in enumerate(self._by_row) if i is not None)
+
+    def venue(self, venue: str) -> VenueRows:
+        return VenueRows(self, venue)
+
+    def apply_list(self, venue: str, instruments: Sequence[Instrument]) -> Diff:
+        """Take a venue's full list: what is not in it, or is gone by its status, is removed."""
+        listed = {i.key: i for i in instruments}
+        removed = [
+            self._remove(row)
+            for row, known in list(self.items())
+            if known.venue == venue and (known.key not in listed or listed[known.key].status in GONE)
+        ]
+        added: list[int] = []
+        changed: list[int] = []
+        for instrument in instruments:
+            self._merge(instrument, added, removed, changed)
+        return self._bump(Diff(tuple(added), tuple(removed), tuple(changed)))
+
+    def apply_change(self, instrument: Instrument) -> Diff:
+        """Take news of one contract."""
+        added: list[int] = []
+        removed: list[tuple[int, Instrument]] = []
+        changed: list[int] = []
+        self._merge(instrument, added, removed, changed)
+        return self._bump(Diff(tuple(added), tuple(removed), tuple(changed)))
+
+    def _merge(
+        self,
+        instrument: Instrument,
+        added: list[int],
+        removed: list[tuple[int, Instrument]],
+        changed: list[int],
+    ) -> None:
+        row = self._row_of.get(instrument.key)
+        if row is not None:
+            known = self._by_row[row]
+            if instrument.status in GONE or (known is not None and known.onboard_ms != instrument.onboard_ms):
+                removed.append(self._remove(row))
+                row = None
+            elif known != instrument:
+                self._by_row[row] = instrument
+                changed.append(row)
+        if row is None and instrument.is_trading:
+            added.append(self._add(instrument))
+
+    def _add(self, instrument: Instrument) -> int:
+        if self._free:
+            row = self._free.pop()
+            self._by_row[row] = instrument
+        else:
+            row = len(self._by_row)
+            self._by_row.append(instrument)
+        self._row_of[instrument.key] = row
+        return row
+
+    def _remove(self, row: int) -> tuple[int, Instrument]:
+        instrument = self._by_row[row]
+        assert instrument is not None
+        self._by_row[row] = None
+        del self._row_of[instrument.key]
+        self._free.append(row)
+        return row, instrument
+
+    def _bump(self, diff: Diff) -> Diff:
+        if diff:
+            self.generation += 1
+        return diff
