@@ -88,7 +88,11 @@ class Market:
         if self.fine_ms == self.coarse_ms:
             fine, coarse = max(fine, coarse), 0
         extra = self._n_block + 2
-        steps = [(step, length // step + extra) for step, length in ((self.fine_ms, fine), (self.coarse_ms, coarse)) if length]
+        steps = [
+            (step, length // step + extra)
+            for step, length in ((self.fine_ms, fine), (self.coarse_ms, coarse))
+            if length
+        ]
         return tuple(steps)
 
     @property

@@ -23,7 +23,8 @@ U16 = npt.NDArray[np.uint16]
 
 def hundredths(time_ms: I64) -> I64:
     """The hundredth of a second, rounded up, to which a sample belongs. Grid points are whole seconds, so a sample
-    stays on its side of every grid point."""
+    stays on its side of every grid point.
+    """
     result: I64 = -(-time_ms // AGE_UNIT_MS)
     return result
 
@@ -36,7 +37,7 @@ class Ring:
         self.n_slots = n_slots
         self.newest_ms: int | None = None
         self._dtype = np.dtype(dtype)
-        self._value: Values = np.full((n_slots, n_rows), np.nan, dtype=self._dtype)
+        self._value: Any = np.full((n_slots, n_rows), np.nan, dtype=self._dtype)
         self._age: U16 = np.full((n_slots, n_rows), NO_AGE, dtype=np.uint16)
 
     @property

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from bot.market.gauge import NEVER_MS
 from bot.market.market import FIRST_PRICE_MS, HOUR_MS, PARTS, Market, Moment
-from bot.market.ring import NO_AGE, AGE_UNIT_MS, Ring
+from bot.market.ring import AGE_UNIT_MS, NO_AGE, Ring
 from bot.model.updates import F64, I64
 
 KNOWN_SHARE: Final = 0.8
@@ -60,7 +60,8 @@ class View:
     def age(self, series: str) -> F64:
         """Milliseconds since the newest sample, or since the subscription where none has come."""
         ages = [self._raw_age(name) for name in PARTS[series]]
-        return np.maximum.reduce(ages)
+        oldest: F64 = np.maximum.reduce(ages)
+        return oldest
 
     def stale(self, series: str) -> Tri:
         """True where the newest sample is older than its successor's validity would be. Never unknown."""

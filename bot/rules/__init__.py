@@ -1,6 +1,6 @@
-"""YAML and chat text -> compiled conditions -> evaluations. Synchronous.
+"""YAML and chat text -> conditions -> evaluations. Synchronous.
 
-Promises: a rule that cannot be read is told with file, line, column and a suggestion, and never stops the others; a
-condition is true, false or unknown, and unknown is never guessed away. Never reads a clock, never awaits, never runs
-anything a rule file says except the listed functions.
+Promises: one condition means one thing wherever it came from; all problems of all files are told at once; a condition
+over missing data is unknown, never true and never false. Knows the market only through its view, and knows nothing of
+alerts, destinations or files being watched.
 """

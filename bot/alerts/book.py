@@ -1,0 +1,300 @@
+"""The book of all alerts: walks the cells whose truth matters, keeps their numbers, says what changed.
+
+It is given, per rule, truths of shape (T, N) and ways to ask for a value; it visits only ticks and instruments where
+`when` is true or an alert is alive, so a quiet market costs next to nothing.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from bot.alerts.lifecycle import TRUE, Cell, Policy, Step, step
+from bot.model.alert import AlertRecord, State, TellKind, alert_key
+from bot.model.instrument import MARKET
+
+Tri = npt.NDArray[np.int8]
+Mask = npt.NDArray[np.bool_]
+I64 = npt.NDArray[np.int64]
+
+
+class Reading(Protocol):
+    """A measured value, as the rules give it."""
+
+    @property
+    def value(self) -> float | None: ...
+
+    @property
+    def direction(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RuleTruth:
+    """One rule at T ticks."""
+
+    rule_id: str
+    when: Tri
+    clear: Tri
+    members: Mask
+    measure: Callable[[int, int], Reading]
+    """(t, row) -> value."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ticks:
+    """What all rules share at T ticks."""
+
+    now_ms: I64
+    oi_ms: I64
+    """(T, N): time of the newest open-interest sample."""
+    oi_interval_ms: I64
+    """(N,): interval at which open interest comes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something happened to an alert."""
+
+    t: int
+    """Position in the block."""
+    rule_id: str
+    row: int
+    """0 for `per: market`."""
+    instrument: str
+    """Instrument key, or `*`."""
+    at_ms: int
+    state: State | None
+    """The transition, if it is one; escalations and repeats are not."""
+    tell: TellKind | None
+    key: str
+    value: float | None
+    value_before: float | None = None
+    peak: float | None = None
+    fired_ms: int = 0
+    n: int = 0
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class _Alert:
+    """One cell with its numbers."""
+
+    cell: Cell
+    instrument: str
+    key: str = ""
+    value: float | None = None
+    peak: float | None = None
+    told_value: float | None = None
+    told_ms: int = 0
+    n_told: int = 0
+
+
+class RuleBook:
+    """The alerts of one rule."""
+
+    def __init__(self, rule_id: str, condition: str, policy: Policy, *, per_market: bool) -> None:
+        self.rule_id = rule_id
+        self.condition = condition
+        self.policy = policy
+        self.per_market = per_market
+        self._alerts: dict[int, _Alert] = {}
+
+    # -- state in and out ----------------------------------------------------------------------------------------
+
+    def restore(self, row: int, record: AlertRecord) -> None:
+        """Take a stored state. Of another condition only the cooldown is of use, and not even that: it starts afresh."""
+        if record.condition != self.condition:
+            return
+        cell = Cell(
+            state=record.state,
+            held_ms=record.held_ms,
+            pending_since_ms=record.pending_since_ms,
+            fired_ms=record.fired_ms,
+            cooldown_until_ms=record.cooldown_until_ms,
+        )
+        self._alerts[row] = _Alert(
+            cell,
+            record.instrument,
+            record.key,
+            record.value,
+            record.peak,
+            record.told_value,
+            record.told_ms,
+            record.n_told,
+        )
+
+    def record(self, row: int) -> AlertRecord:
+        """The state to store."""
+        a = self._alerts[row]
+        return AlertRecord(
+            rule_id=self.rule_id,
+            instrument=a.instrument,
+            condition=self.condition,
+            state=a.cell.state,
+            held_ms=a.cell.held_ms,
+            pending_since_ms=a.cell.pending_since_ms,
+            fired_ms=a.cell.fired_ms,
+            cooldown_until_ms=a.cell.cooldown_until_ms,
+            key=a.key,
+            value=a.value,
+            peak=a.peak,
+            told_value=a.told_value,
+            told_ms=a.told_ms,
+            n_told=a.n_told,
+        )
+
+    def rows_in(self, *states: State) -> list[int]:
+        return [row for row, a in self._alerts.items() if a.cell.state in states]
+
+    def rows(self) -> list[int]:
+        return list(self._alerts)
+
+    def instrument(self, row: int) -> str:
+        return self._alerts[row].instrument
+
+    # -- ticks ---------------------------------------------------------------------------------------------------
+
+    def walk(self, truth: RuleTruth, ticks: Ticks, name_of: Callable[[int], str]) -> list[Change]:
+        """Move all alerts of the rule through a block, tick by tick."""
+        changes: list[Change] = []
+        wanted = (truth.when == TRUE) & truth.members
+        active = wanted.any(axis=1)
+        for t in range(len(ticks.now_ms)):
+            alive = [r for r, a in self._alerts.items() if a.cell.state is not State.INACTIVE]
+            if not alive and not active[t]:
+                continue
+            now_ms = int(ticks.now_ms[t])
+            fresh = np.flatnonzero(wanted[t]).tolist() if active[t] else []
+            for row in dict.fromkeys([*alive, *fresh]):
+                change = self._move(row, t, now_ms, truth, ticks, name_of)
+                if change is not None:
+                    changes.append(change)
+        return changes
+
+    def _move(
+        self, row: int, t: int, now_ms: int, truth: RuleTruth, ticks: Ticks, name_of: Callable[[int], str]
+    ) -> Change | None:
+        alert = self._alerts.get(row)
+        if alert is None:
+            alert = self._alerts[row] = _Alert(Cell(), MARKET if self.per_market else name_of(row))
+        oi_ms, interval_ms = self._open_interest(row, t, ticks)
+        result = step(
+            alert.cell,
+            self.policy,
+            now_ms=now_ms,
+            when=int(truth.when[t, row]),
+            clear=int(truth.clear[t, row]),
+            member=bool(truth.members[t, row]),
+            oi_ms=oi_ms,
+            oi_interval_ms=interval_ms,
+        )
+        if result is Step.NOTHING and alert.cell.state is not State.FIRING:
+            return None
+        if result is Step.DROPPED:
+            return self._change(alert, t, row, now_ms, State.INACTIVE, None, alert.value)
+        reading = truth.measure(t, row)
+        if result is Step.PENDING:
+            return self._change(alert, t, row, now_ms, State.PENDING, None, reading.value)
+        if result is Step.FIRED:
+            return self._fire(alert, t, row, now_ms, reading)
+        if result is Step.ENDED:
+            return self._change(alert, t, row, now_ms, State.RESOLVED, TellKind.END, reading.value)
+        return self._while_firing(alert, t, row, now_ms, reading)
+
+    def _open_interest(self, row: int, t: int, ticks: Ticks) -> tuple[int, int]:
+        if self.per_market:
+            return (int(ticks.oi_ms[t].max()), 0) if ticks.oi_ms.shape[1] else (0, 0)
+        return int(ticks.oi_ms[t, row]), int(ticks.oi_interval_ms[row])
+
+    def _fire(self, alert: _Alert, t: int, row: int, now_ms: int, reading: Reading) -> Change:
+        alert.key = alert_key(self.rule_id, alert.instrument, now_ms)
+        alert.value = alert.peak = alert.told_value = reading.value
+        alert.told_ms, alert.n_told = now_ms, 0
+        return self._change(alert, t, row, now_ms, State.FIRING, TellKind.FIRE, reading.value)
+
+    def _while_firing(self, alert: _Alert, t: int, row: int, now_ms: int, reading: Reading) -> Change | None:
+        value, direction = reading.value, reading.direction
+        if value is not None and (alert.peak is None or (value - alert.peak) * direction > 0):
+            alert.peak = value
+        grown = (
+            self.policy.escalate is not None
+            and value is not None
+            and alert.told_value is not None
+            and (value - alert.told_value) * direction >= self.policy.escalate
+        )
+        due = self.policy.repeat_ms is not None and now_ms - alert.told_ms >= self.policy.repeat_ms
+        if not grown and not due:
+            return None
+        before, alert.told_value, alert.told_ms = alert.told_value, value, now_ms
+        alert.n_told += 1
+        kind = TellKind.ESCALATE if grown else TellKind.REPEAT
+        return self._change(alert, t, row, now_ms, None, kind, value, before=before)
+
+    def _change(
+        self,
+        alert: _Alert,
+        t: int,
+        row: int,
+        now_ms: int,
+        state: State | None,
+        tell: TellKind | None,
+        value: float | None,
+        *,
+        before: float | None = None,
+        reason: str = "",
+    ) -> Change:
+        is_waiting = state in {State.PENDING, State.INACTIVE}
+        return Change(
+            t=t,
+            rule_id=self.rule_id,
+            row=row,
+            instrument=alert.instrument,
+            at_ms=now_ms,
+            state=state,
+            tell=tell,
+            key="" if is_waiting else alert.key,
+            value=value,
+            value_before=before,
+            peak=alert.peak,
+            fired_ms=alert.cell.fired_ms,
+            n=alert.n_told if tell in {TellKind.ESCALATE, TellKind.REPEAT} else 0,
+            reason=reason,
+        )
+
+    # -- closing -------------------------------------------------------------------------------------------------
+
+    def close(self, rows: Iterable[int], now_ms: int, reason: str) -> list[Change]:
+        """End alerts whose rule or instrument is gone: no cooldown, and firing ones are told why."""
+        changes = []
+        for row in list(rows):
+            alert = self._alerts.get(row)
+            if alert is None:
+                continue
+            if alert.cell.state is State.FIRING:
+                changes.append(
+                    self._change(alert, 0, row, now_ms, State.CLOSED, TellKind.CLOSE, alert.value, reason=reason)
+                )
+            alert.cell = Cell()
+        return changes
+
+    def drop_pending(self) -> list[int]:
+        """Pending alerts go back to inactive, as when the venue's clock went back. Returns their rows."""
+        rows = self.rows_in(State.PENDING)
+        for row in rows:
+            self._alerts[row].cell.state = State.INACTIVE
+            self._alerts[row].cell.held_ms = 0
+        return rows
+
+    def forget(self, row: int) -> None:
+        """The row belongs to nobody or to another instrument now."""
+        self._alerts.pop(row, None)
+
+
+def policy_gap_ms(step_ms: int) -> int:
+    """How far apart two ticks may be and still be one watch: ten seconds live, a step and a half on bars."""
+    return max(10_000, step_ms * 3 // 2)
+
+
+__all__ = ["Change", "RuleBook", "RuleTruth", "Ticks", "policy_gap_ms"]

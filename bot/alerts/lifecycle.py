@@ -1,0 +1,125 @@
+"""The life of one alert: inactive, pending, firing, and back.
+
+Theory. At each tick a rule's condition `when` and its end `clear` are true, false or unknown for an instrument.
+
+- `when` true makes an inactive alert pending. A pending alert fires once it has been held for `for` and the cooldown of
+  the last episode is over; so a condition still true at the end of a cooldown fires then. `for: 0s` fires at once.
+- `when` false drops a pending alert. A firing alert ends when `clear` is true and `when` is false; the cooldown
+  runs from there.
+- Unknown moves nothing: the `for` clock pauses, firing stays. Time in which nobody looked (a restart, a gap longer
+  than `max_gap_ms`) does not count for `for` either.
+- An instrument that leaves the rule's scope drops a pending alert; a firing one stays until it ends.
+- A `for` shorter than the interval at which open interest is polled also waits for the next successful poll, since the
+  same sample seen twice is no confirmation.
+
+`NEXT` is the part of this that depends on truth alone. The clocks are in `step`, just below it.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from bot.model.alert import State
+
+FALSE: Final = 0
+UNKNOWN: Final = 1
+TRUE: Final = 2
+
+_INACTIVE, _PENDING, _FIRING = State.INACTIVE, State.PENDING, State.FIRING
+
+NEXT: Final[dict[tuple[State, int], State]] = {
+    (_INACTIVE, FALSE): _INACTIVE,
+    (_INACTIVE, UNKNOWN): _INACTIVE,
+    (_INACTIVE, TRUE): _PENDING,
+    (_PENDING, FALSE): _INACTIVE,
+    (_PENDING, UNKNOWN): _PENDING,
+    (_PENDING, TRUE): _PENDING,
+    (_FIRING, FALSE): _INACTIVE,
+    (_FIRING, UNKNOWN): _FIRING,
+    (_FIRING, TRUE): _FIRING,
+}
+"""(state, truth) -> state. For a firing alert "truth" is false only when `when` is false and `clear` is true."""
+
+FOREVER_MS: Final = 1 << 60
+
+
+class Step(Enum):
+    """What a tick did to an alert."""
+
+    NOTHING = "nothing"
+    PENDING = "pending"
+    DROPPED = "dropped"
+    FIRED = "fired"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The clocks of one rule. Milliseconds."""
+
+    for_ms: int
+    cooldown_ms: int
+    repeat_ms: int | None
+    escalate: float | None
+    once: bool
+    uses_oi: bool
+    max_gap_ms: int
+    """Ticks further apart than this were not one watch: the time between does not count."""
+
+
+@dataclass(slots=True)
+class Cell:
+    """The state of one alert; mutable, owned by its book."""
+
+    state: State = State.INACTIVE
+    held_ms: int = 0
+    pending_since_ms: int = 0
+    fired_ms: int = 0
+    cooldown_until_ms: int = 0
+    seen_ms: int = 0
+    """Last tick; 0 after a restart, so that the time down does not count."""
+    seen_true: bool = False
+
+
+def step(
+    cell: Cell,
+    policy: Policy,
+    *,
+    now_ms: int,
+    when: int,
+    clear: int,
+    member: bool,
+    oi_ms: int,
+    oi_interval_ms: int,
+) -> Step:
+    """Move one alert by one tick, in place. `oi_ms` is the time of the instrument's newest open-interest sample."""
+    before = cell.state
+    if before is State.FIRING:
+        truth = FALSE if when == FALSE and clear == TRUE else TRUE
+    else:
+        truth = when if member else FALSE
+    after = NEXT[before, truth]
+    if before is State.PENDING and cell.seen_true and cell.seen_ms:
+        elapsed_ms = now_ms - cell.seen_ms
+        cell.held_ms += elapsed_ms if elapsed_ms <= policy.max_gap_ms else 0
+    cell.seen_ms, cell.seen_true = now_ms, truth == TRUE
+    if before is State.FIRING and after is State.INACTIVE:
+        cell.state = after
+        cell.cooldown_until_ms = FOREVER_MS if policy.once else now_ms + policy.cooldown_ms
+        return Step.ENDED
+    if after is State.INACTIVE:
+        cell.state, cell.held_ms = after, 0
+        return Step.DROPPED if before is State.PENDING else Step.NOTHING
+    if before is State.INACTIVE:
+        cell.state, cell.held_ms, cell.pending_since_ms = State.PENDING, 0, now_ms
+    if cell.state is State.PENDING and truth == TRUE and _may_fire(cell, policy, now_ms, oi_ms, oi_interval_ms):
+        cell.state, cell.fired_ms = State.FIRING, now_ms
+        return Step.FIRED
+    return Step.PENDING if before is State.INACTIVE else Step.NOTHING
+
+
+def _may_fire(cell: Cell, policy: Policy, now_ms: int, oi_ms: int, oi_interval_ms: int) -> bool:
+    if cell.held_ms < policy.for_ms or now_ms < cell.cooldown_until_ms:
+        return False
+    confirmed = not policy.uses_oi or policy.for_ms == 0 or policy.for_ms >= oi_interval_ms
+    return confirmed or oi_ms > cell.pending_since_ms

@@ -1,0 +1,128 @@
+"""Which instruments a rule looks at, and when that is decided.
+
+The fixed part (names, kinds, quotes) follows the universe. The ranked part (`top`, `min_oi_usd`, `min_volume_24h`) is
+taken anew each whole hour, with slack: a member stays while within 1.2 N and above 0.8 of the figure, so an instrument
+on the edge does not come and go. Until 90 % of the candidates have their value the scope is warming up: unknown.
+"""
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from bot.market.universe import Universe
+from bot.market.view import View
+from bot.model.instrument import Instrument
+from bot.model.updates import F64
+from bot.rules.schema import Scope
+
+HOUR_MS: Final = 3_600_000
+KNOWN_SHARE: Final = 0.9
+STAY_RANK: Final = 1.2
+STAY_FIGURE: Final = 0.8
+
+Mask = npt.NDArray[np.bool_]
+
+
+def matches(scope: Scope, instrument: Instrument) -> bool:
+    """The fixed part of a scope."""
+    symbol = instrument.symbol
+    return (
+        instrument.kind in scope.types
+        and instrument.quote in scope.quotes
+        and (not scope.venues or instrument.venue in scope.venues)
+        and (not scope.symbols or any(fnmatchcase(symbol, glob) for glob in scope.symbols))
+        and not any(fnmatchcase(symbol, glob) for glob in scope.exclude)
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Membership:
+    """Members at each tick of a block."""
+
+    members: Mask
+    """Shape (T, N). While warming up: the candidates."""
+    is_known: Mask
+    """Shape (T,); False while warming up."""
+
+
+class ScopeTracker:
+    """Membership of one scope over time. Feed it every view in order."""
+
+    def __init__(self, scope: Scope, universe: Universe) -> None:
+        self._scope = scope
+        self._universe = universe
+        self._generation = -1
+        self._candidates: Mask = np.zeros(0, dtype=np.bool_)
+        self._members: Mask = np.zeros(0, dtype=np.bool_)
+        self._hour: int | None = None
+
+    @property
+    def is_warming(self) -> bool:
+        return self._scope.is_ranked and self._hour is None
+
+    def update(self, view: View) -> Membership:
+        """Decide membership at each of the view's ticks."""
+        self._follow_universe(view.n_rows)
+        if not self._scope.is_ranked:
+            members = np.broadcast_to(self._candidates, (view.n_times, view.n_rows))
+            return Membership(members, np.ones(view.n_times, dtype=np.bool_))
+        out = np.empty((view.n_times, view.n_rows), dtype=np.bool_)
+        known = np.ones(view.n_times, dtype=np.bool_)
+        for t, now_ms in enumerate(view.now_ms):
+            hour = int(now_ms) // HOUR_MS
+            if self._hour is None or hour != self._hour:
+                self._rank(view, t, hour)
+            known[t] = self._hour is not None
+            out[t] = self._members if known[t] else self._candidates
+        return Membership(out, known)
+
+    def _follow_universe(self, n_rows: int) -> None:
+        if self._generation == self._universe.generation and len(self._candidates) == n_rows:
+            return
+        self._generation = self._universe.generation
+        self._candidates = np.zeros(n_rows, dtype=np.bool_)
+        for row, instrument in self._universe.items():
+            self._candidates[row] = matches(self._scope, instrument)
+        kept = np.zeros(n_rows, dtype=np.bool_)
+        kept[: len(self._members)] = self._members
+        self._members = kept & self._candidates
+
+    def _figures(self, view: View, t: int) -> tuple[F64, list[tuple[F64, float]]]:
+        """The ranking value, and each floor with its values."""
+        scope = self._scope
+        floors = []
+        if scope.min_oi_usd is not None:
+            floors.append((view.value("oi_usd")[t], scope.min_oi_usd))
+        if scope.min_volume_24h is not None:
+            floors.append((view.value("volume_24h")[t], scope.min_volume_24h))
+        by = view.value(scope.by)[t] if scope.top is not None else floors[0][0]
+        return by, floors
+
+    def _rank(self, view: View, t: int, hour: int) -> None:
+        by, floors = self._figures(view, t)
+        known = np.isfinite(by)
+        for values, _ in floors:
+            known &= np.isfinite(values)
+        n_candidates = int(self._candidates.sum())
+        if not n_candidates or (known & self._candidates).sum() < KNOWN_SHARE * n_candidates:
+            return
+        inside = known & self._candidates
+        enters = inside.copy()
+        stays = inside.copy()
+        for values, floor in floors:
+            enters &= values >= floor
+            stays &= values >= floor * STAY_FIGURE
+        if self._scope.top is not None:
+            rank = np.full(len(by), np.inf)
+            order = np.flatnonzero(inside)
+            order = order[np.lexsort((order, -by[order]))]
+            rank[order] = np.arange(1, len(order) + 1)
+            enters &= rank <= self._scope.top
+            stays &= rank <= self._scope.top * STAY_RANK
+        # A member whose value is missing just now has not left.
+        stays |= self._candidates & ~known
+        self._members = enters | (self._members & stays)
+        self._hour = hour
