@@ -1,0 +1,130 @@
+"""Commands to replies, through ports only. The same for every front.
+
+Promises: every command of the table has a handler; answering never changes anything. Raises only what a port raises;
+the front that called turns that into an apology.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Protocol
+
+from bot.chat import pages
+from bot.chat.commands import Command, UsageError, find, shorten
+from bot.chat.reply import BLANK, Line, Reply, Table, code, line
+from bot.chat.symbols import NotFound, SymbolBook
+from bot.clock import Clock
+from bot.model.cards import InstrumentCard
+from bot.model.instrument import Instrument
+from bot.model.ports import MarketReader, StatusReader
+
+N_LARGEST: Final = 5
+CARDS_PER_TURN: Final = 25
+"""Cards read before the loop gets a turn: ranking a thousand instruments must not hold up a tick."""
+
+Named = tuple[str, InstrumentCard]
+"""What to type to get it, and the card."""
+
+TablePage = Callable[[str, Sequence[InstrumentCard]], tuple[Line | Table, ...]]
+
+
+class CardPage(Protocol):
+    """Lays one card out."""
+
+    def __call__(self, card: InstrumentCard, *, name: str) -> Reply: ...
+
+
+_NO_DATA: Final = line("No open interest is known yet. Try again in a minute.")
+
+
+class Actions:
+    """What the bot can do for people."""
+
+    def __init__(self, *, market: MarketReader, status: StatusReader, clock: Clock) -> None:
+        self._market = market
+        self._status = status
+        self._clock = clock
+        self._handlers: dict[str, Callable[[Command], Awaitable[Reply]]] = {
+            "oi": self._oi,
+            "price": self._price,
+            "status": self._tell_status,
+            "help": self._help,
+            "start": self._start,
+        }
+
+    @property
+    def handled(self) -> frozenset[str]:
+        """Names of commands that have a handler."""
+        return frozenset(self._handlers)
+
+    async def answer(self, command: Command | UsageError) -> Reply:
+        """Carry a command out."""
+        if isinstance(command, UsageError):
+            return pages.usage(command)
+        return await self._handlers[command.name](command)
+
+    async def _oi(self, command: Command) -> Reply:
+        return await self._look(command, pages.oi_card, pages.oi_table, "Open interest")
+
+    async def _price(self, command: Command) -> Reply:
+        return await self._look(command, pages.price_card, pages.price_table, "Prices")
+
+    async def _look(
+        self,
+        command: Command,
+        card_page: CardPage,
+        table: TablePage,
+        title: str,
+    ) -> Reply:
+        """One symbol gives a card, several a table, none the largest."""
+        instruments = self._market.instruments()
+        book = SymbolBook(instruments)
+        if not command.words:
+            largest = await self._largest(instruments, book)
+            if not largest:
+                return Reply((_NO_DATA,))
+            blocks = table(f"{title} · the {len(largest)} largest", [card for _, card in largest])
+            return Reply(blocks, pages.card_buttons(command.name, largest))
+        found = [book.resolve(word) for word in command.words]
+        if len(found) == 1:
+            return self._one(command.name, found[0], book, card_page)
+        missing = [one for one in found if isinstance(one, NotFound)]
+        named = self._named([one for one in found if isinstance(one, Instrument)], book)
+        blocks = table(title, [card for _, card in named]) if named else ()
+        gap = (BLANK,) if blocks and missing else ()
+        unknown = tuple(line("I don't know the symbol ", code(shorten(one.text)), ".") for one in missing)
+        near = [(book.ask_for(one), one) for lost in missing for one in lost.suggestions]
+        buttons = (*pages.card_buttons(command.name, named), *pages.near_buttons(command.name, near))
+        return Reply((*blocks, *gap, *unknown) or (_NO_DATA,), buttons)
+
+    def _one(self, name: str, found: Instrument | NotFound, book: SymbolBook, page: CardPage) -> Reply:
+        if isinstance(found, NotFound):
+            return pages.not_found(name, found, [(book.ask_for(one), one) for one in found.suggestions])
+        card = self._market.card(found.key)
+        if card is None:
+            return Reply((line("No data for ", code(found.symbol), " yet. Try again in a minute."),))
+        return page(card, name=book.ask_for(found))
+
+    def _named(self, found: Sequence[Instrument], book: SymbolBook) -> list[Named]:
+        unique = {one.key: one for one in found}.values()
+        cards = [(book.ask_for(one), self._market.card(one.key)) for one in unique]
+        return [(name, card) for name, card in cards if card is not None]
+
+    async def _largest(self, instruments: Sequence[Instrument], book: SymbolBook) -> list[Named]:
+        sized: list[tuple[float, str, InstrumentCard]] = []
+        for i, instrument in enumerate(instruments):
+            if i % CARDS_PER_TURN == CARDS_PER_TURN - 1:
+                await self._clock.sleep(0)
+            card = self._market.card(instrument.key) if instrument.is_trading else None
+            if card is not None and card.oi_usd is not None:
+                sized.append((card.oi_usd, book.ask_for(instrument), card))
+        sized.sort(key=lambda item: -item[0])
+        return [(name, card) for _, name, card in sized[:N_LARGEST]]
+
+    async def _tell_status(self, _command: Command) -> Reply:
+        return pages.status_page(await self._status.status(), now_ms=self._clock.wall_ms())
+
+    async def _help(self, command: Command) -> Reply:
+        spec = find(command.words[0]) if command.words else None
+        return pages.help_page() if spec is None else pages.help_topic(spec)
+
+    async def _start(self, _command: Command) -> Reply:
+        return pages.start_page(sum(one.is_trading and one.kind != "delivery" for one in self._market.instruments()))

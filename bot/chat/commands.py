@@ -1,0 +1,195 @@
+"""The command grammar: one table, and from it parsing, help and the menu of Telegram.
+
+`parse` takes any text and returns a `Command`, a `UsageError` or None (not meant for this bot). It never raises.
+Control, zero-width and direction characters are removed before anything else looks at the text, so no echo can carry
+them on. To add a command: a row in `COMMANDS` and a handler in `actions`.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from rapidfuzz.distance import JaroWinkler
+
+MAX_ARGUMENTS_CHARS: Final = 1_000
+MAX_SYMBOLS: Final = 10
+MAX_WORD_CHARS: Final = 40
+
+_SEPARATORS = re.compile(r"[\s,;]+")
+_HEAD = re.compile(r"^/([^\s@]*)(?:@(\S*))?(?:\s+(.*))?$", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why arguments were refused, in words for people."""
+
+    text: str
+
+
+Grammar = Callable[[str], tuple[str, ...] | Problem]
+"""Argument text, clean and stripped, to words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A request that fits its grammar. `name` is the table's, whatever alias was typed."""
+
+    name: str
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class UsageError:
+    """A request that cannot be understood, and what to type instead."""
+
+    text: str
+    try_instead: tuple[str, ...] = ()
+    """Commands, offered as buttons."""
+    is_unknown: bool = False
+    """No such command, or no command at all; in a group it may be another bot's."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandSpec:
+    """One row of the table."""
+
+    name: str
+    aliases: tuple[str, ...]
+    grammar: Grammar
+    usage: str
+    does: str
+    """After the usage in `/help`, and in the menu."""
+    section: str
+    is_listed: bool
+    details: tuple[str, ...] = ()
+    """Lines of `/help NAME`."""
+
+
+def _nothing(_text: str) -> tuple[str, ...] | Problem:
+    return ()
+
+
+def _symbols(text: str) -> tuple[str, ...] | Problem:
+    words = tuple(dict.fromkeys(word for word in _SEPARATORS.split(text) if word))
+    if len(words) > MAX_SYMBOLS:
+        return Problem(f"That is {len(words)} symbols; I take up to {MAX_SYMBOLS} at once.")
+    if any(len(word) > MAX_WORD_CHARS for word in words):
+        return Problem(f"A symbol has at most {MAX_WORD_CHARS} characters.")
+    return words
+
+
+def _topic(text: str) -> tuple[str, ...] | Problem:
+    words = text.split()
+    return (words[0].removeprefix("/").casefold()[:MAX_WORD_CHARS],) if words else ()
+
+
+COMMANDS: Final[tuple[CommandSpec, ...]] = (
+    CommandSpec(
+        "oi",
+        ("o",),
+        _symbols,
+        "/oi BTC",
+        "open interest, changes, funding",
+        "Look",
+        True,
+        (
+            "/oi BTC · one card: size, rank, changes over 5m to 24h",
+            "/oi BTC ETH SOL · a table of several",
+            "/oi · the five largest",
+            "Symbols as you like: btc, BTC/USDT, $sol, bitcoin, BTCUSDT:binance.",
+        ),
+    ),
+    CommandSpec(
+        "price",
+        ("p",),
+        _symbols,
+        "/price BTC",
+        "price and 24h range",
+        "Look",
+        True,
+        (
+            "/price BTC · mark price, 24h range, index, basis",
+            "/price BTC ETH · a table of several",
+            "/price · the five largest by open interest",
+        ),
+    ),
+    CommandSpec("status", (), _nothing, "/status", "feeds, delays, alerts", "Bot", True),
+    CommandSpec("help", ("h",), _topic, "/help oi", "more about one command", "Bot", True),
+    CommandSpec("start", (), _nothing, "/start", "what I do", "Bot", False),
+)
+
+_BY_NAME: Final = {word: spec for spec in COMMANDS for word in (spec.name, *spec.aliases)}
+
+
+def find(word: str) -> CommandSpec | None:
+    """The row of a name or alias."""
+    return _BY_NAME.get(word)
+
+
+def clean(text: str) -> str:
+    """Remove what could break or disguise a message; line breaks and tabs become spaces.
+
+    Gone are control and format characters (zero-width, direction overrides) and lone surrogates, which have no UTF-8.
+    """
+    kept = (" " if char in "\n\r\t\v\f" else char for char in text)
+    return "".join(char for char in kept if unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Zl", "Zp"}).strip()
+
+
+def shorten(text: str, limit: int = 32) -> str:
+    """Cut what came from outside before it is echoed."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _unknown(word: str) -> UsageError:
+    name = word.casefold()[:MAX_WORD_CHARS]
+    scored = ((JaroWinkler.similarity(name, spec.name), spec) for spec in COMMANDS if spec.is_listed)
+    score, nearest = max(scored, key=lambda pair: pair[0])
+    if name and score >= 0.75:
+        return UsageError(
+            f"I don't know /{shorten(word)}. Did you mean /{nearest.name}?", (f"/{nearest.name}",), is_unknown=True
+        )
+    return UsageError(f"I don't know /{shorten(word)}. /help shows what I can do.", ("/help",), is_unknown=True)
+
+
+def parse(text: str, *, bot_name: str | None = None, is_slash_optional: bool = False) -> Command | UsageError | None:
+    """Read one line of a person.
+
+    Args:
+        text: Anything.
+        bot_name: Our user name without `@`; a command addressed to another name is not ours.
+        is_slash_optional: In the terminal and in a private chat `oi btc` is as good as `/oi btc`.
+    """
+    line = clean(text)
+    if not line.startswith("/"):
+        return _parse_bare(line) if is_slash_optional else None
+    found = _HEAD.match(line)
+    if found is None:
+        return None
+    word, addressee, arguments = found[1], found[2], (found[3] or "").strip()
+    if addressee is not None and addressee.casefold() != (bot_name or "").casefold():
+        return None
+    spec = _BY_NAME.get(word.casefold())
+    if spec is None:
+        return _unknown(word)
+    if len(arguments) > MAX_ARGUMENTS_CHARS:
+        return UsageError(f"That is too long for me. Write it like {spec.usage}.", (spec.usage,))
+    words = spec.grammar(arguments)
+    if isinstance(words, Problem):
+        return UsageError(f"{words.text} Write it like {spec.usage}.", (spec.usage,))
+    return Command(spec.name, words)
+
+
+def _parse_bare(line: str) -> Command | UsageError | None:
+    if not line:
+        return None
+    head = line.split(maxsplit=1)[0]
+    if head.partition("@")[0].casefold() in _BY_NAME and "@" not in head:
+        return parse("/" + line)
+    return UsageError("I read commands such as /oi BTC. /help shows them all.", ("/help",), is_unknown=True)
+
+
+def menu() -> tuple[tuple[str, str], ...]:
+    """Names and short descriptions for Telegram's command menu."""
+    return tuple((spec.name, spec.does) for spec in COMMANDS if spec.is_listed)
