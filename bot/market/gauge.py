@@ -112,11 +112,16 @@ class Gauge:
 
     def put_history(self, row: int, time_ms: I64, value: F64, valid_ms: int) -> None:
         """Take past samples of one instrument, ascending in time."""
-        if not len(time_ms):
-            return
-        for ring in self.rings:
-            ring.patch(row, time_ms, value, valid_ms)
-        if hundredths(time_ms[-1:])[0] > hundredths(self.time_ms[row : row + 1])[0]:
-            self.value[row] = value[-1]
-            self.time_ms[row] = time_ms[-1]
-            self.valid_ms[row] = valid_ms
+        written = self.rings[0].newest_ms if self.rings else None
+        n_past = len(time_ms) if written is None else int(np.searchsorted(time_ms, written, side="right"))
+        if n_past:
+            past = slice(0, n_past)
+            for ring in self.rings:
+                ring.patch(row, time_ms[past], value[past], valid_ms)
+            if hundredths(time_ms[past])[-1] > hundredths(self.time_ms[row : row + 1])[0]:
+                self.value[row] = value[n_past - 1]
+                self.time_ms[row] = time_ms[n_past - 1]
+                self.valid_ms[row] = valid_ms
+        one = np.array([row], dtype=np.int32)
+        for i in range(n_past, len(time_ms)):
+            self.put(one, time_ms[i : i + 1], value[i : i + 1], valid_ms)

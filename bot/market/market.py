@@ -121,6 +121,8 @@ class Market:
             diff = self.universe.apply_change(update.instrument)
         if diff:
             self._make_room()
+            # History that comes before the first price needs rows to be written into.
+            self.advance(now_ms)
             for row in diff.added:
                 self._clear(row)
                 self.subscribed_ms[row] = now_ms
