@@ -1,0 +1,169 @@
+"""Who is answered. Deny by default; decided by numeric user id, never by name.
+
+| who and where | verdict |
+|---|---|
+| no owner id is set | ignored, everyone |
+| another bot, an anonymous admin, a channel post, an edited or forwarded message, inline results | ignored |
+| the owner, in private or in a listed chat | answered |
+| anyone else in a listed chat | answered |
+| the owner in a chat that is not listed | ignored |
+| a stranger in private | one polite refusal a day, then ignored |
+| a stranger elsewhere | ignored |
+| more than 20 commands a minute of one user, 60 of one chat | told once, then ignored |
+
+Pure: time is an argument. All maps are bounded; at the bound the oldest entry goes.
+"""
+
+import json
+from collections import Counter, OrderedDict
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+USER_PER_MINUTE: Final = 20
+CHAT_PER_MINUTE: Final = 60
+REFUSAL_EVERY_MS: Final = 86_400_000
+REFUSALS_PER_HOUR: Final = 30
+"""Over all strangers: a crowd must not use up what Telegram lets us send."""
+REPORT_EVERY_MS: Final = 3_600_000
+MAX_REMEMBERED: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """What access needs to know about a message or a button press."""
+
+    user_id: int | None
+    chat_id: int | None
+    is_private: bool
+    is_odd: bool = False
+    """Sent by a bot or on behalf of a chat, edited, forwarded, a channel post: nothing a person typed here and now."""
+
+
+class Verdict(StrEnum):
+    """What to do with it."""
+
+    ANSWER = "answer"
+    REFUSE = "refuse"
+    """Say once that this bot is private."""
+    SLOW_DOWN = "slow_down"
+    """Say once that it was too much."""
+    IGNORE = "ignore"
+
+
+class Bucket:
+    """Tokens that refill evenly; a full bucket allows one burst of its size."""
+
+    __slots__ = ("_at_ms", "_size", "_tokens", "is_told")
+
+    def __init__(self, size: int, *, now_ms: float) -> None:
+        self._size = size
+        self._tokens = float(size)
+        self._at_ms = now_ms
+        self.is_told = False
+
+    def refill(self, now_ms: float) -> bool:
+        """Return whether there is a token."""
+        self._tokens = min(self._size, self._tokens + max(0.0, now_ms - self._at_ms) * self._size / 60_000)
+        self._at_ms = now_ms
+        return self._tokens >= 1
+
+    def take(self) -> None:
+        self._tokens -= 1
+        self.is_told = False
+
+
+class Gate:
+    """Decides for one bot. `owner_id` None closes it."""
+
+    def __init__(self, *, owner_id: int | None, chat_ids: Collection[int]) -> None:
+        self._owner_id = owner_id
+        self._chat_ids = frozenset(chat_ids)
+        self._buckets: OrderedDict[tuple[str, int], Bucket] = OrderedDict()
+        self._refused_ms: OrderedDict[int, int] = OrderedDict()
+        self._ignored: Counter[str] = Counter()
+        self._reported_ms: int | None = None
+
+    def is_listed(self, chat_id: int) -> bool:
+        """Whether the chat is one of ours; the owner's private chat has the owner's id."""
+        return chat_id in self._chat_ids or (self._owner_id is not None and chat_id == self._owner_id)
+
+    def decide(self, incoming: Incoming, *, now_ms: int) -> Verdict:
+        """Judge one message or press. `now_ms` is wall time, since refusals outlive a restart."""
+        if incoming.is_odd or self._owner_id is None or incoming.user_id is None or incoming.chat_id is None:
+            return self._ignore("closed" if self._owner_id is None else "odd")
+        is_owner = incoming.user_id == self._owner_id
+        if incoming.chat_id in self._chat_ids or (is_owner and incoming.is_private):
+            return self._within_rate(incoming.user_id, incoming.chat_id, now_ms)
+        if is_owner or not incoming.is_private:
+            return self._ignore("unlisted_chat")
+        return self._refuse(incoming.user_id, now_ms)
+
+    def _within_rate(self, user_id: int, chat_id: int, now_ms: int) -> Verdict:
+        buckets = (
+            self._bucket(("user", user_id), USER_PER_MINUTE, now_ms),
+            self._bucket(("chat", chat_id), CHAT_PER_MINUTE, now_ms),
+        )
+        empty = [bucket for bucket in buckets if not bucket.refill(now_ms)]
+        if not empty:
+            for bucket in buckets:
+                bucket.take()
+            return Verdict.ANSWER
+        if any(bucket.is_told for bucket in empty):
+            return self._ignore("too_fast")
+        for bucket in empty:
+            bucket.is_told = True
+        return Verdict.SLOW_DOWN
+
+    def _bucket(self, key: tuple[str, int], size: int, now_ms: int) -> Bucket:
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            bucket = self._buckets[key] = Bucket(size, now_ms=now_ms)
+        self._buckets.move_to_end(key)
+        while len(self._buckets) > MAX_REMEMBERED:
+            self._buckets.popitem(last=False)
+        return bucket
+
+    def _refuse(self, user_id: int, now_ms: int) -> Verdict:
+        last_ms = self._refused_ms.get(user_id)
+        if last_ms is not None and now_ms - last_ms < REFUSAL_EVERY_MS:
+            return self._ignore("stranger")
+        lately = sum(1 for at_ms in self._refused_ms.values() if now_ms - at_ms < 3_600_000)
+        # A full memory stops refusals: forgetting someone could mean to refuse them twice in a day.
+        self._forget_refusals(now_ms)
+        if lately >= REFUSALS_PER_HOUR or len(self._refused_ms) >= MAX_REMEMBERED:
+            return self._ignore("stranger")
+        self._refused_ms[user_id] = now_ms
+        return Verdict.REFUSE
+
+    def _forget_refusals(self, now_ms: int) -> None:
+        for user_id in [who for who, at_ms in self._refused_ms.items() if now_ms - at_ms >= REFUSAL_EVERY_MS]:
+            del self._refused_ms[user_id]
+
+    def _ignore(self, reason: str) -> Verdict:
+        self._ignored[reason] += 1
+        return Verdict.IGNORE
+
+    def report(self, *, now_ms: int) -> dict[str, int] | None:
+        """Counts of what was ignored, by reason, for one log line: at once the first time, then at most hourly."""
+        if not self._ignored or (self._reported_ms is not None and now_ms - self._reported_ms < REPORT_EVERY_MS):
+            return None
+        counts = dict(self._ignored)
+        self._ignored.clear()
+        self._reported_ms = now_ms
+        return counts
+
+    def dump_refusals(self) -> str:
+        """To be stored, so that a restart does not refuse the same person again."""
+        return json.dumps({str(user_id): at_ms for user_id, at_ms in self._refused_ms.items()})
+
+    def load_refusals(self, text: str | None) -> None:
+        """Take back what `dump_refusals` gave; anything else is ignored."""
+        try:
+            stored = json.loads(text or "{}")
+            entries = [(int(user_id), int(at_ms)) for user_id, at_ms in stored.items()]
+        except (ValueError, TypeError, AttributeError):
+            return
+        for user_id, at_ms in entries[:MAX_REMEMBERED]:
+            self._refused_ms[user_id] = at_ms

@@ -1,0 +1,29 @@
+"""What both fronts share: carry a command out, and apologise instead of failing."""
+
+from typing import Final
+
+from bot import log
+from bot.chat.actions import Actions
+from bot.chat.commands import Command, UsageError
+from bot.chat.reply import Reply, line
+from bot.clock import Clock
+
+ANSWER_DEADLINE_S: Final = 10.0
+
+_log = log.get("chat")
+
+
+async def answer_safely(actions: Actions, asked: Command | UsageError, *, clock: Clock) -> Reply:
+    """Answer within a deadline. Never raises but for cancellation; what went wrong stands in the log, not in the chat."""
+    name = asked.name if isinstance(asked, Command) else "usage"
+    # A fast clock must not leave a slow machine without time to compute: two real seconds at least.
+    deadline_s = max(ANSWER_DEADLINE_S, 2.0 * clock.speed)
+    try:
+        async with clock.timeout(deadline_s):
+            return await actions.answer(asked)
+    except TimeoutError:
+        _log.warning("command.timed_out", command=name, deadline_s=deadline_s)
+        return Reply((line("That took too long. Try again in a minute."),))
+    except Exception:  # noqa: BLE001 - one command; logged, and the person is told
+        _log.exception("command.failed", command=name)
+        return Reply((line("Something went wrong on my side; the log has the details."),))

@@ -1,0 +1,295 @@
+"""Chat over Telegram: an own polling loop, watched by the age of its last answer.
+
+Promises: an update that cannot be read is skipped and never stops the others; the offset is stored once an update is
+handled, so a restart answers none twice that was done; a second copy, a flood limit, a lost network and a refused token
+each end in a pause of known length and one line in the log; nothing is said in chats that are not ours. Commands that
+were being handled when the process died may be lost: people see that no answer came.
+Never: sends alerts (that is delivery), changes rules, raises but for cancellation.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Collection
+from typing import Any, Final
+
+from telegram import Update
+
+from bot import log
+from bot.chat.access import Gate
+from bot.chat.actions import Actions
+from bot.chat.commands import menu
+from bot.chat.reply import Reply, line
+from bot.chat.telegram_client import BATCH, Failure, Kind, TelegramClient
+from bot.chat.telegram_dispatch import Dispatcher
+from bot.chat.update_ledger import UpdateLedger
+from bot.clock import Clock
+from bot.model.ports import KeyValues
+
+POLL_S: Final = 30.0
+STALE_S: Final = 60.0
+"""Older than this, the last answer means that the connection is dead whatever it says: it is replaced."""
+MAX_AT_ONCE: Final = 8
+HANDLE_DEADLINE_S: Final = 60.0
+OLD_UPDATE_MS: Final = 300_000
+CONFLICT_PAUSE_S: Final = 60.0
+NOT_FOUND_PAUSE_S: Final = 600.0
+MAX_BACKOFF_S: Final = 30.0
+SAY_AGAIN_MS: Final = 3_600_000
+LOG_AGAIN_MS: Final = 60_000
+
+STRANGER_MENU: Final = (("start", "what I do"), ("help", "what I can do"))
+_SECOND_COPY: Final = Reply(
+    (line("⚠️ Another copy of this bot polls Telegram. Stop one of them: until then commands may go unanswered."),)
+)
+
+_log = log.get("chat.telegram")
+
+
+class TelegramChat:
+    """Answers commands and buttons of one bot until cancelled."""
+
+    def __init__(
+        self,
+        *,
+        token: str,
+        api_url: str,
+        owner_id: int | None,
+        chat_ids: Collection[int],
+        actions: Actions,
+        store: KeyValues,
+        clock: Clock,
+        on_seen: Callable[[int], None] | None = None,
+    ) -> None:
+        """Prepare; nothing is opened before `run`.
+
+        Args:
+            token: The bot's token; it is never logged.
+            api_url: Without a slash at the end, such as `https://api.telegram.org`.
+            owner_id: Numeric user id; None means that nobody is answered.
+            chat_ids: Chats in which everyone is answered, the chat of the alerts among them.
+            actions: What commands do.
+            store: Keeps the offset and whom we refused.
+            clock: The only source of time.
+            on_seen: Told the id of each chat in which someone allowed spoke; delivery re-enables it.
+        """
+        self._token = token
+        self._api_url = api_url
+        self._owner_id = owner_id
+        self._chat_ids = tuple(dict.fromkeys(chat_ids))
+        self._gate = Gate(owner_id=owner_id, chat_ids=chat_ids)
+        self._actions = actions
+        self._store = store
+        self._clock = clock
+        self._on_seen = on_seen
+        self._ledger = UpdateLedger()
+        self._slots = asyncio.Semaphore(MAX_AT_ONCE)
+        self._saving = asyncio.Lock()
+        # The offset belongs to the bot, whose id is the part of the token that is no secret.
+        bot_id = token.partition(":")[0]
+        self._offset_key, self._refused_key = f"telegram.offset.{bot_id}", f"telegram.refused.{bot_id}"
+        self._saved = ""
+        self._is_backlog = True
+        self._held: Update | None = None
+        self._alive_ms = clock.monotonic_ms()
+        self._conflict_said_ms: float | None = None
+        self._last_logged: tuple[Kind, float] | None = None
+        self.counts: Counter[str] = Counter()
+        """What happened, by name; for metrics."""
+        self.last_poll_ok_ms: float | None = None
+        """`Clock.monotonic_ms` of the last good answer to getUpdates; None before the first. For the watchdog."""
+        self.stopped_reason: str | None = None
+        """Set when polling was given up for good."""
+
+    async def run(self) -> None:
+        """Poll and answer until cancelled."""
+        self._client = TelegramClient(token=self._token, api_url=self._api_url, clock=self._clock)
+        self._dispatcher = Dispatcher(
+            client=self._client,
+            gate=self._gate,
+            actions=self._actions,
+            clock=self._clock,
+            counts=self.counts,
+            save_refusals=self._save_refusals,
+            on_seen=self._on_seen,
+        )
+        try:
+            await self._load()
+            async with asyncio.TaskGroup() as tasks:
+                failures = 0
+                while self.stopped_reason is None:
+                    failure = await self._poll(tasks)
+                    failures = 0 if failure is None else failures + 1
+                    if failure is None:
+                        self.last_poll_ok_ms = self._alive_ms = self._clock.monotonic_ms()
+                        self._last_logged = None
+                    else:
+                        await self._after_failure(failure, failures)
+                # Returning would look like a crash to whoever restarts us, and a refused token must not be tried again.
+                while True:
+                    await self._clock.sleep(3_600)
+        finally:
+            await self._client.close()
+
+    async def _load(self) -> None:
+        try:
+            self._ledger.load(await self._store.get(self._offset_key), now_ms=self._clock.wall_ms())
+            self._gate.load_refusals(await self._store.get(self._refused_key))
+        except Exception:  # noqa: BLE001 - without its memory the chat still works
+            _log.exception("chat_state.load_failed")
+
+    # Polling
+
+    async def _poll(self, tasks: asyncio.TaskGroup) -> Failure | None:
+        if not self._dispatcher.bot_name:
+            name = await self._client.name()
+            if isinstance(name, Failure):
+                return name
+            self._dispatcher.bot_name = name
+            _log.info("chat.opened", bot=name)
+            tasks.create_task(self._announce())
+        started_ms = self._clock.monotonic_ms()
+        self._ledger.forget_if_idle(now_ms=self._clock.wall_ms())
+        raw = await self._client.get_updates(self._ledger.next_offset, poll_s=max(1, round(POLL_S / self._clock.speed)))
+        if isinstance(raw, Failure):
+            return raw
+        updates = [update for item in raw if (update := self._read(item)) is not None]
+        if self._is_backlog:
+            updates = self._without_old(updates, is_last=len(raw) < BATCH)
+        for update in updates:
+            await self._slots.acquire()
+            tasks.create_task(self._handle(update))
+        await self._save_offset()
+        # A server that answers at once with nothing new must not be asked in a hot loop.
+        if not updates and self._clock.monotonic_ms() - started_ms < 1_000:
+            await self._clock.sleep(1.0)
+        return None
+
+    def _read(self, item: Any) -> Update | None:
+        """Take one raw update; None for one that is old, unreadable or without an id."""
+        update_id = item.get("update_id") if isinstance(item, dict) else None
+        if not isinstance(update_id, int) or not self._ledger.is_new(update_id):
+            return None
+        self._ledger.start(update_id, now_ms=self._clock.wall_ms())
+        try:
+            return Update.de_json(item, self._client.bot)
+        except Exception as error:  # noqa: BLE001 - one update
+            self._ledger.finish(update_id)
+            self.counts["poison"] += 1
+            _log.warning("update.skipped", update_id=update_id, error=type(error).__name__)
+            return None
+
+    def _without_old(self, updates: list[Update], *, is_last: bool) -> list[Update]:
+        """At start, what people asked long ago is not answered any more, except the newest of all."""
+        kept = []
+        for update in updates:
+            if self._held is not None:
+                self._drop(self._held)
+                self._held = None
+            if update.message and self._clock.wall_ms() - update.message.date.timestamp() * 1000 > OLD_UPDATE_MS:
+                self._held = update
+            else:
+                kept.append(update)
+        if is_last:
+            self._is_backlog = False
+            kept += [self._held] if self._held is not None else []
+            self._held = None
+        return kept
+
+    def _drop(self, update: Update) -> None:
+        self.counts["too_old"] += 1
+        self._ledger.finish(update.update_id)
+
+    async def _announce(self) -> None:
+        """Put the commands into Telegram's menus."""
+        await self._client.set_menu(STRANGER_MENU)
+        for chat_id in (*([self._owner_id] if self._owner_id is not None else []), *self._chat_ids):
+            await self._client.set_menu(menu(), chat_id=chat_id)
+
+    async def _after_failure(self, failure: Failure, failures: int) -> None:
+        now_ms = self._clock.monotonic_ms()
+        self.counts[f"poll_{failure.kind}"] += 1
+        match failure.kind:
+            case Kind.UNAUTHORIZED:
+                self.stopped_reason = "Telegram refused the token"
+                _log.error(
+                    "chat.stopped",
+                    reason=self.stopped_reason,
+                    fix="get the token from @BotFather, put it into OIBOT_TELEGRAM__TOKEN, restart",
+                )
+                return
+            case Kind.CONFLICT | Kind.WEBHOOK:
+                await self._say_conflict(failure, now_ms)
+                pause_s = CONFLICT_PAUSE_S if failure.kind is Kind.CONFLICT else 1.0
+            case Kind.NOT_FOUND:
+                self._log_failure(failure, now_ms, fix="check OIBOT_TELEGRAM__API_URL and the form of the token")
+                pause_s = NOT_FOUND_PAUSE_S
+            case Kind.FLOOD:
+                self._log_failure(failure, now_ms)
+                pause_s = failure.retry_after_s
+            case _:
+                self._log_failure(failure, now_ms)
+                pause_s = min(MAX_BACKOFF_S, 2.0 ** min(failures - 1, 10))
+        await self._clock.sleep(pause_s)
+        if self._clock.monotonic_ms() - self._alive_ms > STALE_S * 1000 and failure.kind in {
+            Kind.NETWORK,
+            Kind.TIMED_OUT,
+            Kind.OTHER,
+        }:
+            self._alive_ms = self._clock.monotonic_ms()
+            self.counts["client_renewed"] += 1
+            _log.info("poller.renewed", reason=failure.text)
+            await self._client.renew_poller()
+
+    def _log_failure(self, failure: Failure, now_ms: float, **more: str) -> None:
+        """On change, then at most once a minute."""
+        last = self._last_logged
+        if last is None or last[0] is not failure.kind or now_ms - last[1] >= LOG_AGAIN_MS:
+            self._last_logged = (failure.kind, now_ms)
+            _log.warning("poll.failed", kind=failure.kind.value, reason=failure.text, **more)
+
+    async def _say_conflict(self, failure: Failure, now_ms: float) -> None:
+        if failure.kind is Kind.WEBHOOK:
+            self._log_failure(failure, now_ms, fix="the webhook is removed: this bot polls")
+            await self._client.delete_webhook()
+            return
+        if self._conflict_said_ms is None or now_ms - self._conflict_said_ms >= SAY_AGAIN_MS:
+            self._conflict_said_ms = now_ms
+            _log.warning("chat.second_copy_seen", pause_s=CONFLICT_PAUSE_S, fix="stop the other copy of this bot")
+            if self._owner_id is not None:
+                await self._client.send(self._owner_id, _SECOND_COPY)
+
+    # Handling
+
+    async def _handle(self, update: Update) -> None:
+        """One update, with a deadline; whatever comes of it, it is done."""
+        try:
+            async with self._clock.timeout(max(HANDLE_DEADLINE_S, 10.0 * self._clock.speed)):
+                await self._dispatcher.dispatch(update)
+        except TimeoutError:
+            self.counts["handling_timed_out"] += 1
+            _log.warning("update.timed_out", update_id=update.update_id)
+        except Exception as error:  # noqa: BLE001 - one update
+            self.counts["handling_failed"] += 1
+            _log.exception("update.failed", update_id=update.update_id, error=type(error).__name__)
+        finally:
+            self._slots.release()
+        self._ledger.finish(update.update_id)
+        await self._save_offset()
+
+    async def _save_offset(self) -> None:
+        async with self._saving:
+            text = self._ledger.dump()
+            if self._ledger.next_offset and text != self._saved and await self._put(self._offset_key, text):
+                self._saved = text
+
+    async def _save_refusals(self) -> None:
+        await self._put(self._refused_key, self._gate.dump_refusals())
+
+    async def _put(self, key: str, text: str) -> bool:
+        try:
+            await self._store.put(key, text)
+        except Exception:  # noqa: BLE001 - a full disk must not stop answers
+            self.counts["store_failed"] += 1
+            _log.exception("chat_state.save_failed", key=key)
+            return False
+        return True

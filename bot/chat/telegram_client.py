@@ -1,0 +1,310 @@
+"""The Bot API as chat uses it: one call is one `Failure` or a result, never an exception.
+
+python-telegram-bot builds requests and parses answers; its retries, rate limiter and polling are not used. No text that
+leaves this module contains the token. All waiting goes through the clock; the HTTP library's own timers are divided by
+the clock's speed.
+"""
+
+import contextlib
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Final, TypeVar
+
+from telegram import (
+    Bot,
+    BotCommand,
+    BotCommandScopeChat,
+    InlineKeyboardButton,
+    InlineKeyboardMarkup,
+    LinkPreviewOptions,
+    ReplyParameters,
+)
+from telegram.constants import ParseMode
+from telegram.error import (
+    BadRequest,
+    ChatMigrated,
+    Conflict,
+    EndPointNotFound,
+    Forbidden,
+    InvalidToken,
+    NetworkError,
+    RetryAfter,
+    TelegramError,
+    TimedOut,
+)
+from telegram.request import HTTPXRequest
+
+from bot import log
+from bot.chat.reply import Reply
+from bot.chat.telegram_html import keyboard, to_html, to_plain
+from bot.clock import Clock
+
+# Without it the library warns on every 429 that a number of seconds will become a timedelta.
+os.environ.setdefault("PTB_TIMEDELTA", "1")
+
+CALL_TIMEOUT_S: Final = 10.0
+POLL_SLACK_S: Final = 15.0
+"""What an answer may take beyond the long poll itself."""
+MAX_PAUSE_S: Final = 15.0
+"""A person waits no longer for an answer; a longer pause drops it."""
+BATCH: Final = 100
+ALLOWED_UPDATES: Final = ["message", "callback_query", "my_chat_member"]
+
+_UNREADABLE = ("can't parse", "is too long", "message text is empty", "button_data_invalid", "too_long")
+_CANNOT_EDIT = ("message to edit not found", "message can't be edited", "message_id_invalid")
+_NO_TOPIC = ("thread not found", "topic_closed", "topic_deleted")
+
+_log = log.get("chat.telegram")
+_T = TypeVar("_T")
+
+
+class Kind(StrEnum):
+    """Why a call failed, by what to do about it."""
+
+    UNAUTHORIZED = "unauthorized"
+    NOT_FOUND = "not_found"
+    CONFLICT = "conflict"
+    WEBHOOK = "webhook"
+    FLOOD = "flood"
+    FORBIDDEN = "forbidden"
+    MIGRATED = "migrated"
+    NOT_MODIFIED = "not_modified"
+    CANNOT_EDIT = "cannot_edit"
+    NO_TOPIC = "no_topic"
+    UNREADABLE = "unreadable"
+    """Telegram refuses our text or buttons."""
+    BAD_REQUEST = "bad_request"
+    TIMED_OUT = "timed_out"
+    """Perhaps it arrived."""
+    NETWORK = "network"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A call that did not work. `text` is safe to log."""
+
+    kind: Kind
+    text: str
+    retry_after_s: float = 0.0
+
+
+def _bad_request(text: str) -> Kind:
+    low = text.casefold()
+    if "is not modified" in low:
+        return Kind.NOT_MODIFIED
+    for marks, kind in ((_CANNOT_EDIT, Kind.CANNOT_EDIT), (_NO_TOPIC, Kind.NO_TOPIC), (_UNREADABLE, Kind.UNREADABLE)):
+        if any(mark in low for mark in marks):
+            return kind
+    return Kind.BAD_REQUEST
+
+
+def classify(error: TelegramError) -> tuple[Kind, float]:
+    """Kind and seconds to wait. `BadRequest` and `TimedOut` are network errors to the library: they are looked at first."""
+    match error:
+        case RetryAfter():
+            pause = error.retry_after
+            return Kind.FLOOD, pause.total_seconds() if isinstance(pause, timedelta) else float(pause)
+        case InvalidToken() | EndPointNotFound():
+            # The library drops the description; the error below keeps it. 404 is a wrong address or a malformed token.
+            is_404 = isinstance(error, EndPointNotFound) or "not found" in f"{error} {error.__cause__}".casefold()
+            return (Kind.NOT_FOUND if is_404 else Kind.UNAUTHORIZED), 0.0
+        case Conflict():
+            return (Kind.WEBHOOK if "webhook is active" in str(error).casefold() else Kind.CONFLICT), 0.0
+        case ChatMigrated():
+            return Kind.MIGRATED, 0.0
+        case Forbidden():
+            return Kind.FORBIDDEN, 0.0
+        case BadRequest():
+            return _bad_request(str(error)), 0.0
+        case TimedOut():
+            return Kind.TIMED_OUT, 0.0
+        case NetworkError():
+            return Kind.NETWORK, 0.0
+        case _:
+            return Kind.OTHER, 0.0
+
+
+class TelegramClient:
+    """Two HTTP clients to one bot: one only polls, so that a hung poll never delays an answer."""
+
+    def __init__(self, *, token: str, api_url: str, clock: Clock) -> None:
+        self._token = token
+        self._base_url = f"{api_url.rstrip('/')}/bot"
+        self._clock = clock
+        self._paused_until_ms: dict[int, float] = {}
+        self._sender_http = self._http(pool=8)
+        self.bot = self._make_bot(self._sender_http)
+        self._poller_http = self._http(pool=2)
+        self._poller = self._make_bot(self._poller_http)
+
+    def _http(self, *, pool: int) -> HTTPXRequest:
+        # Two real seconds at least: however fast the clock, the loopback of a busy machine is not.
+        timeout_s = max(2.0, CALL_TIMEOUT_S / self._clock.speed)
+        return HTTPXRequest(
+            connection_pool_size=pool,
+            connect_timeout=timeout_s,
+            read_timeout=timeout_s,
+            write_timeout=timeout_s,
+            pool_timeout=timeout_s,
+        )
+
+    def _make_bot(self, http: HTTPXRequest) -> Bot:
+        return Bot(self._token, base_url=self._base_url, request=http, get_updates_request=http)
+
+    async def renew_poller(self) -> None:
+        """Throw the polling connections away and start with new ones."""
+        old = self._poller_http
+        self._poller_http = self._http(pool=2)
+        self._poller = self._make_bot(self._poller_http)
+        await self._close(old)
+
+    async def close(self) -> None:
+        await self._close(self._poller_http)
+        await self._close(self._sender_http)
+
+    async def _close(self, http: HTTPXRequest) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with self._clock.timeout(3.0 * max(1.0, self._clock.speed)):
+                await http.shutdown()
+
+    async def call(self, call: Awaitable[_T]) -> _T | Failure:
+        """Await one call of the library and sort its errors."""
+        try:
+            return await call
+        except TelegramError as error:
+            kind, retry_after_s = classify(error)
+            text = f"{type(error).__name__}: {error}".replace(self._token, "***")
+            return Failure(kind, log.redact(text)[:300], retry_after_s)
+
+    async def name(self) -> str | Failure:
+        """Our user name."""
+        me = await self.call(self._poller.get_me())
+        return me if isinstance(me, Failure) else me.username or str(me.id)
+
+    async def get_updates(self, offset: int, *, poll_s: int) -> list[object] | Failure:
+        """One long poll of `poll_s` real seconds; raw, so that one unreadable update spoils no other."""
+        arguments = {"timeout": poll_s, "limit": BATCH, "allowed_updates": ALLOWED_UPDATES}
+        if offset:
+            arguments["offset"] = offset
+        # The doubled underscore yields the same method name, but not the library's warning to use its own `getUpdates`,
+        # which would fail on the first update that it cannot parse.
+        call = self._poller.do_api_request("get__updates", api_kwargs=arguments, read_timeout=poll_s + POLL_SLACK_S)
+        deadline_s = poll_s * self._clock.speed + max(POLL_SLACK_S, 5.0 * self._clock.speed)
+        try:
+            async with self._clock.timeout(deadline_s):
+                raw = await self.call(call)
+        except TimeoutError:
+            return Failure(Kind.TIMED_OUT, "no answer to getUpdates")
+        if isinstance(raw, (Failure, list)):
+            return raw
+        return Failure(Kind.OTHER, "getUpdates answered something that is not a list")
+
+    async def delete_webhook(self) -> None:
+        await self.call(self.bot.delete_webhook())
+
+    async def set_menu(self, commands: tuple[tuple[str, str], ...], *, chat_id: int | None = None) -> None:
+        """Show commands in the menu of everyone or of one chat. Display only; a failure changes nothing."""
+        scope = None if chat_id is None else BotCommandScopeChat(chat_id)
+        done = await self.call(self.bot.set_my_commands([BotCommand(*command) for command in commands], scope=scope))
+        if isinstance(done, Failure):
+            _log.debug("menu.refused", chat_id=chat_id, reason=done.text)
+
+    async def answer_press(self, query_id: str, text: str = "") -> None:
+        """Stop the spinner of a button. Too late or lost is no harm."""
+        await self.call(self.bot.answer_callback_query(query_id, text=text[:200] or None))
+
+    async def send(
+        self, chat_id: int, reply: Reply, *, thread_id: int | None = None, reply_to: int | None = None
+    ) -> int | Failure:
+        """Send a reply; its message id or why not."""
+        no_preview = LinkPreviewOptions(is_disabled=True)
+        quoted = ReplyParameters(reply_to, allow_sending_without_reply=True) if reply_to else None
+        threads = [thread_id]  # emptied when the topic is gone: the chat itself remains
+
+        async def attempt(text: str, mode: str | None, markup: InlineKeyboardMarkup | None) -> int | Failure:
+            sent = await self.call(
+                self.bot.send_message(
+                    chat_id,
+                    text,
+                    parse_mode=mode,
+                    reply_markup=markup,
+                    link_preview_options=no_preview,
+                    reply_parameters=quoted,
+                    message_thread_id=threads[0],
+                )
+            )
+            if isinstance(sent, Failure):
+                if sent.kind is Kind.NO_TOPIC and threads[0] is not None:
+                    threads[0] = None
+                    return await attempt(text, mode, markup)
+                return sent
+            return sent.message_id
+
+        return await self._deliver(chat_id, reply, attempt)
+
+    async def edit(self, chat_id: int, message_id: int, reply: Reply) -> int | Failure:
+        """Put a reply in place of a message; the same text again counts as done."""
+
+        async def attempt(text: str, mode: str | None, markup: InlineKeyboardMarkup | None) -> int | Failure:
+            done = await self.call(
+                self.bot.edit_message_text(
+                    text,
+                    chat_id,
+                    message_id,
+                    parse_mode=mode,
+                    reply_markup=markup,
+                    link_preview_options=LinkPreviewOptions(is_disabled=True),
+                )
+            )
+            if isinstance(done, Failure) and done.kind is not Kind.NOT_MODIFIED:
+                return done
+            return message_id
+
+        return await self._deliver(chat_id, reply, attempt)
+
+    async def _deliver(
+        self,
+        chat_id: int,
+        reply: Reply,
+        attempt: Callable[[str, str | None, InlineKeyboardMarkup | None], Awaitable[int | Failure]],
+    ) -> int | Failure:
+        """One attempt; a second one as plain text, after a short pause, or after a lost connection."""
+        waited = await self._wait_for_pause(chat_id)
+        if waited is not None:
+            return waited
+        rows = keyboard(reply)
+        buttons = [[InlineKeyboardButton(one.label, callback_data=one.command) for one in row] for row in rows]
+        html = (to_html(reply), ParseMode.HTML.value, InlineKeyboardMarkup(buttons) if buttons else None)
+        result = await attempt(*html)
+        if not isinstance(result, Failure):
+            return result
+        match result.kind:
+            case Kind.UNREADABLE:
+                _log.error("reply.refused_as_unreadable", reason=result.text)
+                return await attempt(to_plain(reply), None, None)
+            case Kind.FLOOD:
+                self._pause(chat_id, result.retry_after_s)
+                waited = await self._wait_for_pause(chat_id)
+                return waited if waited is not None else await attempt(*html)
+            case Kind.NETWORK:
+                await self._clock.sleep(1.0)
+                return await attempt(*html)
+            case _:
+                return result
+
+    def _pause(self, chat_id: int, seconds: float) -> None:
+        now_ms = self._clock.monotonic_ms()
+        self._paused_until_ms = {chat: until for chat, until in self._paused_until_ms.items() if until > now_ms}
+        self._paused_until_ms[chat_id] = now_ms + seconds * 1000.0
+
+    async def _wait_for_pause(self, chat_id: int) -> Failure | None:
+        left_s = (self._paused_until_ms.get(chat_id, 0.0) - self._clock.monotonic_ms()) / 1000.0
+        if left_s > MAX_PAUSE_S:
+            return Failure(Kind.FLOOD, f"Telegram asked to pause for {left_s:.0f} s", left_s)
+        if left_s > 0:
+            await self._clock.sleep(left_s)
+        return None

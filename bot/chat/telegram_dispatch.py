@@ -1,0 +1,165 @@
+"""One Telegram update to at most one answer: who asks, what is asked, where the answer goes.
+
+Promises: access is decided for every message and every button press; nothing is said in chats that are not ours; a press
+edits the message it sits on. Never: polls, keeps offsets.
+"""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from telegram import CallbackQuery, Message, Update
+from telegram.constants import ChatType
+
+from bot import log
+from bot.chat.access import USER_PER_MINUTE, Gate, Incoming, Verdict
+from bot.chat.actions import Actions
+from bot.chat.commands import Command, UsageError, parse
+from bot.chat.front import answer_safely
+from bot.chat.reply import Reply, line
+from bot.chat.telegram_client import Failure, Kind, TelegramClient
+from bot.clock import Clock
+
+_PRIVATE: Final = "This bot is private."
+_SLOW_DOWN: Final = f"That was a lot at once: I answer {USER_PER_MINUTE} commands a minute."
+_OUT_OF_DATE: Final = "This button is out of date."
+
+_log = log.get("chat.telegram")
+
+
+class Dispatcher:
+    """Answers updates of one bot."""
+
+    def __init__(
+        self,
+        *,
+        client: TelegramClient,
+        gate: Gate,
+        actions: Actions,
+        clock: Clock,
+        counts: Counter[str],
+        save_refusals: Callable[[], Awaitable[None]],
+        on_seen: Callable[[int], None] | None,
+    ) -> None:
+        self._client = client
+        self._gate = gate
+        self._actions = actions
+        self._clock = clock
+        self._counts = counts
+        self._save_refusals = save_refusals
+        self._on_seen = on_seen
+        self.bot_name = ""
+        """Our user name, once known; commands to other names are not ours."""
+
+    async def dispatch(self, update: Update) -> None:
+        """Answer one update, or leave it."""
+        if update.my_chat_member is not None:
+            changed = update.my_chat_member
+            _log.info(
+                "membership.changed",
+                chat_id=changed.chat.id,
+                status=changed.new_chat_member.status,
+                is_listed=self._gate.is_listed(changed.chat.id),
+            )
+        elif update.callback_query is not None:
+            await self._press(update.callback_query)
+        elif update.message is not None:
+            await self._message(update.message)
+        else:
+            self._decide(Incoming(None, None, is_private=False, is_odd=True))
+
+    def _decide(self, incoming: Incoming) -> Verdict:
+        now_ms = self._clock.wall_ms()
+        verdict = self._gate.decide(incoming, now_ms=now_ms)
+        self._counts[verdict.value] += 1
+        ignored = self._gate.report(now_ms=now_ms)
+        if ignored:
+            _log.info("messages.ignored", **ignored)
+        return verdict
+
+    async def _message(self, message: Message) -> None:
+        chat_id, is_private = message.chat.id, message.chat.type == ChatType.PRIVATE
+        if message.migrate_to_chat_id:
+            _log.warning(
+                "group.migrated",
+                chat_id=chat_id,
+                new_chat_id=message.migrate_to_chat_id,
+                fix="put the new id into OIBOT_TELEGRAM__CHATS",
+            )
+            return
+        asked = parse(message.text or "", bot_name=self.bot_name, is_slash_optional=is_private)
+        if asked is None or (not is_private and _is_for_others(asked, message.text or "")):
+            return
+        verdict = self._decide(_incoming(message))
+        thread_id = message.message_thread_id if message.is_topic_message else None
+        match verdict:
+            case Verdict.ANSWER:
+                self._see(chat_id)
+                reply = await answer_safely(self._actions, asked, clock=self._clock)
+            case Verdict.REFUSE:
+                await self._save_refusals()
+                reply = Reply((line(_PRIVATE),))
+            case Verdict.SLOW_DOWN:
+                reply = Reply((line(_SLOW_DOWN),))
+            case Verdict.IGNORE:
+                return
+        quoted = None if is_private else message.message_id
+        self._note(await self._client.send(chat_id, reply, thread_id=thread_id, reply_to=quoted), chat_id)
+
+    async def _press(self, query: CallbackQuery) -> None:
+        """A button is the command that it carries, of the one who pressed it; its message becomes the answer."""
+        message = query.message
+        incoming = Incoming(
+            user_id=query.from_user.id,
+            chat_id=message.chat.id if message else None,
+            is_private=message is not None and message.chat.type == ChatType.PRIVATE,
+            is_odd=message is None or query.from_user.is_bot,
+        )
+        verdict = self._decide(incoming)
+        if verdict is Verdict.IGNORE or message is None:
+            return
+        asked = parse(query.data or "", bot_name=self.bot_name) if verdict is Verdict.ANSWER else None
+        if not isinstance(asked, Command):
+            texts = {Verdict.REFUSE: _PRIVATE, Verdict.SLOW_DOWN: _SLOW_DOWN}
+            await self._client.answer_press(query.id, texts.get(verdict, _OUT_OF_DATE))
+            return
+        await self._client.answer_press(query.id)
+        self._see(message.chat.id)
+        reply = await answer_safely(self._actions, asked, clock=self._clock)
+        result = await self._client.edit(message.chat.id, message.message_id, reply)
+        if isinstance(result, Failure) and result.kind is Kind.CANNOT_EDIT:
+            result = await self._client.send(message.chat.id, reply)
+        self._note(result, message.chat.id)
+
+    def _see(self, chat_id: int) -> None:
+        if self._on_seen is not None:
+            self._on_seen(chat_id)
+
+    def _note(self, result: int | Failure, chat_id: int) -> None:
+        if isinstance(result, Failure):
+            self._counts["reply_lost"] += 1
+            _log.warning("reply.lost", chat_id=chat_id, kind=result.kind.value, reason=result.text)
+        else:
+            self._counts["reply_sent"] += 1
+
+
+def _is_for_others(asked: Command | UsageError, text: str) -> bool:
+    """In a group an unknown command may be another bot's, unless it names us."""
+    return isinstance(asked, UsageError) and asked.is_unknown and "@" not in text.split(maxsplit=1)[0]
+
+
+def _incoming(message: Message) -> Incoming:
+    user = message.from_user
+    return Incoming(
+        user_id=user.id if user else None,
+        chat_id=message.chat.id,
+        is_private=message.chat.type == ChatType.PRIVATE,
+        is_odd=(
+            user is None
+            or user.is_bot
+            or message.sender_chat is not None
+            or message.forward_origin is not None
+            or message.via_bot is not None
+            or bool(message.is_automatic_forward)
+        ),
+    )
