@@ -21,9 +21,9 @@ MARK_PRICE_STREAM: Final = "!markPrice@arr@1s"
 TICKER_STREAM: Final = "!miniTicker@arr"
 CONTRACT_STREAM: Final = "!contractInfo"
 
-# Both arrays come every second; the ticker holds only what changed, which in a dead market may be little.
+# Both arrays come every second. The ticker holds only what changed, so it is given longer; a dead stream is told of within 15 s.
 MARK_PRICE_SILENCE_S: Final = 10.0
-TICKER_SILENCE_S: Final = 15.0
+TICKER_SILENCE_S: Final = 14.0
 FIRST_FRAME_S: Final = 10.0
 
 # A socket is closed by the venue after 24 hours (documentation, "Connect").
