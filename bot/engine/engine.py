@@ -12,13 +12,13 @@ import numpy as np
 
 from bot.alerts.book import Change, RuleBook, RuleTruth, Ticks, policy_gap_ms
 from bot.alerts.lifecycle import Policy
-from bot.engine.inputs import Input, Listed, Placed, Reset
+from bot.engine.inputs import Input, Listed, Placed, Reset, Samples
 from bot.engine.telling import Teller
 from bot.market.market import DEFAULT_OI_INTERVAL_MS, Market, Moment
 from bot.market.universe import Diff
 from bot.market.view import View
 from bot.model.alert import AlertRecord, Notice, State, Transition
-from bot.model.instrument import MARKET
+from bot.model.instrument import MARKET, Instrument
 from bot.model.ports import PollNeed
 from bot.model.updates import History, InstrumentList, MarkPrices, Tickers
 from bot.rules.ast import windows_used
@@ -108,6 +108,15 @@ class Engine:
                     venue_ms=item.venue_ms,
                     interval_ms=item.interval_ms,
                 )
+            case Samples():
+                self.market.apply_samples(
+                    item.series,
+                    item.rows,
+                    item.time_ms,
+                    item.value,
+                    valid_ms=item.valid_ms,
+                    interval_ms=item.interval_ms,
+                )
             case History():
                 self.market.apply_history(item)
             case Listed():
@@ -119,6 +128,8 @@ class Engine:
         """Whether an input could reach rows that gathered ticks still have to read."""
         if isinstance(item, (MarkPrices, Tickers)):
             return len(item.event_ms) > 0 and int(item.event_ms.min()) <= self.now_ms
+        if isinstance(item, Samples):
+            return len(item.time_ms) > 0 and int(item.time_ms.min()) <= self.now_ms
         return not isinstance(item, Placed) or item.at_ms <= self.now_ms
 
     def tick(self, now_ms: int) -> Result:
@@ -199,6 +210,11 @@ class Engine:
         self._place(diff)
         if isinstance(item.update, InstrumentList):
             self._close_unplaced(item.update.venue)
+
+    def load(self, instruments: Sequence[tuple[int, Instrument]], at_ms: int = 0) -> None:
+        """Take instruments at the rows they had in another process, as at the head of a journal."""
+        self.market.load(instruments, at_ms)
+        self._place(Diff(added=tuple(row for row, _ in instruments)))
 
     def _restore_market_alerts(self) -> None:
         for (rule_id, instrument), record in list(self._stored.items()):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bot.model.updates import History, InstrumentChange, InstrumentList, MarkPrices, Tickers
+from bot.model.updates import F64, I32, I64, History, InstrumentChange, InstrumentList, MarkPrices, Tickers
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +13,18 @@ class Placed:
     amount: float
     at_ms: int
     venue_ms: int
+    interval_ms: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Samples:
+    """One sample each of several instruments, as bars and dump files give them. Columns of one length."""
+
+    series: str
+    rows: I32
+    time_ms: I64
+    value: F64
+    valid_ms: int
     interval_ms: int
 
 
@@ -31,4 +43,4 @@ class Reset:
     at_ms: int
 
 
-Input = MarkPrices | Tickers | Placed | History | Listed | Reset
+Input = MarkPrices | Tickers | Placed | Samples | History | Listed | Reset

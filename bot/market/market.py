@@ -4,7 +4,7 @@ Windows up to an hour are kept at the run's finest step (1 s live), longer ones 
 are always held; other series only as far as the rules look back.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -12,7 +12,8 @@ import numpy as np
 
 from bot.market.gauge import Gauge, Latest
 from bot.market.universe import Diff, Universe
-from bot.model.updates import I64, History, InstrumentChange, InstrumentList, MarkPrices, Tickers
+from bot.model.instrument import Instrument
+from bot.model.updates import F64, I32, I64, History, InstrumentChange, InstrumentList, MarkPrices, Tickers
 
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 86_400_000
@@ -129,10 +130,20 @@ class Market:
             for row, _ in diff.removed:
                 if self.universe.at(row) is None:
                     self._clear(row)
-            for row, instrument in self.universe.items():
-                self.is_trading[row] = instrument.is_trading
-                self.funding_interval_h[row] = instrument.funding_interval_h
+            self._describe()
         return diff
+
+    def load(self, instruments: Sequence[tuple[int, Instrument]], now_ms: int) -> None:
+        """Take instruments at given rows; only on an empty market."""
+        self.universe.load(instruments)
+        self._make_room()
+        self.subscribed_ms[:] = now_ms
+        self._describe()
+
+    def _describe(self) -> None:
+        for row, instrument in self.universe.items():
+            self.is_trading[row] = instrument.is_trading
+            self.funding_interval_h[row] = instrument.funding_interval_h
 
     def apply_marks(self, u: MarkPrices) -> None:
         good = np.isfinite(u.price) & (u.price > 0)
@@ -162,6 +173,16 @@ class Market:
             np.array([amount]),
             int(POLLS_VALID * interval_ms),
         )
+
+    def apply_samples(
+        self, series: str, rows: I32, time_ms: I64, value: F64, *, valid_ms: int, interval_ms: int
+    ) -> None:
+        """One sample each of several instruments, from bars or dump files; each has its own validity."""
+        good = np.isfinite(value) & (value > 0)
+        self.n_rejected += int((~good).sum())
+        if series == "oi":
+            self.oi_interval_ms[rows] = interval_ms
+        self.gauges[series].put(rows[good], time_ms[good], value[good], valid_ms)
 
     def apply_history(self, u: History) -> None:
         good = np.isfinite(u.value) & (u.value > 0)

@@ -75,6 +75,16 @@ class Universe:
     def venue(self, venue: str) -> VenueRows:
         return VenueRows(self, venue)
 
+    def load(self, items: Iterable[tuple[int, Instrument]]) -> None:
+        """Take rows as they were elsewhere, as at the head of a journal. Only on an empty universe."""
+        assert not self._row_of
+        for row, instrument in items:
+            self._by_row += [None] * (row + 1 - len(self._by_row))
+            self._by_row[row] = instrument
+            self._row_of[instrument.key] = row
+        self._free = [row for row, i in enumerate(self._by_row) if i is None]
+        self.generation += 1
+
     def apply_list(self, venue: str, instruments: Sequence[Instrument]) -> Diff:
         """Take a venue's full list: what is not in it, or is gone by its status, is removed."""
         listed = {i.key: i for i in instruments}

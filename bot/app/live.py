@@ -1,0 +1,191 @@
+"""The main loop: mailbox -> engine -> commit.
+
+Two awaits and nothing else between the edges: `mailbox.wait()` on the way in, `committer.commit()` on the way out. A
+push is all mark-price messages of one second: after the first the loop waits at most 20 ms for its siblings, then
+ticks once. In silence it ticks once a second, so that data ages and clocks run.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+from bot import log
+from bot.app.committer import Committer
+from bot.app.routing import Routes
+from bot.clock import Clock
+from bot.engine.engine import NOTHING, Engine, Result
+from bot.engine.inputs import Input, Listed, Placed, Reset
+from bot.market.mailbox import Mailbox
+from bot.market.venue_time import Anchor, VenueTime
+from bot.model.alert import State, Transition
+from bot.model.ports import Commit
+from bot.model.updates import (
+    FeedStatus,
+    History,
+    InstrumentChange,
+    InstrumentList,
+    MarkPrices,
+    OpenInterest,
+    Progress,
+    Tickers,
+    Update,
+)
+from bot.model.updates import VenueTime as VenueTimeAnswer
+
+SIBLINGS_S: Final = 0.02
+IDLE_TICK_S: Final = 1.0
+CHECKPOINT_MS: Final = 5_000
+"""How often the clocks of pending alerts are stored."""
+
+
+class Recorder(Protocol):
+    """Where a journal goes. Called in the loop, so it must be quick; `flush` before transitions commit."""
+
+    def record(self, item: Input) -> None: ...
+
+    def tick(self, now_ms: int) -> None: ...
+
+    def flush(self) -> None: ...
+
+
+class Live:
+    """Feeds the engine and stores what it says."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        mailbox: Mailbox,
+        clock: Clock,
+        committer: Committer,
+        routes: Routes,
+        on_rows: Callable[[], None],
+        on_progress: Callable[[Progress], None] = lambda _: None,
+        recorder: Recorder | None = None,
+    ) -> None:
+        self._engine = engine
+        self._mailbox = mailbox
+        self._clock = clock
+        self._committer = committer
+        self._routes = routes
+        self._on_rows = on_rows
+        self._on_progress = on_progress
+        self._recorder = recorder
+        self._log = log.get("engine")
+        self._held: list[Update] = []
+        self._checkpoint_ms = 0
+        self.venue_time = VenueTime()
+        self.feeds: dict[str, FeedStatus] = {}
+        self.n_ticks = 0
+        self.first_push_ms: float | None = None
+        self.last_push_ms: float | None = None
+        self.n_fired = 0
+
+    def venue_now(self) -> int:
+        """Venue time now; the machine's clock until the venue has told its own."""
+        if self.venue_time.is_known:
+            return self.venue_time.now(self._clock.monotonic_ms())
+        return self._clock.wall_ms()
+
+    async def run(self) -> None:
+        while True:
+            try:
+                async with self._clock.timeout(IDLE_TICK_S):
+                    await self._mailbox.wait()
+            except TimeoutError:
+                pass
+            updates = self._mailbox.drain()
+            if any(isinstance(u, MarkPrices) for u in updates):
+                await self._clock.sleep(SIBLINGS_S)
+                updates += self._mailbox.drain()
+            await self._step(updates)
+
+    async def _step(self, updates: Sequence[Update]) -> None:
+        for update in self._take_held(updates):
+            self._take(update)
+        if not self.venue_time.is_known:
+            return
+        now_ms = self.venue_now()
+        result = self._engine.tick(now_ms)
+        self.n_ticks += 1
+        if self._recorder is not None:
+            self._recorder.tick(now_ms)
+        if now_ms - self._checkpoint_ms >= CHECKPOINT_MS:
+            self._checkpoint_ms = now_ms
+            result += self._engine.checkpoint()
+        await self.store(result)
+
+    async def store(self, result: Result) -> None:
+        """Commit what changed, then wake the lanes."""
+        if not result:
+            return
+        rows = self._routes.rows(result.notices)
+        if self._recorder is not None and (result.transitions or rows):
+            self._recorder.flush()
+        for transition in result.transitions:
+            self._say(transition)
+        await self._committer.commit(Commit(result.records, result.transitions, rows))
+        if rows:
+            self._on_rows()
+
+    def closing(self) -> Result:
+        """At stop: everything the engine still knows that the database does not."""
+        return self._engine.flush() + self._engine.checkpoint() if self.venue_time.is_known else NOTHING
+
+    def _say(self, t: Transition) -> None:
+        if t.state is State.FIRING:
+            self.n_fired += 1
+        if t.state is not State.PENDING:
+            self._log.info(f"alert.{t.state.value}", rule=t.rule_id, symbol=t.symbol, id=t.id, value=t.value)
+
+    # -- updates -------------------------------------------------------------------------------------------------
+
+    def _take_held(self, updates: Sequence[Update]) -> Sequence[Update]:
+        """Until venue time is known only what tells it, and news without a time, can be taken."""
+        if self.venue_time.is_known or any(isinstance(u, (VenueTimeAnswer, MarkPrices)) for u in updates):
+            updates, self._held = [*self._held, *updates], []
+            # What tells the time goes first.
+            return sorted(updates, key=lambda u: not isinstance(u, VenueTimeAnswer))
+        free = [u for u in updates if isinstance(u, (FeedStatus, Progress))]
+        self._held += [u for u in updates if not isinstance(u, (FeedStatus, Progress))]
+        return free
+
+    def _take(self, update: Update) -> None:
+        match update:
+            case MarkPrices():
+                self._take_push(update)
+            case OpenInterest():
+                at_ms = self.venue_time.at(update.received_ms)
+                self._consume(
+                    Placed(update.row, update.amount, at_ms, update.venue_ms, update.interval_ms),
+                )
+            case Tickers() | History():
+                self._consume(update)
+            case InstrumentList() | InstrumentChange():
+                self._consume(Listed(update, self.venue_now()))
+            case VenueTimeAnswer():
+                self.venue_time.start(update.venue_ms, update.received_ms)
+            case FeedStatus():
+                self.feeds[update.feed] = update
+                self._log.info("feed.live" if update.live else "feed.lost", feed=update.feed, reason=update.reason)
+            case Progress():
+                self._on_progress(update)
+
+    def _take_push(self, update: MarkPrices) -> None:
+        if not len(update.event_ms):
+            return
+        event_ms = int(update.event_ms.max())
+        push = self.venue_time.push(event_ms, update.received_ms)
+        if push.anchor is not Anchor.KEPT:
+            self._log.warning("venue_time.anchored", how=push.anchor.value, event_ms=event_ms)
+        if push.anchor is Anchor.RESET:
+            self._consume(Reset(event_ms))
+        if push.accepted:
+            self.last_push_ms = update.received_ms
+            if self.first_push_ms is None:
+                self.first_push_ms = update.received_ms
+            self._consume(update)
+
+    def _consume(self, item: Input) -> None:
+        if self._recorder is not None:
+            self._recorder.record(item)
+        self._engine.consume(item)

@@ -1,0 +1,83 @@
+"""Who runs under whom: the one task group, a name and a policy for every task.
+
+A component that crashes is restarted with a growing pause, given up (`DEGRADE`), or takes the process down (`STOP`).
+Five crashes of one component in ten minutes end the process, so that the service manager starts it afresh: never a
+silent dead task.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from enum import Enum
+
+from bot import log
+from bot.clock import Clock
+
+MAX_CRASHES = 5
+CRASH_WINDOW_S = 600.0
+_PAUSES_S = (0.5, 2.0, 5.0, 15.0, 30.0)
+
+
+class Policy(Enum):
+    """What follows when a component ends by an error."""
+
+    RESTART = "restart"
+    DEGRADE = "degrade"
+    STOP = "stop"
+
+
+class ComponentError(Exception):
+    """A component crashed too often, or one without which the bot makes no sense crashed."""
+
+
+class Supervisor:
+    """Runs components until `stop` is called or one of them fails for good."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._log = log.get("supervisor")
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self.n_crashes: dict[str, int] = {}
+
+    def start(
+        self, group: asyncio.TaskGroup, name: str, run: Callable[[], Awaitable[None]], policy: Policy
+    ) -> asyncio.Task[None]:
+        """Start a component under its policy."""
+        task = group.create_task(self._watch(name, run, policy), name=name)
+        self._tasks[name] = task
+        return task
+
+    async def stop(self, *names: str, within_s: float) -> None:
+        """Cancel components and wait for them; name those that did not stop in time."""
+        tasks = [self._tasks[n] for n in names if n in self._tasks and not self._tasks[n].done()]
+        for task in tasks:
+            task.cancel()
+        if not tasks:
+            return
+        try:
+            async with self._clock.timeout(within_s):
+                await asyncio.gather(*tasks, return_exceptions=True)
+        except TimeoutError:
+            stuck = [t.get_name() for t in tasks if not t.done()]
+            self._log.warning("component.not_stopped", components=stuck, within_s=within_s)
+
+    async def _watch(self, name: str, run: Callable[[], Awaitable[None]], policy: Policy) -> None:
+        crashes: deque[float] = deque(maxlen=MAX_CRASHES)
+        while True:
+            try:
+                await run()
+                return
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                self.n_crashes[name] = self.n_crashes.get(name, 0) + 1
+                now_s = self._clock.monotonic_ms() / 1000.0
+                crashes.append(now_s)
+                self._log.error("component.crashed", name=name, policy=policy.value, exc_info=True)
+                if policy is Policy.STOP:
+                    raise ComponentError(f"{name} crashed: {type(error).__name__}") from error
+                if policy is Policy.DEGRADE:
+                    return
+                if len(crashes) == MAX_CRASHES and now_s - crashes[0] <= CRASH_WINDOW_S:
+                    raise ComponentError(f"{name} crashed {MAX_CRASHES} times in ten minutes") from error
+            await self._clock.sleep(_PAUSES_S[min(len(crashes), len(_PAUSES_S)) - 1])

@@ -1,0 +1,78 @@
+"""One instrument's figures for people who ask. Reads the market as of the last tick; changes nothing."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from bot.engine.engine import Engine
+from bot.engine.telling import move, number
+from bot.market.gauge import NEVER_MS
+from bot.market.market import DAY_MS
+from bot.market.view import View
+from bot.model.cards import CARD_WINDOWS_MS, InstrumentCard
+from bot.model.instrument import Instrument
+from bot.model.view import Move
+
+
+class Cards:
+    """The `MarketReader` port over an engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def instruments(self) -> Sequence[Instrument]:
+        return [i for _, i in self._engine.market.universe.items()]
+
+    def card(self, key: str) -> InstrumentCard | None:
+        market = self._engine.market
+        row = market.universe.row(key)
+        instrument = None if row is None else market.universe.at(row)
+        if row is None or instrument is None:
+            return None
+        view = self._engine.view()
+        oi_usd = view.value("oi_usd")[0]
+        next_funding_ms = int(market.next_funding_ms[row])
+        return InstrumentCard(
+            venue=instrument.venue,
+            symbol=instrument.symbol,
+            base=instrument.base,
+            quote=instrument.quote,
+            status=instrument.status,
+            at_ms=self._engine.now_ms,
+            price=number(view.value("price")[0, row]),
+            price_age_ms=_age(view, "price", row),
+            index=number(view.value("index")[0, row]),
+            funding=number(view.value("funding")[0, row]),
+            funding_interval_h=instrument.funding_interval_h,
+            next_funding_ms=next_funding_ms or None,
+            oi=number(view.value("oi")[0, row]),
+            oi_usd=number(oi_usd[row]),
+            oi_age_ms=_age(view, "oi", row),
+            oi_rank=int((oi_usd > oi_usd[row]).sum()) + 1 if math.isfinite(oi_usd[row]) else None,
+            volume_24h=number(view.value("volume_24h")[0, row]),
+            low_24h=number(view.min("price", DAY_MS)[0, row]),
+            high_24h=number(view.max("price", DAY_MS)[0, row]),
+            price_moves=_moves(view, "price", row),
+            oi_moves=_moves(view, "oi", row),
+        )
+
+
+def _age(view: View, series: str, row: int) -> int | None:
+    seen = int(view.sample_ms(series)[0, row])
+    return int(view.now_ms[0]) - seen if seen > NEVER_MS else None
+
+
+def _moves(view: View, series: str, row: int) -> tuple[Move, ...]:
+    return tuple(move(view, series, window_ms, 0, row) for window_ms in CARD_WINDOWS_MS)
+
+
+def fresh(engine: Engine, series: str) -> tuple[int, int | None, int | None]:
+    """How many trading instruments have a fresh sample, and the median and greatest age (ms) among them."""
+    market = engine.market
+    if not market.n_rows:
+        return 0, None, None
+    view = engine.view()
+    ok = np.isfinite(view.value(series)[0]) & market.is_trading
+    ages = view.age(series)[0][ok]
+    return int(ok.sum()), int(np.median(ages)) if len(ages) else None, int(ages.max()) if len(ages) else None

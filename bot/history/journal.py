@@ -1,0 +1,232 @@
+"""The journal: everything the engine consumed, in order, so that a run can be had again.
+
+A file is a magic line and records. A record is a little-endian length, a CRC-32 and a zlib-compressed msgpack list of
+entries; one record holds a tick and what came before it. A record that a crash cut short ends the file: what was
+whole before it is good. Every file starts with a header (rules, instruments by row, alert state), so it can be replayed
+alone; files of one run replayed in order are one run.
+"""
+
+import struct
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import msgspec
+import numpy as np
+
+from bot.engine.inputs import Input, Listed, Placed, Reset, Samples
+from bot.errors import PayloadError
+from bot.model.alert import AlertRecord
+from bot.model.instrument import Instrument
+from bot.model.updates import History, InstrumentChange, InstrumentList, MarkPrices, Tickers
+
+MAGIC: Final = b"oibot journal 1\n"
+_HEAD: Final = struct.Struct("<II")
+_MAX_RECORD: Final = 1 << 28
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a run started from."""
+
+    step_ms: int
+    rule_files: dict[str, str]
+    """Name and text of each rule file."""
+    instruments: list[tuple[int, Instrument]]
+    records: list[AlertRecord]
+    continues: bool
+    """Whether this file goes on where another ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """The engine evaluated at this venue time."""
+
+    now_ms: int
+
+
+Entry = Input | Tick
+
+
+def _encode(entry: Entry) -> list[Any]:
+    match entry:
+        case Tick(now_ms=now_ms):
+            return ["T", now_ms]
+        case MarkPrices() as u:
+            columns = (u.rows, u.price, u.index, u.funding, u.next_funding_ms, u.event_ms)
+            return ["m", *(c.tobytes() for c in columns)]
+        case Tickers() as u:
+            return ["t", u.rows.tobytes(), u.volume_24h.tobytes(), u.event_ms.tobytes()]
+        case Placed() as u:
+            return ["o", u.row, u.amount, u.at_ms, u.venue_ms, u.interval_ms]
+        case Samples() as u:
+            columns3 = (u.rows.tobytes(), u.time_ms.tobytes(), u.value.tobytes())
+            return ["s", u.series, *columns3, u.valid_ms, u.interval_ms]
+        case History() as u:
+            return ["h", u.row, u.series, u.time_ms.tobytes(), u.value.tobytes(), u.valid_ms]
+        case Listed(update=InstrumentList() as listed, at_ms=at_ms):
+            return ["l", at_ms, listed.venue, msgspec.to_builtins(listed.instruments)]
+        case Listed(update=InstrumentChange() as change, at_ms=at_ms):
+            return ["c", at_ms, msgspec.to_builtins(change.instrument)]
+        case Reset(at_ms=at_ms):
+            return ["r", at_ms]
+    raise TypeError(f"not a journal entry: {entry!r}")
+
+
+def _f64(raw: bytes) -> "np.typing.NDArray[np.float64]":
+    return np.frombuffer(raw, dtype=np.float64)
+
+
+def _i64(raw: bytes) -> "np.typing.NDArray[np.int64]":
+    return np.frombuffer(raw, dtype=np.int64)
+
+
+def _i32(raw: bytes) -> "np.typing.NDArray[np.int32]":
+    return np.frombuffer(raw, dtype=np.int32)
+
+
+def _instrument(raw: Any) -> Instrument:
+    return msgspec.convert(raw, Instrument)
+
+
+def _decode(raw: list[Any]) -> Entry:
+    match raw:
+        case ["T", now_ms]:
+            return Tick(now_ms)
+        case ["m", rows, price, index, funding, next_ms, event_ms]:
+            return MarkPrices(
+                _i32(rows), _f64(price), _f64(index), _f64(funding), _i64(next_ms), _i64(event_ms), received_ms=0.0
+            )
+        case ["t", rows, volume, event_ms]:
+            return Tickers(_i32(rows), _f64(volume), _i64(event_ms), received_ms=0.0)
+        case ["o", row, amount, at_ms, venue_ms, interval_ms]:
+            return Placed(row, amount, at_ms, venue_ms, interval_ms)
+        case ["s", series, rows, time_ms, value, valid_ms, interval_ms]:
+            return Samples(series, _i32(rows), _i64(time_ms), _f64(value), valid_ms, interval_ms)
+        case ["h", row, series, time_ms, value, valid_ms]:
+            return History(row, series, _i64(time_ms), _f64(value), valid_ms)
+        case ["l", at_ms, venue, instruments]:
+            return Listed(InstrumentList(venue, tuple(_instrument(i) for i in instruments)), at_ms)
+        case ["c", at_ms, instrument]:
+            return Listed(InstrumentChange(_instrument(instrument)), at_ms)
+        case ["r", at_ms]:
+            return Reset(at_ms)
+    raise PayloadError(f"journal: expected a known entry, found {raw[:1]!r}; the file is of a newer version")
+
+
+def _write(file: BinaryIO, content: Any) -> int:
+    payload = zlib.compress(msgspec.msgpack.encode(content), 1)
+    file.write(_HEAD.pack(len(payload), zlib.crc32(payload)))
+    file.write(payload)
+    return len(payload) + _HEAD.size
+
+
+class JournalWriter:
+    """Writes one run. `folder` is bounded by `max_bytes`: the oldest files go first."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        header: Header,
+        refresh: Callable[[], Header],
+        started_ms: int,
+        rotate_bytes: int,
+        max_bytes: int,
+    ) -> None:
+        self._folder = folder
+        self._refresh = refresh
+        self._started_ms = started_ms
+        self._rotate_bytes = rotate_bytes
+        self._max_bytes = max_bytes
+        self._n_files = 0
+        self._size = 0
+        self._entries: list[list[Any]] = []
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file = self._open(header)
+
+    @property
+    def path(self) -> Path:
+        """The file being written."""
+        return self._folder / f"{self._started_ms}-{self._n_files:04d}.oij"
+
+    def _open(self, header: Header) -> BinaryIO:
+        self._n_files += 1
+        file = self.path.open("xb")
+        file.write(MAGIC)
+        self._size = len(MAGIC) + _write(file, msgspec.to_builtins(header))
+        return file
+
+    def record(self, item: Input) -> None:
+        self._entries.append(_encode(item))
+
+    def tick(self, now_ms: int) -> None:
+        self._entries.append(_encode(Tick(now_ms)))
+        self._size += _write(self._file, self._entries)
+        self._entries = []
+        if self._size >= self._rotate_bytes:
+            self._file.close()
+            self._file = self._open(self._refresh())
+            self._prune()
+
+    def flush(self) -> None:
+        """Hand everything to the operating system; call before what a tick caused is stored."""
+        self._file.flush()
+
+    def close(self) -> None:
+        if self._entries:
+            _write(self._file, self._entries)
+            self._entries = []
+        self._file.close()
+
+    def _prune(self) -> None:
+        files = sorted(self._folder.glob("*.oij"))
+        total = sum(f.stat().st_size for f in files)
+        for file in files[:-1]:
+            if total <= self._max_bytes:
+                break
+            total -= file.stat().st_size
+            file.unlink()
+
+
+def is_journal(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(MAGIC)) == MAGIC
+
+
+def read(path: Path) -> tuple[Header, Iterator[Entry]]:
+    """Header and entries of one file. Raises `PayloadError` where it is no journal at all."""
+    records = _records(path)
+    try:
+        header = msgspec.convert(next(records), Header)
+    except (StopIteration, msgspec.ValidationError) as error:
+        raise PayloadError(f"{path}: expected a journal header, found none; the file is damaged or empty") from error
+    return header, (_decode(entry) for record in records for entry in record)
+
+
+def read_all(paths: Sequence[Path]) -> tuple[Header, Iterator[Entry]]:
+    """Files of one run as one run: the first header counts."""
+    header, entries = read(paths[0])
+
+    def chained() -> Iterator[Entry]:
+        yield from entries
+        for path in paths[1:]:
+            yield from read(path)[1]
+
+    return header, chained()
+
+
+def _records(path: Path) -> Iterator[Any]:
+    with path.open("rb") as file:
+        if file.read(len(MAGIC)) != MAGIC:
+            raise PayloadError(f"{path}: expected an oibot journal, found something else")
+        while head := file.read(_HEAD.size):
+            if len(head) < _HEAD.size:
+                return
+            length, checksum = _HEAD.unpack(head)
+            payload = file.read(length) if length <= _MAX_RECORD else b""
+            if len(payload) < length or zlib.crc32(payload) != checksum:
+                return
+            yield msgspec.msgpack.decode(zlib.decompress(payload))

@@ -1,0 +1,70 @@
+"""Journals and kline files through the real engine: the same rules, the same life of alerts, another source of time."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import numpy as np
+
+from bot.engine.engine import Engine
+from bot.engine.inputs import Listed, Samples
+from bot.history.journal import Entry, Header, Tick
+from bot.history.klines import VALID_SHARE, Klines
+from bot.model.alert import Transition
+from bot.model.instrument import Instrument, Kind
+from bot.model.updates import InstrumentList
+from bot.rules.schema import Rule
+
+VENUE: Final = "binance"
+N_BLOCK: Final = 512
+_QUOTES: Final = ("USDT", "USDC", "BUSD", "USD", "BTC")
+
+
+def replay_journal(header: Header, entries: Iterator[Entry], rules: Sequence[Rule]) -> Iterator[Transition]:
+    """Run a journal again. With the rules it was recorded with, the transitions are those of the recorded run."""
+    engine = Engine(rules, step_ms=header.step_ms, records=header.records)
+    if header.instruments:
+        engine.load(header.instruments)
+    for entry in entries:
+        if isinstance(entry, Tick):
+            yield from engine.tick(entry.now_ms).transitions
+        else:
+            engine.consume(entry)
+    yield from engine.flush().transitions
+
+
+def replay_klines(series: Sequence[Klines], rules: Sequence[Rule]) -> Iterator[Transition]:
+    """Run bars: every close of any symbol is a tick, and in a gap ticks go on until everything in it has expired."""
+    step_ms = min(k.interval_ms for k in series)
+    engine = Engine(rules, step_ms=step_ms, n_block=N_BLOCK, dtype="float64")
+    first_ms = int(min(k.close_ms[0] for k in series)) - step_ms
+    engine.consume(Listed(InstrumentList(VENUE, tuple(instrument(k.symbol) for k in series)), first_ms))
+    valid_ms = [int(k.interval_ms * VALID_SHARE) for k in series]
+    closes = [dict(zip(k.close_ms.tolist(), k.close.tolist(), strict=True)) for k in series]
+    times = np.unique(np.concatenate([k.close_ms for k in series])).tolist()
+    for i, now_ms in enumerate(times):
+        for valid in sorted(set(valid_ms)):
+            rows = [r for r, c in enumerate(closes) if valid_ms[r] == valid and now_ms in c]
+            if rows:
+                engine.consume(
+                    Samples(
+                        series="price",
+                        rows=np.array(rows, dtype=np.int32),
+                        time_ms=np.full(len(rows), now_ms, dtype=np.int64),
+                        value=np.array([closes[r][now_ms] for r in rows]),
+                        valid_ms=valid,
+                        interval_ms=step_ms,
+                    )
+                )
+        yield from engine.tick(now_ms).transitions
+        until = min(times[i + 1] if i + 1 < len(times) else now_ms, now_ms + max(valid_ms) + step_ms)
+        for idle_ms in range(now_ms + step_ms, until, step_ms):
+            yield from engine.tick(idle_ms).transitions
+    yield from engine.flush().transitions
+
+
+def instrument(symbol: str) -> Instrument:
+    """An instrument known by its symbol alone."""
+    kind: Kind = "delivery" if "_" in symbol else "perpetual"
+    pair = symbol.partition("_")[0]
+    quote = next((q for q in _QUOTES if pair.endswith(q) and pair != q), "USDT")
+    return Instrument(VENUE, symbol, kind, pair.removesuffix(quote), quote, "TRADING")
