@@ -36,7 +36,10 @@ from bot.rules.language import (
     SERIES,
     Measure,
     Parameter,
+    agree,
     did_you_mean,
+    product,
+    quotient,
 )
 from bot.rules.schema import Per
 
@@ -133,7 +136,7 @@ class _Checker:
         left, right = self.number(expr.left), self.number(expr.right)
         if left is None or right is None:
             return
-        if not _agree(left, right):
+        if not agree(left, right):
             self._disagree(expr.left, left, expr.right, right)
         elif not series_used(expr) and len(self.faults) == n_faults:
             self.add(expr, "E212", "this looks at no series, so it is the same at all times")
@@ -212,11 +215,11 @@ class _Checker:
         if left is None or right is None:
             return None
         if expr.op in "+-":
-            if not _agree(left, right):
+            if not agree(left, right):
                 self._disagree(expr.left, left, expr.right, right)
                 return None
             return right if left is Measure.ANY else left
-        result = _product(left, right) if expr.op == "*" else _quotient(left, right)
+        result = product(left, right) if expr.op == "*" else quotient(left, right)
         if result is None:
             self._disagree(expr.left, left, expr.right, right)
         return result
@@ -275,7 +278,7 @@ class _Checker:
 
     def _crossing(self, expr: Call, measures: "list[Measure | None]") -> None:
         left, right = measures
-        if left and right and not _agree(left, right):
+        if left and right and not agree(left, right):
             self._disagree(expr.args[0], left, expr.args[1], right)
         elif not series_used(expr):
             self.add(expr, "E212", "this looks at no series, so it is the same at all times")
@@ -366,31 +369,6 @@ class _Checker:
             self.add(arg, "E208", "a window is a whole number of seconds")
         elif window > HOUR_MS and window % MINUTE_MS:
             self.add(arg, "E208", "a window over 1h is a whole number of minutes")
-
-
-def _agree(left: Measure, right: Measure) -> bool:
-    if left is right:
-        return True
-    return Measure.ANY in {left, right} and Measure.DURATION not in {left, right}
-
-
-def _product(left: Measure, right: Measure) -> Measure | None:
-    if left is Measure.DURATION and right is Measure.DURATION:
-        return None
-    # The one that says more wins: 97% of a price is a price.
-    order = (Measure.ANY, Measure.RATIO, Measure.SCORE, Measure.QUANTITY, Measure.DURATION)
-    winner = max(left, right, key=order.index)
-    return None if {left, right} == {Measure.QUANTITY, Measure.DURATION} else winner
-
-
-def _quotient(left: Measure, right: Measure) -> Measure | None:
-    if left is right:
-        return Measure.ANY
-    if right is Measure.DURATION:
-        return None
-    if right in {Measure.ANY, Measure.RATIO, Measure.SCORE}:
-        return left
-    return None if left is Measure.DURATION else Measure.ANY
 
 
 def _example(measure: Measure) -> str:

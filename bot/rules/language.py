@@ -126,6 +126,36 @@ def did_you_mean(word: str, known: frozenset[str] | set[str]) -> str | None:
         return other
     if len(word) > 40:
         return None
+    if len(word) >= 3 and len(longer := [name for name in known if name.startswith(lowered)]) == 1:
+        return longer[0]
     allowed = max(1, len(word) // 3)
     distance, best = min(((OSA.distance(lowered, name), name) for name in sorted(known)), default=(99, ""))
     return best if distance <= allowed and distance < len(lowered) else None
+
+
+def agree(left: Measure, right: Measure) -> bool:
+    """Whether two things may be compared, added or subtracted."""
+    if left is right:
+        return True
+    return Measure.ANY in {left, right} and Measure.DURATION not in {left, right}
+
+
+def product(left: Measure, right: Measure) -> Measure | None:
+    """What `left * right` is; None where it means nothing."""
+    if left is Measure.DURATION and right is Measure.DURATION:
+        return None
+    # The one that says more wins: 97% of a price is a price.
+    order = (Measure.ANY, Measure.RATIO, Measure.SCORE, Measure.QUANTITY, Measure.DURATION)
+    winner = max(left, right, key=order.index)
+    return None if {left, right} == {Measure.QUANTITY, Measure.DURATION} else winner
+
+
+def quotient(left: Measure, right: Measure) -> Measure | None:
+    """What `left / right` is; None where it means nothing."""
+    if left is right:
+        return Measure.ANY
+    if right is Measure.DURATION:
+        return None
+    if right in {Measure.ANY, Measure.RATIO, Measure.SCORE}:
+        return left
+    return None if left is Measure.DURATION else Measure.ANY

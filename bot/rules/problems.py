@@ -28,7 +28,7 @@ CODES: Final[dict[str, str]] = {
     "E111": "The id is not made of lower-case letters, digits and underscores.",
     "E112": "No destination has this name.",
     "E113": "The file is written for another version of the rule language.",
-    "E114": "The number is outside the range that this key takes.",
+    "E114": "The number or length is outside the range that this key takes.",
     "E115": "The file or folder cannot be read.",
     "E116": "Two keys of the rule contradict each other.",
     "E201": "The expression cannot be read at this point.",

@@ -6,6 +6,7 @@ parsed, its types agree, its windows are allowed.
 """
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -18,6 +19,13 @@ TopBy = Literal["oi_usd", "volume_24h"]
 
 DEFAULT_COOLDOWN_MS: Final = 900_000
 DEFAULT_NOTIFY: Final = ("main",)
+
+ID_FORM: Final = re.compile(r"[a-z0-9_]{1,40}")
+MAX_NAME_LENGTH: Final = 80
+SEVERITIES: Final = ("info", "warning", "critical")
+KINDS: Final = ("perpetual", "tradfi", "delivery")
+VENUES: Final = ("binance",)
+"""Venues that this version can watch."""
 
 KEYS_WITHOUT_EFFECT: Final[dict[str, str]] = {
     "inhibits": "rules do not mute each other yet",

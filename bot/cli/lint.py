@@ -1,0 +1,56 @@
+"""`oibot lint`: reads rule files as the bot would and tells every problem at once. Changes nothing, needs no network.
+
+Exit code 0 where the files are sound, 1 with errors, 3 with warnings alone under `--strict`.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bot import settings
+from bot.rules.loader import RuleSet, load_files, load_folder, rule_files
+from bot.rules.problems import Format, render_all
+
+EXIT_ERRORS = 1
+EXIT_WARNINGS = 3
+
+
+def lint(
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Rule files or folders; the bot's rules folder when left out.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 when there are warnings.")] = False,
+    format: Annotated[  # noqa: A002, the name of the option
+        Format, typer.Option("--format", help="text for people, json for programs, github for its annotations.")
+    ] = "text",
+) -> None:
+    """Check rule files and point at every mistake."""
+    found = _load(files or [settings.load().rules_dir])
+    colour = format == "text" and sys.stdout.isatty()
+    report = render_all(found.problems, style=format, colour=colour)
+    if report:
+        print(report)
+    if format == "text":
+        if report:
+            print()
+        print(_summary(found))
+    if found.errors:
+        raise typer.Exit(EXIT_ERRORS)
+    if strict and found.warnings:
+        raise typer.Exit(EXIT_WARNINGS)
+
+
+def _load(paths: list[Path]) -> RuleSet:
+    """One folder as the bot reads it; several paths as one set, so that ids are unique over all."""
+    if len(paths) == 1 and paths[0].is_dir():
+        return load_folder(paths[0])
+    return load_files(file for path in paths for file in (rule_files(path) if path.is_dir() else [path]))
+
+
+def _summary(found: RuleSet) -> str:
+    return ", ".join(
+        f"{number} {word}{'s' * (number != 1)}"
+        for number, word in ((len(found.rules), "rule"), (len(found.errors), "error"), (len(found.warnings), "warning"))
+    )
