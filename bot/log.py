@@ -96,6 +96,6 @@ def set_up(*, level: str = "INFO", fmt: str = "auto", stream: TextIO | None = No
 
 
 def get(component: str) -> structlog.stdlib.BoundLogger:
-    """Return the logger of one component."""
-    logger: structlog.stdlib.BoundLogger = structlog.get_logger(component).bind(component=component)
+    """Return the logger of one component. It stays unbound until it is used, so a module may keep one from its import."""
+    logger: structlog.stdlib.BoundLogger = structlog.get_logger(component, component=component)
     return logger

@@ -1,0 +1,194 @@
+"""Payloads of the market streams as JSON text, one string for each broadcast.
+
+Text is put together with templates: at 950 contracts the mark-price arrays are the hot path of the simulator. Symbols
+are the only free text and are escaped once. Pure functions of the market and the time.
+"""
+
+import msgspec
+import numpy as np
+
+from bot.sim import answers, names, noise
+from bot.sim.market import F64, Bars, Market
+from bot.sim.universe import Spec
+
+
+def quoted(text: str) -> str:
+    """Return the text as a JSON string."""
+    return msgspec.json.encode(text).decode()
+
+
+def is_streamed(market: Market, row: int, now_ms: int) -> bool:
+    """Whether pushes speak of the contract: it is listed, or settling with a frozen price."""
+    return answers.status_of(market, row) not in {"", "PENDING_TRADING"} and market.specs[row].onboard_ms <= now_ms
+
+
+def mark_row(market: Market, row: int, prices: F64, index: F64, funding: F64, now_ms: int) -> str:
+    """Return one `markPriceUpdate`."""
+    spec = market.specs[row]
+    price, beside = prices[row], index[row]
+    dated = spec.contract not in {"PERPETUAL", "TRADIFI_PERPETUAL"}
+    rate = "" if dated else f"{0.0 if market.status.get(row) else funding[row]:.8f}"
+    next_ms = 0 if dated else answers.next_funding_ms(spec, now_ms)
+    return (
+        f'{{"e":"markPriceUpdate","E":{now_ms},"s":{quoted(spec.symbol)},"p":"{price:.8f}","ap":"{price:.8f}",'
+        f'"P":"{beside * 1.0002:.8f}","i":"{beside:.8f}","r":"{rate}","T":{next_ms},"st":1}}'
+    )
+
+
+def coin_margined_rows(market: Market, prices: F64, now_ms: int) -> list[str]:
+    """Return the rows of the sister market that travel along (`st` 2)."""
+    found = []
+    for symbol in names.COIN_MARGINED:
+        row = market.rows.get(f"{symbol.split('USD')[0]}USDT")
+        if row is not None:
+            price = prices[row]
+            found.append(
+                f'{{"e":"markPriceUpdate","E":{now_ms},"s":"{symbol}","p":"{price:.8f}","ap":"{price:.8f}",'
+                f'"P":"{price:.8f}","i":"{price:.8f}","r":"0.00010000","T":{(now_ms // 28_800_000 + 1) * 28_800_000},"st":2}}'
+            )
+    return found
+
+
+def mark_arrays(market: Market, now_ms: int) -> list[str]:
+    """Return the messages of one tick of `!markPrice@arr`: crypto first, everything else second."""
+    prices = market.prices(now_ms)
+    index, funding = market.index_prices(prices, now_ms), market.funding(now_ms)
+    first: list[str] = []
+    second: list[str] = []
+    for row, spec in enumerate(market.specs):
+        if is_streamed(market, row, now_ms):
+            text = mark_row(market, row, prices, index, funding, now_ms)
+            (first if spec.is_crypto_perpetual else second).append(text)
+    second += coin_margined_rows(market, prices, now_ms)
+    return [f"[{','.join(part)}]" for part in (first, second) if part]
+
+
+def _mini(spec: Spec, columns: list[float], now_ms: int) -> str:
+    last, opened, high, low, volume_usd = columns
+    d = spec.decimals
+    return (
+        f'{{"e":"24hrMiniTicker","E":{now_ms},"s":{quoted(spec.symbol)},"c":"{last:.{d}f}","o":"{opened:.{d}f}",'
+        f'"h":"{high:.{d}f}","l":"{low:.{d}f}","v":"{volume_usd * 2 / (high + low):.{spec.step_decimals}f}",'
+        f'"q":"{volume_usd:.2f}","ps":{quoted(spec.pair)},"st":1}}'
+    )
+
+
+def _full(spec: Spec, columns: list[float], now_ms: int) -> str:
+    last, opened, high, low, volume_usd = columns
+    d = spec.decimals
+    first_id, count = spec.key % 10**9 + (now_ms - 86_400_000) // 500, int(volume_usd / 900.0) + 1
+    return (
+        f'{{"e":"24hrTicker","E":{now_ms},"s":{quoted(spec.symbol)},"ps":{quoted(spec.pair)},"p":"{last - opened:.{d}f}",'
+        f'"P":"{(last / opened - 1) * 100:.3f}","w":"{(high + low) / 2:.{d}f}","c":"{last:.{d}f}",'
+        f'"Q":"{max(spec.step, 90.0 / last):.{spec.step_decimals}f}","o":"{opened:.{d}f}","h":"{high:.{d}f}",'
+        f'"l":"{low:.{d}f}","v":"{volume_usd * 2 / (high + low):.{spec.step_decimals}f}","q":"{volume_usd:.2f}",'
+        f'"O":{now_ms // 60_000 * 60_000 - 86_400_000},"C":{now_ms},"F":{first_id},"L":{first_id + count - 1},'
+        f'"n":{count},"st":1}}'
+    )
+
+
+class Tickers:
+    """Ticker payloads of one tick; remembers the last prices to tell which contracts traded since."""
+
+    def __init__(self, market: Market) -> None:
+        self._market = market
+        self._last: dict[str, dict[int, str]] = {}
+
+    def columns(self, now_ms: int) -> F64:
+        """Return last, open, high, low and quote volume of every contract."""
+        prices = self._market.prices(now_ms)
+        ranges = self._market.day_ranges(prices, now_ms)
+        return np.column_stack((prices, *ranges, self._market.volumes_24h(now_ms)))
+
+    def one(self, row: int, columns: F64, now_ms: int, *, mini: bool) -> str:
+        return (_mini if mini else _full)(self._market.specs[row], columns[row].tolist(), now_ms)
+
+    def changed(self, columns: F64, now_ms: int, *, mini: bool) -> str | None:
+        """Return the array of the contracts whose last price moved since the last call, or None where none did."""
+        write = _mini if mini else _full
+        seen = self._last.setdefault("mini" if mini else "full", {})
+        found = []
+        for row, spec in enumerate(self._market.specs):
+            if not is_streamed(self._market, row, now_ms) or self._market.status.get(row):
+                continue
+            shown = f"{columns[row, 0]:.{spec.decimals}f}"
+            if seen.get(row) != shown:
+                seen[row] = shown
+                found.append(write(spec, columns[row].tolist(), now_ms))
+        return f"[{','.join(found)}]" if found else None
+
+
+def liquidations(market: Market, now_ms: int) -> list[tuple[str, str]]:
+    """Return (symbol, `forceOrder`) of one second: rare in calm, one for almost each contract in a fast move."""
+    prices, before = market.prices(now_ms), market.prices(now_ms - 30_000)
+    moved = np.log(prices / before)
+    haste = np.abs(moved) / (market.sigma * 2.5)
+    rate = 0.0006 + 0.12 * np.clip(haste - 1.0, 0.0, 6.0) ** 2
+    rng = noise.generator(noise.key_of(market.seed, "liquidations"), now_ms // 1000)
+    hit = rng.random(len(market.specs)) < 1.0 - np.exp(-rate)
+    sizes = np.exp(rng.standard_normal(len(market.specs)) * 1.3)
+    found = []
+    for row in np.flatnonzero(hit).tolist():
+        spec = market.specs[row]
+        if not is_streamed(market, row, now_ms) or market.status.get(row):
+            continue
+        usd = float(sizes[row]) * 4e-6 * spec.oi_usd * (1.0 + float(min(haste[row], 6.0))) + 60.0
+        falling = moved[row] < 0 if haste[row] > 1 else bool(sizes[row] > 1)
+        found.append((spec.symbol, _force_order(spec, usd, float(prices[row]), now_ms, falling=bool(falling))))
+    return found
+
+
+def _force_order(spec: Spec, usd: float, price: float, now_ms: int, *, falling: bool) -> str:
+    amount = f"{max(spec.step, usd / price):.{spec.step_decimals}f}"
+    limit = price * (0.992 if falling else 1.008)
+    return (
+        f'{{"e":"forceOrder","E":{now_ms},"o":{{"s":{quoted(spec.symbol)},"S":"{"SELL" if falling else "BUY"}",'
+        f'"o":"LIMIT","f":"IOC","q":"{amount}","p":"{limit:.{spec.decimals}f}","ap":"{price:.{spec.decimals}f}",'
+        f'"X":"FILLED","l":"{amount}","z":"{amount}","T":{now_ms - 5}}},"ps":{quoted(spec.pair)},"st":1}}'
+    )
+
+
+def kline(market: Market, row: int, now_ms: int, *, closed: bool) -> str:
+    """Return the running one-minute bar, or the one that has just closed."""
+    open_ms = (now_ms - (1 if closed else 0)) // 60_000 * 60_000
+    bars = market.bars(row, np.array([open_ms]), 60_000, now_ms)
+    return _kline(market.specs[row], bars, open_ms, now_ms, closed=closed)
+
+
+def _kline(spec: Spec, bars: Bars, open_ms: int, now_ms: int, *, closed: bool) -> str:
+    d, q = spec.decimals, spec.step_decimals
+    first_id = spec.key % 10**9 + open_ms // 500
+    count = int(bars.volume[0] / 900.0) + 1
+    mean = float(bars.open[0] + bars.close[0]) / 2.0
+    return (
+        f'{{"e":"kline","E":{now_ms},"s":{quoted(spec.symbol)},"k":{{"t":{open_ms},"T":{open_ms + 59_999},'
+        f'"s":{quoted(spec.symbol)},"i":"1m","f":{first_id},"L":{first_id + count - 1},"o":"{bars.open[0]:.{d}f}",'
+        f'"c":"{bars.close[0]:.{d}f}","h":"{bars.high[0]:.{d}f}","l":"{bars.low[0]:.{d}f}",'
+        f'"v":"{bars.volume[0] / mean:.{q}f}","n":{count},"x":{"true" if closed else "false"},'
+        f'"q":"{bars.volume[0]:.5f}","V":"{bars.taker_buy[0] / mean:.{q}f}","Q":"{bars.taker_buy[0]:.5f}","B":"0"}},'
+        f'"ps":{quoted(spec.pair)},"st":1}}'
+    )
+
+
+def trade(market: Market, row: int, price: float, now_ms: int) -> str:
+    """Return one `aggTrade`."""
+    spec = market.specs[row]
+    draw = noise.uniform(spec.key ^ 10, [now_ms, now_ms + 1])
+    amount = f"{max(spec.step, 900.0 * float(draw[0]) / price):.{spec.step_decimals}f}"
+    number = now_ms // 500
+    return (
+        f'{{"e":"aggTrade","E":{now_ms},"a":{number},"s":{quoted(spec.symbol)},"p":"{price:.{spec.decimals}f}",'
+        f'"q":"{amount}","nq":"{amount}","f":{number},"l":{number},"T":{now_ms - 3},'
+        f'"m":{"true" if draw[1] < 0.5 else "false"},"st":1}}'
+    )
+
+
+def contract_info(market: Market, row: int, now_ms: int) -> str:
+    """Return one `contractInfo`."""
+    spec = market.specs[row]
+    status = quoted(answers.status_of(market, row))
+    return (
+        f'{{"e":"contractInfo","E":{now_ms},"s":{quoted(spec.symbol)},"ps":{quoted(spec.pair)},"ct":"{spec.contract}",'
+        f'"dt":{market.delivery_ms.get(row, spec.delivery_ms)},"ot":{spec.onboard_ms},"cs":{status},'
+        f'"bks":[{{"bs":1,"bnf":0,"bnc":5000,"mmr":0.01,"cf":0,"mi":21,"ma":50}}],"st":1}}'
+    )

@@ -1,0 +1,106 @@
+"""The heartbeat of the streams: once a venue second, make what somebody subscribed to and hand it to the hub.
+
+Ticks stand on whole venue seconds; where the process falls behind, seconds are left out, never sent late in a burst.
+The first mark price that reaches a subscriber fixes the market's anchor.
+"""
+
+from bot.clock import Clock
+from bot.sim import frames
+from bot.sim.market import Market
+from bot.sim.streams import Hub
+
+SLOW_ARRAY_TICKS = 3
+"""`!markPrice@arr` without `@1s` speaks every third second."""
+
+
+class Ticker:
+    """Makes and broadcasts the payloads of each second."""
+
+    def __init__(self, *, market: Market, clock: Clock, hub: Hub) -> None:
+        self._market = market
+        self._clock = clock
+        self._hub = hub
+        self._tickers = frames.Tickers(market)
+        self.n_ticks = 0
+        self.n_skipped = 0
+
+    async def run(self) -> None:
+        """Tick until cancelled."""
+        next_ms = self._clock.wall_ms() // 1000 * 1000 + 1000
+        while True:
+            await self._clock.sleep((next_ms - self._clock.wall_ms()) / 1000.0)
+            if self._clock.wall_ms() < next_ms:
+                continue
+            self.tick(next_ms)
+            following_ms = max(next_ms + 1000, self._clock.wall_ms() // 1000 * 1000 + 1000)
+            self.n_skipped += (following_ms - next_ms) // 1000 - 1
+            next_ms = following_ms
+
+    def tick(self, now_ms: int) -> None:
+        """Broadcast the payloads of one second."""
+        self._market.slide(now_ms)
+        self.n_ticks += 1
+        wanted = self._hub.wanted()
+        if not wanted:
+            return
+        self._mark_prices(wanted, now_ms)
+        self._ticker_streams(wanted, now_ms)
+        if any("orceOrder" in name for name in wanted):
+            for symbol, payload in frames.liquidations(self._market, now_ms):
+                self._hub.broadcast("!forceOrder@arr", payload)
+                self._hub.broadcast(f"{symbol.lower()}@forceOrder", payload)
+        for name in wanted:
+            if name.endswith("@kline_1m") and (now_ms // 1000 % 2 == 0 or now_ms % 60_000 == 0):
+                self._kline(name, now_ms)
+
+    def _mark_prices(self, wanted: set[str], now_ms: int) -> None:
+        slow_too = now_ms // 1000 % SLOW_ARRAY_TICKS == 0
+        names = {"!markPrice@arr@1s"} | ({"!markPrice@arr"} if slow_too else set())
+        reached = 0
+        if names & wanted:
+            # The anchor is fixed before the payload is made, so that this very push already stands on it.
+            self._market.fix_anchor(now_ms)
+            for payload in frames.mark_arrays(self._market, now_ms):
+                for name in sorted(names & wanted):
+                    reached += self._hub.broadcast(name, payload)
+        single = [n for n in wanted if "@markPrice" in n and n[0] != "!" and (slow_too or n.endswith("@1s"))]
+        if not single:
+            return
+        self._market.fix_anchor(now_ms)
+        prices = self._market.prices(now_ms)
+        index, funding = self._market.index_prices(prices, now_ms), self._market.funding(now_ms)
+        for name in single:
+            row = self._row(name, now_ms)
+            if row is not None:
+                self._hub.broadcast(name, frames.mark_row(self._market, row, prices, index, funding, now_ms))
+
+    def _ticker_streams(self, wanted: set[str], now_ms: int) -> None:
+        single = [n for n in wanted if n.endswith(("@miniTicker", "@ticker")) and now_ms // 1000 % 2 == 0]
+        trades = [n for n in wanted if n.endswith("@aggTrade")]
+        if not single and not trades and not wanted & {"!miniTicker@arr", "!ticker@arr"}:
+            return
+        columns = self._tickers.columns(now_ms)
+        for name, mini in (("!miniTicker@arr", True), ("!ticker@arr", False)):
+            payload = self._tickers.changed(columns, now_ms, mini=mini) if name in wanted else None
+            if payload is not None:
+                self._hub.broadcast(name, payload)
+        for name in single:
+            row = self._row(name, now_ms)
+            if row is not None:
+                mini = name.endswith("@miniTicker")
+                self._hub.broadcast(name, self._tickers.one(row, columns, now_ms, mini=mini))
+        for name in trades:
+            row = self._row(name, now_ms)
+            if row is not None:
+                self._hub.broadcast(name, frames.trade(self._market, row, float(columns[row, 0]), now_ms))
+
+    def _kline(self, name: str, now_ms: int) -> None:
+        row = self._row(name, now_ms)
+        if row is None:
+            return
+        closed = now_ms % 60_000 == 0
+        self._hub.broadcast(name, frames.kline(self._market, row, now_ms, closed=closed))
+
+    def _row(self, name: str, now_ms: int) -> int | None:
+        row = self._market.rows.get(name.split("@", 1)[0].upper())
+        return row if row is not None and frames.is_streamed(self._market, row, now_ms) else None
