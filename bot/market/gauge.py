@@ -35,18 +35,22 @@ class Gauge:
         self.valid_ms = np.zeros(n_rows, dtype=np.int64)
         self.rings = tuple(Ring(step_ms=s, n_slots=n, n_rows=n_rows, dtype=dtype) for s, n in steps)
         self.n_late = 0
+        self._latest: Latest | None = None
 
     @property
     def nbytes(self) -> int:
         return sum(r.nbytes for r in self.rings) + self.value.nbytes * 3
 
     def latest(self) -> Latest:
-        """A copy of the newest samples."""
-        return Latest(self.value.copy(), self.time_ms.copy(), self.valid_ms.copy())
+        """A copy of the newest samples, shared until the next one comes."""
+        if self._latest is None:
+            self._latest = Latest(self.value.copy(), self.time_ms.copy(), self.valid_ms.copy())
+        return self._latest
 
     def grow(self, n_rows: int) -> None:
         more = n_rows - len(self.value)
         if more > 0:
+            self._latest = None
             self.value = np.pad(self.value, (0, more), constant_values=np.nan)
             self.time_ms = np.pad(self.time_ms, (0, more), constant_values=NEVER_MS)
             self.valid_ms = np.pad(self.valid_ms, (0, more))
@@ -55,6 +59,7 @@ class Gauge:
 
     def clear(self, row: int) -> None:
         """Forget one instrument."""
+        self._latest = None
         self.value[row] = np.nan
         self.time_ms[row] = NEVER_MS
         self.valid_ms[row] = 0
@@ -63,6 +68,7 @@ class Gauge:
 
     def reset(self) -> None:
         """Forget everything."""
+        self._latest = None
         self.value[:] = np.nan
         self.time_ms[:] = NEVER_MS
         self.valid_ms[:] = 0
@@ -99,6 +105,7 @@ class Gauge:
 
     def _put_in_order(self, rows: I32, time_ms: I64, value: F64, valid_ms: int) -> None:
         self.advance(int(time_ms.min()) - 1)
+        self._latest = None
         self.value[rows] = value
         self.time_ms[rows] = time_ms
         self.valid_ms[rows] = valid_ms
@@ -119,6 +126,7 @@ class Gauge:
             for ring in self.rings:
                 ring.patch(row, time_ms[past], value[past], valid_ms)
             if hundredths(time_ms[past])[-1] > hundredths(self.time_ms[row : row + 1])[0]:
+                self._latest = None
                 self.value[row] = value[n_past - 1]
                 self.time_ms[row] = time_ms[n_past - 1]
                 self.valid_ms[row] = valid_ms

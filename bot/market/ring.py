@@ -74,7 +74,7 @@ class Ring:
             slot = g // self.step_ms % self.n_slots
             self._value[slot] = np.where(g - time_ms < valid_ms, value, np.nan)
             age = (g - second) // AGE_UNIT_MS
-            self._age[slot] = np.clip(age, 0, NO_AGE)
+            self._age[slot] = np.minimum(age, NO_AGE)
         self.newest_ms = last
 
     def patch(self, row: int, time_ms: I64, value: F64, valid_ms: int) -> None:
