@@ -92,7 +92,7 @@ def test_watching_everything_small_takes_at_most_half_and_slows_no_one_beyond_th
     quiet = [need(row, size=1e9 / (row + 1)) for row in range(900)]
     watched = [need(row, size=1e9 / (row + 1), watched=row >= 300) for row in range(900)]
     got = rates(intervals(watched, 1100))
-    assert sum(got[r] for r in range(300, 900)) <= 550 * 1.001
+    assert sum(got[r] for r in range(300, 900)) <= 550 + 4  # and one poll more that nobody else could use
     assert min(got.values()) >= 0.5
     assert min(rates(intervals(quiet, 1100)).values()) >= 0.5
 
@@ -180,7 +180,7 @@ def test_a_new_plan_keeps_everyones_place_and_drops_who_left() -> None:
     second = {row: at for at, row in run(schedule, now_ms=60_500, until_ms=121_500)}
     assert 7 not in second
     assert len(second) == 59
-    assert all((second[row] - first[row]) % 60_000 <= 2000 for row in second)
+    assert all(abs((second[row] - first[row] + 30_000) % 60_000 - 30_000) <= 2000 for row in second)
 
 
 def test_a_shorter_interval_takes_effect_at_once() -> None:
