@@ -1,0 +1,182 @@
+"""Whatever people type is answered, briefly and as valid markup."""
+
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bot.chat.actions import Actions
+from bot.chat.commands import COMMANDS, parse
+from bot.chat.reply import Button, Line, Reply, Span, Style, Table, columns, table_lines
+from bot.chat.symbols import SymbolBook
+from bot.chat.telegram_html import keyboard, to_html, to_plain, utf16_units
+from bot.chat.terminal_text import to_text
+from bot.clock import ManualClock
+from bot.model.cards import CARD_WINDOWS_MS, BotStatus, InstrumentCard
+from bot.model.instrument import Instrument
+from bot.model.view import Move
+
+ANY_TEXT = st.text(st.characters(), max_size=300)  # lone surrogates included
+WORDS = [word for spec in COMMANDS for word in (spec.name, *spec.aliases)]
+TYPED = st.one_of(
+    ANY_TEXT,
+    st.builds(lambda word, rest: f"/{word} {rest}", st.sampled_from(WORDS), ANY_TEXT),
+    st.builds(lambda word, rest: f"/{word}{rest}", st.sampled_from(WORDS), ANY_TEXT),
+    st.text("<>&\"'", max_size=4_096).map(lambda text: f"/oi {text}"),
+)
+NUMBER = st.one_of(st.none(), st.floats(), st.integers(-(10**30), 10**30).map(float))
+BASES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=30)
+
+
+class Strict(HTMLParser):
+    """Accepts what Telegram accepts of our three tags: all closed, in order, no attribute, no bare `<` or `&`."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=False)
+        self.open: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag, attrs):
+        assert tag in {"b", "code", "pre"}
+        assert not attrs
+        self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_entityref(self, name):
+        assert name in {"lt", "gt", "amp"}
+        self.text += {"lt": "<", "gt": ">", "amp": "&"}[name]
+
+    def handle_data(self, data):
+        assert "<" not in data
+        assert "&" not in data
+        self.text += data
+
+    def handle_charref(self, name):
+        raise AssertionError(name)
+
+    def handle_comment(self, data):
+        raise AssertionError(data)
+
+    def handle_decl(self, decl):
+        raise AssertionError(decl)
+
+    def handle_pi(self, data):
+        raise AssertionError(data)
+
+
+def check(reply: Reply) -> None:
+    html = to_html(reply)
+    assert utf16_units(html) <= 4_096
+    assert html.strip()
+    html.encode()
+    strict = Strict()
+    strict.feed(html)
+    strict.close()
+    assert not strict.open
+    assert utf16_units(to_plain(reply)) <= 4_096
+    assert all(len(one.command.encode()) <= 64 and one.label.strip() for row in keyboard(reply) for one in row)
+    assert "\x1b" not in to_text(reply).plain
+
+
+@dataclass
+class World:
+    base: str
+    number: float | None
+    windows: tuple[Move, ...] = field(default=())
+
+    def instruments(self):
+        return [
+            Instrument("binance", base + "USDT", "perpetual", base, "USDT", "TRADING") for base in (self.base, "BTC")
+        ]
+
+    def card(self, key):
+        one = next(one for one in self.instruments() if one.key == key)
+        n = self.number
+        moves = tuple(Move(window, n, n, n) for window in CARD_WINDOWS_MS)
+        return InstrumentCard(
+            "binance",
+            one.symbol,
+            one.base,
+            one.quote,
+            one.base,
+            0,
+            n,
+            1,
+            n,
+            n,
+            8.0,
+            1,
+            n,
+            n,
+            1,
+            1,
+            n,
+            n,
+            n,
+            moves,
+            moves,
+        )
+
+    async def status(self):
+        return BotStatus("1", 1.0, 1, 0, None, 0, None, self.number, 5, (), 0, 0, 0, 0, 0, 1.0, 1.0, self.base)
+
+
+def run(coroutine):
+    """Drive a coroutine that only ever yields to the loop."""
+    try:
+        while True:
+            coroutine.send(None)
+    except StopIteration as done:
+        return done.value
+
+
+@pytest.mark.promise("P12")
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(typed=TYPED, base=BASES, number=NUMBER, is_private=st.booleans())
+def test_any_text_is_answered_with_valid_html_that_fits(typed, base, number, is_private):
+    world = World(base, number)
+    asked = parse(typed, bot_name="my_bot", is_slash_optional=is_private)
+    if asked is not None:
+        check(run(Actions(market=world, status=world, clock=ManualClock()).answer(asked)))
+
+
+SPANS = st.builds(Span, ANY_TEXT, st.sampled_from(Style))
+LINES = st.builds(Line, st.lists(SPANS, max_size=4).map(tuple))
+TABLES = st.integers(2, 4).flatmap(
+    lambda n: st.lists(st.tuples(*[ANY_TEXT] * n), min_size=1, max_size=6).map(
+        lambda rows: Table(rows[0], tuple(rows[1:]), right_label=True)
+    )
+)
+REPLIES = st.builds(
+    Reply,
+    st.lists(st.one_of(LINES, TABLES), max_size=12).map(tuple),
+    st.lists(st.lists(st.builds(Button, ANY_TEXT, ANY_TEXT), max_size=10).map(tuple), max_size=15).map(tuple),
+)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(REPLIES)
+def test_any_reply_is_laid_out_as_valid_html_that_fits(reply):
+    check(reply)
+
+
+@settings(max_examples=200, deadline=None)
+@given(TABLES)
+def test_a_table_never_passes_thirty_columns(table):
+    assert all(columns(text) <= 30 for text in table_lines(table))
+
+
+@settings(max_examples=200, deadline=None)
+@given(bases=st.lists(BASES, max_size=8), typed=ANY_TEXT)
+def test_resolving_never_raises_and_a_symbol_finds_itself_or_a_twin(bases, typed):
+    instruments = [Instrument("binance", base + "USDT", "perpetual", base, "USDT", "TRADING") for base in bases]
+    book = SymbolBook(instruments)
+    book.resolve(typed)
+    for one in instruments:
+        if ":" not in one.symbol:
+            found = book.resolve(one.symbol)
+            assert isinstance(found, Instrument)

@@ -1,0 +1,149 @@
+"""A small market made by hand."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import pytest
+
+from bot.chat.actions import Actions
+from bot.clock import ManualClock
+from bot.model.cards import CARD_WINDOWS_MS, BotStatus, InstrumentCard
+from bot.model.instrument import Instrument
+from bot.model.view import Move
+
+NOW_MS = 1_767_225_600_000
+
+
+def contract(base: str, quote: str = "USDT", *, status: str = "TRADING", venue: str = "binance") -> Instrument:
+    return Instrument(venue, base + quote, "perpetual", base, quote, status)
+
+
+def moves(changes: Sequence[float | None]) -> tuple[Move, ...]:
+    return tuple(Move(w, change, None, None) for w, change in zip(CARD_WINDOWS_MS, changes, strict=True))
+
+
+def card(instrument: Instrument, **more: object) -> InstrumentCard:
+    full = InstrumentCard(
+        venue=instrument.venue,
+        symbol=instrument.symbol,
+        base=instrument.base,
+        quote=instrument.quote,
+        status=instrument.status,
+        at_ms=NOW_MS,
+        price=93_183.0,
+        price_age_ms=400,
+        index=93_172.75,
+        funding=0.000081,
+        funding_interval_h=8.0,
+        next_funding_ms=NOW_MS + 89 * 60_000,
+        oi=93_600.0,
+        oi_usd=8.72e9,
+        oi_age_ms=12_000,
+        oi_rank=1,
+        volume_24h=2e10,
+        low_24h=92_000.0,
+        high_24h=94_000.0,
+        price_moves=moves((0.0041, 0.0089, 0.0061, -0.0022, -0.0121)),
+        oi_moves=moves((0.0182, 0.0606, 0.0642, 0.0590, 0.0793)),
+    )
+    return replace(full, **more)
+
+
+class HandMarket:
+    def __init__(self, cards: dict[Instrument, InstrumentCard | None]) -> None:
+        self.cards = {instrument.key: found for instrument, found in cards.items()}
+        self._instruments = list(cards)
+
+    def instruments(self) -> Sequence[Instrument]:
+        return self._instruments
+
+    def card(self, key: str) -> InstrumentCard | None:
+        return self.cards.get(key)
+
+
+class HandStatus:
+    def __init__(self, status: BotStatus) -> None:
+        self.now = status
+
+    async def status(self) -> BotStatus:
+        return self.now
+
+
+@pytest.fixture
+def make_contract() -> Callable[..., Instrument]:
+    return contract
+
+
+@pytest.fixture
+def make_card() -> Callable[..., InstrumentCard]:
+    return card
+
+
+@pytest.fixture
+def make_moves() -> Callable[..., tuple[Move, ...]]:
+    return moves
+
+
+@pytest.fixture
+def healthy() -> BotStatus:
+    return BotStatus(
+        version="1.4.0",
+        uptime_s=532_800.0,
+        n_instruments=532,
+        n_price_fresh=532,
+        price_age_ms=400,
+        n_oi_fresh=530,
+        oi_slowest_ms=41_000,
+        weight_share=0.38,
+        banned_until_ms=None,
+        feeds=(),
+        n_rules=8,
+        n_firing=1,
+        n_pending=2,
+        n_alerts_today=14,
+        n_outbox=0,
+        rss_mb=143.2,
+        disk_free_gb=2.1,
+        warming="",
+    )
+
+
+@pytest.fixture
+def market() -> HandMarket:
+    """Seven contracts of falling size; SOL has no open interest yet, LUNA has ended, 牛来 has no data at all."""
+    sizes = {"BTC": 8.72e9, "ETH": 5.1e9, "1000PEPE": 3.2e8, "DOGE": 9.1e8, "币安人生": 1.1e8}
+    found: dict[Instrument, InstrumentCard | None] = {}
+    for base, size in sizes.items():
+        found[contract(base)] = card(contract(base), oi_usd=size)
+    sol = contract("SOL")
+    unknown = moves((None,) * 5)
+    found[sol] = card(
+        sol,
+        oi=None,
+        oi_usd=None,
+        oi_age_ms=None,
+        oi_rank=None,
+        oi_moves=unknown,
+        price=None,
+        price_age_ms=None,
+        index=None,
+        funding=None,
+        next_funding_ms=None,
+        low_24h=None,
+        high_24h=None,
+        price_moves=unknown,
+    )
+    luna = contract("LUNA", status="SETTLING")
+    found[luna] = card(luna, oi_usd=9e12)
+    found[contract("牛来")] = None
+    return HandMarket(found)
+
+
+@pytest.fixture
+def status(healthy: BotStatus) -> HandStatus:
+    return HandStatus(healthy)
+
+
+@pytest.fixture
+def actions(market: HandMarket, status: HandStatus) -> Actions:
+    return Actions(market=market, status=status, clock=ManualClock(wall_ms=NOW_MS))

@@ -1,0 +1,237 @@
+"""Answers as people read them: golden text for Telegram, and what must be true of every answer."""
+
+from dataclasses import replace
+
+import pytest
+
+from bot.chat.actions import Actions
+from bot.chat.commands import COMMANDS, Command, UsageError, parse
+from bot.chat.reply import Button
+from bot.chat.telegram_html import keyboard, to_html, to_plain
+from bot.clock import ManualClock
+from bot.model.cards import FeedHealth
+
+
+@pytest.fixture
+def ask(actions):
+    async def ask(text):
+        asked = parse(text)
+        assert asked is not None
+        return await actions.answer(asked)
+
+    return ask
+
+
+def test_every_command_of_the_table_has_a_handler(actions):
+    assert actions.handled == {spec.name for spec in COMMANDS}
+
+
+async def test_the_oi_card(ask):
+    reply = await ask("/oi btc")
+    assert (
+        to_html(reply)
+        == """\
+<b>BTCUSDT</b> open interest
+93.6k BTC · $8.72B · #1
+
+<pre>         OI   Price
+ 5m  +1.82%  +0.41%
+15m  +6.06%  +0.89%
+ 1h  +6.42%  +0.61%
+ 4h  +5.90%  −0.22%
+24h  +7.93%  −1.21%</pre>
+
+15m: Price up + OI up: new longs are opening.
+Funding +0.0081% / 8h · 1h 29m to go
+Binance · OI 12 s old"""
+    )
+    assert keyboard(reply) == ((Button("↻ Refresh", "/oi BTCUSDT"), Button("Price", "/price BTCUSDT")),)
+
+
+async def test_what_is_unknown_is_a_dash_and_never_a_zero(ask):
+    text = to_html(await ask("/oi sol"))
+    assert (
+        text
+        == """\
+<b>SOLUSDT</b> open interest
+– · –
+
+<pre>     OI  Price
+ 5m   –      –
+15m   –      –
+ 1h   –      –
+ 4h   –      –
+24h   –      –</pre>
+
+Funding –
+Binance · OI – · price –"""
+    )
+    price = to_html(await ask("/price sol"))
+    assert price == "<b>SOLUSDT</b> –  – 24h\n<code>24h range –</code>\nIndex – · basis –\nBinance · price –"
+
+
+async def test_several_symbols_make_a_table_and_the_unknown_are_named(ask):
+    reply = await ask("/oi btc pepe 币安人生 BTCUDST <b>")
+    assert (
+        to_html(reply)
+        == """\
+<b>Open interest</b>
+<pre>             OI    15m    24h
+BTC      $8.72B +6.06% +7.93%
+1000PEPE  $320M +6.06% +7.93%
+币安人生  $110M +6.06% +7.93%</pre>
+
+I don't know the symbol <code>BTCUDST</code>.
+I don't know the symbol <code>&lt;b&gt;</code>."""
+    )
+    assert [[button.command for button in row] for row in reply.buttons] == [
+        ["/oi BTCUSDT", "/oi 1000PEPEUSDT", "/oi 币安人生USDT"],
+        ["/oi BTCUSDT"],
+    ]
+
+
+async def test_no_symbol_gives_the_five_largest_that_trade(ask):
+    reply = await ask("/oi")
+    assert [button.label for row in reply.buttons for button in row] == ["BTC", "ETH", "DOGE", "1000PEPE", "币安人生"]
+    assert to_plain(reply).startswith("Open interest · the 5 largest\n")
+    assert next(button.command for row in (await ask("/p")).buttons for button in row) == "/price BTCUSDT"
+
+
+async def test_before_anything_is_known_it_says_so(market, ask):
+    market.cards.clear()
+    assert to_plain(await ask("/oi")) == "No open interest is known yet. Try again in a minute."
+    assert to_plain(await ask("/oi btc")) == "No data for BTCUSDT yet. Try again in a minute."
+    assert to_plain(await ask("/oi btc eth")) == "No open interest is known yet. Try again in a minute."
+
+
+async def test_an_unknown_symbol_is_never_guessed(ask):
+    reply = await ask("/price BTCUDST")
+    assert to_html(reply) == "I don't know the symbol <code>BTCUDST</code>."
+    assert reply.buttons == ((Button("BTCUSDT", "/price BTCUSDT"),),)
+    nothing = await ask("/oi qqqqq")
+    assert to_html(nothing) == "I don't know the symbol <code>qqqqq</code>. Try /oi BTC."
+    assert nothing.buttons == ()
+
+
+async def test_the_price_card(ask):
+    reply = await ask("/price btc")
+    assert (
+        to_html(reply)
+        == """\
+<b>BTCUSDT</b> 93,183  ▼ −1.21% 24h
+<code>24h 92,000 ───────●──── 94,000</code>
+Index 93,173 · basis +0.0110%"""
+    )
+
+
+async def test_a_contract_that_ended_and_old_data_say_so(market, ask):
+    market.cards["binance:LUNAUSDT"] = replace(
+        market.cards["binance:LUNAUSDT"], price_age_ms=190_000, oi_age_ms=8 * 60_000
+    )
+    text = to_plain(await ask("/oi LUNAUSDT"))
+    assert "Not trading now (SETTLING)." in text
+    assert text.endswith("Binance · OI 8m old · price 3m old")
+    assert to_plain(await ask("/price LUNAUSDT")).endswith("Binance · price 3m old")
+
+
+async def test_status_when_all_is_well(ask):
+    assert (
+        to_plain(await ask("/status"))
+        == """\
+✅ All good · up 6d 4h · v1.4.0
+
+Prices 532 of 532 symbols, 0.4 s behind
+OI 530 of 532 symbols, slowest 41 s
+Weight 38% of the venue's limit
+Alerts 14 today · 1 firing · 2 pending
+Rules 8 loaded
+Memory 143 MB · disk 2.1 GB free"""
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "first_line"),
+    [
+        (
+            {"n_oi_fresh": 0, "oi_slowest_ms": 430_000},
+            "⚠️ OI data is 7m old: OI alerts are paused. Price alerts work.",
+        ),
+        (
+            {"n_oi_fresh": 0, "oi_slowest_ms": None, "n_price_fresh": 0, "price_age_ms": 65_000},
+            "⚠️ Price data is 1m old: alerts are paused.",
+        ),
+        ({"n_oi_fresh": 300}, "⚠️ OI is fresh for 300 of 532 symbols: the others' OI alerts are paused."),
+        ({"n_price_fresh": 300}, "⚠️ Prices are fresh for 300 of 532 symbols: the others' alerts are paused."),
+        (
+            {"banned_until_ms": 1_767_225_600_000 + 720_000},
+            "⚠️ The venue has banned this address until 00:12 UTC (12m): OI alerts are paused. Price alerts work.",
+        ),
+        ({"banned_until_ms": 1_767_225_600_000 - 1}, "✅ All good · up 6d 4h · v1.4.0"),
+        (
+            {"feeds": (FeedHealth("markPrice", False, "no frame for 20 s"), FeedHealth("oi", True, ""))},
+            "⚠️ markPrice is down: no frame for 20 s.",
+        ),
+        (
+            {"warming": "history of 310 symbols", "n_oi_fresh": 0},
+            "⏳ Warming up: history of 310 symbols. Rules that need more history wait for it.",
+        ),
+        ({"n_instruments": 0, "n_price_fresh": 0, "n_oi_fresh": 0}, "⚠️ No symbols are known: nothing is watched."),
+    ],
+)
+async def test_the_first_line_of_status_names_what_people_lose(status, ask, healthy, change, first_line):
+    status.now = replace(healthy, **change)
+    assert to_plain(await ask("/status")).split("\n")[0] == first_line
+
+
+async def test_status_without_figures_shows_dashes(status, ask, healthy):
+    status.now = replace(healthy, weight_share=None, oi_slowest_ms=None, price_age_ms=None, n_outbox=3)
+    text = to_plain(await ask("/status"))
+    assert "Weight – of the venue's limit" in text
+    assert "slowest –" in text
+    assert "3 waiting to be sent" in text
+
+
+async def test_help_lists_the_table_on_one_screen(ask):
+    text = to_plain(await ask("/help"))
+    assert len(text.split("\n")) <= 22
+    assert all(f"{spec.usage} · {spec.does}" in text for spec in COMMANDS if spec.is_listed)
+    assert "/start" not in text
+
+
+async def test_help_tells_more_of_one_command_and_falls_back_to_the_list(ask):
+    assert "Short: /o" in to_plain(await ask("/help o"))
+    assert to_plain(await ask("/help status")) == "/status\n/status · feeds, delays, alerts"
+    assert await ask("/help banana") == await ask("/help")
+
+
+async def test_start_counts_what_is_watched(ask):
+    reply = await ask("/start junk_payload")
+    assert "I watch 7 perpetuals" in to_plain(reply)
+    assert all(isinstance(parse(button.command), Command) for row in reply.buttons for button in row)
+
+
+async def test_a_usage_error_offers_what_to_type(actions):
+    reply = await actions.answer(UsageError("Write it like /oi BTC.", ("/oi BTC",)))
+    assert reply.buttons == ((Button("/oi BTC", "/oi BTC"),),)
+
+
+async def test_ranking_many_instruments_gives_the_loop_its_turns(make_contract, make_card, status):
+    class Market:
+        cards_in_a_row = longest = 0
+
+        def instruments(self):
+            return [make_contract(f"C{i}") for i in range(200)]
+
+        def card(self, key):
+            self.cards_in_a_row += 1
+            self.longest = max(self.longest, self.cards_in_a_row)
+            return make_card(make_contract("BTC"))
+
+    class Clock(ManualClock):
+        async def sleep(self, seconds):
+            market.cards_in_a_row = 0
+            await super().sleep(seconds)
+
+    market = Market()
+    await Actions(market=market, status=status, clock=Clock()).answer(Command("oi"))
+    assert market.longest <= 25

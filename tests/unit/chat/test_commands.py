@@ -1,0 +1,95 @@
+import pytest
+
+from bot.chat.commands import COMMANDS, MAX_SYMBOLS, Command, UsageError, clean, find, menu, parse
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("/oi BTC", Command("oi", ("BTC",))),
+        ("/o btc", Command("oi", ("btc",))),
+        ("/OI   btc ,eth;sol", Command("oi", ("btc", "eth", "sol"))),
+        ("  /oi\tBTC\n", Command("oi", ("BTC",))),
+        ("/oi@my_bot BTC", Command("oi", ("BTC",))),
+        ("/Oi@My_Bot", Command("oi")),
+        ("/oi btc btc", Command("oi", ("btc",))),
+        ("/oi 币安人生USDT", Command("oi", ("币安人生USDT",))),
+        ("/p eth", Command("price", ("eth",))),
+        ("/status now please", Command("status")),
+        ("/help OI", Command("help", ("oi",))),
+        ("/help /oi", Command("help", ("oi",))),
+        ("/start claim_junk-123", Command("start")),
+        ("/oi\u202e BTC\u200b", Command("oi", ("BTC",))),
+    ],
+)
+def test_what_is_typed_becomes_one_command(text, expected):
+    assert parse(text, bot_name="my_bot") == expected
+
+
+@pytest.mark.parametrize("text", ["/oi@other_bot BTC", "hello", "", "   ", "\x00\u200b", "btc /oi"])
+def test_what_is_not_for_us_is_none(text):
+    assert parse(text, bot_name="my_bot") is None
+
+
+def test_a_command_to_any_name_is_foreign_while_our_name_is_unknown():
+    assert parse("/oi@my_bot", bot_name=None) is None
+
+
+def test_a_mistyped_command_names_the_nearest():
+    assert parse("/stauts") == UsageError("I don't know /stauts. Did you mean /status?", ("/status",), is_unknown=True)
+
+
+def test_a_foreign_command_points_to_help():
+    error = parse("/banana")
+    assert isinstance(error, UsageError)
+    assert error.try_instead == ("/help",)
+
+
+@pytest.mark.parametrize("text", ["/", "/@my_bot", "/ oi"])
+def test_a_bare_slash_is_refused_and_does_not_crash(text):
+    assert isinstance(parse(text, bot_name="my_bot"), UsageError)
+
+
+def test_too_many_symbols_are_refused_with_their_number():
+    error = parse("/oi " + " ".join(f"c{i}" for i in range(MAX_SYMBOLS + 1)))
+    assert error == UsageError(
+        "That is 11 symbols; I take up to 10 at once. Write it like /oi BTC.", ("/oi BTC",), is_unknown=False
+    )
+
+
+@pytest.mark.parametrize("text", ["/oi " + "x" * 41, "/oi " + "x " * 2_000, "/" + "x" * 4_000])
+def test_lengths_are_limited_and_echoes_cut(text):
+    error = parse(text)
+    assert isinstance(error, UsageError)
+    assert len(error.text) < 150
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("oi btc", Command("oi", ("btc",))), ("P eth", Command("price", ("eth",))), ("status", Command("status"))],
+)
+def test_where_nobody_else_listens_the_slash_may_be_left_out(text, expected):
+    assert parse(text, is_slash_optional=True) == expected
+
+
+def test_other_words_get_one_hint():
+    error = parse("good morning", is_slash_optional=True)
+    assert isinstance(error, UsageError)
+    assert "/help" in error.text
+
+
+def test_clean_removes_what_disguises_text():
+    assert clean("a\x1b[31m\u202eb\u2066\u200d\ufeffc\ud800\nd") == "a[31mbc d"
+
+
+def test_every_name_and_alias_is_used_once_and_fits_telegram():
+    words = [word for spec in COMMANDS for word in (spec.name, *spec.aliases)]
+    assert len(words) == len(set(words))
+    assert all(word.islower() and word.isalnum() and len(word) <= 32 for word in words)
+    assert all(find(word) is not None for word in words)
+    assert [name for name, _ in menu()] == ["oi", "price", "status", "help"]
+    assert all(3 <= len(does) <= 256 for _, does in menu())
+
+
+def test_every_usage_line_is_a_valid_command():
+    assert all(isinstance(parse(spec.usage), Command) for spec in COMMANDS)
