@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from bot import settings
-from bot.rules.loader import RuleSet, load_files, load_folder, rule_files
+from bot.rules.loader import RuleSet, load_files
 from bot.rules.problems import Format, render_all
 
 EXIT_ERRORS = 1
@@ -27,7 +27,7 @@ def lint(
     ] = "text",
 ) -> None:
     """Check rule files and point at every mistake."""
-    found = _load(files or [settings.load().rules_dir])
+    found = load_files(files or [settings.load().rules_dir])
     colour = format == "text" and sys.stdout.isatty()
     report = render_all(found.problems, style=format, colour=colour)
     if report:
@@ -40,13 +40,6 @@ def lint(
         raise typer.Exit(EXIT_ERRORS)
     if strict and found.warnings:
         raise typer.Exit(EXIT_WARNINGS)
-
-
-def _load(paths: list[Path]) -> RuleSet:
-    """One folder as the bot reads it; several paths as one set, so that ids are unique over all."""
-    if len(paths) == 1 and paths[0].is_dir():
-        return load_folder(paths[0])
-    return load_files(file for path in paths for file in (rule_files(path) if path.is_dir() else [path]))
 
 
 def _summary(found: RuleSet) -> str:

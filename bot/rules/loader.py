@@ -72,13 +72,9 @@ def load_folder(
 
     `destinations` are the names that `notify` may use; None where they are not known.
     """
-    try:
-        paths = rule_files(path)
-    except OSError as error:
-        return RuleSet((), (Problem(str(path), 1, 1, "E115", f"cannot read the folder: {error.strerror}"),))
-    if not paths:
-        return RuleSet((), (Problem(str(path), 1, 1, "W306", "there are no rule files in this folder"),))
-    return load_files(paths, destinations=destinations, vocabulary=vocabulary)
+    loading = _Loading(destinations, vocabulary or Vocabulary())
+    loading.read_folder(path)
+    return loading.result()
 
 
 def rule_files(folder: Path) -> list[Path]:
@@ -91,19 +87,13 @@ def rule_files(folder: Path) -> list[Path]:
 def load_files(
     paths: Iterable[Path], *, destinations: Collection[str] | None = None, vocabulary: Vocabulary | None = None
 ) -> RuleSet:
-    """Rules of these files; ids are unique over all of them."""
+    """Rules of these files, and of the files in these folders; ids are unique over all of them."""
     loading = _Loading(destinations, vocabulary or Vocabulary())
-    for number, path in enumerate(paths):
-        if number >= MAX_FILES:
-            loading.problems.append(Problem(str(path), 1, 1, "E108", f"more than {MAX_FILES} rule files"))
-            break
-        try:
-            with path.open("rb") as file:
-                content = file.read(MAX_BYTES + 1)
-        except OSError as error:
-            loading.problems.append(Problem(str(path), 1, 1, "E115", f"cannot read the file: {error.strerror}"))
+    for path in paths:
+        if path.is_dir():
+            loading.read_folder(path)
         else:
-            loading.read(str(path), content)
+            loading.read_file(path)
     return loading.result()
 
 
@@ -134,12 +124,34 @@ class _Loading:
     def result(self) -> RuleSet:
         return RuleSet(tuple(self._rules), tuple(sorted(self.problems)))
 
+    def read_folder(self, folder: Path) -> None:
+        try:
+            paths = rule_files(folder)
+        except OSError as error:
+            self.problems.append(Problem(str(folder), 1, 1, "E115", f"cannot read the folder: {error.strerror}"))
+            return
+        if not paths:
+            self.problems.append(Problem(str(folder), 1, 1, "W306", "there are no rule files in this folder"))
+        for path in paths[:MAX_FILES]:
+            self.read_file(path)
+        if len(paths) > MAX_FILES:
+            self.problems.append(Problem(str(folder), 1, 1, "E108", f"more than {MAX_FILES} rule files"))
+
+    def read_file(self, path: Path) -> None:
+        try:
+            with path.open("rb") as file:
+                content = file.read(MAX_BYTES + 1)
+        except OSError as error:
+            self.problems.append(Problem(str(path), 1, 1, "E115", f"cannot read the file: {error.strerror}"))
+        else:
+            self.read(str(path), content)
+
     def read(self, file: str, content: bytes) -> None:
         source, root, problems = read_nodes(file, content)
         self.problems.extend(problems)
         if root is None or (isinstance(root, Scalar) and not root.text):
             if not problems:
-                self.problems.append(source.problem("W306", "there are no rules in this file"))
+                self.problems.append(Problem(file, 1, 1, "W306", "there are no rules in this file"))
             return
         reader = Reader(source, self._vocabulary)
         self._read_file(reader, root)

@@ -18,6 +18,7 @@ from bot.rules.problems import Problem
 from bot.rules.schema import Per
 
 MAX_WORDS: Final = 1_000
+MAX_KEYS: Final = 100
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 
 
@@ -38,6 +39,9 @@ class Reader:
         """The known keys of a mapping with their values; unknown and missing keys are told."""
         if not isinstance(node, Mapping):
             self.tell(node, "E107", f"{what} is a mapping: keys and values, one per line")
+            return None
+        if len(node.entries) > MAX_KEYS:
+            self.tell(node, "E108", f"{what} has {len(node.entries):,} keys; at most {MAX_KEYS} are read")
             return None
         found: dict[str, tuple[Scalar, Node]] = {}
         meant_keys: set[str] = set()
