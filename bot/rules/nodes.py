@@ -176,23 +176,30 @@ def _events(text: str) -> Iterator[Any]:
     return iter(YAML(typ="safe", pure=True).parse(text))
 
 
+_SYNTAX_WORDS: Final = (
+    # what the YAML parser says, what we say, what to do
+    ("found character '\\t'", "a tab stands in the indentation", "indent with spaces, not with tabs"),
+    ("mapping values are not allowed", 'a ": " stands where none belongs', "check the indentation, or quote the text"),
+    ("expected <block end>", "this does not fit the indentation of the lines above", ""),
+    ("expected '<document start>'", "this does not fit the indentation of the lines above", ""),
+    ("expected ',' or ']'", 'the list that began with "[" is not closed', ""),
+    ("expected ',' or '}'", 'the mapping that began with "{" is not closed', ""),
+    ("found unexpected end of stream", "a quote is not closed", ""),
+    ("expected chomping", "", "a text that begins with > or | needs quotes"),
+    ("expected a comment or a line break", "", "a text that begins with > or | needs quotes"),
+    ("expected alphabetic or numeric", "", "a text that begins with * or & needs quotes"),
+    ("that cannot start any token", "", "put the text in quotes"),
+)
+
+
 def _syntax_problem(source: Source, error: MarkedYAMLError) -> Problem:
     mark = error.problem_mark or error.context_mark
     start = mark.index if mark is not None else 0
     said = str(error.problem or error.context or "not YAML").splitlines()[0]
-    line = source.problem("E101", "", start=start).source_line
-    hint = ""
-    if "\\t" in said or "\t" in line:
-        hint = "indent with spaces, not with tabs"
-    elif "mapping values are not allowed" in said:
-        hint = "check the indentation, or put the text in quotes"
-    elif "found character '%" in said or "found character '@" in said or "found character '`" in said:
-        hint = "put the text in quotes"
-    elif "expected chomping" in said:
-        hint = "a text that begins with > or | needs quotes"
-    elif "alias" in str(error.context) or "anchor" in str(error.context):
-        hint = "a text that begins with * or & needs quotes"
-    return source.problem("E101", f"this is not YAML: {said}", hint, start=start)
+    for word, message, hint in _SYNTAX_WORDS:
+        if word in said:
+            return source.problem("E101", f"this is not YAML: {message or said}", hint, start=start)
+    return source.problem("E101", f"this is not YAML: {said}", start=start)
 
 
 class _RefusedError(Exception):

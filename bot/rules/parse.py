@@ -257,6 +257,8 @@ def _slip(text: str, place: int, token: Token) -> str:
         return f'write "{word.lower()}"'
     if token.type == "NAME" and word.lower() in _UNIT_WORDS and text[:place].rstrip()[-1:].isdigit():
         return f"write the number and its unit together, such as 15{_UNIT_WORDS[word.lower()]}"
+    if token.type == "RPAR" and text.count("(") < text.count(")"):
+        return 'there is one ")" too many'
     if token.type == "COMPARE":
         return 'compare two sides at a time and join with "and": 1% < x and x < 5%'
     return ""
