@@ -92,7 +92,10 @@ class Outbox(Protocol):
     """The durable queue between what happened and who is told."""
 
     async def waiting(self, destination: str, *, now_ms: int, limit: int) -> list[OutboxRow]:
-        """Rows not in a message yet, and rows of messages that are due again, oldest first."""
+        """Rows not in a message yet, and rows of messages that are due again: critical alerts first, then the oldest.
+
+        The rows of one alert stand together and in order; none comes while an earlier one is under way or not due.
+        """
         ...
 
     async def begin(self, message: Message) -> None:
@@ -105,6 +108,10 @@ class Outbox(Protocol):
 
     async def message_of(self, key: str, kind: str, destination: str) -> Message | None:
         """The delivered message that carries the row of that alert and kind; None while there is none."""
+        ...
+
+    async def row_of(self, key: str, kind: str, destination: str) -> OutboxRow | None:
+        """The row of that alert and kind, whatever became of it; an end shows again what its fire told."""
         ...
 
     async def recover(self, *, now_ms: int) -> int:

@@ -1,0 +1,113 @@
+"""Alert state and its history in SQLite, committed together with the outbox rows they cause."""
+
+import dataclasses
+
+import msgspec
+
+from bot.errors import StorageError
+from bot.model.alert import AlertRecord, State, Transition
+from bot.model.instrument import MARKET
+from bot.model.outbox import OutboxRow
+from bot.model.ports import Commit
+from bot.storage.database import Database, Values
+
+_COLUMNS = tuple(f.name for f in dataclasses.fields(AlertRecord))
+_UPSERT = (
+    f"INSERT INTO alerts ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))}) "  # noqa: S608
+    f"ON CONFLICT (rule_id, instrument) DO UPDATE SET {', '.join(f'{c} = excluded.{c}' for c in _COLUMNS[2:])}"
+)
+_ADD_TRANSITION = (
+    "INSERT INTO transitions (rule_id, venue, symbol, state, at_ms, value, key, reason) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+)
+_ADD_ROW = (
+    "INSERT INTO outbox (id, key, kind, destination, severity, created_ms, view) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
+)
+
+
+def _row_values(row: OutboxRow) -> Values:
+    try:
+        view = msgspec.json.encode(row.view).decode()
+    except (msgspec.MsgspecError, UnicodeError, TypeError) as error:
+        raise StorageError(f"commit: the view of {row.id} cannot be written: {error}") from error
+    return (row.id, row.key, row.kind.value, row.destination, row.severity, row.created_ms, view)
+
+
+class SqliteAlertStore:
+    """The `AlertStore` port over a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def commit(self, change: Commit) -> None:
+        """Store all of it or nothing, in one transaction."""
+        rows = [_row_values(row) for row in change.rows]
+        records = [tuple(getattr(record, column) for column in _COLUMNS) for record in change.records]
+        transitions = [
+            (t.rule_id, t.venue, t.symbol, t.state.value, t.at_ms, t.value, t.key, t.reason) for t in change.transitions
+        ]
+        async with self._database.transaction("commit") as tx:
+            await tx.executemany(_UPSERT, records)
+            await tx.executemany(_ADD_TRANSITION, transitions)
+            await tx.executemany(_ADD_ROW, rows)
+
+    async def load(self) -> list[AlertRecord]:
+        rows = await self._database.fetch(
+            "load alerts",
+            f"SELECT {', '.join(_COLUMNS)} FROM alerts ORDER BY rule_id, instrument",  # noqa: S608
+        )
+        return [msgspec.convert(dict(zip(_COLUMNS, row, strict=True)), AlertRecord) for row in rows]
+
+    async def transitions(
+        self, *, rule_id: str | None = None, instrument: str | None = None, since_ms: int = 0, limit: int = 100
+    ) -> list[Transition]:
+        """Newest first. `instrument` is an instrument key, or `*`."""
+        venue, symbol = (None, None) if instrument is None else split_instrument(instrument)
+        rows = await self._database.fetch(
+            "read transitions",
+            "SELECT rule_id, venue, symbol, state, at_ms, value, key, reason FROM transitions "
+            "WHERE at_ms >= ?1 AND (?2 IS NULL OR rule_id = ?2) AND (?3 IS NULL OR symbol = ?3) "
+            "AND (?4 IS NULL OR venue = ?4) ORDER BY at_ms DESC, seq DESC LIMIT ?5",
+            (since_ms, rule_id, symbol, venue, limit),
+        )
+        return [
+            Transition(
+                rule_id=row[0],
+                venue=row[1],
+                symbol=row[2],
+                state=State(row[3]),
+                at_ms=row[4],
+                value=row[5],
+                key=row[6],
+                reason=row[7],
+            )
+            for row in rows
+        ]
+
+    async def prune(self, *, before_ms: int) -> int:
+        """Forget transitions and settled outbox rows older than that. Rows of alerts still firing stay: their end
+        needs the message to edit. Returns how many rows and transitions went.
+        """
+        settled = (
+            "SELECT o.id FROM outbox o JOIN messages m ON m.id = o.message_id "
+            "WHERE m.state IN ('delivered', 'buried') AND m.settled_ms < ? "
+            "AND o.key NOT IN (SELECT key FROM alerts WHERE state = 'firing')"
+        )
+        async with self._database.transaction("prune") as tx:
+            gone = await tx.execute("DELETE FROM transitions WHERE at_ms < ?", (before_ms,))
+            gone += await tx.execute(f"DELETE FROM outbox WHERE id IN ({settled})", (before_ms,))  # noqa: S608
+            await tx.execute(
+                "DELETE FROM messages WHERE state IN ('delivered', 'buried') AND settled_ms < ? "
+                "AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.message_id = messages.id)",
+                (before_ms,),
+            )
+        return gone
+
+
+def split_instrument(instrument: str) -> tuple[str | None, str]:
+    """Venue and symbol of an instrument key; the market (`*`) is a symbol of any venue."""
+    if instrument == MARKET:
+        return None, MARKET
+    venue, _, symbol = instrument.partition(":")
+    return venue, symbol

@@ -1,0 +1,200 @@
+"""The ports in memory: for tests, and for runs that shall leave nothing behind. Same contracts as SQLite."""
+
+import dataclasses
+
+from bot.model.alert import AlertRecord, Transition
+from bot.model.outbox import Delivered, Message, OutboxRow, Outcome, Rejected, RetryLater
+from bot.model.ports import Commit
+from bot.storage.alerts import split_instrument
+from bot.storage.outbox import STATES, Buried
+
+
+class MemoryKeyValues:
+    """The `KeyValues` port."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, str] = {}
+
+    async def get(self, key: str) -> str | None:
+        return self._values.get(key)
+
+    async def put(self, key: str, value: str) -> None:
+        self._values[key] = value
+
+
+@dataclasses.dataclass(slots=True)
+class _Sent:
+    """A message with its state."""
+
+    message: Message
+    state: str
+    due_ms: int = 0
+    settled_ms: int = 0
+    reason: str = ""
+
+
+class MemoryOutbox:
+    """The `Outbox` port. `add` is for the store's commit."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, OutboxRow] = {}
+        self._sent: dict[str, _Sent] = {}
+        self._message_of_row: dict[str, str] = {}
+
+    def add(self, rows: tuple[OutboxRow, ...]) -> None:
+        """A row that exists already is left as it is."""
+        for row in rows:
+            self._rows.setdefault(row.id, row)
+
+    def _state(self, row_id: str) -> tuple[str, int]:
+        message_id = self._message_of_row.get(row_id)
+        if message_id is None:
+            return "waiting", 0
+        sent = self._sent[message_id]
+        return sent.state, sent.due_ms
+
+    def _open(self, destination: str) -> dict[str, list[OutboxRow]]:
+        groups: dict[str, list[OutboxRow]] = {}
+        for row in self._rows.values():
+            if row.destination == destination and self._state(row.id)[0] in {"waiting", "sending"}:
+                groups.setdefault(row.key, []).append(row)
+        return groups
+
+    async def waiting(self, destination: str, *, now_ms: int, limit: int) -> list[OutboxRow]:
+        """Critical alerts first, then the oldest; the rows of one alert stand together and in order."""
+        groups = list(self._open(destination).values())
+        groups.sort(key=lambda rows: not any(row.severity == "critical" for row in rows))
+        ready: list[OutboxRow] = []
+        for rows in groups:
+            for row in rows:
+                state, due_ms = self._state(row.id)
+                if state == "sending" or due_ms > now_ms:
+                    break
+                ready.append(row)
+        return ready[:limit]
+
+    async def begin(self, message: Message) -> None:
+        self._store(message, _Sent(message, "sending"), attempts=1)
+
+    async def settle(self, message: Message, outcome: Outcome, *, now_ms: int) -> None:
+        match outcome:
+            case Delivered(provider_id):
+                message = dataclasses.replace(message, provider_id=provider_id)
+                sent = _Sent(message, "delivered", settled_ms=now_ms)
+            case RetryLater(after_s, reason):
+                sent = _Sent(message, "waiting", due_ms=now_ms + round(after_s * 1000), reason=reason)
+            case Rejected(reason):
+                sent = _Sent(message, "buried", settled_ms=now_ms, reason=reason)
+        self._store(message, sent)
+
+    def _store(self, message: Message, sent: _Sent, *, attempts: int = 0) -> None:
+        known = self._sent.get(message.id)
+        attempts = max(attempts + (known.message.attempts if known else 0), message.attempts)
+        sent.message = dataclasses.replace(message, attempts=attempts)
+        self._sent[message.id] = sent
+        left = {self._message_of_row.get(row_id) for row_id in message.row_ids} - {None, message.id}
+        for row_id in message.row_ids:
+            self._message_of_row[row_id] = message.id
+        for old in left - set(self._message_of_row.values()):
+            self._sent.pop(str(old), None)
+
+    def _find(self, key: str, kind: str, destination: str) -> list[OutboxRow]:
+        return [r for r in self._rows.values() if (r.key, r.kind, r.destination) == (key, kind, destination)]
+
+    async def message_of(self, key: str, kind: str, destination: str) -> Message | None:
+        for row in reversed(self._find(key, kind, destination)):
+            if self._state(row.id)[0] == "delivered":
+                return self._sent[self._message_of_row[row.id]].message
+        return None
+
+    async def row_of(self, key: str, kind: str, destination: str) -> OutboxRow | None:
+        found = self._find(key, kind, destination)
+        return found[-1] if found else None
+
+    async def recover(self, *, now_ms: int) -> int:
+        found = [sent for sent in self._sent.values() if sent.state == "sending"]
+        for sent in found:
+            sent.state, sent.due_ms, sent.reason = "waiting", now_ms, "the bot stopped during the attempt"
+        return len(found)
+
+    async def counts(self) -> dict[str, int]:
+        counts = dict.fromkeys(STATES, 0)
+        for row_id in self._rows:
+            counts[self._state(row_id)[0]] += 1
+        return counts
+
+    async def next_due_ms(self, destination: str) -> int | None:
+        """0 for rows that were never tried."""
+        heads = [self._state(rows[0].id) for rows in self._open(destination).values()]
+        return min((due_ms for state, due_ms in heads if state == "waiting"), default=None)
+
+    async def buried(self, *, limit: int = 100) -> list[Buried]:
+        """What will never be told, newest first, with the reason."""
+        found = []
+        for row in self._rows.values():
+            if self._state(row.id)[0] == "buried":
+                sent = self._sent[self._message_of_row[row.id]]
+                found.append(Buried(row=row, reason=sent.reason, at_ms=sent.settled_ms))
+        found.reverse()
+        found.sort(key=lambda buried: -buried.at_ms)
+        return found[:limit]
+
+    def prune(self, *, before_ms: int, firing: set[str]) -> int:
+        """Forget settled rows older than that, unless their alert still fires."""
+        old = [
+            row_id
+            for row_id, message_id in self._message_of_row.items()
+            if (sent := self._sent[message_id]).state in {"delivered", "buried"}
+            and sent.settled_ms < before_ms
+            and self._rows[row_id].key not in firing
+        ]
+        for row_id in old:
+            del self._rows[row_id]
+            del self._message_of_row[row_id]
+        used = set(self._message_of_row.values())
+        self._sent = {k: sent for k, sent in self._sent.items() if k in used}
+        return len(old)
+
+
+class MemoryAlertStore:
+    """The `AlertStore` port; commits into a `MemoryOutbox`."""
+
+    def __init__(self, outbox: MemoryOutbox) -> None:
+        self._outbox = outbox
+        self._records: dict[tuple[str, str], AlertRecord] = {}
+        self._transitions: dict[tuple[str, str, str, int, str, str], Transition] = {}
+
+    async def commit(self, change: Commit) -> None:
+        for record in change.records:
+            self._records[record.rule_id, record.instrument] = record
+        for t in change.transitions:
+            self._transitions.setdefault((t.rule_id, t.venue, t.symbol, t.at_ms, t.state, t.key), t)
+        self._outbox.add(change.rows)
+
+    async def load(self) -> list[AlertRecord]:
+        return [self._records[key] for key in sorted(self._records)]
+
+    async def transitions(
+        self, *, rule_id: str | None = None, instrument: str | None = None, since_ms: int = 0, limit: int = 100
+    ) -> list[Transition]:
+        """Newest first. `instrument` is an instrument key, or `*`."""
+        venue, symbol = (None, None) if instrument is None else split_instrument(instrument)
+        found = [
+            t
+            for t in self._transitions.values()
+            if t.at_ms >= since_ms
+            and rule_id in {None, t.rule_id}
+            and symbol in {None, t.symbol}
+            and venue in {None, t.venue}
+        ]
+        found.reverse()
+        found.sort(key=lambda t: -t.at_ms)
+        return found[:limit]
+
+    async def prune(self, *, before_ms: int) -> int:
+        """Forget transitions and settled outbox rows older than that; rows of alerts still firing stay."""
+        kept = {key: t for key, t in self._transitions.items() if t.at_ms >= before_ms}
+        gone = len(self._transitions) - len(kept)
+        self._transitions = kept
+        firing = {record.key for record in self._records.values() if record.state == "firing"}
+        return gone + self._outbox.prune(before_ms=before_ms, firing=firing)

@@ -1,0 +1,210 @@
+"""The outbox in SQLite.
+
+A row is open (`waiting`, `sending`) or settled (`delivered`, `buried`); its state repeats that of its message. Rows of
+one alert leave in their order: none is handed out while an earlier one is under way or not due yet.
+"""
+
+import dataclasses
+from typing import Any
+
+import msgspec
+
+from bot import log
+from bot.model.alert import TellKind
+from bot.model.outbox import Delivered, Message, OutboxRow, Outcome, Rejected, RetryLater
+from bot.model.view import AlertView
+from bot.storage.database import Database, Transaction
+
+_log = log.get("storage")
+
+STATES = ("waiting", "sending", "delivered", "buried")
+_ROW = "o.id, o.key, o.kind, o.destination, o.severity, o.created_ms, o.view"
+_OPEN = (
+    f"SELECT {_ROW}, o.seq, o.state, COALESCE(m.due_ms, 0) AS due_ms, "  # noqa: S608
+    "MIN(o.seq) OVER (PARTITION BY o.key) AS head, "
+    "MAX(o.severity = 'critical') OVER (PARTITION BY o.key) AS urgent, "
+    "MAX(o.state = 'sending' OR COALESCE(m.due_ms, 0) > ?2) OVER (PARTITION BY o.key ORDER BY o.seq) AS held "
+    "FROM outbox o LEFT JOIN messages m ON m.id = o.message_id "
+    "WHERE o.destination = ?1 AND o.state IN ('waiting', 'sending')"
+)
+_WAITING = (
+    "SELECT id, key, kind, destination, severity, created_ms, view "  # noqa: S608
+    f"FROM ({_OPEN}) WHERE NOT held ORDER BY urgent DESC, head, seq LIMIT ?3"
+)
+_NEXT_DUE = f"SELECT MIN(due_ms) FROM ({_OPEN}) WHERE seq = head AND state = 'waiting'"  # noqa: S608
+_STORE_MESSAGE = (
+    "INSERT INTO messages (id, destination, provider_id, text_version, state, attempts, due_ms, settled_ms, reason) "
+    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (id) DO UPDATE SET provider_id = excluded.provider_id, "
+    "text_version = excluded.text_version, state = excluded.state, due_ms = excluded.due_ms, "
+    "settled_ms = excluded.settled_ms, reason = excluded.reason, attempts = max(attempts, excluded.attempts)"
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Buried:
+    """A row that will never be told, and why."""
+
+    row: OutboxRow
+    reason: str
+    at_ms: int
+
+
+def _read_row(values: tuple[Any, ...]) -> OutboxRow:
+    return OutboxRow(
+        id=values[0],
+        key=values[1],
+        kind=TellKind(values[2]),
+        destination=values[3],
+        severity=values[4],
+        created_ms=values[5],
+        view=msgspec.json.decode(values[6], type=AlertView),
+    )
+
+
+class SqliteOutbox:
+    """The `Outbox` port over a database. Rows are added by `SqliteAlertStore.commit`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def waiting(self, destination: str, *, now_ms: int, limit: int) -> list[OutboxRow]:
+        """Critical alerts first, then the oldest; the rows of one alert stand together and in order."""
+        found = await self._database.fetch("read the outbox", _WAITING, (destination, now_ms, limit))
+        rows = []
+        for values in found:
+            try:
+                rows.append(_read_row(values))
+            except (msgspec.MsgspecError, ValueError) as error:
+                # Written by another version: it must not stop the rows behind it.
+                _log.error("outbox.unreadable", row=values[0], error=str(error))
+                message = Message(
+                    id=f"unreadable-{values[0]}", destination=destination, row_ids=(values[0],), attempts=0
+                )
+                await self.settle(message, Rejected("its content cannot be read"), now_ms=now_ms)
+        return rows
+
+    async def begin(self, message: Message) -> None:
+        """Note that an attempt starts. A row that was in another message leaves it."""
+        async with self._database.transaction("begin an attempt") as tx:
+            await self._store(tx, message, state="sending", attempts=1)
+
+    async def settle(self, message: Message, outcome: Outcome, *, now_ms: int) -> None:
+        """Note what came of it. Works without a `begin` that was stored, should the disk have been full then."""
+        async with self._database.transaction("settle an attempt") as tx:
+            match outcome:
+                case Delivered(provider_id):
+                    message = dataclasses.replace(message, provider_id=provider_id)
+                    await self._store(tx, message, state="delivered", settled_ms=now_ms)
+                case RetryLater(after_s, reason):
+                    due_ms = now_ms + round(after_s * 1000)
+                    await self._store(tx, message, state="waiting", due_ms=due_ms, reason=reason)
+                case Rejected(reason):
+                    await self._store(tx, message, state="buried", settled_ms=now_ms, reason=reason)
+
+    async def _store(
+        self,
+        tx: Transaction,
+        message: Message,
+        *,
+        state: str,
+        attempts: int = 0,
+        due_ms: int = 0,
+        settled_ms: int = 0,
+        reason: str = "",
+    ) -> None:
+        known = await tx.fetch("SELECT attempts FROM messages WHERE id = ?", (message.id,))
+        attempts = max(attempts + (known[0][0] if known else 0), message.attempts)
+        await tx.execute(
+            _STORE_MESSAGE,
+            (
+                message.id,
+                message.destination,
+                message.provider_id,
+                message.text_version,
+                state,
+                attempts,
+                due_ms,
+                settled_ms,
+                reason,
+            ),
+        )
+        left = set()
+        for row_id in message.row_ids:
+            left |= {old[0] for old in await tx.fetch("SELECT message_id FROM outbox WHERE id = ?", (row_id,))}
+        await tx.executemany(
+            "UPDATE outbox SET message_id = ?, state = ? WHERE id = ?",
+            [(message.id, state, row_id) for row_id in message.row_ids],
+        )
+        await tx.executemany(
+            "DELETE FROM messages WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM outbox WHERE message_id = ?1)",
+            [(old,) for old in left - {None, message.id}],
+        )
+
+    async def message_of(self, key: str, kind: str, destination: str) -> Message | None:
+        found = await self._database.fetch(
+            "read a message",
+            "SELECT m.id, m.attempts, m.provider_id, m.text_version FROM outbox o JOIN messages m ON m.id = o.message_id "
+            "WHERE o.key = ? AND o.kind = ? AND o.destination = ? AND m.state = 'delivered' ORDER BY o.seq DESC LIMIT 1",
+            (key, kind, destination),
+        )
+        if not found:
+            return None
+        message_id, attempts, provider_id, text_version = found[0]
+        rows = await self._database.fetch(
+            "read a message", "SELECT id FROM outbox WHERE message_id = ? ORDER BY seq", (message_id,)
+        )
+        return Message(
+            id=message_id,
+            destination=destination,
+            row_ids=tuple(row[0] for row in rows),
+            attempts=attempts,
+            provider_id=provider_id,
+            text_version=text_version,
+        )
+
+    async def row_of(self, key: str, kind: str, destination: str) -> OutboxRow | None:
+        found = await self._database.fetch(
+            "read a row",
+            f"SELECT {_ROW} FROM outbox o WHERE o.key = ? AND o.kind = ? AND o.destination = ? "  # noqa: S608
+            "ORDER BY o.seq DESC LIMIT 1",
+            (key, kind, destination),
+        )
+        try:
+            return _read_row(found[0]) if found else None
+        except (msgspec.MsgspecError, ValueError) as error:
+            _log.error("outbox.unreadable", row=found[0][0], error=str(error))
+            return None
+
+    async def recover(self, *, now_ms: int) -> int:
+        async with self._database.transaction("recover the outbox") as tx:
+            await tx.execute("UPDATE outbox SET state = 'waiting' WHERE state = 'sending'")
+            return await tx.execute(
+                "UPDATE messages SET state = 'waiting', due_ms = ?, reason = 'the bot stopped during the attempt' "
+                "WHERE state = 'sending'",
+                (now_ms,),
+            )
+
+    async def counts(self) -> dict[str, int]:
+        found = await self._database.fetch("count the outbox", "SELECT state, count(*) FROM outbox GROUP BY state")
+        return dict.fromkeys(STATES, 0) | dict(found)
+
+    async def next_due_ms(self, destination: str) -> int | None:
+        """0 for rows that were never tried."""
+        found = await self._database.fetch("read the outbox", _NEXT_DUE, (destination, 0))
+        return found[0][0] if found else None
+
+    async def buried(self, *, limit: int = 100) -> list[Buried]:
+        """What will never be told, newest first, with the reason."""
+        found = await self._database.fetch(
+            "read the outbox",
+            f"SELECT {_ROW}, m.reason, m.settled_ms FROM outbox o JOIN messages m ON m.id = o.message_id "  # noqa: S608
+            "WHERE o.state = 'buried' ORDER BY m.settled_ms DESC, o.seq DESC LIMIT ?",
+            (limit,),
+        )
+        rows = []
+        for values in found:
+            try:
+                rows.append(Buried(row=_read_row(values[:7]), reason=values[7], at_ms=values[8]))
+            except (msgspec.MsgspecError, ValueError):
+                continue
+        return rows

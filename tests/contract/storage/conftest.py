@@ -1,0 +1,118 @@
+"""The ports under test, once in memory and once in SQLite, and makers of small values."""
+
+import contextlib
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from bot.model.alert import AlertRecord, State, TellKind, Transition, alert_key, short_id
+from bot.model.outbox import OutboxRow, row_id
+from bot.model.ports import Commit
+from bot.model.view import AlertView, Member, Move
+from bot.storage.alerts import SqliteAlertStore
+from bot.storage.database import open_database
+from bot.storage.key_values import SqliteKeyValues
+from bot.storage.memory import MemoryAlertStore, MemoryKeyValues, MemoryOutbox
+from bot.storage.outbox import SqliteOutbox
+
+
+@dataclass
+class Ports:
+    alerts: Any
+    outbox: Any
+    values: Any
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def ports(request, tmp_path):
+    async with contextlib.AsyncExitStack() as stack:
+        if request.param == "memory":
+            outbox = MemoryOutbox()
+            yield Ports(MemoryAlertStore(outbox), outbox, MemoryKeyValues())
+        else:
+            opened = await open_database(tmp_path / "oibot.db", now_ms=1)
+            assert opened.damage is None
+            stack.push_async_callback(opened.database.close)
+            db = opened.database
+            yield Ports(SqliteAlertStore(db), SqliteOutbox(db), SqliteKeyValues(db))
+
+
+class Make:
+    """Small values with defaults."""
+
+    @staticmethod
+    def view(**changes) -> AlertView:
+        values = {
+            "rule_id": "oi_surge",
+            "title": "OI surge",
+            "symbol": "币安人生USDT",
+            "venue": "binance",
+            "base": "币安人生",
+            "severity": "warning",
+            "short_id": "7q4mk2px",
+            "kind": "fire",
+            "at_ms": 1000,
+            "fired_ms": 1000,
+            "condition": "pct(oi, 15m) >= 5%",
+            "value_text": "pct(oi, 15m)",
+            "value": 0.06,
+            "value_is_ratio": True,
+            "oi": Move(900_000, 0.06, 1.0, 1.06),
+            "members": (Member("BTCUSDT", 0.1, 0.1, None),),
+        }
+        return AlertView(**(values | changes))
+
+    @classmethod
+    def row(cls, fired_ms=1000, kind="fire", n=0, destination="main", severity="warning", created_ms=1000):
+        key = alert_key("oi_surge", "binance:BTCUSDT", fired_ms)
+        return OutboxRow(
+            id=row_id(key, TellKind(kind), n, destination),
+            key=key,
+            kind=TellKind(kind),
+            destination=destination,
+            severity=severity,
+            created_ms=created_ms,
+            view=cls.view(kind=kind, short_id=short_id(key), fired_ms=fired_ms),
+        )
+
+    @staticmethod
+    def record(**changes) -> AlertRecord:
+        values = {"rule_id": "oi_surge", "instrument": "binance:BTCUSDT", "condition": "c1", "state": State.FIRING}
+        return AlertRecord(**(values | changes))
+
+    @staticmethod
+    def transition(**changes) -> Transition:
+        values = {
+            "rule_id": "oi_surge",
+            "venue": "binance",
+            "symbol": "BTCUSDT",
+            "state": State.FIRING,
+            "at_ms": 1000,
+            "value": 0.06,
+            "key": "k",
+        }
+        return Transition(**(values | changes))
+
+    @staticmethod
+    def commit(records=(), transitions=(), rows=()) -> Commit:
+        return Commit(records=tuple(records), transitions=tuple(transitions), rows=tuple(rows))
+
+
+@pytest.fixture
+def make():
+    return Make
+
+
+@pytest.fixture
+def settle(ports):
+    """Bring one row to its end."""
+    from bot.model.outbox import Delivered, Message
+
+    async def act(row, *, outcome=None, now_ms=0, message_id=None):
+        message = Message(id=message_id or f"m-{row.id}", destination=row.destination, row_ids=(row.id,), attempts=0)
+        await ports.outbox.begin(message)
+        await ports.outbox.settle(message, outcome or Delivered("77"), now_ms=now_ms)
+        return message
+
+    return act

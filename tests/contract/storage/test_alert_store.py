@@ -1,0 +1,77 @@
+"""What every `AlertStore` and `KeyValues` promises."""
+
+from bot.model.alert import State
+
+
+async def test_what_is_committed_is_loaded(ports, make):
+    records = [
+        make.record(fired_ms=5, value=0.06, peak=None, told_value=0.061, key="abc", n_told=2),
+        make.record(instrument="*", state=State.PENDING, held_ms=12, pending_since_ms=3),
+    ]
+    await ports.alerts.commit(make.commit(records=records))
+    assert sorted(await ports.alerts.load(), key=lambda r: r.instrument) == sorted(records, key=lambda r: r.instrument)
+
+
+async def test_a_record_is_replaced_by_its_rule_and_instrument(ports, make):
+    await ports.alerts.commit(make.commit(records=[make.record()]))
+    newer = make.record(state=State.INACTIVE, cooldown_until_ms=99, condition="c2")
+    await ports.alerts.commit(make.commit(records=[newer]))
+    assert await ports.alerts.load() == [newer]
+
+
+async def test_transitions_come_newest_first_and_by_filter(ports, make):
+    first = make.transition()
+    second = make.transition(at_ms=2000, state=State.RESOLVED, value=None)
+    market = make.transition(at_ms=1500, rule_id="breadth", venue="", symbol="*")
+    other_venue = make.transition(at_ms=1600, venue="bybit")
+    await ports.alerts.commit(make.commit(transitions=[first, second, market, other_venue]))
+    assert await ports.alerts.transitions() == [second, other_venue, market, first]
+    assert await ports.alerts.transitions(rule_id="breadth") == [market]
+    assert await ports.alerts.transitions(instrument="*") == [market]
+    assert await ports.alerts.transitions(instrument="binance:BTCUSDT") == [second, first]
+    assert await ports.alerts.transitions(since_ms=1600) == [second, other_venue]
+    assert await ports.alerts.transitions(limit=1) == [second]
+
+
+async def test_of_two_transitions_at_one_time_the_later_stored_is_the_newer(ports, make):
+    fired, resolved = make.transition(), make.transition(state=State.RESOLVED)
+    await ports.alerts.commit(make.commit(transitions=[fired, resolved]))
+    assert await ports.alerts.transitions() == [resolved, fired]
+
+
+async def test_a_second_commit_of_the_same_facts_changes_nothing(ports, make):
+    change = make.commit(transitions=[make.transition()], rows=[make.row()])
+    await ports.alerts.commit(change)
+    [row] = await ports.outbox.waiting("main", now_ms=0, limit=9)
+    await ports.alerts.commit(change)
+    assert await ports.outbox.waiting("main", now_ms=0, limit=9) == [row]
+    assert len(await ports.alerts.transitions()) == 1
+
+
+async def test_pruning_forgets_what_is_old_and_settled(ports, make, settle):
+    old, recent, firing, waiting = (make.row(fired_ms=n) for n in (1, 2, 3, 4))
+    await ports.alerts.commit(
+        make.commit(
+            records=[make.record(key=firing.key)],
+            transitions=[make.transition(at_ms=10), make.transition(at_ms=2000)],
+            rows=[old, recent, firing, waiting],
+        )
+    )
+    await settle(old, now_ms=10)
+    await settle(recent, now_ms=2000)
+    await settle(firing, now_ms=10)
+    assert await ports.alerts.prune(before_ms=1000) == 2
+    assert [t.at_ms for t in await ports.alerts.transitions()] == [2000]
+    assert await ports.outbox.message_of(old.key, "fire", "main") is None
+    assert await ports.outbox.message_of(recent.key, "fire", "main")
+    assert await ports.outbox.message_of(firing.key, "fire", "main"), "its end needs the message to edit"
+    assert await ports.outbox.waiting("main", now_ms=0, limit=9) == [waiting], "what waits is never forgotten"
+
+
+async def test_values_are_kept_and_replaced(ports):
+    assert await ports.values.get("offset") is None
+    await ports.values.put("offset", "1")
+    await ports.values.put("offset", "2")
+    await ports.values.put("币", "")
+    assert await ports.values.get("offset") == "2"
+    assert await ports.values.get("币") == ""

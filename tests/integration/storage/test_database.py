@@ -1,0 +1,206 @@
+"""A real file: damage is told, schemas are guarded, transactions are whole."""
+
+import asyncio
+import sqlite3
+import stat
+
+import pytest
+
+from bot.errors import StorageError
+from bot.model.alert import AlertRecord, State, Transition
+from bot.model.ports import Commit
+from bot.storage import preparing
+from bot.storage.alerts import SqliteAlertStore
+from bot.storage.database import open_database
+from bot.storage.key_values import SqliteKeyValues
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "data" / "oibot.db"
+
+
+async def fill(path):
+    opened = await open_database(path, now_ms=1)
+    try:
+        await SqliteKeyValues(opened.database).put("a", "1")
+    finally:
+        await opened.database.close()
+    return opened
+
+
+async def reopen(path, *, now_ms=42):
+    """Open, read the value that `fill` left, close."""
+    opened = await open_database(path, now_ms=now_ms)
+    try:
+        return opened.damage, await SqliteKeyValues(opened.database).get("a")
+    finally:
+        await opened.database.close()
+
+
+async def test_a_first_run_makes_a_private_file_and_is_not_damage(path):
+    opened = await fill(path)
+    assert opened.damage is None
+    for file in path.parent.glob("oibot.db*"):
+        if not file.name.endswith(".installed"):
+            assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
+    assert await reopen(path) == (None, "1")
+
+
+async def test_an_existing_file_loses_its_wide_mode(path):
+    await fill(path)
+    path.chmod(0o644)
+    await reopen(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+async def test_it_is_wal_and_fully_synchronous(path):
+    opened = await open_database(path, now_ms=1)
+    try:
+        async with opened.database.transaction("look") as tx:
+            assert await tx.fetch("PRAGMA journal_mode") == [("wal",)]
+            assert await tx.fetch("PRAGMA synchronous") == [(2,)]
+            assert await tx.fetch("PRAGMA foreign_keys") == [(1,)]
+    finally:
+        await opened.database.close()
+
+
+async def test_garbage_is_moved_aside_and_told(path):
+    await fill(path)
+    path.write_bytes(b"this is no database " * 500)
+    damage, value = await reopen(path)
+    assert "damaged" in damage
+    assert "oibot.db.corrupt-42" in damage
+    assert value is None
+    assert (path.parent / "oibot.db.corrupt-42").read_bytes().startswith(b"this is no database")
+    assert await reopen(path, now_ms=43) == (None, None), "the fresh one is sound"
+
+
+async def test_a_corrupt_page_is_found_by_the_check(path):
+    await fill(path)
+    with sqlite3.connect(path) as connection:
+        connection.executemany("INSERT INTO key_values VALUES (?, ?)", [(f"k{i}", "x" * 500) for i in range(500)])
+    connection.close()
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 8192] = b"\xa5" * 8192
+    path.write_bytes(data)
+    damage, _ = await reopen(path)
+    assert damage
+    assert "corrupt-42" in damage
+
+
+@pytest.mark.parametrize("how", ["emptied", "missing", "no tables"])
+async def test_a_vanished_database_is_never_taken_for_a_first_run(path, how):
+    await fill(path)
+    path.unlink()
+    if how == "emptied":
+        path.touch()
+    elif how == "no tables":
+        with sqlite3.connect(path) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("VACUUM")
+        connection.close()
+    damage, value = await reopen(path)
+    assert damage
+    assert value is None
+
+
+async def test_a_stale_journal_goes_with_its_database(path):
+    await fill(path)
+    path.write_bytes(b"garbage" * 1000)
+    path.with_name("oibot.db-wal").write_bytes(b"old journal")
+    await reopen(path)
+    assert (path.parent / "oibot.db.corrupt-42-wal").read_bytes() == b"old journal"
+
+
+async def test_an_empty_file_before_any_installation_is_a_first_run(path):
+    path.parent.mkdir()
+    path.touch()
+    assert await reopen(path) == (None, None)
+
+
+async def test_a_newer_schema_is_refused_and_left_alone(path):
+    await fill(path)
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 999")
+    connection.close()
+    with pytest.raises(StorageError, match="schema 999"):
+        await open_database(path, now_ms=2)
+    assert not list(path.parent.glob("*.corrupt-*"))
+
+
+async def test_a_failed_migration_is_undone_whole(path, monkeypatch):
+    await fill(path)
+    real = preparing.migrations()
+    broken = [*real, (2, "CREATE TABLE extra (a TEXT);\nINSERT INTO nowhere VALUES (1);")]
+    monkeypatch.setattr(preparing, "migrations", lambda: broken)
+    with pytest.raises(StorageError, match="migration 2 failed"):
+        await open_database(path, now_ms=2)
+    mended = [*real, (2, "CREATE TABLE extra (a TEXT);")]
+    monkeypatch.setattr(preparing, "migrations", lambda: mended)
+    assert await reopen(path) == (None, "1")
+
+
+async def test_a_folder_that_cannot_be_written_is_an_error_not_damage(tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(StorageError, match="cannot open"):
+        await open_database(tmp_path / "file" / "oibot.db", now_ms=1)
+
+
+async def test_a_commit_is_whole_or_nothing(path):
+    opened = await open_database(path, now_ms=1)
+    try:
+        store = SqliteAlertStore(opened.database)
+        good = AlertRecord(rule_id="r", instrument="binance:A", condition="c", state=State.FIRING)
+        bad = Transition(rule_id="r", venue="v", symbol="s", state=State.FIRING, at_ms="soon", value=None, key="k")
+        with pytest.raises(StorageError, match="commit"):
+            await store.commit(Commit(records=(good,), transitions=(bad,), rows=()))
+        assert await store.load() == []
+        await store.commit(Commit(records=(good,), transitions=(), rows=()))
+        assert await store.load() == [good]
+    finally:
+        await opened.database.close()
+
+
+async def test_a_cancelled_writer_leaves_no_transaction_open(path):
+    opened = await open_database(path, now_ms=1)
+    values = SqliteKeyValues(opened.database)
+    try:
+        for n in range(30):
+            task = asyncio.create_task(values.put("n", str(n)))
+            for _ in range(n % 6):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        await values.put("n", "last")
+        assert await values.get("n") == "last"
+    finally:
+        await opened.database.close()
+
+
+async def test_a_full_disk_is_an_error_and_reads_go_on(path):
+    opened = await open_database(path, now_ms=1)
+    values = SqliteKeyValues(opened.database)
+    try:
+        await values.put("a", "1")
+        async with opened.database.transaction("limit") as tx:
+            await tx.execute("PRAGMA max_page_count = 1")
+        with pytest.raises(StorageError, match="full"):
+            await values.put("b", "x" * 100_000)
+        assert await values.get("a") == "1"
+        async with opened.database.transaction("lift") as tx:
+            await tx.execute("PRAGMA max_page_count = 100000")
+        await values.put("a", "2")
+        assert await values.get("a") == "2"
+    finally:
+        await opened.database.close()
+
+
+async def test_after_closing_every_operation_is_a_storage_error(path):
+    opened = await open_database(path, now_ms=1)
+    await opened.database.close()
+    await opened.database.close()
+    with pytest.raises(StorageError, match="closed"):
+        await SqliteKeyValues(opened.database).get("a")
+    with pytest.raises(StorageError, match="closed"):
+        await SqliteKeyValues(opened.database).put("a", "1")
