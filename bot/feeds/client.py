@@ -1,0 +1,306 @@
+"""The REST shell: the only code that sends requests to a venue.
+
+Promises: one gate and one budget for the whole process. A call waits until its pool has room, is answered within 10 s,
+and comes back as bytes or as a `Failure`, never as an exception. Weight is read back after each answer. What the venue
+asked for (a pause, a ban) is obeyed by all calls, stored before anything else is sent, and obeyed after a restart.
+Failures that may pass are tried again with full jitter, refusals never. Never decodes a body.
+"""
+
+import asyncio
+import contextlib
+import heapq
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import IntEnum
+from random import Random
+from typing import Final, Self
+from urllib.parse import urlsplit
+
+import aiohttp
+import msgspec
+
+from bot import log
+from bot.clock import Clock
+from bot.feeds.backoff import Backoff
+from bot.feeds.binance.rest import Pool, Request, classify_error, parse_used_weight
+from bot.feeds.budget import CallBudget, WeightBudget
+from bot.feeds.gate import Failure, Gate, StoredPause
+from bot.feeds.transport import Http, Transport, trouble_of
+from bot.model.ports import KeyValues
+
+STATE_KEY: Final = "feeds.binance.rest"
+
+_SAVE_EVERY_S: Final = 5.0
+_SAVE_AT_STOP_S: Final = 2.0
+# A warm start may not take every connection: what is regular or asked for finds some free.
+_KEPT_FREE: Final = 2
+_RETRY_FIRST_S: Final = 0.5
+_RETRY_CAP_S: Final = 8.0
+
+_log = log.get("rest")
+
+
+class Priority(IntEnum):
+    """Who goes first when the budget is short."""
+
+    QUESTION = 0
+    """A person waits, or the whole bot does."""
+    POLL = 1
+    BACKGROUND = 2
+    """A warm start or a refill: at most two thirds of the budget."""
+
+
+@dataclass(slots=True)
+class RestCounters:
+    """What was sent and what came back since the start."""
+
+    requests: int = 0
+    by_status: dict[int, int] = field(default_factory=dict)
+    failures: dict[str, int] = field(default_factory=dict)
+    """By kind of failure."""
+    weight_spent: int = 0
+
+
+class _Stored(msgspec.Struct):
+    minute: int = -1
+    own: int = 0
+    data: list[tuple[int, int]] = []
+    funding: list[tuple[int, int]] = []
+    pause: StoredPause = StoredPause()
+
+
+class _Waiter:
+    def __init__(self, order: tuple[int, int]) -> None:
+        self.order = order
+        self.first = asyncio.Event()
+
+    def __lt__(self, other: "_Waiter") -> bool:
+        return self.order < other.order
+
+
+class RestClient:
+    """Use as `async with RestClient(...) as client`, with `keep_saved` running beside it."""
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        clock: Clock,
+        store: KeyValues,
+        random: Random,
+        venue_now: Callable[[], int],
+        weight_share: float = 0.5,
+        weight_limit: int = 2400,
+        concurrency: int = 8,
+        timeout_s: float = 10.0,
+        transport: Transport | None = None,
+    ) -> None:
+        self._host = urlsplit(base_url).hostname or base_url
+        self._transport: Transport = transport or Http(base_url=base_url, connections=concurrency, speed=clock.speed)
+        self._clock = clock
+        self._store = store
+        self._random = random
+        self._venue_now = venue_now
+        self._concurrency = concurrency
+        self._timeout_s = timeout_s
+        # Wall time is read once: a clock that is set while we run must not end a ban or open a pool.
+        self._epoch_ms = clock.wall_ms() - clock.monotonic_ms()
+        self.counters = RestCounters()
+        self._weight = WeightBudget(limit=weight_limit, share=weight_share)
+        self._data = CallBudget()
+        self._funding = CallBudget(limit=100, n_fast=10, fast_per_s=1.0, per_s=0.2)
+        self._gate = Gate(host=self._host, random=random)
+        self._queues: dict[Pool, list[_Waiter]] = {"weight": [], "data": [], "funding": []}
+        self._numbers = itertools.count()
+        self._in_flight = 0
+        self._freed = asyncio.Event()
+        self._told: str | None = None
+        self._loaded = False
+        self._saved = ""
+
+    # Life
+
+    async def __aenter__(self) -> Self:
+        await self._load()
+        await self._transport.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._transport.close()
+        with contextlib.suppress(TimeoutError):
+            async with self._clock.timeout(_SAVE_AT_STOP_S):
+                await self._save()
+
+    async def keep_saved(self) -> None:
+        """Store every few seconds what a restart must obey. Runs until cancelled."""
+        while True:
+            await self._clock.sleep(_SAVE_EVERY_S)
+            await self._save()
+
+    async def _load(self) -> None:
+        if self._loaded:
+            return
+        self._loaded = True
+        try:
+            text = await self._store.get(STATE_KEY)
+            if text is None:
+                return
+            stored = msgspec.json.decode(text, type=_Stored)
+        except Exception as error:  # noqa: BLE001 - a damaged database must not stop the feeds
+            _log.warning("budget.unreadable", error=str(error))
+            return
+        now_ms = self._now_ms()
+        self._weight.restore((stored.minute, stored.own))
+        self._data.restore(stored.data, now_ms)
+        self._funding.restore(stored.funding, now_ms)
+        self._gate.restore(stored.pause, now_ms)
+        if self._gate.failure is not None:
+            _log.warning("rest.still_paused", reason=self._gate.failure.text)
+
+    async def _save(self) -> None:
+        now_ms = self._now_ms()
+        minute, own = self._weight.state(self._venue_now())
+        data, funding = self._data.state(now_ms), self._funding.state(now_ms)
+        text = msgspec.json.encode(_Stored(minute, own, data, funding, self._gate.state(now_ms))).decode()
+        if text == self._saved:
+            return
+        try:
+            await self._store.put(STATE_KEY, text)
+            self._saved = text
+        except Exception as error:  # noqa: BLE001 - a full disk must not stop the feeds; the next round tries again
+            _log.warning("budget.save_failed", error=str(error))
+
+    # What others may know
+
+    def _now_ms(self) -> float:
+        return self._epoch_ms + self._clock.monotonic_ms()
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why calls fail at present; None while they are answered."""
+        return self._gate.failure
+
+    @property
+    def banned_until_ms(self) -> int | None:
+        return self._gate.banned_until_ms(self._now_ms())
+
+    @property
+    def paused_until_ms(self) -> int | None:
+        """Until when nothing at all is sent, for whatever reason; None when calls may go."""
+        return int(self._gate.closed_until_ms) if self._gate.wait_ms(self._now_ms()) > 0 else None
+
+    @property
+    def used_share(self) -> float:
+        """Used part of the venue's pool in this minute, others on this address included."""
+        return self._weight.used_share(self._venue_now())
+
+    @property
+    def weight_per_minute(self) -> float:
+        """What can be spent per minute in the long run."""
+        return self._weight.per_minute
+
+    # Calls
+
+    async def get(self, request: Request, *, priority: Priority, attempts: int = 3) -> bytes | Failure:
+        """Send when there is room, and answer with the body or with why there is none."""
+        backoff = Backoff(random=self._random, first_s=_RETRY_FIRST_S, cap_s=_RETRY_CAP_S)
+        while True:
+            await self._admit(request, priority)
+            outcome = await self._attempt(request)
+            attempts -= 1
+            if isinstance(outcome, bytes) or not outcome.is_passing or attempts <= 0:
+                return outcome
+            await self._clock.sleep(backoff.next_s())
+
+    async def _admit(self, request: Request, priority: Priority) -> None:
+        """Wait for our turn: by priority, then in order of arrival."""
+        queue = self._queues[request.pool]
+        me = _Waiter((priority, next(self._numbers)))
+        heapq.heappush(queue, me)
+        try:
+            while True:
+                if queue[0] is not me:
+                    me.first.clear()
+                    await me.first.wait()
+                    continue
+                wait_s = self._try(request, priority)
+                if wait_s is None:
+                    self._freed.clear()
+                    await self._freed.wait()
+                elif wait_s > 0:
+                    await self._clock.sleep(wait_s)
+                else:
+                    return
+        finally:
+            queue.remove(me)
+            heapq.heapify(queue)
+            if queue:
+                queue[0].first.set()
+
+    def _try(self, request: Request, priority: Priority) -> float | None:
+        """Count the call as sent and return 0, or return the seconds to wait; None: until another call is over."""
+        now_ms = self._now_ms()
+        closed_ms = self._gate.wait_ms(now_ms)
+        if closed_ms > 0:
+            return closed_ms / 1000.0
+        room = self._concurrency - (_KEPT_FREE if priority is Priority.BACKGROUND else 0)
+        if self._in_flight >= (1 if self._gate.is_trying else room):
+            return None
+        if request.pool == "weight":
+            background = priority is Priority.BACKGROUND
+            wait_s = self._weight.acquire(request.weight, self._venue_now(), background=background)
+        else:
+            wait_s = (self._data if request.pool == "data" else self._funding).acquire(now_ms)
+        if wait_s == 0:
+            self._in_flight += 1
+            self.counters.requests += 1
+        return wait_s
+
+    async def _attempt(self, request: Request) -> bytes | Failure:
+        weight = request.weight if request.pool == "weight" else 0
+        self.counters.weight_spent += weight
+        ticket = self._weight.ticket()
+        used: int | None = None
+        try:
+            async with self._clock.timeout(self._timeout_s):
+                answer = await self._transport.get(request.target)
+            used = parse_used_weight(answer.headers)
+            self.counters.by_status[answer.status] = self.counters.by_status.get(answer.status, 0) + 1
+            if answer.status == 200 and _looks_like_json(answer.body):
+                self._answered()
+                return answer.body
+            error = classify_error(answer.status, answer.headers, answer.body)
+            failure = self._gate.refused(error, self._now_ms(), self._venue_now())
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+            failure = self._gate.unreachable(trouble_of(error, self._host), self._now_ms())
+        finally:
+            self._weight.settle(weight, ticket, used, self._venue_now())
+            self._in_flight -= 1
+            self._freed.set()
+        self.counters.failures[failure.kind] = self.counters.failures.get(failure.kind, 0) + 1
+        self._tell(failure)
+        if failure.is_pause:
+            await self._save()
+        return failure
+
+    def _answered(self) -> None:
+        self._gate.answered(self._now_ms())
+        if self._told is not None and self._gate.failure is None:
+            _log.info("rest.resumed")
+            self._told = None
+
+    def _tell(self, failure: Failure) -> None:
+        """Log once per kind of pause; single failures only at a low level."""
+        if failure.is_pause or (failure.is_passing and self._gate.wait_ms(self._now_ms()) > 0):
+            if failure.kind != self._told:
+                _log.warning("rest.paused", reason=failure.text)
+            self._told = failure.kind
+        else:
+            _log.debug("rest.failed", reason=failure.text)
+
+
+def _looks_like_json(body: bytes) -> bool:
+    """Whether it begins and ends as a JSON object or array: pages of proxies and cut answers don't."""
+    text = body.strip()
+    return text[:1] + text[-1:] in (b"{}", b"[]")
