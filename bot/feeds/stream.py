@@ -110,7 +110,7 @@ class _Connection:
             ping_interval=None,
             close_timeout=shell.close_timeout_s / shell.clock.speed,
             user_agent_header="oibot",
-            **({} if shell.ssl is None else {"ssl": shell.ssl}),
+            ssl=shell.ssl,
         )
 
     def _take(self, frame: bytes) -> None:
@@ -181,7 +181,7 @@ class Stream:
         self.first_frame_s = first_frame_s
         self.open_timeout_s = open_timeout_s
         self.close_timeout_s = close_timeout_s
-        self.ssl = ssl
+        self.ssl: SSLContext | bool | None = (ssl or True) if url.startswith("wss:") else None
         self.counters = StreamCounters()
         self.trouble: Trouble | None = None
         """Why there is no healthy connection; None while there is one, and before the first attempt has ended."""
@@ -236,7 +236,7 @@ class Stream:
         elif self._candidate is not None and purpose is None:
             self._candidate.stop()
             self._candidate = None
-        for status in self._watch.check(now_ms, self.trouble):
+        for status in self._watch.check(now_ms, self.trouble or self._garbage()):
             _log.warning("feed.lost", feed=status.feed, reason=status.reason)
             self.sink.put(status)
 
@@ -278,14 +278,18 @@ class Stream:
         self._next_attempt_ms = max(now_ms + wait_s * 1000.0, self._last_attempt_ms + ATTEMPT_GAP_S * 1000.0)
         _log.warning("stream.failed", host=self.host, kind=trouble.kind.value, text=trouble.text, next_in_s=wait_s)
 
+    def _garbage(self) -> Trouble | None:
+        """The trouble of a current connection that has brought only garbage since its last good frame."""
+        if self._current is None or self._current.garbage_since_ms is None:
+            return None
+        return _garbage(self.host)
+
     def _drop_garbage(self, now_ms: float) -> None:
         for connection in (self._current, self._candidate):
             since_ms = None if connection is None else connection.garbage_since_ms
             if connection is not None and since_ms is not None and now_ms - since_ms >= self._garbage_ms:
                 connection.stop()
-                seconds = self._garbage_ms / 1000.0
-                text = f"{self.host} sent nothing readable for {seconds:.0f} s"
-                connection.ended = connection.ended or Trouble(TroubleKind.GARBAGE, text)
+                connection.ended = connection.ended or _garbage(self.host)
 
     def _promote(self, now_ms: float) -> None:
         """Put the candidate in the place of the current connection once it is the better one."""
@@ -368,6 +372,10 @@ def _no_data(host: str, seconds: float, missing: Sequence[str] = ()) -> Trouble:
     what = " and ".join(missing) or "data"
     text = f"{host} accepted the connection, but no {what} came within {seconds:.0f} s: the route is wrong or blocked"
     return Trouble(TroubleKind.NO_DATA, text)
+
+
+def _garbage(host: str) -> Trouble:
+    return Trouble(TroubleKind.GARBAGE, f"{host} sends nothing readable")
 
 
 def _closed(error: ConnectionClosed, host: str) -> Trouble:

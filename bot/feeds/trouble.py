@@ -82,6 +82,8 @@ def from_exception(error: BaseException, host: str) -> Trouble:
         return Trouble(TroubleKind.REFUSED, f"{host} refused the connection")
     if any(isinstance(e, TimeoutError) for e in errors) or errno.ETIMEDOUT in numbers:
         return Trouble(TroubleKind.TIMEOUT, f"{host} did not answer in time")
+    if any(isinstance(e, ConnectionResetError) for e in errors):
+        return Trouble(TroubleKind.NETWORK, f"the connection to {host} was cut while it was being opened")
     if numbers & _UNREACHABLE:
         return Trouble(TroubleKind.NETWORK, f"no route to {host}: check the internet connection")
     text = " ".join(str(error).split())[:120] or type(error).__name__
