@@ -1,0 +1,44 @@
+"""What many tests share: recordings, rules from text, instruments."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bot.model.instrument import Instrument
+from bot.rules.loader import load_text
+from bot.rules.schema import Rule
+
+_ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def recordings() -> Path:
+    """Folder of recorded market data; tests on it are skipped where it is absent."""
+    folder = Path(os.environ.get("OIBOT_TEST_DATA") or _ROOT / ".." / "shared" / "data").resolve()
+    if not folder.is_dir():
+        pytest.skip(f"no recordings at {folder}; set OIBOT_TEST_DATA to their folder")
+    return folder
+
+
+@pytest.fixture
+def rules_of() -> Callable[[str], tuple[Rule, ...]]:
+    """Rules from YAML text without its `version` line; the text must be sound."""
+
+    def load(text: str) -> tuple[Rule, ...]:
+        found = load_text("test.yaml", "version: 1\nrules:\n" + text)
+        assert not found.errors, found.errors
+        return found.rules
+
+    return load
+
+
+@pytest.fixture
+def perpetual() -> Callable[[str], Instrument]:
+    """A trading USDT perpetual of the venue `binance`."""
+
+    def make(base: str) -> Instrument:
+        return Instrument("binance", f"{base}USDT", "perpetual", base, "USDT", "TRADING")
+
+    return make
