@@ -45,7 +45,7 @@ def _crossing(rule: Rule, source: Source, nodes: MappingOf[str, Node]) -> list[P
 
 def _escalate(rule: Rule, source: Source, nodes: MappingOf[str, Node]) -> list[Problem]:
     node = nodes.get("escalate")
-    if rule.escalate is None or not isinstance(node, Scalar):
+    if rule.escalate is None or not isinstance(node, Scalar) or functions_used(rule.when) & CROSSINGS:
         return []
     first = first_comparison(rule.when)
     shown = rule.value or (first.left if first else None)

@@ -13,7 +13,7 @@ from bot.model.instrument import Kind
 from bot.rules.ast import DAY_MS, MINUTE_MS, Expr, Number
 from bot.rules.check import Vocabulary
 from bot.rules.lint import lint_rule
-from bot.rules.nodes import MAX_BYTES, Node, Scalar, read_nodes
+from bot.rules.nodes import MAX_BYTES, Mapping, Node, Scalar, read_nodes
 from bot.rules.problems import Problem
 from bot.rules.readers import Reader
 from bot.rules.schema import (
@@ -186,7 +186,8 @@ class _Loading:
         rule_id = self._new_id(reader, nodes["id"]) if "id" in nodes else None
         rule = _RuleReader(reader, nodes, defaults, self._destinations).read(rule_id)
         _warn_of_keys_without_effect(reader, entries.values())
-        if rule is None or any(problem.is_error for problem in reader.problems[n_problems:]):
+        is_sound = all(part.is_sound for part in (node, *nodes.values()) if isinstance(part, Mapping))
+        if rule is None or not is_sound or any(problem.is_error for problem in reader.problems[n_problems:]):
             return
         odd = lint_rule(rule, reader.source, nodes)
         reader.problems.extend(odd)

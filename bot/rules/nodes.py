@@ -46,11 +46,13 @@ class Sequence:
 
 @dataclass(slots=True)
 class Mapping:
-    """Keys and values in file order; keys are unique, and duplicates were told."""
+    """Keys and values in file order; keys are unique."""
 
     start: int
     end: int
     entries: "list[tuple[Scalar, Node]]" = field(default_factory=list)
+    is_sound: bool = True
+    """False where a key was told to be wrong and left out, such as a duplicate."""
 
     def get(self, key: str) -> "Node | None":
         return next((value for name, value in self.entries if name.text == key), None)
@@ -317,20 +319,23 @@ class _Builder:
         if isinstance(parent.node, Sequence):
             parent.node.items.append(node)
         elif parent.key is None and not parent.broken_key:
-            self._take_key(parent, node)
+            self._take_key(parent, parent.node, node)
         else:
             if parent.key is not None:
+                if isinstance(node, Scalar) and not node.text and not node.style:
+                    # A value that is not there has no place of its own; the parser gives that of the next word.
+                    node = Scalar("", parent.key.start, parent.key.end)
                 parent.node.entries.append((parent.key, node))
             parent.key, parent.broken_key = None, False
 
-    def _take_key(self, parent: _Open, node: Node) -> None:
+    def _take_key(self, parent: _Open, mapping: Mapping, node: Node) -> None:
         if not isinstance(node, Scalar):
             self.problems.append(self._source.at(node, "E107", "a key is one word"))
-            parent.broken_key = True
+            parent.broken_key, mapping.is_sound = True, False
         elif first := parent.seen.get(node.text):
             line = self._source.at(first, "E103", "").line
             message = f'the key "{node.text[:40]}" is given twice; first in line {line}'
             self.problems.append(self._source.at(node, "E103", message, "keep one of them"))
-            parent.broken_key = True
+            parent.broken_key, mapping.is_sound = True, False
         else:
             parent.key = parent.seen[node.text] = node
