@@ -74,7 +74,16 @@ class Engine:
         self._owed = NOTHING
         self._last: tuple[View, PlanResult] | None = None
         self.now_ms = 0
-        self._stored = {(r.rule_id, r.instrument): r for r in records}
+        self._stored: dict[tuple[str, str], AlertRecord] = {}
+        """Waiting for their instrument to be listed."""
+        self._orphans: list[AlertRecord] = []
+        """Of rules that are gone, disabled or changed."""
+        for record in records:
+            book = self._books.get(record.rule_id)
+            if book is not None and book.condition == record.condition:
+                self._stored[record.rule_id, record.instrument] = record
+            else:
+                self._orphans.append(record)
         self._restore_market_alerts()
 
     def _book(self, rule: Rule, step_ms: int) -> RuleBook:
@@ -191,6 +200,11 @@ class Engine:
         records = [b.record(row) for b in self._books.values() for row in b.rows_in(State.PENDING)]
         return Result(records=tuple(records))
 
+    def records(self) -> Sequence[AlertRecord]:
+        """The state of all alerts, those of instruments not seen yet included."""
+        placed = [b.record(row) for b in self._books.values() for row in b.rows()]
+        return (*placed, *self._stored.values())
+
     # -- instruments ---------------------------------------------------------------------------------------------
 
     def _list(self, item: Listed) -> None:
@@ -219,7 +233,7 @@ class Engine:
     def _restore_market_alerts(self) -> None:
         for (rule_id, instrument), record in list(self._stored.items()):
             book = self._books.get(rule_id)
-            if instrument == MARKET and book is not None and book.per_market and book.condition == record.condition:
+            if instrument == MARKET and book is not None and book.per_market:
                 del self._stored[rule_id, instrument]
                 book.restore(0, record)
 
@@ -234,21 +248,20 @@ class Engine:
     def _close_unplaced(self, venue: str) -> None:
         """Stored alerts whose instrument is not on the venue's list any more."""
         for (rule_id, instrument), record in list(self._stored.items()):
-            if rule_id not in self._books or not instrument.startswith(f"{venue}:"):
+            if not instrument.startswith(f"{venue}:"):
                 continue
             del self._stored[rule_id, instrument]
-            if record.state is State.FIRING and record.condition == self._books[rule_id].condition:
+            if record.state is State.FIRING:
                 self._owed += self._close_record(record, "the instrument left the venue while the bot was down")
+            else:
+                self._owed += Result(records=(_idle(record),))
 
     def close_orphans(self, now_ms: int) -> Result:
         """At start: alerts that were firing under a rule that is gone, disabled or changed are closed and told."""
         self.now_ms = max(self.now_ms, now_ms)
         result = NOTHING
-        for (rule_id, instrument), record in list(self._stored.items()):
-            book = self._books.get(rule_id)
-            if book is not None and book.condition == record.condition:
-                continue
-            del self._stored[rule_id, instrument]
+        orphans, self._orphans = self._orphans, []
+        for record in orphans:
             if record.state is State.FIRING:
                 result += self._close_record(record, "its rule was removed, disabled or changed")
             else:

@@ -82,13 +82,14 @@ def test_every_number_is_written_so_that_it_reads_back_exactly(number):
 WORDS = st.lists(
     st.sampled_from(
         [*SERIES, *FUNCTIONS, "and", "or", "not", "(", ")", ",", "+", "-", "*", "/", "<", ">=", "==", "=>", "5%", "15m",
-         "1h", "3", "20M", " ", "\n", "=", "!", "AND", "é", "\x00", "7d", "0", "0s"]
+         "1h", "3", "20M", " ", "\n", "=", "!", "AND", "é", "\u00a0", "\u2028", "\x00", "7d", "0", "0s"]
     ),
     max_size=40,
 ).map(" ".join)  # fmt: skip
 
 
 @given(st.one_of(st.text(max_size=300), WORDS), st.sampled_from(["symbol", "market"]))
+@example("oi\u00a0> 5", "symbol")
 @example("(" * 1_999, "symbol")
 @example("not " * 499, "symbol")
 @example("-" * 1_999 + "1", "symbol")

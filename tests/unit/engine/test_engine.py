@@ -1,0 +1,273 @@
+"""Samples in, changes out: rules over a market fed by hand."""
+
+from dataclasses import replace
+
+import pytest
+
+from bot.engine.inputs import Listed, Reset
+from bot.model.alert import State, TellKind, alert_key, short_id
+from bot.model.updates import InstrumentChange, InstrumentList
+
+PRICE_RULE = """
+- id: jump
+  when: pct(price, 10s) >= 5%
+  clear: pct(price, 10s) < 1%
+  cooldown: 1m
+"""
+
+
+def test_a_move_fires_and_its_end_resolves(feed, rules_of):
+    f = feed(rules_of(PRICE_RULE), "A", "B")
+    for second in range(40):
+        f.prices({"AUSDT": 100.0 if second < 15 else 106.0, "BUSDT": 50.0})
+        f.tick()
+
+    assert f.states() == [("jump", "AUSDT", "firing"), ("jump", "AUSDT", "resolved")]
+    fired, ended = f.transitions
+    assert fired.value == pytest.approx(0.06, abs=1e-7)
+    assert ended.at_ms - fired.at_ms == 10_000
+    assert fired.key == ended.key == alert_key("jump", "binance:AUSDT", fired.at_ms)
+    assert len(short_id(fired.key)) == 8
+
+
+def test_the_notice_shows_from_and_to(feed, rules_of):
+    f = feed(rules_of(PRICE_RULE), "A")
+    for second in range(16):
+        f.oi("AUSDT", 1_000.0 if second < 12 else 1_100.0)
+        f.prices({"AUSDT": 100.0 if second < 15 else 106.0})
+        f.tick()
+
+    notice = f.notices[0]
+    view = notice.view
+    assert notice.kind is TellKind.FIRE
+    assert (view.symbol, view.title, view.value_text) == ("AUSDT", "jump", "pct(price, 10s)")
+    assert view.price.then == pytest.approx(100.0)
+    assert view.price.now == pytest.approx(106.0)
+    assert view.oi.change == pytest.approx(0.1)
+    assert view.oi_usd == pytest.approx(1_100 * 106)
+    assert view.value_is_ratio
+
+
+def test_a_silent_feed_neither_fires_nor_resolves(feed, rules_of):
+    f = feed(rules_of(PRICE_RULE), "A")
+    for second in range(16):
+        f.prices({"AUSDT": 100.0 if second < 15 else 106.0})
+        f.tick()
+    for _ in range(600):
+        f.tick()
+
+    assert f.states() == [("jump", "AUSDT", "firing")]
+
+
+def test_a_halt_is_unknown_and_a_delisting_closes(feed, rules_of, perpetual):
+    f = feed(rules_of(PRICE_RULE), "A")
+    for second in range(16):
+        f.prices({"AUSDT": 100.0 if second < 15 else 106.0})
+        f.tick()
+    halted = replace(perpetual("A"), status="TRADING_HALT")
+    f.engine.consume(Listed(InstrumentChange(halted), f.now))
+    for _ in range(30):
+        f.prices({"AUSDT": 50.0})
+        f.tick()
+    assert f.states() == [("jump", "AUSDT", "firing")]
+
+    f.engine.consume(Listed(InstrumentList("binance", ()), f.now))
+    f.tick()
+
+    assert f.states()[-1] == ("jump", "AUSDT", "closed")
+    assert f.notices[-1].kind is TellKind.CLOSE
+    assert "left the venue" in f.notices[-1].view.reason
+
+
+def test_escalation_is_told_each_time_the_value_has_moved_that_much_further(feed, rules_of):
+    rules = rules_of("- {id: level, when: price >= 100, escalate: 5}\n")
+    f = feed(rules, "A")
+    for price in (99, 101, 104, 106, 108, 111, 100.5):
+        f.prices({"AUSDT": float(price)})
+        f.tick()
+
+    told = [(n.kind, n.n, n.view.value, n.view.value_before) for n in f.notices]
+    assert told == [
+        (TellKind.FIRE, 0, 101.0, None),
+        (TellKind.ESCALATE, 1, 106.0, 101.0),
+        (TellKind.ESCALATE, 2, 111.0, 106.0),
+    ]
+    assert f.notices[-1].view.peak == 111.0
+
+
+def test_repeat_tells_again_while_firing(feed, rules_of):
+    f = feed(rules_of("- {id: level, when: price >= 100, repeat: 1m}\n"), "A")
+    for _ in range(150):
+        f.prices({"AUSDT": 101.0})
+        f.tick()
+
+    assert [n.kind for n in f.notices] == [TellKind.FIRE, TellKind.REPEAT, TellKind.REPEAT]
+
+
+def test_state_survives_a_restart_and_the_time_down_does_not_count(feed, rules_of):
+    rules = rules_of("- {id: level, when: price >= 100, for: 20s}\n")
+    f = feed(rules, "A")
+    for _ in range(11):
+        f.prices({"AUSDT": 101.0})
+        f.tick()
+    stored = list(f.engine.checkpoint().records)
+    assert stored[0].held_ms == 10_000
+
+    later = feed(rules, "A", records=stored, start=f.now + 3_600_000)
+    fired_after = None
+    for second in range(15):
+        later.prices({"AUSDT": 101.0})
+        later.tick()
+        if later.transitions and fired_after is None:
+            fired_after = second
+
+    assert fired_after == 10
+
+
+def test_a_firing_alert_restored_ends_with_the_same_id(feed, rules_of):
+    rules = rules_of("- {id: level, when: price >= 100}\n")
+    f = feed(rules, "A")
+    f.prices({"AUSDT": 101.0})
+    f.tick()
+    later = feed(rules, "A", records=list(f.records.values()), start=f.now + 60_000)
+    later.prices({"AUSDT": 99.0})
+    later.tick()
+
+    assert [t.state for t in later.transitions] == [State.RESOLVED]
+    assert later.transitions[0].key == f.transitions[0].key
+
+
+def test_a_changed_condition_starts_afresh_and_closes_what_fired(feed, rules_of):
+    f = feed(rules_of("- {id: level, when: price >= 100}\n"), "A")
+    f.prices({"AUSDT": 101.0})
+    f.tick()
+    changed = rules_of("- {id: level, when: price >= 101}\n")
+    later = feed(changed, "A", records=list(f.records.values()), start=f.now)
+
+    closed = later.engine.close_orphans(f.now)
+    later.prices({"AUSDT": 101.5})
+    later.tick()
+
+    assert [t.state for t in closed.transitions] == [State.CLOSED]
+    assert closed.notices[0].kind is TellKind.CLOSE
+    assert [t.state for t in later.transitions] == [State.FIRING]
+
+
+def test_a_firing_alert_whose_instrument_vanished_while_down_is_closed(feed, rules_of):
+    rules = rules_of("- {id: level, when: price >= 100}\n")
+    f = feed(rules, "A")
+    f.prices({"AUSDT": 101.0})
+    f.tick()
+
+    later = feed(rules, "B", records=list(f.records.values()), start=f.now)
+    later.tick()
+
+    assert [(t.symbol, t.state) for t in later.transitions] == [("AUSDT", State.CLOSED)]
+
+
+def test_a_reset_empties_windows_drops_pending_and_keeps_firing(feed, rules_of):
+    rules = rules_of("- {id: level, when: price >= 100}\n- {id: slow, when: price >= 100, for: 10m}\n")
+    f = feed(rules, "A")
+    f.prices({"AUSDT": 101.0})
+    f.tick()
+    f.engine.consume(Reset(f.now - 60_000))
+
+    assert f.engine.count(State.FIRING) == 1
+    assert f.engine.count(State.PENDING) == 0
+
+
+def test_a_market_rule_counts_members_and_names_them(feed, rules_of):
+    rules = rules_of("- {id: breadth, per: market, when: 'count(price >= 100) >= 3', clear: 'count(price >= 100) < 2'}\n")
+    f = feed(rules, *"ABCDE")
+    for high in (2, 3, 2, 1):
+        f.prices({f"{s}USDT": 101.0 if i < high else 99.0 for i, s in enumerate("ABCDE")})
+        f.tick()
+
+    assert f.states() == [("breadth", "*", "firing"), ("breadth", "*", "resolved")]
+    view = f.notices[0].view
+    assert (view.n_true, view.n_members) == (3, 5)
+    assert {m.symbol for m in view.members} == {"AUSDT", "BUSDT", "CUSDT"}
+
+
+def test_count_is_known_when_the_unknown_cannot_change_it(feed, rules_of):
+    """Two of five have no price: three true suffice for >= 3, and for < 3 nothing can be said with two true."""
+    rules = rules_of("- {id: many, per: market, when: 'count(price >= 100) >= 3'}\n- {id: few, per: market, when: 'count(price >= 100) < 3'}\n")
+    f = feed(rules, *"ABCDE")
+    f.prices({"AUSDT": 101.0, "BUSDT": 101.0, "CUSDT": 99.0})
+    f.tick()
+    assert f.states() == []
+
+    f.prices({"AUSDT": 101.0, "BUSDT": 101.0, "CUSDT": 101.0})
+    f.tick()
+    assert f.states() == [("many", "*", "firing")]
+
+
+def test_stale_is_always_known_and_counts(feed, rules_of):
+    rules = rules_of("- {id: blind, per: market, when: 'count(stale(price)) >= 2'}\n")
+    f = feed(rules, *"ABC")
+    f.prices({"AUSDT": 1.0, "BUSDT": 1.0, "CUSDT": 1.0})
+    for _ in range(30):
+        f.prices({"AUSDT": 1.0})
+        f.tick()
+
+    assert f.states() == [("blind", "*", "firing")]
+    assert f.transitions[0].at_ms - f.records["blind", "*"].fired_ms == 0
+
+
+def test_beyond_the_market_needs_the_median_of_known_members(feed, rules_of):
+    rules = rules_of("- {id: beyond, when: 'pct(price, 10s) - median(pct(price, 10s)) > 4%'}\n")
+    f = feed(rules, *"ABCDEF")
+    for second in range(20):
+        moved = 1.06 if second >= 15 else 1.0
+        f.prices({f"{s}USDT": 100.0 * moved * (1.05 if s == "F" and second >= 15 else 1.0) for s in "ABCDEF"})
+        f.tick()
+
+    assert f.states() == [("beyond", "FUSDT", "firing")]
+
+
+def test_rank_one_is_the_largest(feed, rules_of):
+    f = feed(rules_of("- {id: first, when: rank(price) <= 2}\n"), *"ABCDE")
+    f.prices({f"{s}USDT": float(i) for i, s in enumerate("ABCDE", start=1)})
+    f.tick()
+
+    assert {t.symbol for t in f.transitions} == {"DUSDT", "EUSDT"}
+
+
+def test_a_scope_by_size_is_unknown_until_most_sizes_are(feed, rules_of):
+    rules = rules_of("- {id: big, scope: {top: 2, by: oi_usd}, when: price > 0}\n")
+    f = feed(rules, *"ABCDEFGHIJ")
+    everyone = {f"{s}USDT": 1.0 for s in "ABCDEFGHIJ"}
+    for i, base in enumerate("ABCDEFGH"):
+        f.oi(f"{base}USDT", 1_000.0 + i)
+    f.prices(everyone)
+    f.tick()
+    assert f.states() == []
+
+    f.oi("IUSDT", 5_000.0)
+    f.prices(everyone)
+    f.tick()
+    assert {t.symbol for t in f.transitions} == {"IUSDT", "HUSDT"}
+
+
+def test_membership_has_slack_so_that_the_edge_does_not_flap(feed, rules_of):
+    """Of the top 10, the member that falls to rank 11 at the next hour stays; the one at rank 13 goes."""
+    rules = rules_of("- {id: big, scope: {top: 10}, when: 'pct(price, 10s) > 5%'}\n")
+    bases = "ABCDEFGHIJKLMN"
+    f = feed(rules, *bases)
+
+    def hour(sizes):
+        f.now = (f.now // 3_600_000 + 1) * 3_600_000
+        for base, size in sizes.items():
+            f.oi(f"{base}USDT", float(size))
+        f.prices({f"{b}USDT": 1.0 for b in bases})
+        f.tick()
+
+    hour({b: 100 - i for i, b in enumerate(bases)})
+    members = lambda: {f.instruments[r].base for r in f.engine.last[1].scope(rules[0]).members[0].nonzero()[0]}  # noqa: E731
+    assert members() == set("ABCDEFGHIJ")
+
+    hour({**{b: 100 - i for i, b in enumerate(bases)}, "J": 89.5})
+    assert members() == set("ABCDEFGHIJK")
+
+    hour({**{b: 100 - i for i, b in enumerate(bases)}, "J": 10})
+    assert "J" not in members()
