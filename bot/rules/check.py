@@ -29,6 +29,7 @@ from bot.rules.ast import (
 )
 from bot.rules.language import (
     AVAILABLE_FUNCTIONS,
+    AVAILABLE_OVER_PCT,
     AVAILABLE_SERIES,
     CROSSINGS,
     FLOWS,
@@ -68,9 +69,11 @@ class Vocabulary:
 
     series: frozenset[str] = AVAILABLE_SERIES
     functions: frozenset[str] = AVAILABLE_FUNCTIONS
+    over_pct: frozenset[str] = AVAILABLE_OVER_PCT
+    """Functions that take `pct(...)` in place of a series."""
 
 
-EVERYTHING: Final = Vocabulary(frozenset(SERIES), frozenset(FUNCTIONS))
+EVERYTHING: Final = Vocabulary(frozenset(SERIES), frozenset(FUNCTIONS), frozenset({"zscore", "percentile"}))
 
 
 def check(expr: Expr, *, per: Per, vocabulary: Vocabulary, wants_condition: bool) -> list[Fault]:
@@ -335,6 +338,11 @@ class _Checker:
     def _series_argument(self, call: Call, arg: Expr, parameter: Parameter) -> Measure | None:
         usage = FUNCTIONS[call.name].usage
         if parameter == "series or pct" and isinstance(arg, Call) and arg.name == "pct":
+            if call.name not in self._vocabulary.over_pct:
+                self.add(
+                    arg, "E209", f"{call.name}(pct(...), ...) is not available in this version", f"such as {usage}"
+                )
+                return None
             measure = self.call(arg)
             for part in (arg, call):
                 if part.window_ms % LONG_PCT_STEP_MS:

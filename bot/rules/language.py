@@ -93,6 +93,8 @@ AVAILABLE_SERIES: Final = frozenset(
 AVAILABLE_FUNCTIONS: Final = frozenset(
     {"pct", "delta", "avg", "min", "max", "std", "zscore", "age", "stale", "abs", "count", "median", "rank"},
 )
+AVAILABLE_OVER_PCT: Final[frozenset[str]] = frozenset()
+"""Functions that can take `pct(...)` in place of a series now: `zscore` and `percentile` will."""
 
 _OTHER_NAMES: Final = {
     "open_interest": "oi",

@@ -122,6 +122,10 @@ def test_what_is_too_large_is_refused(source):
     assert [fault.code for fault in parsed.faults] == ["E211"]
 
 
+def test_all_blanks_of_unicode_are_blanks():
+    assert parse_condition("oi\u00a0>\u30005\u2028\x0b\n").expr == Compare(">", OI, Number(5))
+
+
 def test_fifty_parentheses_are_allowed():
     assert parse_condition("(" * 50 + "oi" + ")" * 50 + " > 1").expr == Compare(">", OI, Number(1))
 
@@ -131,4 +135,7 @@ def test_words_of_the_language_that_cannot_be_evaluated_yet_are_refused_by_name(
         0, "E209", 'the function "corr" is not available in this version',
     )  # fmt: skip
     assert faults("liq_long > 5M")[0][:3] == (0, "E209", 'the series "liq_long" is not available in this version')
+    assert faults("zscore(pct(oi, 15m), 6h) > 3")[0][:3] == (
+        7, "E209", "zscore(pct(...), ...) is not available in this version",
+    )  # fmt: skip
     assert parse_condition("corr(price, oi, 4h) > 0.5 and liq_long > 5M", vocabulary=EVERYTHING).faults == ()
