@@ -1,0 +1,159 @@
+"""A recorded run can be had again, byte for byte, also after a crash cut it short."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bot.cli.replay import line
+from bot.engine.engine import Engine
+from bot.engine.inputs import Listed, Placed, Reset, Samples
+from bot.errors import PayloadError
+from bot.history.journal import MAGIC, Header, JournalWriter, Tick, is_journal, read, read_all
+from bot.history.replay import replay_journal
+from bot.model.updates import History, InstrumentChange, InstrumentList, MarkPrices, Tickers
+
+T0 = 1_767_225_600_000
+RULES = "- {id: jump, when: 'pct(price, 10s) >= 3%', clear: 'pct(price, 10s) < 1%', cooldown: 5s}\n"
+
+
+def marks(now, prices, rows=None):
+    n = len(prices)
+    return MarkPrices(
+        rows=np.arange(n, dtype=np.int32) if rows is None else np.array(rows, dtype=np.int32),
+        price=np.array(prices, dtype=np.float64),
+        index=np.array(prices, dtype=np.float64),
+        funding=np.full(n, np.nan),
+        next_funding_ms=np.zeros(n, dtype=np.int64),
+        event_ms=np.full(n, now, dtype=np.int64),
+        received_ms=0.0,
+    )
+
+
+def writer(folder, header, **bounds):
+    options = {"rotate_bytes": 1 << 30, "max_bytes": 1 << 30, **bounds}
+    return JournalWriter(folder, header=header, refresh=lambda: replace(header, continues=True), started_ms=T0, **options)
+
+
+def header(instruments=(), records=()):
+    return Header(1_000, {"r.yaml": "version: 1\nrules:\n" + RULES}, list(instruments), list(records), continues=False)
+
+
+def test_every_kind_of_entry_comes_back_as_it_was(tmp_path, perpetual):
+    entries = [
+        Listed(InstrumentList("binance", (perpetual("A"), perpetual("币安人生"))), T0),
+        Listed(InstrumentChange(perpetual("B")), T0),
+        marks(T0, [1.5, 2.5]),
+        Tickers(np.array([1], dtype=np.int32), np.array([7.0]), np.array([T0]), 0.0),
+        Placed(1, 3.25, T0, T0 - 5, 15_000),
+        Samples("oi", np.array([0], dtype=np.int32), np.array([T0]), np.array([4.0]), 90_000, 60_000),
+        History(0, "oi", np.array([T0 - 1]), np.array([9.0]), 450_000),
+        Reset(T0),
+    ]
+    journal = writer(tmp_path, header())
+    for entry in entries:
+        journal.record(entry)
+    journal.tick(T0 + 1)
+    journal.close()
+
+    head, found = read(journal.path)
+    back = list(found)
+
+    assert head == header()
+    assert back[-1] == Tick(T0 + 1)
+    assert [repr(e) for e in back[:-1]] == [repr(e) for e in entries]
+
+
+def run_and_record(folder, rules, instruments, **bounds):
+    """A jumpy market through an engine and into a journal; returns what the run itself said."""
+    engine = Engine(rules)
+    journal = writer(folder, header(), **bounds)
+    rng = np.random.default_rng(5)
+    price = np.ones(len(instruments))
+    said = []
+
+    def give(item):
+        journal.record(item)
+        engine.consume(item)
+
+    give(Listed(InstrumentList("binance", tuple(instruments)), T0))
+    for second in range(400):
+        now = T0 + second * 1_000 + int(rng.integers(0, 400))
+        price *= np.exp(rng.standard_t(2, len(price)) * 0.004)
+        if second % 50 < 42:
+            give(marks(now, price))
+        if second % 7 == 0:
+            give(marks(now - 2_500, price))  # a straggler
+        said += [line(t) for t in engine.tick(now).transitions]
+        journal.tick(now)
+    journal.close()
+    return said, sorted(folder.glob("*.oij"))
+
+
+def test_a_replay_gives_the_same_alerts_byte_for_byte(tmp_path, rules_of, perpetual):
+    rules = rules_of(RULES)
+    said, files = run_and_record(tmp_path, rules, [perpetual(b) for b in "ABC"])
+    head, entries = read_all(files)
+
+    again = [line(t) for t in replay_journal(head, entries, rules)]
+
+    assert again == said
+    assert sum(json.loads(x)["state"] == "firing" for x in said) >= 5
+
+
+def test_files_of_one_run_replay_as_one_run(tmp_path, rules_of, perpetual):
+    rules = rules_of(RULES)
+    said, files = run_and_record(tmp_path, rules, [perpetual(b) for b in "ABC"], rotate_bytes=5_000)
+    assert len(files) > 3
+    head, entries = read_all(files)
+
+    assert [line(t) for t in replay_journal(head, entries, rules)] == said
+
+
+def test_a_journal_cut_anywhere_gives_the_beginning_of_the_run(tmp_path, rules_of, perpetual):
+    rules = rules_of(RULES)
+    said, (file,) = run_and_record(tmp_path, rules, [perpetual(b) for b in "AB"])
+    whole = file.read_bytes()
+    for cut in (len(whole) - 1, len(whole) - 1_000, len(whole) // 2, len(whole) // 3):
+        file.write_bytes(whole[:cut])
+        head, entries = read_all([file])
+        part = [line(t) for t in replay_journal(head, entries, rules)]
+        assert part == said[: len(part)]
+
+
+def test_the_oldest_files_go_when_the_folder_is_full(tmp_path, rules_of, perpetual):
+    _, files = run_and_record(
+        tmp_path, rules_of(RULES), [perpetual(b) for b in "ABC"], rotate_bytes=4_000, max_bytes=15_000
+    )
+
+    assert sum(f.stat().st_size for f in files) <= 25_000
+    assert not (tmp_path / f"{T0}-0001.oij").exists()
+
+
+def test_a_replay_starts_from_the_alerts_that_were_stored(tmp_path, rules_of, perpetual):
+    """What was firing when the recording began ends with the id it had."""
+    rules = rules_of("- {id: level, when: price >= 100}\n")
+    engine = Engine(rules)
+    engine.consume(Listed(InstrumentList("binance", (perpetual("A"),)), T0))
+    engine.consume(marks(T0, [101.0]))
+    fired = engine.tick(T0)
+    journal = writer(tmp_path, header([(0, perpetual("A"))], fired.records))
+    journal.record(marks(T0 + 60_000, [99.0]))
+    journal.tick(T0 + 60_000)
+    journal.close()
+
+    head, entries = read(journal.path)
+    (ended,) = replay_journal(head, entries, rules)
+
+    assert (ended.state.value, ended.key) == ("resolved", fired.transitions[0].key)
+
+
+@pytest.mark.parametrize("content", [b"", MAGIC, MAGIC + b"\x05\x00\x00\x00\x00\x00\x00\x00hello", b"something else"])
+def test_what_is_no_journal_says_so(tmp_path, content):
+    path = tmp_path / "x.oij"
+    path.write_bytes(content)
+
+    assert is_journal(path) == content.startswith(MAGIC)
+    with pytest.raises(PayloadError, match=r"x\.oij"):
+        read(path)
