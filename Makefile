@@ -1,0 +1,69 @@
+# Everything a newcomer or a machine needs. Each target sets up what it uses; the stamps follow the locks.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+RUN_STAMP := $(VENV)/.run
+DEV_STAMP := $(VENV)/.dev
+JUDGES := .venv-judges
+JUDGES_STAMP := $(JUDGES)/.ready
+
+.PHONY: demo run test check judges bench lock clean help
+
+help:
+	@echo "make demo    the bot on a simulated exchange: no account, no network"
+	@echo "make run     the bot on live Binance, settings from .env"
+	@echo "make test    all tests"
+	@echo "make check   format, lint, types, layers"
+	@echo "make judges  our simulated exchange, judged by clients we did not write"
+	@echo "make bench   speed, as ratios to one JSON decode of the same frame"
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "oibot needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
+	@echo "Setting up $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(RUN_STAMP): requirements.lock pyproject.toml | $(VENV)/bin/python
+	@if [ ! -f $(DEV_STAMP) ]; then $(PIP) install --require-hashes -r requirements.lock; fi
+	@$(PIP) install -q --require-hashes -r .ci/build.lock
+	@$(PIP) install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(DEV_STAMP): requirements-dev.lock pyproject.toml | $(VENV)/bin/python
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@$(PIP) install -q --no-deps --no-build-isolation -e .
+	@touch $@ $(RUN_STAMP)
+
+$(JUDGES_STAMP): requirements-judges.lock
+	@$(PYTHON) -m venv $(JUDGES)
+	@$(JUDGES)/bin/python -m pip --disable-pip-version-check install -q --require-hashes -r requirements-judges.lock
+	@touch $@
+
+demo: $(RUN_STAMP)
+	@$(BIN)/oibot demo $(ARGS)
+
+run: $(RUN_STAMP)
+	@$(BIN)/oibot run $(ARGS)
+
+test: $(DEV_STAMP)
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(DEV_STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+judges: $(DEV_STAMP) $(JUDGES_STAMP)
+	$(JUDGES)/bin/python -m pytest -p no:cacheprovider --rootdir tests/judges -c tests/judges/pytest.ini tests/judges
+
+bench: $(DEV_STAMP)
+	$(BIN)/python -m tests.bench $(ARGS)
+
+lock:
+	@command -v uv >/dev/null || { echo "install uv first"; exit 1; }
+	uv pip compile pyproject.toml --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header -q -o requirements.lock
+	uv pip compile pyproject.toml --extra dev --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header -q -o requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) $(JUDGES) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
