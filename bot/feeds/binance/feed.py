@@ -1,0 +1,334 @@
+"""Binance USDⓈ-M as the app sees it: one object that keeps the engine fed.
+
+Promises: `run` returns only when cancelled and can be run again. Prices stream from the first second, whatever REST does.
+Over REST: the venue's time, the list of instruments, prices and volumes, one sweep of open interest with the largest
+first, then the past in the background while polling goes on. The list is asked again hourly and on contract news; while
+the price stream is silent, premiumIndex stands in every 5 s; gaps are filled after an outage.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from random import Random
+from typing import Final, TypeVar
+
+from bot import log
+from bot.clock import Clock
+from bot.errors import PayloadError
+from bot.feeds.backoff import Backoff
+from bot.feeds.binance import rest
+from bot.feeds.binance.constants import DEFAULT_FUNDING_INTERVAL_H, PREMIUM_INDEX_ALL_WEIGHT, VENUE, WEIGHT_PER_MINUTE
+from bot.feeds.binance.protocol import Protocol
+from bot.feeds.binance.protocol import stream_url as binance_stream_url
+from bot.feeds.binance.tap import Tap
+from bot.feeds.binance.warm import HistoryFiller
+from bot.feeds.client import Priority, RestClient
+from bot.feeds.gate import Failure
+from bot.feeds.poller import OpenInterestPoller, Polling, Sample
+from bot.feeds.stream import Stream
+from bot.feeds.transport import Transport
+from bot.model.instrument import Instrument
+from bot.model.ports import KeyValues, PollNeed, PollPlan, Rows, Sink
+from bot.model.updates import I32, InstrumentList, Progress, VenueTime
+
+REFRESH_EVERY_S: Final = 3600.0
+STAND_IN_EVERY_S: Final = 5.0
+
+_REFRESH_GAP_S: Final = 30.0
+"""Contract news come in bursts; a dropped symbol may be asked about no more often than this either."""
+_DROP_GAP_MS: Final = 300_000.0
+_PLAN_EVERY_S: Final = 60.0
+_WARM_SHARE: Final = 1 / 3
+_BUSY_SHARE: Final = 2 / 3
+_USUAL_SHARE: Final = 0.95
+
+T = TypeVar("T")
+
+_log = log.get("feed")
+
+
+class BinanceFeed:
+    """Wires stream, poller and warm start for the app."""
+
+    def __init__(
+        self,
+        *,
+        rest_url: str,
+        stream_url: str,
+        weight_share: float,
+        clock: Clock,
+        rows: Rows,
+        plan: PollPlan,
+        sink: Sink,
+        store: KeyValues,
+        rng: Random,
+        venue_now: Callable[[], int],
+        lookback_ms: Callable[[PollNeed], int] | None = None,
+        transport: Transport | None = None,
+    ) -> None:
+        """Prepare; nothing is sent before `run`.
+
+        `lookback_ms` tells how far back an instrument's price history is needed; None asks for a day of all of them.
+        """
+        self._clock = clock
+        self._rows = rows
+        self._plan = plan
+        self._sink = sink
+        self._rng = rng
+        self._client = RestClient(
+            base_url=rest_url,
+            clock=clock,
+            store=store,
+            random=rng,
+            venue_now=venue_now,
+            weight_share=weight_share,
+            weight_limit=WEIGHT_PER_MINUTE,
+            transport=transport,
+        )
+        self._tap = Tap(sink, on_price_gap=self._prices_back, on_contract=self._contract_news)
+        self.protocol = Protocol(rows)
+        self.stream = Stream(
+            url=binance_stream_url(stream_url), protocol=self.protocol, sink=self._tap, clock=clock, random=rng
+        )
+        self.history = HistoryFiller(
+            client=self._client,
+            clock=clock,
+            rows=rows,
+            sink=sink,
+            venue_now=venue_now,
+            lookback_ms=lookback_ms,
+            on_ease=self._eased,
+        )
+        self.poller = OpenInterestPoller(
+            clock=clock,
+            rows=rows,
+            sink=sink,
+            needs=self._needs,
+            fetch=self._open_interest,
+            polling=self._polling,
+            failure=lambda: self._client.failure,
+            on_gap=self.history.refill_open_interest,
+            on_drop=self._symbol_dropped,
+        )
+        self._instruments: tuple[Instrument, ...] = ()
+        self._volumes: dict[int, float] = {}
+        self._refresh = asyncio.Event()
+        self._ready = asyncio.Event()
+        self._asked_for_drop_ms = float("-inf")
+        self._started_ms = clock.monotonic_ms()
+
+    # What the status page shows
+
+    @property
+    def client(self) -> RestClient:
+        """For counters."""
+        return self._client
+
+    @property
+    def weight_share(self) -> float:
+        """Used part of the venue's weight in this minute, by everybody on this address."""
+        return self._client.used_share
+
+    @property
+    def banned_until_ms(self) -> int | None:
+        return self._client.banned_until_ms
+
+    @property
+    def last_poll_ms(self) -> float | None:
+        """When open interest last came, `Clock.monotonic_ms`."""
+        return self.poller.last_sample_ms
+
+    async def run(self) -> None:
+        """Feed until cancelled."""
+        self._started_ms = self._clock.monotonic_ms()
+        async with self._client, asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.stream.run())
+            tasks.create_task(self._client.keep_saved())
+            tasks.create_task(self._begin_and_refresh())
+            tasks.create_task(self._stand_in())
+            tasks.create_task(self.poller.run())
+            tasks.create_task(self._warm_start())
+            tasks.create_task(self.history.run())
+
+    # Start
+
+    async def _begin_and_refresh(self) -> None:
+        if not self._ready.is_set():
+            await self._begin()
+            self._ready.set()
+        while True:
+            try:
+                async with self._clock.timeout(REFRESH_EVERY_S):
+                    await self._refresh.wait()
+            except TimeoutError:
+                pass
+            self._refresh.clear()
+            await self._list()
+            await self._funding()
+            await self._clock.sleep(_REFRESH_GAP_S)
+
+    async def _begin(self) -> None:
+        """The order matters: what is needed first is asked first."""
+        self._progress(0)
+        venue_ms = await self._insist(rest.server_time(), rest.parse_server_time)
+        self._sink.put(VenueTime(venue_ms, self._clock.monotonic_ms()))
+        self._progress(1)
+        self._take_list(await self._insist(rest.exchange_info(), rest.parse_instruments))
+        self._progress(2)
+        while not self._rows.instruments():  # the engine gives the rows when it has read the list
+            await self._clock.sleep(0.05)
+        await self._prices_over_rest()
+        self._progress(3)
+        body = await self._client.get(rest.ticker_24h(), priority=Priority.QUESTION)
+        if not isinstance(body, Failure):
+            self._take_tickers(body)
+        self._progress(4)
+        needs = self._needs()
+        volume = {need.row: self._volumes.get(need.row, need.volume_24h) for need in needs}
+        self.poller.begin(row for row, _ in sorted(volume.items(), key=lambda item: (-item[1], item[0])))
+        await self._funding()
+
+    def _progress(self, done: int) -> None:
+        self._sink.put(Progress("instruments", done, 4))
+
+    async def _insist(self, request: rest.Request, parse: Callable[[bytes], T]) -> T:
+        """Ask until there is an answer; bans and pauses are waited out by the client."""
+        backoff = Backoff(random=self._rng, first_s=1.0, cap_s=30.0)
+        while True:
+            body = await self._client.get(request, priority=Priority.QUESTION)
+            if not isinstance(body, Failure):
+                try:
+                    return parse(body)
+                except PayloadError as error:
+                    _log.warning("answer.unreadable", path=request.path, error=str(error))
+            await self._clock.sleep(backoff.next_s())
+
+    # The list of instruments
+
+    async def _list(self) -> None:
+        body = await self._client.get(rest.exchange_info(), priority=Priority.QUESTION)
+        try:
+            if not isinstance(body, Failure):
+                self._take_list(rest.parse_instruments(body))
+                return
+        except PayloadError as error:
+            _log.warning("answer.unreadable", path="exchangeInfo", error=str(error))
+        self._refresh.set()  # again, after the pause between two refreshes
+
+    def _take_list(self, instruments: Sequence[Instrument]) -> None:
+        hours = self._tap.funding_interval_h
+        listed = tuple(
+            replace(i, funding_interval_h=hours.get(i.symbol, DEFAULT_FUNDING_INTERVAL_H)) for i in instruments
+        )
+        symbols = frozenset(i.symbol for i in listed)
+        if symbols != {i.symbol for i in self._instruments}:
+            self._tap.forget()
+        self._instruments = listed
+        self._sink.put(InstrumentList(VENUE, listed))
+        self.poller.listed(listed)
+        self.history.listed(symbols)
+
+    async def _funding(self) -> None:
+        """Funding intervals; without an answer those known stay."""
+        body = await self._client.get(rest.funding_info(), priority=Priority.POLL)
+        if isinstance(body, Failure):
+            return
+        try:
+            hours = rest.parse_funding_intervals(body)
+        except PayloadError as error:
+            _log.warning("answer.unreadable", path="fundingInfo", error=str(error))
+            return
+        if hours != self._tap.funding_interval_h:
+            self._tap.funding_interval_h = hours
+            self._take_list(self._instruments)
+
+    def _contract_news(self) -> None:
+        self._refresh.set()
+
+    def _symbol_dropped(self) -> None:
+        now_ms = self._clock.monotonic_ms()
+        if now_ms - self._asked_for_drop_ms > _DROP_GAP_MS:
+            self._asked_for_drop_ms = now_ms
+            self._refresh.set()
+
+    # Prices and volumes
+
+    def _is_silent(self) -> bool:
+        """Whether the price stream says nothing."""
+        heard_ms = max(self._started_ms, self._tap.last_mark_ms or 0.0)
+        return self._clock.monotonic_ms() - heard_ms > STAND_IN_EVERY_S * 1000.0
+
+    async def _stand_in(self) -> None:
+        await self._ready.wait()
+        while True:
+            await self._clock.sleep(1.0)
+            if self._is_silent():
+                await self._prices_over_rest()
+                await self._clock.sleep(STAND_IN_EVERY_S - 1.0)
+
+    async def _prices_over_rest(self) -> None:
+        body = await self._client.get(rest.premium_index(), priority=Priority.QUESTION, attempts=2)
+        if isinstance(body, Failure):
+            return
+        try:
+            self._tap.prices(rest.parse_premium_index(body, self._rows, self._clock.monotonic_ms()))
+        except PayloadError as error:
+            _log.warning("answer.unreadable", path="premiumIndex", error=str(error))
+
+    def _take_tickers(self, body: bytes) -> None:
+        try:
+            tickers = rest.parse_tickers(body, self._rows, self._clock.monotonic_ms())
+        except PayloadError as error:
+            _log.warning("answer.unreadable", path="ticker/24hr", error=str(error))
+            return
+        self._volumes = dict(zip(tickers.rows.tolist(), tickers.volume_24h.tolist(), strict=True))
+        self._sink.put(tickers)
+
+    def _prices_back(self, rows: I32, gap_ms: float) -> None:
+        """Prices came again after a gap: fill it."""
+        symbols = {row: i.symbol for row, i in self._rows.instruments() if i.is_trading}
+        back = [symbols[row] for row in rows.tolist() if row in symbols]
+        _log.info("prices.back", n=len(back), gap_s=round(gap_ms / 1000.0))
+        self.history.refill_prices(back, gap_ms)
+
+    # Open interest
+
+    def _needs(self) -> Sequence[PollNeed]:
+        """What the engine wants; before it wants anything, everything that trades."""
+        return self._plan.needs() or [
+            PollNeed(row, i.symbol, self._volumes.get(row, 0.0), 0.0, None, watched=False, trading=i.is_trading)
+            for row, i in self._rows.instruments()
+        ]
+
+    def _polling(self) -> Polling:
+        peak = self._client.weight_per_minute
+        share = _USUAL_SHARE
+        if not self.poller.swept.is_set() or self.history.is_urgent:
+            share = _WARM_SHARE
+        elif self.history.is_busy:
+            share = _BUSY_SHARE
+        stand_in = PREMIUM_INDEX_ALL_WEIGHT * 60.0 / STAND_IN_EVERY_S if self._is_silent() else 0.0
+        return Polling(max(share * peak - stand_in, peak / 10), peak)
+
+    async def _open_interest(self, symbol: str) -> Sample | Failure:
+        body = await self._client.get(rest.open_interest(symbol), priority=Priority.POLL, attempts=2)
+        if isinstance(body, Failure):
+            return body
+        try:
+            found, amount, venue_ms = rest.parse_open_interest(body)
+        except PayloadError as error:
+            return Failure("server", str(error))
+        if found != symbol:
+            return Failure("server", f"asked for {symbol}, answered for {found}")
+        return Sample(amount, venue_ms)
+
+    def _eased(self) -> None:
+        self.poller.replan()
+
+    async def _warm_start(self) -> None:
+        await self.poller.swept.wait()
+        while True:
+            self.history.plan(self._needs())
+            if self.history.is_busy:
+                self.poller.replan()
+            await self._clock.sleep(_PLAN_EVERY_S)

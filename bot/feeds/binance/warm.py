@@ -1,0 +1,256 @@
+"""Fills the past from Binance: at a start, for a listing, and after an outage.
+
+Promises: firing and watched instruments first, then by open interest in USD; every instrument gets its newest 99
+one-minute prices before any gets five-minute ones; open-interest history uses its own pool of calls at the same time.
+Each thing is asked for once per start and gap, tried again a bounded number of times, and given up with a log line.
+Polling keeps its share of the weight: all calls here are of the background.
+"""
+
+import asyncio
+import heapq
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from bot import log
+from bot.clock import Clock
+from bot.errors import PayloadError
+from bot.feeds.binance import rest
+from bot.feeds.client import Priority, RestClient
+from bot.feeds.gate import Failure
+from bot.model.ports import PollNeed, Rows, Sink
+from bot.model.updates import History, Progress
+
+OPEN_INTEREST: Final = "open interest history"
+PRICE: Final = "price history"
+
+MINUTE_BARS: Final = 99
+"""The most that one unit of weight buys."""
+FIVE_MINUTE_BARS: Final = 288
+OPEN_INTEREST_ROWS: Final = 288
+DAY_MS: Final = 86_400_000
+_MINUTE_REACH_MS: Final = 90 * 60_000
+_MINUTE_MS: Final = 60_000
+
+_ATTEMPTS: Final = 5
+_WORKERS: Final = 4
+_PROGRESS_EVERY: Final = 10
+_A_FEW: Final = 20
+
+_log = log.get("warm")
+
+Order = tuple[bool, float, str]
+Key = tuple[str, str, int]
+"""Symbol, series, bar in ms."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Job:
+    """One call. Jobs compare by urgency."""
+
+    stage: int
+    order: Order
+    symbol: str
+    series: str
+    bar_ms: int
+    n_bars: int
+    attempts: int = 0
+
+    @property
+    def key(self) -> Key:
+        return self.symbol, self.series, self.bar_ms
+
+
+class Backlog:
+    """Jobs of one kind, most urgent first, each at most once, with progress."""
+
+    def __init__(self, task: str, sink: Sink) -> None:
+        self._task = task
+        self._sink = sink
+        self._heap: list[Job] = []
+        self._keys: set[Key] = set()
+        self._arrived = asyncio.Event()
+        self._done = self._total = 0
+
+    @property
+    def pending(self) -> int:
+        """Jobs waiting or under way."""
+        return len(self._keys)
+
+    @property
+    def stage(self) -> int | None:
+        """Of the most urgent job that waits."""
+        return self._heap[0].stage if self._heap else None
+
+    def put(self, job: Job) -> None:
+        if job.key in self._keys:
+            return
+        if not self._keys:
+            self._done = self._total = 0
+        self._keys.add(job.key)
+        self._total += 1
+        heapq.heappush(self._heap, job)
+        self._arrived.set()
+
+    async def get(self) -> Job:
+        while not self._heap:
+            self._arrived.clear()
+            await self._arrived.wait()
+        return heapq.heappop(self._heap)
+
+    def back(self, job: Job) -> None:
+        """Return a job that could not be done now."""
+        heapq.heappush(self._heap, job)
+        self._arrived.set()
+
+    def done(self, job: Job) -> None:
+        self._keys.discard(job.key)
+        self._done += 1
+        if self._done % _PROGRESS_EVERY == 0 or not self._keys:
+            self._sink.put(Progress(self._task, self._done, self._total))
+
+
+class HistoryFiller:
+    """`plan` says what is missing, `run` fetches it."""
+
+    def __init__(
+        self,
+        *,
+        client: RestClient,
+        clock: Clock,
+        rows: Rows,
+        sink: Sink,
+        venue_now: Callable[[], int],
+        lookback_ms: Callable[[PollNeed], int] | None = None,
+        on_ease: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`lookback_ms` tells how far back an instrument's price is needed (None: a day); over 90 min costs a call more.
+
+        `on_ease` is called when the share of the budget that this takes changes.
+        """
+        self._client = client
+        self._clock = clock
+        self._rows = rows
+        self._sink = sink
+        self._venue_now = venue_now
+        self._lookback_ms = lookback_ms if lookback_ms is not None else lambda _: DAY_MS
+        self._on_ease = on_ease
+        self._load = (False, False)
+        self.open_interest = Backlog(OPEN_INTEREST, sink)
+        self.prices = Backlog(PRICE, sink)
+        self._asked: set[Key] = set()
+        self._refused: set[Key] = set()
+        self._orders: dict[str, Order] = {}
+        self.given_up = 0
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether one-minute prices of a good part of the market are still missing."""
+        return self.prices.pending > _A_FEW and self.prices.stage == 0
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether more than a handful of prices is still to be fetched."""
+        return self.prices.pending > _A_FEW
+
+    def plan(self, needs: Sequence[PollNeed]) -> None:
+        """Ask for the past of what trades and has none yet."""
+        for need in needs:
+            size = need.oi_usd if math.isfinite(need.oi_usd) else 0.0
+            self._orders[need.symbol] = (not need.watched, -max(size, 0.0), need.symbol)
+            if not need.trading:
+                continue
+            self._once(need.symbol, "oi", 5 * _MINUTE_MS, OPEN_INTEREST_ROWS)
+            self._once(need.symbol, "price", _MINUTE_MS, MINUTE_BARS)
+            if self._lookback_ms(need) > _MINUTE_REACH_MS:
+                self._once(need.symbol, "price", 5 * _MINUTE_MS, FIVE_MINUTE_BARS)
+
+    def _once(self, symbol: str, series: str, bar_ms: int, n_bars: int) -> None:
+        if (symbol, series, bar_ms) not in self._asked:
+            self._asked.add((symbol, series, bar_ms))
+            self._put(symbol, series, bar_ms, n_bars)
+
+    def _put(self, symbol: str, series: str, bar_ms: int, n_bars: int) -> None:
+        order = self._orders.get(symbol, (True, 0.0, symbol))
+        backlog = self.open_interest if series == "oi" else self.prices
+        backlog.put(Job(0 if bar_ms == _MINUTE_MS else 1, order, symbol, series, bar_ms, n_bars))
+
+    def refill_open_interest(self, symbol: str) -> None:
+        """The venue was not polled for a while."""
+        self._put(symbol, "oi", 5 * _MINUTE_MS, OPEN_INTEREST_ROWS)
+
+    def refill_prices(self, symbols: Iterable[str], gap_ms: float) -> None:
+        """No price came for that long."""
+        n_minutes = math.ceil(gap_ms / _MINUTE_MS) + 2
+        for symbol in symbols:
+            self._put(symbol, "price", _MINUTE_MS, min(n_minutes, MINUTE_BARS))
+            if n_minutes > MINUTE_BARS:
+                self._put(symbol, "price", 5 * _MINUTE_MS, min(n_minutes // 5 + 2, FIVE_MINUTE_BARS))
+
+    def listed(self, symbols: frozenset[str]) -> None:
+        """The venue's list is new: a symbol that left and comes back is a new contract."""
+        self._asked = {key for key in self._asked - self._refused if key[0] in symbols}
+        self._refused.clear()
+        self._orders = {symbol: order for symbol, order in self._orders.items() if symbol in symbols}
+
+    async def run(self) -> None:
+        """Fetch until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(_WORKERS):
+                tasks.create_task(self._work(self.open_interest))
+                tasks.create_task(self._work(self.prices))
+
+    async def _work(self, backlog: Backlog) -> None:
+        while True:
+            job = await backlog.get()
+            try:
+                outcome = await self._fetch(job)
+            except asyncio.CancelledError:
+                backlog.back(job)
+                raise
+            if isinstance(outcome, Failure):
+                self._failed(backlog, job, outcome)
+            else:
+                if outcome is not None and len(outcome.time_ms):
+                    self._sink.put(outcome)
+                backlog.done(job)
+            load = (self.is_urgent, self.is_busy)
+            if load != self._load:
+                self._load = load
+                self._on_ease()
+
+    async def _fetch(self, job: Job) -> History | Failure | None:
+        """None: the instrument is gone."""
+        if self._rows.row(job.symbol) is None:
+            return None
+        if job.series == "oi":
+            request = rest.open_interest_history(job.symbol, limit=job.n_bars)
+        else:
+            bars = "1m" if job.bar_ms == _MINUTE_MS else "5m"
+            request = rest.mark_price_klines(job.symbol, interval=bars, limit=job.n_bars)
+        body = await self._client.get(request, priority=Priority.BACKGROUND)
+        row = self._rows.row(job.symbol)
+        if isinstance(body, Failure) or row is None:
+            return body if isinstance(body, Failure) else None
+        try:
+            if job.series == "oi":
+                return rest.parse_open_interest_history(body, row)
+            return rest.parse_price_klines(body, row, interval_ms=job.bar_ms, now_ms=self._venue_now())
+        except PayloadError as error:
+            return Failure("server", str(error))
+
+    def _failed(self, backlog: Backlog, job: Job, failure: Failure) -> None:
+        if failure.is_pause:
+            backlog.back(job)
+            return
+        if failure.is_passing and job.attempts + 1 < _ATTEMPTS:
+            backlog.back(replace(job, attempts=job.attempts + 1))
+            return
+        if failure.is_passing:
+            self.given_up += 1
+            _log.warning("history.given_up", symbol=job.symbol, series=job.series, reason=failure.text)
+        else:
+            _log.debug("history.refused", symbol=job.symbol, series=job.series, reason=failure.text)
+        self._refused.add(job.key)  # the next list of instruments asks again
+        backlog.done(job)

@@ -1,0 +1,163 @@
+"""The whole feed against the simulated venue, both on one fast clock."""
+
+import asyncio
+import contextlib
+import random
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from bot.clock import SystemClock
+from bot.feeds.binance.feed import BinanceFeed
+from bot.market.universe import Universe
+from bot.model.ports import PollNeed
+from bot.model.updates import (
+    FeedStatus,
+    History,
+    InstrumentChange,
+    InstrumentList,
+    MarkPrices,
+    OpenInterest,
+    Progress,
+    Tickers,
+    VenueTime,
+)
+from bot.sim.venue import Venue
+
+pytestmark = pytest.mark.integration
+
+
+class Store:
+    def __init__(self) -> None:
+        self.values: dict[str, str] = {}
+
+    async def get(self, key: str) -> str | None:
+        return self.values.get(key)
+
+    async def put(self, key: str, value: str) -> None:
+        self.values[key] = value
+
+
+class Engine:
+    """What the engine does with updates, as far as the feed can see it: rows, and what came."""
+
+    def __init__(self) -> None:
+        self.universe = Universe()
+        self.rows = self.universe.venue("binance")
+        self.updates: list = []
+        self.oi: dict[str, list[OpenInterest]] = {}
+        self.history: dict[tuple[str, str], list[History]] = {}
+        self.priced: set[str] = set()
+        self.status: list[FeedStatus] = []
+        self.progress: dict[str, Progress] = {}
+
+    def put(self, update) -> None:
+        names = {row: i.symbol for row, i in self.rows.instruments()} if isinstance(update, MarkPrices) else {}
+        match update:
+            case InstrumentList():
+                self.universe.apply_list(update.venue, update.instruments)
+            case InstrumentChange():
+                self.universe.apply_change(update.instrument)
+            case OpenInterest():
+                self.oi.setdefault(self.name(update.row), []).append(update)
+            case History():
+                self.history.setdefault((self.name(update.row), update.series), []).append(update)
+            case MarkPrices():
+                self.priced |= {names[row] for row in update.rows.tolist()}
+            case FeedStatus():
+                self.status.append(update)
+            case Progress():
+                self.progress[update.task] = update
+        if not isinstance(update, MarkPrices | Tickers):
+            self.updates.append(update)
+
+    def name(self, row: int) -> str:
+        instrument = self.universe.at(row)
+        assert instrument is not None
+        return instrument.symbol
+
+    def trading(self) -> set[str]:
+        return {i.symbol for _, i in self.rows.instruments() if i.is_trading}
+
+    def needs(self) -> list[PollNeed]:
+        return []
+
+    def said(self, feed: str) -> list[bool]:
+        return [s.live for s in self.status if s.feed == feed]
+
+
+def feed_of(venue: Venue, engine: Engine, store: Store | None = None, **kwargs) -> BinanceFeed:
+    arguments = {
+        "rest_url": venue.rest_url,
+        "stream_url": venue.stream_url,
+        "weight_share": 0.5,
+        "clock": venue.clock,
+        "rows": engine.rows,
+        "plan": engine,
+        "sink": engine,
+        "store": store or Store(),
+        "rng": random.Random(1),
+        "venue_now": venue.clock.wall_ms,
+    }
+    return BinanceFeed(**{**arguments, **kwargs})
+
+
+@contextlib.asynccontextmanager
+async def running(*feeds: BinanceFeed):
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(feed.run()) for feed in feeds]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+
+
+async def until(condition, clock, *, seconds: float) -> None:
+    for _ in range(int(seconds * 4)):
+        if condition():
+            return
+        await clock.sleep(0.25)
+    raise AssertionError(f"not within {seconds} s: {condition}")
+
+
+def prices_pending(feed: BinanceFeed) -> int:
+    return feed.history.prices.pending + feed.history.open_interest.pending
+
+
+async def test_a_start_fills_every_row_in_the_documented_order_within_half_of_the_weight() -> None:
+    clock = SystemClock(speed=20)
+    async with Venue(clock=clock, seed=5, n_instruments=120, script=False) as venue:
+        engine = Engine()
+        feed = feed_of(venue, engine)
+        async with running(feed):
+            await until(feed.poller.swept.is_set, clock, seconds=40)
+            trading = engine.trading()
+            assert set(engine.oi) == trading
+            swept = [update.row for update in engine.updates if isinstance(update, OpenInterest)]
+            await until(
+                lambda: len(engine.history) >= 2 * len(trading) and prices_pending(feed) == 0, clock, seconds=120
+            )
+            stats = venue.stats()
+        assert len(trading) >= 110
+        assert engine.priced >= trading
+        assert {name for name, series in engine.history if series == "oi"} == trading
+        assert {name for name, series in engine.history if series == "price"} == trading
+        for (_, series), filled in engine.history.items():
+            assert len(filled) == (1 if series == "oi" else 2)
+            assert all((np.diff(h.time_ms) > 0).all() for h in filled)
+        assert stats["n_429"] == stats["n_418"] == 0
+        assert 0 < stats["max_used_weight"] <= 1200
+        assert stats["max_data_5m"] <= 900
+        kinds = [type(update) for update in engine.updates if not isinstance(update, Progress | FeedStatus)]
+        assert kinds[:2] == [VenueTime, InstrumentList]
+        volumes = [feed._volumes[row] for row in swept]
+        assert sum(a < b for a, b in zip(volumes, volumes[8:], strict=False)) == 0  # largest first, up to concurrency
+        assert engine.said("open interest") == [True]
+        assert engine.said("mark price") == [True]
+        for task in ("instruments", "open interest", "open interest history", "price history"):
+            assert engine.progress[task].done == engine.progress[task].total
+        assert Counter(u.interval_ms >= 15_000 for us in engine.oi.values() for u in us) == {
+            True: sum(map(len, engine.oi.values()))
+        }
