@@ -4,14 +4,17 @@ Text is put together with templates: at 950 contracts the mark-price arrays are 
 are the only free text and are escaped once. Pure functions of the market and the time.
 """
 
+import functools
+
 import msgspec
 import numpy as np
 
 from bot.sim import answers, names, noise
-from bot.sim.market import F64, Bars, Market
+from bot.sim.market import F64, I64, Bars, Market
 from bot.sim.universe import Spec
 
 
+@functools.lru_cache(maxsize=4096)
 def quoted(text: str) -> str:
     """Return the text as a JSON string."""
     return msgspec.json.encode(text).decode()
@@ -22,17 +25,23 @@ def is_streamed(market: Market, row: int, now_ms: int) -> bool:
     return answers.status_of(market, row) not in {"", "PENDING_TRADING"} and market.specs[row].onboard_ms <= now_ms
 
 
-def mark_row(market: Market, row: int, prices: F64, index: F64, funding: F64, now_ms: int) -> str:
-    """Return one `markPriceUpdate`."""
-    spec = market.specs[row]
-    price, beside = prices[row], index[row]
-    dated = spec.contract not in {"PERPETUAL", "TRADIFI_PERPETUAL"}
-    rate = "" if dated else f"{0.0 if market.status.get(row) else funding[row]:.8f}"
-    next_ms = 0 if dated else answers.next_funding_ms(spec, now_ms)
+@functools.lru_cache(maxsize=4096)
+def _mark_template(spec: Spec) -> str:
+    # Filled with: event time, mark price twice, settle price, index price, funding text, next funding.
+    symbol = quoted(spec.symbol).replace("%", "%%")
     return (
-        f'{{"e":"markPriceUpdate","E":{now_ms},"s":{quoted(spec.symbol)},"p":"{price:.8f}","ap":"{price:.8f}",'
-        f'"P":"{beside * 1.0002:.8f}","i":"{beside:.8f}","r":"{rate}","T":{next_ms},"st":1}}'
+        f'{{"e":"markPriceUpdate","E":%d,"s":{symbol},"p":"%.8f","ap":"%.8f","P":"%.8f","i":"%.8f",'
+        f'"r":"%s","T":%d,"st":1}}'
     )
+
+
+def mark_row(market: Market, row: int, price: float, beside: float, rate: float, now_ms: int) -> str:
+    """Return one `markPriceUpdate` of a contract with that mark price, index price and funding rate."""
+    spec = market.specs[row]
+    dated = spec.contract not in {"PERPETUAL", "TRADIFI_PERPETUAL"}
+    text = "" if dated else f"{0.0 if row in market.status else rate:.8f}"
+    next_ms = 0 if dated else answers.next_funding_ms(spec, now_ms)
+    return _mark_template(spec) % (now_ms, price, price, beside * 1.0002, beside, text, next_ms)
 
 
 def coin_margined_rows(market: Market, prices: F64, now_ms: int) -> list[str]:
@@ -52,25 +61,34 @@ def coin_margined_rows(market: Market, prices: F64, now_ms: int) -> list[str]:
 def mark_arrays(market: Market, now_ms: int) -> list[str]:
     """Return the messages of one tick of `!markPrice@arr`: crypto first, everything else second."""
     prices = market.prices(now_ms)
-    index, funding = market.index_prices(prices, now_ms), market.funding(now_ms)
+    columns = zip(
+        prices.tolist(), market.index_prices(prices, now_ms).tolist(), market.funding(now_ms).tolist(), strict=True
+    )
     first: list[str] = []
     second: list[str] = []
-    for row, spec in enumerate(market.specs):
+    for row, (spec, (price, beside, rate)) in enumerate(zip(market.specs, columns, strict=True)):
         if is_streamed(market, row, now_ms):
-            text = mark_row(market, row, prices, index, funding, now_ms)
-            (first if spec.is_crypto_perpetual else second).append(text)
+            text = mark_row(market, row, price, beside, rate, now_ms)
+            (first if spec.contract == "PERPETUAL" else second).append(text)
     second += coin_margined_rows(market, prices, now_ms)
     return [f"[{','.join(part)}]" for part in (first, second) if part]
 
 
-def _mini(spec: Spec, columns: list[float], now_ms: int) -> str:
-    last, opened, high, low, volume_usd = columns
+@functools.lru_cache(maxsize=4096)
+def _mini_template(spec: Spec) -> str:
+    # Filled with: event time, last, open, high, low, base volume, quote volume.
     d = spec.decimals
     return (
-        f'{{"e":"24hrMiniTicker","E":{now_ms},"s":{quoted(spec.symbol)},"c":"{last:.{d}f}","o":"{opened:.{d}f}",'
-        f'"h":"{high:.{d}f}","l":"{low:.{d}f}","v":"{volume_usd * 2 / (high + low):.{spec.step_decimals}f}",'
-        f'"q":"{volume_usd:.2f}","ps":{quoted(spec.pair)},"st":1}}'
+        f'{{"e":"24hrMiniTicker","E":%d,"s":{quoted(spec.symbol).replace("%", "%%")},"c":"%.{d}f","o":"%.{d}f",'
+        f'"h":"%.{d}f","l":"%.{d}f","v":"%.{spec.step_decimals}f","q":"%.2f",'
+        f'"ps":{quoted(spec.pair).replace("%", "%%")},"st":1}}'
     )
+
+
+def _mini(spec: Spec, columns: list[float], now_ms: int) -> str:
+    last, opened, high, low, volume_usd = columns
+    base = volume_usd * 2 / (high + low)
+    return _mini_template(spec) % (now_ms, last, opened, high, low, base, volume_usd)
 
 
 def _full(spec: Spec, columns: list[float], now_ms: int) -> str:
@@ -92,7 +110,13 @@ class Tickers:
 
     def __init__(self, market: Market) -> None:
         self._market = market
-        self._last: dict[str, dict[int, str]] = {}
+        self._last: dict[str, I64] = {}
+        self._tick: F64 = np.empty(0)
+
+    def _ticks(self) -> F64:
+        if self._tick.size != len(self._market.specs):
+            self._tick = np.array([spec.tick for spec in self._market.specs])
+        return self._tick
 
     def columns(self, now_ms: int) -> F64:
         """Return last, open, high, low and quote volume of every contract."""
@@ -106,15 +130,18 @@ class Tickers:
     def changed(self, columns: F64, now_ms: int, *, mini: bool) -> str | None:
         """Return the array of the contracts whose last price moved since the last call, or None where none did."""
         write = _mini if mini else _full
-        seen = self._last.setdefault("mini" if mini else "full", {})
-        found = []
-        for row, spec in enumerate(self._market.specs):
-            if not is_streamed(self._market, row, now_ms) or self._market.status.get(row):
-                continue
-            shown = f"{columns[row, 0]:.{spec.decimals}f}"
-            if seen.get(row) != shown:
-                seen[row] = shown
-                found.append(write(spec, columns[row].tolist(), now_ms))
+        name = "mini" if mini else "full"
+        ticks = np.round(columns[:, 0] / self._ticks()).astype(np.int64)
+        seen = self._last.get(name, np.empty(0, dtype=np.int64))
+        moved = np.ones(ticks.size, dtype=bool)
+        moved[: seen.size] = ticks[: seen.size] != seen
+        self._last[name] = ticks
+        market = self._market
+        found = [
+            write(market.specs[row], columns[row].tolist(), now_ms)
+            for row in np.flatnonzero(moved).tolist()
+            if row not in market.status and is_streamed(market, row, now_ms)
+        ]
         return f"[{','.join(found)}]" if found else None
 
 

@@ -76,6 +76,8 @@ class Market:
         self._planned: dict[int, list[events.Event]] = {}
         self._frames: dict[int, _Frame] = {}
         self._ranges: tuple[int, F64, F64] | None = None
+        self._opened: tuple[int, F64] | None = None
+        self._tail: tuple[int, F64] | None = None
         self._bank = self._make_bank()
         crypto = [
             r for r, s in enumerate(self.specs) if s.is_crypto_perpetual and s.quote == "USDT" and r not in self.status
@@ -99,8 +101,9 @@ class Market:
         self.price_keys = np.array([s.price_key for s in specs], dtype=np.uint64)
         self.sigma = np.array([np.hypot(s.sigma, s.beta * 0.00055) for s in specs])
         self.funding_sigma = np.array([s.funding_sigma for s in specs])
+        self.onboard_ms = np.array([s.onboard_ms for s in specs], dtype=np.int64)
         self._frames.clear()
-        self._ranges = None
+        self._ranges = self._opened = self._tail = None
 
     def add(self, spec: Spec) -> int:
         """Append a contract and return its row."""
@@ -209,13 +212,25 @@ class Market:
         """Return the quote volume of the last 24 hours of every contract."""
         frame = self._frame_at(t_ms // MINUTE_MS)
         share = (t_ms % MINUTE_MS) / MINUTE_MS
-        day, minute = divmod(t_ms // MINUTE_MS, 1440)
-        yesterday = [self.series.day(s, day - 1).volume for s in self.specs]
-        tail = np.array([float(v[-1]) - float(v[minute]) for v in yesterday])
-        minutes = tail + frame.volume0 + (frame.volume1 - frame.volume0) * share
+        minutes = self._yesterdays_tail(t_ms // MINUTE_MS) + frame.volume0 + (frame.volume1 - frame.volume0) * share
         for event in self.events_between(t_ms - DAY_MS, t_ms):
             minutes[event.rows] += float(event.extra_minutes(t_ms) - event.extra_minutes(t_ms - DAY_MS))
         return np.asarray(minutes * self.minute_volume)
+
+    def _yesterdays_tail(self, minute: int) -> F64:
+        if self._tail is None or self._tail[0] != minute:
+            day, at = divmod(minute, 1440)
+            volumes = [self.series.day(s, day - 1).volume for s in self.specs]
+            self._tail = minute, np.array([float(v[-1]) - float(v[at]) for v in volumes])
+        return self._tail[1]
+
+    def _opened_at(self, minute: int) -> F64:
+        if self._opened is None or self._opened[0] != minute:
+            opened = self.prices(minute * MINUTE_MS - DAY_MS)
+            for row in np.flatnonzero(self.onboard_ms > minute * MINUTE_MS - DAY_MS).tolist():
+                opened[row] = self.price(row, int(self.onboard_ms[row]))
+            self._opened = minute, opened
+        return self._opened[1]
 
     def day_ranges(self, prices: F64, t_ms: int) -> tuple[F64, F64, F64]:
         """Return open, high and low of the last 24 hours, given the prices now. High and low are read every ten minutes."""
@@ -225,10 +240,7 @@ class Market:
             paths = [self.price_path(row, np.maximum(at, s.onboard_ms)) for row, s in enumerate(self.specs)]
             self._ranges = slot, np.array([p.max() for p in paths]), np.array([p.min() for p in paths])
         _, high, low = self._ranges
-        opened = self.prices(t_ms // MINUTE_MS * MINUTE_MS - DAY_MS)
-        for row, spec in enumerate(self.specs):
-            if spec.onboard_ms > t_ms - DAY_MS:
-                opened[row] = self.price(row, spec.onboard_ms)
+        opened = self._opened_at(t_ms // MINUTE_MS)
         np.maximum(high, prices, out=high)
         np.minimum(low, prices, out=low)
         return opened, np.maximum(high, opened), np.minimum(low, opened)

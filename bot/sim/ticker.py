@@ -72,7 +72,8 @@ class Ticker:
         for name in single:
             row = self._row(name, now_ms)
             if row is not None:
-                self._hub.broadcast(name, frames.mark_row(self._market, row, prices, index, funding, now_ms))
+                values = float(prices[row]), float(index[row]), float(funding[row])
+                self._hub.broadcast(name, frames.mark_row(self._market, row, *values, now_ms))
 
     def _ticker_streams(self, wanted: set[str], now_ms: int) -> None:
         single = [n for n in wanted if n.endswith(("@miniTicker", "@ticker")) and now_ms // 1000 % 2 == 0]

@@ -4,6 +4,7 @@ A universe is a pure function of (seed, count). Rows are append-only: a listing 
 status, so a row number stays valid for the life of the venue.
 """
 
+import functools
 import math
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -23,7 +24,7 @@ MAX_INSTRUMENTS = 950
 Contract = Literal["PERPETUAL", "TRADIFI_PERPETUAL", "CURRENT_QUARTER", "NEXT_QUARTER"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Spec:
     """One contract and the parameters of its motion. Ratios are fractions, money is in USD."""
 
@@ -62,12 +63,17 @@ class Spec:
     @property
     def decimals(self) -> int:
         """Decimals of its prices."""
-        return max(0, -math.floor(math.log10(self.tick) + 0.5))
+        return _decimals(self.tick)
 
     @property
     def step_decimals(self) -> int:
         """Decimals of its quantities."""
-        return max(0, -math.floor(math.log10(self.step) + 0.5))
+        return _decimals(self.step)
+
+
+@functools.cache
+def _decimals(smallest: float) -> int:
+    return max(0, -math.floor(math.log10(smallest) + 0.5))
 
 
 def _tick(base: str, price: float) -> float:
