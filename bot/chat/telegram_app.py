@@ -230,14 +230,10 @@ class TelegramChat:
                 self._log_failure(failure, now_ms)
                 pause_s = min(MAX_BACKOFF_S, 2.0 ** min(failures - 1, 10))
         await self._clock.sleep(pause_s)
-        if self._clock.monotonic_ms() - self._alive_ms > STALE_S * 1000 and failure.kind in {
-            Kind.NETWORK,
-            Kind.TIMED_OUT,
-            Kind.OTHER,
-        }:
+        is_hung = failure.kind is Kind.TIMED_OUT
+        if is_hung or self._clock.monotonic_ms() - self._alive_ms > STALE_S * 1000:
             self._alive_ms = self._clock.monotonic_ms()
             self.counts["client_renewed"] += 1
-            _log.info("poller.renewed", reason=failure.text)
             await self._client.renew_poller()
 
     def _log_failure(self, failure: Failure, now_ms: float, **more: str) -> None:

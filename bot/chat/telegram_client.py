@@ -192,7 +192,8 @@ class TelegramClient:
             arguments["offset"] = offset
         # The doubled underscore yields the same method name, but not the library's warning to use its own `getUpdates`,
         # which would fail on the first update that it cannot parse.
-        call = self._poller.do_api_request("get__updates", api_kwargs=arguments, read_timeout=poll_s + POLL_SLACK_S)
+        read_timeout_s = poll_s + max(2.0, POLL_SLACK_S / self._clock.speed)
+        call = self._poller.do_api_request("get__updates", api_kwargs=arguments, read_timeout=read_timeout_s)
         deadline_s = poll_s * self._clock.speed + max(POLL_SLACK_S, 5.0 * self._clock.speed)
         try:
             async with self._clock.timeout(deadline_s):

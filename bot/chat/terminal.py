@@ -60,48 +60,55 @@ class TerminalChat:
         _log.debug("terminal.ended")
 
 
-async def _chunks(fd: int, clock: Clock) -> AsyncGenerator[bytes, None]:
-    """Bytes as they come; ends with the input."""
+async def _when_readable(fd: int) -> bytes:
+    """Read once there is something.
+
+    The read happens in the loop's callback, where the descriptor is known to be readable; a read any later could find it
+    empty and block the whole process. Raises `OSError` where it cannot be read or watched.
+    """
     loop = asyncio.get_running_loop()
-    ready = asyncio.Event()
+    arrived: asyncio.Future[bytes] = loop.create_future()
+
+    def read() -> None:
+        loop.remove_reader(fd)
+        if arrived.done():
+            return
+        try:
+            arrived.set_result(os.read(fd, READ_BYTES))
+        except OSError as error:
+            arrived.set_exception(error)
+
+    loop.add_reader(fd, read)
     try:
-        loop.add_reader(fd, ready.set)
-        is_watched = True
-    except PermissionError:
-        is_watched = False  # a plain file or /dev/null: never blocks, and the loop refuses to watch it
-    except (OSError, ValueError):
-        return  # closed
-    try:
-        while True:
-            if is_watched:
-                await ready.wait()
-                ready.clear()
-            else:
-                await clock.sleep(0)
-            try:
-                chunk = os.read(fd, READ_BYTES)
-            except BlockingIOError:
-                continue
-            except OSError:
-                return
-            if not chunk:
-                return
-            yield chunk
+        return await arrived
     finally:
-        if is_watched:
-            loop.remove_reader(fd)
+        loop.remove_reader(fd)
+
+
+async def _read(fd: int, clock: Clock) -> bytes:
+    """The next bytes; empty at the end, and where there is nothing to read from."""
+    while True:
+        try:
+            return await _when_readable(fd)
+        except BlockingIOError:
+            continue  # someone else on the same terminal was faster
+        except PermissionError:
+            # A plain file or /dev/null: the loop refuses to watch it, and reading it never blocks.
+            await clock.sleep(0)
+            return os.read(fd, READ_BYTES)
+        except (OSError, ValueError):
+            return b""  # closed
 
 
 async def _lines(fd: int, clock: Clock) -> AsyncGenerator[str, None]:
     buffer, is_skipping = b"", False
-    async with contextlib.aclosing(_chunks(fd, clock)) as chunks:
-        async for chunk in chunks:
-            *done, buffer = (buffer + chunk).split(b"\n")
-            for line in done:
-                if not is_skipping:
-                    yield line.decode("utf-8", "replace")
-                is_skipping = False
-            if len(buffer) > MAX_LINE_BYTES:
-                buffer, is_skipping = b"", True
+    while chunk := await _read(fd, clock):
+        *done, buffer = (buffer + chunk).split(b"\n")
+        for line in done:
+            if not is_skipping:
+                yield line.decode("utf-8", "replace")
+            is_skipping = False
+        if len(buffer) > MAX_LINE_BYTES:
+            buffer, is_skipping = b"", True
     if buffer and not is_skipping:
         yield buffer.decode("utf-8", "replace")

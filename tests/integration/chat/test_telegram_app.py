@@ -1,0 +1,387 @@
+"""Chat over real sockets. The clock runs a hundredfold, so a pause of a minute takes 0.6 s."""
+
+import asyncio
+import json
+
+import pytest
+
+from bot.clock import SystemClock
+
+pytestmark = pytest.mark.integration
+
+OWNER, GROUP, STRANGER = 71, -100_500, 99
+
+
+async def test_the_owner_asks_and_gets_the_card(api, chat, buttons):
+    async with chat.running() as running:
+        await api.add(chat.message("/oi BTC"))
+        await api.wait_for(lambda: api.of("sendMessage"))
+        sent = api.of("sendMessage")[0]
+        assert sent["chat_id"] == str(OWNER)
+        assert sent["parse_mode"] == "HTML"
+        assert sent["text"].startswith("<b>BTCUSDT</b> open interest\n")
+        assert buttons(sent) == ["/oi BTCUSDT", "/price BTCUSDT"]
+        await api.wait_for(lambda: running.counts["reply_sent"])
+        assert running.last_poll_ok_ms is not None
+    assert chat.seen == [OWNER]
+
+
+async def test_the_menu_is_set_for_strangers_and_for_our_chats(api, chat):
+    async with chat.running():
+        await api.wait_for(lambda: len(api.of("setMyCommands")) == 3)
+    menus = {
+        call.get("scope", ""): [one["command"] for one in json.loads(call["commands"])]
+        for call in api.of("setMyCommands")
+    }
+    by_chat = {json.loads(scope).get("chat_id") if scope else None: names for scope, names in menus.items()}
+    assert by_chat == {
+        None: ["start", "help"],
+        OWNER: ["oi", "price", "status", "help"],
+        GROUP: ["oi", "price", "status", "help"],
+    }
+
+
+async def test_the_long_poll_is_real_and_asks_for_three_kinds(api, chat):
+    async with chat.running():
+        await api.wait_for(lambda: api.of("getUpdates"))
+        await asyncio.sleep(0.3)
+    polls = api.of("getUpdates")
+    assert len(polls) == 1
+    assert json.loads(polls[0]["allowed_updates"]) == ["message", "callback_query", "my_chat_member"]
+    assert "offset" not in polls[0]
+
+
+@pytest.mark.promise("P12")
+async def test_a_stranger_gets_one_polite_answer_even_over_a_restart(api, chat):
+    async with chat.running() as running:
+        await api.add(*(chat.message(text, user_id=STRANGER) for text in ("/oi BTC", "/start", "hello")))
+        await api.wait_for(lambda: running.counts["ignore"] == 2)
+        await api.wait_for(lambda: chat.store.values.get("telegram.offset.123456", "").startswith("104 "))
+    async with chat.running() as running:
+        await api.add(chat.message("/start", user_id=STRANGER))
+        await api.wait_for(lambda: running.counts["ignore"] == 1)
+    assert [call["text"] for call in api.of("sendMessage")] == ["This bot is private."]
+    assert chat.seen == []
+
+
+@pytest.mark.promise("P12")
+async def test_nothing_is_said_where_nobody_asked_us(api, chat):
+    bot = {"id": 5, "is_bot": True, "first_name": "B"}
+    group = {"id": GROUP, "type": "supergroup", "title": "G"}
+    edited = chat.message("/oi BTC")
+    edited["edited_message"] = edited.pop("message")
+    post = chat.message("/oi BTC", chat_id=GROUP)
+    post["channel_post"] = post.pop("message")
+    origin = {"type": "hidden_user", "sender_user_name": "x", "date": 1}
+    member = {"user": bot, "status": "member"}
+    added = {"chat": {"id": -7, "type": "group", "title": "X"}, "from": {"id": OWNER, "is_bot": False, "first_name": "A"},
+             "date": 1, "old_chat_member": {**member, "status": "left"}, "new_chat_member": member}  # fmt: skip
+    silent = [
+        edited,
+        post,
+        chat.message("/oi BTC", chat_id=-100_600),
+        chat.message("/oi BTC", chat_id=GROUP, sender_chat=group),
+        chat.message("/oi BTC", chat_id=GROUP, **{"from": bot}),
+        chat.message("/oi BTC", forward_origin=origin),
+        chat.message("/oi@other_bot BTC", chat_id=GROUP),
+        chat.message("/unknown", chat_id=GROUP),
+        chat.message("just talking", chat_id=GROUP),
+        chat.message("x", migrate_to_chat_id=-100_700, chat_id=GROUP),
+        chat.press("/oi BTC", user_id=STRANGER, chat_id=-100_600),
+        {"update_id": 150, "my_chat_member": added},
+    ]
+    async with chat.running() as running:
+        await api.add(*silent)
+        await api.wait_for(lambda: chat.store.values.get("telegram.offset.123456", "").startswith("151 "))
+        assert running.counts["handling_failed"] == 0
+    assert {name for name, _ in api.calls} == {"getMe", "setMyCommands", "getUpdates"}
+
+
+@pytest.mark.promise("P12")
+async def test_without_an_owner_nobody_is_answered(api, chat):
+    async with chat.running(owner_id=None) as running:
+        await api.add(chat.message("/oi BTC"), chat.message("/oi BTC", chat_id=GROUP), chat.press("/oi BTC"))
+        await api.wait_for(lambda: running.counts["ignore"] == 3)
+    assert api.of("sendMessage") == api.of("answerCallbackQuery") == []
+
+
+async def test_in_a_listed_group_everyone_is_answered_as_a_quote(api, chat):
+    async with chat.running():
+        asked = chat.message(
+            "/oi@my_bot BTC", user_id=STRANGER, chat_id=GROUP, message_thread_id=8, is_topic_message=True
+        )
+        await api.add(asked)
+        await api.wait_for(lambda: api.of("sendMessage"))
+    sent = api.of("sendMessage")[0]
+    assert (sent["chat_id"], sent["message_thread_id"]) == (str(GROUP), "8")
+    quoted = json.loads(sent["reply_parameters"])
+    assert quoted == {"message_id": asked["message"]["message_id"], "allow_sending_without_reply": True}
+
+
+async def test_twenty_commands_a_minute_then_one_warning(api, chat):
+    chat.clock = SystemClock()
+    async with chat.running() as running:
+        await api.add(*(chat.message("/help") for _ in range(60)))
+        await api.wait_for(lambda: sum(running.counts[name] for name in ("answer", "ignore", "slow_down")) == 60)
+        await api.wait_for(
+            lambda: running.counts["reply_sent"] == running.counts["answer"] + running.counts["slow_down"]
+        )
+    # One token comes back every three seconds, however slow the machine.
+    assert 20 <= running.counts["answer"] <= 23
+    assert 1 <= running.counts["slow_down"] <= 4
+
+
+async def test_an_update_that_cannot_be_read_is_skipped_and_stops_nothing(api, chat):
+    poison = [{"update_id": 101, "message": {"chat": 7}}, {"update_id": 102, "callback_query": "x"}]
+    async with chat.running() as running:
+        chat._n = 102
+        await api.add(*poison, chat.message("/help"))
+        await api.wait_for(lambda: api.of("sendMessage"))
+        await api.wait_for(lambda: len(api.of("getUpdates")) >= 2)
+        n_polls = len(api.of("getUpdates"))
+        await asyncio.sleep(0.3)
+        assert len(api.of("getUpdates")) <= n_polls + 1
+    assert running.counts["poison"] == 2
+    assert api.of("getUpdates")[1]["offset"] == "104"
+
+
+@pytest.mark.parametrize("junk", [{"a": 1}, "text", None, [1, "x", {"update_id": "7"}, {"message": {}}]])
+async def test_an_answer_that_is_no_list_of_updates_is_no_hot_loop(api, chat, junk):
+    for _ in range(200):
+        api.answer_raw("getUpdates", junk)
+    async with chat.running():
+        await api.wait_for(lambda: api.of("getUpdates"))
+        await asyncio.sleep(0.3)
+    assert len(api.of("getUpdates")) <= 40
+
+
+async def test_after_a_restart_nothing_done_is_answered_again(api, chat):
+    api.is_forgetful = True
+    async with chat.running() as running:
+        await api.add(chat.message("/help"), chat.message("/oi BTC"))
+        await api.wait_for(lambda: running.counts["reply_sent"] == 2)
+        await api.wait_for(lambda: chat.store.values.get("telegram.offset.123456", "").startswith("103 "))
+    async with chat.running() as running:
+        await api.add(chat.message("/help"))
+        await api.wait_for(lambda: running.counts["reply_sent"] == 1)
+    assert len(api.of("sendMessage")) == 3
+
+
+async def test_an_update_in_work_when_the_process_dies_is_taken_up_again(api, chat):
+    api.is_forgetful = True
+    chat.market.hold = asyncio.Event()
+    async with chat.running() as running:
+        await api.add(chat.message("/status"), chat.message("/help"))
+        await api.wait_for(lambda: running.counts["reply_sent"] == 1)
+    chat.market.hold = None
+    async with chat.running() as running:
+        await api.wait_for(lambda: running.counts["reply_sent"] == 2)
+    assert [call["text"][:9] for call in api.of("sendMessage")].count("Something") == 1
+
+
+async def test_a_full_disk_does_not_stop_answers(api, chat):
+    chat.store.is_broken = True
+    async with chat.running() as running:
+        await api.add(chat.message("/help"))
+        await api.wait_for(lambda: running.counts["reply_sent"] == 1)
+        await api.wait_for(lambda: running.counts["store_failed"])
+
+
+async def test_what_was_asked_long_ago_is_left_except_the_newest(api, chat):
+    old = [chat.message(f"/oi c{i}", age_s=4_000) for i in range(3)]
+    await api.add(*old)
+    async with chat.running() as running:
+        await api.wait_for(lambda: running.counts["reply_sent"] == 1)
+        await api.wait_for(lambda: chat.store.values.get("telegram.offset.123456", "").startswith("104 "))
+        await api.add(chat.message("/oi late", age_s=4_000))
+        await api.wait_for(lambda: running.counts["reply_sent"] == 2)
+    assert running.counts["too_old"] == 2
+    assert ["c2" in api.of("sendMessage")[0]["text"], "late" in api.of("sendMessage")[1]["text"]] == [True, True]
+
+
+async def test_a_second_copy_is_told_once_and_waited_out(api, chat):
+    for _ in range(2):
+        api.fail("getUpdates", 409, "Conflict: terminated by other getUpdates request; make sure that only one")
+    async with chat.running() as running:
+        await api.wait_for(lambda: api.of("sendMessage"))
+        await asyncio.sleep(0.3)
+        assert len(api.of("getUpdates")) == 1
+        await api.add(chat.message("/help"))
+        await api.wait_for(lambda: len(api.of("sendMessage")) == 2)
+        assert running.counts["poll_conflict"] == 2
+    assert "Another copy" in api.of("sendMessage")[0]["text"]
+    assert "Another copy" not in api.of("sendMessage")[1]["text"]
+
+
+async def test_a_webhook_in_the_way_is_removed(api, chat):
+    api.fail("getUpdates", 409, "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook")
+    async with chat.running():
+        await api.add(chat.message("/help"))
+        await api.wait_for(lambda: api.of("sendMessage"))
+    assert len(api.of("deleteWebhook")) == 1
+
+
+@pytest.mark.promise("P15")
+async def test_a_refused_token_stops_polling_and_is_not_shown(api, chat, capsys):
+    token = "654321:" + "z" * 35
+    async with chat.running(token=token) as running:
+        await api.wait_for(lambda: running.stopped_reason)
+        await asyncio.sleep(0.3)
+        assert len(api.calls) == 1
+    assert running.stopped_reason == "Telegram refused the token"
+    shown = "".join(capsys.readouterr())
+    assert "@BotFather" in shown
+    assert "z" * 35 not in shown
+
+
+async def test_a_flood_limit_of_polling_is_honoured(api, chat):
+    api.fail("getUpdates", 429, "Too Many Requests: retry after 50", retry_after=50)
+    async with chat.running() as running:
+        await api.wait_for(lambda: api.of("getUpdates"))
+        await asyncio.sleep(0.3)
+        assert len(api.of("getUpdates")) == 1
+        await api.wait_for(lambda: running.last_poll_ok_ms is not None)
+
+
+async def test_a_lost_server_is_survived_with_growing_pauses(api, chat):
+    for _ in range(8):
+        api.fail("getUpdates", 502, "Bad Gateway")
+    async with chat.running() as running:
+        await api.wait_for(lambda: running.last_poll_ok_ms is not None)
+        assert running.counts["poll_network"] == 8
+        # 1 + 2 + 4 + 8 + 16 + 30 + 30 s pass before the eighth failure: the connections were replaced on the way.
+        assert running.counts["client_renewed"] >= 1
+        await api.add(chat.message("/help"))
+        await api.wait_for(lambda: api.of("sendMessage"))
+
+
+async def test_a_flood_limit_on_an_answer_delays_it(api, chat):
+    api.fail("sendMessage", 429, "Too Many Requests: retry after 10", retry_after=10)
+    async with chat.running() as running:
+        await api.add(chat.message("/help"))
+        await api.wait_for(lambda: running.counts["reply_sent"] == 1)
+    assert len(api.of("sendMessage")) == 2
+
+
+async def test_a_long_flood_limit_drops_the_answer_and_the_next_ones_unsent(api, chat):
+    api.fail("sendMessage", 429, "Too Many Requests: retry after 600", retry_after=600)
+    async with chat.running() as running:
+        await api.add(chat.message("/help"))
+        await api.wait_for(lambda: running.counts["reply_lost"] == 1)
+        await api.add(chat.message("/help"))
+        await api.wait_for(lambda: running.counts["reply_lost"] == 2)
+    assert len(api.of("sendMessage")) == 1
+
+
+async def test_markup_that_telegram_refuses_goes_out_as_plain_text(api, chat):
+    api.fail("sendMessage", 400, "Bad Request: can't parse entities: unsupported start tag")
+    async with chat.running() as running:
+        await api.add(chat.message("/oi BTC"))
+        await api.wait_for(lambda: running.counts["reply_sent"] == 1)
+    second = api.of("sendMessage")[1]
+    assert second["text"].startswith("BTCUSDT open interest\n")
+    assert "parse_mode" not in second
+    assert "reply_markup" not in second
+
+
+async def test_a_blocked_chat_is_not_tried_again(api, chat):
+    api.fail("sendMessage", 403, "Forbidden: bot was blocked by the user")
+    async with chat.running() as running:
+        await api.add(chat.message("/help"))
+        await api.wait_for(lambda: running.counts["reply_lost"] == 1)
+    assert len(api.of("sendMessage")) == 1
+
+
+async def test_a_closed_topic_gets_the_answer_in_the_chat(api, chat):
+    api.fail("sendMessage", 400, "Bad Request: message thread not found")
+    async with chat.running() as running:
+        await api.add(chat.message("/help", chat_id=GROUP, message_thread_id=8, is_topic_message=True))
+        await api.wait_for(lambda: running.counts["reply_sent"] == 1)
+    assert ["message_thread_id" in call for call in api.of("sendMessage")] == [True, False]
+
+
+async def test_refresh_edits_the_message_it_sits_on(api, chat, buttons):
+    async with chat.running() as running:
+        await api.add(chat.message("/oi BTC"))
+        await api.wait_for(lambda: api.of("sendMessage"))
+        await api.add(chat.press(buttons(api.of("sendMessage")[0])[0]))
+        await api.wait_for(lambda: running.counts["reply_sent"] == 2)
+    edit = api.of("editMessageText")[0]
+    assert (edit["chat_id"], edit["message_id"]) == (str(OWNER), "9001")
+    assert edit["text"].startswith("<b>BTCUSDT</b> open interest\n2 BTC")
+    assert buttons(edit) == ["/oi BTCUSDT", "/price BTCUSDT"]
+    names = [name for name, _ in api.calls]
+    assert names.index("answerCallbackQuery") < names.index("editMessageText")
+    assert len(api.of("sendMessage")) == 1
+
+
+@pytest.mark.parametrize("data", ["al:m:BTCUSDT", "", "/banana", "oi BTC", "/oi " + "x" * 60])
+async def test_a_button_of_another_age_says_so(api, chat, data):
+    async with chat.running():
+        await api.add(chat.press(data))
+        await api.wait_for(lambda: api.of("answerCallbackQuery"))
+    assert api.of("answerCallbackQuery")[0]["text"] == "This button is out of date."
+    assert api.of("editMessageText") == api.of("sendMessage") == []
+
+
+async def test_nothing_new_on_refresh_is_no_error(api, chat):
+    api.fail("editMessageText", 400, "Bad Request: message is not modified: specified new message content")
+    async with chat.running() as running:
+        await api.add(chat.press("/oi BTCUSDT"))
+        await api.wait_for(lambda: running.counts["reply_sent"] == 1)
+    assert api.of("sendMessage") == []
+
+
+async def test_a_message_that_is_gone_is_answered_anew(api, chat):
+    api.fail("editMessageText", 400, "Bad Request: message to edit not found")
+    api.fail(
+        "answerCallbackQuery", 400, "Bad Request: query is too old and response timeout expired or query ID is invalid"
+    )
+    async with chat.running() as running:
+        await api.add(chat.press("/oi BTCUSDT"))
+        await api.wait_for(lambda: running.counts["reply_sent"] == 1)
+    assert len(api.of("sendMessage")) == 1
+
+
+async def test_what_breaks_inside_is_an_apology_without_details(api, chat):
+    async with chat.running():
+        await api.add(chat.message("/status"))
+        await api.wait_for(lambda: api.of("sendMessage"))
+    assert api.of("sendMessage")[0]["text"] == "Something went wrong on my side; the log has the details."
+
+
+async def test_a_slow_answer_holds_up_no_other(api, chat):
+    chat.market.hold = asyncio.Event()
+    async with chat.running():
+        await api.add(chat.message("/status"), chat.message("/help"))
+        await api.wait_for(lambda: api.of("sendMessage"))
+        assert api.of("sendMessage")[0]["text"].startswith("<b>Look</b>")
+
+
+async def test_an_answer_that_never_comes_ends_in_an_apology(api, chat):
+    chat.market.hold = asyncio.Event()
+    async with chat.running():
+        await api.add(chat.message("/status"))
+        await api.wait_for(lambda: api.of("sendMessage"))
+    assert api.of("sendMessage")[0]["text"] == "That took too long. Try again in a minute."
+
+
+async def test_a_poll_that_hangs_is_noticed_and_the_connection_replaced(api, chat):
+    api.n_hanging = 1
+    async with chat.running() as running:
+        await api.add(chat.message("/help"))
+        await api.wait_for(lambda: api.of("sendMessage"))
+        assert running.counts["poll_timed_out"] == 1
+        assert running.counts["client_renewed"] == 1
+
+
+async def test_a_connection_refused_is_survived(api, chat):
+    url, api.url = api.url, "http://127.0.0.1:1"
+    running = chat.make()
+    api.url = url
+    task = asyncio.create_task(running.run())
+    await api.wait_for(lambda: running.counts["poll_network"] >= 2)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert running.last_poll_ok_ms is None
