@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import heapq
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -33,6 +34,10 @@ STATE_KEY: Final = "feeds.binance.rest"
 
 _SAVE_EVERY_S: Final = 5.0
 _SAVE_AT_STOP_S: Final = 2.0
+# As many calls at once as the pace needs: a host that answers within this time is asked one call at a time, so that a
+# ban meets one call and not eight. One that hangs holds the others up for no longer than `_PATIENCE_S`.
+_QUICK_MS: Final = 30.0
+_PATIENCE_S: Final = 0.3
 # A warm start may not take every connection: what is regular or asked for finds some free.
 _KEPT_FREE: Final = 2
 _RETRY_FIRST_S: Final = 0.5
@@ -114,6 +119,8 @@ class RestClient:
         self._queues: dict[Pool, list[_Waiter]] = {"weight": [], "data": [], "funding": []}
         self._numbers = itertools.count()
         self._in_flight = 0
+        self._latency_ms = 0.0
+        self._sent_ms = float("-inf")
         self._freed = asyncio.Event()
         self._told: str | None = None
         self._loaded = False
@@ -227,7 +234,9 @@ class RestClient:
                 wait_s = self._try(request, priority)
                 if wait_s is None:
                     self._freed.clear()
-                    await self._freed.wait()
+                    with contextlib.suppress(TimeoutError):
+                        async with self._clock.timeout(_PATIENCE_S):
+                            await self._freed.wait()
                 elif wait_s > 0:
                     await self._clock.sleep(wait_s)
                 else:
@@ -244,8 +253,7 @@ class RestClient:
         closed_ms = self._gate.wait_ms(now_ms)
         if closed_ms > 0:
             return closed_ms / 1000.0
-        room = self._concurrency - (_KEPT_FREE if priority is Priority.BACKGROUND else 0)
-        if self._in_flight >= (1 if self._gate.is_trying else room):
+        if not self._has_room(priority, now_ms):
             return None
         if request.pool == "weight":
             background = priority is Priority.BACKGROUND
@@ -254,14 +262,25 @@ class RestClient:
             wait_s = (self._data if request.pool == "data" else self._funding).acquire(now_ms)
         if wait_s == 0:
             self._in_flight += 1
+            self._sent_ms = now_ms
             self.counters.requests += 1
         return wait_s
+
+    def _has_room(self, priority: Priority, now_ms: float) -> bool:
+        most = self._concurrency - (_KEPT_FREE if priority is Priority.BACKGROUND else 0)
+        if self._gate.is_trying:
+            return self._in_flight == 0
+        if self._in_flight >= most:
+            return False
+        needed = math.ceil(self._latency_ms / _QUICK_MS)
+        return self._in_flight < max(1, needed) or now_ms - self._sent_ms >= _PATIENCE_S * 1000.0
 
     async def _attempt(self, request: Request) -> bytes | Failure:
         weight = request.weight if request.pool == "weight" else 0
         self.counters.weight_spent += weight
         ticket = self._weight.ticket()
         used: int | None = None
+        sent_ms = self._now_ms()
         try:
             async with self._clock.timeout(self._timeout_s):
                 answer = await self._transport.get(request.target)
@@ -276,6 +295,7 @@ class RestClient:
             failure = self._gate.unreachable(trouble_of(error, self._host), self._now_ms())
         finally:
             self._weight.settle(weight, ticket, used, self._venue_now())
+            self._latency_ms += 0.2 * (self._now_ms() - sent_ms - self._latency_ms)
             self._in_flight -= 1
             self._freed.set()
         self.counters.failures[failure.kind] = self.counters.failures.get(failure.kind, 0) + 1

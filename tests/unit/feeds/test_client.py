@@ -272,6 +272,35 @@ async def test_background_calls_leave_connections_free() -> None:
     assert host.most_at_once == 6
 
 
+async def test_a_quick_host_is_asked_one_call_at_a_time_so_that_a_ban_meets_one() -> None:
+    clock = ManualClock()
+    host = Host(clock, latency_s=0.02)
+    async with client_of(clock, host) as client:
+        await run(
+            clock,
+            30,
+            *[client.get(rest.open_interest(f"S{n}"), priority=Priority.POLL) for n in range(300)],
+            *[client.get(rest.open_interest_history(f"S{n}"), priority=Priority.BACKGROUND) for n in range(100)],
+        )
+    assert len(host.calls) == 400
+    assert host.most_at_once == 1
+
+
+async def test_one_call_that_hangs_does_not_hold_up_the_others() -> None:
+    clock = ManualClock()
+    host = Host(clock, latency_s=0.02)
+    async with client_of(clock, host) as client:
+        await run(clock, 1, client.get(rest.server_time(), priority=Priority.POLL))
+        host.latency_s = 9.0
+        hanging = asyncio.create_task(client.get(rest.open_interest("SLOW"), priority=Priority.POLL))
+        await clock.advance(0.1)
+        host.latency_s = 0.02
+        jobs = [client.get(rest.open_interest(f"S{n}"), priority=Priority.POLL) for n in range(10)]
+        assert await run(clock, 4, *jobs) == [b'{"ok":1}'] * 10
+        await run(clock, 6)
+        assert hanging.done()
+
+
 async def test_a_cancelled_call_gives_its_place_back() -> None:
     clock = ManualClock()
     host = Host(clock, OK, latency_s=1.0)
