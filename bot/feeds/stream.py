@@ -203,7 +203,8 @@ class Stream:
         return self._watch.is_live(self.protocol.streams[0].name)
 
     async def run(self) -> None:
-        """Stay connected until cancelled."""
+        """Stay connected until cancelled; may be called again after that."""
+        self._current = self._candidate = None
         self._watch = FeedWatch(
             self.protocol.streams, first_frame_s=self.first_frame_s, now_ms=self.clock.monotonic_ms()
         )
@@ -219,7 +220,6 @@ class Stream:
     def heard(self, stream: str, now_ms: float) -> None:
         """Note a data frame of any connection."""
         for status in self._watch.heard(stream, now_ms):
-            _log.info("feed.live", feed=status.feed)
             self.sink.put(status)
 
     def _look(self, now_ms: float, tasks: asyncio.TaskGroup) -> None:
@@ -237,7 +237,6 @@ class Stream:
             self._candidate.stop()
             self._candidate = None
         for status in self._watch.check(now_ms, self.trouble or self._garbage()):
-            _log.warning("feed.lost", feed=status.feed, reason=status.reason)
             self.sink.put(status)
 
     def _purpose(self, now_ms: float) -> str | None:

@@ -63,6 +63,15 @@ async def test_a_feed_is_live_only_after_its_first_frame(venue, make, sink):
     await until(lambda: venue.n_open == 0)
 
 
+async def test_it_can_be_run_again_after_a_cancel(venue, make, sink):
+    stream = make(venue.url)
+    for n in (1, 2):
+        async with running(stream):
+            await until(lambda n=n: stream.counters.connections == n)
+    await until(lambda: venue.n_open == 0)
+    assert [live for live, _ in sink.statuses("mark price")] == [True, True]
+
+
 async def test_a_silent_route_is_told_within_fifteen_seconds_and_tried_again_without_a_storm(venue, make, sink, speed):
     venue.frozen = True
     async with running(make(venue.url)) as stream:
