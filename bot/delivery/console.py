@@ -1,0 +1,117 @@
+"""Alerts in the terminal: two or three lines each, readable at a glance, the severity as a coloured bar on the left.
+
+Nothing that comes from outside is read as markup. Printing happens in a thread of its own, because a terminal that is
+stopped (Ctrl-S) or a full pipe would hold up the whole bot; while it does, attempts answer "later".
+"""
+
+import asyncio
+import contextlib
+import threading
+from typing import Final
+
+from rich.console import Console
+from rich.text import Text
+
+from bot.delivery import layout
+from bot.delivery.destination import Answer, Order
+from bot.delivery.text import Card, Line, line, plain
+from bot.model.outbox import Delivered, Rejected, RetryLater
+from bot.model.view import AlertView
+
+BAR: Final = "▌"
+_BLOCKED_S: Final = 5.0
+_COLOURS: Final = {"info": "bright_black", "warning": "yellow", "critical": "red"}
+_STYLES: Final = {"bold": "bold", "code": "cyan", "dim": "dim", "up": "bold green", "down": "bold red", "": ""}
+
+
+def _append(text: Text, spans: Line) -> None:
+    for span in spans:
+        text.append(span.text, style=_STYLES[span.style])
+
+
+def block(order: Order) -> Text:
+    """The lines of one alert."""
+    view = order.rows[-1].view
+    # A terminal has no message to edit: an end names its coin, and does not repeat what stands above.
+    ends = order.rows[-1].kind in layout.ENDINGS
+    merged = len(order.rows) > 1
+    card = layout.compose(order.rows, fire=None, edit=False)
+    lines: list[Text] = []
+    head = Text()
+    _append(head, card.head)
+    head.append(f"  #{view.short_id}", style="dim")
+    lines.append(head)
+    if not ends or merged:
+        lines += _body(card, view)
+    colour = "green" if ends and not (merged and layout.is_event(view)) else _COLOURS.get(view.severity, "yellow")
+    out = Text(overflow="fold")
+    for n, content in enumerate(lines):
+        out.append("\n" if n else "")
+        out.append(f"{BAR} ", style=colour)
+        out.append_text(content)
+    return out
+
+
+def _body(card: Card, view: AlertView) -> list[Text]:
+    """Figures on one line, their reading and the rest on the next, then a table where there is one."""
+    figures, rest = Text(), Text()
+    for spans in card.body:
+        words = plain(spans)
+        target = rest if words.startswith("📖") else figures
+        if words:
+            if target.plain:
+                target.append("   ")
+            _append(target, spans if target is figures else line(words.removeprefix("📖 ")))
+    for spans in card.details:
+        words = plain(spans)
+        if not words.startswith("Rule "):
+            rest.append(("   " if rest.plain else "") + words, style="dim")
+    if card.details and view.condition:
+        condition = plain(layout.rule_line(view)).removeprefix("Rule ")
+        rest.append(("   " if rest.plain else "") + condition, style="dim")
+    return [text for text in (figures, rest, *(Text(row) for row in card.table)) if text.plain]
+
+
+class ConsoleDestination:
+    """Prints to a rich console."""
+
+    def __init__(self, *, name: str = "console", console: Console) -> None:
+        self._name = name
+        self._console = console
+        self._printer: threading.Thread | None = None
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def ready_in_s(self) -> float:
+        return 0.0
+
+    async def send(self, order: Order) -> Answer:
+        """Print one alert; the console has no message ids, so an edit or a reply is printed anew."""
+        if self._printer is not None and self._printer.is_alive():
+            return RetryLater(_BLOCKED_S, "the terminal takes no output")
+        text = block(order)
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[bool] = loop.create_future()
+
+        def finish(worked: bool) -> None:
+            if not done.done():
+                done.set_result(worked)
+
+        def work() -> None:
+            worked = self._print(text)
+            with contextlib.suppress(RuntimeError):  # the loop ended meanwhile
+                loop.call_soon_threadsafe(finish, worked)
+
+        self._printer = threading.Thread(target=work, name="console", daemon=True)
+        self._printer.start()
+        worked = await done
+        return Delivered(None) if worked else Rejected("the terminal is gone", destination_dead=True)
+
+    def _print(self, text: Text) -> bool:
+        try:
+            self._console.print(text, highlight=False)
+        except (OSError, ValueError, SystemExit):  # a closed pipe; rich answers a broken one with SystemExit
+            return False
+        return True

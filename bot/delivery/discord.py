@@ -1,0 +1,116 @@
+"""One Discord webhook as a destination: posts with `wait=true` to learn the id, patches to edit.
+
+Redirects are not followed and answers are read up to a cap. Discord's rate-limit headers set the pace. The webhook's
+address is a secret: no log line, reason or exception that leaves this module holds it.
+"""
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Final, Self
+
+import aiohttp
+from yarl import URL
+
+from bot import __version__, log
+from bot.clock import Clock
+from bot.delivery import embed
+from bot.delivery.destination import Answer, Form, Order
+from bot.delivery.discord_errors import AMBIGUOUS_PAUSE_S, DEFAULT_PAUSE_S, answer_of
+from bot.delivery.pace import Pace
+from bot.model.outbox import Rejected, RetryLater
+
+TOTAL_TIMEOUT_S: Final = 30.0
+CONNECT_TIMEOUT_S: Final = 10.0
+MAX_ANSWER_BYTES: Final = 65_536
+USER_AGENT: Final = f"DiscordBot (https://github.com/oibot/oibot, {__version__})"
+_LIMITS: Final = ((5, 2.0), (30, 60.0))
+"""Known from experience, not from the documents; the headers may only slow us further."""
+
+_log = log.get("delivery.discord")
+
+
+class DiscordDestination:
+    """Sends to one webhook. Use as an async context manager: it owns HTTP connections."""
+
+    def __init__(self, *, name: str = "discord", webhook_url: str, clock: Clock) -> None:
+        self._name = name
+        try:
+            self._url: URL | None = URL(webhook_url.strip())
+        except ValueError:
+            self._url = None
+        self._speed = clock.speed
+        self._session: aiohttp.ClientSession | None = None
+        self._pace = Pace(clock, _LIMITS)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def ready_in_s(self) -> float:
+        return self._pace.ready_in_s()
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            timeout = aiohttp.ClientTimeout(
+                total=TOTAL_TIMEOUT_S / self._speed, connect=CONNECT_TIMEOUT_S / self._speed
+            )
+            self._session = aiohttp.ClientSession(timeout=timeout, headers={"User-Agent": USER_AGENT})
+        return self._session
+
+    async def send(self, order: Order) -> Answer:
+        """Make one attempt."""
+        if self._url is None or self._url.scheme not in {"http", "https"} or not self._url.host:
+            return Rejected("the webhook address is not a URL", destination_dead=True)
+        self._pace.use()
+        edits = order.form is Form.EDIT and order.target is not None and order.target.isdigit()
+        make = embed.plain_payload if order.plain else embed.payload
+        body = make(order.rows, fire=order.fire, edit=edits)
+        target = order.target if edits else None
+        method, url = "POST", self._url.update_query(wait="true")
+        if target is not None:
+            method, url = "PATCH", (self._url / "messages" / target).with_query(self._url.query)
+        try:
+            async with self._open().request(method, url, json=body, allow_redirects=False) as response:
+                self._obey(response.headers)
+                return answer_of(response.status, response.headers, await _read(response), target=target)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
+            _log.debug("attempt.failed", error=type(error).__name__)
+            return RetryLater(DEFAULT_PAUSE_S, "Discord cannot be reached")
+        except TimeoutError:
+            return RetryLater(AMBIGUOUS_PAUSE_S, "Discord did not answer in time", ambiguous=True)
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            reason = f"the connection to Discord broke ({type(error).__name__})"
+            return RetryLater(AMBIGUOUS_PAUSE_S, reason, ambiguous=True)
+
+    def _obey(self, headers: Mapping[str, str]) -> None:
+        """When nothing is left in this bucket, wait until it is refilled."""
+        try:
+            remaining = int(headers.get("X-RateLimit-Remaining", "1"))
+            reset_s = float(headers.get("X-RateLimit-Reset-After", "0"))
+        except ValueError:
+            return
+        if remaining <= 0 and reset_s > 0:
+            self._pace.hold(min(reset_s, 3_600.0))
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """The answer up to the cap; what is beyond it is not read."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in response.content.iter_chunked(8_192):
+        parts.append(part)
+        size += len(part)
+        if size >= MAX_ANSWER_BYTES:
+            response.close()
+            break
+    return b"".join(parts)[:MAX_ANSWER_BYTES]

@@ -1,0 +1,156 @@
+"""A message as a Discord webhook payload: one embed, inside Discord's limits, pinging nobody. Pure.
+
+Text from outside is escaped for Discord's markdown; titles and field names carry no markup, but mentions in them are
+harmless because `allowed_mentions` parses none.
+"""
+
+import contextlib
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from bot.delivery import layout
+from bot.delivery.markup import plain_text
+from bot.delivery.text import Card, Line, clean, cut, utf16_length
+from bot.model import numbers
+from bot.model.alert import TellKind
+from bot.model.instrument import MARKET
+from bot.model.outbox import OutboxRow
+from bot.model.view import AlertView
+
+COLOURS = {"info": 0x64748B, "warning": 0xF59E0B, "critical": 0xEF4444}
+ENDED_COLOUR = 0x22C55E
+CONTENT_LIMIT = 2_000
+TITLE_LIMIT, DESCRIPTION_LIMIT, FIELD_LIMIT, FOOTER_LIMIT = 256, 4_096, 1_024, 2_048
+TOTAL_LIMIT = 6_000
+
+_MARKDOWN = re.compile(r"([\\*_~`|>\[\]()#<@-])")
+Json = dict[str, Any]
+
+
+def escape(text: str) -> str:
+    """Text that Discord shows as it is."""
+    return _MARKDOWN.sub(r"\\\1", text)
+
+
+def _code(text: str) -> str:
+    # A backtick cannot be escaped inside a code span.
+    return f"`{text.replace('`', 'ʼ')}`" if text else ""
+
+
+def _line(spans: Line) -> str:
+    parts = []
+    for span in spans:
+        if span.style == "code":
+            parts.append(_code(span.text))
+        elif span.style in {"bold", "up", "down"}:
+            parts.append(f"**{escape(span.text)}**")
+        else:
+            parts.append(escape(span.text))
+    return "".join(parts)
+
+
+def payload(rows: Sequence[OutboxRow], *, fire: AlertView | None, edit: bool) -> Json:
+    """The whole body of the request."""
+    view, kind = rows[-1].view, rows[-1].kind
+    card = layout.compose(rows, fire=fire, edit=edit)
+    ends = kind in layout.ENDINGS and not (kind is TellKind.END and layout.is_event(view))
+    told = view
+    if kind in layout.ENDINGS:
+        told = fire or (rows[0].view if rows[0].kind is TellKind.FIRE else view)
+    embed: Json = {
+        "title": cut(layout.title_of(view), TITLE_LIMIT),
+        "color": ENDED_COLOUR if ends else COLOURS.get(view.severity, COLOURS["warning"]),
+        "description": cut(_description(card, told, kind, ends=ends), DESCRIPTION_LIMIT),
+        "footer": {
+            "text": cut(f"{clean(view.rule_id, 80)} · #{clean(view.short_id, 16)} · data, not advice", FOOTER_LIMIT)
+        },
+    }
+    fields = _fields(told) if kind not in {TellKind.ESCALATE, TellKind.REPEAT} else []
+    if fields:
+        embed["fields"] = fields
+    if url := chart_url(view):
+        embed["url"] = url
+    with contextlib.suppress(ValueError, OverflowError, OSError):
+        embed["timestamp"] = datetime.fromtimestamp(view.fired_ms / 1000, UTC).isoformat()
+    return {"content": "", "embeds": [_fit(embed)], "allowed_mentions": {"parse": []}}
+
+
+def plain_payload(rows: Sequence[OutboxRow], *, fire: AlertView | None, edit: bool) -> Json:
+    """Text alone, for when Discord refused the embed."""
+    text = plain_text(layout.compose(rows, fire=fire, edit=edit))
+    return {"content": cut(escape(text), CONTENT_LIMIT), "embeds": [], "allowed_mentions": {"parse": []}}
+
+
+def chart_url(view: AlertView) -> str | None:
+    """TradingView's chart of the contract, for venues whose naming is known."""
+    if view.symbol == MARKET or not view.venue.startswith("binance"):
+        return None
+    return f"https://www.tradingview.com/chart/?symbol=BINANCE:{quote(clean(view.symbol, 60), safe='')}.P"
+
+
+def _description(card: Card, told: AlertView, kind: TellKind, *, ends: bool) -> str:
+    lines: list[str] = []
+    if ends or kind in {TellKind.ESCALATE, TellKind.REPEAT}:
+        lines.append(_line(card.head))
+    if kind in {TellKind.ESCALATE, TellKind.REPEAT}:
+        lines += [_line(x) for x in layout.move_lines(told)]
+        return "\n".join(lines)
+    if told.symbol == MARKET:
+        if told.n_true is not None and told.n_members is not None:
+            lines.append(f"**{told.n_true} of {told.n_members} coins**")
+    else:
+        lines.append(_moves(told))
+        reading = numbers.reading(told.price.change if told.price else None, told.oi.change if told.oi else None)
+        lines.append(reading or "")
+    lines.append(_code(clean(told.condition, 600)))
+    if card.table:
+        lines.append("```\n" + "\n".join(card.table).replace("`", "ʼ") + "\n```")
+    return "\n".join(x for x in lines if x)
+
+
+def _moves(view: AlertView) -> str:
+    parts = []
+    shown = [move.change for move in (view.oi, view.price) if move is not None]
+    if view.value is not None and view.value_text and not (view.value_is_ratio and view.value in shown):
+        parts.append(f"{escape(layout.value_name(view))} = **{layout.value_text(view, view.value)}**")
+    if view.oi is not None and view.oi.change is not None:
+        parts.append(f"**OI {numbers.percent(view.oi.change, digits=2)}** in {numbers.window(view.oi.window_ms)}")
+    if view.price is not None and view.price.change is not None:
+        parts.append(f"price **{numbers.percent(view.price.change, digits=2)}**")
+    return " · ".join(parts)
+
+
+def _old(age_ms: int | None) -> str:
+    return f", {numbers.duration(age_ms)} old" if age_ms is not None and age_ms > layout.OLD_MS else ""
+
+
+def _fields(view: AlertView) -> list[Json]:
+    found = []
+    if view.oi is not None and view.oi.change is not None:
+        dollars = f" ({numbers.usd(view.oi_usd)})" if view.oi_usd is not None else ""
+        path = f"{numbers.amount(view.oi.then)} → {numbers.amount(view.oi.now)} {escape(clean(view.base, 40))}"
+        found.append(("OI", path.rstrip() + dollars + _old(view.oi_age_ms)))
+    if view.price is not None and view.price.change is not None:
+        path = f"{numbers.price(view.price.then)} → {numbers.price(view.price.now)}"
+        found.append(("Price", path + _old(view.price_age_ms)))
+    if funding := layout.funding_text(view):
+        found.append(("Funding", funding))
+    if view.volume_24h is not None:
+        found.append(("Volume 24h", numbers.usd(view.volume_24h)))
+    return [{"name": name, "value": cut(value, FIELD_LIMIT), "inline": True} for name, value in found]
+
+
+def _length(embed: Json) -> int:
+    fields = sum(utf16_length(f["name"]) + utf16_length(f["value"]) for f in embed.get("fields", []))
+    texts = (embed["title"], embed["description"], embed["footer"]["text"])
+    return fields + sum(utf16_length(text) for text in texts)
+
+
+def _fit(embed: Json) -> Json:
+    over = _length(embed) - TOTAL_LIMIT
+    if over > 0:
+        embed["description"] = cut(embed["description"], max(1, utf16_length(embed["description"]) - over))
+    return embed

@@ -1,0 +1,121 @@
+"""All lanes together: one task each, so that a destination that hangs delays no other.
+
+At the start, attempts that an earlier process left open become due again. A lane that crashes is logged and started
+again; it never takes the others with it.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bot import log
+from bot.clock import Clock
+from bot.delivery.destination import Destination
+from bot.delivery.lane import STORAGE_RETRY_S, Lane
+from bot.errors import StorageError
+from bot.model.ports import Outbox
+
+_RESTART_S: Final = 5.0
+
+_log = log.get("delivery")
+
+
+@dataclass(frozen=True, slots=True)
+class LaneStatus:
+    """One lane as people see it."""
+
+    name: str
+    dead_reason: str | None
+    paused_s: float
+    delivered: int
+    retried: int
+    ambiguous: int
+    buried: int
+
+
+class Lanes:
+    """Delivers what stands in the outbox."""
+
+    def __init__(self, *, outbox: Outbox, destinations: Sequence[Destination], clock: Clock) -> None:
+        self._outbox = outbox
+        self._clock = clock
+        self._lanes = {d.name: Lane(d, outbox, clock) for d in destinations}
+        self._running = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._lanes)
+
+    def notify(self) -> None:
+        """Rows were committed: look now."""
+        for lane in self._lanes.values():
+            lane.notify()
+
+    def revive(self, name: str) -> None:
+        """Try a dead destination again; unknown names are ignored."""
+        if name in self._lanes:
+            self._lanes[name].revive()
+
+    def status(self) -> tuple[LaneStatus, ...]:
+        return tuple(
+            LaneStatus(
+                name=lane.name,
+                dead_reason=lane.dead_reason,
+                paused_s=lane.paused_s,
+                delivered=lane.stats.delivered,
+                retried=lane.stats.retried,
+                ambiguous=lane.stats.ambiguous,
+                buried=lane.stats.buried,
+            )
+            for lane in self._lanes.values()
+        )
+
+    async def run(self) -> None:
+        """Deliver for ever; ends only by cancellation. What is under way then becomes due again at the next start."""
+        await self._recover()
+        self._running = True
+        try:
+            async with asyncio.TaskGroup() as group:
+                for lane in self._lanes.values():
+                    group.create_task(self._keep(lane), name=f"lane-{lane.name}")
+        finally:
+            self._running = False
+
+    async def _recover(self) -> None:
+        while True:
+            try:
+                n = await self._outbox.recover(now_ms=self._clock.wall_ms())
+            except StorageError as error:
+                _log.warning("outbox.unavailable", reason=str(error))
+                await self._clock.sleep(STORAGE_RETRY_S)
+                continue
+            if n:
+                _log.info("attempts.recovered", n=n)
+            return
+
+    async def _keep(self, lane: Lane) -> None:
+        while True:
+            try:
+                await lane.run()
+            except Exception:  # noqa: BLE001, one lane must not end the others
+                _log.exception("lane.crashed", destination=lane.name)
+                await self._clock.sleep(_RESTART_S)
+
+    async def drain(self, timeout_s: float) -> bool:
+        """Before a stop: let the lanes send what may go now, then begin nothing more. True when nothing was left
+        that could have gone; what waits for a pause, a backoff or a dead destination stays in the outbox.
+        """
+        if not self._running:
+            return True
+        drained = True
+        try:
+            async with self._clock.timeout(timeout_s), asyncio.TaskGroup() as group:
+                for lane in self._lanes.values():
+                    group.create_task(lane.drained())
+        except TimeoutError:
+            drained = False
+            _log.warning("drain.abandoned", after_s=timeout_s)
+        for lane in self._lanes.values():
+            lane.close()
+        return drained

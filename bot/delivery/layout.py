@@ -1,0 +1,226 @@
+"""From the view of an alert to the card of its message: what is said, in which words and order. Pure.
+
+A firing is a card of its own; an escalation or a repeat one line; an end a line above what the firing said. Unknown
+values are left out, never shown as zero.
+"""
+
+from collections.abc import Sequence
+
+from bot.delivery.text import Card, Line, Span, Style, clean, line, table
+from bot.model import numbers
+from bot.model.alert import TellKind
+from bot.model.instrument import MARKET
+from bot.model.outbox import OutboxRow
+from bot.model.view import AlertView, Member, Move
+
+MARKS = {"info": "⚪", "warning": "🟠", "critical": "🔴"}
+ENDED, CLOSED = "✅", "⏹"
+OLD_MS = 60_000
+"""Data older than this is called old."""
+ENDINGS = frozenset({TellKind.END, TellKind.CLOSE})
+_MAX_TABLE_ROWS = 10
+_ADVICE = "data, not advice"
+
+
+def name_of(view: AlertView) -> str:
+    return "Market" if view.symbol == MARKET else clean(view.symbol, 60)
+
+
+def title_of(view: AlertView) -> str:
+    """`BTCUSDT · OI surge`."""
+    return f"{name_of(view)} · {clean(view.title, 100)}"
+
+
+def mark_of(view: AlertView) -> str:
+    return MARKS.get(view.severity, MARKS["warning"])
+
+
+def value_text(view: AlertView, x: float | None, *, digits: int | None = None) -> str:
+    """A measured value in its own unit."""
+    if view.value_is_ratio:
+        return numbers.percent(x, digits=digits)
+    if any(series in view.value_text for series in ("price", "index")) and "(" not in view.value_text:
+        return numbers.price(x)
+    return numbers.amount(x)
+
+
+def value_name(view: AlertView) -> str:
+    """What the value is called in a sentence: `OI`, `Price`, or its expression."""
+    if view.value_text.startswith("pct(oi,"):
+        return "OI"
+    if view.value_text.startswith("pct(price,"):
+        return "Price"
+    return clean(view.value_text, 200)
+
+
+def is_event(view: AlertView) -> bool:
+    """Fired and ended in one step, such as a crossing."""
+    return view.at_ms == view.fired_ms
+
+
+def compose(rows: Sequence[OutboxRow], *, fire: AlertView | None, edit: bool) -> Card:
+    """The card of one message. `fire` is what the firing said, where known; `edit` replaces that firing's message."""
+    view = rows[-1].view
+    kind = rows[-1].kind
+    if kind in ENDINGS:
+        if fire is None and rows[0].kind is TellKind.FIRE:
+            fire = rows[0].view
+        if fire is not None and kind is TellKind.END and is_event(view):
+            return fire_card(fire)
+        return ending_card(view, fire=fire, edit=edit)
+    if kind in {TellKind.ESCALATE, TellKind.REPEAT}:
+        return update_card(view, escalates=kind is TellKind.ESCALATE)
+    return fire_card(view)
+
+
+def fire_card(view: AlertView) -> Card:
+    """The full story of a firing."""
+    return Card(
+        head=line(f"{mark_of(view)} ", Span(title_of(view), "bold"), f"  {numbers.clock_time(view.fired_ms)}"),
+        body=_body(view),
+        table=member_table(view),
+        details=(*_details(view), rule_line(view)),
+        footer=_footer(view),
+    )
+
+
+def update_card(view: AlertView, *, escalates: bool) -> Card:
+    """`🟠 BTCUSDT OI now +9.2% (was +6.1%)`, or that it still fires."""
+    now = value_text(view, view.value, digits=1)
+    before = view.value_before
+    was = f" (was {value_text(view, before, digits=1)})" if before is not None else ""
+    what = value_name(view)
+    if escalates:
+        head = line(f"{mark_of(view)} {name_of(view)} {what} now ", Span(now, "bold"), was)
+    else:
+        after = numbers.duration(view.at_ms - view.fired_ms)
+        head = line(f"{mark_of(view)} {title_of(view)}: still, after {after}: {what} ", Span(now, "bold"), was)
+    return Card(head=head, body=move_lines(view), footer=_footer(view))
+
+
+def ending_text(view: AlertView) -> str:
+    """`ended after 22m · peak +9.2%`, `closed after 22m: the rule was removed`."""
+    word = "closed" if view.kind == TellKind.CLOSE else "ended"
+    return f"{word} after {numbers.duration(view.at_ms - view.fired_ms)}{_reason_and_peak(view)}"
+
+
+def _reason_and_peak(view: AlertView) -> str:
+    reason = clean(view.reason, 300) if view.kind == TellKind.CLOSE else ""
+    peak = f" · peak {value_text(view, view.peak, digits=1)}" if view.peak is not None and view.value_text else ""
+    return (f": {reason}" if reason else "") + peak
+
+
+def ending_card(view: AlertView, *, fire: AlertView | None, edit: bool) -> Card:
+    """An end above what the firing said. As a message of its own it names the coin and both times."""
+    mark = CLOSED if view.kind == TellKind.CLOSE else ENDED
+    if edit:
+        head = line(f"{mark} ", Span(ending_text(view), "bold"))
+    else:
+        word = "closed" if view.kind == TellKind.CLOSE else "ended"
+        fired = numbers.clock_time(view.fired_ms).removesuffix(" UTC")
+        times = f"  fired {fired}, {word} {numbers.clock_time(view.at_ms)}"
+        head = line(f"{mark} ", Span(title_of(view), "bold"), times, _reason_and_peak(view))
+    if fire is None:
+        return Card(head=head, details=(rule_line(view),), footer=_footer(view))
+    told = fire_card(fire)
+    body = (told.head, *told.body) if edit else told.body
+    return Card(head=head, body=body, table=told.table, details=told.details, footer=told.footer)
+
+
+def _body(view: AlertView) -> tuple[Line, ...]:
+    lines: list[Line] = []
+    if view.symbol == MARKET:
+        if view.n_true is not None and view.n_members is not None:
+            lines.append(line(Span(f"{view.n_true} of {view.n_members} coins", "bold")))
+        elif view.value is not None:
+            lines.append(measured_line(view))
+        return tuple(lines)
+    shown = [move.change for move in (view.oi, view.price) if move is not None]
+    if view.value is not None and view.value_text and not (view.value_is_ratio and view.value in shown):
+        lines.append(measured_line(view))
+    lines += move_lines(view)
+    reading = numbers.reading(view.price.change if view.price else None, view.oi.change if view.oi else None)
+    if reading:
+        lines += [(), line(f"📖 {reading}")]
+    return tuple(lines)
+
+
+def measured_line(view: AlertView) -> Line:
+    return line(f"{value_name(view)} = ", Span(value_text(view, view.value), "bold"))
+
+
+def move_lines(view: AlertView) -> tuple[Line, ...]:
+    """Open interest and price, each with its window, from and to, and its age when old."""
+    found = []
+    if view.oi is not None and view.oi.change is not None:
+        base = clean(view.base, 40)
+        path = _path(numbers.amount(view.oi.then), numbers.amount(view.oi.now), base)
+        dollars = f"  ({numbers.usd(view.oi_usd)})" if view.oi_usd is not None else ""
+        found.append(line("OI ", *_change(view.oi), path, dollars, _age(view.oi_age_ms)))
+    if view.price is not None and view.price.change is not None:
+        path = _path(numbers.price(view.price.then), numbers.price(view.price.now), "")
+        found.append(line("Price ", *_change(view.price), path, _age(view.price_age_ms)))
+    return tuple(found)
+
+
+def _change(move: Move) -> tuple[Span, Span]:
+    style: Style = "up" if (move.change or 0) > 0 else "down"
+    return Span(numbers.percent(move.change, digits=2), style), Span(f" in {numbers.window(move.window_ms)}")
+
+
+def _path(then: str, now: str, unit: str) -> str:
+    return f"   {then} → {now}" + (f" {unit}" if unit else "")
+
+
+def _age(age_ms: int | None) -> str:
+    return f" · {numbers.duration(age_ms)} old" if age_ms is not None and age_ms > OLD_MS else ""
+
+
+def funding_text(view: AlertView) -> str:
+    """`+0.0081% / 8h · next in 1h 29m`; empty when unknown."""
+    if view.funding is None:
+        return ""
+    per = f" / {numbers.amount(view.funding_interval_h)}h" if view.funding_interval_h else ""
+    left_ms = (view.next_funding_ms or 0) - view.at_ms
+    following = f" · next in {numbers.duration(left_ms)}" if left_ms > 0 else ""
+    return f"{numbers.percent(view.funding, digits=4)}{per}{following}"
+
+
+def _details(view: AlertView) -> tuple[Line, ...]:
+    found = []
+    if funding := funding_text(view):
+        found.append(line(f"Funding {funding}"))
+    if view.volume_24h is not None:
+        found.append(line(f"Volume 24h {numbers.usd(view.volume_24h)}"))
+    return tuple(found)
+
+
+def rule_line(view: AlertView) -> Line:
+    condition = clean(view.condition, 600)
+    rule = Span(clean(view.rule_id, 80), "code")
+    return line("Rule ", rule, " · ", Span(condition, "code")) if condition else line("Rule ", rule)
+
+
+def _footer(view: AlertView) -> Line:
+    return line(Span(f"#{clean(view.short_id, 16)}", "code"), Span(f" · {_ADVICE}", "dim"))
+
+
+def member_table(view: AlertView) -> tuple[str, ...]:
+    """The members that matter most, one row each; empty when there are none."""
+    if not view.members:
+        return ()
+    shown = view.members[:_MAX_TABLE_ROWS]
+    known = any(m.oi_change is not None or m.price_change is not None for m in shown)
+    window = f" {numbers.window(view.window_ms)}" if view.window_ms else ""
+    rows = [["", f"OI{window}", f"price{window}"] if known else ["", "value"]]
+    rows += [_member_row(view, member, changes=known) for member in shown]
+    lines = table(rows)
+    more = (view.n_true or len(view.members)) - len(shown)
+    return (*lines, f"and {more} more") if more > 0 else lines
+
+
+def _member_row(view: AlertView, member: Member, *, changes: bool) -> list[str]:
+    name = clean(member.symbol, 24)
+    if not changes:
+        return [name, value_text(view, member.value)]
+    return [name, numbers.percent(member.oi_change, digits=2), numbers.percent(member.price_change, digits=2)]

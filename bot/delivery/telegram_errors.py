@@ -1,0 +1,130 @@
+"""What an error of the Bot API means for a message, by (class, beginning of the description). Pure.
+
+`BadRequest` and `TimedOut` are subclasses of `NetworkError`, so the order of the questions matters. No answer carries
+the library's text: that of `InvalidToken` holds the token.
+"""
+
+from datetime import timedelta
+from typing import Final
+
+from telegram.error import (
+    BadRequest,
+    ChatMigrated,
+    Conflict,
+    EndPointNotFound,
+    Forbidden,
+    InvalidToken,
+    NetworkError,
+    RetryAfter,
+    TelegramError,
+    TimedOut,
+)
+
+from bot.delivery.destination import Answer, TargetGone, Unlayable
+from bot.delivery.text import clean
+from bot.model.outbox import Delivered, Rejected, RetryLater
+
+MIN_PAUSE_S: Final = 1.0
+MAX_PAUSE_S: Final = 3_600.0
+DEFAULT_PAUSE_S: Final = 5.0
+AMBIGUOUS_PAUSE_S: Final = 10.0
+"""Longer, so that a message that did arrive has been seen before its twin comes."""
+
+_UNCHANGED: Final = "message is not modified"
+_TARGET_GONE: Final = (
+    "message to edit not found",
+    "message can't be edited",
+    "message to be replied not found",
+    "message to reply not found",
+    "replied message not found",
+    "message_id_invalid",
+)
+_CHAT_GONE: Final = (
+    "chat not found",
+    "private chat not found",
+    "peer_id_invalid",
+    "user not found",
+    "chat_id is empty",
+    "group chat was upgraded",
+    "group chat was deactivated",
+    "chat_write_forbidden",
+    "chat_restricted",
+    "chat_admin_required",
+    "chat_send_plain_forbidden",
+    "user_is_blocked",
+    "input_user_deactivated",
+    "have no rights to send",
+    "not enough rights to send",
+    "need administrator rights",
+    "topic_closed",
+    "topic_deleted",
+    "message thread not found",
+)
+_NOT_SENT: Final = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "ProxyError"})
+"""Exceptions of the HTTP library after which surely nothing has left."""
+
+
+def _cause(error: TelegramError) -> str:
+    return type(error.__cause__).__name__ if error.__cause__ is not None else ""
+
+
+def clamp_pause_s(seconds: float | timedelta) -> float:
+    value = seconds.total_seconds() if isinstance(seconds, timedelta) else float(seconds)
+    return min(max(value, MIN_PAUSE_S), MAX_PAUSE_S)
+
+
+def answer_of(error: TelegramError, *, target: str | None = None) -> Answer:
+    """What to do about it. `ChatMigrated` is the caller's: only it knows where it sends."""
+    match error:
+        case RetryAfter():
+            return RetryLater(clamp_pause_s(error.retry_after), "Telegram asks for a pause")
+        case ChatMigrated():
+            return RetryLater(MIN_PAUSE_S, "the group became a supergroup")
+        case InvalidToken() | EndPointNotFound():
+            return Rejected("Telegram refuses the bot token (or the address is wrong)", destination_dead=True)
+        case Forbidden():
+            return Rejected(f"Telegram: {_words(error)}", destination_dead=True)
+        case Conflict():
+            return RetryLater(60.0, "Telegram reports a conflict")
+        case BadRequest():
+            return _bad_request(error, target)
+        case TimedOut():
+            if _cause(error) in _NOT_SENT:
+                return RetryLater(DEFAULT_PAUSE_S, "Telegram cannot be reached")
+            return RetryLater(AMBIGUOUS_PAUSE_S, "Telegram did not answer in time", ambiguous=True)
+        case NetworkError():
+            return _network(error)
+        case _:
+            return RetryLater(AMBIGUOUS_PAUSE_S, "Telegram's answer could not be read", ambiguous=True)
+
+
+def _words(error: TelegramError) -> str:
+    """The server's description, short and on one line. Only for classes whose text never holds the token."""
+    return clean(error.message, 120)
+
+
+def _bad_request(error: BadRequest, target: str | None) -> Answer:
+    text = error.message.lower()
+    if text.startswith(_UNCHANGED):
+        return Delivered(target)
+    if text.startswith(_TARGET_GONE):
+        return TargetGone(_words(error))
+    if text.startswith(_CHAT_GONE):
+        return Rejected(f"Telegram: {_words(error)}", destination_dead=True)
+    return Unlayable(f"Telegram: {_words(error)}")
+
+
+def _network(error: NetworkError) -> Answer:
+    cause = _cause(error)
+    if cause in _NOT_SENT:
+        return RetryLater(DEFAULT_PAUSE_S, "Telegram cannot be reached")
+    text = error.message.lower()
+    if text.startswith("too many requests"):
+        return RetryLater(60.0, "Telegram asks for a pause")
+    if text.startswith("request entity too large"):
+        return Unlayable("Telegram: the message is too large")
+    if text.startswith("internal server error") and not cause:
+        return RetryLater(DEFAULT_PAUSE_S, "Telegram has an internal error")
+    return RetryLater(
+        AMBIGUOUS_PAUSE_S, f"the connection to Telegram broke{f' ({cause})' if cause else ''}", ambiguous=True
+    )

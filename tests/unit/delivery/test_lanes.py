@@ -1,0 +1,334 @@
+"""A lane tells everything once, in order, and stops for nobody but its own destination."""
+
+import asyncio
+import contextlib
+import itertools
+
+import pytest
+
+from bot.clock import ManualClock
+from bot.delivery.destination import TargetGone, Unlayable
+from bot.delivery.lanes import Lanes
+from bot.errors import StorageError
+from bot.model.outbox import Delivered, Rejected, RetryLater
+from bot.model.ports import Commit
+from bot.storage.memory import MemoryAlertStore, MemoryOutbox
+
+
+class Room:
+    """Lanes over a memory outbox, and a clock that stands at the alert's firing."""
+
+    def __init__(self, make, scripted, names=("main",)):
+        self.clock = ManualClock(wall_ms=make.FIRED_MS)
+        self.outbox = MemoryOutbox()
+        self.store = MemoryAlertStore(self.outbox)
+        self.destinations = {name: scripted(name) for name in names}
+        self.lanes = Lanes(outbox=self.outbox, destinations=list(self.destinations.values()), clock=self.clock)
+
+    @property
+    def main(self):
+        return self.destinations["main"]
+
+    async def commit(self, *rows):
+        await self.store.commit(Commit((), (), rows))
+        self.lanes.notify()
+        await self.clock.advance(0)
+
+    @contextlib.asynccontextmanager
+    async def running(self):
+        task = asyncio.create_task(self.lanes.run())
+        try:
+            await self.clock.advance(0)
+            yield self
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+@pytest.fixture
+async def room(make, scripted):
+    async with Room(make, scripted).running() as found:
+        yield found
+
+
+async def test_a_firing_is_a_new_message(room, make):
+    await room.commit(make.row())
+    assert room.main.told == [("fire", "new", None)]
+    assert (await room.outbox.counts())["delivered"] == 1
+
+
+async def test_updates_reply_to_the_firing_and_the_end_edits_it(room, make):
+    fire = make.row()
+    await room.commit(fire)
+    await room.commit(make.row("escalate", n=1, after_s=60))
+    await room.commit(make.row("repeat", n=2, after_s=120))
+    await room.commit(make.row("end", after_s=180))
+    assert room.main.told == [
+        ("fire", "new", None),
+        ("escalate", "reply", "101"),
+        ("repeat", "reply", "101"),
+        ("end", "edit", "101"),
+    ]
+    assert room.main.orders[-1].fire == fire.view, "the end shows again what the firing said"
+
+
+async def test_a_firing_whose_end_already_waits_is_one_message(room, make):
+    await room.commit(make.row(), make.row("escalate", n=1, after_s=5), make.row("end", after_s=9))
+    assert room.main.told == [("end", "new", None)]
+    assert len(room.main.orders[0].rows) == 3
+    assert (await room.outbox.counts())["delivered"] == 3
+
+
+async def test_of_several_waiting_updates_only_the_newest_is_sent(room, make):
+    await room.commit(make.row())
+    await room.commit(make.row("escalate", n=1, after_s=5), make.row("escalate", n=2, after_s=6))
+    assert room.main.told == [("fire", "new", None), ("escalate", "reply", "101")]
+    assert (await room.outbox.counts())["delivered"] == 3
+
+
+async def test_an_end_waits_for_its_firing_that_is_being_retried(room, make):
+    room.main.script = [RetryLater(5.0, "busy")]
+    await room.commit(make.row())
+    await room.commit(make.row("end", after_s=2))
+    assert room.main.told == [("fire", "new", None)]
+    await room.clock.advance(4.9)
+    assert len(room.main.told) == 1
+    await room.clock.advance(0.2)
+    assert room.main.told[1:] == [("end", "new", None)], "one message that tells both"
+
+
+async def test_an_end_whose_firing_was_refused_is_a_message_of_its_own(room, make):
+    room.main.script = [Rejected("text refused")]
+    fire = make.row()
+    await room.commit(fire)
+    await room.commit(make.row("end", after_s=2))
+    assert room.main.told == [("fire", "new", None), ("end", "new", None)]
+    assert room.main.orders[1].fire == fire.view
+    [buried] = await room.outbox.buried()
+    assert (buried.row, buried.reason) == (fire, "text refused")
+
+
+async def test_a_destination_without_message_ids_gets_new_messages(room, make):
+    room.main.script = [Delivered(None), Delivered(None)]
+    await room.commit(make.row())
+    await room.commit(make.row("end", after_s=2))
+    assert room.main.told[1] == ("end", "new", None)
+
+
+async def test_failures_back_off_and_success_starts_over(room, make):
+    room.main.script = [RetryLater(0, "down")] * 4
+    await room.commit(make.row())
+    times = [room.clock.monotonic_ms()]
+    while len(room.main.orders) < 5:
+        await room.clock.advance(0.5)
+        if len(room.main.orders) > len(times):
+            times.append(room.clock.monotonic_ms())
+    gaps = [round((b - a) / 1000) for a, b in itertools.pairwise(times)]
+    assert gaps == [2, 4, 8, 16]
+    assert len({o.rows[0].view.short_id for o in room.main.orders}) == 1, "every attempt shows the same id"
+    assert room.lanes.status()[0].delivered == 1
+
+
+async def test_the_pause_that_was_asked_for_holds_the_whole_lane(room, make):
+    room.main.script = [RetryLater(30.0, "429")]
+    await room.commit(make.row())
+    await room.commit(make.row(symbol="ETHUSDT"))
+    await room.clock.advance(29.9)
+    assert len(room.main.orders) == 1
+    await room.clock.advance(0.2)
+    assert len(room.main.orders) == 3
+
+
+async def test_one_poisoned_message_does_not_stop_the_others(room, make):
+    """Its own backoff grows while the lane goes on."""
+    others = [make.row(symbol=f"C{n}USDT") for n in range(20)]
+
+    async def send(order, real=room.main.send):
+        if order.rows[0].view.symbol == "BTCUSDT":
+            room.main.orders.append(order)
+            return RetryLater(0, "500")
+        return await real(order)
+
+    room.main.send = send
+    await room.commit(make.row(), *others)
+    await room.clock.advance(30)
+    assert (await room.outbox.counts()) == {"waiting": 1, "sending": 0, "delivered": 20, "buried": 0}
+
+
+async def test_ambiguous_outcomes_are_counted_and_tried_again(room, make):
+    room.main.script = [RetryLater(1.0, "no answer", ambiguous=True)]
+    await room.commit(make.row())
+    await room.clock.advance(2)
+    [status] = room.lanes.status()
+    assert (status.ambiguous, status.retried, status.delivered) == (1, 1, 1)
+
+
+async def test_a_dead_destination_keeps_its_rows_and_is_revived(room, make):
+    room.main.script = [Rejected("blocked", destination_dead=True)]
+    await room.commit(make.row())
+    await room.commit(make.row(symbol="ETHUSDT"))
+    await room.clock.advance(3600)
+    assert len(room.main.orders) == 1, "nothing more is sent to it"
+    assert room.lanes.status()[0].dead_reason == "blocked"
+    assert (await room.outbox.counts())["waiting"] == 2
+    room.lanes.revive("main")
+    await room.clock.advance(1)
+    assert (await room.outbox.counts())["delivered"] == 2
+    assert room.lanes.status()[0].dead_reason is None
+
+
+async def test_rows_older_than_a_day_are_buried_not_sent(room, make):
+    room.main.script = [Rejected("blocked", destination_dead=True)]
+    await room.commit(make.row())
+    await room.clock.advance(25 * 3600)
+    room.lanes.revive("main")
+    await room.clock.advance(1)
+    assert len(room.main.orders) == 1
+    [buried] = await room.outbox.buried()
+    assert buried.reason == "older than 24 hours"
+
+
+async def test_a_missing_target_falls_back_to_a_new_message(room, make):
+    await room.commit(make.row())
+    room.main.script = [TargetGone("deleted")]
+    await room.commit(make.row("end", after_s=60))
+    assert room.main.told[1:] == [("end", "edit", "101"), ("end", "new", None)]
+
+
+async def test_refused_markup_is_sent_once_as_plain_text_then_buried(room, make):
+    room.main.script = [Unlayable("bad html"), Unlayable("bad text too")]
+    await room.commit(make.row())
+    await room.clock.advance(60)
+    assert [o.plain for o in room.main.orders] == [False, True]
+    assert (await room.outbox.counts())["buried"] == 1
+    room.main.script = [Unlayable("bad html")]
+    await room.commit(make.row(symbol="ETHUSDT"))
+    assert [o.plain for o in room.main.orders[2:]] == [False, True]
+    assert (await room.outbox.counts())["delivered"] == 1
+
+
+async def test_an_attempt_that_raises_is_tried_again(room, make):
+    room.main.script = [RuntimeError("bug")]
+    await room.commit(make.row())
+    await room.clock.advance(10)
+    assert (await room.outbox.counts())["delivered"] == 1
+
+
+async def test_an_attempt_that_hangs_is_given_up_as_ambiguous(room, make):
+    room.main.hang.clear()
+    await room.commit(make.row())
+    await room.clock.advance(61)
+    assert room.lanes.status()[0].ambiguous == 1
+    room.main.hang.set()
+    await room.clock.advance(60)
+    assert (await room.outbox.counts())["delivered"] == 1
+
+
+async def test_a_hanging_destination_delays_no_other(make, scripted):
+    async with Room(make, scripted, ("main", "side")).running() as room:
+        room.main.hang.clear()
+        await room.commit(make.row(), make.row(destination="side"))
+        assert room.destinations["side"].told == [("fire", "new", None)]
+
+
+async def test_the_own_limit_is_waited_for_before_a_row_is_claimed(room, make):
+    room.main.wait_s = 5.0
+    await room.commit(make.row())
+    assert room.main.orders == []
+    assert (await room.outbox.counts())["waiting"] == 1
+    await room.commit(make.row("end", after_s=1))
+    room.main.wait_s = 0.0
+    await room.clock.advance(5)
+    assert room.main.told == [("end", "new", None)], "what was claimed late is told as it is by then"
+
+
+async def test_critical_alerts_go_first(room, make):
+    room.main.wait_s = 1.0
+    await room.commit(make.row(), make.row(symbol="ETHUSDT", severity="critical"))
+    room.main.wait_s = 0.0
+    await room.clock.advance(1)
+    assert [o.rows[0].view.symbol for o in room.main.orders] == ["ETHUSDT", "BTCUSDT"]
+
+
+async def test_what_was_under_way_at_a_kill_is_sent_again_after_the_start(make, scripted):
+    room = Room(make, scripted)
+    async with room.running():
+        room.main.hang.clear()
+        await room.commit(make.row())
+    assert (await room.outbox.counts())["sending"] == 1
+    room.main.hang.set()
+    async with room.running():
+        await room.clock.advance(1)
+    assert (await room.outbox.counts())["delivered"] == 1
+    assert len(room.main.orders) == 2
+
+
+async def test_with_a_full_disk_it_sends_once_and_notes_it_later(room, make):
+    full = True
+    real = {name: getattr(room.outbox, name) for name in ("begin", "settle")}
+
+    def guard(name):
+        async def act(*args, **kwargs):
+            if full:
+                raise StorageError("disk full")
+            return await real[name](*args, **kwargs)
+
+        return act
+
+    for name in real:
+        setattr(room.outbox, name, guard(name))
+    await room.commit(make.row(), make.row(symbol="ETHUSDT"))
+    await room.clock.advance(60)
+    assert [o.rows[0].view.symbol for o in room.main.orders] == ["BTCUSDT", "ETHUSDT"]
+    full = False
+    await room.clock.advance(10)
+    assert len(room.main.orders) == 2
+    assert (await room.outbox.counts())["delivered"] == 2
+
+
+async def test_an_outbox_that_cannot_be_read_is_asked_again(room, make):
+    real, fails = room.outbox.waiting, [StorageError("locked")]
+
+    async def waiting(*args, **kwargs):
+        if fails:
+            raise fails.pop()
+        return await real(*args, **kwargs)
+
+    room.outbox.waiting = waiting
+    await room.commit(make.row())
+    await room.clock.advance(6)
+    assert (await room.outbox.counts())["delivered"] == 1
+
+
+async def test_drain_waits_for_what_may_go_now_and_then_begins_nothing_more(room, make):
+    room.main.hang.clear()
+    await room.commit(make.row())
+    drain = asyncio.create_task(room.lanes.drain(5.0))
+    await room.clock.advance(1)
+    assert not drain.done()
+    room.main.hang.set()
+    await room.clock.advance(0)
+    assert await drain is True
+    await room.commit(make.row(symbol="ETHUSDT"))
+    await room.clock.advance(60)
+    assert len(room.main.orders) == 1
+
+
+async def test_drain_gives_up_in_time_and_does_not_wait_for_pauses(room, make):
+    room.main.script = [RetryLater(3000.0, "429")]
+    await room.commit(make.row())
+    assert await room.lanes.drain(5.0) is True, "a long pause is not waited for"
+
+
+@pytest.mark.promise("P13")
+async def test_drain_gives_up_on_a_hung_attempt(room, make):
+    room.main.hang.clear()
+    await room.commit(make.row())
+    drain = asyncio.create_task(room.lanes.drain(5.0))
+    await room.clock.advance(5.1)
+    assert await drain is False
+
+
+async def test_draining_lanes_that_never_ran_returns_at_once(make, scripted):
+    assert await Room(make, scripted).lanes.drain(5.0) is True
