@@ -110,7 +110,7 @@ def premium_index(market: Market, rows: list[int], now_ms: int) -> list[Row]:
 
 def _premium(market: Market, row: int, prices: F64, index: F64, funding: F64, now_ms: int) -> Row:
     spec = market.specs[row]
-    dated = spec.contract not in {"PERPETUAL", "TRADIFI_PERPETUAL"}
+    dated = not spec.is_perpetual
     settling = status_of(market, row) != "TRADING"
     return {
         "symbol": spec.symbol,

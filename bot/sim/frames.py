@@ -27,21 +27,33 @@ def is_streamed(market: Market, row: int, now_ms: int) -> bool:
 
 @functools.lru_cache(maxsize=4096)
 def _mark_template(spec: Spec) -> str:
-    # Filled with: event time, mark price twice, settle price, index price, funding text, next funding.
     symbol = quoted(spec.symbol).replace("%", "%%")
+    rate = "%.8f" if spec.is_perpetual else "%.0s"  # the latter takes its value and writes nothing
     return (
         f'{{"e":"markPriceUpdate","E":%d,"s":{symbol},"p":"%.8f","ap":"%.8f","P":"%.8f","i":"%.8f",'
-        f'"r":"%s","T":%d,"st":1}}'
+        f'"r":"{rate}","T":%d,"st":1}}'
     )
 
 
-def mark_row(market: Market, row: int, price: float, beside: float, rate: float, now_ms: int) -> str:
-    """Return one `markPriceUpdate` of a contract with that mark price, index price and funding rate."""
-    spec = market.specs[row]
-    dated = spec.contract not in {"PERPETUAL", "TRADIFI_PERPETUAL"}
-    text = "" if dated else f"{0.0 if row in market.status else rate:.8f}"
-    next_ms = 0 if dated else answers.next_funding_ms(spec, now_ms)
-    return _mark_template(spec) % (now_ms, price, price, beside * 1.0002, beside, text, next_ms)
+@functools.lru_cache(maxsize=16)
+def _mark_array_template(specs: tuple[Spec, ...]) -> str:
+    return ",".join(map(_mark_template, specs))
+
+
+def mark_values(market: Market, now_ms: int) -> F64:
+    """Return what fills the templates, one row per contract: time, price twice, settle price, index, rate, next time."""
+    prices = market.prices(now_ms)
+    index, funding = market.index_prices(prices, now_ms), market.funding(now_ms)
+    funding[list(market.status)] = 0.0
+    every_ms = market.funding_every_ms
+    next_ms = np.where(every_ms > 0, (now_ms // np.maximum(every_ms, 1) + 1) * every_ms, 0)
+    times = np.full(prices.size, float(now_ms))
+    return np.column_stack((times, prices, prices, index * 1.0002, index, funding, next_ms))
+
+
+def mark_row(market: Market, row: int, values: F64) -> str:
+    """Return one `markPriceUpdate`."""
+    return _mark_template(market.specs[row]) % tuple(values[row].tolist())
 
 
 def coin_margined_rows(market: Market, prices: F64, now_ms: int) -> list[str]:
@@ -60,18 +72,18 @@ def coin_margined_rows(market: Market, prices: F64, now_ms: int) -> list[str]:
 
 def mark_arrays(market: Market, now_ms: int) -> list[str]:
     """Return the messages of one tick of `!markPrice@arr`: crypto first, everything else second."""
-    prices = market.prices(now_ms)
-    columns = zip(
-        prices.tolist(), market.index_prices(prices, now_ms).tolist(), market.funding(now_ms).tolist(), strict=True
-    )
-    first: list[str] = []
-    second: list[str] = []
-    for row, (spec, (price, beside, rate)) in enumerate(zip(market.specs, columns, strict=True)):
+    values = mark_values(market, now_ms)
+    first: list[int] = []
+    second: list[int] = []
+    for row, spec in enumerate(market.specs):
         if is_streamed(market, row, now_ms):
-            text = mark_row(market, row, price, beside, rate, now_ms)
-            (first if spec.contract == "PERPETUAL" else second).append(text)
-    second += coin_margined_rows(market, prices, now_ms)
-    return [f"[{','.join(part)}]" for part in (first, second) if part]
+            (first if spec.contract == "PERPETUAL" else second).append(row)
+    texts = [
+        _mark_array_template(tuple(market.specs[row] for row in rows)) % tuple(values[rows].ravel().tolist())
+        for rows in (first, second)
+    ]
+    texts[1] = ",".join([texts[1], *coin_margined_rows(market, values[:, 1], now_ms)])
+    return [f"[{text}]" for text in texts]
 
 
 @functools.lru_cache(maxsize=4096)

@@ -101,6 +101,7 @@ class Market:
         self.price_keys = np.array([s.price_key for s in specs], dtype=np.uint64)
         self.sigma = np.array([np.hypot(s.sigma, s.beta * 0.00055) for s in specs])
         self.funding_sigma = np.array([s.funding_sigma for s in specs])
+        self.funding_every_ms = np.array([s.funding_h * 3_600_000 if s.is_perpetual else 0 for s in specs])
         self.onboard_ms = np.array([s.onboard_ms for s in specs], dtype=np.int64)
         self._frames.clear()
         self._ranges = self._opened = self._tail = None

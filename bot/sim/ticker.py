@@ -67,13 +67,11 @@ class Ticker:
         if not single:
             return
         self._market.fix_anchor(now_ms)
-        prices = self._market.prices(now_ms)
-        index, funding = self._market.index_prices(prices, now_ms), self._market.funding(now_ms)
+        values = frames.mark_values(self._market, now_ms)
         for name in single:
             row = self._row(name, now_ms)
             if row is not None:
-                values = float(prices[row]), float(index[row]), float(funding[row])
-                self._hub.broadcast(name, frames.mark_row(self._market, row, *values, now_ms))
+                self._hub.broadcast(name, frames.mark_row(self._market, row, values))
 
     def _ticker_streams(self, wanted: set[str], now_ms: int) -> None:
         single = [n for n in wanted if n.endswith(("@miniTicker", "@ticker")) and now_ms // 1000 % 2 == 0]

@@ -61,6 +61,10 @@ class Spec:
         return self.contract == "PERPETUAL" and self.underlying == "COIN"
 
     @property
+    def is_perpetual(self) -> bool:
+        return self.contract in {"PERPETUAL", "TRADIFI_PERPETUAL"}
+
+    @property
     def decimals(self) -> int:
         """Decimals of its prices."""
         return _decimals(self.tick)
