@@ -2,17 +2,29 @@
 
 Variables start with `OIBOT_`, sections are separated by two underscores: `OIBOT_TELEGRAM__TOKEN`. A secret may also
 be a file: `OIBOT_TELEGRAM__TOKEN_FILE=/run/secrets/token`, or a file named `telegram__token` in the folder that
-`OIBOT_SECRETS_DIR` names (systemd credentials, Docker secrets).
+`OIBOT_SECRETS_DIR` names (systemd credentials, Docker secrets). The environment wins over `.env`, `.env` over that
+folder, the folder over the defaults. An empty value counts as left out. No error message shows a value.
 """
 
 import os
+import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_core import ErrorDetails
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
+from bot import log
 from bot.errors import ConfigError
+
+PREFIX: Final = "OIBOT_"
 
 
 class Section(BaseModel, frozen=True, extra="forbid"):
@@ -36,12 +48,21 @@ class BinanceSection(Section, frozen=True):
 
 def _secret_from_file(values: Any, name: str) -> Any:
     if isinstance(values, dict) and values.get(f"{name}_file"):
-        path = Path(values[f"{name}_file"])
-        try:
-            values = {**values, name: path.read_text(encoding="utf-8").strip()}
-        except OSError as error:
-            raise ValueError(f"{name}_file: cannot read {path}: {error.strerror}") from error
+        values = {**values, name: _secret(Path(values[f"{name}_file"]))}
     return values
+
+
+def _secret(path: Path) -> str:
+    """The content of a secret file. Raises `ValueError` with a reason; someone may have put the secret for the path."""
+    try:
+        secret = path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ValueError(f"cannot read {log.redact(str(path))}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"cannot read {log.redact(str(path))}: it is not UTF-8 text") from None
+    if not secret:
+        raise ValueError(f"{log.redact(str(path))} is empty")
+    return secret
 
 
 class TelegramSection(Section, frozen=True):
@@ -105,10 +126,12 @@ class Settings(BaseSettings):
     """All settings of one process."""
 
     model_config = SettingsConfigDict(
-        env_prefix="OIBOT_",
+        env_prefix=PREFIX,
         env_nested_delimiter="__",
         env_file=".env",
         env_file_encoding="utf-8",
+        # Compose files and templates pass on variables that are not set as empty ones.
+        env_ignore_empty=True,
         # A typo in `.env` should be told, see `load`; other programs' variables in the environment are not ours.
         extra="forbid",
         frozen=True,
@@ -123,30 +146,78 @@ class Settings(BaseSettings):
     clock: ClockSection = ClockSection()
     record: RecordSection = RecordSection()
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003, wants one file per section, in JSON
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Strongest first."""
+        secrets = InitSettingsSource(settings_cls, init_kwargs=_from_secrets_dir())
+        return init_settings, env_settings, dotenv_settings, secrets
+
 
 def load(**overrides: Any) -> Settings:
-    """Read all sources; raise `ConfigError` that names each wrong variable."""
-    secrets_dir = os.environ.get("OIBOT_SECRETS_DIR")
-    extra: dict[str, Any] = {}
-    if secrets_dir:
-        if not Path(secrets_dir).is_dir():
-            raise ConfigError(f"OIBOT_SECRETS_DIR: no folder {secrets_dir}; create it or unset the variable")
-        extra = _from_secrets_dir(Path(secrets_dir))
+    """Read all sources; raise `ConfigError` that names each wrong variable, never its value."""
     try:
-        return Settings(**{**extra, **overrides})
+        return Settings(**overrides)
     except ValidationError as error:
-        lines = [
-            f"OIBOT_{'__'.join(str(p) for p in e['loc']).upper()}: {e['msg']}"  # the value may be a secret: not shown
-            for e in error.errors()
-        ]
+        lines = [_line(e) for e in error.errors()]
         raise ConfigError("settings:\n  " + "\n  ".join(lines)) from None
+    except SettingsError as error:
+        section = re.search(r'field "(\w+)"', str(error))
+        name = f"{PREFIX}{section[1].upper()}__…" if section else PREFIX
+        raise ConfigError(f"settings:\n  {name}: expected JSON where a list stands, such as [1, 2]") from None
 
 
-def _from_secrets_dir(folder: Path) -> dict[str, Any]:
-    """Map `telegram__token` and the like to nested values; they are the weakest source but one: the defaults."""
+def _line(error: ErrorDetails) -> str:
+    name = "__".join(str(part) for part in error["loc"]).upper()
+    if error["type"] != "extra_forbidden":
+        return f"{PREFIX}{name}: {error['msg'].removeprefix('Value error, ')}"
+    # An unknown name at the top comes from `.env`, as it stands there.
+    return f"{name if len(error['loc']) == 1 else PREFIX + name}: no such setting; .env.example lists them all"
+
+
+def _from_secrets_dir() -> dict[str, Any]:
+    """Map files named `telegram__token` and the like to nested values."""
+    variable = f"{PREFIX}SECRETS_DIR"
+    if not os.environ.get(variable):
+        return {}
+    folder = Path(os.environ[variable])
+    if not folder.is_dir():
+        raise ConfigError(f"{variable}: no folder {folder}; create it or unset the variable")
     found: dict[str, Any] = {}
     for path in sorted(folder.iterdir()):
-        section, _, name = path.name.lower().removeprefix("oibot_").partition("__")
-        if name and path.is_file() and not os.environ.get(f"OIBOT_{section}__{name}".upper()):
-            found.setdefault(section, {})[name] = path.read_text(encoding="utf-8").strip()
+        section, _, name = path.name.lower().removeprefix(PREFIX.lower()).partition("__")
+        if not name or not path.is_file():
+            continue
+        if section not in Settings.model_fields:
+            raise ConfigError(f"{variable}: {path.name}: no such setting; .env.example lists them all")
+        try:
+            found.setdefault(section, {})[name] = _secret(path)
+        except ValueError as error:
+            raise ConfigError(f"{variable}: {error}") from None
     return found
+
+
+def shipped_rules() -> Path:
+    """The rules that come with the bot: beside the package in a checkout, inside it when installed."""
+    beside = Path(__file__).parent.parent / "rules"
+    return beside if (beside / "default.yaml").is_file() else Path(__file__).parent / "shipped"
+
+
+def for_demo(*, data_dir: Path, rules_dir: Path, rest_url: str, stream_url: str) -> Settings:
+    """Settings that read neither the environment nor `.env`: a demo must not alert anyone's real chat."""
+    return Settings.model_construct(
+        data_dir=data_dir,
+        rules_dir=rules_dir,
+        binance=BinanceSection(rest_url=rest_url, stream_url=stream_url),
+        telegram=TelegramSection(),
+        discord=DiscordSection(),
+        log=LogSection(level="WARNING"),
+        clock=ClockSection(),
+        record=RecordSection(),
+    )

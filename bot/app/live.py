@@ -33,6 +33,7 @@ from bot.model.updates import VenueTime as VenueTimeAnswer
 
 SIBLINGS_S: Final = 0.02
 IDLE_TICK_S: Final = 1.0
+MAX_TOLD: Final = 10_000
 CHECKPOINT_MS: Final = 5_000
 """How often the clocks of pending alerts are stored."""
 
@@ -60,6 +61,7 @@ class Live:
         routes: Routes,
         on_rows: Callable[[], None],
         on_progress: Callable[[Progress], None] = lambda _: None,
+        on_feed: Callable[[FeedStatus], None] = lambda _: None,
         recorder: Recorder | None = None,
     ) -> None:
         self._engine = engine
@@ -69,16 +71,19 @@ class Live:
         self._routes = routes
         self._on_rows = on_rows
         self._on_progress = on_progress
+        self._on_feed = on_feed
         self._recorder = recorder
         self._log = log.get("engine")
         self._held: list[Update] = []
         self._checkpoint_ms = 0
+        self._ticked_ms = -1e12
         self.venue_time = VenueTime()
         self.feeds: dict[str, FeedStatus] = {}
         self.n_ticks = 0
         self.first_push_ms: float | None = None
         self.last_push_ms: float | None = None
-        self.n_fired = 0
+        self.told: list[Transition] = []
+        """Firings of this run, newest last, bounded."""
 
     def venue_now(self) -> int:
         """Venue time now; the machine's clock until the venue has told its own."""
@@ -94,16 +99,18 @@ class Live:
             except TimeoutError:
                 pass
             updates = self._mailbox.drain()
-            if any(isinstance(u, MarkPrices) for u in updates):
+            is_push = any(isinstance(u, MarkPrices) for u in updates)
+            if is_push:
                 await self._clock.sleep(SIBLINGS_S)
                 updates += self._mailbox.drain()
-            await self._step(updates)
+            for update in self._take_held(updates):
+                self._take(update)
+            idle_ms = self._clock.monotonic_ms() - self._ticked_ms
+            if self.venue_time.is_known and (is_push or idle_ms >= IDLE_TICK_S * 1_000):
+                await self._tick()
 
-    async def _step(self, updates: Sequence[Update]) -> None:
-        for update in self._take_held(updates):
-            self._take(update)
-        if not self.venue_time.is_known:
-            return
+    async def _tick(self) -> None:
+        self._ticked_ms = self._clock.monotonic_ms()
         now_ms = self.venue_now()
         result = self._engine.tick(now_ms)
         self.n_ticks += 1
@@ -133,7 +140,8 @@ class Live:
 
     def _say(self, t: Transition) -> None:
         if t.state is State.FIRING:
-            self.n_fired += 1
+            self.told.append(t)
+            del self.told[:-MAX_TOLD]
         if t.state is not State.PENDING:
             self._log.info(f"alert.{t.state.value}", rule=t.rule_id, symbol=t.symbol, id=t.id, value=t.value)
 
@@ -167,6 +175,7 @@ class Live:
             case FeedStatus():
                 self.feeds[update.feed] = update
                 self._log.info("feed.live" if update.live else "feed.lost", feed=update.feed, reason=update.reason)
+                self._on_feed(update)
             case Progress():
                 self._on_progress(update)
 

@@ -64,10 +64,13 @@ class Engine:
         records: Iterable[AlertRecord] = (),
     ) -> None:
         enabled = tuple(r for r in rules if r.enabled)
-        self.market = Market(step_ms=step_ms, needs=needs_of(enabled), n_block=n_block, dtype=dtype)
+        needs = needs_of(enabled)
+        self.market = Market(step_ms=step_ms, needs=needs, n_block=n_block, dtype=dtype)
         self.plan = Plan(enabled, self.market)
         self._rules = {r.id: r for r in enabled}
         self._books = {r.id: self._book(r, step_ms) for r in enabled}
+        self.price_lookback_ms = max(needs.fine_ms.get("price", 0), needs.coarse_ms.get("price", 0))
+        """The longest window over the price that a rule uses."""
         self._teller = Teller(self.market)
         self._n_block = n_block
         self._gathered = _Gathered()

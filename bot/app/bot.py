@@ -1,0 +1,306 @@
+"""One running bot: starts its parts in order, watches them, and stops them in order.
+
+Start: data folder, rules, database, engine with its stored alerts, then delivery, feed and chat.
+Stop: chat and feed, then the engine's last changes, then delivery (bounded), then the database. What was not sent stays
+in the outbox.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from bot import log
+from bot.app.committer import Committer
+from bot.app.data_dir import DataDir
+from bot.app.live import Live
+from bot.app.routing import Routes
+from bot.app.status import Status
+from bot.app.supervisor import Policy, Supervisor
+from bot.chat.actions import Actions
+from bot.chat.telegram_app import TelegramChat
+from bot.chat.terminal import TerminalChat
+from bot.clock import Clock, SystemClock
+from bot.delivery.console import ConsoleDestination
+from bot.delivery.destination import Destination
+from bot.delivery.discord import DiscordDestination
+from bot.delivery.lanes import Lanes
+from bot.delivery.telegram import TelegramDestination
+from bot.engine.cards import Cards
+from bot.engine.engine import Engine
+from bot.errors import ConfigError
+from bot.feeds.binance.feed import BinanceFeed
+from bot.history.journal import Header, JournalWriter
+from bot.market.mailbox import Mailbox
+from bot.model.updates import FeedStatus, Progress
+from bot.rules.loader import RuleSet, load_folder, rule_files
+from bot.settings import Settings
+from bot.storage.alerts import SqliteAlertStore
+from bot.storage.database import Database, open_database
+from bot.storage.key_values import SqliteKeyValues
+from bot.storage.outbox import SqliteOutbox
+
+STOP_FEEDS_S = 3.0
+STOP_COMMIT_S = 2.0
+STOP_LANES_S = 3.0
+HEARTBEAT_S = 5.0
+VENUE = "binance"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How this process runs, apart from the settings."""
+
+    console: Console
+    reads_terminal: bool = False
+    """Answer commands typed into the terminal."""
+    delivers: bool = True
+    """False for `oibot record`: nothing is told."""
+    records: bool = False
+    on_progress: Callable[[Progress], None] = lambda _: None
+    on_feed: Callable[[FeedStatus], None] = lambda _: None
+    on_ready: Callable[["Bot"], None] = lambda _: None
+    on_stop: Callable[[], None] = lambda: None
+
+
+def destination_names(settings: Settings) -> tuple[str, ...]:
+    """Destinations that the settings describe; the console when there is no other."""
+    names = []
+    if settings.telegram.token is not None and (settings.telegram.chat_id or settings.telegram.owner_id):
+        names.append("telegram")
+    if settings.discord.webhook_url is not None:
+        names.append("discord")
+    return tuple(names) or ("console",)
+
+
+def load_rules(settings: Settings) -> RuleSet:
+    """The rule set of the settings' folder; raises `ConfigError` when there is none at all."""
+    if not settings.rules_dir.is_dir():
+        raise ConfigError(
+            f"OIBOT_RULES_DIR: expected a folder with rule files, found none at {settings.rules_dir.absolute()}"
+        )
+    return load_folder(settings.rules_dir, destinations=Routes.of(destination_names(settings)).names)
+
+
+class Bot:
+    """One process's worth of bot."""
+
+    def __init__(self, settings: Settings, options: Options) -> None:
+        self._settings = settings
+        self._options = options
+        self._log = log.get("bot")
+        self.clock: Clock = SystemClock(speed=settings.clock.speed, epoch_ms=settings.clock.epoch_ms)
+        self.stop = asyncio.Event()
+        self.rules = load_rules(settings)
+        self._progress: dict[str, Progress] = {}
+        self.engine: Engine
+        self.live: Live
+        self.feed: BinanceFeed
+        self.status: Status
+
+    async def run(self) -> int:
+        """Run until `stop` is set; returns the exit code."""
+        for problem in self.rules.problems:
+            say = self._log.error if problem.is_error else self._log.warning
+            say("rules.problem", at=f"{problem.file}:{problem.line}:{problem.column}", text=problem.message)
+        with DataDir(self._settings.data_dir) as data_dir:
+            opened = await open_database(data_dir.database, now_ms=self.clock.wall_ms())
+            if opened.damage:
+                self._log.error("database.damaged", what=opened.damage)
+                self._options.console.print(f"[red]Database:[/] {opened.damage}")
+            try:
+                return await self._run(data_dir, opened.database)
+            finally:
+                await opened.database.close()
+
+    async def _run(self, data_dir: DataDir, database: Database) -> int:
+        alerts, outbox = SqliteAlertStore(database), SqliteOutbox(database)
+        store = SqliteKeyValues(database)
+        committer = Committer(alerts, self.clock)
+        routes = Routes.of(destination_names(self._settings))
+        mailbox = Mailbox()
+        self.engine = Engine(self.rules.rules, records=await alerts.load())
+        async with contextlib.AsyncExitStack() as stack:
+            lanes = Lanes(
+                outbox=outbox,
+                destinations=await self._destinations(stack),
+                clock=self.clock,
+            )
+            journal = self._journal(data_dir, stack)
+            self.live = Live(
+                engine=self.engine,
+                mailbox=mailbox,
+                clock=self.clock,
+                committer=committer,
+                routes=routes,
+                on_rows=lanes.notify,
+                on_progress=self._take_progress,
+                on_feed=self._options.on_feed,
+                recorder=journal,
+            )
+            self.feed = BinanceFeed(
+                rest_url=self._settings.binance.rest_url,
+                stream_url=self._settings.binance.stream_url,
+                weight_share=self._settings.binance.weight_share,
+                clock=self.clock,
+                rows=self.engine.market.universe.venue(VENUE),
+                plan=self.engine,
+                sink=mailbox,
+                store=store,
+                rng=random.Random(),  # noqa: S311, jitter
+                venue_now=self.live.venue_now,
+                lookback_ms=lambda _need: self.engine.price_lookback_ms,
+            )
+            self.status = Status(
+                engine=self.engine,
+                live=self.live,
+                feed=self.feed,
+                alerts=alerts,
+                outbox=outbox,
+                clock=self.clock,
+                data_dir=data_dir.path,
+                warming=self._warming,
+            )
+            return await self._supervise(data_dir, committer, lanes, store)
+
+    async def _supervise(self, data_dir: DataDir, committer: Committer, lanes: Lanes, store: SqliteKeyValues) -> int:
+        supervisor = Supervisor(self.clock)
+        actions = Actions(market=Cards(self.engine), status=self.status, clock=self.clock)
+        fronts: list[str] = []
+        async with asyncio.TaskGroup() as group:
+            supervisor.start(group, "committer", committer.run, Policy.RESTART)
+            await self.live.store(self.engine.close_orphans(self.clock.wall_ms()))
+            supervisor.start(group, "engine", self.live.run, Policy.RESTART)
+            supervisor.start(group, "heartbeat", lambda: self._heartbeat(data_dir.heartbeat), Policy.RESTART)
+            if self._options.delivers:
+                supervisor.start(group, "delivery", lanes.run, Policy.RESTART)
+            supervisor.start(group, "feed", self.feed.run, Policy.RESTART)
+            telegram = self._settings.telegram
+            if telegram.token is not None and self._options.delivers:
+                chat = TelegramChat(
+                    token=telegram.token.get_secret_value(),
+                    api_url=telegram.api_url,
+                    owner_id=telegram.owner_id,
+                    chat_ids=[c for c in (telegram.chat_id, *telegram.chats) if c is not None],
+                    actions=actions,
+                    store=store,
+                    clock=self.clock,
+                    on_seen=lambda _chat_id: lanes.revive("telegram"),
+                )
+                supervisor.start(group, "telegram", chat.run, Policy.RESTART)
+                fronts.append("telegram")
+            if self._options.reads_terminal:
+                terminal = TerminalChat(
+                    actions=actions, clock=self.clock, console=self._options.console, on_quit=self.stop.set
+                )
+                supervisor.start(group, "terminal", terminal.run, Policy.DEGRADE)
+                fronts.append("terminal")
+            self._log.info("bot.started", rules=len(self.engine.rules), destinations=list(lanes.names))
+            self._options.on_ready(self)
+            await self.stop.wait()
+            self._log.info("bot.stopping")
+            self._options.on_stop()
+            await supervisor.stop(*fronts, "feed", within_s=STOP_FEEDS_S)
+            await supervisor.stop("engine", "heartbeat", within_s=STOP_FEEDS_S)
+            await self.live.store(self.live.closing())
+            await committer.drain(STOP_COMMIT_S)
+            if self._options.delivers:
+                await lanes.drain(STOP_LANES_S)
+            await supervisor.stop("delivery", "committer", within_s=STOP_FEEDS_S)
+        self._log.info("bot.stopped")
+        return 0
+
+    async def _destinations(self, stack: contextlib.AsyncExitStack) -> list[Destination]:
+        settings = self._settings
+        made: list[Destination] = []
+        for name in destination_names(settings):
+            if name == "telegram" and settings.telegram.token is not None:
+                chat_id = settings.telegram.chat_id or settings.telegram.owner_id
+                assert chat_id is not None
+                telegram = TelegramDestination(
+                    name=name,
+                    token=settings.telegram.token.get_secret_value(),
+                    api_url=settings.telegram.api_url,
+                    chat_id=chat_id,
+                    clock=self.clock,
+                )
+                made.append(await stack.enter_async_context(telegram))
+            elif name == "discord" and settings.discord.webhook_url is not None:
+                discord = DiscordDestination(
+                    name=name, webhook_url=settings.discord.webhook_url.get_secret_value(), clock=self.clock
+                )
+                made.append(await stack.enter_async_context(discord))
+            else:
+                made.append(ConsoleDestination(name=name, console=self._options.console))
+        return made
+
+    def _journal(self, data_dir: DataDir, stack: contextlib.AsyncExitStack) -> JournalWriter | None:
+        record = self._settings.record
+        if not (record.enabled or self._options.records):
+            return None
+        texts = {p.name: p.read_text(encoding="utf-8") for p in rule_files(self._settings.rules_dir)}
+
+        def header(*, continues: bool = True) -> Header:
+            return Header(
+                step_ms=self.engine.market.fine_ms,
+                rule_files=texts,
+                instruments=list(self.engine.market.universe.items()),
+                records=list(self.engine.records()),
+                continues=continues,
+            )
+
+        writer = JournalWriter(
+            data_dir.journal,
+            header=header(continues=False),
+            refresh=header,
+            started_ms=self.clock.wall_ms(),
+            rotate_bytes=record.rotate_mb * 1_000_000,
+            max_bytes=record.max_mb * 1_000_000,
+        )
+        stack.callback(writer.close)
+        return writer
+
+    async def _heartbeat(self, path: Path) -> None:
+        """Tell `oibot health` how old the pipeline is: a file with the wall time of the last tick on fresh prices."""
+        while True:
+            last = self.live.last_push_ms
+            age_ms = -1 if last is None else int(self.clock.monotonic_ms() - last)
+            with contextlib.suppress(OSError):
+                path.write_text(f"{self.clock.wall_ms()} {age_ms} {self.live.n_ticks}\n", encoding="ascii")  # noqa: ASYNC240, thirty bytes
+            await self.clock.sleep(HEARTBEAT_S)
+
+    def _take_progress(self, progress: Progress) -> None:
+        self._progress[progress.task] = progress
+        self._options.on_progress(progress)
+
+    def _warming(self) -> str:
+        parts = [f"{p.task} {p.done}/{p.total}" for p in self._progress.values() if p.done < p.total]
+        if self.engine.plan.warming:
+            parts.append("rules waiting for sizes: " + ", ".join(self.engine.plan.warming))
+        return "; ".join(parts)
+
+
+@contextlib.asynccontextmanager
+async def deadline(bot: Bot, seconds: float | None) -> AsyncIterator[None]:
+    """Set the bot's `stop` after that many clock seconds."""
+    if seconds is None:
+        yield
+        return
+
+    async def wait() -> None:
+        await bot.clock.sleep(seconds)
+        bot.stop.set()
+
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(wait())
+        try:
+            yield
+        finally:
+            task.cancel()
+
+
+__all__ = ["Bot", "Options", "deadline", "destination_names", "load_rules"]

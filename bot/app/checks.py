@@ -1,0 +1,256 @@
+"""What `oibot check` looks at. Each finding says what is so and, where it is wrong, what to do about it.
+
+Nothing is changed and nothing is told to any chat. Reachability is tried once, briefly.
+"""
+
+import asyncio
+import os
+import random
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+import aiohttp
+
+from bot.app.bot import load_rules
+from bot.clock import Clock, SystemClock
+from bot.errors import ConfigError, PayloadError
+from bot.feeds.binance import rest
+from bot.feeds.binance.protocol import Protocol, stream_url
+from bot.feeds.stream import Stream
+from bot.feeds.transport import Answer, Http, trouble_of
+from bot.market.universe import Universe
+from bot.model.updates import FeedStatus, MarkPrices, Update
+from bot.settings import Settings
+
+WAIT_S: Final = 12.0
+MAX_SKEW_MS: Final = 1_000
+MIN_FREE_BYTES: Final = 500_000_000
+VENUE: Final = "binance"
+_DISCORD_HOSTS: Final = frozenset({"discord.com", "canary.discord.com", "ptb.discord.com", "discordapp.com"})
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class Level(StrEnum):
+    """How a check ended."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "FAIL"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report."""
+
+    level: Level
+    subject: str
+    text: str
+    advice: str = ""
+
+
+async def check_all(settings: Settings) -> list[Finding]:
+    """All checks, in the order in which a start needs them."""
+    clock = SystemClock(speed=settings.clock.speed, epoch_ms=settings.clock.epoch_ms)
+    findings = [_settings(settings), *_rules(settings), *_data_dir(settings)]
+    universe = Universe()
+    rest_findings = await _binance_rest(settings, clock, universe)
+    findings += rest_findings
+    findings.append(await _binance_stream(settings, clock, universe))
+    if settings.telegram.token is not None:
+        findings.append(await _telegram(settings, clock))
+    if settings.discord.webhook_url is not None:
+        findings.append(await _discord(settings, clock))
+    return findings
+
+
+def _settings(settings: Settings) -> Finding:
+    telegram = settings.telegram
+    if telegram.token is not None and telegram.owner_id is None:
+        return Finding(
+            Level.WARN,
+            "settings",
+            "a Telegram token but no owner: no chat command will be answered",
+            "set OIBOT_TELEGRAM__OWNER_ID to your numeric Telegram id",
+        )
+    if telegram.token is None and settings.discord.webhook_url is None:
+        return Finding(Level.OK, "settings", "no Telegram and no Discord: alerts are printed to the terminal")
+    return Finding(Level.OK, "settings", "read")
+
+
+def _rules(settings: Settings) -> list[Finding]:
+    try:
+        found = load_rules(settings)
+    except ConfigError as error:
+        return [Finding(Level.FAIL, "rules", str(error), "point OIBOT_RULES_DIR at a folder with rule files")]
+    text = f"{len(found.rules)} rules, {len(found.errors)} errors, {len(found.warnings)} warnings"
+    if found.errors:
+        first = found.errors[0]
+        at = f"{first.file}:{first.line}:{first.column}"
+        return [Finding(Level.FAIL, "rules", text, f"{at}: {first.message}; `oibot lint` shows all")]
+    level = Level.WARN if found.warnings or not found.rules else Level.OK
+    return [Finding(level, "rules", text, "`oibot lint` shows them" if found.warnings else "")]
+
+
+def _data_dir(settings: Settings) -> list[Finding]:
+    folder = settings.data_dir
+    existing = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+    if not os.access(existing, os.W_OK | os.X_OK) or not existing.is_dir():
+        advice = f"make {existing} writable for this user, or set OIBOT_DATA_DIR"
+        return [Finding(Level.FAIL, "data folder", f"cannot write in {folder}", advice)]
+    free = shutil.disk_usage(existing).free
+    text = f"{folder}, {free / 1e9:.1f} GB free"
+    if free < MIN_FREE_BYTES:
+        return [Finding(Level.FAIL, "disk", text, "free at least 0.5 GB: alerts are stored before they are sent")]
+    return [Finding(Level.OK, "data folder", text)]
+
+
+async def _binance_rest(settings: Settings, clock: Clock, universe: Universe) -> list[Finding]:
+    subject = "binance rest"
+    http = Http(base_url=settings.binance.rest_url, connections=1, speed=clock.speed)
+    await http.open()
+    try:
+        async with clock.timeout(WAIT_S):
+            asked_ms = clock.monotonic_ms()
+            answer = await http.get(rest.server_time().target)
+            took_ms = clock.monotonic_ms() - asked_ms
+            if answer.status != 200:
+                return [_refused(subject, answer)]
+            skew_ms = clock.wall_ms() - took_ms / 2 - rest.parse_server_time(answer.body)
+            listed = await http.get(rest.exchange_info().target)
+            if listed.status != 200:
+                return [_refused(subject, listed)]
+            universe.apply_list(VENUE, rest.parse_instruments(listed.body))
+    except PayloadError as error:
+        return [Finding(Level.FAIL, subject, str(error), "check OIBOT_BINANCE__REST_URL")]
+    except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+        trouble = trouble_of(error, settings.binance.rest_url)
+        advice = "check the network, DNS and firewall of this machine, or OIBOT_BINANCE__REST_URL"
+        return [Finding(Level.FAIL, subject, trouble.text, advice)]
+    finally:
+        await http.close()
+    used = rest.parse_used_weight(answer.headers)
+    weight = "" if used is None else f", weight used {used} of 2400"
+    findings = [Finding(Level.OK, subject, f"{took_ms:.0f} ms, {len(universe)} contracts trading{weight}")]
+    if abs(skew_ms) > MAX_SKEW_MS:
+        text = f"this machine is {abs(skew_ms) / 1000:.1f} s {'ahead of' if skew_ms > 0 else 'behind'} the venue"
+        findings.append(Finding(Level.WARN, "clock", text, "switch on time synchronisation: timedatectl set-ntp true"))
+    else:
+        findings.append(Finding(Level.OK, "clock", f"{skew_ms:+.0f} ms against the venue"))
+    return findings
+
+
+def _refused(subject: str, answer: Answer) -> Finding:
+    error = rest.classify_error(answer.status, answer.headers, answer.body)
+    advice = {
+        "region": "Binance does not serve this machine's country; run the bot elsewhere or set OIBOT_BINANCE__REST_URL",
+        "firewall": "Binance's firewall refuses this address; wait an hour, or use another machine",
+        "ban": "this address is banned for asking too often; stop whatever else asks from it and wait",
+        "limit": "this address asks too often; stop whatever else asks from it",
+    }.get(error.kind, "try again in a minute")
+    return Finding(Level.FAIL, subject, f"HTTP {answer.status}: {error.text}", advice)
+
+
+class _First:
+    """A sink that remembers whether prices came, and why not."""
+
+    def __init__(self) -> None:
+        self.done = asyncio.Event()
+        self.has_prices = False
+        self.reason = ""
+
+    def put(self, update: Update) -> None:
+        if isinstance(update, MarkPrices) and len(update.rows):
+            self.has_prices = True
+            self.done.set()
+        elif isinstance(update, FeedStatus) and not update.live and update.feed == "mark price":
+            self.reason = update.reason
+            self.done.set()
+
+
+async def _binance_stream(settings: Settings, clock: Clock, universe: Universe) -> Finding:
+    subject = "binance stream"
+    first = _First()
+    stream = Stream(
+        url=stream_url(settings.binance.stream_url),
+        protocol=Protocol(universe.venue(VENUE)),
+        sink=first,
+        clock=clock,
+        random=random.Random(),  # noqa: S311, jitter
+    )
+    started_ms = clock.monotonic_ms()
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(stream.run())
+        try:
+            async with clock.timeout(WAIT_S):
+                await first.done.wait()
+        except TimeoutError:
+            first.reason = first.reason or f"connected but no price in {WAIT_S:.0f} s"
+        task.cancel()
+    if first.has_prices:
+        return Finding(Level.OK, subject, f"first price after {clock.monotonic_ms() - started_ms:.0f} ms")
+    if not len(universe) and not first.reason.strip():
+        first.reason = "not tried: the list of contracts is missing"
+    advice = "check OIBOT_BINANCE__STREAM_URL (wss://fstream.binance.com) and the firewall of this machine"
+    return Finding(Level.FAIL, subject, first.reason, advice)
+
+
+async def _telegram(settings: Settings, clock: Clock) -> Finding:
+    """Ask the Bot API who we are; the token is in the URL, so no error text is passed on."""
+    token = settings.telegram.token
+    assert token is not None
+    url = f"{settings.telegram.api_url}/bot{token.get_secret_value()}/getMe"
+    status, body = await _ask(url, clock)
+    if status == 200 and isinstance(body.get("result"), dict):
+        return Finding(Level.OK, "telegram", f"@{body['result'].get('username', '?')}")
+    if status in {401, 404}:
+        advice = "copy the token from @BotFather again into OIBOT_TELEGRAM__TOKEN"
+        return Finding(Level.FAIL, "telegram", "the token is not accepted", advice)
+    text = "cannot be reached" if status is None else f"HTTP {status}"
+    return Finding(Level.FAIL, "telegram", text, "check the network of this machine, or OIBOT_TELEGRAM__API_URL")
+
+
+async def _discord(settings: Settings, clock: Clock) -> Finding:
+    """Look the webhook up without posting; its URL is a secret."""
+    secret = settings.discord.webhook_url
+    assert secret is not None
+    url = secret.get_secret_value()
+    host = url.partition("://")[2].partition("/")[0].partition(":")[0]
+    if host not in _DISCORD_HOSTS | _LOOPBACK or "/webhooks/" not in url:
+        advice = "copy it from Discord: channel settings, Integrations, Webhooks"
+        return Finding(Level.FAIL, "discord", "OIBOT_DISCORD__WEBHOOK_URL is no Discord webhook address", advice)
+    status, body = await _ask(url, clock)
+    if status == 200:
+        return Finding(Level.OK, "discord", f"webhook {str(body.get('name', ''))[:40]!r} (nothing was posted)")
+    if status in {401, 404}:
+        return Finding(Level.FAIL, "discord", "the webhook does not exist any more", "make a new one in the channel")
+    text = "cannot be reached" if status is None else f"HTTP {status}"
+    return Finding(Level.FAIL, "discord", text, "check the network of this machine")
+
+
+async def _ask(url: str, clock: Clock) -> tuple[int | None, dict[str, Any]]:
+    timeout = aiohttp.ClientTimeout(total=None)
+    try:
+        async with (
+            clock.timeout(WAIT_S),
+            aiohttp.ClientSession(timeout=timeout, trust_env=True) as session,
+            session.get(url, allow_redirects=False) as answer,
+        ):
+            try:
+                body = await answer.json(content_type=None)
+            except ValueError:
+                body = {}
+            return answer.status, body if isinstance(body, dict) else {}
+    except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
+        return None, {}
+
+
+def worst(findings: Sequence[Finding]) -> Level:
+    """The level that decides the exit code."""
+    levels = {f.level for f in findings}
+    return Level.FAIL if Level.FAIL in levels else Level.WARN if Level.WARN in levels else Level.OK
+
+
+__all__ = ["Finding", "Level", "check_all", "worst"]

@@ -1,0 +1,55 @@
+"""The data folder: made private, and held by one process at a time."""
+
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from bot.errors import ConfigError
+
+
+class DataDir:
+    """Holds the folder's lock while open. Two bots on one folder would tell everything twice."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock: int | None = None
+
+    @property
+    def database(self) -> Path:
+        return self.path / "oibot.db"
+
+    @property
+    def heartbeat(self) -> Path:
+        """Touched by the main loop; `oibot health` reads it."""
+        return self.path / "heartbeat"
+
+    @property
+    def journal(self) -> Path:
+        return self.path / "journal"
+
+    def __enter__(self) -> Self:
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise ConfigError(
+                f"OIBOT_DATA_DIR: cannot write in {self.path}: {error.strerror}; make it writable or name another folder"
+            ) from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._lock)
+            self._lock = None
+            raise ConfigError(
+                f"{self.path}: another oibot is running on this folder; stop it, or set OIBOT_DATA_DIR for this one"
+            ) from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None

@@ -1,0 +1,47 @@
+"""`oibot check`: settings, rules, folder, clock, venue and chats, each with what to do when it is wrong."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from bot import log, settings
+from bot.app.checks import Finding, Level, check_all, worst
+from bot.errors import ConfigError
+
+EXIT_FAILED = 1
+EXIT_WARNINGS = 3
+_COLOUR = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "bold red"}
+
+
+def check(
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 when there are warnings.")] = False,
+) -> None:
+    """Check everything the bot needs; exit 0 when it can run, 1 when something is wrong."""
+    console = Console()
+    log.set_up(level="ERROR")
+    try:
+        config = settings.load()
+        findings = asyncio.run(check_all(config))
+    except ConfigError as error:
+        findings = [Finding(Level.FAIL, "settings", str(error), "compare with .env.example")]
+    for finding in findings:
+        console.print(_line(finding))
+    failed = sum(f.level is Level.FAIL for f in findings)
+    warned = sum(f.level is Level.WARN for f in findings)
+    console.print(f"{failed} failed, {warned} warning{'' if warned == 1 else 's'}", highlight=False)
+    if worst(findings) is Level.FAIL:
+        raise typer.Exit(EXIT_FAILED)
+    if strict and worst(findings) is Level.WARN:
+        raise typer.Exit(EXIT_WARNINGS)
+
+
+def _line(finding: Finding) -> Text:
+    text = Text.assemble(
+        (f"{finding.level.value:>5} ", _COLOUR[finding.level]), (f"{finding.subject:<15} ", "bold"), finding.text
+    )
+    if finding.advice:
+        text.append(f"\n      → {finding.advice}", style="cyan")
+    return text

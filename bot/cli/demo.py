@@ -1,0 +1,106 @@
+"""`oibot demo`: the real bot on a simulated exchange, in two processes on this machine.
+
+The bot is the one that `oibot run` starts, with the shipped rules; only the addresses differ. The exchange enforces the
+limits that Binance publishes. Nothing leaves this machine and nothing is kept unless asked for.
+"""
+
+import asyncio
+import contextlib
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.panel import Panel
+
+from bot import log, settings
+from bot.app.bot import Options
+from bot.cli.process import is_interactive, options_for, serve
+from bot.cli.run import seconds
+from bot.cli.summary import Summary
+from bot.errors import BotError
+from bot.settings import Settings
+
+DEFAULT_S = 120.0
+"""How long a demo without a terminal runs."""
+
+
+def demo(
+    for_time: Annotated[
+        str | None, typer.Option("--for", help="How long, such as 90s; until Ctrl-C on a terminal, else 120s.")
+    ] = None,
+    instruments: Annotated[int, typer.Option(min=8, max=950, help="How many contracts the exchange lists.")] = 120,
+    seed: Annotated[int, typer.Option(help="Same seed, same market.")] = 1,
+    data_dir: Annotated[Path | None, typer.Option(help="Keep the database here instead of throwing it away.")] = None,
+) -> None:
+    """Show the bot at work without an account: a simulated exchange, the shipped rules, alerts in this terminal."""
+    log.set_up(level="WARNING")
+    console = Console()
+    for_s = seconds(for_time)
+    if for_s is None and not is_interactive():
+        for_s = DEFAULT_S
+    with contextlib.ExitStack() as stack:
+        folder = data_dir or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="oibot-demo-")))
+        rest_url, stream_url = stack.enter_context(exchange(instruments=instruments, seed=seed))
+        config = settings.for_demo(
+            data_dir=folder, rules_dir=settings.shipped_rules(), rest_url=rest_url, stream_url=stream_url
+        )
+        _welcome(console, instruments, for_s)
+        summary = Summary(console, rest_url)
+        options = options_for(console, reads_terminal=is_interactive())
+        code = asyncio.run(_show(config, options, summary, for_s))
+    raise typer.Exit(code)
+
+
+async def _show(config: Settings, options: Options, summary: Summary, for_s: float | None) -> int:
+    code = await serve(config, summary.watch(options), for_s=for_s)
+    await summary.print()
+    return code
+
+
+def _welcome(console: Console, instruments: int, for_s: float | None) -> None:
+    how_long = "Ctrl-C ends it." if for_s is None else f"It ends by itself after {for_s:.0f} s."
+    typed = " Type /oi BTC, /status or /help." if is_interactive() else ""
+    console.print(
+        Panel(
+            f"A simulated exchange with {instruments} contracts runs on this machine; the bot is the real one, with the\n"
+            f"shipped rules. The first alert comes within a minute, a market-wide one within three.\n"
+            f"{how_long}{typed}",
+            title="oibot demo",
+            title_align="left",
+            border_style="cyan",
+            width=min(console.width, 108),
+        ),
+        highlight=False,
+    )
+
+
+@contextlib.contextmanager
+def exchange(*, instruments: int, seed: int) -> Iterator[tuple[str, str]]:
+    """The simulated exchange as a process of its own; it goes when this process goes. Yields its two base URLs."""
+    command = [sys.executable, "-m", "bot", "sim", "--until-stdin-closes"]
+    command += ["--instruments", str(instruments), "--seed", str(seed)]
+    # Its own session: Ctrl-C is for the bot, which then closes the exchange's standard input.
+    process = subprocess.Popen(  # noqa: S603, our own interpreter and constants
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        lines = [process.stdout.readline().strip().partition(" ") for _ in range(2)]
+        urls = {name: url for name, _, url in lines}
+        if set(urls) != {"rest", "stream"}:
+            raise BotError("the simulated exchange did not start; `oibot sim` shows why")
+        yield urls["rest"], urls["stream"]
+    finally:
+        process.stdin.close()
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        process.stdout.close()

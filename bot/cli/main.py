@@ -1,0 +1,41 @@
+"""The `oibot` command. Each command imports what it needs when it runs, so that `--help` is quick."""
+
+import sys
+
+import typer
+
+import bot
+from bot.cli.check import check
+from bot.cli.demo import demo
+from bot.cli.health import health
+from bot.cli.lint import lint
+from bot.cli.replay import replay
+from bot.cli.run import record, run
+from bot.cli.sim import sim
+from bot.errors import BotError
+
+app = typer.Typer(
+    name="oibot",
+    help="Open-interest and price alerts for crypto futures.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+for command in (run, demo, check, lint, replay, record, sim, health):
+    app.command()(command)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    print(bot.__version__)
+
+
+def main() -> None:
+    """Entry point: our own errors become one line and exit code 1."""
+    try:
+        app()
+    except BotError as error:
+        print(f"oibot: {error}", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,79 @@
+"""One bot as a process: signals, exit code, and what a person sees besides the alerts."""
+
+import asyncio
+import os
+import signal
+import sys
+
+from rich.console import Console
+
+from bot import log
+from bot.app.bot import Bot, Options, deadline
+from bot.app.supervisor import ComponentError
+from bot.cli.progress import WarmStart
+from bot.model.updates import FeedStatus
+from bot.settings import Settings
+
+_log = log.get("process")
+
+
+class FeedVoice:
+    """Says once when a feed is lost and once when it is back, in plain words."""
+
+    def __init__(self, console: Console, *, hint: str = "") -> None:
+        self._console = console
+        self._hint = hint
+        self._lost: dict[str, str] = {}
+
+    def __call__(self, status: FeedStatus) -> None:
+        if status.live:
+            if self._lost.pop(status.feed, None) is not None:
+                self._console.print(f"● {status.feed}: back", style="green", highlight=False, markup=False)
+            return
+        if self._lost.get(status.feed) != status.reason:
+            self._lost[status.feed] = status.reason
+            text = f"● {status.feed}: {status.reason}"
+            self._console.print(text, style="yellow", highlight=False, markup=False)
+            if self._hint:
+                self._console.print(self._hint, style="dim", highlight=False, markup=False)
+                self._hint = ""
+
+
+async def serve(settings: Settings, options: Options, *, for_s: float | None = None) -> int:
+    """Run a bot until a signal or, when given, for so many clock seconds. A second signal ends the process at once."""
+    bot = Bot(settings, options)
+    loop = asyncio.get_running_loop()
+
+    def on_signal() -> None:
+        if bot.stop.is_set():
+            os._exit(130)
+        bot.stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, on_signal)
+    code = 1
+    try:
+        async with deadline(bot, for_s):
+            code = await bot.run()
+    except* ComponentError as group:
+        for error in group.exceptions:
+            _log.critical("bot.failed", reason=str(error))
+    return code
+
+
+def options_for(console: Console, *, hint: str = "", reads_terminal: bool, delivers: bool = True) -> Options:
+    """Progress bars, feed news and typed commands, as the console allows."""
+    bars = WarmStart(console)
+    return Options(
+        console=console,
+        reads_terminal=reads_terminal,
+        delivers=delivers,
+        records=not delivers,
+        on_progress=bars.take,
+        on_feed=FeedVoice(console, hint=hint),
+        on_stop=bars.close,
+    )
+
+
+def is_interactive() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()

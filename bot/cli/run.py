@@ -1,0 +1,58 @@
+"""`oibot run` and `oibot record`: the bot on live data."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from bot import log, settings
+from bot.app.bot import destination_names
+from bot.cli.process import is_interactive, options_for, serve
+
+HINT = "The bot keeps trying. `oibot check` says more; `make demo` shows it without an exchange."
+
+
+def run(
+    for_time: Annotated[str | None, typer.Option("--for", help="Stop after a while, such as 90s or 10m.")] = None,
+) -> None:
+    """Run the bot with your settings until it is stopped."""
+    _go(for_time, delivers=True)
+
+
+def record(
+    for_time: Annotated[str | None, typer.Option("--for", help="Stop after a while, such as 90s or 10m.")] = None,
+) -> None:
+    """Run without telling anybody and write a journal for `oibot replay` into the data folder."""
+    _go(for_time, delivers=False)
+
+
+def _go(for_time: str | None, *, delivers: bool) -> None:
+    config = settings.load()
+    log.set_up(level=config.log.level, fmt=config.log.format)
+    console = Console()
+    to_console = destination_names(config) == ("console",)
+    options = options_for(
+        console, hint=HINT, reads_terminal=delivers and to_console and is_interactive(), delivers=delivers
+    )
+    if delivers and to_console:
+        console.print("No Telegram or Discord in the settings: alerts are printed here.", style="dim")
+    code = asyncio.run(serve(config, options, for_s=seconds(for_time)))
+    if not delivers:
+        console.print(f"Journal in {config.data_dir / 'journal'}", style="dim", highlight=False)
+    raise typer.Exit(code)
+
+
+def seconds(text: str | None) -> float | None:
+    """`90s`, `10m`, `1h` or plain seconds; None stays None."""
+    if text is None:
+        return None
+    units = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+    number, unit = (text[:-1], text[-1]) if text[-1:] in units else (text, "s")
+    try:
+        value = float(number)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < 1e9:
+        raise typer.BadParameter(f"expected a time such as 90s, 10m or 1h, found {text!r}")
+    return value * units[unit]
