@@ -63,9 +63,11 @@ def coin_margined_rows(market: Market, prices: F64, now_ms: int) -> list[str]:
         row = market.rows.get(f"{symbol.split('USD')[0]}USDT")
         if row is not None:
             price = prices[row]
+            next_ms = (now_ms // 28_800_000 + 1) * 28_800_000
+            funding = f'"r":"0.00010000","T":{next_ms}' if symbol.endswith("PERP") else '"r":"","T":0'
             found.append(
                 f'{{"e":"markPriceUpdate","E":{now_ms},"s":"{symbol}","p":"{price:.8f}","ap":"{price:.8f}",'
-                f'"P":"{price:.8f}","i":"{price:.8f}","r":"0.00010000","T":{(now_ms // 28_800_000 + 1) * 28_800_000},"st":2}}'
+                f'"P":"{price:.8f}","i":"{price:.8f}",{funding},"st":2}}'
             )
     return found
 

@@ -4,7 +4,7 @@ Its models are strict: integers that come as strings, or the reverse, are refuse
 (`requirements-judges.lock`) against the venue as a separate process:
 
     python -m venv .venv-judges && .venv-judges/bin/pip install --require-hashes -r requirements-judges.lock
-    .venv-judges/bin/python -m pytest tests/judges -c /dev/null
+    .venv-judges/bin/python -m pytest tests/judges
 
 `OIBOT_BIN` names another `oibot` command than `.venv/bin/python -m bot`.
 """
