@@ -18,6 +18,7 @@ from bot.errors import PayloadError
 from bot.feeds.backoff import Backoff
 from bot.feeds.binance import rest
 from bot.feeds.binance.constants import DEFAULT_FUNDING_INTERVAL_H, PREMIUM_INDEX_ALL_WEIGHT, VENUE, WEIGHT_PER_MINUTE
+from bot.feeds.binance.last_list import LastList
 from bot.feeds.binance.protocol import Protocol
 from bot.feeds.binance.protocol import stream_url as binance_stream_url
 from bot.feeds.binance.tap import Tap
@@ -110,6 +111,7 @@ class BinanceFeed:
             on_gap=self.history.refill_open_interest,
             on_drop=self._symbol_dropped,
         )
+        self._last_list = LastList(store)
         self._instruments: tuple[Instrument, ...] = ()
         self._volumes: dict[int, float] = {}
         self._refresh = asyncio.Event()
@@ -170,10 +172,14 @@ class BinanceFeed:
     async def _begin(self) -> None:
         """The order matters: what is needed first is asked first."""
         self._progress(0)
+        if self._client.paused_until_ms is not None:
+            await self._use_last_list()
         venue_ms = await self._insist(rest.server_time(), rest.parse_server_time)
-        self._sink.put(VenueTime(venue_ms, self._clock.monotonic_ms()))
+        if self._tap.last_mark_ms is None:
+            self._sink.put(VenueTime(venue_ms, self._clock.monotonic_ms()))
         self._progress(1)
         self._take_list(await self._insist(rest.exchange_info(), rest.parse_instruments))
+        await self._last_list.save(self._instruments)
         self._progress(2)
         while not self._rows.instruments():  # the engine gives the rows when it has read the list
             await self._clock.sleep(0.05)
@@ -201,7 +207,18 @@ class BinanceFeed:
                     return parse(body)
                 except PayloadError as error:
                     _log.warning("answer.unreadable", path=request.path, error=str(error))
+            await self._use_last_list()
             await self._clock.sleep(backoff.next_s())
+
+    async def _use_last_list(self) -> None:
+        """REST does not answer: give names to what streams in. Our own clock stands in for the venue's until a push."""
+        if self._instruments:
+            return
+        found = await self._last_list.load()
+        if found:
+            _log.info("instruments.from_last_run", n=len(found))
+            self._sink.put(VenueTime(self._clock.wall_ms(), self._clock.monotonic_ms()))
+            self._take_list(found)
 
     # The list of instruments
 
@@ -210,6 +227,7 @@ class BinanceFeed:
         try:
             if not isinstance(body, Failure):
                 self._take_list(rest.parse_instruments(body))
+                await self._last_list.save(self._instruments)
                 return
         except PayloadError as error:
             _log.warning("answer.unreadable", path="exchangeInfo", error=str(error))

@@ -161,3 +161,109 @@ async def test_a_start_fills_every_row_in_the_documented_order_within_half_of_th
         assert Counter(u.interval_ms >= 15_000 for us in engine.oi.values() for u in us) == {
             True: sum(map(len, engine.oi.values()))
         }
+
+
+async def test_a_ban_costs_one_call_is_told_and_waited_out_and_a_restart_inside_it_sends_nothing() -> None:
+    clock, store = SystemClock(speed=10), Store()
+    async with Venue(clock=clock, seed=5, n_instruments=60, script=False) as venue:
+        engine = Engine()
+        feed = feed_of(venue, engine, store)
+        async with running(feed):
+            await until(lambda: engine.said("open interest") == [True], clock, seconds=40)
+            venue.fault("418", seconds=50)
+            await until(lambda: engine.said("open interest") == [True, False], clock, seconds=20)
+            assert "banned this address until" in engine.status[-1].reason
+            assert feed.banned_until_ms is not None
+        again = Engine()
+        feed = feed_of(venue, again, store)
+        async with running(feed):
+            await until(lambda: again.said("open interest") == [False], clock, seconds=20)
+            await clock.sleep(10)
+            assert venue.stats()["n_in_ban"] == 1
+            assert len(again.priced) >= 59  # the list of the last run gives names to what streams in
+            await until(lambda: again.said("open interest") == [False, True], clock, seconds=120)
+        assert venue.stats()["n_in_ban"] == 1
+
+
+async def test_a_refused_region_is_tried_once_and_told_in_plain_words() -> None:
+    clock = SystemClock(speed=30)
+    async with Venue(clock=clock, seed=5, n_instruments=20, script=False) as venue:
+        venue.fault("451", seconds=10_000)
+        engine = Engine()
+        feed = feed_of(venue, engine)
+        async with running(feed):
+            await until(lambda: engine.said("open interest") == [False], clock, seconds=20)
+            await clock.sleep(60)
+            assert "does not serve this location" in engine.status[-1].reason
+            assert feed.client.counters.requests == 1
+
+
+async def test_without_rest_at_the_start_it_keeps_trying_and_starts_when_rest_is_back() -> None:
+    clock = SystemClock(speed=20)
+    async with Venue(clock=clock, seed=5, n_instruments=20, script=False) as venue:
+        venue.fault("500", seconds=40)
+        engine = Engine()
+        feed = feed_of(venue, engine)
+        async with running(feed):
+            await until(lambda: engine.said("open interest") == [False], clock, seconds=35)
+            assert feed.client.counters.requests < 40
+            await until(lambda: engine.said("open interest") == [False, True], clock, seconds=120)
+
+
+async def test_while_the_price_stream_is_silent_rest_stands_in() -> None:
+    clock = SystemClock(speed=10)
+    async with Venue(clock=clock, seed=5, n_instruments=30, script=False) as venue:
+        engine = Engine()
+        feed = feed_of(venue, engine)
+        async with running(feed):
+            await until(lambda: engine.said("mark price") == [True], clock, seconds=40)
+            venue.fault("silence", seconds=60, stream="!markPrice@arr@1s")
+            await until(lambda: engine.said("mark price") == [True, False], clock, seconds=20)
+            engine.priced.clear()
+            await clock.sleep(7)
+            assert engine.priced >= engine.trading()
+            venue.heal()
+            await until(lambda: engine.said("mark price") == [True, False, True], clock, seconds=60)
+
+
+async def test_after_an_outage_of_prices_the_gap_is_filled_from_bars() -> None:
+    clock = SystemClock(speed=20)
+    async with Venue(clock=clock, seed=5, n_instruments=20, script=False) as venue:
+        engine = Engine()
+        feed = feed_of(venue, engine)
+        async with running(feed):
+            await until(lambda: engine.history and prices_pending(feed) == 0, clock, seconds=200)
+            venue.fault("silence", seconds=80)
+            venue.fault("timeout", seconds=80)
+            await clock.sleep(80)
+            engine.history.clear()
+            await until(lambda: {n for n, s in engine.history if s == "price"} >= engine.trading(), clock, seconds=120)
+            now_ms = clock.wall_ms()
+            newest = [h[-1].time_ms[-1] for (_, series), h in engine.history.items() if series == "price"]
+            assert all(now_ms - t < 180_000 for t in newest)
+
+
+async def test_a_halted_contract_is_not_polled_until_it_trades_and_a_listing_gets_its_own_start() -> None:
+    clock = SystemClock(speed=20)
+    async with Venue(clock=clock, seed=5, n_instruments=30, script=False) as venue:
+        engine = Engine()
+        feed = feed_of(venue, engine)
+        async with running(feed):
+            await until(lambda: engine.history and prices_pending(feed) == 0, clock, seconds=200)
+            symbol = sorted(engine.trading())[3]
+            venue.lifecycle.halt(symbol)
+            await until(lambda: symbol not in engine.trading(), clock, seconds=60)
+            await clock.sleep(20)
+            n_polls = len(engine.oi[symbol])
+            await clock.sleep(60)
+            assert len(engine.oi[symbol]) == n_polls
+            venue.lifecycle.resume(symbol)
+            await until(lambda: len(engine.oi[symbol]) > n_polls, clock, seconds=120)
+            before = engine.trading()
+            venue.lifecycle.list_coin("NEWCOIN", 2.0)
+            await until(lambda: engine.trading() - before, clock, seconds=120)
+            (new,) = engine.trading() - before
+            await until(lambda: new in engine.oi, clock, seconds=120)
+            await until(lambda: prices_pending(feed) == 0, clock, seconds=120)
+            assert feed.history.given_up == 0
+            assert venue.stats()["n_429"] == 0
