@@ -14,11 +14,10 @@ from bot.chat.symbols import NotFound, SymbolBook
 from bot.clock import Clock
 from bot.model.cards import InstrumentCard
 from bot.model.instrument import Instrument
-from bot.model.ports import MarketReader, StatusReader
+from bot.model.ports import MarketRanking, MarketReader, StatusReader
 
 N_LARGEST: Final = 5
-CARDS_PER_TURN: Final = 25
-"""Cards read before the loop gets a turn: ranking a thousand instruments must not hold up a tick."""
+MAJORS: Final = ("BTC", "ETH", "SOL", "XRP", "DOGE", "BNB")
 
 Named = tuple[str, InstrumentCard]
 """What to type to get it, and the card."""
@@ -75,19 +74,19 @@ class Actions:
         title: str,
     ) -> Reply:
         """One symbol gives a card, several a table, none the largest."""
-        instruments = self._market.instruments()
-        book = SymbolBook(instruments)
+        book = SymbolBook(self._market.instruments())
         if not command.words:
-            largest = await self._largest(instruments, book)
+            is_ranked, largest = await self._largest(book)
             if not largest:
                 return Reply((_NO_DATA,))
-            blocks = table(f"{title} · the {len(largest)} largest", [card for _, card in largest])
+            which = f"the {len(largest)} largest" if is_ranked else "well-known coins"
+            blocks = table(f"{title} · {which}", [card for _, card in largest])
             return Reply(blocks, pages.card_buttons(command.name, largest))
         found = [book.resolve(word) for word in command.words]
         if len(found) == 1:
             return self._one(command.name, found[0], book, card_page)
         missing = [one for one in found if isinstance(one, NotFound)]
-        named = self._named([one for one in found if isinstance(one, Instrument)], book)
+        named = await self._named([one for one in found if isinstance(one, Instrument)], book)
         blocks = table(title, [card for _, card in named]) if named else ()
         gap = (BLANK,) if blocks and missing else ()
         unknown = tuple(line("I don't know the symbol ", code(shorten(one.text)), ".") for one in missing)
@@ -103,21 +102,28 @@ class Actions:
             return Reply((line("No data for ", code(found.symbol), " yet. Try again in a minute."),))
         return page(card, name=book.ask_for(found))
 
-    def _named(self, found: Sequence[Instrument], book: SymbolBook) -> list[Named]:
-        unique = {one.key: one for one in found}.values()
-        cards = [(book.ask_for(one), self._market.card(one.key)) for one in unique]
-        return [(name, card) for name, card in cards if card is not None]
+    async def _named(self, found: Sequence[Instrument], book: SymbolBook) -> list[Named]:
+        named: list[Named] = []
+        for one in {one.key: one for one in found}.values():
+            # A card reads whole windows of the market: several at once would hold up a tick.
+            await self._clock.sleep(0)
+            card = self._market.card(one.key)
+            if card is not None:
+                named.append((book.ask_for(one), card))
+        return named
 
-    async def _largest(self, instruments: Sequence[Instrument], book: SymbolBook) -> list[Named]:
-        sized: list[tuple[float, str, InstrumentCard]] = []
-        for i, instrument in enumerate(instruments):
-            if i % CARDS_PER_TURN == CARDS_PER_TURN - 1:
-                await self._clock.sleep(0)
-            card = self._market.card(instrument.key) if instrument.is_trading else None
-            if card is not None and card.oi_usd is not None:
-                sized.append((card.oi_usd, book.ask_for(instrument), card))
-        sized.sort(key=lambda item: -item[0])
-        return [(name, card) for _, name, card in sized[:N_LARGEST]]
+    async def _largest(self, book: SymbolBook) -> tuple[bool, list[Named]]:
+        """The largest by open interest; where the market cannot rank, coins that usually are (then False)."""
+        market = self._market
+        is_ranked = isinstance(market, MarketRanking)
+        if isinstance(market, MarketRanking):
+            by_key = {one.key: one for one in market.instruments()}
+            candidates = [by_key[key] for key in market.largest(N_LARGEST) if key in by_key]
+        else:
+            candidates = [one for coin in MAJORS if isinstance(one := book.resolve(coin), Instrument)]
+        named = [pair for pair in await self._named(candidates, book) if pair[1].oi_usd is not None]
+        named.sort(key=lambda pair: -(pair[1].oi_usd or 0.0))
+        return is_ranked, named[:N_LARGEST]
 
     async def _tell_status(self, _command: Command) -> Reply:
         return pages.status_page(await self._status.status(), now_ms=self._clock.wall_ms())

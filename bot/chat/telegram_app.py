@@ -91,6 +91,7 @@ class TelegramChat:
         self._is_backlog = True
         self._held: Update | None = None
         self._alive_ms = clock.monotonic_ms()
+        self._poison_logged_ms: float | None = None
         self._conflict_said_ms: float | None = None
         self._last_logged: tuple[Kind, float] | None = None
         self.counts: Counter[str] = Counter()
@@ -175,7 +176,12 @@ class TelegramChat:
         except Exception as error:  # noqa: BLE001 - one update
             self._ledger.finish(update_id)
             self.counts["poison"] += 1
-            _log.warning("update.skipped", update_id=update_id, error=type(error).__name__)
+            now_ms = self._clock.monotonic_ms()
+            if self._poison_logged_ms is None or now_ms - self._poison_logged_ms >= LOG_AGAIN_MS:
+                self._poison_logged_ms = now_ms
+                _log.warning(
+                    "update.skipped", update_id=update_id, error=type(error).__name__, n_so_far=self.counts["poison"]
+                )
             return None
 
     def _without_old(self, updates: list[Update], *, is_last: bool) -> list[Update]:

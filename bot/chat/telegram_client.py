@@ -179,6 +179,9 @@ class TelegramClient:
             kind, retry_after_s = classify(error)
             text = f"{type(error).__name__}: {error}".replace(self._token, "***")
             return Failure(kind, log.redact(text)[:300], retry_after_s)
+        except Exception as error:  # noqa: BLE001 - one attempt: an answer that the library cannot read
+            _log.warning("answer.unreadable", error=type(error).__name__)
+            return Failure(Kind.OTHER, f"unreadable answer ({type(error).__name__})")
 
     async def name(self) -> str | Failure:
         """Our user name."""

@@ -385,3 +385,12 @@ async def test_a_connection_refused_is_survived(api, chat):
     with pytest.raises(asyncio.CancelledError):
         await task
     assert running.last_poll_ok_ms is None
+
+
+@pytest.mark.parametrize("method", ["getMe", "setMyCommands", "sendMessage"])
+async def test_an_answer_that_makes_no_sense_ends_nothing(api, chat, method):
+    api.answer_raw(method, {"unexpected": [1]})
+    async with chat.running() as running:
+        await api.add(chat.message("/help"), chat.message("/help"))
+        await api.wait_for(lambda: running.counts["reply_sent"] + running.counts["reply_lost"] == 2)
+        await api.wait_for(lambda: len(api.of("setMyCommands")) == 3)

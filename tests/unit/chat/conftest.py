@@ -60,6 +60,11 @@ class HandMarket:
     def card(self, key: str) -> InstrumentCard | None:
         return self.cards.get(key)
 
+    def largest(self, n: int) -> Sequence[str]:
+        trading = [one.key for one in self._instruments if one.is_trading and self.cards.get(one.key)]
+        sizes = {key: self.cards[key].oi_usd for key in trading if self.cards[key].oi_usd is not None}
+        return sorted(sizes, key=sizes.__getitem__, reverse=True)[:n]
+
 
 class HandStatus:
     def __init__(self, status: BotStatus) -> None:
