@@ -1,0 +1,236 @@
+import asyncio
+import contextlib
+from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
+
+from bot.clock import ManualClock
+from bot.feeds.binance.warm import HistoryFiller
+from bot.feeds.client import Priority
+from bot.feeds.gate import Failure
+from bot.model.ports import PollNeed
+from bot.model.updates import History, Progress
+
+MINUTE_MS = 60_000
+
+
+def need(row: int, *, oi_usd: float = 1e6, watched: bool = False, trading: bool = True) -> PollNeed:
+    return PollNeed(row, f"S{row}USDT", 1e6, oi_usd, None, watched, trading)
+
+
+class World:
+    """A client that answers in the venue's form, and what came of it."""
+
+    def __init__(self, n: int = 5, **kwargs) -> None:
+        self.clock = ManualClock()
+        self.symbols = [f"S{i}USDT" for i in range(n)]
+        self.refusals: dict[str, list[Failure]] = {}
+        self.calls: list[tuple[str, str, int]] = []
+        self.priorities: set[Priority] = set()
+        self.puts: list = []
+        self.n_eased = 0
+        self.latency_s = 0.1
+        self.filler = HistoryFiller(
+            client=self,
+            clock=self.clock,
+            rows=self,
+            sink=self,
+            venue_now=self.clock.wall_ms,
+            on_ease=self.ease,
+            **kwargs,
+        )
+
+    generation = 1
+
+    def ease(self) -> None:
+        self.n_eased += 1
+
+    def row(self, symbol: str) -> int | None:
+        return self.symbols.index(symbol) if symbol in self.symbols else None
+
+    def put(self, update) -> None:
+        self.puts.append(update)
+
+    async def get(self, request, *, priority, attempts=3):
+        query = {key: values[0] for key, values in parse_qs(urlsplit(request.target).query).items()}
+        symbol = query["symbol"]
+        what = "oi" if "openInterestHist" in request.path else query["interval"]
+        self.calls.append((symbol, what, int(query["limit"])))
+        self.priorities.add(priority)
+        await self.clock.sleep(self.latency_s)
+        if self.refusals.get(symbol):
+            return self.refusals[symbol].pop(0)
+        now_ms = self.clock.wall_ms()
+        if what == "oi":
+            rows = [
+                f'{{"symbol":"{symbol}","sumOpenInterest":"10","sumOpenInterestValue":"9","timestamp":{now_ms - ago}}}'
+                for ago in (600_000, 300_000)
+            ]
+        else:
+            step = MINUTE_MS if what == "1m" else 5 * MINUTE_MS
+            rows = [f'[{now_ms - ago * step},"1","1","1","2","0"]' for ago in (3, 2, 1, 0)]
+        return f"[{','.join(rows)}]".encode()
+
+    def history(self, series: str) -> list[History]:
+        return [u for u in self.puts if isinstance(u, History) and u.series == series]
+
+
+@contextlib.asynccontextmanager
+async def running(world: World):
+    task = asyncio.create_task(world.filler.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_watched_ones_go_first_then_the_largest_and_minutes_before_five_minutes() -> None:
+    world = World(12)
+    needs = [need(i, oi_usd=float(i), watched=i == 3) for i in range(12)]
+    async with running(world):
+        world.filler.plan(needs)
+        await world.clock.advance(30)
+    order = ["S3USDT", *(f"S{i}USDT" for i in range(11, -1, -1) if i != 3)]
+    assert [s for s, what, _ in world.calls if what == "oi"] == order
+    assert [s for s, what, _ in world.calls if what == "1m"] == order
+    assert [s for s, what, _ in world.calls if what == "5m"] == order
+    whats = [what for _, what, _ in world.calls if what != "oi"]
+    assert whats == ["1m"] * 12 + ["5m"] * 12
+    assert {(what, limit) for _, what, limit in world.calls} == {("oi", 288), ("1m", 99), ("5m", 288)}
+    assert world.priorities == {Priority.BACKGROUND}
+
+
+async def test_history_comes_ascending_with_its_row_and_without_the_running_bar() -> None:
+    world = World(3)
+    async with running(world):
+        world.filler.plan([need(2)])
+        await world.clock.advance(5)
+    (oi,) = world.history("oi")
+    minutes, fives = world.history("price")
+    assert (oi.row, minutes.row, oi.valid_ms, minutes.valid_ms, fives.valid_ms) == (2, 2, 450_000, 90_000, 450_000)
+    assert len(minutes.time_ms) == 3
+    assert (np.diff(minutes.time_ms) == MINUTE_MS).all()
+
+
+async def test_five_minute_bars_are_fetched_only_where_over_ninety_minutes_are_needed() -> None:
+    world = World(3, lookback_ms=lambda n: 4 * 3_600_000 if n.row == 1 else 90 * MINUTE_MS)
+    async with running(world):
+        world.filler.plan([need(i) for i in range(3)])
+        await world.clock.advance(10)
+    assert [s for s, what, _ in world.calls if what == "5m"] == ["S1USDT"]
+
+
+async def test_each_thing_is_asked_for_once_however_often_it_is_planned() -> None:
+    world = World(3)
+    async with running(world):
+        for _ in range(3):
+            world.filler.plan([need(i) for i in range(3)])
+            await world.clock.advance(10)
+    assert len(world.calls) == len(set(world.calls)) == 9
+
+
+async def test_what_does_not_trade_has_no_past_to_fetch_and_a_listing_gets_its_own_start() -> None:
+    world = World(3)
+    async with running(world):
+        world.filler.plan([need(0), need(1, trading=False)])
+        await world.clock.advance(10)
+        assert {s for s, _, _ in world.calls} == {"S0USDT"}
+        world.filler.plan([need(0), need(1), need(2)])
+        await world.clock.advance(10)
+    assert [s for s, _, _ in world.calls].count("S0USDT") == 3
+    assert {s for s, _, _ in world.calls} == {"S0USDT", "S1USDT", "S2USDT"}
+
+
+async def test_failures_that_pass_are_tried_again_five_times_and_pauses_for_ever() -> None:
+    world = World(3)
+    world.refusals = {
+        "S0USDT": [Failure("unreachable", "down")] * 4,
+        "S1USDT": [Failure("server", "fails")] * 100,
+        "S2USDT": [Failure("ban", "banned", 1)] * 12,
+    }
+    async with running(world):
+        world.filler.plan([need(i) for i in range(3)])
+        await world.clock.advance(60)
+    assert {h.row for h in world.history("oi")} == {0, 2}
+    assert world.filler.given_up == 3
+    assert [s for s, what, _ in world.calls if what == "oi"].count("S1USDT") == 5
+    assert world.filler.prices.pending == world.filler.open_interest.pending == 0
+
+
+async def test_a_refused_symbol_is_asked_again_after_the_next_list() -> None:
+    world = World(1)
+    world.refusals = {"S0USDT": [Failure("not_trading", "HTTP 400")] * 3}
+    async with running(world):
+        world.filler.plan([need(0)])
+        await world.clock.advance(10)
+        world.filler.plan([need(0)])
+        await world.clock.advance(10)
+        assert len(world.calls) == 3
+        world.filler.listed(frozenset({"S0USDT"}))
+        world.filler.plan([need(0)])
+        await world.clock.advance(10)
+    assert len(world.calls) == 6
+    assert len(world.history("price")) == 2
+
+
+async def test_a_symbol_that_left_and_came_back_starts_afresh() -> None:
+    world = World(2)
+    async with running(world):
+        world.filler.plan([need(0), need(1)])
+        await world.clock.advance(10)
+        world.filler.listed(frozenset({"S1USDT"}))
+        world.filler.plan([need(0), need(1)])
+        await world.clock.advance(10)
+    assert [s for s, _, _ in world.calls].count("S0USDT") == 6
+    assert [s for s, _, _ in world.calls].count("S1USDT") == 3
+
+
+async def test_a_gap_is_filled_by_as_many_bars_as_it_needs() -> None:
+    world = World(1)
+    async with running(world):
+        world.filler.refill_prices(["S0USDT"], 45_000.0)
+        world.filler.refill_open_interest("S0USDT")
+        await world.clock.advance(5)
+        assert set(world.calls) == {("S0USDT", "1m", 3), ("S0USDT", "oi", 288)}
+        world.calls.clear()
+        world.filler.refill_prices(["S0USDT"], 3 * 3_600_000.0)
+        await world.clock.advance(5)
+    assert set(world.calls) == {("S0USDT", "1m", 99), ("S0USDT", "5m", 38)}
+
+
+async def test_progress_ends_at_its_total_and_load_changes_are_told() -> None:
+    world = World(60)
+    async with running(world):
+        world.filler.plan([need(i) for i in range(60)])
+        assert world.filler.is_urgent
+        await world.clock.advance(60)
+        assert not world.filler.is_busy
+    for task, total in (("open interest history", 60), ("price history", 120)):
+        told = [p for p in world.puts if isinstance(p, Progress) and p.task == task]
+        assert told[-1].done == told[-1].total == total
+        assert [p.done for p in told] == sorted(p.done for p in told)
+    assert world.n_eased == 3  # minutes begin, minutes over, all over
+
+
+async def test_a_job_under_way_when_it_was_cancelled_is_done_in_the_next_run() -> None:
+    world = World(1)
+    world.latency_s = 5.0
+    async with running(world):
+        world.filler.plan([need(0)])
+        await world.clock.advance(1)
+    assert world.history("oi") == []
+    async with running(world):
+        await world.clock.advance(20)
+    assert len(world.history("oi")) == 1
+    assert len(world.history("price")) == 2
+
+
+async def test_an_instrument_that_is_gone_by_then_is_passed_over() -> None:
+    world = World(2)
+    async with running(world):
+        world.filler.plan([need(0), need(1)])
+        world.symbols = ["S0USDT"]
+        await world.clock.advance(10)
+    assert {h.row for h in world.history("oi")} == {0}
+    assert world.filler.prices.pending == 0
