@@ -45,10 +45,11 @@ class Counters:
     rows_unreadable: int = 0
 
 
+# Fields stand in the order in which they are sent: the decoder guesses the next one.
 class _Mark(msgspec.Struct, gc=False, tag_field="e", tag="markPriceUpdate"):
+    E: int
     s: str
     p: float
-    E: int
     i: float = math.nan
     r: float = math.nan
     T: int = 0
@@ -56,9 +57,9 @@ class _Mark(msgspec.Struct, gc=False, tag_field="e", tag="markPriceUpdate"):
 
 
 class _MarkText(msgspec.Struct, gc=False, tag_field="e", tag="markPriceUpdate"):
+    E: int
     s: str
     p: float
-    E: int
     i: float = math.nan
     # Empty for delivery contracts, which would make a float field refuse the whole frame.
     r: str = ""
@@ -77,9 +78,9 @@ class _MarkLoose(msgspec.Struct, gc=False, tag_field="e", tag="markPriceUpdate")
 
 
 class _Ticker(msgspec.Struct, gc=False, tag_field="e", tag="24hrMiniTicker"):
+    E: int
     s: str
     q: float
-    E: int
     st: int = USDM_MARKET
 
 
@@ -139,7 +140,7 @@ class RowIndex:
         self._cache: dict[tuple[int, str], _Index] = {}
 
     def of(self, names: list[str]) -> _Index:
-        key = (len(names), names[0])
+        key = (len(names), names[0] if names else "")
         found = self._cache.get(key)
         if found is not None and found.generation == self._rows.generation and found.names == names:
             return found
@@ -168,11 +169,6 @@ class _Lists(NamedTuple):
     nexts: list[int]
     events: list[int]
     markets: list[int]
-
-
-def _finite_positive(values: F64) -> npt.NDArray[np.bool_]:
-    ok: npt.NDArray[np.bool_] = (values > 0) & (values < math.inf)
-    return ok
 
 
 class MarkPriceReader:
@@ -247,37 +243,39 @@ class MarkPriceReader:
         n = len(names)
         if not n:
             return None
-        price = np.fromiter(prices, np.float64, n)
-        index = np.fromiter(indices, np.float64, n)
-        funding = np.fromiter(fundings, np.float64, n)
-        next_ms = self._next_ms(nexts)
+        block = np.fromiter(prices + indices + fundings, np.float64, 3 * n).reshape(3, n)
         event = np.full(n, events[0], np.int64) if events.count(events[0]) == n else np.array(events, np.int64)
-
+        next_ms = self._next_ms(nexts)
         counters = self._counters
         counters.rows += n
-        keep: npt.NDArray[np.bool_] | None = None
+        keep = self._sound(block, event)
         if markets.count(USDM_MARKET) != n:
-            keep = np.array([market == USDM_MARKET for market in markets])
-            counters.rows_other_market += n - int(np.count_nonzero(keep))
-        ok = _finite_positive(price) & (event > 0) & (event < _LATEST_MS)
-        if not ok.all():
-            counters.rows_bad_price += int(np.count_nonzero(~ok if keep is None else ~ok & keep))
-            keep = ok if keep is None else keep & ok
+            ours = np.array([market == USDM_MARKET for market in markets])
+            counters.rows_other_market += n - int(np.count_nonzero(ours))
+            keep = ours if keep is None else keep & ours
+            n = int(np.count_nonzero(ours))
         if keep is not None:
-            names = list(compress(names, keep))
-            if not names:
-                return self._none(received_ms)
-            price, index, funding = price[keep], index[keep], funding[keep]
-            next_ms, event = next_ms[keep], event[keep]
-
+            names = list(compress(names, keep.tolist()))
+            counters.rows_bad_price += n - len(names)
+            block, event, next_ms = block[:, keep], event[keep], next_ms[keep]
         at = self._index.of(names)
         if at.known is not None:
             counters.rows_unknown += at.n_unknown
-            price, index, funding = price[at.known], index[at.known], funding[at.known]
-            next_ms, event = next_ms[at.known], event[at.known]
-        index[~_finite_positive(index)] = math.nan
-        funding[~np.isfinite(funding)] = math.nan
-        return MarkPrices(at.rows, price, index, funding, next_ms, event, received_ms)
+            block, event, next_ms = block[:, at.known], event[at.known], next_ms[at.known]
+        return MarkPrices(at.rows, block[0], block[1], block[2], next_ms, event, received_ms)
+
+    @staticmethod
+    def _sound(block: F64, event: I64) -> npt.NDArray[np.bool_] | None:
+        """Clean index and funding in place; which rows have a price and a time, or None when all have."""
+        times = event.min() > 0 and event.max() < _LATEST_MS
+        # All comparisons with a NaN are false, so one anywhere leads to the careful way.
+        if times and block[:2].min() > 0 and block.max() < math.inf and block[2].min() > -math.inf:
+            return None
+        price, index, funding = block
+        index[~((index > 0) & (index < math.inf))] = math.nan
+        funding[np.isinf(funding)] = math.nan
+        keep: npt.NDArray[np.bool_] = (price > 0) & (price < math.inf) & (event > 0) & (event < _LATEST_MS)
+        return None if keep.all() else keep
 
     def _next_ms(self, nexts: list[int]) -> I64:
         found = self._times.get(len(nexts))
@@ -290,11 +288,6 @@ class MarkPriceReader:
             self._times.clear()
         self._times[len(nexts)] = (nexts, times)
         return times
-
-    @staticmethod
-    def _none(received_ms: float) -> MarkPrices:
-        none, no_times = np.empty(0), np.empty(0, np.int64)
-        return MarkPrices(np.empty(0, np.int32), none, none, none, no_times, no_times, received_ms)
 
 
 class TickerReader:
