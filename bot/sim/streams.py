@@ -7,6 +7,7 @@ second, 1024 streams per connection. A reader that falls behind is dropped, as o
 """
 
 import asyncio
+import contextlib
 import re
 import socket
 import struct
@@ -70,11 +71,12 @@ class Client:
 
     def reset(self) -> None:
         """End the connection with RST."""
-        if self.transport is None:
+        if self.transport is None or self.transport.is_closing():
             return
         sock = self.transport.get_extra_info("socket")
         if sock is not None:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            with contextlib.suppress(OSError):  # the other side may have ended it in this moment
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.transport.abort()
 
 
@@ -108,7 +110,8 @@ class Hub:
         try:
             async with asyncio.TaskGroup() as tasks:
                 helpers = [tasks.create_task(self._send(client)), tasks.create_task(self._keep(client))]
-                await self._read(client)
+                with contextlib.suppress(ConnectionError):
+                    await self._read(client)
                 for helper in helpers:
                     helper.cancel()
         finally:
