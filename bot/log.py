@@ -4,6 +4,7 @@ Event names are constant strings of the form `noun.verb_past` (`feed.reconnected
 keys with units. Redaction is the last processor before rendering and covers standard-library loggers too.
 """
 
+import contextlib
 import logging
 import re
 import sys
@@ -16,7 +17,7 @@ import structlog
 _SECRETS = (
     (re.compile(r"\d{6,12}:[\w-]{30,}"), "***token***"),
     (re.compile(r"(/webhooks/\d+/)[\w-]+"), r"\1***"),
-    (re.compile(r"(://[^/\s:@]+:)[^/\s@]+@"), r"\1***@"),
+    (re.compile(r"(://[^/\s:@]*:)[^/\s\"]+@"), r"\1***@"),
 )
 
 # httpx logs each URL with the bot token at INFO; aiosqlite logs every statement at DEBUG.
@@ -56,6 +57,15 @@ class _RedactingFormatter(structlog.stdlib.ProcessorFormatter):
         return redact(super().format(record))
 
 
+class _Handler(logging.StreamHandler[TextIO]):
+    """The library's own report of a record that cannot be written would show its arguments as they are."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802, the library's name
+        error = sys.exc_info()[0]
+        with contextlib.suppress(OSError, ValueError):
+            self.stream.write(f"log.failed logger={record.name} error={error.__name__ if error else None}\n")
+
+
 def set_up(*, level: str = "INFO", fmt: str = "auto", stream: TextIO | None = None) -> None:
     """Configure structlog and the root logger. `fmt` is `auto`, `console` or `json`."""
     out = stream if stream is not None else sys.stderr
@@ -79,9 +89,10 @@ def set_up(*, level: str = "INFO", fmt: str = "auto", stream: TextIO | None = No
     final: list[Any] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
         if as_json
-        else [structlog.dev.ConsoleRenderer(colors=out.isatty())]
+        # Rich tracebacks would print local variables, cut and coloured so that no pattern finds a secret in them.
+        else [structlog.dev.ConsoleRenderer(colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback)]
     )
-    handler = logging.StreamHandler(out)
+    handler = _Handler(out)
     handler.setFormatter(
         _RedactingFormatter(
             foreign_pre_chain=shared,

@@ -48,7 +48,10 @@ class BinanceSection(Section, frozen=True):
 
 def _secret_from_file(values: Any, name: str) -> Any:
     if isinstance(values, dict) and values.get(f"{name}_file"):
-        values = {**values, name: _secret(Path(values[f"{name}_file"]))}
+        try:
+            values = {**values, name: _secret(Path(values[f"{name}_file"]))}
+        except ValueError as error:
+            raise ValueError(f"{name}_file: {error}") from None
     return values
 
 
@@ -171,6 +174,9 @@ def load(**overrides: Any) -> Settings:
         section = re.search(r'field "(\w+)"', str(error))
         name = f"{PREFIX}{section[1].upper()}__…" if section else PREFIX
         raise ConfigError(f"settings:\n  {name}: expected JSON where a list stands, such as [1, 2]") from None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigError(f"settings: cannot read .env in {Path.cwd()}: {reason}") from None
 
 
 def _line(error: ErrorDetails) -> str:
