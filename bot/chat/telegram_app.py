@@ -160,9 +160,10 @@ class TelegramChat:
             await self._slots.acquire()
             tasks.create_task(self._handle(update))
         await self._save_offset()
-        # A server that answers at once with nothing new must not be asked in a hot loop.
-        if not updates and self._clock.monotonic_ms() - started_ms < 1_000:
-            await self._clock.sleep(1.0)
+        # A server that answers at once with nothing new must not be asked in a hot loop, however fast the clock.
+        left_ms = max(1_000.0, 200.0 * self._clock.speed) - (self._clock.monotonic_ms() - started_ms)
+        if not updates and left_ms > 0:
+            await self._clock.sleep(left_ms / 1000.0)
         return None
 
     def _read(self, item: Any) -> Update | None:
