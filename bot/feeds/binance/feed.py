@@ -40,7 +40,7 @@ _REFRESH_GAP_S: Final = 30.0
 _DROP_GAP_MS: Final = 300_000.0
 _PLAN_EVERY_S: Final = 60.0
 _WARM_SHARE: Final = 1 / 3
-_BUSY_SHARE: Final = 2 / 3
+_BUSY_SHARE: Final = 1 / 2
 _USUAL_SHARE: Final = 0.95
 
 T = TypeVar("T")
