@@ -4,6 +4,7 @@
 the library's text: that of `InvalidToken` holds the token.
 """
 
+import math
 from datetime import timedelta
 from typing import Final
 
@@ -27,6 +28,8 @@ from bot.model.outbox import Delivered, Rejected, RetryLater
 MIN_PAUSE_S: Final = 1.0
 MAX_PAUSE_S: Final = 3_600.0
 DEFAULT_PAUSE_S: Final = 5.0
+UNNAMED_PAUSE_S: Final = 60.0
+"""After a 429 that names no usable time."""
 AMBIGUOUS_PAUSE_S: Final = 10.0
 """Longer, so that a message that did arrive has been seen before its twin comes."""
 
@@ -68,9 +71,13 @@ def _cause(error: TelegramError) -> str:
     return type(error.__cause__).__name__ if error.__cause__ is not None else ""
 
 
-def clamp_pause_s(seconds: float | timedelta) -> float:
-    value = seconds.total_seconds() if isinstance(seconds, timedelta) else float(seconds)
-    return min(max(value, MIN_PAUSE_S), MAX_PAUSE_S)
+def clamp_pause_s(seconds: object) -> float:
+    """A sane pause from whatever the server sent as `retry_after`: a number, a duration, or nonsense."""
+    if isinstance(seconds, timedelta):
+        seconds = seconds.total_seconds()
+    if not isinstance(seconds, (int, float)) or not math.isfinite(seconds):
+        return UNNAMED_PAUSE_S
+    return min(max(float(seconds), MIN_PAUSE_S), MAX_PAUSE_S)
 
 
 def answer_of(error: TelegramError, *, target: str | None = None) -> Answer:
@@ -120,7 +127,7 @@ def _network(error: NetworkError) -> Answer:
         return RetryLater(DEFAULT_PAUSE_S, "Telegram cannot be reached")
     text = error.message.lower()
     if text.startswith("too many requests"):
-        return RetryLater(60.0, "Telegram asks for a pause")
+        return RetryLater(UNNAMED_PAUSE_S, "Telegram asks for a pause")
     if text.startswith("request entity too large"):
         return Unlayable("Telegram: the message is too large")
     if text.startswith("internal server error") and not cause:
