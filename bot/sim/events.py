@@ -123,7 +123,7 @@ def _event(
 
 def _breadth(start_ms: int, ranked: Sequence[int], rng: np.random.Generator) -> Event:
     rows = rng.choice(ranked[: min(92, len(ranked))], min(26, len(ranked)), replace=False).tolist()
-    return _event("breadth", SURGE, start_ms, rows, rng, (0.039, 0.0585), (0.008, 0.022), 5.0)
+    return _event("breadth", SURGE, start_ms, rows, rng, (0.037, 0.054), (0.008, 0.022), 5.0)
 
 
 def _surge(start_ms: int, rows: Iterable[int], rng: np.random.Generator) -> Event:
