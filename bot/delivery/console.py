@@ -14,7 +14,7 @@ from rich.text import Text
 
 from bot.delivery import layout
 from bot.delivery.destination import Answer, Order
-from bot.delivery.text import Card, Line, line, plain
+from bot.delivery.text import Card, Line, clean, plain
 from bot.model.outbox import Delivered, Rejected, RetryLater
 from bot.model.view import AlertView
 
@@ -53,22 +53,19 @@ def block(order: Order) -> Text:
 
 
 def _body(card: Card, view: AlertView) -> list[Text]:
-    """Figures on one line, their reading and the rest on the next, then a table where there is one."""
+    """Figures on one line, what they mean and why on the next, then a table where there is one."""
     figures, rest = Text(), Text()
     for spans in card.body:
         words = plain(spans)
-        target = rest if words.startswith("📖") else figures
-        if words:
-            if target.plain:
-                target.append("   ")
-            _append(target, spans if target is figures else line(words.removeprefix("📖 ")))
-    for spans in card.details:
-        words = plain(spans)
-        if not words.startswith("Rule "):
+        if words.startswith("📖"):
+            rest.append(words.removeprefix("📖 "))
+        elif words:
+            figures.append("   " if figures.plain else "")
+            _append(figures, spans)
+    funding = layout.funding_text(view).partition(" · ")[0]
+    for words in (f"Funding {funding}" if funding else "", clean(view.condition, 200)):
+        if words and card.details:
             rest.append(("   " if rest.plain else "") + words, style="dim")
-    if card.details and view.condition:
-        condition = plain(layout.rule_line(view)).removeprefix("Rule ")
-        rest.append(("   " if rest.plain else "") + condition, style="dim")
     return [text for text in (figures, rest, *(Text(row) for row in card.table)) if text.plain]
 
 

@@ -26,7 +26,7 @@ CONTENT_LIMIT = 2_000
 TITLE_LIMIT, DESCRIPTION_LIMIT, FIELD_LIMIT, FOOTER_LIMIT = 256, 4_096, 1_024, 2_048
 TOTAL_LIMIT = 6_000
 
-_MARKDOWN = re.compile(r"([\\*_~`|>\[\]()#<@-])")
+_MARKDOWN = re.compile(r"([\\*_~`|>\[\]#<@-])")
 Json = dict[str, Any]
 
 

@@ -123,7 +123,7 @@ def ending_card(view: AlertView, *, fire: AlertView | None, edit: bool) -> Card:
     if fire is None:
         return Card(head=head, details=(rule_line(view),), footer=_footer(view))
     told = fire_card(fire)
-    body = (told.head, *told.body) if edit else told.body
+    body = (told.head, (), *told.body) if edit else told.body
     return Card(head=head, body=body, table=told.table, details=told.details, footer=told.footer)
 
 

@@ -5,7 +5,6 @@ still starts. A group that becomes a supergroup is followed for the life of the 
 the new chat again on the first message.
 """
 
-import os
 from types import TracebackType
 from typing import Final, Self
 
@@ -21,9 +20,6 @@ from bot.delivery.destination import Answer, Form, Order
 from bot.delivery.pace import Pace
 from bot.delivery.telegram_errors import AMBIGUOUS_PAUSE_S, answer_of
 from bot.model.outbox import Delivered, RetryLater
-
-# Without it the library warns on every 429 that a number of seconds will become a timedelta.
-os.environ.setdefault("PTB_TIMEDELTA", "1")
 
 CONNECT_TIMEOUT_S: Final = 10.0
 READ_TIMEOUT_S: Final = 30.0

@@ -5,6 +5,7 @@ the library's text: that of `InvalidToken` holds the token.
 """
 
 import math
+import os
 from datetime import timedelta
 from typing import Final
 
@@ -24,6 +25,9 @@ from telegram.error import (
 from bot.delivery.destination import Answer, TargetGone, Unlayable
 from bot.delivery.text import clean
 from bot.model.outbox import Delivered, Rejected, RetryLater
+
+# Without it the library warns on every 429 that a number of seconds will become a timedelta.
+os.environ.setdefault("PTB_TIMEDELTA", "1")
 
 MIN_PAUSE_S: Final = 1.0
 MAX_PAUSE_S: Final = 3_600.0
@@ -47,6 +51,7 @@ _CHAT_GONE: Final = (
     "private chat not found",
     "peer_id_invalid",
     "user not found",
+    "have no access to the user",
     "chat_id is empty",
     "group chat was upgraded",
     "group chat was deactivated",

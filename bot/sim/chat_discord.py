@@ -71,8 +71,8 @@ class DiscordServer:
         if headers is None:
             self.n_flooded += 1
             return chat_faults.discord_too_many(self._reset_s()).response()
-        if problem := _problem(payload):
-            body = {"message": "Invalid Form Body", "code": 50035, "errors": {"_errors": [{"message": problem}]}}
+        if wrong := problem(payload):
+            body = {"message": "Invalid Form Body", "code": 50035, "errors": {"_errors": [{"message": wrong}]}}
             return web.json_response(body, status=400, headers=headers)
         if request.method == "PATCH":
             return self._edit(request.match_info["message"], payload, headers)
@@ -115,7 +115,7 @@ class DiscordServer:
         }
 
 
-def _problem(payload: Json) -> str | None:
+def problem(payload: Json) -> str | None:
     """What Discord would refuse, in its words; None for a sound payload."""
     content, embeds = payload.get("content") or "", payload.get("embeds") or []
     if not content and not embeds:

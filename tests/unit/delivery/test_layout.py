@@ -1,0 +1,272 @@
+"""Golden texts: what people read, word for word, in each destination."""
+
+import io
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+
+from bot.delivery import console, embed, layout, markup
+from bot.delivery.destination import Order
+from bot.delivery.text import utf16_length
+from bot.model.alert import TellKind
+from bot.model.outbox import OutboxRow
+from bot.model.view import AlertView, Member, Move
+from bot.sim.chat_discord import problem
+from bot.sim.chat_html import parse
+
+
+def telegram(*rows, fire=None, edit=False):
+    return markup.telegram_html(layout.compose(rows, fire=fire, edit=edit))
+
+
+def printed(*rows, width=120):
+    out = io.StringIO()
+    Console(file=out, width=width).print(console.block(Order(rows=rows)), highlight=False)
+    return out.getvalue().rstrip("\n")
+
+
+def test_a_firing_in_telegram(make):
+    row = make.row(view=make.view())
+    assert telegram(row) == (
+        "🟠 <b>BTCUSDT · OI surge</b>  14:31 UTC\n"
+        "\n"
+        "OI <b>+6.06%</b> in 15m   88.3k → 93.6k BTC  ($8.72B)\n"
+        "Price <b>+0.89%</b> in 15m   92,361 → 93,183\n"
+        "\n"
+        "📖 Price up + OI up: new longs are opening.\n"
+        "\n"
+        "<blockquote expandable>Funding +0.0081% / 8h · next in 1h 29m\n"
+        "Volume 24h $21.3B\n"
+        "Rule <code>oi_surge</code> · <code>pct(oi, 15m) &gt;= 5%</code></blockquote>\n"
+        "\n"
+        "<code>#7q4mk2px</code> · data, not advice"
+    )
+
+
+def test_a_firing_in_plain_text(make):
+    card = layout.compose([make.row(view=make.view())], fire=None, edit=False)
+    assert markup.plain_text(card) == (
+        "🟠 BTCUSDT · OI surge  14:31 UTC\n"
+        "\n"
+        "OI +6.06% in 15m   88.3k → 93.6k BTC  ($8.72B)\n"
+        "Price +0.89% in 15m   92,361 → 93,183\n"
+        "\n"
+        "📖 Price up + OI up: new longs are opening.\n"
+        "\n"
+        "Funding +0.0081% / 8h · next in 1h 29m\n"
+        "Volume 24h $21.3B\n"
+        "Rule oi_surge · pct(oi, 15m) >= 5%\n"
+        "\n"
+        "#7q4mk2px · data, not advice"
+    )
+
+
+def test_a_firing_in_discord(make):
+    assert embed.payload([make.row(view=make.view())], fire=None, edit=False) == {
+        "content": "",
+        "embeds": [
+            {
+                "title": "BTCUSDT · OI surge",
+                "url": "https://www.tradingview.com/chart/?symbol=BINANCE:BTCUSDT.P",
+                "color": 0xF59E0B,
+                "description": (
+                    "**OI +6.06%** in 15m · price **+0.89%**\n"
+                    "Price up + OI up: new longs are opening.\n"
+                    "`pct(oi, 15m) >= 5%`"
+                ),
+                "fields": [
+                    {"name": "OI", "value": "88.3k → 93.6k BTC ($8.72B)", "inline": True},
+                    {"name": "Price", "value": "92,361 → 93,183", "inline": True},
+                    {"name": "Funding", "value": "+0.0081% / 8h · next in 1h 29m", "inline": True},
+                    {"name": "Volume 24h", "value": "$21.3B", "inline": True},
+                ],
+                "footer": {"text": "oi_surge · #7q4mk2px · data, not advice"},
+                "timestamp": "2026-11-23T14:31:00+00:00",
+            }
+        ],
+        "allowed_mentions": {"parse": []},
+    }
+
+
+def test_a_firing_in_the_terminal(make):
+    assert printed(make.row(view=make.view()), width=100) == (
+        "▌ 🟠 BTCUSDT · OI surge  14:31 UTC  #7q4mk2px\n"
+        "▌ OI +6.06% in 15m   88.3k → 93.6k BTC  ($8.72B)   Price +0.89% in 15m   92,361 → 93,183\n"
+        "▌ Price up + OI up: new longs are opening.   Funding +0.0081% / 8h   pct(oi, 15m) >= 5%"
+    )
+
+
+def test_an_escalation(make):
+    row = make.row("escalate", view=make.view(kind="escalate", value=0.092, value_before=0.061))
+    assert telegram(row).split("\n")[0] == "🟠 BTCUSDT OI now <b>+9.2%</b> (was +6.1%)"
+    description = embed.payload([row], fire=None, edit=False)["embeds"][0]["description"]
+    assert description.split("\n")[0] == "🟠 BTCUSDT OI now **+9.2%** (was +6.1%)"
+    assert printed(row).split("\n")[0] == "▌ 🟠 BTCUSDT OI now +9.2% (was +6.1%)  #7q4mk2px"
+
+
+def test_a_repeat_says_how_long_it_lasts(make):
+    row = make.row("repeat", view=make.view(kind="repeat", value=0.071, at_ms=make.FIRED_MS + 30 * 60_000))
+    assert telegram(row).split("\n")[0] == "🟠 BTCUSDT · OI surge: still, after 30m: OI <b>+7.1%</b>"
+
+
+def test_an_end_stands_above_what_the_firing_said(make):
+    end = make.row("end", view=make.view(kind="end", at_ms=make.FIRED_MS + 22 * 60_000, peak=0.092, value=0.01))
+    fire = make.view()
+    text = telegram(end, fire=fire, edit=True)
+    assert text.startswith(
+        "✅ <b>ended after 22m · peak +9.2%</b>\n\n🟠 <b>BTCUSDT · OI surge</b>  14:31 UTC\n\nOI <b>+6.06%</b> in 15m"
+    )
+    made = embed.payload([end], fire=fire, edit=True)["embeds"][0]
+    assert made["color"] == 0x22C55E
+    assert made["description"].startswith("✅ **ended after 22m · peak +9.2%**\n**OI +6.06%** in 15m")
+
+
+def test_an_end_of_its_own_names_the_coin_and_both_times(make):
+    end = make.row("end", view=make.view(kind="end", at_ms=make.FIRED_MS + 120_000, peak=0.092))
+    merged = telegram(make.row(view=make.view()), end)
+    assert merged.startswith("✅ <b>BTCUSDT · OI surge</b>  fired 14:31, ended 14:33 UTC · peak +9.2%\n\nOI ")
+    alone = telegram(end)
+    assert alone.startswith("✅ <b>BTCUSDT · OI surge</b>  fired 14:31, ended 14:33 UTC · peak +9.2%\n\n<blockquote")
+    assert printed(end) == "▌ ✅ BTCUSDT · OI surge  fired 14:31, ended 14:33 UTC · peak +9.2%  #7q4mk2px"
+
+
+def test_what_fires_and_ends_in_one_step_reads_as_one_event(make):
+    fire, end = make.row(view=make.view()), make.row("end", view=make.view(kind="end"))
+    assert telegram(fire, end) == telegram(fire)
+
+
+def test_a_closed_alert_says_why(make):
+    view = make.view(
+        kind="close", at_ms=make.FIRED_MS + 60_000, base="", value_text="", peak=0.09, reason="the rule was removed"
+    )
+    row = make.row("close", view=view)
+    assert telegram(row, fire=make.view(), edit=True).startswith("⏹ <b>closed after 1m: the rule was removed</b>\n")
+    assert "closed 14:32 UTC: the rule was removed" in telegram(row)
+
+
+def test_a_market_alert_is_a_table(make):
+    view = make.view(
+        symbol="*",
+        title="Breadth surge",
+        severity="critical",
+        base="",
+        value=0.34,
+        value_text="count(pct(oi, 15m) >= 3%)",
+        oi=None,
+        price=None,
+        oi_usd=None,
+        funding=None,
+        volume_24h=None,
+        n_true=34,
+        n_members=100,
+        members=(
+            Member("BTCUSDT", 0.061, 0.061, 0.0089),
+            Member("币安人生USDT", -0.1, -0.1, None),
+        ),
+    )
+    text = telegram(make.row(view=view))
+    assert text.startswith(
+        "🔴 <b>Market · Breadth surge</b>  14:31 UTC\n"
+        "\n"
+        "<b>34 of 100 coins</b>\n"
+        "\n"
+        "<pre>               OI 15m  price 15m\n"
+        "BTCUSDT        +6.10%     +0.89%\n"
+        "币安人生USDT  −10.00%          –\n"
+        "and 32 more</pre>\n"
+    )
+    assert "34 of 100 coins" in printed(make.row(view=view))
+    assert (
+        "**34 of 100 coins**" in embed.payload([make.row(view=view)], fire=None, edit=False)["embeds"][0]["description"]
+    )
+
+
+def test_old_data_says_its_age(make):
+    row = make.row(view=make.view(oi_age_ms=61_000, price_age_ms=60_000))
+    lines = telegram(row).split("\n")
+    assert lines[2].endswith("($8.72B) · 1m old")
+    assert "old" not in lines[3]
+    assert embed.payload([row], fire=None, edit=False)["embeds"][0]["fields"][0]["value"].endswith(", 1m old")
+
+
+def test_a_measure_that_is_not_a_shown_change_has_its_own_line(make):
+    row = make.row(view=make.view(value_text="zscore(oi, 4h)", value=3.21, value_is_ratio=False))
+    assert "zscore(oi, 4h) = <b>3.21</b>" in telegram(row)
+    assert "= **3.21**" in embed.payload([row], fire=None, edit=False)["embeds"][0]["description"]
+
+
+def test_what_is_unknown_is_left_out(make):
+    view = make.view(
+        oi=None, price=None, oi_usd=None, funding=None, volume_24h=None, value=None, oi_age_ms=None, price_age_ms=None
+    )
+    text = telegram(make.row(view=view))
+    assert "None" not in text
+    assert "–" not in text
+    assert text.count("\n\n") == 2
+    assert printed(make.row(view=view)).split("\n") == [
+        "▌ 🟠 BTCUSDT · OI surge  14:31 UTC  #7q4mk2px",
+        "▌ pct(oi, 15m) >= 5%",
+    ]
+
+
+@pytest.mark.promise("P12")
+def test_foreign_text_is_shown_and_never_obeyed(make):
+    evil = "<b>@everyone</b> [bold red]x[/] `*_~\u202egnp.exe\u200b\x1b[31m\n#evil"
+    row = make.row(view=make.view(title=evil, symbol="币安`<人生>USDT", base=evil, condition=evil, rule_id=evil))
+    text = telegram(row)
+    assert "&lt;b&gt;@everyone&lt;/b&gt;" in text
+    assert parse(text), "it is valid HTML"
+    made = embed.payload([row], fire=None, edit=False)
+    assert made["allowed_mentions"] == {"parse": []}
+    for shown in (text, str(made), printed(row)):
+        assert not any(char in shown for char in "\u202e\u200b\x1b")
+    assert "[bold red]x[/]" in printed(row)
+
+
+foreign = st.text(max_size=3_000)
+numbers_ = st.none() | st.floats(allow_nan=True, allow_infinity=True)
+moves = st.none() | st.builds(Move, st.integers(0, 10**9), numbers_, numbers_, numbers_)
+
+
+@settings(deadline=None)
+@given(
+    view=st.builds(
+        AlertView,
+        rule_id=foreign,
+        title=foreign,
+        symbol=foreign | st.just("*"),
+        venue=foreign,
+        base=foreign,
+        severity=st.sampled_from(["info", "warning", "critical", "?"]),
+        short_id=foreign,
+        kind=st.sampled_from(["fire", "escalate", "repeat", "end", "close"]),
+        at_ms=st.integers(0, 2**53),
+        fired_ms=st.integers(0, 2**53),
+        condition=foreign,
+        value_text=foreign | st.just("pct(oi, 15m)"),
+        value=numbers_,
+        value_is_ratio=st.booleans(),
+        value_before=numbers_,
+        peak=numbers_,
+        price=moves,
+        oi=moves,
+        oi_usd=numbers_,
+        funding=numbers_,
+        n_true=st.none() | st.integers(0, 10**6),
+        n_members=st.none() | st.integers(0, 10**6),
+        members=st.lists(st.builds(Member, foreign, numbers_, numbers_, numbers_), max_size=12).map(tuple),
+        reason=foreign,
+    ),
+    edit=st.booleans(),
+)
+def test_whatever_is_in_it_every_limit_holds(view, edit):
+    row = OutboxRow("r", "k", TellKind(view.kind), "main", view.severity, view.at_ms, view)
+    card = layout.compose([row], fire=view, edit=edit)
+    text = parse(markup.telegram_html(card))
+    assert 0 < utf16_length(text) <= 4096
+    assert 0 < utf16_length(markup.plain_text(card)) <= 4096
+    for made in (embed.payload([row], fire=view, edit=edit), embed.plain_payload([row], fire=view, edit=edit)):
+        assert problem(made) is None
+    assert printed(row)
