@@ -1,4 +1,4 @@
-"""The `oibot` command. Each command imports what it needs when it runs, so that `--help` is quick."""
+"""The `oibot` command: all commands in one place."""
 
 import sys
 
@@ -32,8 +32,8 @@ def version() -> None:
     print(bot.__version__)
 
 
-def main() -> None:
-    """Entry point: our own errors become one line and exit code 1."""
+def run_command() -> None:
+    """Run what was typed: our own errors become one line and exit code 1."""
     try:
         app()
     except BotError as error:

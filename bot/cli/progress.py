@@ -24,7 +24,7 @@ class WarmStart:
             self._told.add(step.task)
             if not self._console.is_terminal:
                 self._console.print(f"{step.task}: {step.total} done", style="dim", highlight=False)
-            elif self._bars is not None and set(self._tasks) == self._told:
+            elif self._bars is not None and set(self._tasks) <= self._told:
                 self.close()
 
     def close(self) -> None:

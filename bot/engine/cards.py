@@ -24,6 +24,16 @@ class Cards:
     def instruments(self) -> Sequence[Instrument]:
         return [i for _, i in self._engine.market.universe.items()]
 
+    def largest(self, n: int) -> Sequence[str]:
+        """Keys of the largest by open interest in USD, the largest first."""
+        market = self._engine.market
+        if not market.n_rows:
+            return []
+        sizes = np.where(market.is_trading, self._engine.view().value("oi_usd")[0], np.nan)
+        order = np.argsort(-np.nan_to_num(sizes, nan=-1.0), kind="stable")[:n]
+        found = (market.universe.at(int(row)) for row in order if np.isfinite(sizes[row]))
+        return [i.key for i in found if i is not None]
+
     def card(self, key: str) -> InstrumentCard | None:
         market = self._engine.market
         row = market.universe.row(key)

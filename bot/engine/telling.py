@@ -31,8 +31,7 @@ def move(view: View, series: str, window_ms: int, t: int, row: int) -> Move:
     then, _ = view.then(series, window_ms)
     now = number(view.value(series)[t, row])
     before = number(then[t, row])
-    change = now / before - 1.0 if now is not None and before else None
-    return Move(window_ms, change, before, now)
+    return Move(window_ms, number(view.pct(series, window_ms)[t, row]), before, now)
 
 
 class Teller:
