@@ -78,7 +78,7 @@ class TelegramSection(Section, frozen=True):
     chat_id: int | None = None
     """Where alerts go; the owner's private chat when left out."""
     chats: tuple[int, ...] = ()
-    """Further chats in which the owner's commands are answered."""
+    """Further chats in which commands are answered, whoever writes there."""
 
     @model_validator(mode="before")
     @classmethod
