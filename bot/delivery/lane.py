@@ -3,11 +3,14 @@
 Its own limits are waited for before a row is claimed, the attempt is noted before the first byte leaves, and the outcome
 after it. An attempt whose outcome is unknown is repeated with the same `#id`. What is refused for good is buried with
 its reason; what a dead destination refused stays listed. When the database takes no note, the lane sends all the same
-and remembers what it sent until it can be noted.
+and remembers what it sent until it can be noted; rows that it did not take at all are told from memory.
+
+Due times follow the monotonic clock from the lane's start, so that a jump of the wall clock neither stalls nor hurries.
 """
 
 import asyncio
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -15,6 +18,7 @@ from bot import log
 from bot.clock import Clock
 from bot.delivery.destination import Answer, Destination, Form, Order, TargetGone, Unlayable
 from bot.delivery.planning import first_alert, message_of, next_message
+from bot.delivery.unstored import Unstored
 from bot.errors import StorageError
 from bot.model.alert import TellKind
 from bot.model.outbox import Delivered, Message, OutboxRow, Outcome, Rejected, RetryLater
@@ -30,6 +34,8 @@ MAX_AGE_MS: Final = 24 * 3_600_000
 """Older rows are buried: nobody is served by yesterday's alert."""
 BATCH: Final = 50
 MAX_UNNOTED: Final = 10_000
+MAX_IDLE_S: Final = 30.0
+"""Rows may be committed later than their notice; nobody waits longer than this for them."""
 _QUIET_S: Final = 2.0
 
 
@@ -51,11 +57,17 @@ class LaneStats:
 class Lane:
     """The way to one destination."""
 
-    def __init__(self, destination: Destination, outbox: Outbox, clock: Clock) -> None:
+    def __init__(
+        self, destination: Destination, outbox: Outbox, clock: Clock, *, venue_now: Callable[[], int] | None = None
+    ) -> None:
+        """`venue_now`: venue time in ms, by which rows age; the lane's own time where it is not given."""
         self._destination = destination
         self._outbox = outbox
         self._clock = clock
         self._log = log.get("delivery").bind(destination=destination.name)
+        self._offset_ms = clock.wall_ms() - clock.monotonic_ms()
+        self._venue_now = venue_now if venue_now is not None else self._now_ms
+        self._unstored = Unstored()
         self._woken = asyncio.Event()
         self._quiet = asyncio.Event()
         self._resume_ms = 0.0
@@ -76,6 +88,14 @@ class Lane:
     def paused_s(self) -> float:
         """How long the lane still waits because the destination asked for it or fails."""
         return max(0.0, (self._resume_ms - self._clock.monotonic_ms()) / 1000)
+
+    def _now_ms(self) -> int:
+        return round(self._offset_ms + self._clock.monotonic_ms())
+
+    def offer(self, row: OutboxRow) -> None:
+        """A row that the database has not taken in time; it is told from memory."""
+        self._unstored.offer(row)
+        self.notify()
 
     def notify(self) -> None:
         """Rows were committed."""
@@ -112,7 +132,7 @@ class Lane:
 
     async def _idle(self, wait_s: float | None) -> None:
         try:
-            async with self._clock.timeout(wait_s):
+            async with self._clock.timeout(MAX_IDLE_S if wait_s is None else min(wait_s, MAX_IDLE_S)):
                 await self._woken.wait()
         except TimeoutError:
             self._quiet.clear()
@@ -122,24 +142,46 @@ class Lane:
         if self._closed:
             return None
         await self._note()
+        if self.dead_reason is not None:
+            return None
+        # The slot comes first: a claimed row that then waits for the limiter would age unseen.
+        wait_s = max(self.paused_s, self._destination.ready_in_s())
+        if wait_s > 0:
+            return wait_s
+        now_ms = self._now_ms()
         try:
-            if self.dead_reason is not None:
-                return None
-            # The slot comes first: a claimed row that then waits for the limiter would age unseen.
-            wait_s = max(self.paused_s, self._destination.ready_in_s())
-            if wait_s > 0:
-                return wait_s
-            now_ms = self._clock.wall_ms()
-            sent = {row_id for message, _ in self._unnoted.values() for row_id in message.row_ids}
-            rows = await self._outbox.waiting(self.name, now_ms=now_ms, limit=BATCH + len(sent))
-            rows = [row for row in rows if row.id not in sent]
+            rows = await self._waiting(now_ms) or await self._from_memory()
             if not rows:
                 return await self._until_due_s(now_ms)
         except StorageError as error:
             self._log.warning("outbox.unavailable", reason=str(error))
-            return STORAGE_RETRY_S
-        await self._tell(first_alert(rows), now_ms)
+            rows = self._unstored.pending()
+            if not rows:
+                return STORAGE_RETRY_S
+        await self._tell(first_alert(rows))
         return 0.0
+
+    async def _waiting(self, now_ms: int) -> list[OutboxRow]:
+        """What the outbox hands out, less what was sent already but could not be noted."""
+        sent = {row_id for message, _ in self._unnoted.values() for row_id in message.row_ids}
+        rows = await self._outbox.waiting(self.name, now_ms=now_ms, limit=BATCH + len(sent))
+        told = self._unstored.stored(rows)
+        if told:
+            self._unnoted |= told
+            sent |= {row_id for message, _ in told.values() for row_id in message.row_ids}
+            await self._note()
+        return [row for row in rows if row.id not in sent]
+
+    async def _from_memory(self) -> list[OutboxRow]:
+        """Rows that the database did not take; none of an alert whose firing still waits in it."""
+        rows = self._unstored.pending()
+        while rows and rows[0].kind is not TellKind.FIRE and self._unstored.fire(rows[0].key) is None:
+            key = rows[0].key
+            fire = await self._outbox.row_of(key, TellKind.FIRE, self.name)
+            if fire is None or await self._outbox.message_of(key, TellKind.FIRE, self.name) is not None:
+                break
+            rows = [row for row in rows if row.key != key]
+        return rows
 
     async def _until_due_s(self, now_ms: int) -> float | None:
         due_ms = await self._outbox.next_due_ms(self.name)
@@ -148,15 +190,16 @@ class Lane:
         # At least a second: a row that is due but not handed out must not make the lane spin.
         return None if due_ms is None else max(1.0, math.ceil(due_ms - now_ms) / 1000)
 
-    async def _tell(self, rows: list[OutboxRow], now_ms: int) -> None:
+    async def _tell(self, rows: list[OutboxRow]) -> None:
         plan = next_message(rows)
         message = message_of(plan.rows, form=plan.form)
-        if now_ms - rows[0].created_ms > MAX_AGE_MS:
+        if self._venue_now() - rows[0].created_ms > MAX_AGE_MS:
             await self._finish(message, Rejected("older than 24 hours"))
             return
         order = await self._order(plan.rows, plan.form)
         try:
-            await self._outbox.begin(message)
+            if not self._unstored.holds(rows[0].id):
+                await self._outbox.begin(message)
         except StorageError as error:
             self._log.warning("attempt.unnoted", reason=str(error))
         answer = await self._attempt(order)
@@ -178,6 +221,9 @@ class Lane:
         if form is Form.NEW:
             return Order(rows=rows)
         key = rows[-1].key
+        if (remembered := self._unstored.fire(key)) is not None:
+            target, view = remembered
+            return Order(rows=rows, form=form if target else Form.NEW, target=target, fire=view)
         fire: AlertView | None = None
         told: Message | None = None
         try:
@@ -222,6 +268,10 @@ class Lane:
                 self.stats.buried += 1
                 self._attempts.pop(message.id, None)
                 self._log.error("message.buried", message=message.id, reason=reason)
+        if self._unstored.holds(message.row_ids[0]):
+            if not isinstance(outcome, RetryLater):
+                self._unstored.settle(message, outcome)
+            return
         if len(self._unnoted) >= MAX_UNNOTED:
             self._unnoted.pop(next(iter(self._unnoted)))
         self._unnoted[message.id] = (message, outcome)
@@ -256,7 +306,7 @@ class Lane:
         try:
             for message_id in list(self._unnoted):
                 message, outcome = self._unnoted[message_id]
-                await self._outbox.settle(message, outcome, now_ms=self._clock.wall_ms())
+                await self._outbox.settle(message, outcome, now_ms=self._now_ms())
                 del self._unnoted[message_id]
         except StorageError as error:
             self._note_again_ms = self._clock.monotonic_ms() + STORAGE_RETRY_S * 1000

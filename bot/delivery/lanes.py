@@ -5,7 +5,7 @@ again; it never takes the others with it.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +14,7 @@ from bot.clock import Clock
 from bot.delivery.destination import Destination
 from bot.delivery.lane import STORAGE_RETRY_S, Lane
 from bot.errors import StorageError
+from bot.model.outbox import OutboxRow
 from bot.model.ports import Outbox
 
 _RESTART_S: Final = 5.0
@@ -37,10 +38,18 @@ class LaneStatus:
 class Lanes:
     """Delivers what stands in the outbox."""
 
-    def __init__(self, *, outbox: Outbox, destinations: Sequence[Destination], clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        outbox: Outbox,
+        destinations: Sequence[Destination],
+        clock: Clock,
+        venue_now: Callable[[], int] | None = None,
+    ) -> None:
+        """`venue_now`: venue time in ms, by which rows age; a wrong wall clock then buries nothing."""
         self._outbox = outbox
         self._clock = clock
-        self._lanes = {d.name: Lane(d, outbox, clock) for d in destinations}
+        self._lanes = {d.name: Lane(d, outbox, clock, venue_now=venue_now) for d in destinations}
         self._running = False
 
     @property
@@ -51,6 +60,14 @@ class Lanes:
         """Rows were committed: look now."""
         for lane in self._lanes.values():
             lane.notify()
+
+    def offer(self, rows: Sequence[OutboxRow]) -> None:
+        """Tell rows that the database has not taken (full, locked, slow). Should it take them later, they are not told
+        twice; should the process die before, they are lost. Rows of unknown destinations are ignored.
+        """
+        for row in rows:
+            if row.destination in self._lanes:
+                self._lanes[row.destination].offer(row)
 
     def revive(self, name: str) -> None:
         """Try a dead destination again; unknown names are ignored."""
@@ -73,26 +90,34 @@ class Lanes:
 
     async def run(self) -> None:
         """Deliver for ever; ends only by cancellation. What is under way then becomes due again at the next start."""
-        await self._recover()
+        recovered = await self._recover()
         self._running = True
         try:
             async with asyncio.TaskGroup() as group:
+                if not recovered:
+                    group.create_task(self._recover_later(), name="recover-outbox")
                 for lane in self._lanes.values():
                     group.create_task(self._keep(lane), name=f"lane-{lane.name}")
         finally:
             self._running = False
 
-    async def _recover(self) -> None:
+    async def _recover(self) -> bool:
+        try:
+            n = await self._outbox.recover(now_ms=self._clock.wall_ms())
+        except StorageError as error:
+            _log.warning("outbox.unavailable", reason=str(error))
+            return False
+        if n:
+            _log.info("attempts.recovered", n=n)
+        return True
+
+    async def _recover_later(self) -> None:
+        """A full disk must not keep the lanes from sending. An attempt under way is settled by its lane all the same."""
         while True:
-            try:
-                n = await self._outbox.recover(now_ms=self._clock.wall_ms())
-            except StorageError as error:
-                _log.warning("outbox.unavailable", reason=str(error))
-                await self._clock.sleep(STORAGE_RETRY_S)
-                continue
-            if n:
-                _log.info("attempts.recovered", n=n)
-            return
+            await self._clock.sleep(STORAGE_RETRY_S)
+            if await self._recover():
+                self.notify()
+                return
 
     async def _keep(self, lane: Lane) -> None:
         while True:

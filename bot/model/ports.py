@@ -115,7 +115,9 @@ class Outbox(Protocol):
         ...
 
     async def recover(self, *, now_ms: int) -> int:
-        """At start: attempts that never settled become due again. Returns how many."""
+        """At start: attempts that never settled become due again, and nothing waits longer than an hour from now (the
+        clock that set its time may have been wrong). Returns how many attempts.
+        """
         ...
 
     async def counts(self) -> dict[str, int]:

@@ -6,7 +6,7 @@ from bot.model.alert import AlertRecord, Transition
 from bot.model.outbox import Delivered, Message, OutboxRow, Outcome, Rejected, RetryLater
 from bot.model.ports import Commit
 from bot.storage.alerts import split_instrument
-from bot.storage.outbox import STATES, Buried
+from bot.storage.outbox import MAX_WAIT_MS, STATES, Buried
 
 
 class MemoryKeyValues:
@@ -112,6 +112,9 @@ class MemoryOutbox:
         return found[-1] if found else None
 
     async def recover(self, *, now_ms: int) -> int:
+        for sent in self._sent.values():
+            if sent.state == "waiting":
+                sent.due_ms = min(sent.due_ms, now_ms + MAX_WAIT_MS)
         found = [sent for sent in self._sent.values() if sent.state == "sending"]
         for sent in found:
             sent.state, sent.due_ms, sent.reason = "waiting", now_ms, "the bot stopped during the attempt"

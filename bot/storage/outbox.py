@@ -18,6 +18,8 @@ from bot.storage.database import Database, Transaction
 _log = log.get("storage")
 
 STATES = ("waiting", "sending", "delivered", "buried")
+MAX_WAIT_MS = 3_600_000
+"""No message waits longer after a start: the clock that set its time may have been wrong."""
 _ROW = "o.id, o.key, o.kind, o.destination, o.severity, o.created_ms, o.view"
 _OPEN = (
     f"SELECT {_ROW}, o.seq, o.state, COALESCE(m.due_ms, 0) AS due_ms, "  # noqa: S608
@@ -178,6 +180,9 @@ class SqliteOutbox:
     async def recover(self, *, now_ms: int) -> int:
         async with self._database.transaction("recover the outbox") as tx:
             await tx.execute("UPDATE outbox SET state = 'waiting' WHERE state = 'sending'")
+            await tx.execute(
+                "UPDATE messages SET due_ms = min(due_ms, ?) WHERE state = 'waiting'", (now_ms + MAX_WAIT_MS,)
+            )
             return await tx.execute(
                 "UPDATE messages SET state = 'waiting', due_ms = ?, reason = 'the bot stopped during the attempt' "
                 "WHERE state = 'sending'",

@@ -124,6 +124,16 @@ async def test_recover_makes_open_attempts_due_again(ports, make):
     assert await ports.outbox.recover(now_ms=100) == 0
 
 
+@pytest.mark.promise("P18")
+async def test_after_a_start_nothing_waits_longer_than_an_hour(ports, make):
+    """The clock was a day ahead when the time was set."""
+    fire = make.row(1)
+    await ports.alerts.commit(make.commit(rows=[fire]))
+    await ports.outbox.settle(message(fire), RetryLater(5, "busy"), now_ms=10**9)
+    await ports.outbox.recover(now_ms=1000)
+    assert await ports.outbox.next_due_ms("main") == 1000 + 3_600_000
+
+
 @pytest.mark.parametrize("n", [50])
 async def test_destinations_do_not_see_each_other(ports, make, n):
     rows = [make.row(i, destination=d) for i in range(n) for d in ("main", "side")]

@@ -332,3 +332,101 @@ async def test_drain_gives_up_on_a_hung_attempt(room, make):
 
 async def test_draining_lanes_that_never_ran_returns_at_once(make, scripted):
     assert await Room(make, scripted).lanes.drain(5.0) is True
+
+
+async def test_rows_that_the_database_did_not_take_are_told_from_memory_once(room, make):
+    fire, end = make.row(), make.row("end", after_s=60)
+    room.lanes.offer([fire, make.row(destination="nowhere")])
+    await room.clock.advance(0)
+    room.lanes.offer([end])
+    await room.clock.advance(0)
+    assert room.main.told == [("fire", "new", None), ("end", "edit", "101")]
+    assert room.main.orders[1].fire == fire.view
+    await room.commit(fire, end)
+    await room.clock.advance(60)
+    assert len(room.main.orders) == 2, "taken at last, they are recognised"
+    assert (await room.outbox.counts())["delivered"] == 2
+    assert (await room.outbox.message_of(fire.key, "fire", "main")).provider_id == "101"
+
+
+async def test_an_offered_row_that_was_stored_before_its_turn_is_told_once(room, make):
+    room.main.wait_s = 1.0
+    room.lanes.offer([make.row()])
+    await room.commit(make.row())
+    room.main.wait_s = 0.0
+    await room.clock.advance(60)
+    assert len(room.main.orders) == 1
+    assert (await room.outbox.counts())["delivered"] == 1
+
+
+async def test_an_offered_row_is_retried_like_any_other(room, make):
+    room.main.script = [RetryLater(3.0, "busy"), Rejected("dead", destination_dead=True)]
+    room.lanes.offer([make.row()])
+    await room.clock.advance(2.9)
+    assert len(room.main.orders) == 1
+    await room.clock.advance(0.2)
+    assert len(room.main.orders) == 2
+    room.lanes.revive("main")
+    await room.clock.advance(1)
+    assert room.lanes.status()[0].delivered == 1
+
+
+async def test_rows_committed_without_a_notice_are_found_all_the_same(room, make):
+    await room.store.commit(Commit((), (), (make.row(),)))
+    await room.clock.advance(31)
+    assert len(room.main.orders) == 1
+
+
+@pytest.mark.promise("P18")
+async def test_a_jump_of_the_wall_clock_neither_stalls_nor_buries(room, make, monkeypatch):
+    room.main.script = [RetryLater(5.0, "busy")]
+    await room.commit(make.row())
+    for jump_ms in (-86_400_000, 3 * 86_400_000):
+        monkeypatch.setattr(room.clock, "wall_ms", lambda ms=jump_ms: make.FIRED_MS + ms)
+        await room.commit(make.row(symbol=f"J{jump_ms}USDT"))
+    await room.clock.advance(10)
+    assert await room.outbox.counts() == {"waiting": 0, "sending": 0, "delivered": 3, "buried": 0}
+
+
+async def test_a_wrong_wall_clock_at_the_start_buries_nothing_when_venue_time_is_known(make, scripted):
+    room = Room(make, scripted)
+    room.clock = ManualClock(wall_ms=make.FIRED_MS + 5 * 86_400_000)
+    room.lanes = Lanes(
+        outbox=room.outbox, destinations=[room.main], clock=room.clock, venue_now=lambda: make.FIRED_MS + 1000
+    )
+    async with room.running():
+        await room.commit(make.row())
+    assert (await room.outbox.counts())["delivered"] == 1
+
+
+async def test_lanes_start_though_the_outbox_cannot_be_recovered_yet(make, scripted):
+    room = Room(make, scripted)
+    fails = [StorageError("disk full")] * 2
+    real = room.outbox.recover
+
+    async def recover(**kwargs):
+        if fails:
+            raise fails.pop()
+        return await real(**kwargs)
+
+    room.outbox.recover = recover
+    async with room.running():
+        await room.commit(make.row())
+        assert len(room.main.orders) == 1
+        await room.clock.advance(20)
+    assert not fails
+
+
+@pytest.mark.promise("P4")
+async def test_an_end_from_memory_waits_for_a_firing_that_waits_in_the_database(room, make):
+    room.main.script = [RetryLater(5.0, "busy")]
+    await room.commit(make.row())
+    room.lanes.offer([make.row("end", after_s=60), make.row(symbol="ETHUSDT")])
+    await room.clock.advance(60)
+    told = [(o.rows[-1].view.symbol, str(o.rows[-1].kind), str(o.form)) for o in room.main.orders]
+    assert [one for one in told if one[0] == "BTCUSDT"] == [
+        ("BTCUSDT", "fire", "new"),
+        ("BTCUSDT", "fire", "new"),
+        ("BTCUSDT", "end", "edit"),
+    ]
+    assert told.count(("ETHUSDT", "fire", "new")) == 1

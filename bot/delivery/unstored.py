@@ -1,0 +1,68 @@
+"""Rows that the database has not taken yet: told from memory, so that a full disk silences nobody.
+
+Should the process die meanwhile they are lost, which the bot says. When the database takes them at last they are
+recognised by their ids and not told twice. Bounded: what does not fit is dropped, counted and left to the database.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from bot.model.alert import TellKind
+from bot.model.outbox import Delivered, Message, OutboxRow, Outcome
+from bot.model.view import AlertView
+
+MAX_ROWS: Final = 10_000
+
+
+class Unstored:
+    """The memory of one lane."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, OutboxRow] = {}
+        self._told: dict[str, tuple[Message, Outcome]] = {}
+        self._fires: dict[str, tuple[str | None, AlertView]] = {}
+        self.n_dropped = 0
+
+    def offer(self, row: OutboxRow) -> None:
+        if row.id in self._told:
+            return
+        if len(self._rows) >= MAX_ROWS:
+            self.n_dropped += 1
+            return
+        self._rows[row.id] = row
+
+    def pending(self) -> list[OutboxRow]:
+        """In the order of the outbox: critical alerts first, then the oldest, each alert's rows together."""
+        groups: dict[str, list[OutboxRow]] = {}
+        for row in self._rows.values():
+            groups.setdefault(row.key, []).append(row)
+        ordered = sorted(groups.values(), key=lambda rows: not any(row.severity == "critical" for row in rows))
+        return [row for rows in ordered for row in rows]
+
+    def holds(self, row_id: str) -> bool:
+        return row_id in self._rows
+
+    def stored(self, rows: Sequence[OutboxRow]) -> dict[str, tuple[Message, Outcome]]:
+        """The database has these now: forget them, and return what became of those that were told already."""
+        found: dict[str, tuple[Message, Outcome]] = {}
+        for row in rows:
+            self._rows.pop(row.id, None)
+            told = self._told.pop(row.id, None)
+            if told is not None:
+                found[told[0].id] = told
+        return found
+
+    def settle(self, message: Message, outcome: Outcome) -> None:
+        """Told, or refused for good."""
+        for row_id in message.row_ids:
+            row = self._rows.pop(row_id, None)
+            self._told[row_id] = (message, outcome)
+            if row is not None and row.kind is TellKind.FIRE and isinstance(outcome, Delivered):
+                self._fires[row.key] = (outcome.provider_id, row.view)
+        for memory in (self._told, self._fires):
+            while len(memory) > MAX_ROWS:
+                memory.pop(next(iter(memory)))
+
+    def fire(self, key: str) -> tuple[str | None, AlertView] | None:
+        """Message id and content of a firing that was told from memory."""
+        return self._fires.get(key)
