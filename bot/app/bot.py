@@ -36,6 +36,7 @@ from bot.errors import ConfigError
 from bot.feeds.binance.feed import BinanceFeed
 from bot.history.journal import Header, JournalWriter
 from bot.market.mailbox import Mailbox
+from bot.market.market import DAY_MS
 from bot.model.updates import FeedStatus, Progress
 from bot.rules.loader import RuleSet, load_folder, rule_files
 from bot.settings import Settings
@@ -98,6 +99,7 @@ class Bot:
         self.rules = load_rules(settings)
         self._progress: dict[str, Progress] = {}
         self.engine: Engine
+        self.cards: Cards
         self.live: Live
         self.feed: BinanceFeed
         self.status: Status
@@ -124,6 +126,7 @@ class Bot:
         routes = Routes.of(destination_names(self._settings))
         mailbox = Mailbox()
         self.engine = Engine(self.rules.rules, records=await alerts.load())
+        self.cards = Cards(self.engine)
         async with contextlib.AsyncExitStack() as stack:
             lanes = Lanes(
                 outbox=outbox,
@@ -153,7 +156,7 @@ class Bot:
                 store=store,
                 rng=random.Random(),  # noqa: S311, jitter
                 venue_now=self.live.venue_now,
-                lookback_ms=lambda _need: self.engine.price_lookback_ms,
+                lookback_ms=lambda need: DAY_MS if self.cards.pinned(need) else self.engine.price_lookback_ms,
             )
             self.status = Status(
                 engine=self.engine,
@@ -169,7 +172,7 @@ class Bot:
 
     async def _supervise(self, data_dir: DataDir, committer: Committer, lanes: Lanes, store: SqliteKeyValues) -> int:
         supervisor = Supervisor(self.clock)
-        actions = Actions(market=Cards(self.engine), status=self.status, clock=self.clock)
+        actions = Actions(market=self.cards, status=self.status, clock=self.clock)
         fronts: list[str] = []
         async with asyncio.TaskGroup() as group:
             supervisor.start(group, "committer", committer.run, Policy.RESTART)

@@ -12,7 +12,12 @@ from bot.market.market import DAY_MS
 from bot.market.view import View
 from bot.model.cards import CARD_WINDOWS_MS, InstrumentCard
 from bot.model.instrument import Instrument
+from bot.model.ports import PollNeed
+from bot.model.updates import F64
 from bot.model.view import Move
+
+N_PINNED = 10
+"""The largest instruments are asked about most: their prices are filled for a whole day at a start."""
 
 
 class Cards:
@@ -20,6 +25,27 @@ class Cards:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._view: View | None = None
+        self._range: tuple[F64, F64] | None = None
+
+    def _now(self) -> View:
+        """One view per tick, however many instruments are asked for."""
+        view, engine = self._view, self._engine
+        if view is None or int(view.now_ms[0]) != engine.now_ms or view.n_rows != engine.market.n_rows:
+            view = self._view = engine.view()
+            self._range = None
+        return view
+
+    def _day_range(self) -> tuple[F64, F64]:
+        """Lowest and highest price of a day, of all instruments: a thousand rows are read once, not per card."""
+        if self._range is None:
+            view = self._now()
+            self._range = view.min("price", DAY_MS)[0], view.max("price", DAY_MS)[0]
+        return self._range
+
+    def pinned(self, need: PollNeed) -> bool:
+        """Whether an instrument is among the largest."""
+        return need.row in {self._engine.market.universe.row(key) for key in self.largest(N_PINNED)}
 
     def instruments(self) -> Sequence[Instrument]:
         return [i for _, i in self._engine.market.universe.items()]
@@ -29,7 +55,7 @@ class Cards:
         market = self._engine.market
         if not market.n_rows:
             return []
-        sizes = np.where(market.is_trading, self._engine.view().value("oi_usd")[0], np.nan)
+        sizes = np.where(market.is_trading, self._now().value("oi_usd")[0], np.nan)
         order = np.argsort(-np.nan_to_num(sizes, nan=-1.0), kind="stable")[:n]
         found = (market.universe.at(int(row)) for row in order if np.isfinite(sizes[row]))
         return [i.key for i in found if i is not None]
@@ -40,8 +66,9 @@ class Cards:
         instrument = None if row is None else market.universe.at(row)
         if row is None or instrument is None:
             return None
-        view = self._engine.view()
+        view = self._now()
         oi_usd = view.value("oi_usd")[0]
+        low, high = self._day_range()
         next_funding_ms = int(market.next_funding_ms[row])
         return InstrumentCard(
             venue=instrument.venue,
@@ -61,8 +88,8 @@ class Cards:
             oi_age_ms=_age(view, "oi", row),
             oi_rank=int((oi_usd > oi_usd[row]).sum()) + 1 if math.isfinite(oi_usd[row]) else None,
             volume_24h=number(view.value("volume_24h")[0, row]),
-            low_24h=number(view.min("price", DAY_MS)[0, row]),
-            high_24h=number(view.max("price", DAY_MS)[0, row]),
+            low_24h=number(low[row]),
+            high_24h=number(high[row]),
             price_moves=_moves(view, "price", row),
             oi_moves=_moves(view, "oi", row),
         )

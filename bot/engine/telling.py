@@ -28,10 +28,8 @@ def number(value: float) -> float | None:
 
 def move(view: View, series: str, window_ms: int, t: int, row: int) -> Move:
     """The change of a series over a window at one tick."""
-    then, _ = view.then(series, window_ms)
-    now = number(view.value(series)[t, row])
-    before = number(then[t, row])
-    return Move(window_ms, number(view.pct(series, window_ms)[t, row]), before, now)
+    change, then = view.change(series, window_ms)
+    return Move(window_ms, number(change[t, row]), number(then[t, row]), number(view.value(series)[t, row]))
 
 
 class Teller:

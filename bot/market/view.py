@@ -108,15 +108,18 @@ class View:
 
     def reaches(self, series: str, window_ms: int) -> bool:
         """Whether the rings held reach back that far; a window over too short a ring is unknown."""
-        return all(self._ring(name, window_ms) is not None for name in PARTS[series])
+        step = self.step_ms(window_ms)
+        return all(self._ring(name, window_ms, step) is not None for name in PARTS[series])
 
     def then(self, series: str, window_ms: int) -> tuple[F64, F64]:
         """Value at the other end of the window, and its age there in ms. NaN where it is missing or too old."""
-        step = self.step_ms(window_ms)
+        return self._then(series, window_ms, self.step_ms(window_ms))
+
+    def _then(self, series: str, window_ms: int, step: int) -> tuple[F64, F64]:
         grid = self.now_ms // step * step - window_ms // step * step
         values, ages = [], []
         for name in PARTS[series]:
-            ring = self._ring(name, window_ms)
+            ring = self._ring(name, window_ms, step)
             if ring is None or window_ms < step:
                 missing = np.full((self.n_times, self.n_rows), np.nan)
                 return missing, missing
@@ -135,6 +138,18 @@ class View:
         then, _ = self.then(series, window_ms)
         with np.errstate(divide="ignore", invalid="ignore"):
             return _finite(self.level(series) / then - 1.0)
+
+    def change(self, series: str, window_ms: int) -> tuple[F64, F64]:
+        """For people: ratio minus one and the value then, on the finest grid that reaches back that far.
+
+        Rules always have their own grid; a question may ask for a window that no rule uses.
+        """
+        if window_ms <= HOUR_MS and not self.reaches(series, window_ms):
+            then, _ = self._then(series, window_ms, self._market.coarse_ms)
+        else:
+            then, _ = self.then(series, window_ms)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return _finite(self.level(series) / then - 1.0), then
 
     def delta(self, series: str, window_ms: int) -> F64:
         then, _ = self.then(series, window_ms)
@@ -161,8 +176,7 @@ class View:
 
         return self._over_points(series, window_ms, score)
 
-    def _ring(self, name: str, window_ms: int) -> Ring | None:
-        step = self.step_ms(window_ms)
+    def _ring(self, name: str, window_ms: int, step: int) -> Ring | None:
         for ring in self._market.gauges[name].rings:
             if ring.step_ms == step and (ring.n_slots - 1) * step >= window_ms:
                 return ring
@@ -172,7 +186,7 @@ class View:
         step = self.step_ms(window_ms)
         n = window_ms // step
         out = np.full((self.n_times, self.n_rows), np.nan)
-        rings = [self._ring(name, window_ms) for name in PARTS[series]]
+        rings = [self._ring(name, window_ms, step) for name in PARTS[series]]
         if n < 1 or any(r is None for r in rings):
             return out
         now = self.level(series)

@@ -27,8 +27,9 @@ PRICE: Final = "price history"
 
 MINUTE_BARS: Final = 99
 """The most that one unit of weight buys."""
-FIVE_MINUTE_BARS: Final = 288
-OPEN_INTEREST_ROWS: Final = 288
+FIVE_MINUTE_BARS: Final = 290
+# A few more than a day: the newest row is up to five minutes old, and a 24 h change needs one beyond the far end.
+OPEN_INTEREST_ROWS: Final = 292
 DAY_MS: Final = 86_400_000
 _MINUTE_REACH_MS: Final = 90 * 60_000
 _MINUTE_MS: Final = 60_000

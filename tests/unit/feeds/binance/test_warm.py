@@ -97,7 +97,7 @@ async def test_watched_ones_go_first_then_the_largest_and_minutes_before_five_mi
     assert [s for s, what, _ in world.calls if what == "5m"] == order
     whats = [what for _, what, _ in world.calls if what != "oi"]
     assert whats == ["1m"] * 12 + ["5m"] * 12
-    assert {(what, limit) for _, what, limit in world.calls} == {("oi", 288), ("1m", 99), ("5m", 288)}
+    assert {(what, limit) for _, what, limit in world.calls} == {("oi", 292), ("1m", 99), ("5m", 290)}
     assert world.priorities == {Priority.BACKGROUND}
 
 
@@ -192,7 +192,7 @@ async def test_a_gap_is_filled_by_as_many_bars_as_it_needs() -> None:
         world.filler.refill_prices(["S0USDT"], 45_000.0)
         world.filler.refill_open_interest("S0USDT")
         await world.clock.advance(5)
-        assert set(world.calls) == {("S0USDT", "1m", 3), ("S0USDT", "oi", 288)}
+        assert set(world.calls) == {("S0USDT", "1m", 3), ("S0USDT", "oi", 292)}
         world.calls.clear()
         world.filler.refill_prices(["S0USDT"], 3 * 3_600_000.0)
         await world.clock.advance(5)
