@@ -143,7 +143,7 @@ class TelegramServer:
         return await self.faults.act(fault, request, lambda: self._answer(method, params))
 
     def _answer(self, method: str, params: Json) -> web.Response:
-        action = {
+        actions: dict[str, Callable[[Json], Any]] = {
             "getMe": self._get_me,
             "getUpdates": lambda _: list(self._updates),
             "sendMessage": self._send,
@@ -153,11 +153,13 @@ class TelegramServer:
             "setMyCommands": self._set_commands,
             "deleteWebhook": self._delete_webhook,
             "sendChatAction": lambda _: True,
-        }.get(method)
+        }
+        action = actions.get(method)
         if action is None:
             return chat_faults.telegram_error(404, "Not Found: method not found").response()
         try:
-            return web.json_response({"ok": True, "result": action(params)})
+            result: Json = {"ok": True, "result": action(params)}
+            return web.json_response(result)
         except Refusal as refusal:
             return refusal.fault.response()
 

@@ -1,22 +1,15 @@
-"""Text pieces, limits, planning, and the terminal."""
-
-import asyncio
-import io
-import threading
+"""Text pieces, limits and planning."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
 
 from bot.clock import ManualClock
 from bot.delivery import markup
-from bot.delivery.console import ConsoleDestination
-from bot.delivery.destination import Form, Order
+from bot.delivery.destination import Form
 from bot.delivery.pace import Pace
 from bot.delivery.planning import message_id, next_message
 from bot.delivery.text import Card, clean, cut, line, table, utf16_length
-from bot.model.outbox import Delivered, Rejected, RetryLater
 
 
 def test_clean_leaves_one_visible_line():
@@ -95,49 +88,3 @@ def test_planning(make):
 def test_the_same_rows_are_the_same_message(make):
     assert message_id([make.row()]) == message_id([make.row()])
     assert message_id([make.row()]) != message_id([make.row(), make.row("end")])
-
-
-async def test_the_terminal_prints_and_has_no_ids(make):
-    out = io.StringIO()
-    console = ConsoleDestination(console=Console(file=out, width=100))
-    assert await console.send(Order(rows=(make.row(),))) == Delivered(None)
-    assert "BTCUSDT" in out.getvalue()
-
-
-async def test_the_severity_colours_the_bar(make):
-    out = io.StringIO()
-    console = ConsoleDestination(console=Console(file=out, width=100, force_terminal=True, color_system="standard"))
-    await console.send(Order(rows=(make.row(severity="critical"),)))
-    assert "\x1b[31m▌" in out.getvalue()
-
-
-class Stuck(io.StringIO):
-    """A terminal that is stopped until released, or gone."""
-
-    def __init__(self, *, gone=False):
-        super().__init__()
-        self.released = threading.Event()
-        self.gone = gone
-
-    def write(self, text):
-        if self.gone:
-            raise OSError(5, "Input/output error")
-        self.released.wait(10)
-        return super().write(text)
-
-
-async def test_a_stopped_terminal_holds_up_nobody(make):
-    out = Stuck()
-    console = ConsoleDestination(console=Console(file=out, width=100))
-    first = asyncio.create_task(console.send(Order(rows=(make.row(),))))
-    await asyncio.sleep(0.05)
-    assert not first.done(), "and the loop still runs"
-    assert isinstance(await console.send(Order(rows=(make.row(),))), RetryLater)
-    out.released.set()
-    assert await first == Delivered(None)
-
-
-async def test_a_terminal_that_is_gone_is_dead(make):
-    console = ConsoleDestination(console=Console(file=Stuck(gone=True), width=100))
-    answer = await console.send(Order(rows=(make.row(),)))
-    assert answer == Rejected("the terminal is gone", destination_dead=True)

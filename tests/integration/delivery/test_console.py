@@ -1,0 +1,57 @@
+"""The terminal as a destination: it prints in a thread, and a stopped or lost terminal harms nobody."""
+
+import asyncio
+import io
+import threading
+
+from rich.console import Console
+
+from bot.delivery.console import ConsoleDestination
+from bot.delivery.destination import Order
+from bot.model.outbox import Delivered, Rejected, RetryLater
+
+
+async def test_the_terminal_prints_and_has_no_ids(row):
+    out = io.StringIO()
+    console = ConsoleDestination(console=Console(file=out, width=100))
+    assert await console.send(Order(rows=(row(),))) == Delivered(None)
+    assert "BTCUSDT" in out.getvalue()
+
+
+async def test_the_severity_colours_the_bar(row):
+    out = io.StringIO()
+    console = ConsoleDestination(console=Console(file=out, width=100, force_terminal=True, color_system="standard"))
+    await console.send(Order(rows=(row(severity="critical"),)))
+    assert "\x1b[31m▌" in out.getvalue()
+
+
+class Stuck(io.StringIO):
+    """A terminal that is stopped until released, or gone."""
+
+    def __init__(self, *, gone=False):
+        super().__init__()
+        self.released = threading.Event()
+        self.gone = gone
+
+    def write(self, text):
+        if self.gone:
+            raise OSError(5, "Input/output error")
+        self.released.wait(10)
+        return super().write(text)
+
+
+async def test_a_stopped_terminal_holds_up_nobody(row):
+    out = Stuck()
+    console = ConsoleDestination(console=Console(file=out, width=100))
+    first = asyncio.create_task(console.send(Order(rows=(row(),))))
+    await asyncio.sleep(0.05)
+    assert not first.done(), "and the loop still runs"
+    assert isinstance(await console.send(Order(rows=(row(),))), RetryLater)
+    out.released.set()
+    assert await first == Delivered(None)
+
+
+async def test_a_terminal_that_is_gone_is_dead(row):
+    console = ConsoleDestination(console=Console(file=Stuck(gone=True), width=100))
+    answer = await console.send(Order(rows=(row(),)))
+    assert answer == Rejected("the terminal is gone", destination_dead=True)
