@@ -62,6 +62,12 @@ class DiscordServer:
         fault = self.faults.take(request.method, payload)
         return await self.faults.act(fault, request, lambda: self._answer(request, payload))
 
+    async def look(self, request: web.Request) -> web.StreamResponse:
+        """`GET` of a webhook: what it is, without posting."""
+        if (request.match_info["id"], request.match_info["token"]) != (WEBHOOK_ID, WEBHOOK_TOKEN):
+            return chat_faults.discord_error(404, 10015, "Unknown Webhook").response()
+        return web.json_response({"id": WEBHOOK_ID, "type": 1, "name": "alerts", "channel_id": "42"})
+
     def _answer(self, request: web.Request, payload: Json) -> web.Response:
         if (request.match_info["id"], request.match_info["token"]) != (WEBHOOK_ID, WEBHOOK_TOKEN):
             return chat_faults.discord_error(404, 10015, "Unknown Webhook").response()

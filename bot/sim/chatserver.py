@@ -42,6 +42,7 @@ class ChatServer:
         app = web.Application()
         app.router.add_route("*", "/bot{token}/{method}", self._served(self.telegram.handle))
         webhook = "/api/webhooks/{id}/{token}"
+        app.router.add_get(webhook, self._served(self.discord.look))
         app.router.add_post(webhook, self._served(self.discord.handle))
         app.router.add_patch(webhook + "/messages/{message}", self._served(self.discord.handle))
         self._runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=_STOP_S, access_log=None)
