@@ -75,14 +75,19 @@ class SlowWindows:
         return self._series.at(now_ms) - self.then(now_ms, window_ms)
 
     def min(self, now_ms: int, window_ms: int) -> float:
-        return min((p for p in self.points(now_ms, window_ms) if not math.isnan(p)), default=math.nan)
+        found = min((p for p in self.points(now_ms, window_ms) if not math.isnan(p)), default=math.nan)
+        return self._as_now(found, now_ms)
 
     def max(self, now_ms: int, window_ms: int) -> float:
-        return max((p for p in self.points(now_ms, window_ms) if not math.isnan(p)), default=math.nan)
+        found = max((p for p in self.points(now_ms, window_ms) if not math.isnan(p)), default=math.nan)
+        return self._as_now(found, now_ms)
 
     def avg(self, now_ms: int, window_ms: int) -> float:
         known = [p for p in self.points(now_ms, window_ms) if not math.isnan(p)]
-        return math.fsum(known) / len(known) if known else math.nan
+        return self._as_now(math.fsum(known) / len(known), now_ms) if known else math.nan
+
+    def _as_now(self, found: float, now_ms: int) -> float:
+        return self._series.at(now_ms, rounded=False) if found == self._series.at(now_ms) else found
 
     def std(self, now_ms: int, window_ms: int) -> float:
         known = [p for p in self.points(now_ms, window_ms) if not math.isnan(p)]
@@ -93,7 +98,8 @@ class SlowWindows:
 
     def zscore(self, now_ms: int, window_ms: int) -> float:
         std = self.std(now_ms, window_ms)
-        mean = self.avg(now_ms, window_ms)
+        known = [p for p in self.points(now_ms, window_ms) if not math.isnan(p)]
+        mean = math.fsum(known) / len(known) if known else math.nan
         if math.isnan(std) or not std > 1e-9 * abs(mean):
             return math.nan
         return (self._series.at(now_ms) - mean) / std

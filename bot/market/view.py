@@ -156,16 +156,16 @@ class View:
         return self.level(series) - then
 
     def avg(self, series: str, window_ms: int) -> F64:
-        return self._over_points(series, window_ms, lambda points: _mean_std(points)[0])
+        return self._as_now(series, self._over_points(series, window_ms, lambda points: _mean_std(points)[0]))
 
     def std(self, series: str, window_ms: int) -> F64:
         return self._over_points(series, window_ms, lambda points: _mean_std(points)[1])
 
     def min(self, series: str, window_ms: int) -> F64:
-        return self._over_points(series, window_ms, lambda points: np.fmin.reduce(points, axis=0))
+        return self._as_now(series, self._over_points(series, window_ms, lambda points: np.fmin.reduce(points, axis=0)))
 
     def max(self, series: str, window_ms: int) -> F64:
-        return self._over_points(series, window_ms, lambda points: np.fmax.reduce(points, axis=0))
+        return self._as_now(series, self._over_points(series, window_ms, lambda points: np.fmax.reduce(points, axis=0)))
 
     def zscore(self, series: str, window_ms: int) -> F64:
         def score(points: F64) -> F64:
@@ -175,6 +175,10 @@ class View:
                 return np.where(flat, np.nan, (points[-1] - mean) / std)
 
         return self._over_points(series, window_ms, score)
+
+    def _as_now(self, series: str, found: F64) -> F64:
+        """The newest value as it came, where it is the answer: `price >= max(price, 24h)` must hold at a new high."""
+        return np.where(found == self.level(series), self.value(series), found)
 
     def _ring(self, name: str, window_ms: int, step: int) -> Ring | None:
         for ring in self._market.gauges[name].rings:
