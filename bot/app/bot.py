@@ -8,7 +8,7 @@ in the outbox.
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +37,7 @@ from bot.feeds.binance.feed import BinanceFeed
 from bot.history.journal import Header, JournalWriter
 from bot.market.mailbox import Mailbox
 from bot.market.market import DAY_MS
+from bot.model.outbox import OutboxRow
 from bot.model.updates import FeedStatus, Progress
 from bot.rules.loader import RuleSet, load_folder, rule_files
 from bot.settings import Settings
@@ -49,6 +50,8 @@ STOP_FEEDS_S = 3.0
 STOP_COMMIT_S = 2.0
 STOP_LANES_S = 3.0
 HEARTBEAT_S = 5.0
+KEEP_MS = 30 * DAY_MS
+"""How long transitions and delivered rows are kept."""
 VENUE = "binance"
 
 
@@ -103,6 +106,7 @@ class Bot:
         self.live: Live
         self.feed: BinanceFeed
         self.status: Status
+        self._alerts: SqliteAlertStore
 
     async def run(self) -> int:
         """Run until `stop` is set; returns the exit code."""
@@ -132,7 +136,14 @@ class Bot:
                 outbox=outbox,
                 destinations=await self._destinations(stack),
                 clock=self.clock,
+                venue_now=lambda: self.live.venue_now(),  # noqa: PLW0108, `live` is made below
             )
+
+            def tell(unstored: Sequence[OutboxRow]) -> None:
+                if unstored:
+                    lanes.offer(unstored)
+                lanes.notify()
+
             journal = self._journal(data_dir, stack)
             self.live = Live(
                 engine=self.engine,
@@ -140,7 +151,7 @@ class Bot:
                 clock=self.clock,
                 committer=committer,
                 routes=routes,
-                on_rows=lanes.notify,
+                on_rows=tell,
                 on_progress=self._take_progress,
                 on_feed=self._options.on_feed,
                 recorder=journal,
@@ -168,6 +179,7 @@ class Bot:
                 data_dir=data_dir.path,
                 warming=self._warming,
             )
+            self._alerts = alerts
             return await self._supervise(data_dir, committer, lanes, store)
 
     async def _supervise(self, data_dir: DataDir, committer: Committer, lanes: Lanes, store: SqliteKeyValues) -> int:
@@ -179,6 +191,7 @@ class Bot:
             await self.live.store(self.engine.close_orphans(self.clock.wall_ms()))
             supervisor.start(group, "engine", self.live.run, Policy.RESTART)
             supervisor.start(group, "heartbeat", lambda: self._heartbeat(data_dir.heartbeat), Policy.RESTART)
+            supervisor.start(group, "pruning", self._prune, Policy.RESTART)
             if self._options.delivers:
                 supervisor.start(group, "delivery", lanes.run, Policy.RESTART)
             supervisor.start(group, "feed", self.feed.run, Policy.RESTART)
@@ -208,7 +221,7 @@ class Bot:
             self._log.info("bot.stopping")
             self._options.on_stop()
             await supervisor.stop(*fronts, "feed", within_s=STOP_FEEDS_S)
-            await supervisor.stop("engine", "heartbeat", within_s=STOP_FEEDS_S)
+            await supervisor.stop("engine", "heartbeat", "pruning", within_s=STOP_FEEDS_S)
             await self.live.store(self.live.closing())
             await committer.drain(STOP_COMMIT_S)
             if self._options.delivers:
@@ -275,6 +288,13 @@ class Bot:
             with contextlib.suppress(OSError):
                 path.write_text(f"{self.clock.wall_ms()} {age_ms} {self.live.n_ticks}\n", encoding="ascii")  # noqa: ASYNC240, thirty bytes
             await self.clock.sleep(HEARTBEAT_S)
+
+    async def _prune(self) -> None:
+        """Once a day: forget what was told or ended long ago."""
+        while True:
+            await self.clock.sleep(DAY_MS / 1_000)
+            n = await self._alerts.prune(before_ms=self.live.venue_now() - KEEP_MS)
+            self._log.info("database.pruned", rows=n)
 
     def _take_progress(self, progress: Progress) -> None:
         self._progress[progress.task] = progress

@@ -17,6 +17,7 @@ from bot.engine.inputs import Input, Listed, Placed, Reset
 from bot.market.mailbox import Mailbox
 from bot.market.venue_time import Anchor, VenueTime
 from bot.model.alert import State, Transition
+from bot.model.outbox import OutboxRow
 from bot.model.ports import Commit
 from bot.model.updates import (
     FeedStatus,
@@ -59,7 +60,7 @@ class Live:
         clock: Clock,
         committer: Committer,
         routes: Routes,
-        on_rows: Callable[[], None],
+        on_rows: Callable[[Sequence[OutboxRow]], None],
         on_progress: Callable[[Progress], None] = lambda _: None,
         on_feed: Callable[[FeedStatus], None] = lambda _: None,
         recorder: Recorder | None = None,
@@ -122,7 +123,7 @@ class Live:
         await self.store(result)
 
     async def store(self, result: Result) -> None:
-        """Commit what changed, then wake the lanes."""
+        """Commit what changed, then wake the lanes; what the database has not taken in time is handed to them as it is."""
         if not result:
             return
         rows = self._routes.rows(result.notices)
@@ -130,9 +131,9 @@ class Live:
             self._recorder.flush()
         for transition in result.transitions:
             self._say(transition)
-        await self._committer.commit(Commit(result.records, result.transitions, rows))
+        is_stored = await self._committer.commit(Commit(result.records, result.transitions, rows))
         if rows:
-            self._on_rows()
+            self._on_rows(() if is_stored else rows)
 
     def closing(self) -> Result:
         """At stop: everything the engine still knows that the database does not."""

@@ -71,6 +71,14 @@ def to_plain(reply: Reply) -> str:
     return _join([_plain_block(block) for block in reply.blocks])
 
 
+def _n_bytes(text: str) -> int:
+    """Length in UTF-8; 0 for what cannot be sent at all."""
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError:
+        return 0
+
+
 def keyboard(reply: Reply) -> tuple[tuple[Button, ...], ...]:
     """The buttons that Telegram will take."""
     rows = []
@@ -79,7 +87,7 @@ def keyboard(reply: Reply) -> tuple[tuple[Button, ...], ...]:
             Button(label, button.command)
             for button in row
             if (label := _kept(button.label)[:MAX_LABEL_CHARS].strip())
-            and 0 < len(button.command.encode("utf-8", "replace")) <= MAX_BUTTON_BYTES
+            and 0 < _n_bytes(button.command) <= MAX_BUTTON_BYTES
         ]
         rows += [tuple(fitting[:MAX_ROW_BUTTONS])] if fitting else []
     return tuple(rows[:MAX_ROWS])

@@ -1,6 +1,7 @@
 """What a newcomer sees first: the demo, started and stopped in every way."""
 
 import asyncio
+import contextlib
 import os
 import pty
 import re
@@ -90,10 +91,8 @@ async def test_on_a_terminal_it_answers_what_is_typed(harness, until):
     os.set_blocking(master, False)
 
     def read() -> None:
-        try:
+        with contextlib.suppress(OSError):
             raw.extend(os.read(master, 65536))
-        except (BlockingIOError, OSError):
-            pass
 
     loop.add_reader(master, read)
     try:
