@@ -14,10 +14,9 @@ from bot.chat.symbols import NotFound, SymbolBook
 from bot.clock import Clock
 from bot.model.cards import InstrumentCard
 from bot.model.instrument import Instrument
-from bot.model.ports import MarketRanking, MarketReader, StatusReader
+from bot.model.ports import MarketReader, StatusReader
 
 N_LARGEST: Final = 5
-MAJORS: Final = ("BTC", "ETH", "SOL", "XRP", "DOGE", "BNB")
 
 Named = tuple[str, InstrumentCard]
 """What to type to get it, and the card."""
@@ -76,11 +75,10 @@ class Actions:
         """One symbol gives a card, several a table, none the largest."""
         book = SymbolBook(self._market.instruments())
         if not command.words:
-            is_ranked, largest = await self._largest(book)
+            largest = await self._largest(book)
             if not largest:
                 return Reply((_NO_DATA,))
-            which = f"the {len(largest)} largest" if is_ranked else "well-known coins"
-            blocks = table(f"{title} · {which}", [card for _, card in largest])
+            blocks = table(f"{title} · the {len(largest)} largest", [card for _, card in largest])
             return Reply(blocks, pages.card_buttons(command.name, largest))
         found = [book.resolve(word) for word in command.words]
         if len(found) == 1:
@@ -112,18 +110,9 @@ class Actions:
                 named.append((book.ask_for(one), card))
         return named
 
-    async def _largest(self, book: SymbolBook) -> tuple[bool, list[Named]]:
-        """The largest by open interest; where the market cannot rank, coins that usually are (then False)."""
-        market = self._market
-        is_ranked = isinstance(market, MarketRanking)
-        if isinstance(market, MarketRanking):
-            by_key = {one.key: one for one in market.instruments()}
-            candidates = [by_key[key] for key in market.largest(N_LARGEST) if key in by_key]
-        else:
-            candidates = [one for coin in MAJORS if isinstance(one := book.resolve(coin), Instrument)]
-        named = [pair for pair in await self._named(candidates, book) if pair[1].oi_usd is not None]
-        named.sort(key=lambda pair: -(pair[1].oi_usd or 0.0))
-        return is_ranked, named[:N_LARGEST]
+    async def _largest(self, book: SymbolBook) -> list[Named]:
+        by_key = {one.key: one for one in self._market.instruments()}
+        return await self._named([by_key[k] for k in self._market.largest(N_LARGEST) if k in by_key], book)
 
     async def _tell_status(self, _command: Command) -> Reply:
         return pages.status_page(await self._status.status(), now_ms=self._clock.wall_ms())

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from bot.model.alert import AlertRecord, Transition
 from bot.model.cards import BotStatus, InstrumentCard
@@ -135,11 +135,6 @@ class MarketReader(Protocol):
     def instruments(self) -> Sequence[Instrument]: ...
 
     def card(self, key: str) -> InstrumentCard | None: ...
-
-
-@runtime_checkable
-class MarketRanking(Protocol):
-    """What a market reader may offer besides cards, because a card of each instrument would cost too much."""
 
     def largest(self, n: int) -> Sequence[str]:
         """Keys of at most `n` trading instruments with the largest known `oi_usd`, the largest first."""

@@ -93,6 +93,9 @@ class World:
             Instrument("binance", base + "USDT", "perpetual", base, "USDT", "TRADING") for base in (self.base, "BTC")
         ]
 
+    def largest(self, n):
+        return [one.key for one in self.instruments()][:n]
+
     def card(self, key):
         one = next(one for one in self.instruments() if one.key == key)
         n = self.number

@@ -113,6 +113,9 @@ class OneMarket:
     def instruments(self) -> list[Instrument]:
         return [Instrument("binance", "BTCUSDT", "perpetual", "BTC", "USDT", "TRADING")]
 
+    def largest(self, n: int) -> list[str]:
+        return [one.key for one in self.instruments()][:n]
+
     def card(self, key: str) -> InstrumentCard:
         self.n_looks += 1
         moves = tuple(Move(window, 0.01, None, None) for window in CARD_WINDOWS_MS)

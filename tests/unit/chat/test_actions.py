@@ -215,28 +215,33 @@ async def test_a_usage_error_offers_what_to_type(actions):
     assert reply.buttons == ((Button("/oi BTC", "/oi BTC"),),)
 
 
-async def test_a_market_that_cannot_rank_shows_coins_that_everyone_knows(make_contract, make_card, status):
-    class Unranked:
+async def test_asking_for_the_largest_costs_five_cards_and_lets_the_loop_run_between_them(
+    make_contract, make_card, status
+):
+    class Large:
         n_cards = n_in_a_row = longest = 0
 
         def instruments(self):
             return [make_contract(base) for base in ("ETH", "BTC", *(f"C{i}" for i in range(500)))]
 
+        def largest(self, n):
+            return [one.key for one in self.instruments()][:n]
+
         def card(self, key):
             self.n_cards += 1
             self.n_in_a_row += 1
             self.longest = max(self.longest, self.n_in_a_row)
-            base = key.removeprefix("binance:").removesuffix("USDT")
-            return make_card(make_contract(base), oi_usd={"BTC": 9.0}.get(base, 1.0))
+            return make_card(make_contract(key.removeprefix("binance:").removesuffix("USDT")))
 
     class Clock(ManualClock):
         async def sleep(self, seconds):
             market.n_in_a_row = 0
             await super().sleep(seconds)
 
-    market = Unranked()
-    reply = await Actions(market=market, status=status, clock=Clock()).answer(Command("oi"))
-    assert to_plain(reply).startswith("Open interest · well-known coins\n")
-    assert [button.label for row in reply.buttons for button in row] == ["BTC", "ETH"]
-    # A card of every instrument would take seconds.
-    assert (market.n_cards, market.longest) == (2, 1)
+    market = Large()
+
+    await Actions(market=market, status=status, clock=Clock()).answer(parse("/oi"))
+
+    assert market.n_cards == 5
+    assert market.longest == 1
+
