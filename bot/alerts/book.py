@@ -29,6 +29,11 @@ class Reading(Protocol):
     @property
     def direction(self) -> int: ...
 
+    @property
+    def text(self) -> str:
+        """Which expression was measured; empty where a condition has no value."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RuleTruth:
@@ -89,6 +94,11 @@ class _Alert:
     told_value: float | None = None
     told_ms: int = 0
     n_told: int = 0
+    measured: str | None = None
+    """Expression of the values; with `a or b` another side may become the true one, and its values do not compare.
+    None after a restart: the first one seen counts."""
+    has_news: bool = False
+    """Whether the peak has moved since the state was last recorded."""
 
 
 class RuleBook:
@@ -128,6 +138,7 @@ class RuleBook:
     def record(self, row: int) -> AlertRecord:
         """The state to store."""
         a = self._alerts[row]
+        a.has_news = False
         return AlertRecord(
             rule_id=self.rule_id,
             instrument=a.instrument,
@@ -150,6 +161,13 @@ class RuleBook:
 
     def rows(self) -> list[int]:
         return list(self._alerts)
+
+    def has(self, row: int) -> bool:
+        return row in self._alerts
+
+    def unsaved(self) -> list[int]:
+        """Rows whose clocks or peaks moved since they were last recorded."""
+        return [r for r, a in self._alerts.items() if a.cell.state is State.PENDING or a.has_news]
 
     def instrument(self, row: int) -> str:
         return self._alerts[row].instrument
@@ -211,13 +229,15 @@ class RuleBook:
     def _fire(self, alert: _Alert, t: int, row: int, now_ms: int, reading: Reading) -> Change:
         alert.key = alert_key(self.rule_id, alert.instrument, now_ms)
         alert.value = alert.peak = alert.told_value = reading.value
-        alert.told_ms, alert.n_told = now_ms, 0
+        alert.told_ms, alert.n_told, alert.measured = now_ms, 0, reading.text
         return self._change(alert, t, row, now_ms, State.FIRING, TellKind.FIRE, reading.value)
 
     def _while_firing(self, alert: _Alert, t: int, row: int, now_ms: int, reading: Reading) -> Change | None:
-        value, direction = reading.value, reading.direction
+        alert.measured = reading.text if alert.measured is None else alert.measured
+        value = reading.value if reading.text == alert.measured else None
+        direction = reading.direction
         if value is not None and (alert.peak is None or (value - alert.peak) * direction > 0):
-            alert.peak = value
+            alert.peak, alert.has_news = value, True
         grown = (
             self.policy.escalate is not None
             and value is not None
@@ -225,7 +245,8 @@ class RuleBook:
             and (value - alert.told_value) * direction >= self.policy.escalate
         )
         due = self.policy.repeat_ms is not None and now_ms - alert.told_ms >= self.policy.repeat_ms
-        if not grown and not due:
+        # What cannot be measured just now is not repeated: the message would have no figure.
+        if not grown and not (due and (value is not None or not reading.text)):
             return None
         before, alert.told_value, alert.told_ms = alert.told_value, value, now_ms
         alert.n_told += 1

@@ -39,7 +39,7 @@ class Committer:
     async def commit(self, change: Commit) -> bool:
         """Hand over a change; True once it is stored, False when that takes longer than the engine may wait."""
         if len(self._waiting) >= MAX_WAITING:
-            self._waiting.popleft()
+            del self._waiting[1]  # the first is being written
             self.n_lost += 1
             self._log.error("commit.dropped", waiting=len(self._waiting), lost=self.n_lost)
         self._waiting.append(change)

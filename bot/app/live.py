@@ -81,6 +81,7 @@ class Live:
         self.venue_time = VenueTime()
         self.feeds: dict[str, FeedStatus] = {}
         self.n_ticks = 0
+        self.n_failed = 0
         self.first_push_ms: float | None = None
         self.last_push_ms: float | None = None
         self.told: list[Transition] = []
@@ -105,7 +106,7 @@ class Live:
                 await self._clock.sleep(SIBLINGS_S)
                 updates += self._mailbox.drain()
             for update in self._take_held(updates):
-                self._take(update)
+                self._take_safely(update)
             idle_ms = self._clock.monotonic_ms() - self._ticked_ms
             if self.venue_time.is_known and (is_push or idle_ms >= IDLE_TICK_S * 1_000):
                 await self._tick()
@@ -150,13 +151,26 @@ class Live:
 
     def _take_held(self, updates: Sequence[Update]) -> Sequence[Update]:
         """Until venue time is known only what tells it, and news without a time, can be taken."""
-        if self.venue_time.is_known or any(isinstance(u, (VenueTimeAnswer, MarkPrices)) for u in updates):
+        if not self.venue_time.is_known:
+            for update in updates:
+                if isinstance(update, VenueTimeAnswer):
+                    self.venue_time.start(update.venue_ms, update.received_ms)
+                elif isinstance(update, MarkPrices) and len(update.event_ms):
+                    self.venue_time.start(int(update.event_ms.max()), update.received_ms)
+        if self.venue_time.is_known:
             updates, self._held = [*self._held, *updates], []
-            # What tells the time goes first.
-            return sorted(updates, key=lambda u: not isinstance(u, VenueTimeAnswer))
+            return updates
         free = [u for u in updates if isinstance(u, (FeedStatus, Progress))]
         self._held += [u for u in updates if not isinstance(u, (FeedStatus, Progress))]
         return free
+
+    def _take_safely(self, update: Update) -> None:
+        """One update that cannot be taken must not cost those beside it."""
+        try:
+            self._take(update)
+        except Exception:  # noqa: BLE001, around one message, logged and counted
+            self.n_failed += 1
+            self._log.error("update.failed", kind=type(update).__name__, n=self.n_failed, exc_info=True)
 
     def _take(self, update: Update) -> None:
         match update:

@@ -15,7 +15,7 @@ from bot.alerts.lifecycle import Policy
 from bot.engine.inputs import Input, Listed, Placed, Reset, Samples
 from bot.engine.telling import Teller
 from bot.market.market import DEFAULT_OI_INTERVAL_MS, Market, Moment
-from bot.market.universe import Diff
+from bot.market.universe import GONE, Diff
 from bot.market.view import View
 from bot.model.alert import AlertRecord, Notice, State, Transition
 from bot.model.instrument import MARKET, Instrument
@@ -147,6 +147,8 @@ class Engine:
     def tick(self, now_ms: int) -> Result:
         """Let time be `now_ms` (never less than before) and evaluate, or gather until the block is full."""
         self.now_ms = max(self.now_ms, now_ms)
+        if self._orphans:
+            self._owed += self._close_orphans()
         self.market.advance(self.now_ms)
         self._gathered.moments.append(self.market.moment(self.now_ms))
         if len(self._gathered.moments) < self._n_block:
@@ -199,8 +201,8 @@ class Engine:
         return Result(tuple(transitions), tuple(notices), tuple(records.values()))
 
     def checkpoint(self) -> Result:
-        """Records of all pending alerts, so that their `for` clocks survive a crash; nothing is told."""
-        records = [b.record(row) for b in self._books.values() for row in b.rows_in(State.PENDING)]
+        """What moves without a transition: the `for` clocks of pending alerts and new peaks of firing ones."""
+        records = [b.record(row) for b in self._books.values() for row in b.unsaved()]
         return Result(records=tuple(records))
 
     def records(self) -> Sequence[AlertRecord]:
@@ -213,20 +215,20 @@ class Engine:
     def _list(self, item: Listed) -> None:
         diff = self.market.apply_instruments(item.update, item.at_ms)
         self.now_ms = max(self.now_ms, item.at_ms)
-        changes: list[Change] = []
         for row, _ in diff.removed:
             for book in self._books.values():
-                if not book.per_market:
-                    changes += book.close([row], self.now_ms, "the instrument left the venue")
-        if changes:
-            self._owed += self._result(changes, None, None)
-        for row, _ in diff.removed:
-            for book in self._books.values():
-                if not book.per_market:
-                    book.forget(row)
+                if not book.per_market and book.has(row):
+                    self._owed += self._close_row(book, row)
         self._place(diff)
         if isinstance(item.update, InstrumentList):
-            self._close_unplaced(item.update.venue)
+            self._close_unplaced(item.update)
+
+    def _close_row(self, book: RuleBook, row: int) -> Result:
+        changes = book.close([row], self.now_ms, "the instrument left the venue")
+        told = self._result(changes, None, None)
+        idle = _idle(book.record(row))
+        book.forget(row)
+        return Result(told.transitions, told.notices, (idle,))
 
     def load(self, instruments: Sequence[tuple[int, Instrument]], at_ms: int = 0) -> None:
         """Take instruments at the rows they had in another process, as at the head of a journal."""
@@ -248,10 +250,11 @@ class Engine:
                 if record is not None and not book.per_market:
                     book.restore(row, record)
 
-    def _close_unplaced(self, venue: str) -> None:
-        """Stored alerts whose instrument is not on the venue's list any more."""
+    def _close_unplaced(self, update: InstrumentList) -> None:
+        """Stored alerts whose instrument is gone. One that is listed but halted has not left."""
+        listed = {i.key for i in update.instruments if i.status not in GONE}
         for (rule_id, instrument), record in list(self._stored.items()):
-            if not instrument.startswith(f"{venue}:"):
+            if not instrument.startswith(f"{update.venue}:") or instrument in listed:
                 continue
             del self._stored[rule_id, instrument]
             if record.state is State.FIRING:
@@ -259,9 +262,8 @@ class Engine:
             else:
                 self._owed += Result(records=(_idle(record),))
 
-    def close_orphans(self, now_ms: int) -> Result:
-        """At start: alerts that were firing under a rule that is gone, disabled or changed are closed and told."""
-        self.now_ms = max(self.now_ms, now_ms)
+    def _close_orphans(self) -> Result:
+        """Stored alerts of rules that are gone, disabled or changed: those that were firing are closed and told."""
         result = NOTHING
         orphans, self._orphans = self._orphans, []
         for record in orphans:

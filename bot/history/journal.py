@@ -6,6 +6,7 @@ whole before it is good. Every file starts with a header (rules, instruments by 
 alone; files of one run replayed in order are one run.
 """
 
+import contextlib
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +17,7 @@ from typing import Any, BinaryIO, Final
 import msgspec
 import numpy as np
 
+from bot import log
 from bot.engine.inputs import Input, Listed, Placed, Reset, Samples
 from bot.errors import PayloadError
 from bot.model.alert import AlertRecord
@@ -25,6 +27,7 @@ from bot.model.updates import History, InstrumentChange, InstrumentList, MarkPri
 MAGIC: Final = b"oibot journal 1\n"
 _HEAD: Final = struct.Struct("<II")
 _MAX_RECORD: Final = 1 << 28
+_log = log.get("journal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +146,7 @@ class JournalWriter:
         self._max_bytes = max_bytes
         self._n_files = 0
         self._size = 0
+        self.has_failed = False
         self._entries: list[list[Any]] = []
         folder.mkdir(parents=True, exist_ok=True)
         self._file = self._open(header)
@@ -160,26 +164,43 @@ class JournalWriter:
         return file
 
     def record(self, item: Input) -> None:
-        self._entries.append(_encode(item))
+        if not self.has_failed:
+            self._entries.append(_encode(item))
 
     def tick(self, now_ms: int) -> None:
+        if self.has_failed:
+            return
         self._entries.append(_encode(Tick(now_ms)))
-        self._size += _write(self._file, self._entries)
-        self._entries = []
-        if self._size >= self._rotate_bytes:
-            self._file.close()
-            self._file = self._open(self._refresh())
-            self._prune()
+        with self._recording_may_fail():
+            self._size += _write(self._file, self._entries)
+            self._entries = []
+            if self._size >= self._rotate_bytes:
+                self._file.close()
+                self._file = self._open(self._refresh())
+                self._prune()
 
     def flush(self) -> None:
         """Hand everything to the operating system; call before what a tick caused is stored."""
-        self._file.flush()
+        if not self.has_failed:
+            with self._recording_may_fail():
+                self._file.flush()
 
     def close(self) -> None:
-        if self._entries:
-            _write(self._file, self._entries)
+        with self._recording_may_fail():
+            if self._entries and not self.has_failed:
+                _write(self._file, self._entries)
             self._entries = []
-        self._file.close()
+            self._file.close()
+
+    @contextlib.contextmanager
+    def _recording_may_fail(self) -> Iterator[None]:
+        """A full disk ends the recording, once and said; alerts go on. A journal with a hole would replay wrongly."""
+        try:
+            yield
+        except OSError as error:
+            self.has_failed = True
+            self._entries = []
+            _log.error("journal.stopped", reason=error.strerror, file=str(self.path))
 
     def _prune(self) -> None:
         files = sorted(self._folder.glob("*.oij"))

@@ -117,9 +117,9 @@ class Market:
     def apply_instruments(self, update: InstrumentList | InstrumentChange, now_ms: int) -> Diff:
         """Take listings, halts and delistings."""
         if isinstance(update, InstrumentList):
-            diff = self.universe.apply_list(update.venue, update.instruments)
+            diff = self.universe.apply_list(update.venue, update.instruments, now_ms)
         else:
-            diff = self.universe.apply_change(update.instrument)
+            diff = self.universe.apply_change(update.instrument, now_ms)
         if diff:
             self._make_room()
             # History that comes before the first price needs rows to be written into.

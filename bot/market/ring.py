@@ -15,7 +15,7 @@ from bot.model.updates import F64, I32, I64
 
 AGE_UNIT_MS: Final = 10
 NO_AGE: Final = 65_535
-MAX_AGE_MS: Final = (NO_AGE - 1) * AGE_UNIT_MS
+_FINE_STEP_MS: Final = 60_000
 
 Values = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 U16 = npt.NDArray[np.uint16]
@@ -36,9 +36,16 @@ class Ring:
         self.step_ms = step_ms
         self.n_slots = n_slots
         self.newest_ms: int | None = None
+        # Bars of an hour are valid for longer than 16 bits of hundredths can tell.
+        self._unit_ms = AGE_UNIT_MS if step_ms <= _FINE_STEP_MS else step_ms // 100
         self._dtype = np.dtype(dtype)
         self._value: Any = np.full((n_slots, n_rows), np.nan, dtype=self._dtype)
         self._age: U16 = np.full((n_slots, n_rows), NO_AGE, dtype=np.uint16)
+
+    @property
+    def max_age_ms(self) -> int:
+        """The greatest age that can be told; older ones are `NO_AGE`."""
+        return (NO_AGE - 1) * self._unit_ms
 
     @property
     def nbytes(self) -> int:
@@ -73,7 +80,7 @@ class Ring:
         for g in range(first, last + 1, self.step_ms):
             slot = g // self.step_ms % self.n_slots
             self._value[slot] = np.where(g - time_ms < valid_ms, value, np.nan)
-            age = (g - second) // AGE_UNIT_MS
+            age = (g - second) // self._unit_ms
             self._age[slot] = np.minimum(age, NO_AGE)
         self.newest_ms = last
 
@@ -83,14 +90,14 @@ class Ring:
             return
         oldest = self.newest_ms - (self.n_slots - 1) * self.step_ms
         first = max(oldest, int(-(-time_ms[0] // self.step_ms)) * self.step_ms)
-        last = min(self.newest_ms, int(time_ms[-1]) + MAX_AGE_MS)
+        last = min(self.newest_ms, int(time_ms[-1]) + self.max_age_ms)
         if first > last:
             return
         grid = np.arange(first, last + 1, self.step_ms, dtype=np.int64)
         slots = grid // self.step_ms % self.n_slots
         which = np.searchsorted(time_ms, grid, side="right") - 1
         sample_ms = time_ms[which]
-        age = (grid - hundredths(sample_ms) * AGE_UNIT_MS) // AGE_UNIT_MS
+        age = (grid - hundredths(sample_ms) * AGE_UNIT_MS) // self._unit_ms
         newer = age < self._age[slots, row]
         at = slots[newer]
         self._age[at, row] = age[newer]
@@ -102,11 +109,11 @@ class Ring:
             return
         oldest = self.newest_ms - (self.n_slots - 1) * self.step_ms
         first = max(oldest, int(-(-time_ms.min() // self.step_ms)) * self.step_ms)
-        last = min(self.newest_ms, int(time_ms.max()) + MAX_AGE_MS)
+        last = min(self.newest_ms, int(time_ms.max()) + self.max_age_ms)
         second = hundredths(time_ms) * AGE_UNIT_MS
         for g in range(first, last + 1, self.step_ms):
             slot = g // self.step_ms % self.n_slots
-            age = (g - second) // AGE_UNIT_MS
+            age = (g - second) // self._unit_ms
             newer = (time_ms <= g) & (age < self._age[slot, rows])
             at = rows[newer]
             self._age[slot, at] = age[newer]
@@ -124,7 +131,7 @@ class Ring:
         """Values and ages (ms) at any grid points. Shapes (len(grid_ms), n_rows)."""
         values: Values = self._gather(self._value, grid_ms, np.nan)
         ages = self._gather(self._age, grid_ms, NO_AGE).astype(np.int64)
-        return values, ages * AGE_UNIT_MS
+        return values, ages * self._unit_ms
 
     def _gather(self, array: "npt.NDArray[Any]", grid_ms: I64, missing: float) -> "npt.NDArray[Any]":
         newest = self.newest_ms

@@ -14,6 +14,10 @@ GONE = frozenset({"SETTLING", "CLOSE", "DELIVERED", "DELIVERING", "PRE_SETTLE"})
 """Venue statuses of a contract that will not trade again. Any other status but TRADING is a halt."""
 
 
+QUARANTINE_MS = 60_000
+"""A freed row is not given away before: samples of its last tenant may still be on their way."""
+
+
 @dataclass(frozen=True, slots=True)
 class Diff:
     """What a list or a change did: rows that appeared, disappeared, and changed in place."""
@@ -51,7 +55,8 @@ class Universe:
         self.generation = 0
         self._by_row: list[Instrument | None] = []
         self._row_of: dict[str, int] = {}
-        self._free: list[int] = []
+        self._free: list[tuple[int, int]] = []
+        """(since when, row), oldest first."""
 
     def __len__(self) -> int:
         return len(self._row_of)
@@ -82,29 +87,29 @@ class Universe:
             self._by_row += [None] * (row + 1 - len(self._by_row))
             self._by_row[row] = instrument
             self._row_of[instrument.key] = row
-        self._free = [row for row, i in enumerate(self._by_row) if i is None]
+        self._free = [(0, row) for row, i in enumerate(self._by_row) if i is None]
         self.generation += 1
 
-    def apply_list(self, venue: str, instruments: Sequence[Instrument]) -> Diff:
+    def apply_list(self, venue: str, instruments: Sequence[Instrument], now_ms: int = 0) -> Diff:
         """Take a venue's full list: what is not in it, or is gone by its status, is removed."""
         listed = {i.key: i for i in instruments}
         removed = [
-            self._remove(row)
+            self._remove(row, now_ms)
             for row, known in list(self.items())
             if known.venue == venue and (known.key not in listed or listed[known.key].status in GONE)
         ]
         added: list[int] = []
         changed: list[int] = []
         for instrument in instruments:
-            self._merge(instrument, added, removed, changed)
+            self._merge(instrument, added, removed, changed, now_ms)
         return self._bump(Diff(tuple(added), tuple(removed), tuple(changed)))
 
-    def apply_change(self, instrument: Instrument) -> Diff:
+    def apply_change(self, instrument: Instrument, now_ms: int = 0) -> Diff:
         """Take news of one contract."""
         added: list[int] = []
         removed: list[tuple[int, Instrument]] = []
         changed: list[int] = []
-        self._merge(instrument, added, removed, changed)
+        self._merge(instrument, added, removed, changed, now_ms)
         return self._bump(Diff(tuple(added), tuple(removed), tuple(changed)))
 
     def _merge(
@@ -113,22 +118,23 @@ class Universe:
         added: list[int],
         removed: list[tuple[int, Instrument]],
         changed: list[int],
+        now_ms: int,
     ) -> None:
         row = self._row_of.get(instrument.key)
         if row is not None:
             known = self._by_row[row]
             if instrument.status in GONE or (known is not None and known.onboard_ms != instrument.onboard_ms):
-                removed.append(self._remove(row))
+                removed.append(self._remove(row, now_ms))
                 row = None
             elif known != instrument:
                 self._by_row[row] = instrument
                 changed.append(row)
         if row is None and instrument.is_trading:
-            added.append(self._add(instrument))
+            added.append(self._add(instrument, now_ms))
 
-    def _add(self, instrument: Instrument) -> int:
-        if self._free:
-            row = self._free.pop()
+    def _add(self, instrument: Instrument, now_ms: int) -> int:
+        if self._free and now_ms - self._free[0][0] >= QUARANTINE_MS:
+            _, row = self._free.pop(0)
             self._by_row[row] = instrument
         else:
             row = len(self._by_row)
@@ -136,12 +142,12 @@ class Universe:
         self._row_of[instrument.key] = row
         return row
 
-    def _remove(self, row: int) -> tuple[int, Instrument]:
+    def _remove(self, row: int, now_ms: int) -> tuple[int, Instrument]:
         instrument = self._by_row[row]
         assert instrument is not None
         self._by_row[row] = None
         del self._row_of[instrument.key]
-        self._free.append(row)
+        self._free.append((now_ms, row))
         return row, instrument
 
     def _bump(self, diff: Diff) -> Diff:

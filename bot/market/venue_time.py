@@ -16,6 +16,8 @@ AHEAD_MS = 2_000
 WAIT_MS = 10_000
 """An anchor further back than this empties the windows instead of letting time stand still."""
 N_AGREE = 3
+APART_MS = 500
+"""Outliers that arrive closer together than this count once."""
 
 
 class Anchor(Enum):
@@ -45,6 +47,7 @@ class VenueTime:
         self._offsets: deque[float] = deque(maxlen=N_PUSHES)
         self._offset: float | None = None
         self._outliers: list[float] = []
+        self._outlier_ms = 0.0
         self._floor_ms = 0
         self._is_asked = False
         self.n_held_out = 0
@@ -74,8 +77,12 @@ class VenueTime:
         """Take the newest event time of one price message."""
         offset = event_ms - received_ms
         if self._offset is None or self._is_asked:
-            self._is_asked = False
+            was_asked, self._is_asked = self._is_asked, False
             self._anchor(offset)
+            if was_asked and self._floor_ms - event_ms > WAIT_MS:
+                # What was asked was not the venue's clock (or a wrong one); nothing built on it is worth keeping.
+                self._floor_ms = event_ms
+                return Push(accepted=True, anchor=Anchor.RESET)
             self._raise_floor(event_ms)
             return Push(accepted=True, anchor=Anchor.KEPT)
         off_by = offset - self._offset
@@ -90,7 +97,10 @@ class VenueTime:
     def _outlier(self, event_ms: int, received_ms: float, offset: float, off_by: float) -> Push:
         if self._outliers and abs(offset - self._outliers[-1]) > AHEAD_MS:
             self._outliers.clear()
-        self._outliers.append(offset)
+        # Messages read in one go (a burst after a stall) are one witness, not many.
+        if not self._outliers or received_ms - self._outlier_ms >= APART_MS:
+            self._outliers.append(offset)
+            self._outlier_ms = received_ms
         if len(self._outliers) < N_AGREE:
             is_future = off_by > 0
             self.n_held_out += is_future

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from bot.market.gauge import NEVER_MS
 from bot.market.market import FIRST_PRICE_MS, HOUR_MS, PARTS, Market, Moment
-from bot.market.ring import AGE_UNIT_MS, NO_AGE, Ring
+from bot.market.ring import Ring
 from bot.model.updates import F64, I64
 
 KNOWN_SHARE: Final = 0.8
@@ -46,6 +46,7 @@ class View:
         self.n_times = len(moments)
         self.n_rows = market.n_rows
         self._memo: dict[tuple[str, int], F64] = {}
+        self._then_memo: dict[tuple[str, int, int], tuple[F64, F64]] = {}
 
     # -- now -----------------------------------------------------------------------------------------------------
 
@@ -116,6 +117,12 @@ class View:
         return self._then(series, window_ms, self.step_ms(window_ms))
 
     def _then(self, series: str, window_ms: int, step: int) -> tuple[F64, F64]:
+        key = (series, window_ms, step)
+        if key not in self._then_memo:
+            self._then_memo[key] = self._read_then(series, window_ms, step)
+        return self._then_memo[key]
+
+    def _read_then(self, series: str, window_ms: int, step: int) -> tuple[F64, F64]:
         grid = self.now_ms // step * step - window_ms // step * step
         values, ages = [], []
         for name in PARTS[series]:
@@ -124,13 +131,19 @@ class View:
                 missing = np.full((self.n_times, self.n_rows), np.nan)
                 return missing, missing
             value, age = ring.at(grid)
-            known = (age * THEN_SHARE <= window_ms) & (age < NO_AGE * AGE_UNIT_MS)
+            known = (age * THEN_SHARE <= window_ms) & (age <= ring.max_age_ms)
             values.append(np.where(known, value, np.nan).astype(np.float64))
             ages.append(age)
         return self._derive(series, values), np.maximum.reduce(ages).astype(np.float64)
 
     def level(self, series: str) -> F64:
         """Like `value`, but rounded as windows store it, so that a flat series moves by exactly nothing."""
+        key = (series, -1)
+        if key not in self._memo:
+            self._memo[key] = self._read_level(series)
+        return self._memo[key]
+
+    def _read_level(self, series: str) -> F64:
         parts = [self._raw_now(name).astype(self._market.dtype).astype(np.float64) for name in PARTS[series]]
         return self._derive(series, parts)
 

@@ -102,14 +102,17 @@ class Evaluation:
     @staticmethod
     def _compare_count(count: Count, bound: Expr, op: CompareOp) -> Tri:
         assert isinstance(bound, Number)
-        n = bound.value * count.n_members if bound.unit == "%" else np.full_like(count.low, bound.value)
+        # Rounded, because 7% of 100 is not quite 7 in binary.
+        n = np.round(bound.value * count.n_members, 9) if bound.unit == "%" else np.full_like(count.low, bound.value)
         both = _COMPARE[op](count.low, n), _COMPARE[op](count.high, n)
         if op in {"==", "!="}:
             exact = count.low == count.high
             possible = (count.low <= n) & (n <= count.high)
             certain = exact | ~possible
-            return tri(both[0], certain)
-        return tri(both[0], both[0] == both[1])
+        else:
+            certain = both[0] == both[1]
+        # Of nobody nothing can be said.
+        return tri(both[0], certain & (count.n_members > 0))
 
     # -- numbers -------------------------------------------------------------------------------------------------
 
@@ -152,7 +155,8 @@ class Evaluation:
             case "median", (inner,):
                 return self._median(self._over_scope(inner, scope))
             case "rank", (inner,):
-                return self._rank(self._over_scope(inner, scope))
+                values = np.broadcast_to(self.value(inner, scope), scope.members.shape)
+                return self._rank(values, self._over_scope(inner, scope))
             case "count", _:
                 return self.count(call, scope).low
             case _:
@@ -189,13 +193,16 @@ class Evaluation:
         return out
 
     @staticmethod
-    def _rank(values: F64) -> F64:
-        """1 is the largest; equals share the better rank."""
+    def _rank(values: F64, members: F64) -> F64:
+        """Place among the members: 1 is the largest, equals share the better place. An instrument outside the scope
+        gets the place that it would have, so that an alert on it can still end.
+        """
         out = np.full(values.shape, np.nan)
         for t, row in enumerate(values):
-            at = np.flatnonzero(np.isfinite(row))
-            ascending = np.sort(row[at])
-            out[t, at] = len(at) - np.searchsorted(ascending, row[at], side="right") + 1
+            ascending = np.sort(members[t][np.isfinite(members[t])])
+            if len(ascending):
+                place = len(ascending) - np.searchsorted(ascending, row, side="right") + 1
+                out[t] = np.where(np.isfinite(row), place, np.nan)
         return out
 
 

@@ -141,12 +141,18 @@ class PlanResult:
             count = self.evaluation.count(shown, scope)
             n_true, n_members = int(count.low[t, 0]), int(count.n_members[t, 0])
         ratio = is_ratio(shown) or (comparison is not None and n_true is None and is_ratio(comparison.right))
+        value = self._number(shown, scope, t, row)
+        if comparison is not None and shown == comparison.left:
+            direction = -1 if comparison.op in {"<", "<="} else 1
+        else:
+            # A value of the rule's own has no threshold: further means further from zero.
+            direction = -1 if value is not None and value < 0 else 1
         return Measured(
-            value=self._number(shown, scope, t, row),
+            value=value,
             text=text(shown),
             is_ratio=ratio,
             threshold=threshold,
-            direction=-1 if comparison is not None and comparison.op in {"<", "<="} else 1,
+            direction=direction,
             window_ms=max(windows, default=0),
             n_members=n_members,
             n_true=n_true,

@@ -57,6 +57,7 @@ class ScopeTracker:
         self._generation = -1
         self._candidates: Mask = np.zeros(0, dtype=np.bool_)
         self._members: Mask = np.zeros(0, dtype=np.bool_)
+        self._keys: list[str | None] = []
         self._hour: int | None = None
 
     @property
@@ -86,9 +87,15 @@ class ScopeTracker:
         self._candidates = np.zeros(n_rows, dtype=np.bool_)
         for row, instrument in self._universe.items():
             self._candidates[row] = matches(self._scope, instrument)
+        keys: list[str | None] = [None] * n_rows
+        for row, instrument in self._universe.items():
+            keys[row] = instrument.key
         kept = np.zeros(n_rows, dtype=np.bool_)
         kept[: len(self._members)] = self._members
-        self._members = kept & self._candidates
+        # A row may have another tenant now, who is no member yet.
+        same = np.array([i < len(self._keys) and self._keys[i] == key for i, key in enumerate(keys)], dtype=np.bool_)
+        self._members = kept & self._candidates & same
+        self._keys = keys
 
     def _figures(self, view: View, t: int) -> tuple[F64, list[tuple[F64, float]]]:
         """The ranking value, and each floor with its values."""

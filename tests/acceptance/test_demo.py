@@ -80,6 +80,7 @@ async def test_on_a_terminal_it_answers_what_is_typed(harness, until):
     def seen() -> str:
         """What was printed, without colours and cursor movements."""
         return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", raw.decode(errors="replace"))
+
     process = await asyncio.create_subprocess_exec(
         "env", "TERM=xterm-256color", "COLUMNS=110",
         sys.executable, "-m", "bot", "demo", "--instruments", "40",

@@ -45,7 +45,9 @@ async def test_the_planted_events_arrive_on_both_channels_and_questions_are_answ
     chats.telegram.say("/oi BTC", chat_id=OWNER)
     await until(lambda: "BTCUSDT open interest" in texts(chats), within_s=20, why=lambda: bot.output)
     chats.telegram.say("/status", chat_id=OWNER)
-    await until(lambda: "Binance limit" in texts(chats) or "Weight" in texts(chats), within_s=20, why=lambda: texts(chats))
+    await until(
+        lambda: "Binance limit" in texts(chats) or "Weight" in texts(chats), within_s=20, why=lambda: texts(chats)
+    )
     chats.telegram.say("/oi BTC", chat_id=99)
     bot.signal(signal.SIGTERM)
 

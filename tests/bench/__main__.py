@@ -89,7 +89,9 @@ def report(rows: dict[str, list[float]]) -> None:
         goal = GOALS.get(name)
         met = goal is None or ratio <= goal
         colour = "" if goal is None else ("[green]" if met else "[yellow]")
-        table.add_row(name, f"{statistics.median(times) * 1e3:.3f}", f"{colour}{ratio:.2f}", "" if goal is None else f"≤ {goal}")
+        table.add_row(
+            name, f"{statistics.median(times) * 1e3:.3f}", f"{colour}{ratio:.2f}", "" if goal is None else f"≤ {goal}"
+        )
         results.append({"row": name, "name": name, "value": ratio, "goal": goal, "unit": "J", "met": met})
     Console().print(table)
     path = Path(__file__).parent / "results" / "latest.json"

@@ -25,7 +25,9 @@ RULES = """
 
 steps = st.lists(
     st.tuples(
-        st.lists(st.one_of(st.none(), st.integers(-15, 15)), min_size=6, max_size=6),  # price move in permille, or no bar
+        st.lists(
+            st.one_of(st.none(), st.integers(-15, 15)), min_size=6, max_size=6
+        ),  # price move in permille, or no bar
         st.one_of(st.none(), st.integers(-15, 15)),  # open-interest move of all, or none
     ),
     min_size=5,
@@ -72,7 +74,9 @@ def test_any_cut_into_blocks_gives_the_same_transitions_and_messages(moves, n_bl
 def test_a_rule_on_bars_fires_where_a_plain_loop_says(path, rules_of, perpetual):
     """`for` and cooldown written out by hand over `close / close[5 bars ago] - 1`."""
     closes = np.cumprod(1 + np.array(path) / 1_000)
-    rules = rules_of("- {id: r, when: 'pct(price, 5m) >= 1.5%', clear: 'pct(price, 5m) < 0.5%', for: 2m, cooldown: 4m}\n")
+    rules = rules_of(
+        "- {id: r, when: 'pct(price, 5m) >= 1.5%', clear: 'pct(price, 5m) < 0.5%', for: 2m, cooldown: 4m}\n"
+    )
     moves = [([m, None, None, None, None, None], None) for m in path]
     transitions, _ = run(rules, [perpetual(b) for b in "ABCDEF"], moves, 16)
     fired = [t.at_ms for t in transitions if t.state == "firing"]

@@ -62,9 +62,7 @@ def test_every_window_function_equals_its_slow_twin(samples, ticks, as_history, 
             if as_history:
                 market.apply_history(History(0, "price", np.array([T0 + at]), np.array([value]), valid))
             else:
-                market.gauges["price"].put(
-                    np.array([0], dtype=np.int32), np.array([T0 + at]), np.array([value]), valid
-                )
+                market.gauges["price"].put(np.array([0], dtype=np.int32), np.array([T0 + at]), np.array([value]), valid)
         market.advance(now)
         view = View(market, [market.moment(now)])
         for window_ms in WINDOWS_MS:

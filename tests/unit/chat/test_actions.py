@@ -244,4 +244,3 @@ async def test_asking_for_the_largest_costs_five_cards_and_lets_the_loop_run_bet
 
     assert market.n_cards == 5
     assert market.longest == 1
-

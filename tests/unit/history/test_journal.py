@@ -33,7 +33,9 @@ def marks(now, prices, rows=None):
 
 def writer(folder, header, **bounds):
     options = {"rotate_bytes": 1 << 30, "max_bytes": 1 << 30, **bounds}
-    return JournalWriter(folder, header=header, refresh=lambda: replace(header, continues=True), started_ms=T0, **options)
+    return JournalWriter(
+        folder, header=header, refresh=lambda: replace(header, continues=True), started_ms=T0, **options
+    )
 
 
 def header(instruments=(), records=()):

@@ -9,7 +9,9 @@ from bot.errors import PayloadError
 from bot.history.klines import merge, read_klines, symbol_of
 
 T0 = 1_769_904_000_000
-HEADER = "open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_volume,taker_buy_quote_volume,ignore"
+HEADER = (
+    "open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_volume,taker_buy_quote_volume,ignore"
+)
 
 
 def row(minute, close, *, open_ms=None):

@@ -52,9 +52,9 @@ def test_a_symbol_listed_anew_starts_with_empty_windows(perpetual):
 
     market.apply_instruments(InstrumentChange(replace(a, onboard_ms=9)), 2_000_000)
 
-    assert market.universe.row(a.key) == 0
-    assert market.gauges["oi"].value[0] != 5.0
-    assert market.subscribed_ms[0] == 2_000_000
+    row = market.universe.row(a.key)
+    assert market.gauges["oi"].value[row] != 5.0
+    assert market.subscribed_ms[row] == 2_000_000
 
 
 def test_the_generation_grows_only_with_changes(perpetual):

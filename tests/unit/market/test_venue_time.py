@@ -88,3 +88,24 @@ def test_back_by_more_the_windows_are_reset():
 
     assert anchors[-1] is Anchor.RESET
     assert time.now(mono + 2_000) == venue - 58_000
+
+
+def test_a_burst_after_a_stall_is_one_witness():
+    """Fourteen pushes read in one go after the process slept: time goes on, nothing is emptied."""
+    time, mono, venue = running()
+    anchors = [time.push(venue + i * 1_000, mono + 14_000 + i).anchor for i in range(14)]
+    anchors += [time.push(venue + 14_000 + i * 1_000, mono + 14_000 + i * 1_000).anchor for i in range(5)]
+
+    assert set(anchors) == {Anchor.KEPT}
+    assert abs(time.now(mono + 18_000) - (venue + 18_000)) < 1_000
+
+
+def test_a_machine_clock_an_hour_ahead_is_forgotten_at_the_first_push():
+    time = VenueTime()
+    time.start(T0 + 3_600_000, 0.0)
+    time.now(500.0)
+
+    push = time.push(T0 + 1_000, 1_000.0)
+
+    assert push.anchor is Anchor.RESET
+    assert time.now(1_000.0) == T0 + 1_000
