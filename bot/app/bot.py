@@ -161,6 +161,7 @@ class Bot:
                 on_rows=tell,
                 on_progress=self._take_progress,
                 on_feed=self._options.on_feed,
+                on_reset=lambda: self.feed.windows_emptied(),  # noqa: PLW0108, `feed` is made below
                 recorder=journal,
             )
             self.feed = BinanceFeed(

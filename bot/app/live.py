@@ -63,6 +63,7 @@ class Live:
         on_rows: Callable[[Sequence[OutboxRow]], None],
         on_progress: Callable[[Progress], None] = lambda _: None,
         on_feed: Callable[[FeedStatus], None] = lambda _: None,
+        on_reset: Callable[[], None] = lambda: None,
         recorder: Recorder | None = None,
     ) -> None:
         self._engine = engine
@@ -73,6 +74,7 @@ class Live:
         self._on_rows = on_rows
         self._on_progress = on_progress
         self._on_feed = on_feed
+        self._on_reset = on_reset
         self._recorder = recorder
         self._log = log.get("engine")
         self._held: list[Update] = []
@@ -203,6 +205,7 @@ class Live:
             self._log.warning("venue_time.anchored", how=push.anchor.value, event_ms=event_ms)
         if push.anchor is Anchor.RESET:
             self._consume(Reset(event_ms))
+            self._on_reset()
         if push.accepted:
             self.last_push_ms = update.received_ms
             if self.first_push_ms is None:

@@ -56,7 +56,8 @@ class Supervisor:
             return
         try:
             async with self._clock.timeout(within_s):
-                await asyncio.gather(*tasks, return_exceptions=True)
+                # Not gather: cancelled by the timeout, that would itself wait for the stuck ones.
+                await asyncio.wait(tasks)
         except TimeoutError:
             stuck = [t.get_name() for t in tasks if not t.done()]
             self._log.warning("component.not_stopped", components=stuck, within_s=within_s)

@@ -260,6 +260,10 @@ class BinanceFeed:
             self._tap.funding_interval_h = hours
             self._take_list(self._instruments)
 
+    def windows_emptied(self) -> None:
+        """The venue's clock went back and the market forgot everything: fill it as at a start."""
+        self.history.start_afresh()
+
     def _contract_news(self) -> None:
         self._refresh.set()
 

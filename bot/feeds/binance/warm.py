@@ -189,6 +189,10 @@ class HistoryFiller:
             if n_minutes > MINUTE_BARS:
                 self._put(symbol, "price", 5 * _MINUTE_MS, min(n_minutes // 5 + 2, FIVE_MINUTE_BARS))
 
+    def start_afresh(self) -> None:
+        """All windows were emptied: whatever the next plan names is asked again."""
+        self._asked.clear()
+
     def listed(self, symbols: frozenset[str]) -> None:
         """The venue's list is new: a symbol that left and comes back is a new contract."""
         self._asked = {key for key in self._asked - self._refused if key[0] in symbols}

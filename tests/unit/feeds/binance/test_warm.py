@@ -234,3 +234,19 @@ async def test_an_instrument_that_is_gone_by_then_is_passed_over() -> None:
         await world.clock.advance(10)
     assert {h.row for h in world.history("oi")} == {0}
     assert world.filler.prices.pending == 0
+
+
+async def test_after_the_windows_were_emptied_everything_is_asked_again() -> None:
+    world = World(2)
+    needs = [need(0), need(1)]
+    async with running(world):
+        world.filler.plan(needs)
+        await world.clock.advance(30)
+        n = len(world.calls)
+        world.filler.plan(needs)
+        await world.clock.advance(30)
+        assert len(world.calls) == n
+        world.filler.start_afresh()
+        world.filler.plan(needs)
+        await world.clock.advance(30)
+    assert len(world.calls) == 2 * n

@@ -1,0 +1,265 @@
+"""The main loop on a manual clock: when it ticks, what time it takes, what it stores."""
+
+import asyncio
+import contextlib
+
+import numpy as np
+import pytest
+
+from bot.app.committer import Committer
+from bot.app.live import Live
+from bot.app.routing import Routes
+from bot.clock import ManualClock
+from bot.engine.engine import Engine
+from bot.market.mailbox import Mailbox
+from bot.model.updates import FeedStatus, InstrumentList, MarkPrices, OpenInterest, VenueTime
+from bot.storage.memory import MemoryAlertStore, MemoryOutbox
+
+T0 = 1_767_225_600_000
+RULES = "- {id: level, when: price >= 100}\n- {id: slow, when: price >= 100, for: 1m}\n"
+
+
+class World:
+    """A live loop over memory stores."""
+
+    def __init__(self, rules, instruments, *, recorder=None):
+        self.clock = ManualClock(wall_ms=T0)
+        self.mailbox = Mailbox()
+        self.outbox = MemoryOutbox()
+        self.alerts = MemoryAlertStore(self.outbox)
+        self.committer = Committer(self.alerts, self.clock)
+        self.engine = Engine(rules)
+        self.woken = []
+        self.resets = 0
+        self.live = Live(
+            engine=self.engine,
+            mailbox=self.mailbox,
+            clock=self.clock,
+            committer=self.committer,
+            routes=Routes.of(["console"]),
+            on_rows=self.woken.append,
+            on_reset=self.reset,
+            recorder=recorder,
+        )
+        self.instruments = instruments
+        self.venue_ahead_ms = 0
+
+    def reset(self):
+        self.resets += 1
+
+    @property
+    def venue_ms(self) -> int:
+        return T0 + self.venue_ahead_ms + int(self.clock.monotonic_ms())
+
+    def list(self):
+        self.mailbox.put(InstrumentList("binance", tuple(self.instruments)))
+
+    def push(self, *prices: float, event_ms: int | None = None):
+        n = len(prices)
+        self.mailbox.put(
+            MarkPrices(
+                rows=np.arange(n, dtype=np.int32),
+                price=np.array(prices),
+                index=np.array(prices),
+                funding=np.zeros(n),
+                next_funding_ms=np.zeros(n, dtype=np.int64),
+                event_ms=np.full(n, self.venue_ms if event_ms is None else event_ms, dtype=np.int64),
+                received_ms=self.clock.monotonic_ms(),
+            )
+        )
+
+    async def transitions(self):
+        return [(t.rule_id, t.state.value) for t in reversed(await self.alerts.transitions(limit=1_000))]
+
+
+@pytest.fixture
+async def world(rules_of, perpetual):
+    made = World(rules_of(RULES), [perpetual("A"), perpetual("B")])
+    async with running(made):
+        yield made
+
+
+@contextlib.asynccontextmanager
+async def running(world):
+    tasks = [asyncio.create_task(world.live.run()), asyncio.create_task(world.committer.run())]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_both_messages_of_a_second_make_one_tick(world):
+    world.list()
+    world.push(99.0)
+    await world.clock.advance(0.01)
+    world.push(99.0, 50.0)
+    await world.clock.advance(0.05)
+
+    assert world.live.n_ticks == 1
+
+
+async def test_open_interest_alone_does_not_tick_until_the_second_is_over(world):
+    world.list()
+    world.push(99.0)
+    await world.clock.advance(0.1)
+    for _ in range(20):
+        world.mailbox.put(OpenInterest(0, 5.0, world.venue_ms, 15_000, world.clock.monotonic_ms()))
+        await world.clock.advance(0.02)
+    assert world.live.n_ticks == 1
+
+    await world.clock.advance(1.2)
+    assert world.live.n_ticks == 2
+
+
+async def test_silence_ticks_once_a_second(world):
+    world.list()
+    world.push(99.0)
+    await world.clock.advance(10.5)
+
+    assert 10 <= world.live.n_ticks <= 12
+
+
+async def test_what_fires_is_stored_with_its_row_and_the_lanes_are_woken(world):
+    world.list()
+    world.push(101.0)
+    await world.clock.advance(0.5)
+
+    assert await world.transitions() == [("level", "firing"), ("slow", "pending")]
+    rows = await world.outbox.waiting("console", now_ms=T0, limit=10)
+    assert [r.view.symbol for r in rows] == ["AUSDT"]
+    assert world.woken == [()]
+
+
+async def test_before_venue_time_is_known_nothing_is_lost(world):
+    """The list comes first, and the machine's clock is an hour ahead of the venue."""
+    world.venue_ahead_ms = -3_600_000
+    world.list()
+    world.mailbox.put(FeedStatus("mark price", live=False, reason="refused", received_ms=0.0))
+    await world.clock.advance(3)
+    assert world.live.n_ticks == 0
+    assert world.live.feeds["mark price"].reason == "refused"
+
+    world.push(101.0)
+    await world.clock.advance(0.5)
+
+    assert await world.transitions() == [("level", "firing"), ("slow", "pending")]
+    assert abs(world.engine.now_ms - world.venue_ms) < 1_000
+
+
+async def test_a_wrong_clock_asked_first_does_not_blind_the_bot(world):
+    """REST answered with a time an hour ahead; the first pushes tell otherwise."""
+    world.venue_ahead_ms = 0
+    world.mailbox.put(VenueTime(T0 + 3_600_000, world.clock.monotonic_ms()))
+    world.list()
+    await world.clock.advance(3)
+    world.push(101.0)
+    await world.clock.advance(0.5)
+    world.push(101.0)
+    await world.clock.advance(0.5)
+
+    assert world.resets == 1
+    assert ("level", "firing") in await world.transitions()
+
+
+async def test_a_burst_after_a_stall_keeps_the_windows(world):
+    world.list()
+    for _ in range(100):
+        world.push(90.0)
+        await world.clock.advance(1)
+    late = [world.venue_ms + k * 1_000 for k in range(14)]
+    await world.clock.advance(14)
+    for event_ms in late:
+        world.push(90.0, event_ms=event_ms)
+    await world.clock.advance(1)
+
+    assert world.resets == 0
+    ring = world.engine.market.gauges["price"].rings[0]
+    known = np.isfinite(ring.rows(ring.newest_ms - 90_000, 90)[:, 0]).sum()
+    assert known >= 80
+
+
+async def test_the_clock_of_a_pending_alert_is_stored_every_few_seconds(world):
+    world.list()
+    for _ in range(31):
+        world.push(101.0)
+        await world.clock.advance(1)
+
+    record = next(r for r in await world.alerts.load() if r.rule_id == "slow")
+    assert 24_000 <= record.held_ms <= 31_000
+
+
+async def test_an_update_that_cannot_be_taken_costs_only_itself(world):
+    world.list()
+    world.push(99.0)
+    await world.clock.advance(0.5)
+    world.mailbox.put(OpenInterest(9_999, 5.0, world.venue_ms, 15_000, world.clock.monotonic_ms()))
+    world.push(101.0)
+    await world.clock.advance(0.5)
+
+    assert world.live.n_failed == 1
+    assert ("level", "firing") in await world.transitions()
+
+
+async def test_a_slow_disk_does_not_stop_the_watching_and_its_rows_are_told_from_memory(rules_of, perpetual):
+    world = World(rules_of(RULES), [perpetual("A")])
+    held = asyncio.Event()
+    commit = world.alerts.commit
+
+    async def slow(change):
+        await held.wait()
+        await commit(change)
+
+    world.alerts.commit = slow
+    async with running(world):
+        world.list()
+        world.push(101.0)
+        await world.clock.advance(2.5)
+        n_ticks = world.live.n_ticks
+        assert [r.view.symbol for r in world.woken[0]] == ["AUSDT"]
+        assert world.committer.is_behind
+        for _ in range(5):
+            world.push(101.0)
+            await world.clock.advance(1)
+        assert world.live.n_ticks >= n_ticks + 5
+
+        held.set()
+        await world.clock.advance(1)
+        assert ("level", "firing") in await world.transitions()
+        assert not world.committer.is_behind
+
+
+class FullDisk:
+    """A recorder whose disk is full is `JournalWriter`'s business; this one only counts."""
+
+    def __init__(self):
+        self.calls = []
+
+    def record(self, item):
+        self.calls.append("record")
+
+    def tick(self, now_ms):
+        self.calls.append("tick")
+
+    def flush(self):
+        self.calls.append("flush")
+
+
+async def test_the_journal_is_flushed_before_what_a_tick_caused_is_stored(rules_of, perpetual):
+    recorder = FullDisk()
+    world = World(rules_of(RULES), [perpetual("A")], recorder=recorder)
+    stored_after = []
+    commit = world.alerts.commit
+
+    async def watched(change):
+        stored_after.append(list(recorder.calls))
+        await commit(change)
+
+    world.alerts.commit = watched
+    async with running(world):
+        world.list()
+        world.push(101.0)
+        await world.clock.advance(0.5)
+
+    assert stored_after[0][-2:] == ["tick", "flush"]
