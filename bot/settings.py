@@ -10,6 +10,7 @@ import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
@@ -25,6 +26,7 @@ from bot import log
 from bot.errors import ConfigError
 
 PREFIX: Final = "OIBOT_"
+_TOKEN: Final = re.compile(r"\d+:[\w-]+")
 
 
 class Section(BaseModel, frozen=True, extra="forbid"):
@@ -39,11 +41,27 @@ class BinanceSection(Section, frozen=True):
     weight_share: Annotated[float, Field(gt=0, le=0.9)] = 0.5
     """Share of the venue's 2,400 weight a minute that the bot uses at most; the pool is per IP address."""
 
-    @field_validator("rest_url", "stream_url")
+    @field_validator("rest_url")
     @classmethod
-    def _no_trailing_slash(cls, value: str) -> str:
-        # A doubled slash in the path is enough for Binance's firewall to answer 403.
-        return value.rstrip("/")
+    def _is_http(cls, value: str) -> str:
+        return _address(value, "https", "http")
+
+    @field_validator("stream_url")
+    @classmethod
+    def _is_websocket(cls, value: str) -> str:
+        return _address(value, "wss", "ws")
+
+
+def _address(value: str, *schemes: str) -> str:
+    """Without a slash at the end: a doubled one in a path is enough for Binance's firewall to answer 403."""
+    try:
+        parts = urlsplit(value)
+        named = parts.scheme in schemes and bool(parts.hostname)
+    except ValueError:
+        named = False
+    if not named:
+        raise ValueError(f"expected an address such as {schemes[0]}://host")
+    return value.rstrip("/")
 
 
 def _secret_from_file(values: Any, name: str) -> Any:
@@ -87,8 +105,15 @@ class TelegramSection(Section, frozen=True):
 
     @field_validator("api_url")
     @classmethod
-    def _no_trailing_slash(cls, value: str) -> str:
-        return value.rstrip("/")
+    def _is_http(cls, value: str) -> str:
+        return _address(value, "https", "http")
+
+    @field_validator("token")
+    @classmethod
+    def _is_token(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and value.get_secret_value() and not _TOKEN.fullmatch(value.get_secret_value().strip()):
+            raise ValueError("expected digits, a colon and letters, as @BotFather gives them")
+        return value
 
 
 class DiscordSection(Section, frozen=True):
@@ -101,6 +126,15 @@ class DiscordSection(Section, frozen=True):
     @classmethod
     def _read_file(cls, values: Any) -> Any:
         return _secret_from_file(values, "webhook_url")
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _is_webhook(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and value.get_secret_value():
+            address = _address(value.get_secret_value().strip(), "https", "http")
+            if "/webhooks/" not in address:
+                raise ValueError("expected an address with /webhooks/ in it, as Discord's channel settings give it")
+        return value
 
 
 class LogSection(Section, frozen=True):
@@ -207,6 +241,17 @@ def _from_secrets_dir() -> dict[str, Any]:
         except ValueError as error:
             raise ConfigError(f"{variable}: {error}") from None
     return found
+
+
+def unknown_in_environment() -> list[str]:
+    """`OIBOT_…` variables of the environment that are no setting: a typo there is otherwise passed over in silence."""
+    known = {f"{PREFIX}SECRETS_DIR"}
+    for name, field in Settings.model_fields.items():
+        section = field.annotation
+        known.add(f"{PREFIX}{name.upper()}")
+        if isinstance(section, type) and issubclass(section, Section):
+            known |= {f"{PREFIX}{name.upper()}__{inner.upper()}" for inner in section.model_fields}
+    return sorted(n for n in os.environ if n.upper().startswith(PREFIX) and n.upper() not in known)
 
 
 def shipped_rules() -> Path:

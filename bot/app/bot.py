@@ -8,7 +8,7 @@ in the outbox.
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,6 +104,7 @@ class Bot:
         self.clock: Clock = SystemClock(speed=settings.clock.speed, epoch_ms=settings.clock.epoch_ms)
         self.stop = asyncio.Event()
         self.rules = load_rules(settings)
+        self._for_s: float | None = None
         self._progress: dict[str, Progress] = {}
         self.engine: Engine
         self.cards: Cards
@@ -112,11 +113,21 @@ class Bot:
         self.status: Status
         self._alerts: SqliteAlertStore
 
-    async def run(self) -> int:
-        """Run until `stop` is set; returns the exit code."""
+    async def run(self, *, for_s: float | None = None) -> int:
+        """Run until `stop` is set or, when given, for so many clock seconds; returns the exit code."""
+        self._for_s = for_s
         for problem in self.rules.problems:
             say = self._log.error if problem.is_error else self._log.warning
             say("rules.problem", at=f"{problem.file}:{problem.line}:{problem.column}", text=problem.message)
+        if self.rules.errors:
+            n = len(self.rules.errors)
+            self._options.console.print(
+                f"{n} {'error' if n == 1 else 'errors'} in the rules: {len(self.rules.rules)} rules are watching. "
+                "`oibot lint` shows what is wrong.",
+                style="yellow",
+                highlight=False,
+                markup=False,
+            )
         with DataDir(self._settings.data_dir) as data_dir:
             opened = await open_database(data_dir.database, now_ms=self.clock.wall_ms())
             if opened.damage:
@@ -186,6 +197,7 @@ class Bot:
                 clock=self.clock,
                 data_dir=data_dir.path,
                 warming=self._warming,
+                dead=lambda: tuple(f"{lane.name}: {lane.dead_reason}" for lane in lanes.status() if lane.dead_reason),
             )
             self._alerts = alerts
             return await self._supervise(data_dir, committer, lanes, store)
@@ -224,7 +236,11 @@ class Bot:
                 fronts.append("terminal")
             self._log.info("bot.started", rules=len(self.engine.rules), destinations=list(lanes.names))
             self._options.on_ready(self)
-            await self.stop.wait()
+            # Its time being over is one way to be told to stop.
+            with contextlib.suppress(TimeoutError):
+                async with self.clock.timeout(self._for_s):
+                    await self.stop.wait()
+            self.stop.set()
             self._log.info("bot.stopping")
             self._options.on_stop()
             await supervisor.stop(*fronts, "feed", within_s=STOP_FEEDS_S)
@@ -265,12 +281,17 @@ class Bot:
         record = self._settings.record
         if not (record.enabled or self._options.records):
             return None
-        texts = {p.name: p.read_text(encoding="utf-8") for p in rule_files(self._settings.rules_dir)}
+        texts: dict[str, str] = {}
+        for path in rule_files(self._settings.rules_dir):
+            # What cannot be read gave no rules either.
+            with contextlib.suppress(OSError, UnicodeDecodeError):
+                texts[path.name] = path.read_text(encoding="utf-8")
 
         def header(*, continues: bool = True) -> Header:
             return Header(
                 step_ms=self.engine.market.fine_ms,
                 rule_files=texts,
+                destinations=sorted(Routes.of(destination_names(self._settings)).names),
                 instruments=list(self.engine.market.universe.items()),
                 records=list(self.engine.records()),
                 continues=continues,
@@ -314,23 +335,4 @@ class Bot:
         return "; ".join(parts)
 
 
-@contextlib.asynccontextmanager
-async def deadline(bot: Bot, seconds: float | None) -> AsyncIterator[None]:
-    """Set the bot's `stop` after that many clock seconds."""
-    if seconds is None:
-        yield
-        return
-
-    async def wait() -> None:
-        await bot.clock.sleep(seconds)
-        bot.stop.set()
-
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(wait())
-        try:
-            yield
-        finally:
-            task.cancel()
-
-
-__all__ = ["Bot", "Options", "deadline", "destination_names", "load_rules"]
+__all__ = ["Bot", "Options", "destination_names", "load_rules"]

@@ -3,14 +3,14 @@
 Nothing is changed and nothing is told to any chat. Reachability is tried once, briefly.
 """
 
-import asyncio
 import os
-import random
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -19,16 +19,17 @@ from bot.clock import Clock, SystemClock
 from bot.errors import ConfigError, PayloadError
 from bot.feeds.binance import rest
 from bot.feeds.binance.protocol import Protocol, stream_url
-from bot.feeds.stream import Stream
+from bot.feeds.stream import probe
 from bot.feeds.transport import Answer, Http, trouble_of
 from bot.market.universe import Universe
-from bot.model.updates import FeedStatus, MarkPrices, Update
-from bot.settings import Settings
+from bot.settings import Settings, unknown_in_environment
 
 WAIT_S: Final = 12.0
 MAX_SKEW_MS: Final = 1_000
 MIN_FREE_BYTES: Final = 500_000_000
 VENUE: Final = "binance"
+NO_OWNER: Final = "a Telegram token but no owner: no chat command will be answered"
+NO_CHAT: Final = "a Telegram token but neither owner nor chat: no alert and no answer goes to Telegram"
 _DISCORD_HOSTS: Final = frozenset({"discord.com", "canary.discord.com", "ptb.discord.com", "discordapp.com"})
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -54,11 +55,9 @@ class Finding:
 async def check_all(settings: Settings) -> list[Finding]:
     """All checks, in the order in which a start needs them."""
     clock = SystemClock(speed=settings.clock.speed, epoch_ms=settings.clock.epoch_ms)
-    findings = [_settings(settings), *_rules(settings), *_data_dir(settings)]
-    universe = Universe()
-    rest_findings = await _binance_rest(settings, clock, universe)
-    findings += rest_findings
-    findings.append(await _binance_stream(settings, clock, universe))
+    findings = [_settings(settings), *_unknown(), *_rules(settings), *_data_dir(settings)]
+    findings += await _binance_rest(settings, clock)
+    findings.append(await _binance_stream(settings, clock))
     if settings.telegram.token is not None:
         findings.append(await _telegram(settings, clock))
     if settings.discord.webhook_url is not None:
@@ -72,12 +71,18 @@ def _settings(settings: Settings) -> Finding:
         return Finding(
             Level.WARN,
             "settings",
-            "a Telegram token but no owner: no chat command will be answered",
+            NO_OWNER if telegram.chat_id is not None else NO_CHAT,
             "set OIBOT_TELEGRAM__OWNER_ID to your numeric Telegram id",
         )
     if telegram.token is None and settings.discord.webhook_url is None:
         return Finding(Level.OK, "settings", "no Telegram and no Discord: alerts are printed to the terminal")
     return Finding(Level.OK, "settings", "read")
+
+
+def _unknown() -> list[Finding]:
+    names = unknown_in_environment()
+    text = f"no such setting: {', '.join(names)}"
+    return [Finding(Level.WARN, "environment", text, "compare with .env.example")] if names else []
 
 
 def _rules(settings: Settings) -> list[Finding]:
@@ -107,8 +112,9 @@ def _data_dir(settings: Settings) -> list[Finding]:
     return [Finding(Level.OK, "data folder", text)]
 
 
-async def _binance_rest(settings: Settings, clock: Clock, universe: Universe) -> list[Finding]:
+async def _binance_rest(settings: Settings, clock: Clock) -> list[Finding]:
     subject = "binance rest"
+    universe = Universe()
     http = Http(base_url=settings.binance.rest_url, connections=1, speed=clock.speed)
     await http.open()
     try:
@@ -126,7 +132,7 @@ async def _binance_rest(settings: Settings, clock: Clock, universe: Universe) ->
     except PayloadError as error:
         return [Finding(Level.FAIL, subject, str(error), "check OIBOT_BINANCE__REST_URL")]
     except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-        trouble = trouble_of(error, settings.binance.rest_url)
+        trouble = trouble_of(error, urlsplit(settings.binance.rest_url).hostname or settings.binance.rest_url)
         advice = "check the network, DNS and firewall of this machine, or OIBOT_BINANCE__REST_URL"
         return [Finding(Level.FAIL, subject, trouble.text, advice)]
     finally:
@@ -150,51 +156,25 @@ def _refused(subject: str, answer: Answer) -> Finding:
         "ban": "this address is banned for asking too often; stop whatever else asks from it and wait",
         "limit": "this address asks too often; stop whatever else asks from it",
     }.get(error.kind, "try again in a minute")
-    return Finding(Level.FAIL, subject, f"HTTP {answer.status}: {error.text}", advice)
+    text = error.text if str(answer.status) in error.text else f"HTTP {answer.status}: {error.text}"
+    if error.until_ms is not None:
+        text = f"banned until {datetime.fromtimestamp(error.until_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+    return Finding(Level.FAIL, subject, text, advice)
 
 
-class _First:
-    """A sink that remembers whether prices came, and why not."""
-
-    def __init__(self) -> None:
-        self.done = asyncio.Event()
-        self.has_prices = False
-        self.reason = ""
-
-    def put(self, update: Update) -> None:
-        if isinstance(update, MarkPrices) and len(update.rows):
-            self.has_prices = True
-            self.done.set()
-        elif isinstance(update, FeedStatus) and not update.live and update.feed == "mark price":
-            self.reason = update.reason
-            self.done.set()
-
-
-async def _binance_stream(settings: Settings, clock: Clock, universe: Universe) -> Finding:
+async def _binance_stream(settings: Settings, clock: Clock) -> Finding:
     subject = "binance stream"
-    first = _First()
-    stream = Stream(
-        url=stream_url(settings.binance.stream_url),
-        protocol=Protocol(universe.venue(VENUE)),
-        sink=first,
-        clock=clock,
-        random=random.Random(),  # noqa: S311, jitter
-    )
     started_ms = clock.monotonic_ms()
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(stream.run())
-        try:
-            async with clock.timeout(WAIT_S):
-                await first.done.wait()
-        except TimeoutError:
-            first.reason = first.reason or f"connected but no price in {WAIT_S:.0f} s"
-        task.cancel()
-    if first.has_prices:
-        return Finding(Level.OK, subject, f"first price after {clock.monotonic_ms() - started_ms:.0f} ms")
-    if not len(universe) and not first.reason.strip():
-        first.reason = "not tried: the list of contracts is missing"
+    trouble = await probe(
+        url=stream_url(settings.binance.stream_url),
+        protocol=Protocol(Universe().venue(VENUE)),
+        clock=clock,
+        timeout_s=WAIT_S,
+    )
+    if trouble is None:
+        return Finding(Level.OK, subject, f"first data after {clock.monotonic_ms() - started_ms:.0f} ms")
     advice = "check OIBOT_BINANCE__STREAM_URL (wss://fstream.binance.com) and the firewall of this machine"
-    return Finding(Level.FAIL, subject, first.reason, advice)
+    return Finding(Level.FAIL, subject, trouble.text, advice)
 
 
 async def _telegram(settings: Settings, clock: Clock) -> Finding:

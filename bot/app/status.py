@@ -42,6 +42,7 @@ class Status:
         clock: Clock,
         data_dir: Path,
         warming: Callable[[], str],
+        dead: Callable[[], tuple[str, ...]],
     ) -> None:
         self._engine = engine
         self._live = live
@@ -51,6 +52,7 @@ class Status:
         self._clock = clock
         self._data_dir = data_dir
         self._warming = warming
+        self._dead = dead
         self._started_ms = clock.monotonic_ms()
 
     async def status(self) -> BotStatus:
@@ -78,6 +80,7 @@ class Status:
             rss_mb=rss_mb(),
             disk_free_gb=shutil.disk_usage(self._data_dir).free / 1e9,
             warming=self._warming(),
+            dead_destinations=self._dead(),
         )
 
 

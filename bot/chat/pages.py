@@ -199,6 +199,7 @@ def status_page(status: BotStatus, *, now_ms: int) -> Reply:
     """First what people lose, in plain words; then figures."""
     up = f"up {numbers.duration(status.uptime_s * 1000)} · v{status.version}"
     lost = losses(status, now_ms=now_ms)
+    lost = (*lost, *(f"Nothing can be sent to {dead}" for dead in status.dead_destinations))
     warnings = [line(f"⚠️ {text}") for text in lost]
     if status.warming:
         warnings.append(line(f"⏳ Warming up: {status.warming}. Rules that need more history wait for it."))

@@ -45,11 +45,11 @@ def demo(
         for_s = DEFAULT_S
     with contextlib.ExitStack() as stack:
         folder = data_dir or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="oibot-demo-")))
+        _welcome(console, instruments, for_s)
         rest_url, stream_url = stack.enter_context(exchange(instruments=instruments, seed=seed))
         config = settings.for_demo(
             data_dir=folder, rules_dir=settings.shipped_rules(), rest_url=rest_url, stream_url=stream_url
         )
-        _welcome(console, instruments, for_s)
         summary = Summary(console, rest_url)
         options = options_for(console, reads_terminal=is_interactive())
         code = asyncio.run(_show(config, options, summary, for_s))
@@ -64,11 +64,16 @@ async def _show(config: Settings, options: Options, summary: Summary, for_s: flo
 
 def _welcome(console: Console, instruments: int, for_s: float | None) -> None:
     how_long = "Ctrl-C ends it." if for_s is None else f"It ends by itself after {for_s:.0f} s."
+    when = (
+        "The first alert comes within a minute, a market-wide one within three."
+        if instruments <= 200
+        else "Filling the windows of so many takes a while: the first alerts come within three minutes."
+    )
     typed = " Type /oi BTC, /status or /help." if is_interactive() else ""
     console.print(
         Panel(
             f"A simulated exchange with {instruments} contracts runs on this machine; the bot is the real one, with the\n"
-            f"shipped rules. The first alert comes within a minute, a market-wide one within three.\n"
+            f"shipped rules. {when}\n"
             f"{how_long}{typed}",
             title="oibot demo",
             title_align="left",

@@ -10,6 +10,8 @@ from typing import Annotated
 import typer
 
 from bot import settings
+from bot.app.bot import destination_names
+from bot.app.routing import Routes
 from bot.rules.loader import RuleSet, load_files
 from bot.rules.problems import Format, render_all
 
@@ -27,7 +29,8 @@ def lint(
     ] = "text",
 ) -> None:
     """Check rule files and point at every mistake."""
-    found = load_files(files or [settings.load().rules_dir])
+    config = settings.load()
+    found = load_files(files or [config.rules_dir], destinations=Routes.of(destination_names(config)).names)
     colour = format == "text" and sys.stdout.isatty()
     report = render_all(found.problems, style=format, colour=colour)
     if report:

@@ -8,7 +8,7 @@ import sys
 from rich.console import Console
 
 from bot import log
-from bot.app.bot import Bot, Options, deadline
+from bot.app.bot import Bot, Options
 from bot.app.supervisor import ComponentError
 from bot.cli.progress import WarmStart
 from bot.model.updates import FeedStatus
@@ -53,8 +53,7 @@ async def serve(settings: Settings, options: Options, *, for_s: float | None = N
         loop.add_signal_handler(number, on_signal)
     code = 1
     try:
-        async with deadline(bot, for_s):
-            code = await bot.run()
+        code = await bot.run(for_s=for_s)
     except* ComponentError as group:
         for error in group.exceptions:
             _log.critical("bot.failed", reason=str(error))

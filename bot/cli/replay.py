@@ -75,15 +75,14 @@ def _journals(files: list[Path], rules_dir: Path | None, notes: Console) -> Iter
         with tempfile.TemporaryDirectory() as folder:
             for name, text in header.rule_files.items():
                 (Path(folder) / Path(name).name).write_text(text, encoding="utf-8")
-            found = load_folder(Path(folder))
+            found = load_folder(Path(folder), destinations=header.destinations)
     return replay_journal(header, entries, found.rules)
 
 
 def _klines(files: list[Path], rules_dir: Path | None, symbol: str | None, notes: Console) -> Iterator[Transition]:
     found = _load(rules_dir or settings.load().rules_dir, notes)
     series = [_read(f, symbol, notes) for f in files]
-    _say_blind(found.rules, notes)
-    return replay_klines(merge(series), found.rules)
+    return replay_klines(merge(series), _without_blind(found.rules, notes))
 
 
 def _read(path: Path, symbol: str | None, notes: Console) -> Klines:
@@ -111,9 +110,10 @@ def _load(folder: Path, notes: Console) -> RuleSet:
     return found
 
 
-def _say_blind(rules: tuple[Rule, ...], notes: Console) -> None:
-    blind = [r.id for r in rules if r.enabled and (series_used(r.when) - {"price"} or r.scope.is_ranked)]
+def _without_blind(rules: tuple[Rule, ...], notes: Console) -> list[Rule]:
+    """Rules that prices alone can answer. The others are left out: `stale(oi)`, being always known, would fire."""
+    seeing = [r for r in rules if r.enabled and not (series_used(r.when) - {"price"} or r.scope.is_ranked)]
+    blind = [r.id for r in rules if r.enabled and r not in seeing]
     if blind:
-        notes.print(
-            f"klines hold prices alone: rules over other series stay unknown here: {', '.join(blind)}", style="yellow"
-        )
+        notes.print(f"klines hold prices alone; left out: {', '.join(blind)}", style="yellow", highlight=False)
+    return seeing

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from bot import log, settings
 from bot.app.bot import destination_names
+from bot.app.checks import NO_CHAT, NO_OWNER
 from bot.cli.process import is_interactive, options_for, serve
 
 HINT = "The bot keeps trying. `oibot check` says more; `make demo` shows it without an exchange."
@@ -31,12 +32,20 @@ def _go(for_time: str | None, *, delivers: bool) -> None:
     config = settings.load()
     log.set_up(level=config.log.level, fmt=config.log.format)
     console = Console()
+    for name in settings.unknown_in_environment():
+        console.print(f"{name}: no such setting; .env.example lists them all", style="yellow", highlight=False)
     to_console = destination_names(config) == ("console",)
     options = options_for(
         console, hint=HINT, reads_terminal=delivers and to_console and is_interactive(), delivers=delivers
     )
+    if delivers and config.telegram.token is not None and config.telegram.owner_id is None:
+        console.print(
+            f"{NO_CHAT if config.telegram.chat_id is None else NO_OWNER}; set OIBOT_TELEGRAM__OWNER_ID.",
+            style="yellow",
+            highlight=False,
+        )
     if delivers and to_console:
-        console.print("No Telegram or Discord in the settings: alerts are printed here.", style="dim")
+        console.print("Alerts are printed here: the settings name no chat to send them to.", style="dim")
     code = asyncio.run(serve(config, options, for_s=seconds(for_time)))
     if not delivers:
         console.print(f"Journal in {config.data_dir / 'journal'}", style="dim", highlight=False)

@@ -12,6 +12,7 @@ import typer
 
 from bot import log
 from bot.clock import SystemClock
+from bot.errors import BotError
 from bot.sim.venue import serve
 
 
@@ -43,7 +44,7 @@ async def _watch(reader: asyncio.StreamReader, stop: asyncio.Event) -> None:
 
 def sim(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port; 0 takes a free one.")] = 0,
     seed: Annotated[int, typer.Option(help="Same seed, same market.")] = 1,
     instruments: Annotated[int, typer.Option(min=8, max=950, help="How many contracts.")] = 120,
     speed: Annotated[float, typer.Option(min=0.01, max=1000.0, help="Venue seconds per real second.")] = 1.0,
@@ -54,14 +55,17 @@ def sim(
     """Run a simulated venue that speaks Binance's futures protocol, for demos and tests."""
     log.set_up(level="WARNING")
     clock = SystemClock(speed=speed, epoch_ms=epoch_ms)
-    asyncio.run(
-        _run(
-            host=host,
-            port=port,
-            seed=seed,
-            instruments=instruments,
-            clock=clock,
-            script=script,
-            until_stdin_closes=until_stdin_closes,
+    try:
+        asyncio.run(
+            _run(
+                host=host,
+                port=port,
+                seed=seed,
+                instruments=instruments,
+                clock=clock,
+                script=script,
+                until_stdin_closes=until_stdin_closes,
+            )
         )
-    )
+    except OSError as error:
+        raise BotError(f"cannot listen on {host}:{port}: {error.strerror}; name another --host or --port") from error

@@ -36,7 +36,9 @@ class Header:
 
     step_ms: int
     rule_files: dict[str, str]
-    """Name and text of each rule file."""
+    """Name and text of each rule file that could be read."""
+    destinations: list[str]
+    """Names that the rules could notify: a rule that names another was not loaded."""
     instruments: list[tuple[int, Instrument]]
     records: list[AlertRecord]
     continues: bool
@@ -231,10 +233,15 @@ def read_all(paths: Sequence[Path]) -> tuple[Header, Iterator[Entry]]:
     """Files of one run as one run: the first header counts."""
     header, entries = read(paths[0])
 
+    rest = [(path, *read(path)) for path in paths[1:]]
+    for path, further, _ in rest:
+        if not further.continues:
+            raise PayloadError(f"{path}: begins another run; replay each run by itself")
+
     def chained() -> Iterator[Entry]:
         yield from entries
-        for path in paths[1:]:
-            yield from read(path)[1]
+        for _, _, more in rest:
+            yield from more
 
     return header, chained()
 

@@ -7,6 +7,7 @@ first stays), rows that cannot be read are counted and named, order in the file 
 import csv
 import gzip
 import io
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ VALID_SHARE: Final = 1.5
 """A bar speaks for one and a half intervals."""
 _NAME: Final = re.compile(r"^(?P<symbol>.+?)-(?P<interval>\d+[smhdw])-\d{4}-\d{2}(-\d{2})?\.csv(\.gz)?$")
 _MICROSECONDS_FROM: Final = 10**14
+_LATEST_MS: Final = 10**13
+"""The year 2286."""
 _MAX_NAMED: Final = 5
 
 
@@ -55,12 +58,14 @@ def read_klines(path: Path, symbol: str) -> Klines:
         except (ValueError, IndexError):
             if number == 1 and row and row[0] == "open_time":
                 continue
+            open_ms, close = 0, math.nan
+        if open_ms >= _MICROSECONDS_FROM:
+            open_ms //= 1000
+        if not (0 < open_ms < _LATEST_MS and math.isfinite(close) and close > 0):
             n_bad += 1
             if len(bad) < _MAX_NAMED:
                 bad.append(f"line {number}: expected open time and close price, found {','.join(row)[:60]!r}")
             continue
-        if open_ms >= _MICROSECONDS_FROM:
-            open_ms //= 1000
         opens.setdefault(open_ms, close)
     if not opens:
         raise PayloadError(f"{path}: expected kline rows (open_time,open,high,low,close,…), found none")

@@ -72,3 +72,5 @@ class BotStatus:
     disk_free_gb: float
     warming: str
     """What is still being filled after a start; empty when nothing is."""
+    dead_destinations: tuple[str, ...] = ()
+    """Destinations that nothing can be sent to any more, each with its reason."""

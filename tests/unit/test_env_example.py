@@ -113,22 +113,26 @@ def test_copied_as_it_is_it_changes_nothing():
 
 
 def test_with_every_line_in_use_it_loads(tmp_path):
-    secret = tmp_path / "secret"
-    secret.write_text("from-a-file\n", encoding="utf-8")
+    secrets = {
+        "OIBOT_TELEGRAM__TOKEN_FILE": "1:from-a-file",
+        "OIBOT_DISCORD__WEBHOOK_URL_FILE": "https://discord.com/api/webhooks/1/from-a-file",
+    }
+    for name, content in secrets.items():
+        (tmp_path / name).write_text(content + "\n", encoding="utf-8")
     lines = []
     for entry in ENTRIES:
-        value = entry.value or (str(secret) if entry.name.endswith("_FILE") else DUMMIES[entry.name])
+        value = entry.value or (str(tmp_path / entry.name) if entry.name in secrets else DUMMIES[entry.name])
         lines.append(f"{entry.name}={value}")
     Path(".env").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     found = settings.load()
 
     assert found.telegram.token is not None
-    assert found.telegram.token.get_secret_value() == "from-a-file"
+    assert found.telegram.token.get_secret_value() == "1:from-a-file"
     assert found.telegram.owner_id == 42
     assert found.telegram.chat_id == -1001234567890
     assert found.discord.webhook_url is not None
-    assert found.discord.webhook_url.get_secret_value() == "from-a-file"
+    assert found.discord.webhook_url.get_secret_value().endswith("/from-a-file")
     assert found.clock.epoch_ms == 1767225600000
     assert found.binance == settings.BinanceSection()
     assert found.record == settings.RecordSection()

@@ -109,11 +109,37 @@ def test_other_programs_variables_in_the_environment_are_no_concern(env):
     assert token() is None
 
 
-@pytest.mark.parametrize("name", ["BINANCE__REST_URL", "BINANCE__STREAM_URL", "TELEGRAM__API_URL"])
-def test_a_trailing_slash_of_a_base_url_is_taken_away(env, name):
-    env(f"OIBOT_{name}", "https://venue.example//")
+@pytest.mark.parametrize(
+    ("name", "scheme"), [("BINANCE__REST_URL", "https"), ("BINANCE__STREAM_URL", "wss"), ("TELEGRAM__API_URL", "http")]
+)
+def test_a_trailing_slash_of_a_base_url_is_taken_away(env, name, scheme):
+    env(f"OIBOT_{name}", f"{scheme}://venue.example//")
     section, field = name.lower().split("__")
-    assert getattr(getattr(settings.load(), section), field) == "https://venue.example"
+    assert getattr(getattr(settings.load(), section), field) == f"{scheme}://venue.example"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("BINANCE__REST_URL", "nonsense"),
+        ("BINANCE__STREAM_URL", "https://venue.example"),
+        ("TELEGRAM__API_URL", "https://"),
+        ("TELEGRAM__TOKEN", "canary-canary"),
+        ("DISCORD__WEBHOOK_URL", "canary-canary"),
+        ("DISCORD__WEBHOOK_URL", "https://discord.com/canary-canary"),
+    ],
+)
+def test_what_cannot_be_an_address_or_a_token_is_told_at_the_start_without_its_value(env, name, value):
+    env(f"OIBOT_{name}", value)
+    with pytest.raises(ConfigError, match=f"OIBOT_{name}: expected") as found:
+        settings.load()
+    assert "canary" not in str(found.value)
+
+
+def test_a_misspelt_variable_of_the_environment_is_found(env):
+    env("OIBOT_LOG_LEVEL", "DEBUG")
+    env("OIBOT_LOG__LEVEL", "DEBUG")
+    assert settings.unknown_in_environment() == ["OIBOT_LOG_LEVEL"]
 
 
 def test_settings_cannot_be_changed():
@@ -128,17 +154,17 @@ def test_settings_cannot_be_changed():
 
 
 @pytest.mark.parametrize(
-    ("variable", "read"),
+    ("variable", "secret", "read"),
     [
-        ("OIBOT_TELEGRAM__TOKEN_FILE", lambda s: s.telegram.token),
-        ("OIBOT_DISCORD__WEBHOOK_URL_FILE", lambda s: s.discord.webhook_url),
+        ("OIBOT_TELEGRAM__TOKEN_FILE", TOKEN, lambda s: s.telegram.token),
+        ("OIBOT_DISCORD__WEBHOOK_URL_FILE", "https://discord.com/api/webhooks/1/x", lambda s: s.discord.webhook_url),
     ],
 )
-def test_a_secret_may_be_a_file_of_its_own(env, tmp_path, variable, read):
+def test_a_secret_may_be_a_file_of_its_own(env, tmp_path, variable, secret, read):
     path = tmp_path / "secret"
-    path.write_text(f"  {TOKEN}\n", encoding="utf-8")
+    path.write_text(f"  {secret}\n", encoding="utf-8")
     env(variable, str(path))
-    assert read(settings.load()).get_secret_value() == TOKEN
+    assert read(settings.load()).get_secret_value() == secret
 
 
 def test_a_secret_file_that_is_not_there_is_named(env):
@@ -172,13 +198,13 @@ def test_a_folder_of_secrets_names_them_like_the_variables(secrets_dir, name):
 
 
 def test_the_folder_of_secrets_is_weaker_than_dotenv_and_the_environment(secrets_dir, env):
-    (secrets_dir / "telegram__token").write_text("from the folder", encoding="utf-8")
+    (secrets_dir / "telegram__token").write_text("1:from-the-folder", encoding="utf-8")
     (secrets_dir / "telegram__owner_id").write_text("7", encoding="utf-8")
-    assert token() == "from the folder"
-    dotenv("OIBOT_TELEGRAM__TOKEN=from-dotenv\n")
-    assert token() == "from-dotenv"
-    env("OIBOT_TELEGRAM__TOKEN", "from-the-environment")
-    assert token() == "from-the-environment"
+    assert token() == "1:from-the-folder"
+    dotenv("OIBOT_TELEGRAM__TOKEN=1:from-dotenv\n")
+    assert token() == "1:from-dotenv"
+    env("OIBOT_TELEGRAM__TOKEN", "1:from-the-environment")
+    assert token() == "1:from-the-environment"
     assert settings.load().telegram.owner_id == 7
 
 

@@ -244,3 +244,9 @@ async def test_asking_for_the_largest_costs_five_cards_and_lets_the_loop_run_bet
 
     assert market.n_cards == 5
     assert market.longest == 1
+
+
+async def test_a_destination_that_died_is_told(ask, status):
+    status.now = replace(status.now, dead_destinations=("telegram: the bot was blocked",))
+
+    assert "⚠️ Nothing can be sent to telegram: the bot was blocked" in to_plain(await ask("/status"))

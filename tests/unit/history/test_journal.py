@@ -39,7 +39,8 @@ def writer(folder, header, **bounds):
 
 
 def header(instruments=(), records=()):
-    return Header(1_000, {"r.yaml": "version: 1\nrules:\n" + RULES}, list(instruments), list(records), continues=False)
+    rules = {"r.yaml": "version: 1\nrules:\n" + RULES}
+    return Header(1_000, rules, ["main", "console"], list(instruments), list(records), continues=False)
 
 
 def test_every_kind_of_entry_comes_back_as_it_was(tmp_path, perpetual):
@@ -159,3 +160,27 @@ def test_what_is_no_journal_says_so(tmp_path, content):
     assert is_journal(path) == content.startswith(MAGIC)
     with pytest.raises(PayloadError, match=r"x\.oij"):
         read(path)
+
+
+def test_two_runs_are_not_taken_for_one(tmp_path):
+    a, b = writer(tmp_path / "a", header()), writer(tmp_path / "b", header())
+    a.close()
+    b.close()
+
+    with pytest.raises(PayloadError, match="another run"):
+        read_all([a.path, b.path])
+
+
+def test_a_full_disk_ends_the_recording_and_nothing_else(tmp_path, perpetual):
+    """/dev/full takes no byte; the engine that feeds the journal must not notice."""
+    journal = writer(tmp_path, header())
+    journal._file.close()
+    journal._file = open("/dev/full", "wb", buffering=0)  # noqa: SIM115, closed by the journal
+
+    journal.record(Listed(InstrumentList("binance", (perpetual("A"),)), T0))
+    journal.tick(T0)
+    journal.flush()
+    journal.tick(T0 + 1)
+    journal.close()
+
+    assert journal.has_failed

@@ -57,6 +57,20 @@ def test_bad_rows_are_counted_and_named(tmp_path):
     assert len(bars.close) == 2
 
 
+@pytest.mark.parametrize("close", ["nan", "inf", "-1", "0", ""])
+def test_a_close_that_is_no_price_is_a_bad_row(tmp_path, close):
+    bars = read_klines(write(tmp_path / "x.csv", [row(0, 1), row(1, close), row(2, 3)]), "A")
+
+    assert bars.n_bad == 1
+    assert bars.close.tolist() == [1.0, 3.0]
+
+
+def test_a_time_out_of_this_world_is_a_bad_row(tmp_path):
+    bars = read_klines(write(tmp_path / "x.csv", [row(0, 1), row(1, 2, open_ms=10**20), row(2, 3)]), "A")
+
+    assert bars.n_bad == 1
+
+
 def test_microseconds_are_understood(tmp_path):
     path = write(tmp_path / "x.csv", [row(0, 1, open_ms=T0 * 1_000), row(0, 2, open_ms=(T0 + 60_000) * 1_000)])
 
