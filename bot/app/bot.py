@@ -120,9 +120,8 @@ class Bot:
             say = self._log.error if problem.is_error else self._log.warning
             say("rules.problem", at=f"{problem.file}:{problem.line}:{problem.column}", text=problem.message)
         if self.rules.errors:
-            n = len(self.rules.errors)
             self._options.console.print(
-                f"{n} {'error' if n == 1 else 'errors'} in the rules: {len(self.rules.rules)} rules are watching. "
+                f"Errors in the rules: {len(self.rules.errors)}; rules that watch: {len(self.rules.rules)}. "
                 "`oibot lint` shows what is wrong.",
                 style="yellow",
                 highlight=False,

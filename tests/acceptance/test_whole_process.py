@@ -150,3 +150,73 @@ async def test_a_recording_replays_to_the_same_transitions(harness, until):
     again = [json.loads(line) for line in replay.lines if line.startswith("{")]
     stored = harness.rows("SELECT rule_id, symbol, state, at_ms, value FROM transitions ORDER BY seq")
     assert [(t["rule"], t["instrument"], t["state"], t["at_ms"], t["value"]) for t in again] == stored
+
+
+async def test_the_first_alerts_of_a_demo_sized_market_come_when_the_readme_says(harness, until):
+    """Default size, shipped rules: an ordinary alert within 60 s of the start, a market-wide one within three minutes.
+
+    At twice real speed, so that a slow machine's start-up does not count much.
+    """
+    harness.speed = 2.0
+    venue = await harness.venue(instruments=120)
+    bot = await harness.start("run", env=harness.env(venue))
+    await until(lambda: "bot.started" in bot.output, within_s=30, why=lambda: bot.output)
+    clock = SystemClock(speed=harness.speed, epoch_ms=harness.epoch_ms)
+    started_ms = clock.wall_ms()
+    fired = "SELECT min(at_ms) FROM transitions WHERE state = 'firing' AND symbol {} '*'"
+
+    def first(which: str) -> int | None:
+        return harness.rows(fired.format(which))[0][0]
+
+    await until(lambda: first("<>"), within_s=40, why=lambda: bot.output)
+    await until(lambda: first("="), within_s=90, why=lambda: bot.output)
+    bot.signal(signal.SIGTERM)
+
+    assert await bot.exit_code() == 0
+    assert first("<>") - started_ms <= 60_000
+    assert first("=") - started_ms <= 180_000
+
+
+async def test_a_folder_that_cannot_be_used_is_one_line(harness):
+    nowhere = harness.env(("http://127.0.0.1:9", "ws://127.0.0.1:9"), OIBOT_DATA_DIR="/proc/nowhere")
+    for command in (["run"], ["run", "--for", "2s"], ["demo", "--for", "2s", "--data-dir", "/proc/nowhere"]):
+        bot = await harness.start(*command, env=nowhere)
+        assert await bot.exit_code(30) == 1, bot.output
+        assert "cannot write in /proc/nowhere" in bot.output
+        assert "Traceback" not in bot.output
+
+
+async def test_a_bad_rule_costs_only_itself_live_and_in_the_journal(harness, until):
+    """An unknown destination and an unreadable file: told, left out, and left out again by the replay."""
+    rules = harness.folder / "rules"
+    rules.mkdir()
+    (rules / "a.yaml").write_text(
+        "version: 1\nrules:\n"
+        "  - {id: good, when: 'price > 0', per: symbol}\n"
+        "  - {id: lost, when: 'price > 0', notify: [nowhere]}\n",
+        encoding="utf-8",
+    )
+    (rules / "b.yaml").symlink_to(rules / "missing.yaml")
+    venue = await harness.venue(instruments=20)
+    env = harness.env(venue, OIBOT_RULES_DIR=str(rules))
+    lint = await harness.start("lint", env=env)
+    assert await lint.exit_code() == 1
+    assert "nowhere" in lint.output
+
+    bot = await harness.start("record", env=env)
+    await until(lambda: "alert.firing" in bot.output, within_s=60, why=lambda: bot.output)
+    bot.signal(signal.SIGTERM)
+    assert await bot.exit_code() == 0, bot.output
+    assert "Errors in the rules: 2; rules that watch: 1" in bot.output
+
+    replay = await harness.start("replay", *map(str, sorted((harness.folder / "data" / "journal").glob("*.oij"))))
+    assert await replay.exit_code(60) == 0
+    assert {json.loads(line)["rule"] for line in replay.lines if line.startswith("{")} == {"good"}
+
+
+async def test_sim_says_when_it_cannot_listen(harness):
+    sim = await harness.start("sim", "--host", "192.0.2.1")
+
+    assert await sim.exit_code() == 1
+    assert "cannot listen on 192.0.2.1" in sim.output
+    assert "Traceback" not in sim.output
