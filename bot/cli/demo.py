@@ -72,9 +72,8 @@ def _welcome(console: Console, instruments: int, for_s: float | None) -> None:
     typed = " Type /oi BTC, /status or /help." if is_interactive() else ""
     console.print(
         Panel(
-            f"A simulated exchange with {instruments} contracts runs on this machine; the bot is the real one, with the\n"
-            f"shipped rules. {when}\n"
-            f"{how_long}{typed}",
+            f"A simulated exchange with {instruments} contracts runs on this machine; the bot is the real one, with the "
+            f"shipped rules. {when} {how_long}{typed}",
             title="oibot demo",
             title_align="left",
             border_style="cyan",
