@@ -16,7 +16,7 @@ from typing import Final
 from bot import log
 from bot.clock import Clock
 from bot.feeds.gate import Failure
-from bot.feeds.schedule import Schedule, Slot, intervals
+from bot.feeds.schedule import TAIL_MS, Schedule, Slot, intervals
 from bot.model.instrument import Instrument
 from bot.model.ports import PollNeed, Rows, Sink
 from bot.model.updates import FeedStatus, OpenInterest, Progress
@@ -48,6 +48,8 @@ class Polling:
 
     per_minute: float
     peak_per_minute: float
+    tail_ms: int = TAIL_MS
+    """The interval that everyone gets."""
 
 
 @dataclass(slots=True)
@@ -171,7 +173,7 @@ class OpenInterestPoller:
         away = self._halted | self._unknown
         needs = [need for need in self._needs() if need.symbol not in away]
         polling = self._polling()
-        slots = intervals(needs, polling.per_minute)
+        slots = intervals(needs, polling.per_minute, tail_ms=polling.tail_ms)
         self._schedule.set_plan(slots, per_minute=polling.peak_per_minute, now_ms=now_ms)
         symbols = {slot.symbol for slot in slots}
         self._planned_ms = {symbol: self._planned_ms.get(symbol, now_ms) for symbol in symbols}

@@ -24,6 +24,8 @@ FLOOR_MS = 15_000
 """The venue refreshes an open interest about every 20 s; asking faster is wasted."""
 
 TAIL_MS = 120_000
+WARM_TAIL_MS = 240_000
+"""During a warm start: the budget is a third, and what matters most must not wait for the tail's second turn."""
 _TIERS_MS = (15_000, 30_000, 60_000)
 _RULE_SHARE = 0.75
 _WATCHED_SHARE = 0.5
@@ -40,9 +42,9 @@ class Slot:
     interval_ms: int
 
 
-def _wanted_ms(need: PollNeed) -> int:
+def _wanted_ms(need: PollNeed, tail_ms: int) -> int:
     """The interval that rules ask for, or the tail's."""
-    return TAIL_MS if need.max_interval_ms is None else min(TAIL_MS, max(FLOOR_MS, need.max_interval_ms))
+    return tail_ms if need.max_interval_ms is None else min(tail_ms, max(FLOOR_MS, need.max_interval_ms))
 
 
 def _in_rule(need: PollNeed) -> bool:
@@ -55,9 +57,9 @@ def _rank(need: PollNeed) -> tuple[bool, int, str, int]:
     return (not _in_rule(need), -int(math.log2(size)), need.symbol, need.row)
 
 
-def _base_rates(needs: Sequence[PollNeed], budget: float) -> dict[int, float]:
+def _base_rates(needs: Sequence[PollNeed], budget: float, tail_ms: int) -> dict[int, float]:
     """Requests per minute that nobody's watching can touch."""
-    rates = {need.row: _MINUTE_MS / _wanted_ms(need) for need in needs}
+    rates = {need.row: _MINUTE_MS / _wanted_ms(need, tail_ms) for need in needs}
     if sum(rates.values()) <= budget:
         return rates
     ruled = sum(rates[n.row] for n in needs if _in_rule(n))
@@ -99,12 +101,12 @@ def _raise_ranked(needs: Sequence[PollNeed], rates: dict[int, float], budget: fl
                 room -= extra
 
 
-def intervals(needs: Sequence[PollNeed], per_minute: float) -> list[Slot]:
+def intervals(needs: Sequence[PollNeed], per_minute: float, *, tail_ms: int = TAIL_MS) -> list[Slot]:
     """Slots of all instruments that trade, ascending by row, for a budget of requests per minute."""
     polled = sorted({n.row: n for n in needs if n.trading}.values(), key=lambda n: n.row)
     if not polled or per_minute <= 0:
         return []
-    rates = _base_rates(polled, per_minute)
+    rates = _base_rates(polled, per_minute, tail_ms)
     _raise_watched(polled, rates, per_minute)
     _raise_ranked(polled, rates, per_minute)
     # Rounded up, so that the sum of the rates stays within the budget.

@@ -26,6 +26,7 @@ from bot.feeds.binance.warm import HistoryFiller
 from bot.feeds.client import Priority, RestClient
 from bot.feeds.gate import Failure
 from bot.feeds.poller import OpenInterestPoller, Polling, Sample
+from bot.feeds.schedule import TAIL_MS, WARM_TAIL_MS
 from bot.feeds.stream import Stream
 from bot.feeds.transport import Transport
 from bot.model.instrument import Instrument
@@ -324,13 +325,13 @@ class BinanceFeed:
 
     def _polling(self) -> Polling:
         peak = self._client.weight_per_minute
-        share = _USUAL_SHARE
+        share, tail_ms = _USUAL_SHARE, TAIL_MS
         if not self.poller.swept.is_set() or self.history.is_urgent:
-            share = _WARM_SHARE
+            share, tail_ms = _WARM_SHARE, WARM_TAIL_MS
         elif self.history.is_busy:
             share = _BUSY_SHARE
         stand_in = PREMIUM_INDEX_ALL_WEIGHT * 60.0 / STAND_IN_EVERY_S if self._is_silent() else 0.0
-        return Polling(max(share * peak - stand_in, peak / 10), peak)
+        return Polling(max(share * peak - stand_in, peak / 10), peak, tail_ms)
 
     async def _open_interest(self, symbol: str) -> Sample | Failure:
         body = await self._client.get(rest.open_interest(symbol), priority=Priority.POLL, attempts=2)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.feeds.schedule import FLOOR_MS, TAIL_MS, Schedule, Slot, intervals
+from bot.feeds.schedule import FLOOR_MS, TAIL_MS, WARM_TAIL_MS, Schedule, Slot, intervals
 from bot.model.ports import PollNeed
 
 
@@ -109,6 +109,15 @@ def test_large_ones_are_polled_more_often_than_the_tail() -> None:
     by_row = {s.row: s.interval_ms for s in slots}
     assert [by_row[r] for r in range(30)] == [FLOOR_MS] * 30
     assert max(by_row.values()) <= TAIL_MS
+
+
+def test_during_a_warm_start_the_large_do_not_wait_for_the_second_turn_of_the_tail() -> None:
+    """950 instruments on a third of the budget: at 120 s each nobody could be polled faster than every 142 s."""
+    needs = [need(r, size=1e10 / (r + 1), max_interval_ms=300_000) for r in range(950)]
+    got = {s.row: s.interval_ms for s in intervals(needs, 400, tail_ms=WARM_TAIL_MS)}
+    assert max(got[r] for r in range(20)) <= 30_000
+    assert max(got.values()) <= WARM_TAIL_MS
+    assert min(s.interval_ms for s in intervals(needs, 400)) > 140_000
 
 
 def test_a_small_universe_is_polled_at_the_floor_throughout() -> None:
