@@ -71,7 +71,6 @@ class DiscordDestination:
         """Make one attempt."""
         if self._url is None or self._url.scheme not in {"http", "https"} or not self._url.host:
             return Rejected("the webhook address is not a URL", destination_dead=True)
-        self._pace.use()
         edits = order.form is Form.EDIT and order.target is not None and order.target.isdigit()
         make = embed.plain_payload if order.plain else embed.payload
         body = make(order.rows, fire=order.fire, edit=edits)
@@ -91,6 +90,8 @@ class DiscordDestination:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             reason = f"the connection to Discord broke ({type(error).__name__})"
             return RetryLater(AMBIGUOUS_PAUSE_S, reason, ambiguous=True)
+        finally:
+            self._pace.use()
 
     def _obey(self, headers: Mapping[str, str]) -> None:
         """When nothing is left in this bucket, wait until it is refilled."""

@@ -7,7 +7,7 @@ from typing import Final
 from bot.clock import Clock
 
 MARGIN_S: Final = 0.05
-"""Requests need not arrive as evenly as they left."""
+"""Clocks differ a little in how long a second is."""
 
 
 class Pace:
@@ -28,7 +28,7 @@ class Pace:
         return max(0.0, wait_ms / 1000)
 
     def use(self) -> None:
-        """Note that a request leaves now."""
+        """Note a request, once it is answered: from then on the next cannot arrive too soon, however the way was."""
         now_ms = self._clock.monotonic_ms()
         for _, _, used in self._limits:
             used.append(now_ms)

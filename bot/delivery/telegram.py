@@ -84,7 +84,6 @@ class TelegramDestination:
         edit = order.form is Form.EDIT and order.target is not None
         card = layout.compose(order.rows, fire=order.fire, edit=edit)
         text = markup.plain_text(card) if order.plain else markup.telegram_html(card)
-        self._pace.use()
         try:
             return Delivered(await self._call(text, order))
         except ChatMigrated as error:
@@ -96,6 +95,8 @@ class TelegramDestination:
         except Exception as error:  # noqa: BLE001, an answer that the library cannot digest
             _log.warning("answer.unreadable", error=type(error).__name__)
             return RetryLater(AMBIGUOUS_PAUSE_S, "Telegram's answer could not be read", ambiguous=True)
+        finally:
+            self._pace.use()
 
     async def _call(self, text: str, order: Order) -> str:
         """One request; the id of the message that now says it."""

@@ -47,7 +47,8 @@ async def test_ctrl_c_ends_it_cleanly_at_any_moment(harness, until, after_s):
 
     code = await demo.exit_code(30)
 
-    assert code in {0, 130}, demo.output
+    # Before Python runs its first line of ours, the signal itself ends it.
+    assert code in {0, 130, -signal.SIGINT}, demo.output
     assert "Traceback" not in demo.output, demo.output
     await until(lambda: not any(is_alive(p) for p in exchange), within_s=10)
 
