@@ -36,6 +36,7 @@ class Gauge:
         self.rings = tuple(Ring(step_ms=s, n_slots=n, n_rows=n_rows, dtype=dtype) for s, n in steps)
         self.n_late = 0
         self._latest: Latest | None = None
+        self._is_used = False
 
     @property
     def nbytes(self) -> int:
@@ -78,12 +79,16 @@ class Gauge:
     def advance(self, until_ms: int) -> None:
         """Write grid rows up to a time at which no older sample is expected any more."""
         for ring in self.rings:
-            ring.advance(until_ms, self.value, self.time_ms, self.valid_ms)
+            if self._is_used:
+                ring.advance(until_ms, self.value, self.time_ms, self.valid_ms)
+            else:
+                ring.skip(until_ms)
 
     def put(self, rows: I32, time_ms: I64, value: F64, valid_ms: int) -> None:
         """Take one sample per row. `rows` are distinct; non-finite values are left out by the caller."""
         if not len(rows):
             return
+        self._is_used = True
         order = hundredths(time_ms)
         in_order = order > hundredths(self.time_ms[rows])
         if not in_order.all():
@@ -119,6 +124,7 @@ class Gauge:
 
     def put_history(self, row: int, time_ms: I64, value: F64, valid_ms: int) -> None:
         """Take past samples of one instrument, ascending in time."""
+        self._is_used = True
         written = self.rings[0].newest_ms if self.rings else None
         n_past = len(time_ms) if written is None else int(np.searchsorted(time_ms, written, side="right"))
         if n_past:

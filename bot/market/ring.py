@@ -84,6 +84,11 @@ class Ring:
             self._age[slot] = np.minimum(age, NO_AGE)
         self.newest_ms = last
 
+    def skip(self, until_ms: int) -> None:
+        """Like `advance` while no sample has ever come: all rows are unknown already."""
+        last = until_ms // self.step_ms * self.step_ms
+        self.newest_ms = last if self.newest_ms is None else max(self.newest_ms, last)
+
     def patch(self, row: int, time_ms: I64, value: F64, valid_ms: int) -> None:
         """Work late samples of one instrument (ascending in time) into rows already written."""
         if self.newest_ms is None or not len(time_ms):
