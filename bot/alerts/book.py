@@ -11,9 +11,10 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from bot.alerts.lifecycle import TRUE, Cell, Policy, Step, step
+from bot.alerts.lifecycle import Cell, Policy, Step, step
 from bot.model.alert import AlertRecord, State, TellKind, alert_key
 from bot.model.instrument import MARKET
+from bot.model.truth import TRUE
 
 Tri = npt.NDArray[np.int8]
 Mask = npt.NDArray[np.bool_]
@@ -316,6 +317,3 @@ class RuleBook:
 def policy_gap_ms(step_ms: int) -> int:
     """How far apart two ticks may be and still be one watch: ten seconds live, a step and a half on bars."""
     return max(10_000, step_ms * 3 // 2)
-
-
-__all__ = ["Change", "RuleBook", "RuleTruth", "Ticks", "policy_gap_ms"]

@@ -20,10 +20,7 @@ from enum import Enum
 from typing import Final
 
 from bot.model.alert import State
-
-FALSE: Final = 0
-UNKNOWN: Final = 1
-TRUE: Final = 2
+from bot.model.truth import FALSE, TRUE, UNKNOWN
 
 _INACTIVE, _PENDING, _FIRING = State.INACTIVE, State.PENDING, State.FIRING
 

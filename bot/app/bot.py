@@ -332,6 +332,3 @@ class Bot:
         if self.engine.plan.warming:
             parts.append("rules waiting for sizes: " + ", ".join(self.engine.plan.warming))
         return "; ".join(parts)
-
-
-__all__ = ["Bot", "Options", "destination_names", "load_rules"]

@@ -231,6 +231,3 @@ def worst(findings: Sequence[Finding]) -> Level:
     """The level that decides the exit code."""
     levels = {f.level for f in findings}
     return Level.FAIL if Level.FAIL in levels else Level.WARN if Level.WARN in levels else Level.OK
-
-
-__all__ = ["Finding", "Level", "check_all", "worst"]

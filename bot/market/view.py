@@ -17,6 +17,7 @@ import numpy.typing as npt
 from bot.market.gauge import NEVER_MS
 from bot.market.market import FIRST_PRICE_MS, HOUR_MS, PARTS, Market, Moment
 from bot.market.ring import Ring
+from bot.model.truth import FALSE, TRUE, UNKNOWN
 from bot.model.updates import F64, I64
 
 KNOWN_SHARE: Final = 0.8
@@ -25,9 +26,6 @@ FLAT: Final = 1e-9
 """A standard deviation below this share of the level is rounding, not movement: the series is flat."""
 
 Tri = npt.NDArray[np.int8]
-FALSE: Final = 0
-UNKNOWN: Final = 1
-TRUE: Final = 2
 
 
 def tri(mask: "npt.NDArray[np.bool_]", known: "npt.NDArray[np.bool_]") -> Tri:

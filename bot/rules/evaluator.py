@@ -10,7 +10,8 @@ from typing import Final, assert_never
 
 import numpy as np
 
-from bot.market.view import FALSE, TRUE, UNKNOWN, Tri, View, tri
+from bot.market.view import Tri, View, tri
+from bot.model.truth import TRUE, UNKNOWN
 from bot.model.updates import F64
 from bot.rules.ast import And, BinaryOp, Call, Compare, CompareOp, Expr, Neg, Not, Number, Or, Series
 from bot.rules.scope import Mask, Membership
@@ -216,6 +217,3 @@ def _arithmetic(op: str, left: F64, right: F64) -> F64:
             return left * right
         case _:
             return left / right
-
-
-__all__ = ["FALSE", "TRUE", "UNKNOWN", "Count", "Evaluation"]

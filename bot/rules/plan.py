@@ -7,7 +7,8 @@ from typing import Final
 import numpy as np
 
 from bot.market.market import HOUR_MS, PARTS, Market, Needs
-from bot.market.view import FALSE, TRUE, UNKNOWN, Tri, View
+from bot.market.view import Tri, View
+from bot.model.truth import TRUE, UNKNOWN
 from bot.rules.ast import Call, Compare, Expr, Neg, Number, Series, children, series_used, text, windows_used
 from bot.rules.evaluator import Evaluation
 from bot.rules.schema import Rule, Scope
@@ -180,6 +181,3 @@ class PlanResult:
         values = self.evaluation.value(expr, scope)
         value = values[min(t, values.shape[0] - 1), min(row, values.shape[1] - 1)]
         return float(value) if np.isfinite(value) else None
-
-
-__all__ = ["FALSE", "Measured", "Plan", "PlanResult", "Truth", "is_ratio", "needs_of"]

@@ -4,8 +4,9 @@ import itertools
 
 import pytest
 
-from bot.alerts.lifecycle import FALSE, FOREVER_MS, NEXT, TRUE, UNKNOWN, Cell, Policy, Step, step
+from bot.alerts.lifecycle import FOREVER_MS, NEXT, Cell, Policy, Step, step
 from bot.model.alert import State
+from bot.model.truth import FALSE, TRUE, UNKNOWN
 
 T0 = 1_767_225_600_000
 
