@@ -47,6 +47,10 @@ class PollNeed:
     watched: bool
     """Someone looks at it: a firing alert, a chat alert, a pin."""
     trading: bool
+    flow_window_ms: int = 0
+    """The longest window over `volume` or `taker_buy` of a rule in whose scope it is; 0: no rule needs its klines."""
+    long_short_window_ms: int = 0
+    """The same for `long_short`, at least a minute where a rule reads it at all; 0: no rule needs it."""
 
 
 class PollPlan(Protocol):

@@ -15,8 +15,9 @@ from bot.model.instrument import Instrument
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
 I32 = npt.NDArray[np.int32]
+Mask = npt.NDArray[np.bool_]
 
-HISTORY_SERIES = ("price", "oi")
+HISTORY_SERIES = ("price", "oi", "long_short")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,6 +46,37 @@ class Tickers:
     received_ms: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Bars:
+    """Closed bars of traded volume: one message of the stream, or the history of one instrument. A row may stand more
+    than once, then ascending in `close_ms`. A bar that comes twice counts once.
+    """
+
+    rows: I32
+    close_ms: I64
+    """End of the bar, exclusive: a whole multiple of `span_ms`."""
+    volume: F64
+    """Quote amount traded; 0 where nobody traded."""
+    taker_buy: F64
+    """The part of `volume` in which the buyer was the taker, a quote amount."""
+    span_ms: int
+    """Length of each bar."""
+    received_ms: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Liquidations:
+    """Forced orders as the venue tells them; it does not tell all, so sums over them are a floor."""
+
+    rows: I32
+    event_ms: I64
+    usd: F64
+    """Quote amount that was closed; only positive values."""
+    is_long: Mask
+    """True where a long position was closed (a forced sell), False for a short one."""
+    received_ms: float
+
+
 @dataclass(frozen=True, slots=True)
 class OpenInterest:
     """One polled sample. It is placed at the venue time of its arrival; `venue_ms` is kept for messages."""
@@ -60,7 +92,7 @@ class OpenInterest:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class History:
-    """Past samples of one series of one instrument, ascending in time, each valid for `valid_ms`."""
+    """Past samples of one gauge of one instrument, ascending in time, each valid for `valid_ms`. Flows come as `Bars`."""
 
     row: int
     series: str
@@ -98,10 +130,12 @@ class FeedStatus:
     """A feed came alive or was lost. `reason` is for people."""
 
     feed: str
-    """`mark price`, `ticker`, `open interest`, `contract info`."""
+    """`mark price`, `ticker`, `open interest`, `contract info`, `liquidations`, `klines`, `long/short`."""
     live: bool
     reason: str
     received_ms: float
+    since_ms: float = 0.0
+    """Monotonic. Of a lost feed: when it was last known to be good, which may be long before it was noticed. 0: now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +151,8 @@ class Progress:
 Update = (
     MarkPrices
     | Tickers
+    | Bars
+    | Liquidations
     | OpenInterest
     | History
     | InstrumentList
