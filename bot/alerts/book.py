@@ -35,6 +35,11 @@ class Reading(Protocol):
         """Which expression was measured; empty where a condition has no value."""
         ...
 
+    @property
+    def gap_ms(self) -> int:
+        """Of a crossing: how long nothing was known before it."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RuleTruth:
@@ -81,6 +86,8 @@ class Change:
     fired_ms: int = 0
     n: int = 0
     reason: str = ""
+    gap_ms: int = 0
+    """Of a crossing: how long nothing was known before it."""
 
 
 @dataclass(slots=True)
@@ -187,14 +194,17 @@ class RuleBook:
             now_ms = int(ticks.now_ms[t])
             fresh = np.flatnonzero(wanted[t]).tolist() if active[t] else []
             for row in dict.fromkeys([*alive, *fresh]):
-                change = self._move(row, t, now_ms, truth, ticks, name_of)
-                if change is not None:
-                    changes.append(change)
+                changes += self._move(row, t, now_ms, truth, ticks, name_of)
         return changes
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether any alert is pending or firing, so that every tick matters to it."""
+        return any(a.cell.state is not State.INACTIVE for a in self._alerts.values())
 
     def _move(
         self, row: int, t: int, now_ms: int, truth: RuleTruth, ticks: Ticks, name_of: Callable[[int], str]
-    ) -> Change | None:
+    ) -> tuple[Change, ...]:
         alert = self._alerts.get(row)
         if alert is None:
             alert = self._alerts[row] = _Alert(Cell(), MARKET if self.per_market else name_of(row))
@@ -210,17 +220,22 @@ class RuleBook:
             oi_interval_ms=interval_ms,
         )
         if result is Step.NOTHING and alert.cell.state is not State.FIRING:
-            return None
+            return ()
         if result is Step.DROPPED:
-            return self._change(alert, t, row, now_ms, State.INACTIVE, None, alert.value)
+            return (self._change(alert, t, row, now_ms, State.INACTIVE, None, alert.value),)
         reading = truth.measure(t, row)
-        if result is Step.PENDING:
-            return self._change(alert, t, row, now_ms, State.PENDING, None, reading.value)
-        if result is Step.FIRED:
-            return self._fire(alert, t, row, now_ms, reading)
-        if result is Step.ENDED:
-            return self._change(alert, t, row, now_ms, State.RESOLVED, TellKind.END, reading.value)
-        return self._while_firing(alert, t, row, now_ms, reading)
+        match result:
+            case Step.PENDING:
+                return (self._change(alert, t, row, now_ms, State.PENDING, None, reading.value),)
+            case Step.FIRED:
+                return (self._fire(alert, t, row, now_ms, reading),)
+            case Step.FLASHED:
+                fired = self._fire(alert, t, row, now_ms, reading)
+                return fired, self._change(alert, t, row, now_ms, State.RESOLVED, None, reading.value)
+            case Step.ENDED:
+                return (self._change(alert, t, row, now_ms, State.RESOLVED, TellKind.END, reading.value),)
+        told = self._while_firing(alert, t, row, now_ms, reading)
+        return (told,) if told is not None else ()
 
     def _open_interest(self, row: int, t: int, ticks: Ticks) -> tuple[int, int]:
         if self.per_market:
@@ -231,7 +246,7 @@ class RuleBook:
         alert.key = alert_key(self.rule_id, alert.instrument, now_ms)
         alert.value = alert.peak = alert.told_value = reading.value
         alert.told_ms, alert.n_told, alert.measured = now_ms, 0, reading.text
-        return self._change(alert, t, row, now_ms, State.FIRING, TellKind.FIRE, reading.value)
+        return self._change(alert, t, row, now_ms, State.FIRING, TellKind.FIRE, reading.value, gap_ms=reading.gap_ms)
 
     def _while_firing(self, alert: _Alert, t: int, row: int, now_ms: int, reading: Reading) -> Change | None:
         alert.measured = reading.text if alert.measured is None else alert.measured
@@ -266,6 +281,7 @@ class RuleBook:
         *,
         before: float | None = None,
         reason: str = "",
+        gap_ms: int = 0,
     ) -> Change:
         is_waiting = state in {State.PENDING, State.INACTIVE}
         return Change(
@@ -283,6 +299,7 @@ class RuleBook:
             fired_ms=alert.cell.fired_ms,
             n=alert.n_told if tell in {TellKind.ESCALATE, TellKind.REPEAT} else 0,
             reason=reason,
+            gap_ms=gap_ms,
         )
 
     # -- closing -------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ Theory. At each tick a rule's condition `when` and its end `clear` are true, fal
 - Unknown moves nothing: the `for` clock pauses, firing stays. Time in which nobody looked (a restart, a gap longer
   than `max_gap_ms`) does not count for `for` either.
 - An instrument that leaves the rule's scope drops a pending alert; a firing one stays until it ends.
+- A crossing is an event: it fires and ends at the same tick, and one that comes during the cooldown is not told.
 - A `for` shorter than the interval at which open interest is polled also waits for the next successful poll, since the
   same sample seen twice is no confirmation.
 
@@ -48,6 +49,8 @@ class Step(Enum):
     DROPPED = "dropped"
     FIRED = "fired"
     ENDED = "ended"
+    FLASHED = "flashed"
+    """Fired and ended at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,8 @@ class Policy:
     uses_oi: bool
     max_gap_ms: int
     """Ticks further apart than this were not one watch: the time between does not count."""
+    is_event: bool = False
+    """A crossing: true at one tick, over at once."""
 
 
 @dataclass(slots=True)
@@ -91,6 +96,8 @@ def step(
 ) -> Step:
     """Move one alert by one tick, in place. `oi_ms` is the time of the instrument's newest open-interest sample."""
     before = cell.state
+    if policy.is_event:
+        return _flash(cell, policy, now_ms) if when == TRUE and member else Step.NOTHING
     if before is State.FIRING:
         truth = FALSE if when == FALSE and clear == TRUE else TRUE
     else:
@@ -113,6 +120,14 @@ def step(
         cell.state, cell.fired_ms = State.FIRING, now_ms
         return Step.FIRED
     return Step.PENDING if before is State.INACTIVE else Step.NOTHING
+
+
+def _flash(cell: Cell, policy: Policy, now_ms: int) -> Step:
+    if now_ms < cell.cooldown_until_ms:
+        return Step.NOTHING
+    cell.state, cell.fired_ms = State.INACTIVE, now_ms
+    cell.cooldown_until_ms = FOREVER_MS if policy.once else now_ms + policy.cooldown_ms
+    return Step.FLASHED
 
 
 def _may_fire(cell: Cell, policy: Policy, now_ms: int, oi_ms: int, oi_interval_ms: int) -> bool:

@@ -7,8 +7,9 @@ import numpy as np
 
 from bot.engine.engine import Engine
 from bot.engine.telling import move, number
-from bot.market.gauge import NEVER_MS
+from bot.market.gauges import NEVER_MS
 from bot.market.market import DAY_MS
+from bot.market.series import Leaf
 from bot.market.view import View
 from bot.model.cards import CARD_WINDOWS_MS, InstrumentCard
 from bot.model.instrument import Instrument
@@ -40,7 +41,8 @@ class Cards:
         """Lowest and highest price of a day, of all instruments: a thousand rows are read once, not per card."""
         if self._range is None:
             view = self._now()
-            self._range = view.min("price", DAY_MS)[0], view.max("price", DAY_MS)[0]
+            low, high = (view.leaf(Leaf(name, "price", DAY_MS)) for name in ("min", "max"))
+            self._range = low[0], high[0]
         return self._range
 
     def pinned(self, need: PollNeed) -> bool:

@@ -1,28 +1,33 @@
 """The engine: consume inputs, tick, and say what changed.
 
-`tick` may gather several ticks and evaluate them as one block (`n_block` > 1, on history); the changes are the same as
-tick by tick. Whoever feeds it must store the returned records together with what is told of them.
+Several ticks may be gathered and evaluated as one block (`n_block` > 1, on history); the changes are the same as tick by
+tick. Whoever feeds it must store the returned records together with what is told of them.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from bot.alerts.book import Change, RuleBook, RuleTruth, Ticks, policy_gap_ms
 from bot.alerts.lifecycle import Policy
-from bot.engine.inputs import Input, Listed, Placed, Reset, Samples
+from bot.engine.inputs import Coverage, Input, Listed, Placed, Reset, Samples
+from bot.engine.polling import poll_needs
+from bot.engine.restoring import Restoring, idle
 from bot.engine.telling import Teller
-from bot.market.market import DEFAULT_OI_INTERVAL_MS, Market, Moment
+from bot.market.market import DEFAULT_OI_INTERVAL_MS, Market
+from bot.market.series import DAY_MS, Leaf
 from bot.market.universe import GONE, Diff
 from bot.market.view import View
 from bot.model.alert import AlertRecord, Notice, State, Transition
-from bot.model.instrument import MARKET, Instrument
+from bot.model.instrument import Instrument
 from bot.model.ports import PollNeed
-from bot.model.updates import History, InstrumentList, MarkPrices, Tickers
-from bot.rules.ast import windows_used
-from bot.rules.plan import Plan, PlanResult, needs_of
+from bot.model.updates import F64, Bars, History, InstrumentList, Liquidations, MarkPrices, Tickers
+from bot.rules.ast import Expr
+from bot.rules.numbers import Mask, Numbers, Scoped
+from bot.rules.plan import Plan, PlanResult, is_event
+from bot.rules.program import Block
 from bot.rules.schema import Rule
 
 
@@ -44,13 +49,6 @@ class Result:
 NOTHING = Result()
 
 
-@dataclass(slots=True)
-class _Gathered:
-    """Ticks waiting to be evaluated as one block."""
-
-    moments: list[Moment] = field(default_factory=list)
-
-
 class Engine:
     """Market, rules and alerts of one run."""
 
@@ -63,33 +61,22 @@ class Engine:
         dtype: str = "float32",
         records: Iterable[AlertRecord] = (),
     ) -> None:
-        enabled = tuple(r for r in rules if r.enabled)
-        needs = needs_of(enabled)
-        self.market = Market(step_ms=step_ms, needs=needs, n_block=n_block, dtype=dtype)
-        self.plan = Plan(enabled, self.market)
-        self._rules = {r.id: r for r in enabled}
-        self._books = {r.id: self._book(r, step_ms) for r in enabled}
-        self.price_lookback_ms = max(needs.fine_ms.get("price", 0), needs.coarse_ms.get("price", 0))
-        """The longest window over the price that a rule uses."""
-        self._teller = Teller(self.market)
+        self.market = Market(step_ms=step_ms, n_block=n_block, dtype=dtype)
+        self.plan = Plan(rules, self.market)
+        self._step_ms = step_ms
         self._n_block = n_block
-        self._gathered = _Gathered()
+        self._block = Block(n_block)
+        self._n_gathered = 0
+        self._rules = {r.id: r for r in self.plan.rules}
+        self._books = {r.id: self._book(r) for r in self.plan.rules}
+        self._restoring = Restoring(records, self._books)
+        self._alive = {i for i, r in enumerate(self.plan.rules) if self._books[r.id].is_alive}
+        self._teller = Teller(self.market)
         self._owed = NOTHING
-        self._last: tuple[View, PlanResult] | None = None
+        self._last: PlanResult | None = None
         self.now_ms = 0
-        self._stored: dict[tuple[str, str], AlertRecord] = {}
-        """Waiting for their instrument to be listed."""
-        self._orphans: list[AlertRecord] = []
-        """Of rules that are gone, disabled or changed."""
-        for record in records:
-            book = self._books.get(record.rule_id)
-            if book is not None and book.condition == record.condition:
-                self._stored[record.rule_id, record.instrument] = record
-            else:
-                self._orphans.append(record)
-        self._restore_market_alerts()
 
-    def _book(self, rule: Rule, step_ms: int) -> RuleBook:
+    def _book(self, rule: Rule) -> RuleBook:
         policy = Policy(
             for_ms=rule.for_ms,
             cooldown_ms=rule.cooldown_ms,
@@ -97,7 +84,8 @@ class Engine:
             escalate=rule.escalate,
             once=rule.once,
             uses_oi=self.plan.uses_oi(rule),
-            max_gap_ms=policy_gap_ms(step_ms),
+            max_gap_ms=policy_gap_ms(self._step_ms),
+            is_event=is_event(rule),
         )
         return RuleBook(rule.id, rule.condition_hash, policy, per_market=rule.per == "market")
 
@@ -105,32 +93,31 @@ class Engine:
 
     def consume(self, item: Input) -> None:
         """Take one input. Changes it causes by itself (a delisting) come with the next tick."""
-        if self._gathered.moments and self._is_late(item):
+        if self._n_gathered and self._is_late(item):
             self._owed += self._evaluate()
+        market = self.market
         match item:
             case MarkPrices():
-                self.market.apply_marks(item)
+                market.apply_marks(item)
             case Tickers():
-                self.market.apply_tickers(item)
+                market.apply_tickers(item)
             case Placed():
-                self.market.apply_open_interest(
-                    item.row,
-                    item.amount,
-                    at_ms=item.at_ms,
-                    venue_ms=item.venue_ms,
-                    interval_ms=item.interval_ms,
+                market.apply_open_interest(
+                    item.row, item.amount, at_ms=item.at_ms, venue_ms=item.venue_ms, interval_ms=item.interval_ms
                 )
-            case Samples():
-                self.market.apply_samples(
-                    item.series,
-                    item.rows,
-                    item.time_ms,
-                    item.value,
-                    valid_ms=item.valid_ms,
-                    interval_ms=item.interval_ms,
+            case Samples(series=series, valid_ms=valid_ms, interval_ms=interval_ms):
+                market.apply_samples(
+                    series, item.rows, item.time_ms, item.value, valid_ms=valid_ms, interval_ms=interval_ms
                 )
             case History():
-                self.market.apply_history(item)
+                market.apply_history(item)
+            case Bars():
+                market.apply_bars(item)
+            case Liquidations():
+                market.apply_liquidations(item)
+            case Coverage():
+                if item.feed == "liquidations":
+                    market.liquidations.cover(item.venue, live=item.live, at_ms=item.at_ms)
             case Listed():
                 self._list(item)
             case Reset():
@@ -138,22 +125,28 @@ class Engine:
 
     def _is_late(self, item: Input) -> bool:
         """Whether an input could reach rows that gathered ticks still have to read."""
-        if isinstance(item, (MarkPrices, Tickers)):
-            return len(item.event_ms) > 0 and int(item.event_ms.min()) <= self.now_ms
-        if isinstance(item, Samples):
-            return len(item.time_ms) > 0 and int(item.time_ms.min()) <= self.now_ms
-        return not isinstance(item, Placed) or item.at_ms <= self.now_ms
+        match item:
+            case MarkPrices(event_ms=time_ms) | Tickers(event_ms=time_ms) | Samples(time_ms=time_ms):
+                return len(time_ms) > 0 and int(time_ms.min()) <= self.now_ms
+            case Liquidations(event_ms=time_ms) | Bars(close_ms=time_ms):
+                return len(time_ms) > 0 and int(time_ms.min()) <= self.now_ms
+            case Placed(at_ms=at_ms):
+                return at_ms <= self.now_ms
+            case _:
+                return True
 
     def tick(self, now_ms: int) -> Result:
         """Let time be `now_ms` (never less than before) and evaluate, or gather until the block is full."""
         self.now_ms = max(self.now_ms, now_ms)
-        if self._orphans:
+        if self._restoring.orphans:
             self._owed += self._close_orphans()
         self.market.advance(self.now_ms)
-        self._gathered.moments.append(self.market.moment(self.now_ms))
-        if len(self._gathered.moments) < self._n_block:
-            return NOTHING
-        return self.flush()
+        if self.market.n_rows:
+            if not self._n_gathered:
+                self._block.begin()
+            self.plan.add_tick(self._block, self.now_ms)
+            self._n_gathered += 1
+        return NOTHING if 0 < self._n_gathered < self._n_block else self.flush()
 
     def flush(self) -> Result:
         """Evaluate what was gathered."""
@@ -164,23 +157,34 @@ class Engine:
     # -- evaluation ----------------------------------------------------------------------------------------------
 
     def _evaluate(self) -> Result:
-        moments, self._gathered = self._gathered.moments, _Gathered()
-        if not moments or not self.market.n_rows:
+        block = self._block
+        if not self._n_gathered:
             return NOTHING
-        view = View(self.market, moments)
-        result = self.plan.evaluate(view)
-        interval = np.where(self.market.oi_interval_ms > 0, self.market.oi_interval_ms, DEFAULT_OI_INTERVAL_MS)
-        ticks = Ticks(view.now_ms, view.sample_ms("oi"), interval)
+        self._n_gathered = 0
+        result = self._last = self.plan.evaluate(block)
         changes: list[Change] = []
-        for truth in result.truths():
-            rule = truth.rule
-            measure = partial(result.measured, rule)
-            walked = RuleTruth(rule.id, truth.when, truth.clear, truth.members, measure)
-            changes += self._books[rule.id].walk(walked, ticks, self._name)
-        self._last = (view, result)
+        awake = self.plan.awake(block, self._alive)
+        if awake:
+            view = View(self.market, block.moments)
+            interval = np.where(self.market.oi_interval_ms > 0, self.market.oi_interval_ms, DEFAULT_OI_INTERVAL_MS)
+            ticks = Ticks(view.now_ms, view.sample_ms("oi"), interval)
+            for i in awake:
+                changes += self._walk(i, result, ticks)
         # Order of time first; within a tick the order of the rules, which `sort` keeps.
         changes.sort(key=lambda c: c.at_ms)
-        return self._result(changes, result, view)
+        return self._result(changes, result, view) if changes else NOTHING
+
+    def _walk(self, i: int, result: PlanResult, ticks: Ticks) -> list[Change]:
+        rule = self.plan.rules[i]
+        book = self._books[rule.id]
+        truth = result.truth(rule)
+        walked = RuleTruth(rule.id, truth.when, truth.clear, truth.members, partial(result.measured, rule))
+        changes = book.walk(walked, ticks, self._name)
+        if book.is_alive:
+            self._alive.add(i)
+        else:
+            self._alive.discard(i)
+        return changes
 
     def _name(self, row: int) -> str:
         instrument = self.market.universe.at(row)
@@ -208,7 +212,7 @@ class Engine:
     def records(self) -> Sequence[AlertRecord]:
         """The state of all alerts, those of instruments not seen yet included."""
         placed = [b.record(row) for b in self._books.values() for row in b.rows()]
-        return (*placed, *self._stored.values())
+        return (*placed, *self._restoring.waiting)
 
     # -- instruments ---------------------------------------------------------------------------------------------
 
@@ -216,61 +220,48 @@ class Engine:
         diff = self.market.apply_instruments(item.update, item.at_ms)
         self.now_ms = max(self.now_ms, item.at_ms)
         for row, _ in diff.removed:
+            self.plan.clear(row)
             for book in self._books.values():
                 if not book.per_market and book.has(row):
                     self._owed += self._close_row(book, row)
         self._place(diff)
         if isinstance(item.update, InstrumentList):
-            self._close_unplaced(item.update)
+            for record in self._restoring.gone(item.update, GONE):
+                if record.state is State.FIRING:
+                    reason = "the instrument left the venue while the bot was down"
+                    self._owed += self._close_record(record, reason)
+                else:
+                    self._owed += Result(records=(idle(record),))
 
     def _close_row(self, book: RuleBook, row: int) -> Result:
         changes = book.close([row], self.now_ms, "the instrument left the venue")
         told = self._result(changes, None, None)
-        idle = _idle(book.record(row))
+        record = idle(book.record(row))
         book.forget(row)
-        return Result(told.transitions, told.notices, (idle,))
+        return Result(told.transitions, told.notices, (record,))
 
     def load(self, instruments: Sequence[tuple[int, Instrument]], at_ms: int = 0) -> None:
         """Take instruments at the rows they had in another process, as at the head of a journal."""
         self.market.load(instruments, at_ms)
         self._place(Diff(added=tuple(row for row, _ in instruments)))
 
-    def _restore_market_alerts(self) -> None:
-        for (rule_id, instrument), record in list(self._stored.items()):
-            book = self._books.get(rule_id)
-            if instrument == MARKET and book is not None and book.per_market:
-                del self._stored[rule_id, instrument]
-                book.restore(0, record)
-
     def _place(self, diff: Diff) -> None:
         for row in diff.added:
             instrument = self.market.universe.at(row)
-            for book in self._books.values():
-                record = self._stored.pop((book.rule_id, instrument.key), None) if instrument else None
-                if record is not None and not book.per_market:
-                    book.restore(row, record)
-
-    def _close_unplaced(self, update: InstrumentList) -> None:
-        """Stored alerts whose instrument is gone. One that is listed but halted has not left."""
-        listed = {i.key for i in update.instruments if i.status not in GONE}
-        for (rule_id, instrument), record in list(self._stored.items()):
-            if not instrument.startswith(f"{update.venue}:") or instrument in listed:
-                continue
-            del self._stored[rule_id, instrument]
-            if record.state is State.FIRING:
-                self._owed += self._close_record(record, "the instrument left the venue while the bot was down")
-            else:
-                self._owed += Result(records=(_idle(record),))
+            if instrument is not None:
+                self._restoring.place(row, instrument, self._books.values())
+        if diff.added:
+            self._alive = {i for i, r in enumerate(self.plan.rules) if self._books[r.id].is_alive}
 
     def _close_orphans(self) -> Result:
         """Stored alerts of rules that are gone, disabled or changed: those that were firing are closed and told."""
         result = NOTHING
-        orphans, self._orphans = self._orphans, []
+        orphans, self._restoring.orphans = self._restoring.orphans, []
         for record in orphans:
             if record.state is State.FIRING:
                 result += self._close_record(record, "its rule was removed, disabled or changed")
             else:
-                result += Result(records=(_idle(record),))
+                result += Result(records=(idle(record),))
         return result
 
     def _close_record(self, record: AlertRecord, reason: str) -> Result:
@@ -279,10 +270,11 @@ class Engine:
             record.rule_id, venue, symbol, State.CLOSED, self.now_ms, record.value, record.key, reason
         )
         notice = self._teller.closing(record, reason, self.now_ms, self._rules.get(record.rule_id))
-        return Result((transition,), (notice,), (_idle(record),))
+        return Result((transition,), (notice,), (idle(record),))
 
     def _reset(self, at_ms: int) -> None:
         self.market.reset(at_ms)
+        self.plan.reset()
         self.now_ms = at_ms
         records = [b.record(row) for b in self._books.values() for row in b.drop_pending()]
         self._owed += Result(records=tuple(records))
@@ -294,9 +286,35 @@ class Engine:
         return tuple(self._rules.values())
 
     @property
-    def last(self) -> tuple[View, PlanResult] | None:
-        """View and truths of the last evaluation."""
-        return self._last
+    def price_lookback_ms(self) -> int:
+        """The longest window over the price that a rule uses."""
+        return min(self.market.needs.lookback_ms("price"), DAY_MS)
+
+    def members(self, rule: Rule) -> Mask | None:
+        """Who is in the scope of a rule as of the last tick, shape (n_rows,); None while that is not decided."""
+        tracker = self.plan.trackers.get(rule.scope)
+        if tracker is None or tracker.is_warming or len(tracker.members) != self.market.n_rows:
+            return None
+        return tracker.members
+
+    def values(self, expr: Expr) -> F64:
+        """A number over all instruments as of the last tick; NaN is unknown. Shape (n_rows,).
+
+        For functions over the scope all instruments count.
+        """
+        market = self.market
+        view = View(market, [market.moment(self.now_ms, copied=False)])
+        everyone = Scoped(np.ones(market.n_rows, dtype=np.bool_), ~market.is_trading, is_known=True)
+        rows = market.windows.row_of
+        ticked = None if self._last is None else self._last.evaluation.values
+        if ticked is not None and ticked.shape[2] != market.n_rows:
+            ticked = None
+
+        def leaf_value(leaf: Leaf) -> F64:
+            found: F64 = view.leaf(leaf)[0] if ticked is None or leaf not in rows else ticked[rows[leaf], -1]
+            return found
+
+        return np.broadcast_to(Numbers(view, leaf_value).value(expr, everyone), market.n_rows)
 
     def count(self, state: State) -> int:
         """How many alerts are in a state."""
@@ -307,36 +325,17 @@ class Engine:
         return View(self.market, [self.market.moment(self.now_ms)])
 
     def needs(self) -> Sequence[PollNeed]:
-        """What the open-interest poller should know: sizes, who matters, how fresh the rules want it."""
+        """What the feeds should know: sizes, who matters, what the rules look at and how fresh they want it."""
         if not self.market.n_rows:
             return []
-        view = self.view()
-        oi_usd = np.nan_to_num(view.value("oi_usd")[0])
-        volume = np.nan_to_num(view.value("volume_24h")[0])
-        limit = np.full(self.market.n_rows, np.inf)
-        for rule in self._rules.values():
-            windows = [w for series, w, _ in windows_used(rule.when) if series in {"oi", "oi_usd"}]
-            if windows and self._last is not None and self._last[0].n_rows == self.market.n_rows:
-                members = self._last[1].scope(rule).members[-1]
-                limit[members] = np.minimum(limit[members], min(windows) / 3)
+        members = [(r, m) for r in self._rules.values() if (m := self.members(r)) is not None]
         watched = {
             row
             for book in self._books.values()
             if not book.per_market
             for row in book.rows_in(State.FIRING, State.PENDING)
         }
-        return [
-            PollNeed(
-                row=row,
-                symbol=i.symbol,
-                volume_24h=float(volume[row]),
-                oi_usd=float(oi_usd[row]),
-                max_interval_ms=int(limit[row]) if np.isfinite(limit[row]) else None,
-                watched=row in watched,
-                trading=i.is_trading,
-            )
-            for row, i in self.market.universe.items()
-        ]
+        return poll_needs(self.market, self.view(), members, watched)
 
 
 def _transition(change: Change) -> Transition:
@@ -352,7 +351,3 @@ def _transition(change: Change) -> Transition:
         key=change.key,
         reason=change.reason,
     )
-
-
-def _idle(record: AlertRecord) -> AlertRecord:
-    return AlertRecord(record.rule_id, record.instrument, record.condition, State.INACTIVE)

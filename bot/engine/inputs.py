@@ -2,7 +2,18 @@
 
 from dataclasses import dataclass
 
-from bot.model.updates import F64, I32, I64, History, InstrumentChange, InstrumentList, MarkPrices, Tickers
+from bot.model.updates import (
+    F64,
+    I32,
+    I64,
+    Bars,
+    History,
+    InstrumentChange,
+    InstrumentList,
+    Liquidations,
+    MarkPrices,
+    Tickers,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +48,21 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
+class Coverage:
+    """From a venue time on a feed of events is seen, or is not: then what it would have told is unknown, not zero."""
+
+    feed: str
+    """`liquidations`; others say by their samples how fresh they are."""
+    live: bool
+    at_ms: int
+    venue: str = "binance"
+
+
+@dataclass(frozen=True, slots=True)
 class Reset:
     """The venue's clock went back: all windows are emptied, pending alerts drop, firing ones stay."""
 
     at_ms: int
 
 
-Input = MarkPrices | Tickers | Placed | Samples | History | Listed | Reset
+Input = MarkPrices | Tickers | Placed | Samples | History | Bars | Liquidations | Coverage | Listed | Reset

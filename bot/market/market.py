@@ -1,118 +1,215 @@
-"""The market: all series of all instruments, fed by updates, read through views.
+"""The market: all series of all instruments, fed by updates, read through leaves and views.
 
-Windows up to an hour are kept at the run's finest step (1 s live), longer ones at a minute. Price and open interest
-are always held; other series only as far as the rules look back.
+Windows up to an hour are kept at the run's finest step (1 s live), up to a day at a minute, beyond that at five minutes.
+Price and open interest are always held; everything else only as far as the loaded rules look back.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 
-from bot.market.gauge import Gauge, Latest
+from bot.market.flows import SPANS_VALID, LiquidationLog, Volume
+from bot.market.gauges import N_MARKS, NEVER_MS, Gauges
+from bot.market.series import FLOWS, GAUGES, INDEX, MINUTE_MS, OI, PRICE, SUMS, Grids, Leaf, Needs
+from bot.market.tier import Tier
 from bot.market.universe import Diff, Universe
+from bot.market.view import Moment
+from bot.market.windows import Windows
 from bot.model.instrument import Instrument
-from bot.model.updates import F64, I32, I64, History, InstrumentChange, InstrumentList, MarkPrices, Tickers
+from bot.model.updates import (
+    F64,
+    I32,
+    I64,
+    Bars,
+    History,
+    InstrumentChange,
+    InstrumentList,
+    Liquidations,
+    MarkPrices,
+    Tickers,
+)
 
-HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 86_400_000
 PRICE_VALID_MS: Final = 10_000
 """A mark price speaks for ten seconds: the stream sends one each second."""
-FIRST_PRICE_MS: Final = 15_000
-"""How long a new subscription may take to its first price before it is stale."""
-VOLUME_VALID_MS: Final = HOUR_MS
+VOLUME_VALID_MS: Final = 3_600_000
 """The ticker stream only sends what changed; the full table is asked each hour."""
+BAR_VALID_MS: Final = 90_000
+"""Of one-minute bars."""
+LONG_SHORT_VALID_MS: Final = 450_000
+"""Ratios come as five-minute rows."""
 POLLS_VALID: Final = 2.5
 """An open-interest sample speaks for this many of its polling intervals."""
 DEFAULT_OI_INTERVAL_MS: Final = 120_000
 """Assumed before an instrument's first poll: the slowest tier."""
 _CHUNK: Final = 64
-
-RAW: Final = ("price", "index", "funding", "oi", "volume_24h")
-PARTS: Final[Mapping[str, tuple[str, ...]]] = {
-    "price": ("price",),
-    "index": ("index",),
-    "funding": ("funding",),
-    "oi": ("oi",),
-    "volume_24h": ("volume_24h",),
-    "basis": ("price", "index"),
-    "funding_8h": ("funding",),
-    "oi_usd": ("price", "oi"),
-}
-"""Raw series from which each series of the rule language is computed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Needs:
-    """The longest windows that rules look back over, per raw series, in ms."""
-
-    fine_ms: Mapping[str, int] = field(default_factory=dict)
-    """Windows of at most an hour."""
-    coarse_ms: Mapping[str, int] = field(default_factory=dict)
-    """Longer ones."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Moment:
-    """The newest samples of every series at one tick."""
-
-    now_ms: int
-    latest: Mapping[str, Latest]
+_NEVER_ALIVE_MS: Final = 1 << 60
 
 
 class Market:
     """Single writer. `step_ms` is the run's finest step, `n_block` how many ticks are evaluated at a time."""
+
+    SLOW: Final = frozenset({"oi", "volume_24h", "volume", "taker_buy", "long_short"})
+    """Series whose first sample may take as long as any other."""
 
     def __init__(
         self, *, step_ms: int = 1_000, needs: Needs | None = None, n_block: int = 1, dtype: str = "float32"
     ) -> None:
         self.universe = Universe()
         self.dtype = np.dtype(dtype)
-        self.fine_ms = max(step_ms, 1_000)
-        self.coarse_ms = max(step_ms, 60_000)
+        self.grids = Grids.of(step_ms)
         self._n_block = n_block
         self._n_rows = 0
-        self.gauges = {name: Gauge(n_rows=0, steps=self._steps(name, needs or Needs()), dtype=dtype) for name in RAW}
+        steps = sorted({self.grids.fine_ms, self.grids.coarse_ms, self.grids.week_ms})
+        self._tiers = {s: Tier(step_ms=s, slots={}, n_rows=0, dtype=dtype) for s in steps}
+        self.gauges = Gauges([self._tiers[s] for s in steps])
+        self.volume = Volume(step_ms=self.grids.coarse_ms, n_rows=0)
+        self.liquidations = LiquidationLog()
         self.subscribed_ms = np.zeros(0, dtype=np.int64)
         self.oi_interval_ms = np.zeros(0, dtype=np.int64)
         self.oi_venue_ms = np.zeros(0, dtype=np.int64)
         self.next_funding_ms = np.zeros(0, dtype=np.int64)
         self.funding_interval_h = np.zeros(0)
         self.is_trading = np.zeros(0, dtype=np.bool_)
+        self._venue: list[str] = []
         self.n_rejected = 0
+        self.windows: Windows
+        self.fit(needs or Needs())
 
-    def _steps(self, name: str, needs: Needs) -> tuple[tuple[int, int], ...]:
-        always = name in {"price", "oi"}
-        fine = max(needs.fine_ms.get(name, 0), 900_000 if always else 0)
-        coarse = max(needs.coarse_ms.get(name, 0), DAY_MS if always else 0)
-        if self.fine_ms == self.coarse_ms:
-            fine, coarse = max(fine, coarse), 0
+    # -- room ----------------------------------------------------------------------------------------------------
+
+    def fit(self, needs: Needs) -> frozenset[str]:
+        """Hold what is needed now, and no more. Returns the series that reach further back than before: their past
+        has to come from the venue.
+        """
+        self.needs = needs
+        lengths = needs.lengths(self.grids)
+        longer: set[str] = set()
         extra = self._n_block + 2
-        steps = [
-            (step, length // step + extra)
-            for step, length in ((self.fine_ms, fine), (self.coarse_ms, coarse))
-            if length
-        ]
-        return tuple(steps)
+        for step, tier in self._tiers.items():
+            longer |= tier.fit({name: w // step + extra for name, w in lengths.get(step, {}).items()})
+        if self.volume.fit(needs.flow_ms("volume")):
+            longer.add("volume")
+        self.liquidations.length_ms = max(needs.flow_ms("liq_long"), needs.flow_ms("liq_short"))
+        self._make_windows()
+        return frozenset(longer)
+
+    def _make_windows(self) -> None:
+        leaves = sorted(self.needs.leaves | {_inner(w) for w in self.needs.leaves if w.inner_ms})
+        tiers = {w: self.tier_of(w) for w in leaves if w.window_ms and w.series not in FLOWS}
+        self.windows = Windows(leaves, tiers, self._n_rows)
+
+    @property
+    def tiers(self) -> Sequence[Tier]:
+        """Finest first."""
+        return self.gauges.tiers
+
+    @property
+    def coarse(self) -> Tier:
+        return self._tiers[self.grids.coarse_ms]
+
+    @property
+    def fine_ms(self) -> int:
+        return self.grids.fine_ms
+
+    def tier_of(self, leaf: Leaf) -> Tier:
+        """The grid on which the points of a leaf's window lie."""
+        return self._tiers[self.grids.step_ms(leaf)]
+
+    def ends_tier(self, window_ms: int) -> Tier:
+        return self._tiers[self.grids.ends_ms(window_ms)]
 
     @property
     def nbytes(self) -> int:
-        return sum(g.nbytes for g in self.gauges.values())
+        """Bytes of rings and of what is kept beside them."""
+        held = sum(t.nbytes for t in self.tiers) + self.volume.nbytes + self.liquidations.nbytes
+        return held + self.windows.nbytes
 
     @property
     def n_rows(self) -> int:
         """Columns of every array; free rows included."""
         return self._n_rows
 
+    def _make_room(self) -> None:
+        need = self.universe.n_rows
+        if need <= self._n_rows:
+            return
+        self._n_rows = -(-need // _CHUNK) * _CHUNK if self._n_rows else need
+        self.gauges.grow(self._n_rows)
+        self.volume.grow(self._n_rows)
+        more = self._n_rows - len(self.subscribed_ms)
+        self.subscribed_ms = np.pad(self.subscribed_ms, (0, more))
+        self.oi_interval_ms = np.pad(self.oi_interval_ms, (0, more))
+        self.oi_venue_ms = np.pad(self.oi_venue_ms, (0, more))
+        self.next_funding_ms = np.pad(self.next_funding_ms, (0, more))
+        self.funding_interval_h = np.pad(self.funding_interval_h, (0, more), constant_values=8.0)
+        self.is_trading = np.pad(self.is_trading, (0, more))
+        self._make_windows()
+
+    # -- time ----------------------------------------------------------------------------------------------------
+
     def advance(self, now_ms: int) -> None:
         """Write grid rows up to now. Call at each tick, after its samples."""
-        for gauge in self.gauges.values():
-            gauge.advance(now_ms)
+        self.gauges.advance(now_ms)
+        self.volume.advance(now_ms)
 
-    def moment(self, now_ms: int) -> Moment:
-        """Copies of the newest samples, for evaluation in blocks."""
-        return Moment(now_ms, {name: g.latest() for name, g in self.gauges.items()})
+    def compute(self, now_ms: int, out: F64) -> None:
+        """Values of the needed leaves at now, in the order of `windows.leaves`. Shape (n_leaves, n_rows)."""
+        self.windows.compute(self.gauges, now_ms, out)
+        for row, leaf in enumerate(self.windows.leaves):
+            if leaf.series in FLOWS:
+                out[row] = self.flow(leaf, now_ms)
+
+    def moment(self, now_ms: int, *, copied: bool = True) -> Moment:
+        """The newest samples now; copied where they are still wanted after the next update."""
+        return Moment(now_ms, self.gauges.frozen() if copied else self.gauges)
+
+    # -- flows ---------------------------------------------------------------------------------------------------
+
+    def flow(self, leaf: Leaf, now_ms: int) -> F64:
+        """A leaf over a flow. Shape (n_rows,)."""
+        if leaf.function not in SUMS:
+            return self.flow_now(leaf.series, now_ms)
+        amount = self._flow_sum(leaf.series, leaf.window_ms, now_ms)
+        if leaf.function == "sum":
+            return amount
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = amount / (self._flow_sum(leaf.series, DAY_MS, now_ms) * (leaf.window_ms / DAY_MS))
+        return np.where(np.isfinite(ratio), ratio, np.nan)
+
+    def _flow_sum(self, flow: str, window_ms: int, now_ms: int) -> F64:
+        if flow == "volume":
+            return self.volume.sum(window_ms, now_ms)
+        return self.liquidations.sum(flow, window_ms, now_ms, self.liquidations_since_ms())
+
+    def flow_now(self, flow: str, now_ms: int) -> F64:
+        """What happened last: the newest closed bar, or the liquidations of a minute."""
+        return self.volume.now(now_ms) if flow == "volume" else self._flow_sum(flow, MINUTE_MS, now_ms)
+
+    def flow_age(self, flow: str, now_ms: int) -> F64:
+        """Milliseconds since the newest bar; of liquidations 0 while their stream is alive."""
+        if flow == "volume":
+            seen = self.volume.close_ms
+            return (now_ms - np.where(seen > NEVER_MS, seen, self.subscribed_ms)).astype(np.float64)
+        log = self.liquidations
+        lost = [log.lost_ms.get(v, int(s)) for v, s in zip(self._venues(), self.subscribed_ms, strict=True)]
+        alive = self.liquidations_since_ms() <= now_ms
+        return np.where(alive, 0.0, now_ms - np.array(lost, dtype=np.float64))
+
+    def liquidations_since_ms(self) -> I64:
+        """Per row: since when the liquidations of its venue have been seen; in the far future where they are not."""
+        alive = self.liquidations.alive_since_ms
+        if len(alive) == 1 and len(set(self._venue)) <= 1:
+            since = next(iter(alive.values()))
+            return np.full(self._n_rows, _NEVER_ALIVE_MS if since is None else since, dtype=np.int64)
+        known = {venue: _NEVER_ALIVE_MS if since is None else since for venue, since in alive.items()}
+        return np.array([known.get(v, _NEVER_ALIVE_MS) for v in self._venues()], dtype=np.int64)
+
+    def _venues(self) -> list[str]:
+        return [*self._venue, *[""] * (self._n_rows - len(self._venue))]
+
+    # -- instruments ---------------------------------------------------------------------------------------------
 
     def apply_instruments(self, update: InstrumentList | InstrumentChange, now_ms: int) -> Diff:
         """Take listings, halts and delistings."""
@@ -141,24 +238,45 @@ class Market:
         self._describe()
 
     def _describe(self) -> None:
+        self._venue = [""] * self._n_rows
         for row, instrument in self.universe.items():
             self.is_trading[row] = instrument.is_trading
             self.funding_interval_h[row] = instrument.funding_interval_h
+            self._venue[row] = instrument.venue
+
+    def _clear(self, row: int) -> None:
+        self.gauges.clear(row)
+        self.volume.clear(row)
+        self.liquidations.clear(row)
+        for column in (self.oi_interval_ms, self.oi_venue_ms, self.next_funding_ms, self.subscribed_ms):
+            column[row] = 0
+        self.is_trading[row] = False
+
+    # -- samples -------------------------------------------------------------------------------------------------
 
     def apply_marks(self, u: MarkPrices) -> None:
-        good = np.isfinite(u.price) & (u.price > 0)
-        self.n_rejected += int((~good).sum())
-        rows, time_ms = u.rows[good], u.event_ms[good]
-        self.gauges["price"].put(rows, time_ms, u.price[good], PRICE_VALID_MS)
-        for name, column in (("index", u.index), ("funding", u.funding)):
-            values = column[good]
-            known = np.isfinite(values) & (values > 0) if name == "index" else np.isfinite(values)
-            self.gauges[name].put(rows[known], time_ms[known], values[known], PRICE_VALID_MS)
-        self.next_funding_ms[rows] = u.next_funding_ms[good]
+        rows, time_ms, price, index, funding = u.rows, u.event_ms, u.price, u.index, u.funding
+        good = np.isfinite(price) & (price > 0)
+        if not good.all():
+            self.n_rejected += int((~good).sum())
+            rows, time_ms = rows[good], time_ms[good]
+            price, index, funding = price[good], index[good], funding[good]
+            self.next_funding_ms[rows] = u.next_funding_ms[good]
+        else:
+            self.next_funding_ms[rows] = u.next_funding_ms
+        values = np.empty((N_MARKS, len(rows)))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            values[0] = price
+            values[1] = np.where(index > 0, index, np.nan)
+            np.subtract(price, values[1], out=values[2])
+            values[2] /= values[1]
+            values[3] = funding
+            np.multiply(funding, 8.0 / self.funding_interval_h[rows], out=values[4])
+        self.gauges.put_marks(rows, time_ms, values, PRICE_VALID_MS)
 
     def apply_tickers(self, u: Tickers) -> None:
         good = np.isfinite(u.volume_24h) & (u.volume_24h >= 0)
-        self.gauges["volume_24h"].put(u.rows[good], u.event_ms[good], u.volume_24h[good], VOLUME_VALID_MS)
+        self.gauges.put(INDEX["volume_24h"], u.rows[good], u.event_ms[good], u.volume_24h[good], VOLUME_VALID_MS)
 
     def apply_open_interest(self, row: int, amount: float, *, at_ms: int, venue_ms: int, interval_ms: int) -> None:
         """One polled sample, placed at `at_ms`. An answer older at the venue than the last is dropped."""
@@ -167,7 +285,8 @@ class Market:
             self.n_rejected += 1
             return
         self.oi_venue_ms[row] = venue_ms
-        self.gauges["oi"].put(
+        self.gauges.put(
+            OI,
             np.array([row], dtype=np.int32),
             np.array([at_ms], dtype=np.int64),
             np.array([amount]),
@@ -178,21 +297,51 @@ class Market:
         self, series: str, rows: I32, time_ms: I64, value: F64, *, valid_ms: int, interval_ms: int
     ) -> None:
         """One sample each of several instruments, from bars or dump files; each has its own validity."""
-        good = np.isfinite(value) & (value > 0)
+        good = _sound(series, value)
         self.n_rejected += int((~good).sum())
         if series == "oi":
             self.oi_interval_ms[rows] = interval_ms
-        self.gauges[series].put(rows[good], time_ms[good], value[good], valid_ms)
+        self.gauges.put(INDEX[series], rows[good], time_ms[good], value[good], valid_ms)
 
     def apply_history(self, u: History) -> None:
-        good = np.isfinite(u.value) & (u.value > 0)
+        good = _sound(u.series, u.value)
         self.n_rejected += int((~good).sum())
-        self.gauges[u.series].put_history(u.row, u.time_ms[good], u.value[good], u.valid_ms)
+        self.gauges.put_history(INDEX[u.series], u.row, u.time_ms[good], u.value[good], u.valid_ms)
+
+    def apply_bars(self, u: Bars) -> None:
+        """Closed bars: volume, and the takers' share of it as a sample at the close."""
+        good = np.isfinite(u.volume) & (u.volume >= 0) & (u.close_ms % u.span_ms == 0)
+        self.n_rejected += int((~good).sum())
+        u = Bars(u.rows[good], u.close_ms[good], u.volume[good], u.taker_buy[good], u.span_ms, u.received_ms)
+        if not len(u.rows):
+            return
+        self.volume.put(u)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = u.taker_buy / u.volume
+        known = np.isfinite(share) & (share >= 0)
+        valid_ms = int(SPANS_VALID * u.span_ms)
+        gauge = INDEX["taker_buy"]
+        rows, close_ms, share = u.rows[known], u.close_ms[known], share[known]
+        if len(np.unique(rows)) == len(rows):
+            self.gauges.put(gauge, rows, close_ms, share, valid_ms)
+            return
+        for row in np.unique(rows):
+            mine = rows == row
+            self.gauges.put_history(gauge, int(row), close_ms[mine], share[mine], valid_ms)
+
+    def apply_liquidations(self, u: Liquidations) -> None:
+        good = np.isfinite(u.usd) & (u.usd > 0)
+        self.n_rejected += int((~good).sum())
+        self.liquidations.put(Liquidations(u.rows[good], u.event_ms[good], u.usd[good], u.is_long[good], u.received_ms))
 
     def reset(self, now_ms: int) -> None:
         """Empty all windows, as when the venue's clock went back."""
-        for gauge in self.gauges.values():
-            gauge.reset()
+        self.gauges.reset()
+        self.volume.reset()
+        alive = {v: s for v, s in self.liquidations.alive_since_ms.items() if s is not None}
+        self.liquidations.reset()
+        for venue in alive:
+            self.liquidations.cover(venue, live=True, at_ms=now_ms)
         self.oi_venue_ms[:] = 0
         self.subscribed_ms[:] = now_ms
 
@@ -201,27 +350,30 @@ class Market:
         if series == "oi":
             interval = np.where(self.oi_interval_ms > 0, self.oi_interval_ms, DEFAULT_OI_INTERVAL_MS)
             return (interval * POLLS_VALID).astype(np.int64)
-        valid = VOLUME_VALID_MS if series == "volume_24h" else PRICE_VALID_MS
-        return np.full(self._n_rows, valid, dtype=np.int64)
+        return np.full(self._n_rows, _VALID_MS.get(series, PRICE_VALID_MS), dtype=np.int64)
 
-    def _make_room(self) -> None:
-        need = self.universe.n_rows
-        if need <= self._n_rows:
-            return
-        self._n_rows = -(-need // _CHUNK) * _CHUNK if self._n_rows else need
-        for gauge in self.gauges.values():
-            gauge.grow(self._n_rows)
-        more = self._n_rows - len(self.subscribed_ms)
-        self.subscribed_ms = np.pad(self.subscribed_ms, (0, more))
-        self.oi_interval_ms = np.pad(self.oi_interval_ms, (0, more))
-        self.oi_venue_ms = np.pad(self.oi_venue_ms, (0, more))
-        self.next_funding_ms = np.pad(self.next_funding_ms, (0, more))
-        self.funding_interval_h = np.pad(self.funding_interval_h, (0, more), constant_values=8.0)
-        self.is_trading = np.pad(self.is_trading, (0, more))
 
-    def _clear(self, row: int) -> None:
-        for gauge in self.gauges.values():
-            gauge.clear(row)
-        for column in (self.oi_interval_ms, self.oi_venue_ms, self.next_funding_ms, self.subscribed_ms):
-            column[row] = 0
-        self.is_trading[row] = False
+_VALID_MS: Final[Mapping[str, int]] = {
+    "volume_24h": VOLUME_VALID_MS,
+    "volume": BAR_VALID_MS,
+    "taker_buy": BAR_VALID_MS,
+    "long_short": LONG_SHORT_VALID_MS,
+}
+
+
+def _inner(leaf: Leaf) -> Leaf:
+    """The change that a score or percentile of changes is taken of, as it stands now."""
+    return Leaf("pct", leaf.series, leaf.inner_ms)
+
+
+def _sound(series: str, value: F64) -> "np.typing.NDArray[np.bool_]":
+    """Samples that can be true: finite, and above zero but for rates and amounts."""
+    if series in {"basis", "funding", "funding_8h"}:
+        return np.isfinite(value)
+    sound: np.typing.NDArray[np.bool_] = np.isfinite(value) & (
+        value >= 0 if series in {"volume_24h", "taker_buy"} else value > 0
+    )
+    return sound
+
+
+assert GAUGES[PRICE] == "price"

@@ -1,29 +1,36 @@
-"""Reading the market at one tick, or at a block of them.
+"""Reading the market at one tick, or at a block of them, for any question.
 
-A view answers for T times by N instruments at once: live T is 1, on history thousands. All results have the shape
-(T, N); NaN is "unknown". The same code answers in both cases, so any cut of a run into blocks gives the same values.
+A view answers for T times by N instruments at once. All results have the shape (T, N); NaN is "unknown". Rules read
+what `Windows` computed at the tick; a view computes the same from the rings, one question at a time: for cards,
+messages, explanations, and expressions that no rule uses.
 
 A window of w ending now has n = w/step points: now itself, and the n-1 grid points before the newest grid point. It is
 known when now is and 80 % of its points are. `then` is the grid point a whole w before the newest one, and must not be
 older than w/3 there.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from bot.market.gauge import NEVER_MS
-from bot.market.market import FIRST_PRICE_MS, HOUR_MS, PARTS, Market, Moment
-from bot.market.ring import Ring
+from bot.market.extrema import newest_wins
+from bot.market.gauges import NEVER_MS, Newest
+from bot.market.quantiles import THEN_SHARE, percentile
+from bot.market.series import FLOWS, GAUGES, HOUR_MS, INDEX, N_SAMPLED, OI_USD, PARTS, Leaf
+from bot.market.sums import FLAT, KNOWN_SHARE
+from bot.market.tier import Tier
+from bot.market.trends import MIN_POINTS, correlation
+from bot.market.windows import level_of
 from bot.model.truth import FALSE, TRUE, UNKNOWN
 from bot.model.updates import F64, I64
 
-KNOWN_SHARE: Final = 0.8
-THEN_SHARE: Final = 3
-FLAT: Final = 1e-9
-"""A standard deviation below this share of the level is rounding, not movement: the series is flat."""
+if TYPE_CHECKING:
+    from bot.market.market import Market
+
+FIRST_PRICE_MS: Final = 15_000
+"""How long a new subscription may take to its first price before it is stale."""
 
 Tri = npt.NDArray[np.int8]
 
@@ -34,30 +41,57 @@ def tri(mask: "npt.NDArray[np.bool_]", known: "npt.NDArray[np.bool_]") -> Tri:
     return result
 
 
+class Moment:
+    """The newest samples of every series at one tick."""
+
+    __slots__ = ("newest", "now_ms")
+
+    def __init__(self, now_ms: int, newest: Newest) -> None:
+        self.now_ms = now_ms
+        self.newest = newest
+
+
 class View:
     """The market as of each moment of a block. Valid until the market is written again."""
 
-    def __init__(self, market: Market, moments: Sequence[Moment]) -> None:
+    def __init__(self, market: "Market", moments: Sequence[Moment]) -> None:
         self._market = market
         self._moments = moments
         self.now_ms: I64 = np.array([m.now_ms for m in moments], dtype=np.int64)
         self.n_times = len(moments)
         self.n_rows = market.n_rows
-        self._memo: dict[tuple[str, int], F64] = {}
-        self._then_memo: dict[tuple[str, int, int], tuple[F64, F64]] = {}
+        self._now: list[F64 | None] = [None] * len(moments)
+        self._level: list[F64 | None] = [None] * len(moments)
+        self._memo: dict[Leaf, F64] = {}
 
     # -- now -----------------------------------------------------------------------------------------------------
 
+    def _all_now(self, t: int) -> F64:
+        found = self._now[t]
+        if found is None:
+            found = self._now[t] = self._moments[t].newest.now(int(self.now_ms[t]))
+        return found
+
+    def _all_levels(self, t: int) -> F64:
+        found = self._level[t]
+        if found is None:
+            found = self._level[t] = level_of(self._all_now(t), self._market.dtype)
+        return found
+
     def value(self, series: str) -> F64:
-        """The newest sample, where it still speaks."""
-        key = (series, 0)
-        if key not in self._memo:
-            parts = [self._raw_now(name) for name in PARTS[series]]
-            self._memo[key] = self._derive(series, parts)
-        return self._memo[key]
+        """The newest sample, where it still speaks; of a flow, what happened last."""
+        if series in FLOWS:
+            return np.stack([self._market.flow_now(series, int(t)) for t in self.now_ms])
+        return np.stack([self._all_now(t)[INDEX[series]] for t in range(self.n_times)])
+
+    def level(self, series: str) -> F64:
+        """Like `value`, but rounded as windows store it, so that a flat series moves by exactly nothing."""
+        return np.stack([self._all_levels(t)[INDEX[series]] for t in range(self.n_times)])
 
     def age(self, series: str) -> F64:
         """Milliseconds since the newest sample, or since the subscription where none has come."""
+        if series in FLOWS:
+            return np.stack([self._market.flow_age(series, int(t)) for t in self.now_ms])
         ages = [self._raw_age(name) for name in PARTS[series]]
         oldest: F64 = np.maximum.reduce(ages)
         return oldest
@@ -65,155 +99,161 @@ class View:
     def stale(self, series: str) -> Tri:
         """True where the newest sample is older than its successor's validity would be. Never unknown."""
         market = self._market
+        if series in {"liq_long", "liq_short"}:
+            alive = np.stack([market.liquidations_since_ms() <= t for t in self.now_ms])
+            return tri(~alive, np.ones_like(alive))
         result = np.zeros((self.n_times, self.n_rows), dtype=np.bool_)
-        for name in PARTS[series]:
+        for name in PARTS.get(series, (series,)):
             limit = market.next_valid_ms(name)
-            first = limit if name in {"oi", "volume_24h"} else np.full_like(limit, FIRST_PRICE_MS)
-            seen = np.stack([m.latest[name].time_ms for m in self._moments]) > NEVER_MS
-            result |= self._raw_age(name) > np.where(seen, limit, first)
+            first = limit if name in market.SLOW else np.full_like(limit, FIRST_PRICE_MS)
+            seen = self.sample_ms(name) > NEVER_MS
+            result |= self.age(name) > np.where(seen, limit, first)
         return tri(result, np.ones_like(result))
 
     def sample_ms(self, series: str) -> I64:
         """Time of the newest sample of a raw series; `NEVER_MS` where none has come."""
-        return np.stack([m.latest[series].time_ms for m in self._moments])
-
-    def _raw_now(self, name: str) -> F64:
-        rows = []
-        for moment in self._moments:
-            latest = moment.latest[name]
-            speaks = moment.now_ms - latest.time_ms < latest.valid_ms
-            rows.append(np.where(speaks, latest.value, np.nan))
-        return np.stack(rows)
+        if series == "volume":
+            return np.stack([self._market.volume.close_ms] * self.n_times)
+        index = INDEX[series]
+        assert index < N_SAMPLED
+        return np.stack([m.newest.time_ms[index] for m in self._moments])
 
     def _raw_age(self, name: str) -> F64:
         time_ms = self.sample_ms(name)
         since = np.where(time_ms > NEVER_MS, time_ms, self._market.subscribed_ms)
         return (self.now_ms[:, None] - since).astype(np.float64)
 
-    def _derive(self, series: str, parts: list[F64]) -> F64:
-        if series == "basis":
-            return (parts[0] - parts[1]) / parts[1]
-        if series == "oi_usd":
-            return parts[0] * parts[1]
-        if series == "funding_8h":
-            return parts[0] * (8.0 / self._market.funding_interval_h)
-        return parts[0]
-
     # -- windows -------------------------------------------------------------------------------------------------
 
-    def step_ms(self, window_ms: int) -> int:
-        """Grid step of a window."""
-        return self._market.fine_ms if window_ms <= HOUR_MS else self._market.coarse_ms
+    def leaf(self, leaf: Leaf) -> F64:
+        """Any leaf of the language. NaN where it is unknown, also where the rings do not reach that far."""
+        found = self._memo.get(leaf)
+        if found is None:
+            with np.errstate(all="ignore"):
+                found = self._memo[leaf] = self._leaf(leaf)
+        return found
+
+    def _leaf(self, leaf: Leaf) -> F64:
+        if not leaf.window_ms:
+            return self.value(leaf.series)
+        if leaf.series in FLOWS:
+            return np.stack([self._market.flow(leaf, int(t)) for t in self.now_ms])
+        if leaf.function in {"pct", "delta"}:
+            then, _ = self.then(leaf.series, leaf.window_ms)
+            level = self.level(leaf.series)
+            return _finite(level / then - 1.0) if leaf.function == "pct" else level - then
+        return np.stack([self._over_points(leaf, t) for t in range(self.n_times)])
+
+    def pct(self, series: str, window_ms: int) -> F64:
+        return self.leaf(Leaf("pct", series, window_ms))
 
     def reaches(self, series: str, window_ms: int) -> bool:
         """Whether the rings held reach back that far; a window over too short a ring is unknown."""
-        step = self.step_ms(window_ms)
-        return all(self._ring(name, window_ms, step) is not None for name in PARTS[series])
+        return self._market.ends_tier(window_ms).holds(series, window_ms)
 
     def then(self, series: str, window_ms: int) -> tuple[F64, F64]:
         """Value at the other end of the window, and its age there in ms. NaN where it is missing or too old."""
-        return self._then(series, window_ms, self.step_ms(window_ms))
+        return self._then(series, window_ms, self._market.ends_tier(window_ms))
 
-    def _then(self, series: str, window_ms: int, step: int) -> tuple[F64, F64]:
-        key = (series, window_ms, step)
-        if key not in self._then_memo:
-            self._then_memo[key] = self._read_then(series, window_ms, step)
-        return self._then_memo[key]
+    def _then(self, series: str, window_ms: int, tier: Tier) -> tuple[F64, F64]:
+        if window_ms < tier.step_ms or not self._has(tier, series, window_ms):
+            missing = np.full((self.n_times, self.n_rows), np.nan)
+            return missing, missing
+        numbers = self.now_ms // tier.step_ms - window_ms // tier.step_ms
+        values, ages = self._read_ends(tier, series, numbers)
+        known = (ages * THEN_SHARE <= window_ms) & (ages <= tier.max_age_ms)
+        return np.where(known, values, np.nan), ages.astype(np.float64)
 
-    def _read_then(self, series: str, window_ms: int, step: int) -> tuple[F64, F64]:
-        grid = self.now_ms // step * step - window_ms // step * step
-        values, ages = [], []
-        for name in PARTS[series]:
-            ring = self._ring(name, window_ms, step)
-            if ring is None or window_ms < step:
-                missing = np.full((self.n_times, self.n_rows), np.nan)
-                return missing, missing
-            value, age = ring.at(grid)
-            known = (age * THEN_SHARE <= window_ms) & (age <= ring.max_age_ms)
-            values.append(np.where(known, value, np.nan).astype(np.float64))
-            ages.append(age)
-        return self._derive(series, values), np.maximum.reduce(ages).astype(np.float64)
+    @staticmethod
+    def _has(tier: Tier, series: str, window_ms: int) -> bool:
+        return tier.holds(series, window_ms) or all(tier.holds(part, window_ms) for part in PARTS[series])
 
-    def level(self, series: str) -> F64:
-        """Like `value`, but rounded as windows store it, so that a flat series moves by exactly nothing."""
-        key = (series, -1)
-        if key not in self._memo:
-            self._memo[key] = self._read_level(series)
-        return self._memo[key]
-
-    def _read_level(self, series: str) -> F64:
-        parts = [self._raw_now(name).astype(self._market.dtype).astype(np.float64) for name in PARTS[series]]
-        return self._derive(series, parts)
-
-    def pct(self, series: str, window_ms: int) -> F64:
-        then, _ = self.then(series, window_ms)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return _finite(self.level(series) / then - 1.0)
+    def _read_ends(self, tier: Tier, series: str, numbers: I64) -> tuple[F64, I64]:
+        if series in tier.names:
+            values, ages = tier.ends(INDEX[series], numbers)
+            return values.astype(np.float64), ages
+        # A product that no rule looks at has no ring of its own.
+        parts = [tier.ends(INDEX[part], numbers) for part in PARTS[series]]
+        product = (parts[0][0].astype(np.float64) * parts[1][0]).astype(tier.dtype)
+        return product.astype(np.float64), np.maximum(parts[0][1], parts[1][1])
 
     def change(self, series: str, window_ms: int) -> tuple[F64, F64]:
         """For people: ratio minus one and the value then, on the finest grid that reaches back that far.
 
         Rules always have their own grid; a question may ask for a window that no rule uses.
         """
-        if window_ms <= HOUR_MS and not self.reaches(series, window_ms):
-            then, _ = self._then(series, window_ms, self._market.coarse_ms)
+        if window_ms <= HOUR_MS and not self._has(self._market.ends_tier(window_ms), series, window_ms):
+            then, _ = self._then(series, window_ms, self._market.coarse)
         else:
             then, _ = self.then(series, window_ms)
         with np.errstate(divide="ignore", invalid="ignore"):
             return _finite(self.level(series) / then - 1.0), then
 
-    def delta(self, series: str, window_ms: int) -> F64:
-        then, _ = self.then(series, window_ms)
-        return self.level(series) - then
+    # -- points --------------------------------------------------------------------------------------------------
 
-    def avg(self, series: str, window_ms: int) -> F64:
-        return self._as_now(series, self._over_points(series, window_ms, lambda points: _mean_std(points)[0]))
+    def _points(self, series: str, tier: Tier, t: int, n: int) -> F64 | None:
+        """The points of a window at one tick, oldest first and now last; None where the ring does not reach."""
+        if n < 1 or not self._has(tier, series, n * tier.step_ms):
+            return None
+        first = int(self.now_ms[t]) // tier.step_ms - n + 1
+        if series in tier.names:
+            past = tier.rows(INDEX[series], first, n).astype(np.float64)
+        else:
+            both = [tier.rows(INDEX[part], first, n).astype(np.float64) for part in PARTS[series]]
+            past = (both[0] * both[1]).astype(tier.dtype).astype(np.float64)
+        past[-1] = self._all_levels(t)[INDEX[series]]
+        return past
 
-    def std(self, series: str, window_ms: int) -> F64:
-        return self._over_points(series, window_ms, lambda points: _mean_std(points)[1])
+    def _over_points(self, leaf: Leaf, t: int) -> F64:
+        unknown: F64 = np.full(self.n_rows, np.nan)
+        tier = self._market.tier_of(leaf)
+        n = leaf.window_ms // tier.step_ms
+        points = self._change_points(leaf, tier, t, n) if leaf.inner_ms else self._points(leaf.series, tier, t, n)
+        if points is None:
+            return unknown
+        found = np.isfinite(points)
+        known = found[-1] & (found.sum(axis=0) >= KNOWN_SHARE * n)
+        if leaf.function == "corr":
+            other = self._points(leaf.other, tier, t, n)
+            return unknown if other is None else _corr(points, other, known)
+        now = self._all_now(t)[INDEX[leaf.series]]
+        return np.where(known, _reduce(leaf, points, now, tier.step_ms), np.nan)
 
-    def min(self, series: str, window_ms: int) -> F64:
-        return self._as_now(series, self._over_points(series, window_ms, lambda points: np.fmin.reduce(points, axis=0)))
+    def _change_points(self, leaf: Leaf, tier: Tier, t: int, n: int) -> F64 | None:
+        if n < 1 or not self._has(tier, leaf.series, leaf.window_ms + leaf.inner_ms):
+            return None
+        lag = leaf.inner_ms // tier.step_ms
+        numbers = np.arange(n) + (int(self.now_ms[t]) // tier.step_ms - n + 1)
+        now, _ = self._read_ends(tier, leaf.series, numbers)
+        then, ages = self._read_ends(tier, leaf.series, numbers - lag)
+        known = (ages * THEN_SHARE <= leaf.inner_ms) & (ages <= tier.max_age_ms)
+        points = _finite(now / np.where(known, then, np.nan) - 1.0)
+        points[-1] = self.leaf(Leaf("pct", leaf.series, leaf.inner_ms))[t]
+        return points
 
-    def max(self, series: str, window_ms: int) -> F64:
-        return self._as_now(series, self._over_points(series, window_ms, lambda points: np.fmax.reduce(points, axis=0)))
 
-    def zscore(self, series: str, window_ms: int) -> F64:
-        def score(points: F64) -> F64:
-            mean, std = _mean_std(points)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                flat = ~(std > FLAT * np.abs(mean))
-                return np.where(flat, np.nan, (points[-1] - mean) / std)
-
-        return self._over_points(series, window_ms, score)
-
-    def _as_now(self, series: str, found: F64) -> F64:
-        """The newest value as it came, where it is the answer: `price >= max(price, 24h)` must hold at a new high."""
-        return np.where(found == self.level(series), self.value(series), found)
-
-    def _ring(self, name: str, window_ms: int, step: int) -> Ring | None:
-        for ring in self._market.gauges[name].rings:
-            if ring.step_ms == step and (ring.n_slots - 1) * step >= window_ms:
-                return ring
-        return None
-
-    def _over_points(self, series: str, window_ms: int, reduce: Callable[[F64], F64]) -> F64:
-        step = self.step_ms(window_ms)
-        n = window_ms // step
-        out = np.full((self.n_times, self.n_rows), np.nan)
-        rings = [self._ring(name, window_ms, step) for name in PARTS[series]]
-        if n < 1 or any(r is None for r in rings):
-            return out
-        now = self.level(series)
-        for t, now_ms in enumerate(self.now_ms):
-            first = int(now_ms) // step * step - (n - 1) * step
-            past = [r.rows(first, n).astype(np.float64) for r in rings if r is not None]
-            points = self._derive(series, past) if n > 1 else np.empty((1, self.n_rows))
-            points[-1] = now[t]
-            known = np.isfinite(points).sum(axis=0) >= KNOWN_SHARE * n
-            with np.errstate(invalid="ignore"):
-                out[t] = np.where(known & np.isfinite(now[t]), reduce(points), np.nan)
-        return out
+def _reduce(leaf: Leaf, points: F64, now: F64, step_ms: int) -> F64:
+    """One value per instrument from its points, oldest first; the caller says where it is known."""
+    last = points[-1]
+    match leaf.function:
+        case "min" | "max":
+            extreme = np.fmax if leaf.function == "max" else np.fmin
+            past = extreme.reduce(points, axis=0)
+            return newest_wins(past, last, now, highest=leaf.function == "max")
+        case "percentile":
+            return percentile((points[:-1],), last, len(points))
+        case "slope":
+            return _slope(points, step_ms)
+    mean, std = _mean_std(points)
+    match leaf.function:
+        case "avg":
+            return np.where(mean == last, now, mean)
+        case "std":
+            return std
+        case "zscore":
+            floor = FLAT if leaf.inner_ms else FLAT * np.abs(mean)
+            return np.where(std > floor, (last - mean) / std, np.nan)
+    raise TypeError(f"no such function over points: {leaf!r}")
 
 
 def _mean_std(points: F64) -> tuple[F64, F64]:
@@ -227,5 +267,29 @@ def _mean_std(points: F64) -> tuple[F64, F64]:
     return reference + offset, np.sqrt((deviation * deviation).sum(axis=0) / n)
 
 
+def _slope(points: F64, step_ms: int) -> F64:
+    known = np.isfinite(points)
+    n = known.sum(axis=0)
+    place = np.where(known, np.arange(len(points), dtype=np.float64)[:, None], 0.0)
+    mean_place = place.sum(axis=0) / n
+    mean = np.where(known, points, 0.0).sum(axis=0) / n
+    off = np.where(known, place - mean_place, 0.0)
+    per_step = (off * np.where(known, points - points[-1], 0.0)).sum(axis=0) / (off * off).sum(axis=0)
+    return np.where((n >= MIN_POINTS) & (mean != 0), per_step * (HOUR_MS / step_ms) / mean, np.nan)
+
+
+def _corr(first: F64, second: F64, known: "npt.NDArray[np.bool_]") -> F64:
+    x, y = first[1:] / first[:-1] - 1.0, second[1:] / second[:-1] - 1.0
+    both = np.isfinite(x) & np.isfinite(y)
+    x, y = np.where(both, x, 0.0), np.where(both, y, 0.0)
+    n = both.sum(axis=0).astype(np.float64)
+    total = np.stack([n, *(a.sum(axis=0) for a in (x, y, x * x, y * y, x * y))])
+    enough = np.isfinite(second[-1]) & (n >= KNOWN_SHARE * (len(first) - 1))
+    return correlation(total, known & enough)
+
+
 def _finite(x: F64) -> F64:
     return np.where(np.isfinite(x), x, np.nan)
+
+
+assert GAUGES[OI_USD] == "oi_usd"

@@ -1,25 +1,24 @@
-"""Conditions over a view: for T times by N instruments at once, true, false or unknown.
+"""Conditions over a block of ticks: true, false or unknown, for T times by N instruments at once.
 
-Equal expressions are computed once per view, whoever asks for them. `count` is an interval while some instruments are
-unknown, so a comparison with it can be known although they are not.
+The numbers were computed at each tick; here they are compared. Equal expressions are compared once, whoever asks.
+`count` is an interval while some instruments are unknown, so a comparison with it can be known although they are not.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, assert_never
+from typing import Final
 
 import numpy as np
 
-from bot.market.view import Tri, View, tri
+from bot.market.view import Tri, tri
 from bot.model.truth import TRUE, UNKNOWN
 from bot.model.updates import F64
-from bot.rules.ast import And, BinaryOp, Call, Compare, CompareOp, Expr, Neg, Not, Number, Or, Series
-from bot.rules.scope import Mask, Membership
+from bot.rules.ast import And, BinaryOp, Call, Compare, CompareOp, Expr, Neg, Not, Number, Or
+from bot.rules.numbers import Mask, arithmetic
+from bot.rules.program import Block, Program
+from bot.rules.schema import Scope
 
-MIN_KNOWN_SHARE: Final = 0.8
-MIN_MEMBERS: Final = 5
-
-_COMPARE: Final[dict[CompareOp, Callable[[F64, F64], Mask]]] = {
+COMPARE: Final[dict[CompareOp, Callable[[F64, F64], Mask]]] = {
     "<": np.less,
     "<=": np.less_equal,
     ">": np.greater,
@@ -27,7 +26,7 @@ _COMPARE: Final[dict[CompareOp, Callable[[F64, F64], Mask]]] = {
     "==": np.equal,
     "!=": np.not_equal,
 }
-_MIRROR: Final[dict[CompareOp, CompareOp]] = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
+MIRROR: Final[dict[CompareOp, CompareOp]] = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,26 +39,29 @@ class Count:
 
 
 class Evaluation:
-    """All expressions of all rules over one view, each computed at most once."""
+    """Conditions of all rules over one block, each found at most once."""
 
-    def __init__(self, view: View, *, is_trading: Mask) -> None:
-        self.view = view
+    def __init__(self, program: Program, block: Block, *, is_trading: Mask) -> None:
+        self._program = program
+        self._block = block
+        self.values = block.values
         self._halted = ~is_trading
-        self._values: dict[tuple[Expr, int], F64] = {}
-        self._truths: dict[tuple[Expr, int], Tri] = {}
-        self._counts: dict[tuple[Expr, int], Count] = {}
+        self._any_halted = bool(self._halted.any())
+        self._numbers: dict[tuple[Expr, Scope], F64] = {}
+        self._truths: dict[tuple[Expr, Scope], Tri] = {}
+        self._counts: dict[tuple[Expr, Scope], Count] = {}
 
     # -- conditions ----------------------------------------------------------------------------------------------
 
-    def truth(self, expr: Expr, scope: Membership) -> Tri:
+    def truth(self, expr: Expr, scope: Scope) -> Tri:
         """A condition; shape (T, N), or (T, 1) for one about the whole scope. Unknown for a halted instrument."""
-        key = (expr, id(scope))
+        key = (expr, scope)
         found = self._truths.get(key)
         if found is None:
             found = self._truths[key] = self._truth(expr, scope)
         return found
 
-    def _truth(self, expr: Expr, scope: Membership) -> Tri:
+    def _truth(self, expr: Expr, scope: Scope) -> Tri:
         match expr:
             case Compare():
                 return self._compare(expr, scope)
@@ -71,8 +73,10 @@ class Evaluation:
                 return highest
             case Not(item=item):
                 return (TRUE - self.truth(item, scope)).astype(np.int8)
-            case Call(name="stale", args=(Series(name=series),)):
-                return self._unless_halted(self.view.stale(series))
+            case Call():
+                # Crossings and `stale` were decided at their tick: 1 or 0, unknown where they are.
+                happened = self.number(expr, scope)
+                return tri(happened > 0, np.isfinite(happened))
             case _:
                 raise TypeError(f"not a condition: {expr!r}")
 
@@ -82,30 +86,29 @@ class Evaluation:
         return [np.broadcast_to(t, (t.shape[0], width)) for t in truths]
 
     def _unless_halted(self, truth: Tri) -> Tri:
-        if truth.shape[1] != len(self._halted) or not self._halted.any():
+        if not self._any_halted or truth.shape[1] != len(self._halted):
             return truth
         return np.where(self._halted, UNKNOWN, truth).astype(np.int8)
 
-    def _compare(self, expr: Compare, scope: Membership) -> Tri:
+    def _compare(self, expr: Compare, scope: Scope) -> Tri:
         left_count = isinstance(expr.left, Call) and expr.left.name == "count"
         right_count = isinstance(expr.right, Call) and expr.right.name == "count"
         if left_count or right_count:
             call, bound, op = (
-                (expr.left, expr.right, expr.op) if left_count else (expr.right, expr.left, _MIRROR[expr.op])
+                (expr.left, expr.right, expr.op) if left_count else (expr.right, expr.left, MIRROR[expr.op])
             )
             return self._compare_count(self.count(call, scope), bound, op)
-        left, right = self.value(expr.left, scope), self.value(expr.right, scope)
+        left, right = self.number(expr.left, scope), self.number(expr.right, scope)
         with np.errstate(invalid="ignore"):
-            held = _COMPARE[expr.op](left, right)
-        known = np.isfinite(left) & np.isfinite(right)
-        return self._unless_halted(tri(held, known))
+            held = COMPARE[expr.op](left, right)
+        return self._unless_halted(tri(held, np.isfinite(left) & np.isfinite(right)))
 
     @staticmethod
     def _compare_count(count: Count, bound: Expr, op: CompareOp) -> Tri:
         assert isinstance(bound, Number)
         # Rounded, because 7% of 100 is not quite 7 in binary.
         n = np.round(bound.value * count.n_members, 9) if bound.unit == "%" else np.full_like(count.low, bound.value)
-        both = _COMPARE[op](count.low, n), _COMPARE[op](count.high, n)
+        both = COMPARE[op](count.low, n), COMPARE[op](count.high, n)
         if op in {"==", "!="}:
             exact = count.low == count.high
             possible = (count.low <= n) & (n <= count.high)
@@ -117,103 +120,44 @@ class Evaluation:
 
     # -- numbers -------------------------------------------------------------------------------------------------
 
-    def value(self, expr: Expr, scope: Membership) -> F64:
-        """A number; broadcastable to (T, N). NaN is unknown, also where the arithmetic left the finite numbers."""
-        key = (expr, id(scope))
-        found = self._values.get(key)
+    def number(self, expr: Expr, scope: Scope) -> F64:
+        """A number; broadcastable to (T, N). NaN is unknown."""
+        row = self._program.row(expr, scope)
+        if row is not None:
+            values: F64 = self.values[row]
+            return values
+        key = (expr, scope)
+        found = self._numbers.get(key)
         if found is None:
-            with np.errstate(all="ignore"):
-                result = self._value(expr, scope)
-            found = self._values[key] = np.where(np.isfinite(result), result, np.nan)
+            found = self._numbers[key] = self._number(expr, scope)
         return found
 
-    def _value(self, expr: Expr, scope: Membership) -> F64:
+    def _number(self, expr: Expr, scope: Scope) -> F64:
         match expr:
             case Number(value=value):
                 return np.full((1, 1), value)
-            case Series(name=name):
-                return self.view.value(name)
             case Neg(operand=operand):
-                return -self.value(operand, scope)
+                return -self.number(operand, scope)
             case BinaryOp(op=op, left=left, right=right):
-                return _arithmetic(op, self.value(left, scope), self.value(right, scope))
-            case Call():
-                return self._call(expr, scope)
-            case Compare() | And() | Or() | Not():
-                raise TypeError(f"not a number: {expr!r}")
-            case never:
-                assert_never(never)
-
-    def _call(self, call: Call, scope: Membership) -> F64:
-        match call.name, call.args:
-            case (("pct" | "delta" | "avg" | "min" | "max" | "std" | "zscore"), (Series(name=series), Number())):
-                kernel: Callable[[str, int], F64] = getattr(self.view, call.name)
-                return kernel(series, call.window_ms)
-            case "abs", (inner,):
-                return np.abs(self.value(inner, scope))
-            case "age", (Series(name=series),):
-                return self.view.age(series)
-            case "median", (inner,):
-                return self._median(self._over_scope(inner, scope))
-            case "rank", (inner,):
-                values = np.broadcast_to(self.value(inner, scope), scope.members.shape)
-                return self._rank(values, self._over_scope(inner, scope))
-            case "count", _:
-                return self.count(call, scope).low
+                return arithmetic(op, self.number(left, scope), self.number(right, scope))
+            case Call(name="abs", args=(inner,)):
+                size: F64 = np.abs(self.number(inner, scope))
+                return size
+            case Call(name="count"):
+                return self.count(expr, scope).low
             case _:
-                raise TypeError(f"no such function over these arguments: {call!r}")
+                raise TypeError(f"not computed at the ticks: {expr!r}")
 
-    def count(self, call: Expr, scope: Membership) -> Count:
+    def count(self, call: Expr, scope: Scope) -> Count:
         """Members for which a condition is true, and how many more it may be true for."""
-        key = (call, id(scope))
+        key = (call, scope)
         found = self._counts.get(key)
         if found is None:
             assert isinstance(call, Call)
-            truth = np.broadcast_to(self.truth(call.args[0], scope), scope.members.shape)
-            n_true = ((truth == TRUE) & scope.members).sum(axis=1, keepdims=True).astype(np.float64)
-            n_unknown = ((truth == UNKNOWN) & scope.members).sum(axis=1, keepdims=True)
-            n_members = scope.members.sum(axis=1, keepdims=True).astype(np.float64)
+            members = self._block.members(scope)
+            truth = np.broadcast_to(self.truth(call.args[0], scope), members.shape)
+            n_true = ((truth == TRUE) & members).sum(axis=1, keepdims=True).astype(np.float64)
+            n_unknown = ((truth == UNKNOWN) & members).sum(axis=1, keepdims=True)
+            n_members = members.sum(axis=1, keepdims=True).astype(np.float64)
             found = self._counts[key] = Count(n_true, n_true + n_unknown, n_members)
         return found
-
-    def _over_scope(self, expr: Expr, scope: Membership) -> F64:
-        """Values of known members, NaN elsewhere; all NaN at times when too few are known."""
-        values = np.broadcast_to(self.value(expr, scope), scope.members.shape)
-        values = np.where(scope.members & ~self._halted, values, np.nan)
-        n_known = np.isfinite(values).sum(axis=1)
-        enough = (n_known >= MIN_MEMBERS) & (n_known >= MIN_KNOWN_SHARE * scope.members.sum(axis=1)) & scope.is_known
-        return np.where(enough[:, None], values, np.nan)
-
-    @staticmethod
-    def _median(values: F64) -> F64:
-        out = np.full((values.shape[0], 1), np.nan)
-        for t, row in enumerate(values):
-            known = row[np.isfinite(row)]
-            if len(known):
-                out[t, 0] = np.median(known)
-        return out
-
-    @staticmethod
-    def _rank(values: F64, members: F64) -> F64:
-        """Place among the members: 1 is the largest, equals share the better place. An instrument outside the scope
-        gets the place that it would have, so that an alert on it can still end.
-        """
-        out = np.full(values.shape, np.nan)
-        for t, row in enumerate(values):
-            ascending = np.sort(members[t][np.isfinite(members[t])])
-            if len(ascending):
-                place = len(ascending) - np.searchsorted(ascending, row, side="right") + 1
-                out[t] = np.where(np.isfinite(row), place, np.nan)
-        return out
-
-
-def _arithmetic(op: str, left: F64, right: F64) -> F64:
-    match op:
-        case "+":
-            return left + right
-        case "-":
-            return left - right
-        case "*":
-            return left * right
-        case _:
-            return left / right

@@ -1,18 +1,41 @@
-"""A rule set made ready: what it needs of the market, and each rule's truth over a view."""
+"""A rule set made ready: what it needs of the market, and the truth of each rule over a block of ticks.
 
-from collections.abc import Sequence
+A rule is awake in a block when it may be true somewhere, or when one of its alerts is alive; only awake rules are
+looked at in full. The others change nothing.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from bot.market.market import HOUR_MS, PARTS, Market, Needs
-from bot.market.view import Tri, View
+from bot.market.market import Market
+from bot.market.series import PARTS, Needs
+from bot.market.view import Tri
 from bot.model.truth import TRUE, UNKNOWN
-from bot.rules.ast import Call, Compare, Expr, Neg, Number, Series, children, series_used, text, windows_used
+from bot.rules.ast import (
+    Call,
+    Compare,
+    Expr,
+    Neg,
+    Number,
+    Series,
+    children,
+    functions_used,
+    series_used,
+    text,
+    windows_used,
+)
+from bot.rules.crossings import Crossing
 from bot.rules.evaluator import Evaluation
+from bot.rules.language import CROSSINGS
+from bot.rules.leaves import leaves_of
+from bot.rules.numbers import Mask
+from bot.rules.program import Block, Key, Program, exprs_of, key_of
 from bot.rules.schema import Rule, Scope
-from bot.rules.scope import Membership, ScopeTracker
+from bot.rules.scope import ScopeTracker
+from bot.rules.screen import Screen, terms_of
 
 _RATIO_SERIES: Final = frozenset({"basis", "funding", "funding_8h", "taker_buy"})
 _KEEPS_UNIT: Final = frozenset({"abs", "avg", "min", "max", "std", "median", "total", "delta", "sum"})
@@ -20,12 +43,12 @@ _KEEPS_UNIT: Final = frozenset({"abs", "avg", "min", "max", "std", "median", "to
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Truth:
-    """One rule over a view. All of shape (T, N), or (T, 1) for `per: market`."""
+    """One rule over a block. All of shape (T, N), or (T, 1) for `per: market`."""
 
     rule: Rule
     when: Tri
     clear: Tri
-    members: "np.typing.NDArray[np.bool_]"
+    members: Mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +65,13 @@ class Measured:
     window_ms: int
     n_members: int | None = None
     n_true: int | None = None
+    gap_ms: int = 0
+    """Of a crossing: how long nothing was known before it."""
 
 
-def needs_of(rules: Sequence[Rule]) -> Needs:
-    """How far back the rules look, per raw series."""
-    fine: dict[str, int] = {}
-    coarse: dict[str, int] = {}
-    for rule in rules:
-        for expr in (rule.when, rule.end, rule.value):
-            for series, window_ms, _ in windows_used(expr) if expr is not None else ():
-                longest = fine if window_ms <= HOUR_MS else coarse
-                for name in PARTS[series]:
-                    longest[name] = max(longest.get(name, 0), window_ms)
-    return Needs(fine, coarse)
+def needs_of(rules: Iterable[Rule]) -> Needs:
+    """What the market must hold for some rules."""
+    return Needs(leaves_of(e for r in rules for e in exprs_of(r)))
 
 
 def is_ratio(expr: Expr) -> bool:
@@ -64,7 +81,7 @@ def is_ratio(expr: Expr) -> bool:
             return unit == "%"
         case Series(name=name):
             return name in _RATIO_SERIES
-        case Call(name="pct"):
+        case Call(name="pct" | "slope"):
             return True
         case Call(name=name, args=args):
             return name in _KEEPS_UNIT and is_ratio(args[0])
@@ -74,75 +91,134 @@ def is_ratio(expr: Expr) -> bool:
             return any(is_ratio(part) for part in children(expr))
 
 
+def is_event(rule: Rule) -> bool:
+    """Whether the rule is about a crossing: it fires and ends at once."""
+    return bool(functions_used(rule.when) & CROSSINGS)
+
+
 class Plan:
     """Enabled rules over one market. Holds the scopes' memory, so one plan serves one run."""
 
-    def __init__(self, rules: Sequence[Rule], market: Market) -> None:
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        market: Market,
+        *,
+        crossings: Mapping[Key, Crossing] | None = None,
+        trackers: Mapping[Scope, ScopeTracker] | None = None,
+    ) -> None:
+        """`crossings` and `trackers`: what is remembered from an earlier rule set. Fits the market to the rules."""
         self.rules = tuple(r for r in rules if r.enabled)
         self._market = market
-        self._trackers: dict[Scope, ScopeTracker] = {
-            rule.scope: ScopeTracker(rule.scope, market.universe) for rule in self.rules
+        held = trackers or {}
+        self.trackers: dict[Scope, ScopeTracker] = {
+            r.scope: held.get(r.scope) or ScopeTracker(r.scope, market.universe) for r in self.rules
         }
-        self._uses_oi = {r.id: "oi" in {p for s in series_used(r.when) for p in PARTS[s]} for r in self.rules}
+        self._uses_oi = {r.id: "oi" in {p for s in series_used(r.when) for p in PARTS.get(s, ())} for r in self.rules}
+        self.program = Program(self.rules, market, crossings)
+        self.grown = market.fit(Needs(self.program.leaves))
+        """Series whose rings reach further back now than what they hold."""
+        self.program.lay_out()
+        self._make_screen()
+
+    def _make_screen(self) -> None:
+        scopes = list(self.trackers)
+        number = {scope: k for k, scope in enumerate(scopes)}
+        screened, always = [], []
+        for i, rule in enumerate(self.rules):
+            row_of = _rows_in(self.program, rule.scope)
+            terms = None if rule.per == "market" else terms_of(rule.when, row_of)
+            if terms is None:
+                always.append(i)
+            else:
+                screened.append((i, terms))
+        self._scopes = scopes
+        self._always = tuple(always)
+        self._screened = tuple(i for i, _ in screened)
+        self.screen = Screen([t for _, t in screened], [number[self.rules[i].scope] for i in self._screened])
 
     @property
     def warming(self) -> tuple[str, ...]:
         """Ids of rules whose scope is not decided yet."""
-        return tuple(r.id for r in self.rules if self._trackers[r.scope].is_warming)
+        return tuple(r.id for r in self.rules if self.trackers[r.scope].is_warming)
 
     def uses_oi(self, rule: Rule) -> bool:
         return self._uses_oi[rule.id]
 
-    def evaluate(self, view: View) -> "PlanResult":
-        """All rules at all ticks of a view. Views must come in order of time."""
-        scopes = {scope: tracker.update(view) for scope, tracker in self._trackers.items()}
-        evaluation = Evaluation(view, is_trading=self._market.is_trading)
-        return PlanResult(self.rules, evaluation, scopes)
+    def add_tick(self, block: Block, now_ms: int) -> None:
+        """Compute one more tick of a block; ticks come in order of time."""
+        block.add(self.program, self._market, self.trackers, now_ms)
+
+    def evaluate(self, block: Block) -> "PlanResult":
+        evaluation = Evaluation(self.program, block, is_trading=self._market.is_trading)
+        return PlanResult(self, evaluation, block)
+
+    def awake(self, block: Block, alive: Collection[int]) -> list[int]:
+        """Numbers of the rules to look at, in their order; `alive`: those with alerts that are alive."""
+        members = [block.members(scope) for scope in self._scopes]
+        found = self.screen.true_somewhere(block.values, members)
+        return sorted({*self._always, *alive, *(self._screened[i] for i in found)})
+
+    def clear(self, row: int) -> None:
+        """The row belongs to another instrument now."""
+        self.program.clear(row)
+
+    def reset(self) -> None:
+        """The windows were emptied."""
+        self.program.reset()
+
+
+def _rows_in(program: Program, scope: Scope) -> Callable[[Expr], int | None]:
+    return lambda expr: program.row(expr, scope)
 
 
 class PlanResult:
     """Truths and, on demand, the values behind them."""
 
-    def __init__(self, rules: Sequence[Rule], evaluation: Evaluation, scopes: dict[Scope, Membership]) -> None:
-        self._rules = rules
+    def __init__(self, plan: Plan, evaluation: Evaluation, block: Block) -> None:
+        self._plan = plan
         self.evaluation = evaluation
-        self._scopes = scopes
+        self._block = block
 
-    def scope(self, rule: Rule) -> Membership:
-        return self._scopes[rule.scope]
+    def members(self, rule: Rule) -> Mask:
+        """Who is in the scope of a rule. Shape (T, N)."""
+        return self._block.members(rule.scope)
 
-    def truths(self) -> list[Truth]:
-        return [self._truth(rule) for rule in self._rules]
-
-    def _truth(self, rule: Rule) -> Truth:
-        scope = self._scopes[rule.scope]
-        shape = (scope.members.shape[0], 1) if rule.per == "market" else scope.members.shape
-        when = np.broadcast_to(self.evaluation.truth(rule.when, scope), shape)
-        clear = np.broadcast_to(self.evaluation.truth(rule.end, scope), shape)
-        members = np.ones(shape, dtype=np.bool_) if rule.per == "market" else scope.members
-        if not scope.is_known.all():
-            warming = ~scope.is_known[:, None]
+    def truth(self, rule: Rule) -> Truth:
+        members = self._block.members(rule.scope)
+        is_known = self._block.is_known(rule.scope)
+        shape = (members.shape[0], 1) if rule.per == "market" else members.shape
+        when = np.broadcast_to(self.evaluation.truth(rule.when, rule.scope), shape)
+        clear = np.broadcast_to(self.evaluation.truth(rule.end, rule.scope), shape)
+        if rule.per == "market":
+            members = np.ones(shape, dtype=np.bool_)
+        if not is_known.all():
+            warming = ~is_known[:, None]
             when = np.where(warming, UNKNOWN, when).astype(np.int8)
             clear = np.where(warming, UNKNOWN, clear).astype(np.int8)
         return Truth(rule, when, clear, members)
 
     def measured(self, rule: Rule, t: int, row: int) -> Measured:
         """The value of a rule at one tick: `value`, else the left side of the first true comparison, else of the
-        first comparison at all.
+        first comparison at all; of a crossing alone, its own left side.
         """
-        scope = self._scopes[rule.scope]
         comparison = self._true_comparison(rule, t, row)
+        crossing = _crossing_of(rule)
         shown = rule.value if rule.value is not None else (comparison.left if comparison else None)
+        if shown is None and crossing is not None:
+            shown = crossing.args[0]
+        gap_ms = self._gap_ms(crossing, rule.scope, t, row)
         if shown is None:
-            return Measured(None, "", is_ratio=False, threshold=None, direction=1, window_ms=0)
-        threshold = self._number(comparison.right, scope, t, row) if comparison and rule.value is None else None
+            return Measured(None, "", is_ratio=False, threshold=None, direction=1, window_ms=0, gap_ms=gap_ms)
+        limit = comparison.right if comparison else crossing.args[1] if crossing else None
+        threshold = self.number(limit, rule.scope, t, row) if limit is not None and rule.value is None else None
         windows = [w for _, w, _ in windows_used(rule.when)]
         n_true = n_members = None
         if isinstance(shown, Call) and shown.name == "count":
-            count = self.evaluation.count(shown, scope)
+            count = self.evaluation.count(shown, rule.scope)
             n_true, n_members = int(count.low[t, 0]), int(count.n_members[t, 0])
         ratio = is_ratio(shown) or (comparison is not None and n_true is None and is_ratio(comparison.right))
-        value = self._number(shown, scope, t, row)
+        value = self.number(shown, rule.scope, t, row)
         if comparison is not None and shown == comparison.left:
             direction = -1 if comparison.op in {"<", "<="} else 1
         else:
@@ -157,27 +233,44 @@ class PlanResult:
             window_ms=max(windows, default=0),
             n_members=n_members,
             n_true=n_true,
+            gap_ms=gap_ms,
         )
+
+    def _gap_ms(self, crossing: Call | None, scope: Scope, t: int, row: int) -> int:
+        if crossing is None:
+            return 0
+        at = self._plan.program.gap_row[key_of(crossing, scope)]
+        return int(self.evaluation.values[at, t, row])
 
     def true_members(self, rule: Rule, t: int) -> list[int]:
         """Rows for which the condition inside the rule's first `count` is true, for a market-wide card."""
-        scope = self._scopes[rule.scope]
+        members = self._block.members(rule.scope)
         for comparison in rule.comparisons:
             for side in (comparison.left, comparison.right):
                 if isinstance(side, Call) and side.name == "count":
-                    truth = np.broadcast_to(self.evaluation.truth(side.args[0], scope), scope.members.shape)
-                    return [int(r) for r in np.flatnonzero((truth[t] == TRUE) & scope.members[t])]
+                    truth = np.broadcast_to(self.evaluation.truth(side.args[0], rule.scope), members.shape)
+                    return [int(r) for r in np.flatnonzero((truth[t] == TRUE) & members[t])]
         return []
 
     def _true_comparison(self, rule: Rule, t: int, row: int) -> Compare | None:
-        scope = self._scopes[rule.scope]
         for comparison in rule.comparisons:
-            truth = self.evaluation.truth(comparison, scope)
-            if truth[t, min(row, truth.shape[1] - 1)] == TRUE:
+            truth = self.evaluation.truth(comparison, rule.scope)
+            if truth[min(t, truth.shape[0] - 1), min(row, truth.shape[1] - 1)] == TRUE:
                 return comparison
         return rule.comparisons[0] if rule.comparisons else None
 
-    def _number(self, expr: Expr, scope: Membership, t: int, row: int) -> float | None:
-        values = self.evaluation.value(expr, scope)
+    def number(self, expr: Expr, scope: Scope, t: int, row: int) -> float | None:
+        """One number of one instrument at one tick; None where it is unknown."""
+        values = self.evaluation.number(expr, scope)
         value = values[min(t, values.shape[0] - 1), min(row, values.shape[1] - 1)]
         return float(value) if np.isfinite(value) else None
+
+
+def _crossing_of(rule: Rule) -> Call | None:
+    waiting: list[Expr] = [rule.when]
+    while waiting:
+        node = waiting.pop(0)
+        if isinstance(node, Call) and node.name in CROSSINGS:
+            return node
+        waiting.extend(children(node))
+    return None

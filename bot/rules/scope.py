@@ -5,7 +5,6 @@ taken anew each whole hour, with slack: a member stays while within 1.2 N and ab
 on the edge does not come and go. Until 90 % of the candidates have their value the scope is warming up: unknown.
 """
 
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
 
@@ -38,16 +37,6 @@ def matches(scope: Scope, instrument: Instrument) -> bool:
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Membership:
-    """Members at each tick of a block."""
-
-    members: Mask
-    """Shape (T, N). While warming up: the candidates."""
-    is_known: Mask
-    """Shape (T,); False while warming up."""
-
-
 class ScopeTracker:
     """Membership of one scope over time. Feed it every view in order."""
 
@@ -64,21 +53,20 @@ class ScopeTracker:
     def is_warming(self) -> bool:
         return self._scope.is_ranked and self._hour is None
 
-    def update(self, view: View) -> Membership:
-        """Decide membership at each of the view's ticks."""
+    @property
+    def members(self) -> Mask:
+        """As of the last update; not to be written."""
+        return self._members if self._scope.is_ranked else self._candidates
+
+    def update(self, view: View) -> Mask:
+        """Decide who is a member at the view's one tick. Shape (n_rows,), not to be written; candidates while warming up."""
         self._follow_universe(view.n_rows)
         if not self._scope.is_ranked:
-            members = np.broadcast_to(self._candidates, (view.n_times, view.n_rows))
-            return Membership(members, np.ones(view.n_times, dtype=np.bool_))
-        out = np.empty((view.n_times, view.n_rows), dtype=np.bool_)
-        known = np.ones(view.n_times, dtype=np.bool_)
-        for t, now_ms in enumerate(view.now_ms):
-            hour = int(now_ms) // HOUR_MS
-            if self._hour is None or hour != self._hour:
-                self._rank(view, t, hour)
-            known[t] = self._hour is not None
-            out[t] = self._members if known[t] else self._candidates
-        return Membership(out, known)
+            return self._candidates
+        hour = int(view.now_ms[0]) // HOUR_MS
+        if self._hour is None or hour != self._hour:
+            self._rank(view, hour)
+        return self._candidates if self._hour is None else self._members
 
     def _follow_universe(self, n_rows: int) -> None:
         if self._generation == self._universe.generation and len(self._candidates) == n_rows:
@@ -97,19 +85,19 @@ class ScopeTracker:
         self._members = kept & self._candidates & same
         self._keys = keys
 
-    def _figures(self, view: View, t: int) -> tuple[F64, list[tuple[F64, float]]]:
+    def _figures(self, view: View) -> tuple[F64, list[tuple[F64, float]]]:
         """The ranking value, and each floor with its values."""
         scope = self._scope
         floors = []
         if scope.min_oi_usd is not None:
-            floors.append((view.value("oi_usd")[t], scope.min_oi_usd))
+            floors.append((view.value("oi_usd")[0], scope.min_oi_usd))
         if scope.min_volume_24h is not None:
-            floors.append((view.value("volume_24h")[t], scope.min_volume_24h))
-        by = view.value(scope.by)[t] if scope.top is not None else floors[0][0]
+            floors.append((view.value("volume_24h")[0], scope.min_volume_24h))
+        by = view.value(scope.by)[0] if scope.top is not None else floors[0][0]
         return by, floors
 
-    def _rank(self, view: View, t: int, hour: int) -> None:
-        by, floors = self._figures(view, t)
+    def _rank(self, view: View, hour: int) -> None:
+        by, floors = self._figures(view)
         known = np.isfinite(by)
         for values, _ in floors:
             known &= np.isfinite(values)

@@ -5,40 +5,38 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.engine.engine import Engine
+from bot.engine.inputs import Listed
+from bot.model.instrument import Instrument
+from bot.model.updates import InstrumentList, MarkPrices
 from bot.rules.ast import And, BinaryOp, Call, Compare, Neg, Not, Number, Or, Series, text
-from bot.rules.evaluator import Evaluation
-from bot.rules.language import AVAILABLE_FUNCTIONS, AVAILABLE_SERIES, FUNCTIONS
+from bot.rules.language import FLOWS, FUNCTIONS, SERIES
 from bot.rules.parse import parse_condition
-from bot.rules.scope import Membership
+from bot.rules.schema import Rule
+from tests.properties.vocabulary import EVERYTHING
 
-T, N = 2, 6
-
-
-class FlatView:
-    """A view in which every series and window has some value, and some are unknown."""
-
-    def value(self, series):
-        return np.array([[1.0, 2.0, 3.0, 4.0, 5.0, np.nan]] * T)
-
-    age = value
-
-    def stale(self, series):
-        return np.array([[0, 2, 0, 2, 1, 1]] * T, dtype=np.int8)
-
-    def pct(self, series, window_ms):
-        assert window_ms > 0
-        return self.value(series) / 10
-
-    delta = avg = min = max = std = zscore = pct
+T0 = 1_767_225_600_000
+N = 6
+AVAILABLE_SERIES = frozenset(SERIES)
+AVAILABLE_FUNCTIONS = frozenset(FUNCTIONS)
 
 
-@pytest.fixture
-def evaluation():
-    return Evaluation(FlatView(), is_trading=np.ones(N, dtype=np.bool_))
-
-
-def membership():
-    return Membership(np.ones((T, N), dtype=np.bool_), np.ones(T, dtype=np.bool_))
+def evaluate(when, per="symbol"):
+    """Three ticks over a market in which some prices are known; raises what the engine raises."""
+    engine = Engine([Rule(id="r", when=when, per=per)])
+    listed = tuple(Instrument("t", s, "perpetual", s, "USDT", "TRADING") for s in "ABCDEF")
+    engine.consume(Listed(InstrumentList("t", listed), T0))
+    for second in range(1, 4):
+        now = T0 + second * 1_000
+        rows = np.arange(N - 1, dtype=np.int32)
+        price = 1.0 + rows + second / 10
+        n = len(rows)
+        engine.consume(
+            MarkPrices(rows, price, price, np.full(n, 1e-4), np.zeros(n, np.int64), np.full(n, now, np.int64), 0.0)
+        )
+        engine.tick(now)
+    result = engine.plan.evaluate(engine._block)
+    return result.truth(engine.plan.rules[0]).when
 
 
 SERIES_NODES = st.sampled_from(sorted(AVAILABLE_SERIES)).map(Series)
@@ -48,7 +46,11 @@ SHARES = st.integers(0, 100).map(lambda n: Number(n / 100, "%"))
 
 
 def _windowed(name):
-    return st.builds(lambda series, window: Call(name, (series, window)), SERIES_NODES, WINDOWS)
+    flow = FUNCTIONS[name].parameters[0] == "flow"
+    series = SERIES_NODES.filter(lambda node: (node.name in FLOWS) == flow)
+    if name == "corr":
+        return st.builds(lambda a, b, window: Call(name, (a, b, window)), series, series, WINDOWS)
+    return st.builds(lambda series, window: Call(name, (series, window)), series, WINDOWS)
 
 
 WINDOWED = st.one_of([_windowed(n) for n in sorted(AVAILABLE_FUNCTIONS) if FUNCTIONS[n].parameters[-1] == "window"])
@@ -60,7 +62,7 @@ NUMERIC = st.recursive(
     lambda part: st.one_of(
         st.builds(BinaryOp, st.sampled_from("+-*/"), part, part),
         part.filter(lambda node: not isinstance(node, Number)).map(Neg),
-        st.builds(lambda name, arg: Call(name, (arg,)), st.sampled_from(["abs", "median", "rank"]), part),
+        st.builds(lambda name, arg: Call(name, (arg,)), st.sampled_from(["abs", "median", "rank", "total"]), part),
     ),
     max_leaves=4,
 )
@@ -87,21 +89,20 @@ def _joined(part):
 
 @given(st.one_of(_joined(PLAIN_CONDITIONS), _joined(COUNTS)), st.sampled_from(["symbol", "market"]))
 def test_an_accepted_condition_evaluates_to_three_values(condition, per):
-    accepted = parse_condition(text(condition), per=per).expr
+    accepted = parse_condition(text(condition), per=per, vocabulary=EVERYTHING).expr
     if accepted is None:
         return
-    evaluation = Evaluation(FlatView(), is_trading=np.ones(N, dtype=np.bool_))
-    truth = evaluation.truth(accepted, membership())
-    width = 1 if per == "market" else N
-    assert np.broadcast_to(truth, (T, width)).shape == (T, width)
+    truth = evaluate(accepted, per)
+    assert truth.shape == (1, 1 if per == "market" else N)
     assert set(np.unique(truth)) <= {0, 1, 2}
 
 
 @pytest.mark.parametrize("name", sorted(AVAILABLE_FUNCTIONS))
-def test_the_example_of_every_available_function_evaluates(evaluation, name):
+def test_the_example_of_every_function_evaluates(name):
     usage = FUNCTIONS[name].usage
-    source = {"stale": usage, "age": f"{usage} > 30s", "count": f"{usage} >= 3"}.get(name, f"{usage} > 0")
-    parsed = parse_condition(source, per="market" if name == "count" else "symbol")
+    is_condition = name in {"stale", "crosses", "crosses_above", "crosses_below"}
+    source = {"age": f"{usage} > 30s", "count": f"{usage} >= 3"}.get(name, usage if is_condition else f"{usage} > 0")
+    per = "market" if name == "count" else "symbol"
+    parsed = parse_condition(source, per=per, vocabulary=EVERYTHING)
     assert parsed.expr is not None, parsed.faults
-    truth = evaluation.truth(parsed.expr, membership())
-    assert truth.shape in {(T, N), (T, 1)}
+    assert evaluate(parsed.expr, per).shape == (1, 1 if per == "market" else N)

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.market.market import Market, Needs
+from bot.market.market import Market
+from bot.market.series import INDEX, Leaf, Needs
 from bot.market.slow import SlowSeries, SlowWindows
 from bot.market.view import View
 from bot.model.instrument import Instrument
@@ -16,6 +17,8 @@ from bot.model.updates import History, InstrumentList
 T0 = 1_767_225_600_000
 WINDOWS_MS = (1_000, 3_000, 30_000, 60_000, 300_000, 2 * 3_600_000)
 FUNCTIONS = ("pct", "delta", "avg", "min", "max", "std", "zscore")
+PRICE = INDEX["price"]
+LEAVES = [Leaf(name, "price", w) for name in FUNCTIONS for w in WINDOWS_MS]
 
 samples = st.lists(
     st.tuples(
@@ -28,8 +31,7 @@ samples = st.lists(
 
 
 def new_market(step_ms: int, dtype: str) -> Market:
-    needs = Needs({"price": 300_000}, {"price": 7_200_000})
-    market = Market(step_ms=step_ms, needs=needs, dtype=dtype)
+    market = Market(step_ms=step_ms, needs=Needs.of(LEAVES), dtype=dtype)
     market.apply_instruments(
         InstrumentList("t", tuple(Instrument("t", s, "perpetual", s, "USDT", "TRADING") for s in "AB")), T0
     )
@@ -62,14 +64,17 @@ def test_every_window_function_equals_its_slow_twin(samples, ticks, as_history, 
             if as_history:
                 market.apply_history(History(0, "price", np.array([T0 + at]), np.array([value]), valid))
             else:
-                market.gauges["price"].put(np.array([0], dtype=np.int32), np.array([T0 + at]), np.array([value]), valid)
+                market.gauges.put(PRICE, np.array([0], dtype=np.int32), np.array([T0 + at]), np.array([value]), valid)
         market.advance(now)
         view = View(market, [market.moment(now)])
+        out = np.empty((len(market.windows.leaves), market.n_rows))
+        market.compute(now, out)
         for window_ms in WINDOWS_MS:
             for name in FUNCTIONS:
-                fast = float(getattr(view, name)("price", window_ms)[0, 0])
                 want = getattr(windows, name)(now, window_ms)
-                assert same(fast, want, name), (name, window_ms, fast, want, now - T0)
+                leaf = Leaf(name, "price", window_ms)
+                for fast in (out[market.windows.row_of[leaf], 0], view.leaf(leaf)[0, 0]):
+                    assert same(float(fast), want, name), (name, window_ms, fast, want, now - T0)
         assert math.isnan(view.pct("price", 60_000)[0, 1])
 
 
@@ -95,12 +100,12 @@ def test_a_batch_with_mixed_times_equals_its_samples_one_by_one(columns):
         market.advance(T0)
     for at, a, b in columns:
         times = np.array([T0 + at, T0 + at + 1_700])
-        batch.gauges["price"].put(rows, times, np.array([a, b]), 5_000)
+        batch.gauges.put(PRICE, rows, times, np.array([a, b]), 5_000)
         for i, value in enumerate((a, b)):
-            single.gauges["price"].put(rows[i : i + 1], times[i : i + 1], np.array([value]), 5_000)
+            single.gauges.put(PRICE, rows[i : i + 1], times[i : i + 1], np.array([value]), 5_000)
     for market in (batch, single):
         market.advance(T0 + 40_000)
-    grid = T0 + np.arange(0, 41) * 1_000
-    got, want = (m.gauges["price"].rings[0].at(grid) for m in (batch, single))
+    numbers = T0 // 1_000 + np.arange(0, 41)
+    got, want = (m.tiers[0].ends(PRICE, numbers) for m in (batch, single))
     np.testing.assert_array_equal(got[0], want[0])
     np.testing.assert_array_equal(got[1], want[1])

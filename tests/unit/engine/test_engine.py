@@ -266,7 +266,7 @@ def test_membership_has_slack_so_that_the_edge_does_not_flap(feed, rules_of):
         f.tick()
 
     hour({b: 100 - i for i, b in enumerate(bases)})
-    members = lambda: {f.instruments[r].base for r in f.engine.last[1].scope(rules[0]).members[0].nonzero()[0]}  # noqa: E731
+    members = lambda: {f.instruments[r].base for r in f.engine.members(rules[0]).nonzero()[0]}  # noqa: E731
     assert members() == set("ABCDEFGHIJ")
 
     hour({**{b: 100 - i for i, b in enumerate(bases)}, "J": 89.5})

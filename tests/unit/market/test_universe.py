@@ -2,7 +2,10 @@
 
 from dataclasses import replace
 
+import numpy as np
+
 from bot.market.market import Market
+from bot.market.series import OI
 from bot.market.universe import Universe
 from bot.model.updates import InstrumentChange, InstrumentList
 
@@ -48,12 +51,12 @@ def test_a_symbol_listed_anew_starts_with_empty_windows(perpetual):
     market = Market()
     a = perpetual("A")
     market.apply_instruments(InstrumentList("binance", (a,)), 1_000_000)
-    market.gauges["oi"].value[0] = 5.0
+    market.gauges.value[OI, 0] = 5.0
 
     market.apply_instruments(InstrumentChange(replace(a, onboard_ms=9)), 2_000_000)
 
     row = market.universe.row(a.key)
-    assert market.gauges["oi"].value[row] != 5.0
+    assert np.isnan(market.gauges.value[OI, row])
     assert market.subscribed_ms[row] == 2_000_000
 
 

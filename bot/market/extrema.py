@@ -1,0 +1,189 @@
+"""Lowest and highest of windows, exact, in a few operations a tick.
+
+The grid is cut into blocks. For every past point the extremum from there to the end of its block is kept (a suffix),
+for every whole block its extremum, and for the block under way the extremum so far (a prefix). A window is then a
+suffix, the whole blocks between, and the prefix; the part between is remembered until the window moves on by a block.
+Unknown points are -inf for highest (and inf for lowest), so they never win.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from bot.market.tier import Tier, Values
+from bot.model.updates import F64
+
+BLOCK: Final = 32
+_MAX_STEPS: Final = 600
+
+
+class Extrema:
+    """Minima or maxima of (gauge, n points) pairs over the past points of one tier."""
+
+    def __init__(self, tier: Tier, pairs: Sequence[tuple[int, int]], n_rows: int, *, highest: bool) -> None:
+        self.pairs = tuple(pairs)
+        self._tier = tier
+        self._better: Any = np.maximum if highest else np.minimum
+        self._worst = -np.inf if highest else np.inf
+        self._gauge = np.array([g for g, _ in pairs], dtype=np.int64)
+        self._n = np.array([n for _, n in pairs], dtype=np.int64)
+        self._gauges = tuple(sorted({g for g, _ in pairs}))
+        self._place = {g: k for k, g in enumerate(self._gauges)}
+        self._n_blocks = [
+            (int(self._n[self._gauge == g].max()) + BLOCK) // BLOCK + 2 if len(self._gauges) else 0
+            for g in self._gauges
+        ]
+        self._base = BLOCK * np.concatenate([[0], np.cumsum(self._n_blocks)]).astype(np.int64)
+        """Where the suffixes of each gauge begin."""
+        self._long = np.flatnonzero(self._n - 1 >= BLOCK)
+        """Pairs that reach past one block; the others are read from the ring."""
+        self._short = np.flatnonzero((self._n - 1 < BLOCK) & (self._n > 1))
+        self._long_place = np.array([self._place[int(g)] for g in self._gauge[self._long]], dtype=np.int64)
+        self._long_base = self._base[self._long_place]
+        self._long_size = BLOCK * np.array(self._n_blocks, dtype=np.int64)[self._long_place]
+        self._at: int | None = None
+        self._seen = -1
+        self._allocate(n_rows)
+
+    def _allocate(self, n_rows: int) -> None:
+        dtype = self._tier.dtype
+        self._suffix = np.full((int(self._base[-1]), n_rows), self._worst, dtype=dtype)
+        self._whole = [np.full((n, n_rows), self._worst, dtype=dtype) for n in self._n_blocks]
+        self._prefix = np.full((len(self._gauges), n_rows), self._worst, dtype=dtype)
+        self._middle = np.full((len(self._long), n_rows), self._worst, dtype=dtype)
+        self._oldest = np.full(len(self._long), -1, dtype=np.int64)
+        self._current = -1
+        """What the parts between belong to: the block of each window's oldest point, and the block under way."""
+
+    @property
+    def nbytes(self) -> int:
+        return sum(a.nbytes for a in (self._suffix, *self._whole, self._prefix, self._middle))
+
+    # -- keeping up ----------------------------------------------------------------------------------------------
+
+    def catch_up(self, n_rows: int, dirty: dict[int, set[int]]) -> None:
+        """Follow the tier: blocks hold the rows before the newest, which is read at now itself."""
+        newest = self._tier.newest
+        if newest is None:
+            return
+        last = newest - 1
+        stale = self._at is None or self._seen != self._tier.n_rebuilt or last - self._at > _MAX_STEPS
+        if stale or self._prefix.shape[1] != n_rows:
+            self._allocate(n_rows)
+            self._at, self._seen = last, self._tier.n_rebuilt
+            for gauge in self._gauges:
+                self._rebuild(gauge, slice(None))
+            return
+        assert self._at is not None
+        for number in range(self._at + 1, last + 1):
+            self._take(number)
+        self._at = max(self._at, last)
+        for gauge in self._gauges:
+            if columns := dirty.get(gauge):
+                self._rebuild(gauge, np.array(sorted(columns)))
+
+    def _filled(self, values: Values, *, is_whole: bool) -> Values:
+        """Unknown as the value that never wins."""
+        return values if is_whole else np.where(np.isnan(values), values.dtype.type(self._worst), values)
+
+    def _take(self, number: int) -> None:
+        tier = self._tier
+        block, offset = divmod(number, BLOCK)
+        for k, gauge in enumerate(self._gauges):
+            row = tier.at(gauge, number)
+            value = self._filled(tier.value[row], is_whole=bool(tier.whole[row]))
+            if offset == 0:
+                self._prefix[k] = value
+            else:
+                self._better(self._prefix[k], value, out=self._prefix[k])
+            if offset == BLOCK - 1:
+                self._close_block(k, gauge, block)
+
+    def _close_block(self, k: int, gauge: int, block: int) -> None:
+        n_blocks = self._n_blocks[k]
+        values = self._filled(self._tier.rows(gauge, block * BLOCK, BLOCK), is_whole=False)
+        start = int(self._base[k]) + block % n_blocks * BLOCK
+        suffix = self._suffix[start : start + BLOCK]
+        suffix[BLOCK - 1] = values[BLOCK - 1]
+        for i in range(BLOCK - 2, -1, -1):
+            self._better(values[i], suffix[i + 1], out=suffix[i])
+        self._whole[k][block % n_blocks] = suffix[0]
+
+    def _rebuild(self, gauge: int, columns: "slice | npt.NDArray[np.intp]") -> None:
+        """Compute the blocks of some columns afresh from the ring."""
+        assert self._at is not None
+        k = self._place[gauge]
+        n_blocks = self._n_blocks[k]
+        current = self._at // BLOCK
+        first = max(current - n_blocks + 1, 0)
+        values = self._tier.rows(gauge, first * BLOCK, self._at + 1 - first * BLOCK)[:, columns]
+        values = self._filled(values, is_whole=False)
+        # The block under way may just have been completed.
+        n_done = (self._at + 1) // BLOCK - first
+        suffix = values[: n_done * BLOCK].reshape(n_done, BLOCK, values.shape[1]).copy()
+        for i in range(BLOCK - 2, -1, -1):
+            self._better(suffix[:, i], suffix[:, i + 1], out=suffix[:, i])
+        blocks = np.arange(first, first + n_done) % n_blocks
+        shaped = self._suffix[self._base[k] : self._base[k + 1]].reshape(n_blocks, BLOCK, -1)
+        if isinstance(columns, slice):
+            shaped[blocks] = suffix
+            self._whole[k][blocks] = suffix[:, 0]
+        else:
+            shaped[blocks[:, None, None], np.arange(BLOCK)[None, :, None], columns] = suffix
+            self._whole[k][blocks[:, None], columns] = suffix[:, 0]
+        self._prefix[k, columns] = self._better.reduce(values[(current - first) * BLOCK :], axis=0)
+        self._oldest[self._long_place == k] = -1
+
+    # -- reading -------------------------------------------------------------------------------------------------
+
+    def past(self) -> Values:
+        """Extremum of each pair's past points; the losing infinity where none is known. Shape (n_pairs, n_rows)."""
+        if self._at is not None and len(self._long) == len(self.pairs):
+            return self._read_long(self._at)
+        out: Values = np.full((len(self.pairs), self._prefix.shape[1]), self._worst, dtype=self._tier.dtype)
+        if self._at is None:
+            return out
+        if len(self._long):
+            out[self._long] = self._read_long(self._at)
+        for pair in self._short:
+            gauge, n = self.pairs[pair]
+            values = self._tier.rows(gauge, self._at - n + 2, n - 1)
+            out[pair] = self._better.reduce(self._filled(values, is_whole=False), axis=0)
+        return out
+
+    def _read_long(self, last: int) -> Values:
+        """The newest point of a long window lies in the block under way, its oldest in a block that is complete."""
+        first = last + 2 - self._n[self._long]
+        oldest, current = first // BLOCK, last // BLOCK
+        moved = np.flatnonzero(oldest != self._oldest) if current == self._current else np.arange(len(first))
+        for j in moved:
+            self._fold(int(j), int(oldest[j]), current)
+        self._oldest, self._current = oldest, current
+        out: Values = np.take(self._suffix, self._long_base + first % self._long_size, axis=0)
+        self._better(out, self._middle, out=out)
+        self._better(out, np.take(self._prefix, self._long_place, axis=0), out=out)
+        return out
+
+    def _fold(self, j: int, oldest: int, current: int) -> None:
+        """The whole blocks strictly between the oldest one and the one under way."""
+        middle, whole = self._middle[j], self._whole[self._long_place[j]]
+        n = current - oldest - 1
+        if n <= 0:
+            middle[:] = self._worst
+            return
+        start, stop = (oldest + 1) % len(whole), (current - 1) % len(whole) + 1
+        if start < stop:
+            self._better.reduce(whole[start:stop], axis=0, out=middle)
+        else:
+            self._better.reduce(whole[start:], axis=0, out=middle)
+            self._better(middle, self._better.reduce(whole[:stop], axis=0), out=middle)
+
+
+def newest_wins(past: "Values | F64", level: F64, value: F64, *, highest: bool) -> F64:
+    """Extremum with now. Where now is the answer it is given as it came, so that `price >= max(price, 24h)` holds at
+    a new high.
+    """
+    wins = level >= past if highest else level <= past
+    return np.where(wins, value, past)

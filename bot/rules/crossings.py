@@ -1,0 +1,56 @@
+"""Crossings: events that need to remember on which side something last was.
+
+Per expression and instrument the last known, unequal side is kept. A crossing is true at the one tick at which the
+other side is first seen. It is told how long nothing was known before, since a crossing inside a gap is worth saying.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from bot.model.updates import F64
+
+_DIRECTION: Final = {"crosses_above": 1, "crosses_below": -1, "crosses": 0}
+
+
+class Crossing:
+    """One crossing expression over all instruments."""
+
+    def __init__(self, name: str) -> None:
+        self._direction = _DIRECTION[name]
+        self.side = np.zeros(0, dtype=np.int8)
+        """-1 below, 1 above, 0 not known yet."""
+        self.known_ms = np.zeros(0, dtype=np.int64)
+        """When both sides were last known."""
+
+    def step(self, left: F64, right: F64, halted: "np.typing.NDArray[np.bool_]", now_ms: int) -> tuple[F64, F64]:
+        """Move on to one tick. Returns 1 where it crossed, 0 where not, NaN unknown; and the ms since it was known before."""
+        n_rows = len(halted)
+        self._grow(n_rows)
+        with np.errstate(invalid="ignore"):
+            difference = np.broadcast_to(left - right, n_rows)
+        known = np.isfinite(difference) & ~halted
+        side = np.where(known, np.sign(np.where(known, difference, 0.0)), 0).astype(np.int8)
+        crossed = (side != 0) & (self.side != 0) & (side != self.side)
+        if self._direction:
+            crossed &= side == self._direction
+        since = np.where(self.known_ms > 0, now_ms - self.known_ms, 0).astype(np.float64)
+        self.side = np.where(side != 0, side, self.side).astype(np.int8)
+        self.known_ms[known] = now_ms
+        return np.where(known, crossed.astype(np.float64), np.nan), since
+
+    def _grow(self, n_rows: int) -> None:
+        more = n_rows - len(self.side)
+        if more > 0:
+            self.side = np.pad(self.side, (0, more))
+            self.known_ms = np.pad(self.known_ms, (0, more))
+
+    def clear(self, row: int) -> None:
+        """The row belongs to another instrument now."""
+        if row < len(self.side):
+            self.side[row] = 0
+            self.known_ms[row] = 0
+
+    def reset(self) -> None:
+        self.side[:] = 0
+        self.known_ms[:] = 0
