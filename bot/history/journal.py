@@ -18,11 +18,11 @@ import msgspec
 import numpy as np
 
 from bot import log
-from bot.engine.inputs import Input, Listed, Placed, Reset, Samples
+from bot.engine.inputs import Coverage, Input, Listed, Placed, Reset, Samples
 from bot.errors import PayloadError
 from bot.model.alert import AlertRecord
 from bot.model.instrument import Instrument
-from bot.model.updates import History, InstrumentChange, InstrumentList, MarkPrices, Tickers
+from bot.model.updates import Bars, History, InstrumentChange, InstrumentList, Liquidations, MarkPrices, Tickers
 
 MAGIC: Final = b"oibot journal 1\n"
 _HEAD: Final = struct.Struct("<II")
@@ -71,6 +71,12 @@ def _encode(entry: Entry) -> list[Any]:
             return ["s", u.series, *columns3, u.valid_ms, u.interval_ms]
         case History() as u:
             return ["h", u.row, u.series, u.time_ms.tobytes(), u.value.tobytes(), u.valid_ms]
+        case Bars() as u:
+            return ["b", *(c.tobytes() for c in (u.rows, u.close_ms, u.volume, u.taker_buy)), u.span_ms]
+        case Liquidations() as u:
+            return ["q", *(c.tobytes() for c in (u.rows, u.event_ms, u.usd, u.is_long))]
+        case Coverage() as u:
+            return ["v", u.feed, u.live, u.at_ms, u.venue]
         case Listed(update=InstrumentList() as listed, at_ms=at_ms):
             return ["l", at_ms, listed.venue, msgspec.to_builtins(listed.instruments)]
         case Listed(update=InstrumentChange() as change, at_ms=at_ms):
@@ -112,6 +118,13 @@ def _decode(raw: list[Any]) -> Entry:
             return Samples(series, _i32(rows), _i64(time_ms), _f64(value), valid_ms, interval_ms)
         case ["h", row, series, time_ms, value, valid_ms]:
             return History(row, series, _i64(time_ms), _f64(value), valid_ms)
+        case ["b", rows, close_ms, volume, taker_buy, span_ms]:
+            return Bars(_i32(rows), _i64(close_ms), _f64(volume), _f64(taker_buy), span_ms, received_ms=0.0)
+        case ["q", rows, event_ms, usd, is_long]:
+            longs = np.frombuffer(is_long, dtype=np.bool_)
+            return Liquidations(_i32(rows), _i64(event_ms), _f64(usd), longs, received_ms=0.0)
+        case ["v", feed, live, at_ms, venue]:
+            return Coverage(feed, live, at_ms, venue)
         case ["l", at_ms, venue, instruments]:
             return Listed(InstrumentList(venue, tuple(_instrument(i) for i in instruments)), at_ms)
         case ["c", at_ms, instrument]:

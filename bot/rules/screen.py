@@ -233,7 +233,8 @@ class Screen:
         for scope in self._scopes:
             if not members[scope].all():
                 both[self._scope[candidates] == scope] &= members[scope]
-        return np.logical_or.reduce(both, axis=1)
+        some: Mask = np.logical_or.reduce(both, axis=1)
+        return some
 
 
 def _order(pair: tuple[Atom, int]) -> tuple[bool, int, float, int]:
