@@ -20,7 +20,19 @@ from bot.feeds.binance.protocol import Protocol
 from bot.model.updates import MarkPrices
 from tests.bench.frames import Second
 from tests.bench.harness import Context, Group, Result, Times, median_ms, minus, ratio, rounds
-from tests.bench.workload import N_EXPRESSIONS, Stage, Window, draw, only, quiet, verify, worst
+from tests.bench.workload import (
+    N_EXPRESSIONS,
+    Pairs,
+    Stage,
+    Window,
+    both,
+    draw,
+    only,
+    quiet,
+    verify,
+    verify_rules,
+    worst,
+)
 
 Work = tuple[str, Callable[[], object]]
 N_MANY = 1_000
@@ -60,18 +72,22 @@ def parts(context: Context) -> list[Result]:
     windows, many = draw(N_EXPRESSIONS), draw(N_MANY)
     stage = Stage()
     stage.add("expressions", only(windows))
+    pairs: dict[str, Pairs] = {}
     if context.wants("4"):
         values = thresholds_from(windows, context)
-        stage.add("quiet", quiet(windows, values))
-        stage.add("worst", worst(windows, values))
+        pairs = {"quiet": quiet(windows, values), "worst": worst(windows, values)}
+        for name, chosen in pairs.items():
+            stage.add(name, both(chosen))
     if context.wants("3") and not context.is_quick:
         stage.add("many", only(many))
     context.say("filling 24 hours")
     stage.fill(context.step)
     decode = decoder(stage)
-    for second in (stage.next() for _ in range(3)):
-        for engine in stage.engines.values():
-            engine.tick(second.at_ms)
+    now_ms = stage.next().at_ms
+    for name, engine in stage.engines.items():
+        engine.tick(now_ms)
+        if name in pairs:
+            verify_rules(context, f"row 4, {name}", stage, engine, pairs[name])
     verify(context, "row 3", stage, stage.engines["expressions"], windows)
     if "many" in stage.engines:
         verify(context, "row 3, 1,000", stage, stage.engines["many"], many)
@@ -118,12 +134,14 @@ def whole(context: Context) -> list[Result]:
     """Row 5: both frames decoded and consumed, then one tick."""
     windows = draw(N_EXPRESSIONS)
     stage = Stage()
-    engine = stage.add("quiet", quiet(windows, thresholds_from(windows, context)))
+    pairs = quiet(windows, thresholds_from(windows, context))
+    engine = stage.add("quiet", both(pairs))
     context.say("filling 24 hours")
     stage.fill(context.step)
     decode = decoder(stage)
     engine.tick(stage.next().at_ms)
     verify(context, "row 5", stage, engine, windows)
+    verify_rules(context, "row 5", stage, engine, pairs)
 
     def works(_: int) -> Iterator[Work]:
         second = stage.peek()

@@ -35,6 +35,8 @@ class Second:
     funding: np.ndarray
     oi: np.ndarray
     """As of the last poll of each instrument."""
+    oi_ms: np.ndarray
+    """When that was."""
 
     @property
     def basis(self) -> np.ndarray:
@@ -93,6 +95,7 @@ class Walk:
         self._funding = self._rng.normal(1e-4, 5e-5, n)
         self._oi_true = np.exp(self._rng.uniform(8, 18, n))
         self._oi = self._oi_true.round(3)
+        self._oi_ms = np.full(n, start_ms, dtype=np.int64)
 
     def advance(self, seconds: int = 1) -> Second:
         """Move by some seconds and tell what is true then. A step of a minute or more polls everybody."""
@@ -103,13 +106,12 @@ class Walk:
         self._funding += rng.standard_normal(n) * 1e-7 * root - (self._funding - 1e-4) * min(1.0, 1e-4 * seconds)
         self._oi_true *= np.exp(rng.standard_normal(n) * 3e-4 * root)
         polled = self._polled(seconds)
-        self._oi = self._oi.copy()
-        self._oi[polled] = self._oi_true[polled].round(3)
+        self._oi, self._oi_ms = self._oi.copy(), self._oi_ms.copy()
+        self._oi[polled], self._oi_ms[polled] = self._oi_true[polled].round(3), self.at_ms
         # Eight decimals, as the venue writes them, so that a frame says exactly what the columns say.
         price = self._price.round(8)
-        return Second(
-            self.at_ms, price, (self._price / (1 + self._premium)).round(8), self._funding.round(8), self._oi
-        )
+        index = (self._price / (1 + self._premium)).round(8)
+        return Second(self.at_ms, price, index, self._funding.round(8), self._oi, self._oi_ms)
 
     def _polled(self, seconds: int) -> np.ndarray:
         if seconds >= OI_EVERY_S:

@@ -42,7 +42,10 @@ class Past:
             assert [m.at_ms for m in kept] == list(range(newest - n * 60_000, newest, 60_000)), "a minute is missing"
             found = [*kept, now]
         table = np.array([getattr(s, series) for s in found]).astype(np.float32).astype(np.float64)
-        return table[1:], table[0]
+        then = table[0]
+        if series == "oi":
+            then = np.where((found[0].at_ms - found[0].oi_ms) * 3 <= window_s * 1_000, then, np.nan)
+        return table[1:], then
 
 
 def _last(items: deque, n: int) -> list:

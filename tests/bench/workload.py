@@ -8,6 +8,7 @@ import numpy as np
 
 from bot.engine.engine import Engine
 from bot.engine.inputs import Listed
+from bot.model.alert import State
 from bot.model.updates import InstrumentList
 from bot.rules.loader import load_text
 from bot.rules.parse import parse_value
@@ -70,34 +71,52 @@ def only(windows: Sequence[Window]) -> list[Rule]:
 
 
 def _never(window: Window) -> str:
-    return "> 90%" if window.function == "pct" else "> 1e18"
+    return "> 9e14%" if window.function == "pct" else "> 9e14"
 
 
-def number(value: float) -> str:
-    return f"{value:.17g}"
+@dataclass(frozen=True, slots=True)
+class Atom:
+    """One comparison of an expression with a threshold of its own."""
+
+    window: Window
+    op: str
+    threshold: float
+
+    @property
+    def text(self) -> str:
+        """As the language takes it: shares in per cent, nothing between zero and 1e-12."""
+        value = self.threshold if abs(self.threshold) >= 1e-12 else 0.0
+        shown = f"{value * 100:.17g}%" if self.window.function == "pct" else f"{value:.17g}"
+        return f"{self.window.text} {self.op} {shown}"
+
+    def truth(self, values: np.ndarray) -> np.ndarray:
+        """Where it holds; unknown does not."""
+        return values > self.threshold if self.op == ">" else values < self.threshold
 
 
-def quiet(windows: Sequence[Window], values: Sequence[np.ndarray], n: int = N_RULES) -> list[Rule]:
+Pairs = list[tuple[Atom, Atom]]
+
+
+def quiet(windows: Sequence[Window], values: Sequence[np.ndarray], n: int = N_RULES) -> Pairs:
     """Two-condition rules over a few hundred distinct comparisons that nothing reaches in the coming minutes."""
     atoms = []
     for k in range(N_QUIET_ATOMS):
         i = k % len(windows)
         low, high = np.nanmin(values[i]), np.nanmax(values[i])
-        away = (high - low) * (2 + k // len(windows)) + 1e-9
-        # A change as a share says so where it is large; the checker asks for a unit then.
-        atoms.append(f"{windows[i].text} {_compare(k, low - away, high + away, windows[i])}")
-    pairs = _pairs(n, len(atoms))
-    return rules_of([f"{atoms[a]} and {atoms[b]}" for a, b in pairs])
+        # A basis near zero makes shares of it jump by orders of magnitude from one second to the next.
+        wide = 1e6 if (windows[i].function, windows[i].series) == ("pct", "basis") else 1
+        away = (high - low) * (2 + k // len(windows)) * wide + 1e-9
+        atoms.append(Atom(windows[i], "<", low - away) if k % 2 else Atom(windows[i], ">", high + away))
+    rng = np.random.default_rng(5)
+    chosen: set[tuple[int, int]] = set()
+    while len(chosen) < n:
+        a, b = (int(x) for x in rng.integers(0, len(atoms), 2))
+        if a != b:
+            chosen.add((a, b))
+    return [(atoms[a], atoms[b]) for a, b in sorted(chosen)]
 
 
-def _compare(k: int, low: float, high: float, window: Window) -> str:
-    below = k % 2 == 1
-    value = low if below else high
-    text = f"{number(value * 100)}%" if window.function == "pct" else number(value)
-    return f"{'<' if below else '>'} {text}"
-
-
-def worst(windows: Sequence[Window], values: Sequence[np.ndarray], n: int = N_RULES) -> list[Rule]:
+def worst(windows: Sequence[Window], values: Sequence[np.ndarray], n: int = N_RULES) -> Pairs:
     """Two-condition rules, every comparison with a threshold of its own, about one per cent of all cells true."""
     rng = np.random.default_rng(11)
     atoms = []
@@ -106,19 +125,14 @@ def worst(windows: Sequence[Window], values: Sequence[np.ndarray], n: int = N_RU
         share = rng.uniform(0.002, 0.018)
         known = values[i][~np.isnan(values[i])]
         low, high = np.quantile(known, [share, 1 - share])
-        atoms.append(f"{windows[i].text} {_compare(k // len(windows), low, high, windows[i])}")
+        below = k // len(windows) % 2
+        atoms.append(Atom(windows[i], "<", float(low)) if below else Atom(windows[i], ">", float(high)))
     order = rng.permutation(2 * n)
-    return rules_of([f"{atoms[a]} and {atoms[b]}" for a, b in zip(order[:n], order[n:], strict=True)])
+    return [(atoms[a], atoms[b]) for a, b in zip(order[:n], order[n:], strict=True)]
 
 
-def _pairs(n: int, n_atoms: int) -> list[tuple[int, int]]:
-    rng = np.random.default_rng(5)
-    pairs: set[tuple[int, int]] = set()
-    while len(pairs) < n:
-        a, b = (int(x) for x in rng.integers(0, n_atoms, 2))
-        if a != b:
-            pairs.add((a, b))
-    return sorted(pairs)
+def both(pairs: Pairs) -> list[Rule]:
+    return rules_of([f"{a.text} and {b.text}" for a, b in pairs])
 
 
 class Stage:
@@ -177,6 +191,17 @@ def values_of(engine: Engine, window: Window) -> np.ndarray:
     if hasattr(engine, "values"):
         return np.asarray(engine.values(expr), dtype=np.float64)
     return np.asarray(getattr(engine.view(), window.function)(window.series, window.seconds * 1_000)[0])
+
+
+def verify_rules(context: Context, what: str, stage: Stage, engine: Engine, pairs: Pairs) -> None:
+    """After an engine's first tick: as many alerts are firing as the reference has cells where both comparisons hold."""
+    windows = {atom.window for pair in pairs for atom in pair}
+    values = dict(zip(windows, stage.expected(windows), strict=True))
+    truth = {atom: atom.truth(values[atom.window]) for pair in pairs for atom in pair}
+    want = sum(int((truth[a] & truth[b]).sum()) for a, b in pairs)
+    got = engine.count(State.FIRING)
+    if abs(got - want) > 0.001 * want:
+        context.wrong.append(f"{what}: {got} alerts are firing, the reference says {want}")
 
 
 def verify(context: Context, what: str, stage: Stage, engine: Engine, windows: Sequence[Window]) -> None:
