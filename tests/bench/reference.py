@@ -28,8 +28,8 @@ class Past:
         if second.at_ms % 60_000 == 0:
             self.minutes.append(second)
 
-    def points(self, series: str, window_s: int) -> tuple[np.ndarray, np.ndarray]:
-        """(n points of the window, oldest first and the newest at now; the value a whole window ago), float64."""
+    def points(self, series: str, window_s: int, dtype: type = np.float64) -> tuple[np.ndarray, np.ndarray]:
+        """(n points of the window, oldest first and the newest at now; the value a whole window ago)."""
         now = self.seconds[-1]
         if window_s <= HOUR_S:
             found = _last(self.seconds, window_s + 1)
@@ -41,7 +41,7 @@ class Past:
             kept = [m for m in self.minutes if newest - n * 60_000 <= m.at_ms < newest]
             assert [m.at_ms for m in kept] == list(range(newest - n * 60_000, newest, 60_000)), "a minute is missing"
             found = [*kept, now]
-        table = np.array([getattr(s, series) for s in found]).astype(np.float32).astype(np.float64)
+        table = np.array([getattr(s, series) for s in found]).astype(np.float32).astype(dtype)
         then = table[0]
         if series == "oi":
             then = np.where((found[0].at_ms - found[0].oi_ms) * 3 <= window_s * 1_000, then, np.nan)
@@ -52,9 +52,9 @@ def _last(items: deque, n: int) -> list:
     return [items[i] for i in range(len(items) - n, len(items))]
 
 
-def compute(past: Past, function: str, series: str, window_s: int) -> np.ndarray:
-    """One function over all instruments as of the newest second; NaN is unknown."""
-    points, then = past.points(series, window_s)
+def compute(past: Past, function: str, series: str, window_s: int, dtype: type = np.float64) -> np.ndarray:
+    """One function over all instruments as of the newest second, in two passes; NaN is unknown."""
+    points, then = past.points(series, window_s, dtype)
     with np.errstate(divide="ignore", invalid="ignore"):
         match function:
             case "pct":

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 
 from bot.engine.engine import Engine
-from bot.engine.inputs import Listed
+from bot.engine.inputs import Listed, Samples
 from bot.model.alert import State
 from bot.model.updates import InstrumentList
 from bot.rules.loader import load_text
@@ -153,14 +153,15 @@ class Stage:
         assert rows == list(range(len(self.listed)))
         return engine
 
-    def fill(self, step: Callable[[float], None] = lambda _share: None) -> None:
-        """To T0: minutes first, the last hour in seconds. Windows that need a second of each minute get it."""
+    def fill(self, step: Callable[[float], None] = lambda _share: None, *, until_ms: int = T0) -> None:
+        """Minutes first, the last hour in seconds: the points of all windows, at a fortieth of the samples of a day."""
         first = self.walk.at_ms
-        while self.walk.at_ms < T0:
-            left_s = (T0 - self.walk.at_ms) // 1_000
-            self.next(60 if left_s > HOUR_S + 120 else 1)
+        while self.walk.at_ms < until_ms:
+            left_s = (until_ms - self.walk.at_ms) // 1_000
+            whole_minute = self.walk.at_ms % 60_000 == 0
+            self.next(60 if whole_minute and left_s > HOUR_S + 120 else 1)
             if self.walk.at_ms % 600_000 == 0:
-                step((self.walk.at_ms - first) / (T0 - first))
+                step((self.walk.at_ms - first) / (until_ms - first))
 
     def next(self, seconds: int = 1) -> Second:
         """The next second, given to all engines. They don't tick."""
@@ -172,13 +173,17 @@ class Stage:
 
     def peek(self, seconds: int = 1) -> Second:
         """The next second without its prices: whoever measures gives them. Polled open interest is given here."""
-        second = self.walk.advance(seconds)
-        self.past.add(second)
-        polls = self.walk.polls(second, seconds)
+        polls, second = self.peek_apart(seconds)
         for engine in self.engines.values():
             if len(polls.rows):
                 engine.consume(polls)
         return second
+
+    def peek_apart(self, seconds: int = 1) -> tuple[Samples, Second]:
+        """The next second, and what was polled in it; nothing is given to anybody."""
+        second = self.walk.advance(seconds)
+        self.past.add(second)
+        return self.walk.polls(second, seconds), second
 
     def expected(self, windows: Iterable[Window]) -> list[np.ndarray]:
         return [compute(self.past, w.function, w.series, w.seconds) for w in windows]
