@@ -7,6 +7,8 @@ RUN_STAMP := $(VENV)/.run
 DEV_STAMP := $(VENV)/.dev
 JUDGES := .venv-judges
 JUDGES_STAMP := $(JUDGES)/.ready
+BENCH := .venv-bench
+BENCH_STAMP := $(BENCH)/.ready
 
 .PHONY: demo run test check judges bench lock clean help
 
@@ -16,7 +18,7 @@ help:
 	@echo "make test    all tests"
 	@echo "make check   format, lint, types, layers"
 	@echo "make judges  our simulated exchange, judged by clients we did not write"
-	@echo "make bench   speed, as ratios to one JSON decode of the same frame"
+	@echo "make bench   speed and size against the goals, and against other tools"
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "oibot needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
@@ -39,6 +41,13 @@ $(JUDGES_STAMP): requirements-judges.lock
 	@$(JUDGES)/bin/python -m pip --disable-pip-version-check install -q --require-hashes -r requirements-judges.lock
 	@touch $@
 
+$(BENCH_STAMP): requirements-bench.lock pyproject.toml
+	@$(PYTHON) -m venv $(BENCH)
+	@$(BENCH)/bin/python -m pip --disable-pip-version-check install -q --require-hashes -r requirements-bench.lock
+	@$(BENCH)/bin/python -m pip --disable-pip-version-check install -q --require-hashes -r .ci/build.lock
+	@$(BENCH)/bin/python -m pip --disable-pip-version-check install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
 demo: $(RUN_STAMP)
 	@$(BIN)/oibot demo $(ARGS)
 
@@ -57,13 +66,14 @@ check: $(DEV_STAMP)
 judges: $(DEV_STAMP) $(JUDGES_STAMP)
 	$(JUDGES)/bin/python -m pytest -p no:cacheprovider --rootdir tests/judges -c tests/judges/pytest.ini tests/judges
 
-bench: $(DEV_STAMP)
-	$(BIN)/python -m tests.bench $(ARGS)
+bench: $(BENCH_STAMP)
+	$(BENCH)/bin/python -m tests.bench $(ARGS)
 
 lock:
 	@command -v uv >/dev/null || { echo "install uv first"; exit 1; }
 	uv pip compile pyproject.toml --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header -q -o requirements.lock
 	uv pip compile pyproject.toml --extra dev --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header -q -o requirements-dev.lock
+	uv pip compile pyproject.toml --extra bench -c requirements.lock --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header -q -o requirements-bench.lock
 
 clean:
-	rm -rf $(VENV) $(JUDGES) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(JUDGES) $(BENCH) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,103 +1,76 @@
-"""`make bench`: decode, push and evaluate, in J."""
+"""`make bench`, or `python -m tests.bench [ROW…] [--rounds N] [--quick]`."""
 
-import gc
-import json
-import statistics
-import time
-from collections.abc import Callable
-from pathlib import Path
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
 
-import orjson
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bot.engine.engine import Engine
-from bot.engine.inputs import Listed
-from bot.feeds.binance.protocol import Protocol
-from bot.market.market import Market as Series
-from bot.market.view import View
-from bot.model.updates import InstrumentList, MarkPrices
-from bot.rules.loader import load_text
-from tests.bench.frames import T0, Market, instruments
+from tests.bench import report
+from tests.bench.harness import MIN_ROUNDS, N_QUICK_ROUNDS, N_ROUNDS, Context, Group, Result, machine
 
-N_ROUNDS = 15
-N_WARM = 930
-GOALS = {"decode": 1.0, "push": 0.2, "whole tick": 2.2}
-
-EXPRESSIONS = [f"- {{id: r{i}, when: 'pct(price, {60 + 9 * i}s) >= {2 + i % 7}%'}}" for i in range(90)] + [
-    f"- {{id: s{i}, when: 'pct(price, {60 + 60 * i}s) <= -{2 + i}% and funding > 1%'}}" for i in range(10)
-]
+MODULES = ("engine_rows", "threshold_rows", "peers", "wire", "tick_rows", "accuracy")
 
 
-def timed(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
+def groups() -> list[Group]:
+    return [group for name in MODULES for group in importlib.import_module(f"tests.bench.{name}").GROUPS]
 
 
-def main() -> None:
-    rules = load_text("bench", "version: 1\nrules:\n" + "\n".join(EXPRESSIONS)).rules
-    engine = Engine(rules)
-    engine.consume(Listed(InstrumentList("binance", instruments()), T0))
-    universe = engine.market.universe
-    protocol = Protocol(universe.venue("binance"))
-    market = Market(universe)
-
-    def decode(frames: tuple[bytes, ...]) -> list[MarkPrices]:
-        return [u for f in frames for u in protocol.receive(f, 0.0).updates if isinstance(u, MarkPrices)]
-
-    for second in range(N_WARM):
-        for batch in decode(market.frames(second)):
-            engine.consume(batch)
-        engine.market.advance(T0 + second * 1_000)
-    scratch = Series()
-    scratch.apply_instruments(InstrumentList("binance", instruments()), T0)
-    rows: dict[str, list[float]] = {"J": [], "decode": [], "push": [], "evaluate 100 rules": [], "whole tick": []}
-    gc.collect()
-    for k in range(N_ROUNDS):
-        now = T0 + (N_WARM + k) * 1_000
-        frames = market.frames(N_WARM + k)
-        rows["J"].append(timed(lambda f=frames: [orjson.loads(x) for x in f]))
-        rows["decode"].append(timed(lambda f=frames: decode(f)))
-        batches = decode(frames)
-
-        def push(batches: list[MarkPrices] = batches, now: int = now) -> None:
-            for batch in batches:
-                scratch.apply_marks(batch)
-            scratch.advance(now)
-
-        rows["push"].append(timed(push))
-
-        def tick(frames: tuple[bytes, ...] = frames, now: int = now) -> None:
-            for batch in decode(frames):
-                engine.consume(batch)
-            engine.tick(now)
-
-        rows["whole tick"].append(timed(tick))
-        view = View(engine.market, [engine.market.moment(now)])
-        rows["evaluate 100 rules"].append(timed(lambda v=view: engine.plan.evaluate(v).truths()))
-    report(rows)
+def arguments(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Speed and size against the goals.")
+    parser.add_argument("rows", nargs="*", metavar="ROW", help="rows of the table, such as 5; all where none is given")
+    parser.add_argument("--rounds", type=int, help=f"rounds; {N_ROUNDS} where not given, at least {MIN_ROUNDS} to be stored")
+    parser.add_argument("--quick", action="store_true", help=f"{N_QUICK_ROUNDS} rounds, less work, nothing stored")
+    parser.add_argument("--write-docs", action="store_true", help="put the stored results into the documentation")
+    found = parser.parse_args(argv)
+    known = {row for group in groups() for row in group.rows}
+    unknown = [row for row in found.rows if row not in known]
+    if unknown:
+        parser.error(f"no row {', '.join(unknown)}; there are {', '.join(sorted(known, key=report.order))}")
+    return found
 
 
-def report(rows: dict[str, list[float]]) -> None:
-    table = Table(title="950 instruments, medians of interleaved rounds", title_justify="left")
-    for column in ("work", "ms", "J", "goal"):
-        table.add_column(column, justify="left" if column == "work" else "right")
-    results = []
-    for name, times in rows.items():
-        ratio = statistics.median(t / j for t, j in zip(times, rows["J"], strict=True))
-        goal = GOALS.get(name)
-        met = goal is None or ratio <= goal
-        colour = "" if goal is None else ("[green]" if met else "[yellow]")
-        table.add_row(
-            name, f"{statistics.median(times) * 1e3:.3f}", f"{colour}{ratio:.2f}", "" if goal is None else f"≤ {goal}"
-        )
-        results.append({"row": name, "name": name, "value": ratio, "goal": goal, "unit": "J", "met": met})
-    Console().print(table)
-    path = Path(__file__).parent / "results" / "latest.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(results, indent=1), encoding="utf-8")
+def measure(console: Console, args: argparse.Namespace) -> tuple[list[Result], list[str]]:
+    """Results and what was wrong. A group that breaks costs its rows and says so."""
+    chosen = [g for g in groups() if not args.rows or set(g.rows) & set(args.rows)]
+    n_rounds = args.rounds or (N_QUICK_ROUNDS if args.quick else N_ROUNDS)
+    results: list[Result] = []
+    wrong: list[str] = []
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        for group in chosen:
+            rows = frozenset(args.rows or group.rows) & set(group.rows)
+            label = f"row {', '.join(sorted(rows, key=report.order))}"
+            task = progress.add_task(label, total=1.0)
+            context = Context(
+                n_rounds,
+                args.quick,
+                rows,
+                say=lambda text, t=task, la=label: progress.update(t, description=f"{la}: {text}", completed=0),
+                step=lambda share, t=task: progress.update(t, completed=share),
+            )
+            results += group.run(context)
+            wrong += context.wrong
+            progress.remove_task(task)
+    return sorted(results, key=lambda r: report.order(r.row)), wrong
+
+
+def main(argv: Sequence[str]) -> int:
+    console = Console()
+    args = arguments(argv)
+    results, wrong = measure(console, args)
+    report.show(console, results, machine())
+    for problem in wrong:
+        console.print(f"[bold red]wrong[/] {escape(problem)}")
+    n_rounds = args.rounds or N_ROUNDS
+    if not wrong and not args.quick and n_rounds >= MIN_ROUNDS:
+        report.store(results)
+        console.print(f"stored in {report.LATEST}", style="dim")
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))
