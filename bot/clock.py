@@ -66,6 +66,10 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(max(seconds, 0.0) / self._speed)
 
+    def block(self, seconds: float) -> None:
+        """Wait where there is no loop, as in a command that does one thing."""
+        time.sleep(max(seconds, 0.0) / self._speed)
+
     @contextlib.asynccontextmanager
     async def timeout(self, seconds: float | None) -> AsyncIterator[None]:
         async with asyncio.timeout(None if seconds is None else max(seconds, 0.0) / self._speed):

@@ -11,15 +11,18 @@ import typer
 from rich.console import Console
 
 from bot import settings
+from bot.clock import SystemClock
 from bot.errors import ConfigError, PayloadError
 from bot.history import journal
 from bot.history.klines import Klines, merge, read_klines, symbol_of
-from bot.history.replay import replay_journal, replay_klines
+from bot.history.replay import paced, replay_journal, replay_klines
 from bot.model.alert import Transition
 from bot.rules.ast import series_used
 from bot.rules.loader import RuleSet, load_folder
 from bot.rules.problems import render_all
 from bot.rules.schema import Rule
+
+MAX_BLOCK = 1_000
 
 
 def replay(
@@ -32,6 +35,15 @@ def replay(
     symbol: Annotated[
         str | None, typer.Option("--symbol", help="Symbol, where the file's name does not tell it.")
     ] = None,
+    block: Annotated[
+        int, typer.Option("--block", min=1, max=MAX_BLOCK, help="Ticks of a journal to evaluate at a time.")
+    ] = 1,
+    speed: Annotated[
+        float | None,
+        typer.Option(
+            "--speed", min=0.01, help="Journals: seconds of the recording per second; else as fast as it goes."
+        ),
+    ] = None,
 ) -> None:
     """Run recorded or published data again and print every transition as a JSON line."""
     notes = Console(stderr=True)
@@ -40,14 +52,18 @@ def replay(
         raise ConfigError(f"replay: no such file: {', '.join(missing)}")
     are_journals = [journal.is_journal(f) for f in files]
     if all(are_journals):
-        transitions = _journals(files, rules, notes)
+        transitions = _journals(files, rules, notes, block=block, speed=speed)
     elif any(are_journals):
         raise ConfigError("replay: expected journals or kline files, found both; replay them one after the other")
+    elif block != 1 or speed is not None:
+        raise ConfigError("replay: --block and --speed are for journals, found kline files; leave them out")
     else:
         transitions = _klines(files, rules, symbol, notes)
     n = 0
     for transition in transitions:
         sys.stdout.write(line(transition) + "\n")
+        if speed is not None:
+            sys.stdout.flush()
         n += 1
     sys.stdout.flush()
     notes.print(f"{n} transitions", style="dim")
@@ -67,8 +83,12 @@ def line(t: Transition) -> str:
     return json.dumps(content, ensure_ascii=False)
 
 
-def _journals(files: list[Path], rules_dir: Path | None, notes: Console) -> Iterator[Transition]:
+def _journals(
+    files: list[Path], rules_dir: Path | None, notes: Console, *, block: int, speed: float | None
+) -> Iterator[Transition]:
     header, entries = journal.read_all(files)
+    if speed is not None:
+        entries = paced(entries, SystemClock(speed=speed))
     if rules_dir is not None:
         found = _load(rules_dir, notes)
     else:
@@ -76,7 +96,7 @@ def _journals(files: list[Path], rules_dir: Path | None, notes: Console) -> Iter
             for name, text in header.rule_files.items():
                 (Path(folder) / Path(name).name).write_text(text, encoding="utf-8")
             found = load_folder(Path(folder), destinations=header.destinations)
-    return replay_journal(header, entries, found.rules)
+    return replay_journal(header, entries, found.rules, n_block=block)
 
 
 def _klines(files: list[Path], rules_dir: Path | None, symbol: str | None, notes: Console) -> Iterator[Transition]:

@@ -1,7 +1,7 @@
 """Journals and kline files through the real engine: the same rules, the same life of alerts, another source of time."""
 
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -19,9 +19,21 @@ N_BLOCK: Final = 512
 _QUOTES: Final = ("USDT", "USDC", "BUSD", "USD", "BTC")
 
 
-def replay_journal(header: Header, entries: Iterator[Entry], rules: Sequence[Rule]) -> Iterator[Transition]:
-    """Run a journal again. With the rules it was recorded with, the transitions are those of the recorded run."""
-    engine = Engine(rules, step_ms=header.step_ms, records=header.records)
+class BlockingClock(Protocol):
+    """What pacing needs of a clock."""
+
+    def monotonic_ms(self) -> float: ...
+
+    def block(self, seconds: float) -> None: ...
+
+
+def replay_journal(
+    header: Header, entries: Iterator[Entry], rules: Sequence[Rule], *, n_block: int = 1
+) -> Iterator[Transition]:
+    """Run a journal again. With the rules it was recorded with, the transitions are those of the recorded run, however
+    many ticks are evaluated at a time.
+    """
+    engine = Engine(rules, step_ms=header.step_ms, n_block=n_block, records=header.records)
     if header.instruments:
         engine.load(header.instruments)
     for entry in entries:
@@ -30,6 +42,17 @@ def replay_journal(header: Header, entries: Iterator[Entry], rules: Sequence[Rul
         else:
             engine.consume(entry)
     yield from engine.flush().transitions
+
+
+def paced(entries: Iterable[Entry], clock: BlockingClock) -> Iterator[Entry]:
+    """The same entries, each tick no sooner after the first one than the clock says."""
+    first_ms: int | None = None
+    for entry in entries:
+        if isinstance(entry, Tick):
+            if first_ms is None:
+                first_ms = entry.now_ms - int(clock.monotonic_ms())
+            clock.block((entry.now_ms - first_ms - clock.monotonic_ms()) / 1000.0)
+        yield entry
 
 
 def replay_klines(series: Sequence[Klines], rules: Sequence[Rule]) -> Iterator[Transition]:

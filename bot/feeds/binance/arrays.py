@@ -4,27 +4,34 @@ Promises: one decode per frame where the frame is as documented, and a slower re
 bad row costs only itself. Rows of other markets and of symbols that are not tracked are dropped and counted. Never
 raises for a frame of any content; the readers answer None for one that holds no readable row.
 
-The arrays of rows and of funding times are shared between messages and read-only.
+The arrays of rows and of funding times are shared between messages and read-only: while the same contracts come in the
+same order and the universe stays as it is, `rows` is the same object from message to message. Float columns are
+C-contiguous float64.
 """
 
 import math
 from dataclasses import dataclass
 from itertools import compress
+from struct import pack
 from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from bot.errors import PayloadError
 from bot.feeds.binance.constants import USDM_MARKET
 from bot.feeds.binance.decoding import UNREADABLE, Loose, RowReader, number, time_ms
+from bot.feeds.binance.imprint import Imprint
 from bot.model.ports import Rows
-from bot.model.updates import F64, I32, I64, MarkPrices, Tickers
+from bot.model.updates import F64, I32, I64, MarkPrices, Mask, Tickers
 
 _CACHES: Final = 32
 _TEXTS: Final = 65_536
 _LATEST_MS: Final = 2**53
+_LONGEST_NAME: Final = 64
+
+# Taking an imprint costs a few decodes, so a stream whose frames never fit one is asked again only now and then.
+_PAUSE: Final = 60
 
 
 @dataclass(slots=True)
@@ -125,38 +132,47 @@ class _Index:
     """Where the names of one message stand in the universe."""
 
     names: list[str]
+    markets: list[int]
     generation: int
     rows: I32
-    known: npt.NDArray[np.bool_] | None
-    """Which of the names are tracked; None when all are."""
+    kept: I64 | None
+    """Which of the names these are; None when all of them, in order."""
+    n_other_market: int
     n_unknown: int
 
 
 class RowIndex:
-    """Rows of a list of names, remembered for as long as the same list comes again in the same generation."""
+    """Rows of a list of names, remembered for as long as the same list comes again in the same generation: until then it
+    answers the very same array, so that "the same instruments as before" can be seen by `is`.
+    """
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
         self._cache: dict[tuple[int, str], _Index] = {}
 
-    def of(self, names: list[str]) -> _Index:
+    def of(self, names: list[str], markets: list[int]) -> _Index:
         key = (len(names), names[0] if names else "")
         found = self._cache.get(key)
-        if found is not None and found.generation == self._rows.generation and found.names == names:
+        if (
+            found is not None
+            and found.generation == self._rows.generation
+            and found.names == names
+            and found.markets == markets
+        ):
             return found
         if len(self._cache) >= _CACHES:
             self._cache.clear()
-        found = self._cache[key] = self._look_up(names)
+        found = self._cache[key] = self._look_up(names, markets)
         return found
 
-    def _look_up(self, names: list[str]) -> _Index:
+    def _look_up(self, names: list[str], markets: list[int]) -> _Index:
         generation = self._rows.generation
-        at = [self._rows.row(name) for name in names]
-        known = [row is not None for row in at]
-        n_unknown = len(names) - sum(known)
-        rows = np.array([row for row in at if row is not None], dtype=np.int32)
+        ours = [k for k, market in enumerate(markets) if market == USDM_MARKET]
+        at = [(k, row) for k in ours if (row := self._rows.row(names[k])) is not None]
+        rows = np.array([row for _, row in at], dtype=np.int32)
         rows.setflags(write=False)
-        return _Index(names, generation, rows, np.array(known) if n_unknown else None, n_unknown)
+        kept = None if len(at) == len(names) else np.array([k for k, _ in at], dtype=np.int64)
+        return _Index(names, markets, generation, rows, kept, len(names) - len(ours), len(ours) - len(at))
 
 
 class _Lists(NamedTuple):
@@ -171,33 +187,44 @@ class _Lists(NamedTuple):
     markets: list[int]
 
 
+@dataclass(slots=True)
+class _Shard:
+    """What is remembered of the frames that begin with one symbol."""
+
+    blanks: bool = False
+    """Its funding rates have been empty before."""
+    length: int = 0
+    """Of its last frame, in bytes."""
+    imprint: Imprint | None = None
+    pause: int = 0
+    """Frames left before the next attempt at an imprint."""
+
+
 class MarkPriceReader:
     """Frames of the mark-price array -> `MarkPrices`."""
 
     def __init__(self, rows: Rows, counters: Counters) -> None:
         self._counters = counters
         self._index = RowIndex(rows)
-        self._with_blanks: set[bytes] = set()
+        self._shards: dict[bytes, _Shard] = {}
         self._fundings = _Fundings()
         self._times: dict[int, tuple[list[int], I64]] = {}
 
     def frame(self, frame: bytes, received_ms: float) -> MarkPrices | None:
         """Read a combined frame as documented. Raises `PayloadError` where it is not; then `payload` may still."""
-        start = frame.find(b'"s":"')
-        shard = frame[start : start + 32]
+        shard = self._shard(frame)
+        imprint = shard.imprint
+        if imprint is not None and (found := imprint.read(frame)) is not None:
+            block, events = found
+            return self._columns(
+                imprint.names, imprint.markets, imprint.nexts, block, events.astype(np.int64), received_ms
+            )
         try:
-            if shard in self._with_blanks:
-                return self._texts(_MARK_TEXT_FRAME.decode(frame).data, received_ms)
-            try:
-                return self._floats(_MARK_FRAME.decode(frame).data, received_ms)
-            except UNREADABLE:
-                found = self._texts(_MARK_TEXT_FRAME.decode(frame).data, received_ms)
+            update = self._lists(self._documented(shard, frame), received_ms)
         except (*UNREADABLE, OverflowError):
             raise PayloadError("expected an array of markPriceUpdate as documented") from None
-        if len(self._with_blanks) >= _CACHES:
-            self._with_blanks.clear()
-        self._with_blanks.add(shard)
-        return found
+        self._learn(shard, frame)
+        return update
 
     def payload(self, payload: bytes, received_ms: float) -> MarkPrices | None:
         """Read an array of rows, or one row, taking what can be taken. Raises `PayloadError` when it is neither."""
@@ -212,22 +239,41 @@ class MarkPriceReader:
             [time_ms(row.E) or 0 for row in entries],
             [row.st for row in entries],
         )
-        return self._columns(lists, received_ms)
+        return self._lists(lists, received_ms)
 
-    def _floats(self, entries: list[_Mark], received_ms: float) -> MarkPrices | None:
-        lists = _Lists(
-            [row.s for row in entries],
-            [row.p for row in entries],
-            [row.i for row in entries],
-            [row.r for row in entries],
-            [row.T for row in entries],
-            [row.E for row in entries],
-            [row.st for row in entries],
-        )
-        return self._columns(lists, received_ms)
+    def _shard(self, frame: bytes) -> _Shard:
+        start = frame.find(b'"s":"') + 5
+        key = frame[start : frame.find(b'"', start, start + _LONGEST_NAME)]
+        shard = self._shards.get(key)
+        if shard is None:
+            if len(self._shards) >= _CACHES:
+                self._shards.clear()
+            shard = self._shards[key] = _Shard()
+        return shard
 
-    def _texts(self, entries: list[_MarkText], received_ms: float) -> MarkPrices | None:
-        lists = _Lists(
+    @staticmethod
+    def _learn(shard: _Shard, frame: bytes) -> None:
+        """Take an imprint of a sound frame, where the length says that it is worth the milliseconds."""
+        same_length = shard.length == len(frame)
+        shard.length = len(frame)
+        if shard.pause:
+            shard.pause -= 1
+        elif same_length:
+            shard.imprint = Imprint.of(frame)
+            shard.pause = 0 if shard.imprint is not None else _PAUSE
+
+    def _documented(self, shard: _Shard, frame: bytes) -> _Lists:
+        if not shard.blanks:
+            try:
+                return _floats(_MARK_FRAME.decode(frame).data)
+            except UNREADABLE:
+                pass
+        lists = self._texts(_MARK_TEXT_FRAME.decode(frame).data)
+        shard.blanks = True
+        return lists
+
+    def _texts(self, entries: list[_MarkText]) -> _Lists:
+        return _Lists(
             [row.s for row in entries],
             [row.p for row in entries],
             [row.i for row in entries],
@@ -236,46 +282,35 @@ class MarkPriceReader:
             [row.E for row in entries],
             [row.st for row in entries],
         )
-        return self._columns(lists, received_ms)
 
-    def _columns(self, lists: _Lists, received_ms: float) -> MarkPrices | None:
+    def _lists(self, lists: _Lists, received_ms: float) -> MarkPrices | None:
         names, prices, indices, fundings, nexts, events, markets = lists
         n = len(names)
         if not n:
             return None
-        block = np.fromiter(prices + indices + fundings, np.float64, 3 * n).reshape(3, n)
+        block = np.frombuffer(bytearray(pack(f"{3 * n}d", *prices, *indices, *fundings))).reshape(3, n)
         event = np.full(n, events[0], np.int64) if events.count(events[0]) == n else np.array(events, np.int64)
+        return self._columns(names, markets, nexts, block, event, received_ms)
+
+    def _columns(
+        self, names: list[str], markets: list[int], nexts: list[int], block: F64, event: I64, received_ms: float
+    ) -> MarkPrices | None:
         next_ms = self._next_ms(nexts)
         counters = self._counters
-        counters.rows += n
-        keep = self._sound(block, event)
-        if markets.count(USDM_MARKET) != n:
-            ours = np.array([market == USDM_MARKET for market in markets])
-            counters.rows_other_market += n - int(np.count_nonzero(ours))
-            keep = ours if keep is None else keep & ours
-            n = int(np.count_nonzero(ours))
-        if keep is not None:
-            names = list(compress(names, keep.tolist()))
-            counters.rows_bad_price += n - len(names)
-            block, event, next_ms = block[:, keep], event[keep], next_ms[keep]
-        at = self._index.of(names)
-        if at.known is not None:
-            counters.rows_unknown += at.n_unknown
-            block, event, next_ms = block[:, at.known], event[at.known], next_ms[at.known]
+        counters.rows += len(names)
+        sound = _sound(block, event)
+        if sound is not None:
+            bad = ~sound & (np.array(markets) == USDM_MARKET)
+            counters.rows_bad_price += int(np.count_nonzero(bad))
+            good = ~bad
+            names, markets = list(compress(names, good.tolist())), list(compress(markets, good.tolist()))
+            block, event, next_ms = block.compress(good, axis=1), event[good], next_ms[good]
+        at = self._index.of(names, markets)
+        counters.rows_other_market += at.n_other_market
+        counters.rows_unknown += at.n_unknown
+        if at.kept is not None:
+            block, event, next_ms = block.take(at.kept, axis=1), event[at.kept], next_ms[at.kept]
         return MarkPrices(at.rows, block[0], block[1], block[2], next_ms, event, received_ms)
-
-    @staticmethod
-    def _sound(block: F64, event: I64) -> npt.NDArray[np.bool_] | None:
-        """Clean index and funding in place; which rows have a price and a time, or None when all have."""
-        times = event.min() > 0 and event.max() < _LATEST_MS
-        # All comparisons with a NaN are false, so one anywhere leads to the careful way.
-        if times and block[:2].min() > 0 and block.max() < math.inf and block[2].min() > -math.inf:
-            return None
-        price, index, funding = block
-        index[~((index > 0) & (index < math.inf))] = math.nan
-        funding[np.isinf(funding)] = math.nan
-        keep: npt.NDArray[np.bool_] = (price > 0) & (price < math.inf) & (event > 0) & (event < _LATEST_MS)
-        return None if keep.all() else keep
 
     def _next_ms(self, nexts: list[int]) -> I64:
         found = self._times.get(len(nexts))
@@ -288,6 +323,31 @@ class MarkPriceReader:
             self._times.clear()
         self._times[len(nexts)] = (nexts, times)
         return times
+
+
+def _floats(entries: list[_Mark]) -> _Lists:
+    return _Lists(
+        [row.s for row in entries],
+        [row.p for row in entries],
+        [row.i for row in entries],
+        [row.r for row in entries],
+        [row.T for row in entries],
+        [row.E for row in entries],
+        [row.st for row in entries],
+    )
+
+
+def _sound(block: F64, event: I64) -> Mask | None:
+    """Clean index and funding in place; which rows have a price and a time, or None when all have."""
+    times = event.min() > 0 and event.max() < _LATEST_MS
+    # All comparisons with a NaN are false, so one anywhere leads to the careful way.
+    if times and block[:2].min() > 0 and block.max() < math.inf and block[2].min() > -math.inf:
+        return None
+    price, index, funding = block
+    index[~((index > 0) & (index < math.inf))] = math.nan
+    funding[np.isinf(funding)] = math.nan
+    sound: Mask = (price > 0) & (price < math.inf) & (event > 0) & (event < _LATEST_MS)
+    return None if sound.all() else sound
 
 
 class TickerReader:

@@ -263,3 +263,148 @@ async def test_the_journal_is_flushed_before_what_a_tick_caused_is_stored(rules_
         await world.clock.advance(0.5)
 
     assert stored_after[0][-2:] == ["tick", "flush"]
+
+
+# -- order and time ----------------------------------------------------------------------------------------------
+
+PROBES = "".join(
+    f"- {{id: {name}, when: '{window} > -1 and price >= 500', cooldown: 1h}}\n"
+    for name, window in [
+        ("mean", "avg(price, 10s)"),
+        ("low", "min(price, 10s)"),
+        ("high", "max(price, 6s)"),
+        ("spread", "std(price, 10s)"),
+        ("move", "pct(price, 8s)"),
+    ]
+)
+"""Rules that tell the value of a window at the moment at which the price is 500."""
+
+
+async def probed(rules_of, perpetual, arrivals):
+    """What the windows of a run say. `arrivals`: at each second the events that arrive then, as seconds."""
+    world = World(rules_of(PROBES), [perpetual("A")])
+    async with running(world):
+        world.list()
+        start_ms = world.venue_ms
+        for second in range(20):
+            for event_s in arrivals.get(second, [second]):
+                world.push(100.0 + event_s**2 % 13, event_ms=start_ms + event_s * 1_000)
+            await world.clock.advance(1)
+        world.push(500.0)
+        await world.clock.advance(0.5)
+        found = {t.rule_id: t.value for t in await world.alerts.transitions(limit=100)}
+    assert set(found) == {"mean", "low", "high", "spread", "move"}
+    return found
+
+
+async def test_a_push_three_seconds_ahead_is_held_out_and_counted(world):
+    world.list()
+    for _ in range(5):
+        world.push(99.0)
+        await world.clock.advance(1)
+
+    world.push(101.0, event_ms=world.venue_ms + 3_000)
+    await world.clock.advance(1)
+
+    assert world.live.venue_time.n_held_out == 1
+    assert await world.transitions() == []
+    assert abs(world.engine.now_ms - world.venue_ms) < 1_100
+    world.push(101.0)
+    await world.clock.advance(0.5)
+    assert ("level", "firing") in await world.transitions()
+
+
+async def test_three_pushes_ahead_that_agree_move_time_on_and_are_taken(world):
+    world.list()
+    for _ in range(5):
+        world.push(99.0)
+        await world.clock.advance(1)
+    for k in range(3):
+        assert await world.transitions() == [], f"{k} witnesses are not enough"
+        world.push(101.0, event_ms=world.venue_ms + 60_000)
+        await world.clock.advance(1)
+
+    assert world.live.venue_time.n_held_out == 2
+    assert ("level", "firing") in await world.transitions()
+    assert world.resets == 0
+    assert abs(world.engine.now_ms - world.venue_ms - 60_000) < 1_100
+
+
+async def test_a_venue_whose_clock_goes_back_by_a_minute_starts_the_windows_again(world):
+    world.list()
+    for _ in range(20):
+        world.push(101.0)
+        await world.clock.advance(1)
+    for _ in range(3):
+        assert world.resets == 0
+        world.push(101.0, event_ms=world.venue_ms - 60_000)
+        await world.clock.advance(1)
+
+    assert world.resets == 1
+    states = await world.transitions()
+    assert ("level", "firing") in states
+    assert ("level", "resolved") not in states, "what fires stays"
+    assert abs(world.engine.now_ms - world.venue_ms + 60_000) < 1_100
+
+
+async def test_a_straggler_goes_into_the_next_tick(world):
+    world.list()
+    world.push(99.0, 99.0)
+    await world.clock.advance(1)
+    event_ms = world.venue_ms
+    world.push(99.0, event_ms=event_ms)
+    await world.clock.advance(0.05)
+    assert world.live.n_ticks == 2
+    decided_ms = world.engine.now_ms
+
+    world.push(99.0, 101.0, event_ms=event_ms)
+    assert await world.transitions() == []
+    await world.clock.advance(0.05)
+
+    assert world.live.n_ticks == 3
+    assert await world.transitions() == [("level", "firing"), ("slow", "pending")]
+    (fired, *_) = await world.alerts.transitions(limit=10)
+    assert fired.at_ms > decided_ms, "what was decided is not decided again"
+
+
+@pytest.mark.parametrize(
+    "arrivals",
+    [
+        {k: [k, k] for k in range(20)},
+        {k: [k, k - 1, k] for k in range(1, 20)},
+        {k: [k, max(k - 5, 0)] for k in range(20)},
+    ],
+    ids=["twice", "again a second later", "again after five seconds"],
+)
+async def test_messages_that_come_again_change_no_window(arrivals, rules_of, perpetual):
+    assert await probed(rules_of, perpetual, arrivals) == await probed(rules_of, perpetual, {})
+
+
+@pytest.mark.parametrize(
+    "arrivals",
+    [
+        {13: [], 14: [14, 13]},
+        {13: [], 14: [13, 14]},
+        {12: [], 13: [], 14: [13, 14, 12]},
+        {13: [], 14: [14], 15: [13, 15]},
+        {13: [], 14: [14], 15: [15, 13]},
+        {17: [], 18: [18], 19: [19, 17]},
+    ],
+    ids=["swapped", "late", "three", "after the next tick", "after the next tick, swapped", "just before"],
+)
+async def test_messages_in_another_order_give_the_same_windows(arrivals, rules_of, perpetual):
+    assert await probed(rules_of, perpetual, arrivals) == await probed(rules_of, perpetual, {})
+
+
+async def test_a_message_of_the_future_leaves_the_windows_as_they_are(rules_of, perpetual):
+    arrivals = {8: [8, 12], 12: [12, 900], 15: [900, 15]}
+
+    assert await probed(rules_of, perpetual, arrivals) == await probed(rules_of, perpetual, {})
+
+
+async def test_a_message_that_never_comes_does_change_them(rules_of, perpetual):
+    """Else the tests above would prove nothing."""
+    plain = await probed(rules_of, perpetual, {})
+
+    for second in (12, 13, 17):
+        assert await probed(rules_of, perpetual, {second: []}) != plain

@@ -11,7 +11,7 @@ from bot.engine.engine import Engine
 from bot.engine.inputs import Listed, Placed, Reset, Samples
 from bot.errors import PayloadError
 from bot.history.journal import MAGIC, Header, JournalWriter, Tick, is_journal, read, read_all
-from bot.history.replay import replay_journal
+from bot.history.replay import paced, replay_journal
 from bot.model.updates import History, InstrumentChange, InstrumentList, MarkPrices, Tickers
 
 T0 = 1_767_225_600_000
@@ -103,6 +103,46 @@ def test_a_replay_gives_the_same_alerts_byte_for_byte(tmp_path, rules_of, perpet
 
     assert again == said
     assert sum(json.loads(x)["state"] == "firing" for x in said) >= 5
+
+
+@pytest.mark.parametrize("n_block", [1, 7, 64, 1_000])
+def test_the_size_of_blocks_changes_no_byte(n_block, tmp_path, rules_of, perpetual):
+    rules = rules_of(RULES)
+    said, files = run_and_record(tmp_path, rules, [perpetual(b) for b in "ABC"])
+    head, entries = read_all(files)
+
+    assert [line(t) for t in replay_journal(head, entries, rules, n_block=n_block)] == said
+
+
+class Waits:
+    """A clock that waits at once, a little too long each time, and remembers when it stood where."""
+
+    def __init__(self):
+        self.now_ms = 500.0
+        self.stops = []
+
+    def monotonic_ms(self):
+        return self.now_ms
+
+    def block(self, seconds):
+        self.now_ms += max(seconds, 0.0) * 1_000.0 + 0.5
+        self.stops.append(round(self.now_ms - 500.0))
+
+
+def test_a_paced_replay_waits_for_each_tick_and_changes_no_byte(tmp_path, rules_of, perpetual):
+    rules = rules_of(RULES)
+    said, files = run_and_record(tmp_path, rules, [perpetual(b) for b in "ABC"])
+    head, entries = read_all(files)
+    clock = Waits()
+
+    assert [line(t) for t in replay_journal(head, paced(entries, clock), rules)] == said
+
+    _, entries = read_all(files)
+    ticks = [e.now_ms for e in entries if isinstance(e, Tick)]
+    assert len(clock.stops) == len(ticks)
+    late_ms = [stop - (now - ticks[0]) for stop, now in zip(clock.stops, ticks, strict=True)]
+    assert min(late_ms) >= 0
+    assert max(late_ms) <= 1, "waiting too long is not added up"
 
 
 def test_files_of_one_run_replay_as_one_run(tmp_path, rules_of, perpetual):
