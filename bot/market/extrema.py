@@ -12,11 +12,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from bot.market.sums import MAX_STEPS
 from bot.market.tier import Tier, Values
 from bot.model.updates import F64
 
 BLOCK: Final = 32
-_MAX_STEPS: Final = 600
 
 
 class Extrema:
@@ -43,6 +43,8 @@ class Extrema:
         self._long_place = np.array([self._place[int(g)] for g in self._gauge[self._long]], dtype=np.int64)
         self._long_base = self._base[self._long_place]
         self._long_size = BLOCK * np.array(self._n_blocks, dtype=np.int64)[self._long_place]
+        places = np.array(self._gauges, dtype=np.int64)
+        self._ring, self._slots = tier.base[places], tier.slots[places]
         self._at: int | None = None
         self._seen = -1
         self._allocate(n_rows)
@@ -69,7 +71,7 @@ class Extrema:
         if newest is None:
             return
         last = newest - 1
-        stale = self._at is None or self._seen != self._tier.n_rebuilt or last - self._at > _MAX_STEPS
+        stale = self._at is None or self._seen != self._tier.n_rebuilt or last - self._at > MAX_STEPS
         if stale or self._prefix.shape[1] != n_rows:
             self._allocate(n_rows)
             self._at, self._seen = last, self._tier.n_rebuilt
@@ -91,14 +93,14 @@ class Extrema:
     def _take(self, number: int) -> None:
         tier = self._tier
         block, offset = divmod(number, BLOCK)
-        for k, gauge in enumerate(self._gauges):
-            row = tier.at(gauge, number)
-            value = self._filled(tier.value[row], is_whole=bool(tier.whole[row]))
-            if offset == 0:
-                self._prefix[k] = value
-            else:
-                self._better(self._prefix[k], value, out=self._prefix[k])
-            if offset == BLOCK - 1:
+        rows = self._ring + number % self._slots
+        values = self._filled(tier.value[rows], is_whole=bool(tier.whole[rows].all()))
+        if offset == 0:
+            self._prefix[:] = values
+        else:
+            self._better(self._prefix, values, out=self._prefix)
+        if offset == BLOCK - 1:
+            for k, gauge in enumerate(self._gauges):
                 self._close_block(k, gauge, block)
 
     def _close_block(self, k: int, gauge: int, block: int) -> None:

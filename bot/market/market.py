@@ -96,7 +96,7 @@ class Market:
         return frozenset(longer)
 
     def _make_windows(self) -> None:
-        leaves = sorted(self.needs.leaves | {_inner(w) for w in self.needs.leaves if w.inner_ms})
+        leaves = self.needs.leaves | {_inner(w) for w in self.needs.leaves if w.inner_ms}
         tiers = {w: self.tier_of(w) for w in leaves if w.window_ms and w.series not in FLOWS}
         self.windows = Windows(leaves, tiers, self._n_rows)
 

@@ -157,14 +157,19 @@ class Tier:
         src = self._sampled
         rows = self._sampled_base + number % self._sampled_slots
         known = gauges.expiry_ms[src] > at_ms
-        self.value[rows] = np.where(known, gauges.value[src], np.nan)
         age = at_ms // AGE_UNIT_MS - gauges.hundredth[src]
         if self.unit_ms != AGE_UNIT_MS:
             age = age * AGE_UNIT_MS // self.unit_ms
+        is_whole = known.all(axis=1)
+        self.whole[rows] = is_whole
+        if is_whole.all():
+            self.value[rows] = gauges.value[src]
+            self.worst[rows] = np.maximum.reduce(age, axis=1)
+        else:
+            self.value[rows] = np.where(known, gauges.value[src], np.nan)
+            self.worst[rows] = np.max(np.where(known, age, 0), axis=1, initial=0)
         np.minimum(age, NO_AGE, out=age)
         self.age[rows] = age
-        self.worst[rows] = np.max(np.where(known, age, 0), axis=1, initial=0)
-        self.whole[rows] = known.all(axis=1)
         if self._has_product:
             self._multiply(np.array([number]), slice(None))
 

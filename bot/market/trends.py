@@ -12,12 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from bot.market.series import HOUR_MS
-from bot.market.sums import FLAT, KNOWN_SHARE
+from bot.market.sums import FLAT, KNOWN_SHARE, MAX_STEPS
 from bot.market.tier import Tier
 from bot.model.updates import F64
 
 MIN_POINTS: Final = 3
-_MAX_STEPS: Final = 600
 _REBASE_COLUMNS: Final = 8
 _REBASE_EVERY: Final = 16
 _CHUNK: Final = 64
@@ -54,7 +53,7 @@ class Trends:
         if (
             self._at is None
             or self._seen != self._tier.n_rebuilt
-            or newest - self._at > _MAX_STEPS
+            or newest - self._at > MAX_STEPS
             or self._sums[0].total.shape[1] != n_rows
         ):
             self._at, self._seen = newest, self._tier.n_rebuilt

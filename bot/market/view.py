@@ -22,7 +22,7 @@ from bot.market.series import FLOWS, GAUGES, HOUR_MS, INDEX, N_SAMPLED, OI_USD, 
 from bot.market.sums import FLAT, KNOWN_SHARE
 from bot.market.tier import Tier
 from bot.market.trends import MIN_POINTS, correlation
-from bot.market.windows import level_of
+from bot.market.windows import levels_of
 from bot.model.truth import FALSE, TRUE, UNKNOWN
 from bot.model.updates import F64, I64
 
@@ -75,7 +75,7 @@ class View:
     def _all_levels(self, t: int) -> F64:
         found = self._level[t]
         if found is None:
-            found = self._level[t] = level_of(self._all_now(t), self._market.dtype)
+            found = self._level[t] = levels_of(self._all_now(t), self._market.dtype)[0]
         return found
 
     def value(self, series: str) -> F64:

@@ -4,129 +4,155 @@ The same function on the same grid is one batch, whichever rules and series ask 
 operation and computed in a few more. `View` computes the same one by one, for questions that no rule asks.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from bot.market.extrema import Extrema, newest_wins
+from bot.market.extrema import Extrema
 from bot.market.gauges import Newest
 from bot.market.quantiles import THEN_SHARE, Changes, percentile
-from bot.market.series import ENDS, EXTREMA, FLOWS, INDEX, MOMENTS, OI, OI_USD, POSITIVE, PRICE, TRENDS, Leaf
-from bot.market.sums import FLAT, RunningSums
-from bot.market.tier import Tier
+from bot.market.series import ENDS, EXTREMA, FLOWS, INDEX, MOMENTS, OI, OI_USD, POSITIVE, PRICE, QUANTILES, TRENDS, Leaf
+from bot.market.sums import FLAT, KNOWN_SHARE, MAX_STEPS, RunningSums
+from bot.market.tier import Tier, Values
 from bot.market.trends import Trends
 from bot.model.updates import F64
 
-NOTHING_DIRTY: Final[dict[int, set[int]]] = {}
+
+def levels_of(now: F64, dtype: "npt.DTypeLike") -> tuple[F64, Values]:
+    """Newest values rounded as rings store them, so that a flat series moves by exactly nothing; also in the rings' type."""
+    rounded: Values = now.astype(dtype)
+    level: F64 = rounded.astype(np.float64)
+    rounded[OI_USD] = level[PRICE] * level[OI]
+    level[OI_USD] = rounded[OI_USD]
+    return level, rounded
 
 
-def level_of(now: F64, dtype: "npt.DTypeLike") -> F64:
-    """Newest values rounded as rings store them, so that a flat series moves by exactly nothing."""
-    level: F64 = now.astype(dtype).astype(np.float64)
-    level[OI_USD] = (level[PRICE] * level[OI]).astype(dtype)
-    return level
+@dataclass(frozen=True, slots=True, eq=False)
+class _Tick:
+    """What all batches of one tick share. Arrays of shape (n_gauges, n_rows)."""
+
+    now: F64
+    level: F64
+    rounded: Values
+    """The level in the type of the rings."""
+    is_known: "npt.NDArray[np.bool_]"
+    """Per gauge: whether every instrument is known now."""
 
 
 class _Ends:
     """`pct` or `delta` of many windows on one grid."""
 
-    def __init__(self, tier: Tier, leaves: Sequence[tuple[int, Leaf]], function: str) -> None:
-        # Series that cannot be zero first: behind them nothing needs to be looked at again.
-        ordered = sorted(leaves, key=lambda x: x[1].series not in POSITIVE)
-        self._n_sound = sum(leaf.series in POSITIVE for _, leaf in ordered)
+    def __init__(self, tier: Tier, leaves: Sequence[Leaf], rows: slice) -> None:
+        self._n_sound = sum(leaf.series in POSITIVE for leaf in leaves)
         self._tier = tier
-        self._is_pct = function == "pct"
-        self._out = np.array([row for row, _ in ordered])
-        self._gauge = np.array([INDEX[leaf.series] for _, leaf in ordered])
-        self._n = np.array([leaf.window_ms // tier.step_ms for _, leaf in ordered])
-        limit_ms = np.array([leaf.window_ms // THEN_SHARE for _, leaf in ordered])
+        self._is_pct = leaves[0].function == "pct"
+        self._rows = rows
+        self._gauge = np.array([INDEX[leaf.series] for leaf in leaves])
+        self._n = np.array([leaf.window_ms // tier.step_ms for leaf in leaves])
+        limit_ms = np.array([leaf.window_ms // THEN_SHARE for leaf in leaves])
         self._limit = np.minimum(limit_ms, tier.max_age_ms) // tier.unit_ms
-        self._buffer = np.empty((len(ordered), 0), dtype=tier.dtype)
+        self._buffer = np.empty((len(leaves), 0), dtype=tier.dtype)
 
-    def compute(self, level: F64, out: F64) -> None:
+    def compute(self, tick: _Tick, out: F64) -> None:
         tier = self._tier
         if tier.newest is None:
             return
         rows = tier.base[self._gauge] + (tier.newest - self._n) % tier.slots[self._gauge]
-        if self._buffer.shape[1] != level.shape[1]:
-            self._buffer = np.empty((len(rows), level.shape[1]), dtype=tier.dtype)
+        if self._buffer.shape[1] != out.shape[1]:
+            self._buffer = np.empty((len(rows), out.shape[1]), dtype=tier.dtype)
         then = np.take(tier.value, rows, axis=0, out=self._buffer, mode="clip")
-        for j in np.flatnonzero((tier.worst[rows] > self._limit) | (self._n < 1)):
-            too_old = tier.age[rows[j]] > self._limit[j]
-            then[j, too_old if self._n[j] else slice(None)] = np.nan
-        result = level[self._gauge]
-        if self._is_pct:
-            result /= then
-            result -= 1.0
-            if self._n_sound < len(rows):
-                unsound = result[self._n_sound :]
-                unsound[~np.isfinite(unsound)] = np.nan
-        else:
+        too_old = tier.worst[rows] > self._limit
+        if too_old.any():
+            for j in np.flatnonzero(too_old):
+                then[j, tier.age[rows[j]] > self._limit[j]] = np.nan
+        result = np.take(tick.level, self._gauge, axis=0, out=out[self._rows], mode="clip")
+        if not self._is_pct:
             result -= then
-        out[self._out] = result
+            return
+        result /= then
+        result -= 1.0
+        if self._n_sound < len(rows):
+            unsound = result[self._n_sound :]
+            unsound[~np.isfinite(unsound)] = np.nan
 
 
 class _Averages:
-    """`avg`, `std` and `zscore` on one grid, from the same running sums."""
+    """`std`, `zscore` and `avg` on one grid, in this order, from the same running sums."""
 
-    def __init__(self, tier: Tier, leaves: Sequence[tuple[int, Leaf]], n_rows: int) -> None:
-        pairs = sorted({_pair(leaf, tier) for _, leaf in leaves})
-        self._sums = RunningSums(tier, pairs, n_rows)
-        place = {pair: i for i, pair in enumerate(pairs)}
-        self._parts = {
-            name: [(row, place[_pair(leaf, tier)]) for row, leaf in leaves if leaf.function == name] for name in MOMENTS
-        }
-        self._out = {name: np.array([row for row, _ in part]) for name, part in self._parts.items()}
-        self._place = {name: np.array([p for _, p in part]) for name, part in self._parts.items()}
+    def __init__(self, tier: Tier, leaves: Sequence[Leaf], rows: slice, n_rows: int) -> None:
+        pairs = [_pair(leaf, tier) for leaf in leaves]
+        n_std, n_score, n_avg = (sum(w.function == name for w in leaves) for name in ("std", "zscore", "avg"))
+        self._sums = RunningSums(tier, pairs, n_std + n_score, n_rows)
+        self._tier = tier
         self._gauge = np.array([g for g, _ in pairs])
+        self._stds, self._scores = slice(0, n_std), slice(n_std, n_std + n_score)
+        self._avgs = slice(n_std + n_score, n_std + n_score + n_avg)
+        self._std_rows = slice(rows.start, rows.start + n_std)
+        self._score_rows = slice(rows.start + n_std, rows.start + n_std + n_score)
+        self._avg_rows = slice(rows.start + n_std + n_score, rows.stop)
 
-    def compute(self, level: F64, now: F64, dirty: dict[int, set[int]], out: F64) -> None:
-        self._sums.catch_up(level, dirty)
-        found = self._sums.moments(level)
-        if len(at := self._place["avg"]):
-            mean = found.mean[at] + self._sums.reference[at]
-            newest = level[self._gauge[at]]
-            same = mean == newest
-            out[self._out["avg"]] = np.where(same, now[self._gauge[at]], mean) if same.any() else mean
-        if len(at := self._place["std"]):
-            out[self._out["std"]] = np.sqrt(found.variance[at])
-        if len(at := self._place["zscore"]):
-            mean, std = found.mean[at], np.sqrt(found.variance[at])
-            score = found.now[at] - mean
-            score /= std
-            mean += self._sums.reference[at]
-            np.abs(mean, out=mean)
-            mean *= FLAT
-            score[~(std > mean)] = np.nan
-            out[self._out["zscore"]] = score
+    def compute(self, tick: _Tick, out: F64) -> None:
+        if self._tier.newest is None:
+            return
+        sums = self._sums
+        sums.catch_up(tick.level, self._tier.dirty)
+        sums.compute(tick.level)
+        np.sqrt(sums.variance[self._stds], out=out[self._std_rows])
+        self._score(sums, out[self._score_rows])
+        part = self._avgs
+        avg = np.add(sums.mean[part], sums.reference[part], out=out[self._avg_rows])
+        same = sums.mean[part] == sums.now[part]
+        if same.any():
+            np.copyto(avg, tick.now[self._gauge[part]], where=same)
+
+    def _score(self, sums: RunningSums, score: F64) -> None:
+        part = self._scores
+        mean, reference = sums.mean[part], sums.reference[part]
+        std = sums.variance[part]
+        np.sqrt(std, out=std)
+        np.subtract(sums.now[part], mean, out=score)
+        score /= std
+        # Twice the reference is above any mean worth a doubt, so this seldom leaves anything to look at.
+        suspect = std <= 2 * FLAT * np.abs(reference)
+        if suspect.any():
+            score[~(std > FLAT * np.abs(mean + reference))] = np.nan
 
 
 class _Peaks:
-    """`min` or `max` on one grid. Whether enough points are known is counted by sums of their own."""
+    """`min` or `max` on one grid. Whether enough points are known is counted beside."""
 
-    def __init__(self, tier: Tier, leaves: Sequence[tuple[int, Leaf]], n_rows: int, counts: "_Counts") -> None:
-        self._highest = leaves[0][1].function == "max"
-        pairs = [_pair(leaf, tier) for _, leaf in leaves]
+    def __init__(self, tier: Tier, leaves: Sequence[Leaf], rows: slice, n_rows: int, counts: "_Counts") -> None:
+        self._highest = leaves[0].function == "max"
+        pairs = [_pair(leaf, tier) for leaf in leaves]
         self._extrema = Extrema(tier, pairs, n_rows, highest=self._highest)
+        self._tier = tier
         self._counts = counts
         self._place = counts.places(pairs)
-        self._out = np.array([row for row, _ in leaves])
+        self._rows = rows
         self._gauge = np.array([g for g, _ in pairs])
 
     @property
     def nbytes(self) -> int:
         return self._extrema.nbytes
 
-    def compute(self, level: F64, now: F64, dirty: dict[int, set[int]], out: F64) -> None:
-        self._extrema.catch_up(level.shape[1], dirty)
+    def compute(self, tick: _Tick, out: F64) -> None:
+        if self._tier.newest is None:
+            return
+        self._extrema.catch_up(out.shape[1], self._tier.dirty)
         past = self._extrema.past()
-        result = newest_wins(past, level[self._gauge], now[self._gauge], highest=self._highest)
-        unknown = self._counts.unknown(self._place, now[self._gauge])
-        if unknown is not None:
-            result[unknown] = np.nan
-        out[self._out] = result
+        level = np.take(tick.rounded, self._gauge, axis=0)
+        wins = np.flatnonzero(level >= past if self._highest else level <= past)
+        result = out[self._rows]
+        np.copyto(result, past)
+        if len(wins):
+            # Where now is the answer it is given as it came, so that `price >= max(price, 24h)` holds at a new high.
+            row, column = np.divmod(wins, out.shape[1])
+            result[row, column] = tick.now[self._gauge[row], column]
+        if not (self._counts.all_enough and tick.is_known[self._gauge].all()):
+            result[self._counts.unknown(self._place, tick.now[self._gauge])] = np.nan
 
 
 class _Counts:
@@ -140,7 +166,7 @@ class _Counts:
         self._n = np.array([n for _, n in self._pairs])
         self._count = np.zeros((len(self._pairs), 0), dtype=np.int32)
         self._enough = np.zeros((len(self._pairs), 0), dtype=np.bool_)
-        self._all_enough = False
+        self.all_enough = False
         self._at: int | None = None
         self._seen = -1
 
@@ -155,7 +181,7 @@ class _Counts:
         if (
             self._at is None
             or self._seen != tier.n_rebuilt
-            or newest - self._at > 600
+            or newest - self._at > MAX_STEPS
             or self._count.shape[1] != n_rows
         ):
             self._count = np.zeros((len(self._pairs), n_rows), dtype=np.int32)
@@ -188,17 +214,12 @@ class _Counts:
             self._count[i, columns] = np.isfinite(past).sum(axis=0)
 
     def _judge(self) -> None:
-        self._enough = self._count + 1 >= 0.8 * self._n[:, None]
-        self._all_enough = bool(self._enough.all())
+        self._enough = self._count + 1 >= KNOWN_SHARE * self._n[:, None]
+        self.all_enough = bool(self._enough.all())
 
-    def unknown(self, places: "npt.NDArray[np.int64]", now: F64) -> "npt.NDArray[np.bool_] | None":
-        """Cells where now or too many points are unknown; None for nowhere."""
-        missing = np.isnan(now)
-        if self._enough.shape[1] != now.shape[1]:
-            return np.ones(now.shape, dtype=np.bool_)
-        if self._all_enough and not missing.any():
-            return None
-        unknown: npt.NDArray[np.bool_] = missing | ~self._enough[places]
+    def unknown(self, places: "npt.NDArray[np.int64]", now: F64) -> "npt.NDArray[np.bool_]":
+        """Cells where now or too many points are unknown."""
+        unknown: npt.NDArray[np.bool_] = np.isnan(now) | ~self._enough[places]
         return unknown
 
 
@@ -206,53 +227,65 @@ def _pair(leaf: Leaf, tier: Tier) -> tuple[int, int]:
     return INDEX[leaf.series], leaf.window_ms // tier.step_ms
 
 
+_BATCH_ORDER: Final = ("now", "pct", "delta", "std", "zscore", "avg", "min", "max")
+
+
+def _batch_key(leaf: Leaf, tier: Tier | None) -> tuple[object, ...]:
+    """Leaves of one batch stand together, so that a batch writes one stretch of rows."""
+    function = leaf.function if leaf.function in _BATCH_ORDER and not leaf.inner_ms else "rare"
+    place = _BATCH_ORDER.index(function) if function in _BATCH_ORDER else len(_BATCH_ORDER)
+    group = min(place, _BATCH_ORDER.index("std")) if function in MOMENTS else place
+    # Series that can be zero come last: only behind those a quotient has to be looked at again.
+    return group, tier.step_ms if tier else 0, place, leaf.series not in POSITIVE, leaf
+
+
 class Windows:
     """The leaves of one rule set over the gauges of one market. Flows are added by the market."""
 
-    def __init__(self, leaves: Sequence[Leaf], tier_of: "dict[Leaf, Tier]", n_rows: int) -> None:
+    def __init__(self, leaves: Iterable[Leaf], tier_of: "dict[Leaf, Tier]", n_rows: int) -> None:
         """`tier_of`: the tier of each leaf that has a window over gauges."""
-        self.leaves = tuple(leaves)
+        # A window shorter than the run's step has no points.
+        usable = {leaf: t for leaf, t in tier_of.items() if leaf.window_ms >= t.step_ms}
+        self.leaves = tuple(sorted(leaves, key=lambda leaf: _batch_key(leaf, usable.get(leaf))))
         self.row_of = {leaf: i for i, leaf in enumerate(self.leaves)}
-        by: dict[tuple[Tier, str], list[tuple[int, Leaf]]] = {}
-        for row, leaf in enumerate(self.leaves):
-            tier = tier_of.get(leaf)
-            # A window shorter than the run's step has no points.
-            if tier is not None and leaf.window_ms >= tier.step_ms:
-                kind = "moments" if leaf.function in MOMENTS and not leaf.inner_ms else leaf.function
-                by.setdefault((tier, "of changes" if leaf.inner_ms else kind), []).append((row, leaf))
-        self._tiers = tuple({tier for tier, _ in by})
-        self._ends = [_Ends(t, group, f) for (t, f), group in by.items() if f in ENDS]
-        self._averages = [(t, _Averages(t, group, n_rows)) for (t, f), group in by.items() if f == "moments"]
-        self._counts: dict[Tier, _Counts] = {}
-        self._peaks: list[tuple[Tier, _Peaks]] = []
-        for tier in self._tiers:
-            pairs = [_pair(leaf, t) for (t, f), group in by.items() if t is tier and f in EXTREMA for _, leaf in group]
-            if pairs:
-                self._counts[tier] = _Counts(tier, pairs)
-        for (tier, function), group in by.items():
-            if function in EXTREMA:
-                self._peaks.append((tier, _Peaks(tier, group, n_rows, self._counts[tier])))
-        self._trends: list[tuple[Tier, Trends, list[int]]] = []
-        for tier in self._tiers:
-            chosen = [(row, leaf) for (t, f), group in by.items() if t is tier and f in TRENDS for row, leaf in group]
-            if chosen:
-                windows = [(*_pair(x, tier), INDEX[x.other] if x.other else -1) for _, x in chosen]
-                trends = Trends(tier, [(g, other, n) for g, n, other in windows])
-                self._trends.append((tier, trends, [row for row, _ in chosen]))
-        self._percentiles = [(t, x) for (t, f), group in by.items() if f == "percentile" for x in group]
-        self._changes = [
-            (t, x, Changes(t, INDEX[x[1].series], x[1].window_ms, x[1].inner_ms))
-            for (t, f), group in by.items()
-            if f == "of changes"
-            for x in group
+        groups: dict[tuple[Tier, str], list[Leaf]] = {}
+        for leaf in self.leaves:
+            tier = usable.get(leaf)
+            if tier is not None:
+                kind = "of changes" if leaf.inner_ms else "moments" if leaf.function in MOMENTS else leaf.function
+                groups.setdefault((tier, kind), []).append(leaf)
+        self._tiers = tuple(sorted({tier for tier, _ in groups}, key=lambda t: t.step_ms))
+        self._counts = self._make_counts(groups)
+        self._batches: list[_Ends | _Averages | _Peaks] = []
+        for (tier, kind), group in groups.items():
+            rows = slice(self.row_of[group[0]], self.row_of[group[-1]] + 1)
+            if kind in ENDS:
+                self._batches.append(_Ends(tier, group, rows))
+            elif kind == "moments":
+                self._batches.append(_Averages(tier, group, rows, n_rows))
+            elif kind in EXTREMA:
+                self._batches.append(_Peaks(tier, group, rows, n_rows, self._counts[tier]))
+        self._rare = _Rare(groups, self.row_of)
+        bare = [leaf for leaf in self.leaves if not leaf.window_ms and leaf.series not in FLOWS]
+        self._never = [
+            self.row_of[leaf]
+            for leaf in self.leaves
+            if leaf.window_ms and leaf not in usable and leaf.series not in FLOWS
         ]
-        bare = [(row, leaf) for row, leaf in enumerate(self.leaves) if not leaf.window_ms and leaf.series not in FLOWS]
-        self._bare_out = np.array([row for row, _ in bare], dtype=np.int64)
-        self._bare_gauge = np.array([INDEX[leaf.series] for _, leaf in bare], dtype=np.int64)
+        self._bare_out = np.array([self.row_of[leaf] for leaf in bare], dtype=np.int64)
+        self._bare_gauge = np.array([INDEX[leaf.series] for leaf in bare], dtype=np.int64)
+
+    @staticmethod
+    def _make_counts(groups: "dict[tuple[Tier, str], list[Leaf]]") -> "dict[Tier, _Counts]":
+        pairs: dict[Tier, list[tuple[int, int]]] = {}
+        for (tier, kind), group in groups.items():
+            if kind in EXTREMA:
+                pairs.setdefault(tier, []).extend(_pair(leaf, tier) for leaf in group)
+        return {tier: _Counts(tier, found) for tier, found in pairs.items()}
 
     @property
     def nbytes(self) -> int:
-        return sum(p.nbytes for _, p in self._peaks) + sum(c.nbytes for _, _, c in self._changes)
+        return sum(b.nbytes for b in self._batches if isinstance(b, _Peaks)) + self._rare.nbytes
 
     def compute(self, newest: Newest, now_ms: int, out: F64) -> None:
         """Values of all leaves over gauges at now, into the rows of `out`, shape (n_leaves, n_rows); NaN is unknown.
@@ -260,40 +293,67 @@ class Windows:
         The tiers have to be written up to now.
         """
         now = newest.now(now_ms)
-        out[:] = np.nan
         if len(self._bare_out):
             out[self._bare_out] = now[self._bare_gauge]
+        if self._never:
+            out[self._never] = np.nan
         if not self._tiers:
             return
-        level = level_of(now, self._tiers[0].dtype)
-        n_rows = level.shape[1]
+        if any(tier.newest is None for tier in self._tiers):
+            out[:] = np.nan
+        level, rounded = levels_of(now, self._tiers[0].dtype)
+        tick = _Tick(now, level, rounded, ~np.isnan(np.add.reduce(now, axis=1)))
         with np.errstate(all="ignore"):
-            for ends in self._ends:
-                ends.compute(level, out)
-            for tier, averages in self._averages:
-                averages.compute(level, now, tier.dirty, out)
             for tier, counts in self._counts.items():
-                counts.catch_up(n_rows, tier.dirty)
-            for tier, peaks in self._peaks:
-                peaks.compute(level, now, tier.dirty, out)
-            self._compute_rare(level, out)
+                counts.catch_up(out.shape[1], tier.dirty)
+            for batch in self._batches:
+                batch.compute(tick, out)
+            self._rare.compute(level, out)
         for tier in self._tiers:
             if tier.dirty:
                 tier.dirty = {}
 
-    def _compute_rare(self, level: F64, out: F64) -> None:
-        n_rows = level.shape[1]
-        for tier, trends, rows in self._trends:
-            trends.catch_up(level, tier.dirty)
+
+class _Rare:
+    """Functions that few rules use, one leaf at a time."""
+
+    def __init__(self, groups: "dict[tuple[Tier, str], list[Leaf]]", row_of: dict[Leaf, int]) -> None:
+        self._row_of = row_of
+        chosen: dict[Tier, list[Leaf]] = {}
+        for (tier, kind), group in groups.items():
+            if kind in TRENDS:
+                chosen.setdefault(tier, []).extend(group)
+        self._trends = [(t, Trends(t, [_trend(leaf, t) for leaf in group]), group) for t, group in chosen.items()]
+        self._percentiles = [(t, leaf) for (t, kind), group in groups.items() if kind in QUANTILES for leaf in group]
+        self._changes = [
+            (leaf, Changes(t, INDEX[leaf.series], leaf.window_ms, leaf.inner_ms), t)
+            for (t, kind), group in groups.items()
+            if kind == "of changes"
+            for leaf in group
+        ]
+
+    @property
+    def nbytes(self) -> int:
+        return sum(changes.nbytes for _, changes, _ in self._changes)
+
+    def compute(self, level: F64, out: F64) -> None:
+        for tier, trends, group in self._trends:
             if tier.newest is not None:
-                for i, row in enumerate(rows):
-                    out[row] = trends.value(i, level)
-        for tier, (row, leaf) in self._percentiles:
-            gauge, n = _pair(leaf, tier)
+                trends.catch_up(level, tier.dirty)
+                for i, leaf in enumerate(group):
+                    out[self._row_of[leaf]] = trends.value(i, level)
+        for tier, leaf in self._percentiles:
             if tier.newest is not None:
+                gauge, n = _pair(leaf, tier)
                 past = tier.rows(gauge, tier.newest - n + 1, n - 1)
-                out[row] = percentile((past,), level[gauge], n)
-        for tier, (row, leaf), changes in self._changes:
-            changes.catch_up(n_rows, tier.dirty)
-            inner = out[self.row_of[Leaf("pct", leaf.series, leaf.inner_ms)]]
-            out[row] = changes.zscore(inner) if leaf.function == "zscore" else changes.percentile(inner)
+                out[self._row_of[leaf]] = percentile((past,), level[gauge], n)
+        for leaf, changes, tier in self._changes:
+            changes.catch_up(level.shape[1], tier.dirty)
+            inner = out[self._row_of[Leaf("pct", leaf.series, leaf.inner_ms)]]
+            found = changes.zscore(inner) if leaf.function == "zscore" else changes.percentile(inner)
+            out[self._row_of[leaf]] = found
+
+
+def _trend(leaf: Leaf, tier: Tier) -> tuple[int, int, int]:
+    gauge, n = _pair(leaf, tier)
+    return gauge, INDEX[leaf.other] if leaf.other else -1, n
