@@ -216,7 +216,7 @@ async def test_a_suspended_bot_keeps_its_windows_and_goes_on(harness, venue, unt
     gaps = sorted(b - a for a, b in pairwise(nows))
     assert gaps[0] >= 0, "now never goes back"
     assert gaps[-1] >= 25_000, "nothing is evaluated for the time of the suspension"
-    assert gaps[-3] <= 4_000, "and everything else at its pace"
+    assert gaps[-2] <= 20_000, "and nothing else is left out"
 
 
 @pytest.mark.promise("P6")
@@ -232,7 +232,7 @@ async def test_a_silent_venue_makes_rules_unknown_and_ends_nothing(harness, venu
     await until(lambda: bot.has("up"), within_s=30, why=lambda: bot.output)
     sim = harness.children[0]
     sim.signal(signal.SIGSTOP)
-    await until(lambda: bot.has("blind"), within_s=60 / harness.speed, why=lambda: bot.output)
+    await until(lambda: bot.has("blind"), within_s=10, why=lambda: bot.output)
     assert '"feed": "mark price"' in bot.output.split("feed.lost", 1)[-1]
     await asyncio.sleep(20 / harness.speed)
     assert not bot.has("held")
