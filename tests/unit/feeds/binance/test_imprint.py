@@ -9,9 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.feeds.binance.arrays import MarkPriceReader
 from bot.feeds.binance.imprint import Imprint
 from bot.feeds.binance.protocol import Protocol
 from bot.model.updates import MarkPrices
+from bot.sim.frames import mark_arrays
+from bot.sim.market import Market
 
 NAMES = ("BTCUSDT", "1000PEPEUSDT", "牛来USDT", "BTCUSDT_261225", "BTCUSD_PERP", "NEWUSDT", "C0USDT", "C1USDT")
 EVENT_MS, NEXT_MS = 1788936948001, 1788940800000
@@ -197,3 +200,25 @@ def test_memory_changes_no_answer(bodies):
     reader = Reader(Tracked())
     for body in bodies:
         reader.read(body)
+
+
+def test_the_frames_of_the_simulated_venue_are_read_by_imprint(make_rows, monkeypatch):
+    """Delivery contracts without a rate and rows of the sister market among them."""
+    start_ms = 1_788_936_948_000
+    market = Market(seed=3, n_instruments=120, start_ms=start_ms)
+    reader = Reader(make_rows(*(spec.symbol for spec in market.specs[::2])))
+    full = []
+    texts = MarkPriceReader._documented
+    monkeypatch.setattr(MarkPriceReader, "_documented", lambda self, *a: (full.append(self), texts(self, *a))[1])
+
+    n = 0
+    for second in range(120):
+        for payload in mark_arrays(market, start_ms + second * 1_000):
+            reader.read(b'{"stream":"!markPrice@arr@1s","data":' + payload.encode() + b"}")
+            n += 1
+
+    counters = reader.protocol.counters
+    assert counters.rows_other_market > 0
+    assert counters.rows_unknown > 0
+    in_full = sum(found is reader.protocol._marks for found in full)
+    assert in_full <= n * 0.1, "most frames are read by their digits"
