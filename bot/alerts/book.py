@@ -31,14 +31,18 @@ class Reading(Protocol):
     def direction(self) -> int: ...
 
     @property
-    def text(self) -> str:
-        """Which expression was measured; empty where a condition has no value."""
+    def option(self) -> int:
+        """Which of the rule's measures was taken; -1 where a condition has no value."""
         ...
 
     @property
     def gap_ms(self) -> int:
         """Of a crossing: how long nothing was known before it."""
         ...
+
+
+Measure = Callable[[int, int, int | None], Reading]
+"""(t, row, option) -> value; without an option the measure that counts now is chosen."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,8 +53,29 @@ class RuleTruth:
     when: Tri
     clear: Tri
     members: Mask
-    measure: Callable[[int, int], Reading]
-    """(t, row) -> value."""
+    measure: "Measure"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Truths of one cell at one tick."""
+
+    when: int
+    clear: int
+    is_member: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Firing:
+    """What a firing alert waits for besides its end."""
+
+    option: int | None
+    """The measure that it follows; None where that is not chosen yet."""
+    peak: float | None
+    grown: float | None
+    """At about this value it is told again; None for never."""
+    due_ms: int | None
+    """When it is told again; None for never."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,9 +127,11 @@ class _Alert:
     told_value: float | None = None
     told_ms: int = 0
     n_told: int = 0
-    measured: str | None = None
-    """Expression of the values; with `a or b` another side may become the true one, and its values do not compare.
-    None after a restart: the first one seen counts."""
+    option: int | None = None
+    """Which measure the values are of: with `a or b` another side may become the true one, and its values would not
+    compare. None after a restart: the first one seen counts."""
+    direction: int = 1
+    """+1 where further is more; of the measure that is followed."""
     has_news: bool = False
     """Whether the peak has moved since the state was last recorded."""
 
@@ -188,34 +215,52 @@ class RuleBook:
         wanted = (truth.when == TRUE) & truth.members
         active = wanted.any(axis=1)
         for t in range(len(ticks.now_ms)):
-            alive = [r for r, a in self._alerts.items() if a.cell.state is not State.INACTIVE]
+            alive = self.alive_rows()
             if not alive and not active[t]:
                 continue
-            now_ms = int(ticks.now_ms[t])
             fresh = np.flatnonzero(wanted[t]).tolist() if active[t] else []
             for row in dict.fromkeys([*alive, *fresh]):
-                changes += self._move(row, t, now_ms, truth, ticks, name_of)
+                seen = Seen(int(truth.when[t, row]), int(truth.clear[t, row]), is_member=bool(truth.members[t, row]))
+                changes += self.move(row, t, seen, ticks, truth.measure, name_of)
         return changes
 
-    @property
-    def is_alive(self) -> bool:
-        """Whether any alert is pending or firing, so that every tick matters to it."""
-        return any(a.cell.state is not State.INACTIVE for a in self._alerts.values())
+    def alive_rows(self) -> list[int]:
+        """Rows whose alerts are pending or firing, so that every tick matters to them."""
+        return [r for r, a in self._alerts.items() if a.cell.state is not State.INACTIVE]
 
-    def _move(
-        self, row: int, t: int, now_ms: int, truth: RuleTruth, ticks: Ticks, name_of: Callable[[int], str]
+    def firing(self, row: int) -> Firing | None:
+        """What a firing alert waits for besides its end; None for one that does not fire."""
+        alert = self._alerts.get(row)
+        if alert is None or alert.cell.state is not State.FIRING:
+            return None
+        due_ms = None if self.policy.repeat_ms is None else alert.told_ms + self.policy.repeat_ms
+        told, step = alert.told_value, self.policy.escalate
+        grown = None
+        if told is not None and step is not None:
+            # A hair early rather than late: the alert itself decides.
+            grown = told + alert.direction * (step - (abs(told) + step) * 1e-12)
+        return Firing(alert.option, alert.peak, grown, due_ms)
+
+    def is_pending(self, row: int) -> bool:
+        alert = self._alerts.get(row)
+        return alert is not None and alert.cell.state is State.PENDING
+
+    def move(
+        self, row: int, t: int, seen: Seen, ticks: Ticks, measure: Measure, name_of: Callable[[int], str]
     ) -> tuple[Change, ...]:
+        """Move one alert by one tick."""
         alert = self._alerts.get(row)
         if alert is None:
             alert = self._alerts[row] = _Alert(Cell(), MARKET if self.per_market else name_of(row))
+        now_ms = int(ticks.now_ms[t])
         oi_ms, interval_ms = self._open_interest(row, t, ticks)
         result = step(
             alert.cell,
             self.policy,
             now_ms=now_ms,
-            when=int(truth.when[t, row]),
-            clear=int(truth.clear[t, row]),
-            member=bool(truth.members[t, row]),
+            when=seen.when,
+            clear=seen.clear,
+            member=seen.is_member,
             oi_ms=oi_ms,
             oi_interval_ms=interval_ms,
         )
@@ -223,7 +268,8 @@ class RuleBook:
             return ()
         if result is Step.DROPPED:
             return (self._change(alert, t, row, now_ms, State.INACTIVE, None, alert.value),)
-        reading = truth.measure(t, row)
+        followed = alert.option if alert.cell.state is State.FIRING or result is Step.ENDED else None
+        reading = measure(t, row, None if result in {Step.FIRED, Step.FLASHED} else followed)
         match result:
             case Step.PENDING:
                 return (self._change(alert, t, row, now_ms, State.PENDING, None, reading.value),)
@@ -245,13 +291,13 @@ class RuleBook:
     def _fire(self, alert: _Alert, t: int, row: int, now_ms: int, reading: Reading) -> Change:
         alert.key = alert_key(self.rule_id, alert.instrument, now_ms)
         alert.value = alert.peak = alert.told_value = reading.value
-        alert.told_ms, alert.n_told, alert.measured = now_ms, 0, reading.text
+        alert.told_ms, alert.n_told = now_ms, 0
+        alert.option, alert.direction = reading.option, reading.direction
         return self._change(alert, t, row, now_ms, State.FIRING, TellKind.FIRE, reading.value, gap_ms=reading.gap_ms)
 
     def _while_firing(self, alert: _Alert, t: int, row: int, now_ms: int, reading: Reading) -> Change | None:
-        alert.measured = reading.text if alert.measured is None else alert.measured
-        value = reading.value if reading.text == alert.measured else None
-        direction = reading.direction
+        alert.option, alert.direction = reading.option, reading.direction
+        value, direction = reading.value, reading.direction
         if value is not None and (alert.peak is None or (value - alert.peak) * direction > 0):
             alert.peak, alert.has_news = value, True
         grown = (
@@ -262,7 +308,7 @@ class RuleBook:
         )
         due = self.policy.repeat_ms is not None and now_ms - alert.told_ms >= self.policy.repeat_ms
         # What cannot be measured just now is not repeated: the message would have no figure.
-        if not grown and not (due and (value is not None or not reading.text)):
+        if not grown and not (due and (value is not None or reading.option < 0)):
             return None
         before, alert.told_value, alert.told_ms = alert.told_value, value, now_ms
         alert.n_told += 1

@@ -6,17 +6,17 @@ tick. Whoever feeds it must store the returned records together with what is tol
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
-from bot.alerts.book import Change, RuleBook, RuleTruth, Ticks, policy_gap_ms
+from bot.alerts.book import Change, RuleBook, policy_gap_ms
 from bot.alerts.lifecycle import Policy
 from bot.engine.inputs import Coverage, Input, Listed, Placed, Reset, Samples
 from bot.engine.polling import poll_needs
 from bot.engine.restoring import Restoring, idle
 from bot.engine.telling import Teller
-from bot.market.market import DEFAULT_OI_INTERVAL_MS, Market
+from bot.engine.walking import Walker
+from bot.market.market import Market
 from bot.market.series import DAY_MS, Leaf
 from bot.market.universe import GONE, Diff
 from bot.market.view import View
@@ -70,7 +70,7 @@ class Engine:
         self._rules = {r.id: r for r in self.plan.rules}
         self._books = {r.id: self._book(r) for r in self.plan.rules}
         self._restoring = Restoring(records, self._books)
-        self._alive = {i for i, r in enumerate(self.plan.rules) if self._books[r.id].is_alive}
+        self._walker = Walker(self.plan, self._books, self.market)
         self._teller = Teller(self.market)
         self._owed = NOTHING
         self._last: PlanResult | None = None
@@ -162,29 +162,8 @@ class Engine:
             return NOTHING
         self._n_gathered = 0
         result = self._last = self.plan.evaluate(block)
-        changes: list[Change] = []
-        awake = self.plan.awake(block, self._alive)
-        if awake:
-            view = View(self.market, block.moments)
-            interval = np.where(self.market.oi_interval_ms > 0, self.market.oi_interval_ms, DEFAULT_OI_INTERVAL_MS)
-            ticks = Ticks(view.now_ms, view.sample_ms("oi"), interval)
-            for i in awake:
-                changes += self._walk(i, result, ticks)
-        # Order of time first; within a tick the order of the rules, which `sort` keeps.
-        changes.sort(key=lambda c: c.at_ms)
-        return self._result(changes, result, view) if changes else NOTHING
-
-    def _walk(self, i: int, result: PlanResult, ticks: Ticks) -> list[Change]:
-        rule = self.plan.rules[i]
-        book = self._books[rule.id]
-        truth = result.truth(rule)
-        walked = RuleTruth(rule.id, truth.when, truth.clear, truth.members, partial(result.measured, rule))
-        changes = book.walk(walked, ticks, self._name)
-        if book.is_alive:
-            self._alive.add(i)
-        else:
-            self._alive.discard(i)
-        return changes
+        changes = self._walker.walk(block, result, self._name)
+        return self._result(changes, result, View(self.market, block.moments)) if changes else NOTHING
 
     def _name(self, row: int) -> str:
         instrument = self.market.universe.at(row)
@@ -250,8 +229,8 @@ class Engine:
             instrument = self.market.universe.at(row)
             if instrument is not None:
                 self._restoring.place(row, instrument, self._books.values())
-        if diff.added:
-            self._alive = {i for i, r in enumerate(self.plan.rules) if self._books[r.id].is_alive}
+        if diff:
+            self._walker.refresh()
 
     def _close_orphans(self) -> Result:
         """Stored alerts of rules that are gone, disabled or changed: those that were firing are closed and told."""
@@ -277,6 +256,7 @@ class Engine:
         self.plan.reset()
         self.now_ms = at_ms
         records = [b.record(row) for b in self._books.values() for row in b.drop_pending()]
+        self._walker.refresh()
         self._owed += Result(records=tuple(records))
 
     # -- looking -------------------------------------------------------------------------------------------------

@@ -13,7 +13,8 @@ from bot.model.alert import AlertRecord, Notice, TellKind, short_id
 from bot.model.instrument import MARKET
 from bot.model.view import AlertView, Member, Move
 from bot.rules.ast import text
-from bot.rules.plan import Measured, PlanResult
+from bot.rules.meter import Measured
+from bot.rules.plan import PlanResult
 from bot.rules.schema import DEFAULT_NOTIFY, Rule
 
 DEFAULT_WINDOW_MS: Final = 900_000

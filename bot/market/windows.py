@@ -143,7 +143,7 @@ class _Peaks:
             return
         self._extrema.catch_up(out.shape[1], self._tier.dirty)
         past = self._extrema.past()
-        level = np.take(tick.rounded, self._gauge, axis=0)
+        level: Values = tick.rounded[self._gauge]
         wins = np.flatnonzero(level >= past if self._highest else level <= past)
         result = out[self._rows]
         np.copyto(result, past)

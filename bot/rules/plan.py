@@ -1,12 +1,10 @@
 """A rule set made ready: what it needs of the market, and the truth of each rule over a block of ticks.
 
-A rule is awake in a block when it may be true somewhere, or when one of its alerts is alive; only awake rules are
-looked at in full. The others change nothing.
+Which rules have to be looked at in full is found by `Screen` and `Cells`; here is what they are asked then.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
@@ -16,29 +14,20 @@ from bot.market.view import Tri
 from bot.model.truth import TRUE, UNKNOWN
 from bot.rules.ast import (
     Call,
-    Compare,
     Expr,
-    Neg,
     Number,
-    Series,
-    children,
     functions_used,
     series_used,
-    text,
-    windows_used,
 )
 from bot.rules.crossings import Crossing
 from bot.rules.evaluator import Evaluation
 from bot.rules.language import CROSSINGS
 from bot.rules.leaves import leaves_of
+from bot.rules.meter import Measured, Meter
 from bot.rules.numbers import Mask
 from bot.rules.program import Block, Key, Program, exprs_of, key_of
 from bot.rules.schema import Rule, Scope
 from bot.rules.scope import ScopeTracker
-from bot.rules.screen import Screen, terms_of
-
-_RATIO_SERIES: Final = frozenset({"basis", "funding", "funding_8h", "taker_buy"})
-_KEEPS_UNIT: Final = frozenset({"abs", "avg", "min", "max", "std", "median", "total", "delta", "sum"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,44 +40,9 @@ class Truth:
     members: Mask
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """The value of an alert at one tick, and what it is measured against."""
-
-    value: float | None
-    text: str
-    """Expression of the value; empty where the condition has none."""
-    is_ratio: bool
-    threshold: float | None
-    direction: int
-    """+1 where the alert lies above its threshold, -1 below."""
-    window_ms: int
-    n_members: int | None = None
-    n_true: int | None = None
-    gap_ms: int = 0
-    """Of a crossing: how long nothing was known before it."""
-
-
 def needs_of(rules: Iterable[Rule]) -> Needs:
     """What the market must hold for some rules."""
     return Needs(leaves_of(e for r in rules for e in exprs_of(r)))
-
-
-def is_ratio(expr: Expr) -> bool:
-    """Whether people read the value as a percentage."""
-    match expr:
-        case Number(unit=unit):
-            return unit == "%"
-        case Series(name=name):
-            return name in _RATIO_SERIES
-        case Call(name="pct" | "slope"):
-            return True
-        case Call(name=name, args=args):
-            return name in _KEEPS_UNIT and is_ratio(args[0])
-        case Neg(operand=operand):
-            return is_ratio(operand)
-        case _:
-            return any(is_ratio(part) for part in children(expr))
 
 
 def is_event(rule: Rule) -> bool:
@@ -119,23 +73,7 @@ class Plan:
         self.grown = market.fit(Needs(self.program.leaves))
         """Series whose rings reach further back now than what they hold."""
         self.program.lay_out()
-        self._make_screen()
-
-    def _make_screen(self) -> None:
-        scopes = list(self.trackers)
-        number = {scope: k for k, scope in enumerate(scopes)}
-        screened, always = [], []
-        for i, rule in enumerate(self.rules):
-            row_of = _rows_in(self.program, rule.scope)
-            terms = None if rule.per == "market" else terms_of(rule.when, row_of)
-            if terms is None:
-                always.append(i)
-            else:
-                screened.append((i, terms))
-        self._scopes = scopes
-        self._always = tuple(always)
-        self._screened = tuple(i for i, _ in screened)
-        self.screen = Screen([t for _, t in screened], [number[self.rules[i].scope] for i in self._screened])
+        self.meters = {r.id: Meter(r) for r in self.rules}
 
     @property
     def warming(self) -> tuple[str, ...]:
@@ -153,12 +91,6 @@ class Plan:
         evaluation = Evaluation(self.program, block, is_trading=self._market.is_trading)
         return PlanResult(self, evaluation, block)
 
-    def awake(self, block: Block, alive: Collection[int]) -> list[int]:
-        """Numbers of the rules to look at, in their order; `alive`: those with alerts that are alive."""
-        members = [block.members(scope) for scope in self._scopes]
-        found = self.screen.true_somewhere(block.values, members)
-        return sorted({*self._always, *alive, *(self._screened[i] for i in found)})
-
     def clear(self, row: int) -> None:
         """The row belongs to another instrument now."""
         self.program.clear(row)
@@ -166,10 +98,6 @@ class Plan:
     def reset(self) -> None:
         """The windows were emptied."""
         self.program.reset()
-
-
-def _rows_in(program: Program, scope: Scope) -> Callable[[Expr], int | None]:
-    return lambda expr: program.row(expr, scope)
 
 
 class PlanResult:
@@ -198,48 +126,46 @@ class PlanResult:
             clear = np.where(warming, UNKNOWN, clear).astype(np.int8)
         return Truth(rule, when, clear, members)
 
-    def measured(self, rule: Rule, t: int, row: int) -> Measured:
-        """The value of a rule at one tick: `value`, else the left side of the first true comparison, else of the
-        first comparison at all; of a crossing alone, its own left side.
-        """
-        comparison = self._true_comparison(rule, t, row)
-        crossing = _crossing_of(rule)
-        shown = rule.value if rule.value is not None else (comparison.left if comparison else None)
-        if shown is None and crossing is not None:
-            shown = crossing.args[0]
-        gap_ms = self._gap_ms(crossing, rule.scope, t, row)
-        if shown is None:
-            return Measured(None, "", is_ratio=False, threshold=None, direction=1, window_ms=0, gap_ms=gap_ms)
-        limit = comparison.right if comparison else crossing.args[1] if crossing else None
-        threshold = self.number(limit, rule.scope, t, row) if limit is not None and rule.value is None else None
-        windows = [w for _, w, _ in windows_used(rule.when)]
+    def measured(self, rule: Rule, t: int, row: int, option: int | None = None) -> Measured:
+        """The value of a rule at one tick; with `option` of the measure that an alert follows already."""
+        meter = self._plan.meters[rule.id]
+        gap_ms = self._gap_ms(meter, rule.scope, t, row)
+        if not meter.options:
+            return Measured(None, -1, "", is_ratio=False, threshold=None, direction=1, window_ms=0, gap_ms=gap_ms)
+        if option is None or option < 0:
+            option = self._pick(meter, rule.scope, t, row)
+        shown = meter.options[option]
         n_true = n_members = None
-        if isinstance(shown, Call) and shown.name == "count":
-            count = self.evaluation.count(shown, rule.scope)
+        if shown.is_count:
+            count = self.evaluation.count(shown.expr, rule.scope)
             n_true, n_members = int(count.low[t, 0]), int(count.n_members[t, 0])
-        ratio = is_ratio(shown) or (comparison is not None and n_true is None and is_ratio(comparison.right))
-        value = self.number(shown, rule.scope, t, row)
-        if comparison is not None and shown == comparison.left:
-            direction = -1 if comparison.op in {"<", "<="} else 1
-        else:
-            # A value of the rule's own has no threshold: further means further from zero.
-            direction = -1 if value is not None and value < 0 else 1
+        value = self.number(shown.expr, rule.scope, t, row)
         return Measured(
             value=value,
-            text=text(shown),
-            is_ratio=ratio,
-            threshold=threshold,
-            direction=direction,
-            window_ms=max(windows, default=0),
+            option=option,
+            text=shown.text,
+            is_ratio=shown.is_ratio,
+            threshold=None if shown.limit is None else self.number(shown.limit, rule.scope, t, row),
+            direction=shown.direction(value),
+            window_ms=meter.window_ms,
             n_members=n_members,
             n_true=n_true,
             gap_ms=gap_ms,
         )
 
-    def _gap_ms(self, crossing: Call | None, scope: Scope, t: int, row: int) -> int:
-        if crossing is None:
+    def _pick(self, meter: Meter, scope: Scope, t: int, row: int) -> int:
+        if len(meter.options) > 1:
+            for k, option in enumerate(meter.options):
+                if option.comparison is not None:
+                    truth = self.evaluation.truth(option.comparison, scope)
+                    if truth[min(t, truth.shape[0] - 1), min(row, truth.shape[1] - 1)] == TRUE:
+                        return k
+        return 0
+
+    def _gap_ms(self, meter: Meter, scope: Scope, t: int, row: int) -> int:
+        if meter.crossing is None:
             return 0
-        at = self._plan.program.gap_row[key_of(crossing, scope)]
+        at = self._plan.program.gap_row[key_of(meter.crossing, scope)]
         return int(self.evaluation.values[at, t, row])
 
     def true_members(self, rule: Rule, t: int) -> list[int]:
@@ -252,25 +178,10 @@ class PlanResult:
                     return [int(r) for r in np.flatnonzero((truth[t] == TRUE) & members[t])]
         return []
 
-    def _true_comparison(self, rule: Rule, t: int, row: int) -> Compare | None:
-        for comparison in rule.comparisons:
-            truth = self.evaluation.truth(comparison, rule.scope)
-            if truth[min(t, truth.shape[0] - 1), min(row, truth.shape[1] - 1)] == TRUE:
-                return comparison
-        return rule.comparisons[0] if rule.comparisons else None
-
     def number(self, expr: Expr, scope: Scope, t: int, row: int) -> float | None:
         """One number of one instrument at one tick; None where it is unknown."""
+        if isinstance(expr, Number):
+            return expr.value
         values = self.evaluation.number(expr, scope)
         value = values[min(t, values.shape[0] - 1), min(row, values.shape[1] - 1)]
         return float(value) if np.isfinite(value) else None
-
-
-def _crossing_of(rule: Rule) -> Call | None:
-    waiting: list[Expr] = [rule.when]
-    while waiting:
-        node = waiting.pop(0)
-        if isinstance(node, Call) and node.name in CROSSINGS:
-            return node
-        waiting.extend(children(node))
-    return None

@@ -6,7 +6,7 @@ and lowest value of each row rule atoms out. What is left is compared, term by t
 in one sweep. Conditions of another form are always looked at.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,6 +27,7 @@ _COLUMNS: Final = 4_096
 _NEGATED: Final[dict[CompareOp, CompareOp]] = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
 
 RowOf = Callable[[Expr], int | None]
+Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +121,11 @@ class Screen:
         self._channel = np.array([place[s, a.row] for a, s in pairs], dtype=np.int64)
         self._scopes = sorted({s for s, _ in self._channels})
         self._rows_of = {s: np.array([row for t, row in self._channels if t == s]) for s in self._scopes}
-        self._rule: npt.NDArray[np.int64] = np.array([i for i, terms in enumerate(conditions) for _ in terms])
-        self._scope: npt.NDArray[np.int64] = np.array(
-            [scope_of[i] for i, terms in enumerate(conditions) for _ in terms]
-        )
+        self._rule: Ints = np.array([i for i, terms in enumerate(conditions) for _ in terms])
+        self._scope: Ints = np.array([scope_of[i] for i, terms in enumerate(conditions) for _ in terms])
         width = max((len(t) for terms in conditions for t in terms), default=1)
         always = len(self._atoms)
-        self._terms: npt.NDArray[np.int64] = np.array(
+        self._terms: Ints = np.array(
             [
                 [*(number[a, scope_of[i]] for a in t), *[always] * (width - len(t))]
                 for i, terms in enumerate(conditions)
@@ -142,16 +141,36 @@ class Screen:
 
         `values`: shape (n, T, N); `members` by scope number, shape (T, N) each.
         """
+        found: set[int] = set()
+        for conditions, held, _ in self._held(values, members):
+            found.update(conditions[held.any(axis=1)].tolist())
+        return found
+
+    def true_cells(self, values: F64, members: Sequence[Mask]) -> tuple[Ints, Ints]:
+        """Condition and column of all true cells of a block of one tick, each once and in order."""
+        n_columns = values.shape[2]
+        keys = [
+            conditions[term] * n_columns + first + column
+            for conditions, held, first in self._held(values, members)
+            for term, column in [np.divmod(np.flatnonzero(held), held.shape[1])]
+        ]
+        cells = np.unique(np.concatenate(keys)) if keys else np.zeros(0, dtype=np.int64)
+        condition, column = np.divmod(cells, n_columns)
+        return condition, column
+
+    def _held(self, values: F64, members: Sequence[Mask]) -> Iterator[tuple[Ints, Mask, int]]:
+        """Conditions of terms, where they hold, shape (terms, cells), and the first of these cells."""
         if not len(self._terms):
-            return set()
+            return
         possible = self._possible(values, members)
         candidates = np.flatnonzero(possible[self._terms].all(axis=1))
         if not len(candidates):
-            return set()
+            return
         flat = values.reshape(len(values), -1) if values.flags.c_contiguous else None
         if flat is None or len(candidates) * SWEEP_ATOMS_PER_TERM < len(self._atoms):
-            return self._compare(candidates, values, members)
-        return self._sweep(candidates, possible, flat, members)
+            yield from self._compare(candidates, values, members)
+        else:
+            yield from self._sweep(candidates, possible, flat, members)
 
     def _possible(self, values: F64, members: Sequence[Mask]) -> Mask:
         """Which atoms the highest and lowest values of their rows allow; the last entry is the atom that always holds."""
@@ -183,25 +202,21 @@ class Screen:
             held: Mask = row >= level if atom < self._n_upper else row <= level
             return held
 
-    def _compare(self, candidates: "npt.NDArray[np.intp]", values: F64, members: Sequence[Mask]) -> set[int]:
+    def _compare(self, candidates: Ints, values: F64, members: Sequence[Mask]) -> Iterator[tuple[Ints, Mask, int]]:
+        """Term by term."""
         self.n_compared += len(candidates)
         always = len(self._atoms)
-        found: set[int] = set()
         for term in candidates:
-            rule = int(self._rule[term])
-            if rule in found:
-                continue
             held = members[self._scope[term]]
             for atom in self._terms[term]:
                 if atom != always:
                     held = held & self._holds(atom, values)
             if held.any():
-                found.add(rule)
-        return found
+                yield self._rule[term : term + 1], held.reshape(1, -1), 0
 
     def _sweep(
-        self, candidates: "npt.NDArray[np.intp]", possible: Mask, values: F64, members: Sequence[Mask]
-    ) -> set[int]:
+        self, candidates: Ints, possible: Mask, values: F64, members: Sequence[Mask]
+    ) -> Iterator[tuple[Ints, Mask, int]]:
         """Compare all atoms that are left, then join them term by term; in pieces, so that they stay in the cache."""
         self.n_swept += len(candidates)
         wanted = np.zeros(len(possible), dtype=np.bool_)
@@ -213,7 +228,6 @@ class Screen:
         split = int(np.searchsorted(atoms, self._n_upper))
         runs = [*_runs(self._row[atoms[:split]], 0), *_runs(self._row[atoms[split:]], split)]
         level = self._level[atoms][:, None]
-        true = np.zeros(len(candidates), dtype=np.bool_)
         for start in range(0, values.shape[1], _COLUMNS):
             piece = values[:, start : start + _COLUMNS]
             held = np.ones((len(atoms) + 1, piece.shape[1]), dtype=np.bool_)
@@ -221,20 +235,17 @@ class Screen:
                 for row, first, last in runs:
                     compare = np.greater_equal if first < split else np.less_equal
                     compare(piece[row], level[first:last], out=held[first:last])
-            true |= self._join(held, terms, candidates, [m.reshape(-1)[start : start + _COLUMNS] for m in members])
-        return {int(r) for r in self._rule[candidates[true]]}
+            inside = [m.reshape(-1)[start : start + _COLUMNS] for m in members]
+            yield self._rule[candidates], self._join(held, terms, candidates, inside), start
 
-    def _join(
-        self, held: Mask, terms: "npt.NDArray[np.int64]", candidates: "npt.NDArray[np.intp]", members: Sequence[Mask]
-    ) -> Mask:
+    def _join(self, held: Mask, terms: Ints, candidates: Ints, members: Sequence[Mask]) -> Mask:
         both: Mask = held[terms[:, 0]]
         for k in range(1, terms.shape[1]):
             both &= held[terms[:, k]]
         for scope in self._scopes:
             if not members[scope].all():
                 both[self._scope[candidates] == scope] &= members[scope]
-        some: Mask = np.logical_or.reduce(both, axis=1)
-        return some
+        return both
 
 
 def _order(pair: tuple[Atom, int]) -> tuple[bool, int, float, int]:
@@ -242,7 +253,7 @@ def _order(pair: tuple[Atom, int]) -> tuple[bool, int, float, int]:
     return not atom.is_upper, atom.row, atom.level, scope
 
 
-def _runs(rows: "npt.NDArray[np.int64]", offset: int) -> list[tuple[int, int, int]]:
+def _runs(rows: Ints, offset: int) -> list[tuple[int, int, int]]:
     """(row, first, last) of stretches of atoms over the same row."""
     if not len(rows):
         return []

@@ -1,0 +1,219 @@
+"""From truths to changes of alerts: which alerts have to be moved at a tick, and moving them.
+
+A tick of a live run moves single alerts: those that became true somewhere, those that are pending, and of the firing
+ones only those that end, reach a new peak or are to be told again. On history many ticks are looked at as one block, and
+rules that may be true in it, or have alerts that are alive, are walked as a whole. Both give the same changes.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+import numpy as np
+
+from bot.alerts.book import Change, RuleBook, RuleTruth, Seen, Ticks
+from bot.market.market import DEFAULT_OI_INTERVAL_MS, Market
+from bot.market.view import View
+from bot.model.truth import FALSE, TRUE
+from bot.model.updates import F64
+from bot.rules.cells import Cells, CellTruths
+from bot.rules.numbers import Mask
+from bot.rules.plan import Plan, PlanResult
+from bot.rules.program import Block
+
+_NEVER_MS: Final = 1 << 60
+
+Cell = tuple[int, int]
+"""Number of a rule, and row."""
+
+
+class Walker:
+    """All books of a rule set, and which of their alerts are alive."""
+
+    def __init__(self, plan: Plan, books: Mapping[str, RuleBook], market: Market) -> None:
+        self._plan = plan
+        self._books = [books[r.id] for r in plan.rules]
+        self._market = market
+        self._cells = Cells(plan.rules, plan.program, tuple(plan.trackers))
+        self._watch = _Watch()
+        self._pending: dict[Cell, None] = {}
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Look at all books anew, after alerts were restored or closed."""
+        self._watch.clear()
+        self._pending.clear()
+        for number, book in enumerate(self._books):
+            for row in book.alive_rows():
+                self._note(number, row)
+
+    def _note(self, number: int, row: int) -> None:
+        """An alert was moved: what has to be watched of it from now on."""
+        book, cell = self._books[number], (number, row)
+        firing = book.firing(row)
+        if firing is None:
+            self._watch.remove(cell)
+        elif number in self._cells.place_of:
+            rule = self._plan.rules[number]
+            options = self._plan.meters[rule.id].options
+            chosen = firing.option is not None
+            followed = options[firing.option] if firing.option is not None and firing.option >= 0 else None
+            value_row = None if followed is None else self._plan.program.row(followed.expr, rule.scope)
+            # A value of the rule's own has no fixed direction, and some have no row: those are moved at every tick.
+            is_fixed = followed is None or (
+                value_row is not None and followed.op is not None and firing.peak is not None
+            )
+            self._watch.set(
+                cell,
+                _Watched(
+                    place=self._cells.place_of[number],
+                    column=row,
+                    value_row=-1 if value_row is None else value_row,
+                    direction=0 if followed is None else followed.direction(firing.peak),
+                    peak=np.nan if firing.peak is None else firing.peak,
+                    grown=np.nan if firing.grown is None else firing.grown,
+                    due_ms=_NEVER_MS if firing.due_ms is None else firing.due_ms,
+                    always=not (chosen and is_fixed),
+                ),
+            )
+        if book.is_pending(row):
+            self._pending[cell] = None
+        else:
+            self._pending.pop(cell, None)
+
+    def walk(self, block: Block, result: PlanResult, name_of: Callable[[int], str]) -> list[Change]:
+        """All changes of a block, by time and then in the order of the rules."""
+        view = View(self._market, block.moments)
+        interval = np.where(self._market.oi_interval_ms > 0, self._market.oi_interval_ms, DEFAULT_OI_INTERVAL_MS)
+        ticks = Ticks(view.now_ms, view.sample_ms("oi"), interval)
+        cells: dict[int, list[tuple[int, Seen]]] = {}
+        whole = set(self._cells.others)
+        if view.n_times == 1:
+            cells = self._awake_cells(block, int(view.now_ms[0]))
+        else:
+            found = self._cells.screen.true_somewhere(block.values, self._cells.members(block))
+            whole |= {self._cells.rules[place] for place in found}
+            whole |= {number for number, book in enumerate(self._books) if book.alive_rows()}
+        changes: list[Change] = []
+        for number in sorted({*whole, *cells}):
+            rule, book = self._plan.rules[number], self._books[number]
+            measure = partial(result.measured, rule)
+            if number in cells:
+                for row, seen in cells[number]:
+                    changes += book.move(row, 0, seen, ticks, measure, name_of)
+                    self._note(number, row)
+            else:
+                truth = result.truth(rule)
+                walked = RuleTruth(rule.id, truth.when, truth.clear, truth.members, measure)
+                moved = book.walk(walked, ticks, name_of)
+                changes += moved
+                if view.n_times > 1:
+                    for row in {c.row for c in moved}:
+                        self._note(number, row)
+        # Order of time first; within a tick the order of the rules, which `sort` keeps.
+        changes.sort(key=lambda c: c.at_ms)
+        return changes
+
+    def _awake_cells(self, block: Block, now_ms: int) -> dict[int, list[tuple[int, Seen]]]:
+        """Per rule the alerts to move at this tick: those alive first, in the order in which they began."""
+        halted = ~self._market.is_trading
+        place, column = self._cells.screen.true_cells(block.values, self._cells.members(block))
+        fresh = [
+            cell
+            for cell in zip((self._cells.rules[p] for p in place.tolist()), column.tolist(), strict=True)
+            if cell not in self._watch.slot_of
+        ]
+        alive = [*self._pending, *self._watch.awake(self._cells, block, halted, now_ms)]
+        wanted = list(dict.fromkeys([*(c for c in alive if c[0] in self._cells.place_of), *fresh]))
+        if not wanted:
+            return {}
+        places = np.array([self._cells.place_of[number] for number, _ in wanted])
+        columns = np.array([row for _, row in wanted])
+        truths = self._cells.truths(places, columns, block, halted)
+        found: dict[int, list[tuple[int, Seen]]] = {}
+        for k, (number, row) in enumerate(wanted):
+            seen = Seen(int(truths.when[k]), int(truths.clear[k]), is_member=bool(truths.member[k]))
+            found.setdefault(number, []).append((row, seen))
+        for number, rows in found.items():
+            order = {row: k for k, row in enumerate(self._books[number].alive_rows())}
+            rows.sort(key=lambda x: (order.get(x[0], len(order)), x[0]))
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """One firing alert."""
+
+    place: int
+    column: int
+    value_row: int
+    """-1 for one without a value."""
+    direction: int
+    peak: float
+    grown: float
+    """From here on it is told again; NaN for never."""
+    due_ms: int
+    always: bool
+
+
+_DTYPES: Final = {
+    "place": np.int64,
+    "column": np.int64,
+    "value_row": np.int64,
+    "direction": np.float64,
+    "peak": np.float64,
+    "grown": np.float64,
+    "due_ms": np.int64,
+    "always": np.bool_,
+}
+
+
+class _Watch:
+    """Firing alerts in columns, so that a thousand of them are looked at together."""
+
+    def __init__(self) -> None:
+        self.slot_of: dict[Cell, int] = {}
+        self._cells: list[Cell] = []
+        self._columns: dict[str, Any] = {name: np.zeros(16, dtype=dtype) for name, dtype in _DTYPES.items()}
+
+    def clear(self) -> None:
+        self.slot_of.clear()
+        self._cells.clear()
+
+    def set(self, cell: Cell, watched: _Watched) -> None:
+        slot = self.slot_of.get(cell)
+        if slot is None:
+            slot = self.slot_of[cell] = len(self._cells)
+            self._cells.append(cell)
+            if slot >= len(self._columns["place"]):
+                self._columns = {n: np.concatenate([c, np.zeros_like(c)]) for n, c in self._columns.items()}
+        for name, column in self._columns.items():
+            column[slot] = getattr(watched, name)
+
+    def remove(self, cell: Cell) -> None:
+        slot = self.slot_of.pop(cell, None)
+        if slot is None:
+            return
+        last = self._cells.pop()
+        if last != cell:
+            for column in self._columns.values():
+                column[slot] = column[len(self._cells)]
+            self._cells[slot] = last
+            self.slot_of[last] = slot
+
+    def awake(self, cells: Cells, block: Block, halted: Mask, now_ms: int) -> list[Cell]:
+        """Those that end, reach a new peak or are to be told again."""
+        n = len(self._cells)
+        if not n:
+            return []
+        c = {name: column[:n] for name, column in self._columns.items()}
+        truths: CellTruths = cells.truths(c["place"], c["column"], block, halted)
+        value: F64 = block.values[c["value_row"], 0, c["column"]]
+        with np.errstate(invalid="ignore"):
+            moved = (value - c["peak"]) * c["direction"] > 0
+            moved |= (value - c["grown"]) * c["direction"] >= 0
+        moved &= (c["value_row"] >= 0) & (c["direction"] != 0)
+        ended = (truths.when == FALSE) & (truths.clear == TRUE)
+        awake = ended | moved | (c["due_ms"] <= now_ms) | c["always"]
+        return [self._cells[k] for k in np.flatnonzero(awake)]
