@@ -38,6 +38,14 @@ class Teller:
 
     def __init__(self, market: Market) -> None:
         self._market = market
+        self._conditions: dict[str, tuple[Rule, str]] = {}
+
+    def _condition(self, rule: Rule) -> str:
+        """Canonical text of `when`; worked out once, since a storm tells the same rule a hundred times."""
+        found = self._conditions.get(rule.id)
+        if found is None or found[0] is not rule:
+            found = self._conditions[rule.id] = (rule, text(rule.when))
+        return found[1]
 
     def notice(self, change: Change, rule: Rule, result: PlanResult | None, view: View | None) -> Notice:
         assert change.tell is not None
@@ -98,7 +106,7 @@ class Teller:
             kind=change.tell.value,
             at_ms=change.at_ms,
             fired_ms=change.fired_ms,
-            condition=text(rule.when),
+            condition=self._condition(rule),
             value_text=measured.text if measured else "",
             value=change.value,
             value_is_ratio=measured.is_ratio if measured else False,

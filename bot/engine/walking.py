@@ -59,7 +59,7 @@ class Walker:
             options = self._plan.meters[rule.id].options
             chosen = firing.option is not None
             followed = options[firing.option] if firing.option is not None and firing.option >= 0 else None
-            value_row = None if followed is None else self._plan.program.row(followed.expr, rule.scope)
+            value_row = None if followed is None else self._plan.meters[rule.id].rows[firing.option or 0]
             # A value of the rule's own has no fixed direction, and some have no row: those are moved at every tick.
             is_fixed = followed is None or (
                 value_row is not None and followed.op is not None and firing.peak is not None

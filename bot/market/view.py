@@ -63,6 +63,8 @@ class View:
         self._now: list[F64 | None] = [None] * len(moments)
         self._level: list[F64 | None] = [None] * len(moments)
         self._memo: dict[Leaf, F64] = {}
+        self._ages: dict[str, F64] = {}
+        self._changes: dict[tuple[str, int], tuple[F64, F64]] = {}
 
     # -- now -----------------------------------------------------------------------------------------------------
 
@@ -80,9 +82,15 @@ class View:
 
     def value(self, series: str) -> F64:
         """The newest sample, where it still speaks; of a flow, what happened last."""
-        if series in FLOWS:
-            return np.stack([self._market.flow_now(series, int(t)) for t in self.now_ms])
-        return np.stack([self._all_now(t)[INDEX[series]] for t in range(self.n_times)])
+        leaf = Leaf("now", series)
+        found = self._memo.get(leaf)
+        if found is None:
+            if series in FLOWS:
+                found = np.stack([self._market.flow_now(series, int(t)) for t in self.now_ms])
+            else:
+                found = np.stack([self._all_now(t)[INDEX[series]] for t in range(self.n_times)])
+            self._memo[leaf] = found
+        return found
 
     def level(self, series: str) -> F64:
         """Like `value`, but rounded as windows store it, so that a flat series moves by exactly nothing."""
@@ -92,9 +100,10 @@ class View:
         """Milliseconds since the newest sample, or since the subscription where none has come."""
         if series in FLOWS:
             return np.stack([self._market.flow_age(series, int(t)) for t in self.now_ms])
-        ages = [self._raw_age(name) for name in PARTS[series]]
-        oldest: F64 = np.maximum.reduce(ages)
-        return oldest
+        found = self._ages.get(series)
+        if found is None:
+            found = self._ages[series] = np.maximum.reduce([self._raw_age(name) for name in PARTS[series]])
+        return found
 
     def stale(self, series: str) -> Tri:
         """True where the newest sample is older than its successor's validity would be. Never unknown."""
@@ -182,12 +191,15 @@ class View:
 
         Rules always have their own grid; a question may ask for a window that no rule uses.
         """
-        if window_ms <= HOUR_MS and not self._has(self._market.ends_tier(window_ms), series, window_ms):
-            then, _ = self._then(series, window_ms, self._market.coarse)
-        else:
-            then, _ = self.then(series, window_ms)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return _finite(self.level(series) / then - 1.0), then
+        found = self._changes.get((series, window_ms))
+        if found is None:
+            tier = self._market.ends_tier(window_ms)
+            if window_ms <= HOUR_MS and not self._has(tier, series, window_ms):
+                tier = self._market.coarse
+            then, _ = self._then(series, window_ms, tier)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                found = self._changes[series, window_ms] = _finite(self.level(series) / then - 1.0), then
+        return found
 
     # -- points --------------------------------------------------------------------------------------------------
 

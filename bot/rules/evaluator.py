@@ -6,7 +6,7 @@ The numbers were computed at each tick; here they are compared. Equal expression
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from bot.rules.numbers import Mask, arithmetic
 from bot.rules.program import Block, Program
 from bot.rules.schema import Scope
 
-COMPARE: Final[dict[CompareOp, Callable[[F64, F64], Mask]]] = {
+COMPARE: Final[dict[CompareOp, Callable[..., Any]]] = {
     "<": np.less,
     "<=": np.less_equal,
     ">": np.greater,
@@ -45,8 +45,8 @@ class Evaluation:
         self._program = program
         self._block = block
         self.values = block.values
-        self._halted = ~is_trading
-        self._any_halted = bool(self._halted.any())
+        self.halted = ~is_trading
+        self._any_halted = bool(self.halted.any())
         self._numbers: dict[tuple[Expr, Scope], F64] = {}
         self._truths: dict[tuple[Expr, Scope], Tri] = {}
         self._counts: dict[tuple[Expr, Scope], Count] = {}
@@ -86,9 +86,9 @@ class Evaluation:
         return [np.broadcast_to(t, (t.shape[0], width)) for t in truths]
 
     def _unless_halted(self, truth: Tri) -> Tri:
-        if not self._any_halted or truth.shape[1] != len(self._halted):
+        if not self._any_halted or truth.shape[1] != len(self.halted):
             return truth
-        return np.where(self._halted, UNKNOWN, truth).astype(np.int8)
+        return np.where(self.halted, UNKNOWN, truth).astype(np.int8)
 
     def _compare(self, expr: Compare, scope: Scope) -> Tri:
         left_count = isinstance(expr.left, Call) and expr.left.name == "count"

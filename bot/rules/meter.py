@@ -4,6 +4,7 @@ It is `value`, or the left side of the first comparison in `when` that is true a
 one it fired with. All that does not depend on data is worked out once per rule.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bot.rules.ast import Call, Compare, CompareOp, Expr, Neg, Number, Series, children, text, windows_used
@@ -61,10 +62,13 @@ class Option:
 class Meter:
     """The measures of one rule, in the order in which they are tried."""
 
-    def __init__(self, rule: Rule) -> None:
+    def __init__(self, rule: Rule, row_of: Callable[[Expr], int | None]) -> None:
+        """`row_of`: where a number lies among those that are computed at each tick."""
         self.crossing = crossing_of(rule.when)
         self.window_ms = max((w for _, w, _ in windows_used(rule.when)), default=0)
         self.options = self._options(rule)
+        self.rows = tuple(row_of(o.expr) for o in self.options)
+        """Of each option; None for one that is computed from others."""
 
     def _options(self, rule: Rule) -> tuple[Option, ...]:
         if rule.value is not None:

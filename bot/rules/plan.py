@@ -5,6 +5,8 @@ Which rules have to be looked at in full is found by `Screen` and `Cells`; here 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from math import isfinite
 
 import numpy as np
 
@@ -14,13 +16,14 @@ from bot.market.view import Tri
 from bot.model.truth import TRUE, UNKNOWN
 from bot.rules.ast import (
     Call,
+    CompareOp,
     Expr,
     Number,
     functions_used,
     series_used,
 )
 from bot.rules.crossings import Crossing
-from bot.rules.evaluator import Evaluation
+from bot.rules.evaluator import COMPARE, Evaluation
 from bot.rules.language import CROSSINGS
 from bot.rules.leaves import leaves_of
 from bot.rules.meter import Measured, Meter
@@ -73,7 +76,7 @@ class Plan:
         self.grown = market.fit(Needs(self.program.leaves))
         """Series whose rings reach further back now than what they hold."""
         self.program.lay_out()
-        self.meters = {r.id: Meter(r) for r in self.rules}
+        self.meters = {r.id: Meter(r, partial(self.program.row, scope=r.scope)) for r in self.rules}
 
     @property
     def warming(self) -> tuple[str, ...]:
@@ -139,7 +142,7 @@ class PlanResult:
         if shown.is_count:
             count = self.evaluation.count(shown.expr, rule.scope)
             n_true, n_members = int(count.low[t, 0]), int(count.n_members[t, 0])
-        value = self.number(shown.expr, rule.scope, t, row)
+        value = self._value(meter, option, rule.scope, t, row)
         return Measured(
             value=value,
             option=option,
@@ -153,13 +156,28 @@ class PlanResult:
             gap_ms=gap_ms,
         )
 
+    def _value(self, meter: Meter, option: int, scope: Scope, t: int, row: int) -> float | None:
+        at = meter.rows[option]
+        if at is None:
+            return self.number(meter.options[option].expr, scope, t, row)
+        value = float(self.evaluation.values[at, t, row])
+        return value if isfinite(value) else None
+
     def _pick(self, meter: Meter, scope: Scope, t: int, row: int) -> int:
-        if len(meter.options) > 1:
-            for k, option in enumerate(meter.options):
-                if option.comparison is not None:
-                    truth = self.evaluation.truth(option.comparison, scope)
-                    if truth[min(t, truth.shape[0] - 1), min(row, truth.shape[1] - 1)] == TRUE:
-                        return k
+        """The first comparison that is true, else the first."""
+        if len(meter.options) < 2:
+            return 0
+        for k, option in enumerate(meter.options):
+            if option.comparison is None:
+                continue
+            if meter.rows[k] is not None and isinstance(option.limit, Number) and not self.evaluation.halted[row]:
+                value = self._value(meter, k, scope, t, row)
+                held = option.op is not None and value is not None and _holds(option.op, value, option.limit.value)
+            else:
+                truth = self.evaluation.truth(option.comparison, scope)
+                held = truth[min(t, truth.shape[0] - 1), min(row, truth.shape[1] - 1)] == TRUE
+            if held:
+                return k
         return 0
 
     def _gap_ms(self, meter: Meter, scope: Scope, t: int, row: int) -> int:
@@ -185,3 +203,7 @@ class PlanResult:
         values = self.evaluation.number(expr, scope)
         value = values[min(t, values.shape[0] - 1), min(row, values.shape[1] - 1)]
         return float(value) if np.isfinite(value) else None
+
+
+def _holds(op: CompareOp, left: float, right: float) -> bool:
+    return bool(COMPARE[op](left, right))

@@ -8,6 +8,7 @@ in one sweep. Conditions of another form are always looked at.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -111,23 +112,25 @@ class Screen:
         """`scope_of`: which scope, by number, each condition is about."""
         pairs = sorted({(a, scope_of[i]) for i, terms in enumerate(conditions) for t in terms for a in t}, key=_order)
         number = {pair: k for k, pair in enumerate(pairs)}
-        self._atoms = [a for a, _ in pairs]
-        self._level = np.array([a.level for a in self._atoms])
-        self._row = np.array([a.row for a in self._atoms], dtype=np.int64)
-        self._n_upper = sum(a.is_upper for a in self._atoms)
-        # The highest and lowest values are taken once for each row and scope that is asked for.
-        self._channels = sorted({(s, a.row) for a, s in pairs})
-        place = {channel: k for k, channel in enumerate(self._channels)}
-        self._channel = np.array([place[s, a.row] for a, s in pairs], dtype=np.int64)
-        self._scopes = sorted({s for s, _ in self._channels})
-        self._rows_of = {s: np.array([row for t, row in self._channels if t == s]) for s in self._scopes}
-        self._rule: Ints = np.array([i for i, terms in enumerate(conditions) for _ in terms])
-        self._scope: Ints = np.array([scope_of[i] for i, terms in enumerate(conditions) for _ in terms])
+        self._n_atoms = len(pairs)
+        self._row = np.array([a.row for a, _ in pairs], dtype=np.int64)
+        self._sign = np.array([1.0 if a.is_upper else -1.0 for a, _ in pairs])
+        self._level = self._sign * np.array([a.level for a, _ in pairs])
+        """An atom holds where `sign * value >= level`."""
+        # The furthest values are taken once for each row, side and scope: a run of atoms, by rising level.
+        keys = [(scope, a.row, a.is_upper) for a, scope in pairs]
+        starts = [k for k in range(len(keys)) if k == 0 or keys[k] != keys[k - 1]]
+        self._start = np.array(starts, dtype=np.int64)
+        self._size: Ints = np.array([b - a for a, b in pairwise([*starts, len(keys)])], dtype=np.int64)
+        self._run = np.repeat(np.arange(len(starts)), self._size)
+        self._run_scope = np.array([keys[k][0] for k in starts], dtype=np.int64)
+        self._runs_of = {int(s): np.flatnonzero(self._run_scope == s) for s in np.unique(self._run_scope)}
+        self._rule: Ints = np.array([i for i, terms in enumerate(conditions) for _ in terms], dtype=np.int64)
+        self._scope: Ints = np.array([scope_of[i] for i in self._rule], dtype=np.int64)
         width = max((len(t) for terms in conditions for t in terms), default=1)
-        always = len(self._atoms)
         self._terms: Ints = np.array(
             [
-                [*(number[a, scope_of[i]] for a in t), *[always] * (width - len(t))]
+                [*(number[a, scope_of[i]] for a in t), *[self._n_atoms] * (width - len(t))]
                 for i, terms in enumerate(conditions)
                 for t in terms
             ],
@@ -141,122 +144,132 @@ class Screen:
 
         `values`: shape (n, T, N); `members` by scope number, shape (T, N) each.
         """
-        found: set[int] = set()
-        for conditions, held, _ in self._held(values, members):
-            found.update(conditions[held.any(axis=1)].tolist())
-        return found
+        return {int(rule) for rules, _ in self._true(values, members) for rule in np.unique(rules)}
 
     def true_cells(self, values: F64, members: Sequence[Mask]) -> tuple[Ints, Ints]:
         """Condition and column of all true cells of a block of one tick, each once and in order."""
         n_columns = values.shape[2]
-        keys = [
-            conditions[term] * n_columns + first + column
-            for conditions, held, first in self._held(values, members)
-            for term, column in [np.divmod(np.flatnonzero(held), held.shape[1])]
-        ]
+        keys = [rules * n_columns + columns for rules, columns in self._true(values, members)]
         cells = np.unique(np.concatenate(keys)) if keys else np.zeros(0, dtype=np.int64)
         condition, column = np.divmod(cells, n_columns)
         return condition, column
 
-    def _held(self, values: F64, members: Sequence[Mask]) -> Iterator[tuple[Ints, Mask, int]]:
-        """Conditions of terms, where they hold, shape (terms, cells), and the first of these cells."""
+    def _true(self, values: F64, members: Sequence[Mask]) -> Iterator[tuple[Ints, Ints]]:
+        """Conditions and cells (tick by tick, `t * N + column`) where they are true, in pieces."""
         if not len(self._terms):
             return
         possible = self._possible(values, members)
         candidates = np.flatnonzero(possible[self._terms].all(axis=1))
         if not len(candidates):
             return
-        flat = values.reshape(len(values), -1) if values.flags.c_contiguous else None
-        if flat is None or len(candidates) * SWEEP_ATOMS_PER_TERM < len(self._atoms):
-            yield from self._compare(candidates, values, members)
+        flat = values.reshape(len(values), -1)
+        inside = [m.reshape(-1) for m in members]
+        if len(candidates) * SWEEP_ATOMS_PER_TERM < self._n_atoms:
+            yield from self._compare(candidates, flat, inside)
         else:
-            yield from self._sweep(candidates, possible, flat, members)
+            self.n_swept += len(candidates)
+            for first in range(0, flat.shape[1], _COLUMNS):
+                piece = slice(first, first + _COLUMNS)
+                rules, cells = self._sweep(candidates, possible, flat[:, piece], [m[piece] for m in inside])
+                yield rules, cells + first
 
     def _possible(self, values: F64, members: Sequence[Mask]) -> Mask:
-        """Which atoms the highest and lowest values of their rows allow; the last entry is the atom that always holds."""
-        high, low = np.empty(len(self._channels)), np.empty(len(self._channels))
-        at = 0
-        for scope in self._scopes:
-            rows = self._rows_of[scope]
+        """Which atoms the furthest values of their rows allow; the last entry is the atom that always holds."""
+        furthest = np.full(len(self._start), np.nan)
+        for scope, runs in self._runs_of.items():
+            first = self._start[runs]
             inside = members[scope]
-            n = len(rows)
-            chosen = values if n == len(values) else values[rows]
-            everyone = bool(inside.all())
-            part = (chosen if everyone else chosen[:, :, inside.any(axis=0)]).reshape(n, -1)
-            if part.shape[1]:
-                np.fmax.reduce(part, axis=1, out=high[at : at + n])
-                np.fmin.reduce(part, axis=1, out=low[at : at + n])
-            else:
-                high[at : at + n], low[at : at + n] = np.nan, np.nan
-            at += n
-        possible = np.ones(len(self._atoms) + 1, dtype=np.bool_)
-        upper = self._n_upper
+            columns = slice(None) if inside.all() else np.flatnonzero(inside.any(axis=0))
+            for side, reduce in ((1.0, np.fmax.reduce), (-1.0, np.fmin.reduce)):
+                chosen = self._sign[first] == side
+                rows = self._row[first[chosen]]
+                if not len(rows):
+                    continue
+                part = values if len(rows) == len(values) and (rows == np.arange(len(values))).all() else values[rows]
+                part = part[:, :, columns]
+                if part.size:
+                    furthest[runs[chosen]] = side * reduce(part.reshape(len(rows), -1), axis=1)
+        possible = np.ones(self._n_atoms + 1, dtype=np.bool_)
         with np.errstate(invalid="ignore"):
-            np.greater_equal(high[self._channel[:upper]], self._level[:upper], out=possible[:upper])
-            np.less_equal(low[self._channel[upper:]], self._level[upper:], out=possible[upper:-1])
+            np.greater_equal(furthest[self._run], self._level, out=possible[:-1])
         return possible
 
-    def _holds(self, atom: int, values: F64) -> Mask:
+    def _holds(self, atom: "Ints | int", row: F64) -> Mask:
         with np.errstate(invalid="ignore"):
-            row, level = values[self._row[atom]], self._level[atom]
-            held: Mask = row >= level if atom < self._n_upper else row <= level
-            return held
+            held: Mask = row * self._sign[atom] >= self._level[atom]
+        return held
 
-    def _compare(self, candidates: Ints, values: F64, members: Sequence[Mask]) -> Iterator[tuple[Ints, Mask, int]]:
+    def _compare(self, candidates: Ints, values: F64, members: Sequence[Mask]) -> Iterator[tuple[Ints, Ints]]:
         """Term by term."""
         self.n_compared += len(candidates)
-        always = len(self._atoms)
         for term in candidates:
             held = members[self._scope[term]]
             for atom in self._terms[term]:
-                if atom != always:
-                    held = held & self._holds(atom, values)
-            if held.any():
-                yield self._rule[term : term + 1], held.reshape(1, -1), 0
+                if atom != self._n_atoms:
+                    held = held & self._holds(atom, values[self._row[atom]])
+            cells = np.flatnonzero(held)
+            if len(cells):
+                yield np.full(len(cells), self._rule[term]), cells
 
-    def _sweep(
-        self, candidates: Ints, possible: Mask, values: F64, members: Sequence[Mask]
-    ) -> Iterator[tuple[Ints, Mask, int]]:
-        """Compare all atoms that are left, then join them term by term; in pieces, so that they stay in the cache."""
-        self.n_swept += len(candidates)
-        wanted = np.zeros(len(possible), dtype=np.bool_)
-        wanted[self._terms[candidates]] = True
-        atoms = np.flatnonzero(wanted[:-1])
-        place = np.full(len(possible), len(atoms), dtype=np.int64)
-        place[atoms] = np.arange(len(atoms))
-        terms = place[self._terms[candidates]]
-        split = int(np.searchsorted(atoms, self._n_upper))
-        runs = [*_runs(self._row[atoms[:split]], 0), *_runs(self._row[atoms[split:]], split)]
-        level = self._level[atoms][:, None]
-        for start in range(0, values.shape[1], _COLUMNS):
-            piece = values[:, start : start + _COLUMNS]
-            held = np.ones((len(atoms) + 1, piece.shape[1]), dtype=np.bool_)
-            with np.errstate(invalid="ignore"):
-                for row, first, last in runs:
-                    compare = np.greater_equal if first < split else np.less_equal
-                    compare(piece[row], level[first:last], out=held[first:last])
-            inside = [m.reshape(-1)[start : start + _COLUMNS] for m in members]
-            yield self._rule[candidates], self._join(held, terms, candidates, inside), start
-
-    def _join(self, held: Mask, terms: Ints, candidates: Ints, members: Sequence[Mask]) -> Mask:
-        both: Mask = held[terms[:, 0]]
-        for k in range(1, terms.shape[1]):
-            both &= held[terms[:, k]]
-        for scope in self._scopes:
+    def _sweep(self, candidates: Ints, possible: Mask, values: F64, members: Sequence[Mask]) -> tuple[Ints, Ints]:
+        """All candidates at once: which atoms hold in which cells is found by the order of their levels, and a term is
+        looked up only in the cells of that one of its atoms that holds in the fewest.
+        """
+        runs = np.flatnonzero(possible[self._start])
+        first = self._start[runs]
+        signed = values[self._row[first]] * self._sign[first][:, None]
+        with np.errstate(invalid="ignore"):
+            where = np.flatnonzero(signed >= self._level[first][:, None])
+        value = signed.reshape(-1)[where]
+        place, cell = np.divmod(where, values.shape[1])
+        start = first[place]
+        n_held = self._count_held(value, start, self._size[runs][place])
+        lead = self._lead(candidates, start, n_held)
+        order = np.argsort(lead, kind="stable")
+        terms, lead = candidates[order], lead[order]
+        # Terms whose leading atom lies among the first `n_held` of the run: a stretch of the ordered terms.
+        low, high = np.searchsorted(lead, start), np.searchsorted(lead, start + n_held)
+        length = high - low
+        chosen = np.repeat(np.arange(len(cell)), length)
+        offset = np.arange(len(chosen)) - np.repeat(np.cumsum(length) - length, length)
+        term, cell = terms[low[chosen] + offset], cell[chosen]
+        keep = np.ones(len(term), dtype=np.bool_)
+        for scope in self._runs_of:
             if not members[scope].all():
-                both[self._scope[candidates] == scope] &= members[scope]
-        return both
+                keep &= (self._scope[term] != scope) | members[scope][cell]
+        for k in range(self._terms.shape[1]):
+            if not keep.all():
+                term, cell = term[keep], cell[keep]
+            atom = self._terms[term, k]
+            real = np.minimum(atom, self._n_atoms - 1)
+            keep = self._holds(real, values[self._row[real], cell]) | (atom == self._n_atoms)
+        return self._rule[term[keep]], cell[keep]
+
+    def _count_held(self, value: F64, start: Ints, size: Ints) -> Ints:
+        """How many atoms of its run hold for each value: their levels rise, so a search by halves."""
+        low, high = np.ones(len(value), dtype=np.int64), size.copy()
+        for _ in range(int(self._size.max()).bit_length()):
+            middle = (low + high + 1) // 2
+            inside = self._level[np.minimum(start + middle, self._n_atoms) - 1] <= value
+            low = np.where(inside, middle, low)
+            high = np.where(inside, high, middle - 1)
+            high = np.maximum(high, low)
+        return low
+
+    def _lead(self, candidates: Ints, start: Ints, n_held: Ints) -> Ints:
+        """Of each term the atom that holds in the fewest cells."""
+        counts = np.bincount(start + n_held - 1, minlength=self._n_atoms)
+        # An atom also holds where a later one of its run does.
+        behind = np.cumsum(counts[::-1])[::-1]
+        ends = self._start + self._size
+        held = behind - np.append(behind, 0)[ends[self._run]]
+        held = np.append(held, np.iinfo(np.int64).max)
+        terms = self._terms[candidates]
+        lead: Ints = terms[np.arange(len(terms)), held[terms].argmin(axis=1)]
+        return lead
 
 
-def _order(pair: tuple[Atom, int]) -> tuple[bool, int, float, int]:
+def _order(pair: tuple[Atom, int]) -> tuple[int, int, bool, float]:
+    """By scope, row and side; within those the atom that is easiest to reach first."""
     atom, scope = pair
-    return not atom.is_upper, atom.row, atom.level, scope
-
-
-def _runs(rows: Ints, offset: int) -> list[tuple[int, int, int]]:
-    """(row, first, last) of stretches of atoms over the same row."""
-    if not len(rows):
-        return []
-    cuts = np.flatnonzero(np.diff(rows)) + 1
-    starts, stops = [0, *cuts.tolist()], [*cuts.tolist(), len(rows)]
-    return [(int(rows[a]), offset + a, offset + b) for a, b in zip(starts, stops, strict=True)]
+    return scope, atom.row, atom.is_upper, atom.level if atom.is_upper else -atom.level
