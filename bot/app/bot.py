@@ -39,7 +39,8 @@ from bot.market.mailbox import Mailbox
 from bot.market.market import DAY_MS
 from bot.model.outbox import OutboxRow
 from bot.model.updates import FeedStatus, Progress
-from bot.rules.loader import RuleSet, load_folder, rule_files
+from bot.rules.files import read_rule_texts
+from bot.rules.loader import RuleSet, load_folder
 from bot.settings import Settings
 from bot.storage.alerts import SqliteAlertStore
 from bot.storage.database import Database, open_database
@@ -280,11 +281,7 @@ class Bot:
         record = self._settings.record
         if not (record.enabled or self._options.records):
             return None
-        texts: dict[str, str] = {}
-        for path in rule_files(self._settings.rules_dir):
-            # What cannot be read gave no rules either.
-            with contextlib.suppress(OSError, UnicodeDecodeError):
-                texts[path.name] = path.read_text(encoding="utf-8")
+        texts = read_rule_texts(self._settings.rules_dir)
 
         def header(*, continues: bool = True) -> Header:
             return Header(

@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 
 from bot.rules.check import Fault
+from bot.rules.limits import MAX_TOTAL_ALIASES, MAX_TOTAL_NODES, Budget
 from bot.rules.problems import Problem
 
 MAX_BYTES: Final = 256 * 1024
@@ -131,12 +132,15 @@ def _raw_length(source: str, raw: int, style: str) -> int:
     return 1
 
 
-def read_nodes(file: str, content: bytes) -> tuple[Source, Node | None, list[Problem]]:
-    """The one document of a file; None for an empty one and for one that cannot be read (then with a problem)."""
+def read_nodes(file: str, content: bytes, budget: Budget | None = None) -> tuple[Source, Node | None, list[Problem]]:
+    """The one document of a file; None for an empty one and for one that cannot be read (then with a problem).
+
+    `budget` is what all files of a load may have together.
+    """
     source, problem = _decode(file, content)
     if problem:
         return source, None, [problem]
-    builder = _Builder(source)
+    builder = _Builder(source, budget or Budget())
     root = None
     try:
         root = builder.build(_events(source.text))
@@ -226,7 +230,8 @@ class _Open:
 class _Builder:
     """Events -> nodes, without recursion."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, budget: Budget) -> None:
+        self._budget = budget
         self.problems: list[Problem] = []
         self.reached = 0
         self._source = source
@@ -274,6 +279,9 @@ class _Builder:
         self._n_nodes += 1
         if self._n_nodes > MAX_NODES:
             self._refuse("E108", f"the file has more than {MAX_NODES:,} values", start)
+        self._budget.n_nodes -= 1
+        if self._budget.n_nodes < 0:
+            self._refuse("E108", f"the rule files have more than {MAX_TOTAL_NODES:,} values together", start)
 
     def _refuse_tag(self, event: Any, start: int) -> None:
         if event.tag is not None and str(event.tag) not in {"!", ""}:
@@ -291,6 +299,9 @@ class _Builder:
         self._n_aliases += 1
         if self._n_aliases > MAX_ALIASES:
             self._refuse("E108", f"the file uses more than {MAX_ALIASES} aliases", start)
+        self._budget.n_aliases -= 1
+        if self._budget.n_aliases < 0:
+            self._refuse("E108", f"the rule files use more than {MAX_TOTAL_ALIASES} aliases together", start)
         node = self._anchors.get(name)
         if node is None:
             self._refuse(

@@ -8,9 +8,11 @@ from collections.abc import Collection
 from collections.abc import Mapping as MappingOf
 from typing import Final
 
-from bot.rules.ast import Expr, Number, number_text
-from bot.rules.check import Vocabulary
+from bot.delivery.template import template_faults
+from bot.rules.ast import Expr, Number, number_text, walk
+from bot.rules.check import Fault
 from bot.rules.language import did_you_mean
+from bot.rules.limits import Budget
 from bot.rules.literals import parse_duration_ms, parse_number
 from bot.rules.nodes import Mapping, Node, Scalar, Sequence, Source
 from bot.rules.parse import parse_condition, parse_value
@@ -25,10 +27,23 @@ _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 class Reader:
     """Reads the values of one file and gathers its problems."""
 
-    def __init__(self, source: Source, vocabulary: Vocabulary) -> None:
+    def __init__(self, source: Source, budget: Budget) -> None:
         self.source = source
+        self._budget = budget
         self.problems: list[Problem] = []
-        self._vocabulary = vocabulary
+
+    def template(self, node: Node, key: str) -> str | None:
+        """A message template; checked here, so that none can fail when an alert is told."""
+        word = self.word(node, key)
+        if word is None or not isinstance(node, Scalar):
+            return None
+        if over := self._budget.spend_characters(len(word)):
+            self.tell(node, "E108", over)
+            return None
+        for found in template_faults(word):
+            fault = Fault(found.start, found.code, found.length, found.message, found.hint)
+            self.problems.append(self.source.in_expression(node, fault))
+        return word
 
     def tell(self, node: Node, code: str, message: str, hint: str = "") -> None:
         self.problems.append(self.source.at(node, code, message, hint))
@@ -173,7 +188,13 @@ class Reader:
         if word is None or not isinstance(node, Scalar):
             return None
         parse = parse_condition if wants_condition else parse_value
-        parsed = parse(word, per=per, vocabulary=self._vocabulary)
+        if over := self._budget.spend_characters(len(word)):
+            self.tell(node, "E108", over)
+            return None
+        parsed = parse(word, per=per)
+        if parsed.expr is not None and (over := self._budget.spend_parts(sum(1 for _ in walk(parsed.expr)))):
+            self.tell(node, "E108", over)
+            return None
         self.problems.extend(self.source.in_expression(node, fault) for fault in parsed.faults)
         return parsed.expr
 
