@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from math import inf
 from typing import Final, Literal
 
+from bot.model import numbers
 from bot.rules.ast import (
     DAY_MS,
     HOUR_MS,
@@ -208,7 +209,7 @@ def _window_faults(expr: Expr) -> Iterator[Fault]:
             if wait_ms > LONG_WAIT_MS:
                 since = "each start and each break of their stream" if missing[0] in LIQUIDATIONS else "each start"
                 message = (
-                    f'there is no history of "{missing[0]}": this is unknown for {duration_text(wait_ms)} after {since}'
+                    f'there is no history of "{missing[0]}": this is unknown for {numbers.duration(wait_ms)} after {since}'
                 )
                 yield Fault(span.start, "W308", length, message)
 
