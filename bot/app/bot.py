@@ -41,6 +41,7 @@ from bot.model.outbox import OutboxRow
 from bot.model.updates import FeedStatus, Progress
 from bot.rules.files import read_rule_texts
 from bot.rules.loader import RuleSet, load_folder
+from bot.rules.surroundings import Surroundings
 from bot.settings import Settings
 from bot.storage.alerts import SqliteAlertStore
 from bot.storage.database import Database, open_database
@@ -86,13 +87,17 @@ def destination_names(settings: Settings) -> tuple[str, ...]:
     return tuple(names) or ("console",)
 
 
-def load_rules(settings: Settings) -> RuleSet:
-    """The rule set of the settings' folder; raises `ConfigError` when there is none at all."""
+def load_rules(settings: Settings, *, surroundings: Surroundings | None = None) -> RuleSet:
+    """The rule set of the settings' folder; raises `ConfigError` when there is none at all.
+
+    With `surroundings`, it is also looked at in the world it runs in, which only adds warnings.
+    """
     if not settings.rules_dir.is_dir():
         raise ConfigError(
             f"OIBOT_RULES_DIR: expected a folder with rule files, found none at {settings.rules_dir.absolute()}"
         )
-    return load_folder(settings.rules_dir, destinations=Routes.of(destination_names(settings)).names)
+    names = Routes.of(destination_names(settings)).names
+    return load_folder(settings.rules_dir, destinations=names, surroundings=surroundings)
 
 
 class Bot:

@@ -208,9 +208,7 @@ def _window_faults(expr: Expr) -> Iterator[Fault]:
             wait_ms = _fills_after_ms(node)
             if wait_ms > LONG_WAIT_MS:
                 since = "each start and each break of their stream" if missing[0] in LIQUIDATIONS else "each start"
-                message = (
-                    f'there is no history of "{missing[0]}": this is unknown for {numbers.duration(wait_ms)} after {since}'
-                )
+                message = f'there is no history of "{missing[0]}": this is unknown for {numbers.duration(wait_ms)} after {since}'
                 yield Fault(span.start, "W308", length, message)
 
 

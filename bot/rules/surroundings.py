@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from bot.feeds.schedule import FLOOR_MS
 from bot.model.instrument import Instrument
 from bot.rules.ast import duration_text, series_used
 from bot.rules.language import did_you_mean
@@ -30,8 +31,8 @@ class Surroundings:
 
     instruments: Sequence[Instrument] | None = None
     """All that the venue lists now."""
-    oi_interval_ms: int | None = None
-    """How often the open interest of the least polled contract in scope is read."""
+    oi_interval_ms: int = FLOOR_MS
+    """How often open interest is read at most; as often as the venue refreshes it, where no more is known."""
     messages_per_day: Callable[[Rule], float | None] | None = None
     """How many messages a rule would have sent on an average day of recorded data; None where there is none."""
 
@@ -70,11 +71,11 @@ def _scope(
     return problems
 
 
-def _poll(rule: Rule, interval_ms: int | None, source: Source, nodes: Mapping[str, Node]) -> list[Problem]:
+def _poll(rule: Rule, interval_ms: int, source: Source, nodes: Mapping[str, Node]) -> list[Problem]:
     node = nodes.get("for")
-    if interval_ms is None or node is None or not 0 < rule.for_ms < interval_ms or not series_used(rule.when) & _POLLED:
+    if node is None or not 0 < rule.for_ms < interval_ms or not series_used(rule.when) & _POLLED:
         return []
-    message = f'open interest is read every {duration_text(interval_ms)}; a shorter "for" means "seen at the next poll"'
+    message = f'open interest is read every {duration_text(interval_ms)} or less often; "for" means "seen at the next poll" here'
     return [source.at(node, "W310", message)]
 
 
