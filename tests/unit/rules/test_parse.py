@@ -3,7 +3,6 @@
 import pytest
 
 from bot.rules.ast import And, BinaryOp, Call, Compare, Neg, Not, Number, Or, Series
-from bot.rules.check import EVERYTHING
 from bot.rules.parse import MAX_LENGTH, MAX_NODES, parse_condition, parse_value
 
 PRICE, OI = Series("price"), Series("oi")
@@ -138,4 +137,4 @@ def test_words_of_the_language_that_cannot_be_evaluated_yet_are_refused_by_name(
     assert faults("zscore(pct(oi, 15m), 6h) > 3")[0][:3] == (
         7, "E209", "zscore(pct(...), ...) is not available in this version",
     )  # fmt: skip
-    assert parse_condition("corr(price, oi, 4h) > 0.5 and liq_long > 5M", vocabulary=EVERYTHING).faults == ()
+    assert parse_condition("corr(price, oi, 4h) > 0.5 and liq_long > 5M").faults == ()
