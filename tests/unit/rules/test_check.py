@@ -4,7 +4,7 @@ import pytest
 
 from bot.rules.ast import MINUTE_MS
 from bot.rules.check import measure_of
-from bot.rules.language import FUNCTIONS, GAUGES, FLOWS, SERIES, Measure, did_you_mean
+from bot.rules.language import FLOWS, FUNCTIONS, GAUGES, SERIES, Measure, did_you_mean
 from bot.rules.parse import parse_condition, parse_value
 
 SOUND = [
@@ -195,7 +195,7 @@ def test_a_count_is_known_as_one():
 
 
 def test_every_series_is_a_gauge_or_a_flow():
-    assert FLOWS == {"volume", "liq_long", "liq_short"}
+    assert {"volume", "liq_long", "liq_short"} == FLOWS
     assert set(SERIES) == GAUGES | FLOWS
 
 
