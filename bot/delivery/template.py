@@ -19,6 +19,7 @@ from rapidfuzz.distance import OSA
 
 from bot.delivery import template_values as values
 from bot.delivery.text import cut
+from bot.model import numbers
 from bot.model.view import AlertView
 
 MAX_LENGTH: Final = 1_000
@@ -104,7 +105,9 @@ def render_message(template: str, view: AlertView) -> str:
 
 def _finalize(value: object) -> object:
     """What stands between double braces, as people read it."""
-    return "yes" if value is True else "no" if value is False else value
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return numbers.amount(value) if type(value) in {int, float} else value  # type: ignore[arg-type]
 
 
 def _environment() -> ImmutableSandboxedEnvironment:

@@ -160,22 +160,22 @@ def _figure(value: float | None, write: Callable[[float | None], str]) -> Figure
     return UNKNOWN if value is None or not isfinite(value) else Figure(value, write)
 
 
-def _number_filter(write: Callable[[float], str]) -> Callable[[float | Unknown], str | Unknown]:
-    return lambda value: value if isinstance(value, Unknown) else write(float(value))
+def _number_filter(write: Callable[[float], str]) -> Callable[[float | Unknown], str]:
+    return lambda value: numbers.UNKNOWN if isinstance(value, Unknown) else write(float(value))
 
 
 def _digits(number: float) -> int:
     return min(max(0, int(number)), _MAX_DIGITS)
 
 
-def _percent(value: float | Unknown, digits: float | None = None) -> str | Unknown:
+def _percent(value: float | Unknown, digits: float | None = None) -> str:
     if isinstance(value, Unknown):
-        return value
+        return numbers.UNKNOWN
     return numbers.percent(float(value), digits=None if digits is None else _digits(digits))
 
 
-def _round(value: float | Unknown, digits: float = 0) -> str | Unknown:
-    return value if isinstance(value, Unknown) else f"{float(value):.{_digits(digits)}f}"
+def _round(value: float | Unknown, digits: float = 0) -> str:
+    return numbers.UNKNOWN if isinstance(value, Unknown) else f"{float(value):.{_digits(digits)}f}"
 
 
 def _abs(value: float | Unknown) -> float | Unknown:
@@ -185,7 +185,7 @@ def _abs(value: float | Unknown) -> float | Unknown:
 
 
 def _default(value: Value, other: str = "") -> str:
-    return other if isinstance(value, Unknown) or value == "" else str(value)
+    return other if isinstance(value, Unknown) or value in {"", numbers.UNKNOWN} else str(value)
 
 
 FILTERS: Final[dict[str, Callable[..., object]]] = {

@@ -142,7 +142,7 @@ def _bound_text(compare: Compare, bound: float) -> str:
     if bound in {inf, -inf}:
         return ""
     unit = compare.right.unit if isinstance(compare.right, Number) else ""
-    return number_text(Number(bound, unit))
+    return number_text(Number(bound + 0.0, unit))
 
 
 # Ends

@@ -171,8 +171,12 @@ class _Loading:
         self._note_inhibited(reader, rule_id, nodes)
         if rule is None or not is_sound or any(problem.is_error for problem in reader.problems[n_problems:]):
             return
-        odd = lint_rule(rule, reader.source, nodes)
-        odd += lint_surroundings(rule, self._surroundings, reader.source, nodes)
+        live = lint_surroundings(rule, self._surroundings, reader.source, nodes)
+        # What the venue's list says of a symbol is more exact than what its name alone can tell.
+        known = {(problem.line, problem.column) for problem in live if problem.code == "W311"}
+        alone = lint_rule(rule, reader.source, nodes)
+        odd = [problem for problem in alone if problem.code != "W303" or (problem.line, problem.column) not in known]
+        odd += live
         reader.problems.extend(odd)
         if not any(problem.is_error for problem in odd):
             self._rules.append(rule)

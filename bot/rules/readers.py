@@ -34,6 +34,9 @@ class Reader:
 
     def template(self, node: Node, key: str) -> str | None:
         """A message template; checked here, so that none can fail when an alert is told."""
+        if isinstance(node, Mapping) and self.source.text.startswith("{", node.start):
+            self.tell(node, "E107", f'"{key}" takes a text, not a mapping', "a text that begins with { needs quotes")
+            return None
         word = self.word(node, key)
         if word is None or not isinstance(node, Scalar):
             return None

@@ -177,9 +177,9 @@ EVERY_CODE = {
     "E212": ("rules:\n  - id: a\n    when: 1 > 2\n", 3, 11),
     "E213": ("rules:\n  - id: a\n    when: crosses(price, 5)\n    for: 30s\n", 4, 10),
     "W301": ("rules:\n  - id: a\n    when: pct(oi, 15m) > 5\n", 3, 26),
-    "E401": (RULE + "    message: 'OI {{ value }'\n", 4, 26),
+    "E401": (RULE + "    message: 'OI {{ value }'\n", 4, 27),
     "E402": (RULE + "    message: 'OI {{ valeu }}'\n", 4, 21),
-    "E403": (RULE + "    message: 'OI {{ value * 2 }}'\n", 4, 27),
+    "E403": (RULE + "    message: 'OI {{ value * 2 }}'\n", 4, 21),
     "E404": (RULE + "    message: 'OI {{ value | upper }}'\n", 4, 29),
     "W302": (RULE + "    chart: true\n", 4, 5),
     "W303": (RULE + "    scope: {symbols: [BTC]}\n", 4, 23),
@@ -217,7 +217,7 @@ def test_every_code_has_its_example():
      "escalate: .nan", "escalate: {a: b}", "enabled: yes", "once: 1", "name: ", "per: both", "severity: [info]",
      "scope: all", "scope: {top: 1.5}", "scope: {top: 5%}", "scope: {min_oi_usd: .inf}", "scope: {min_oi_usd: 1e999}",
      "scope: {min_oi_usd: 5%}", "scope: {types: spot}", "scope: {by: price}", "notify: ~", "value: stale(oi)",
-     "clear: 5", "message: '{{ x }}'", "message: {{ symbol }}", "tags: [a b]", "tags: [" + ", ".join("abcdefghijklmnopqrstu") + "]", "scope: {symbols: '" + "*a" * 9 + "'}", "scope: {exclude: " + "A" * 41 + "}", "name: " + "x" * 81, "id2: a", "<<: {id: b}", "message: [a]", "scope: {venues: [kraken]}"],
+     "clear: 5", "message: '{{ x }}'", "tags: [a b]", "tags: [" + ", ".join("abcdefghijklmnopqrstu") + "]", "scope: {symbols: '" + "*a" * 9 + "'}", "scope: {exclude: " + "A" * 41 + "}", "name: " + "x" * 81, "id2: a", "<<: {id: b}", "message: [a]", "scope: {venues: [kraken]}"],
 )  # fmt: skip
 def test_a_wrong_value_is_one_error_and_costs_the_rule(line):
     loaded = load_text("f.yaml", RULE + f"    {line}\n")
@@ -385,13 +385,18 @@ def test_a_destination_that_is_nearly_right_is_suggested():
     assert problem.hint == 'did you mean "main"?'
 
 
+def test_a_template_without_quotes_says_so():
+    problems = load_text("f.yaml", RULE + "    message: {{ symbol }}\n").problems
+    assert [(p.code, p.hint) for p in problems] == [("E107", "a text that begins with { needs quotes"), ("E107", "")]
+
+
 def test_a_template_is_checked_where_it_stands():
     content = RULE + "    message: |\n      OI of {{ symbol }}\n      is {{ valeu }}\n"
     (problem,) = load_text("f.yaml", content).problems
     assert (problem.code, problem.line, problem.column, problem.length) == ("E402", 6, 13, 5)
     quoted = RULE + '    message: "{{ symbol }}\\n{{ valeu }}"\n'
     (problem,) = load_text("f.yaml", quoted).problems
-    assert (problem.line, problem.column, problem.source_line[problem.column - 1 :][:5]) == (4, 33, "valeu")
+    assert (problem.line, problem.column, problem.source_line[problem.column - 1 :][:5]) == (4, 32, "valeu")
 
 
 def test_the_shipped_rules_are_sound():
