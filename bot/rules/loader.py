@@ -11,13 +11,13 @@ from typing import Final
 
 from bot.rules.files import MAX_FILES, read_rule_file, rule_files
 from bot.rules.language import did_you_mean
-from bot.rules.limits import Budget
+from bot.rules.limits import MAX_PROBLEMS, Budget
 from bot.rules.lint import lint_rule
 from bot.rules.nodes import Mapping, Node, Scalar, read_nodes
 from bot.rules.problems import Problem
 from bot.rules.readers import Reader
 from bot.rules.rule_reader import RULE_KEYS, Defaults, RuleReader, parts, read_defaults, warn_of_keys_without_effect
-from bot.rules.schema import ID_FORM, Rule
+from bot.rules.schema import ID_FORM, MAX_INHIBITED, Rule
 from bot.rules.surroundings import Surroundings, lint_surroundings
 
 MAX_RULES: Final = 2_000
@@ -99,7 +99,12 @@ class _Loading:
 
     def result(self) -> RuleSet:
         self._check_inhibited()
-        return RuleSet(tuple(self._rules), tuple(sorted(self.problems)))
+        problems = sorted(self.problems)
+        if len(problems) > MAX_PROBLEMS:
+            message = f"there are {len(problems):,} problems in all; only the first {MAX_PROBLEMS} are told"
+            first = problems[MAX_PROBLEMS]
+            problems[MAX_PROBLEMS:] = [Problem(first.file, first.line, first.column, "E108", message)]
+        return RuleSet(tuple(self._rules), tuple(problems))
 
     def read_folder(self, folder: Path) -> None:
         try:
@@ -196,7 +201,7 @@ class _Loading:
         return word
 
     def _note_inhibited(self, reader: Reader, rule_id: str | None, nodes: dict[str, Node]) -> None:
-        for item in parts(nodes["inhibits"]) if "inhibits" in nodes else ():
+        for item in parts(nodes["inhibits"])[:MAX_INHIBITED] if "inhibits" in nodes else ():
             if isinstance(item, Scalar) and item.text:
                 self._inhibited.append((rule_id or "", item.text, reader.source.at(item, "W312", "")))
 

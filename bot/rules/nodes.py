@@ -68,6 +68,7 @@ class Source:
     def __init__(self, file: str, text: str) -> None:
         self.file = file
         self.text = text
+        self._line, self._line_text = 0, ""
         self._line_starts = [0, *(i + 1 for i, char in enumerate(text) if char == "\n")]
 
     def problem(self, code: str, message: str, hint: str = "", *, start: int = 0, end: int | None = None) -> Problem:
@@ -77,7 +78,10 @@ class Source:
         first = self._line_starts[line - 1]
         last = self._line_starts[line] - 1 if line < len(self._line_starts) else len(self.text)
         length = max(1, min(end if end is not None else start + 1, last) - start)
-        source_line = self.text[first:last].rstrip()
+        if line != self._line:
+            # Many problems of one long line share its text.
+            self._line, self._line_text = line, self.text[first:last].rstrip()
+        source_line = self._line_text
         return Problem(self.file, line, start - first + 1, code, message, length, hint, source_line)
 
     def at(self, node: Node, code: str, message: str, hint: str = "") -> Problem:

@@ -16,6 +16,7 @@ Format = Literal["text", "json", "github"]
 
 _MAX_SHOWN_LINE: Final = 160
 _BEFORE_CARET: Final = 60
+_MAX_JSON_LINE: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -71,12 +72,12 @@ def render(problem: Problem, *, colour: bool = False) -> str:
 
 def _excerpt(problem: Problem) -> tuple[str, str, str]:
     """The line, or the part of a long one around the caret; what stands before the caret; what the caret marks."""
-    line = printable(problem.source_line)
+    line = problem.source_line
     at = min(problem.column - 1, len(line))
     first = 0
     if len(line) > _MAX_SHOWN_LINE:
         first = max(0, min(at - _BEFORE_CARET, len(line) - _MAX_SHOWN_LINE))
-    shown = line[first : first + _MAX_SHOWN_LINE]
+    shown = printable(line[first : first + _MAX_SHOWN_LINE])
     at -= first
     return shown.rstrip(), shown[:at], shown[at : at + problem.length]
 
@@ -117,7 +118,7 @@ def _as_json(problem: Problem) -> dict[str, str | int]:
         "code": problem.code,
         "message": problem.message,
         "hint": problem.hint,
-        "source_line": problem.source_line,
+        "source_line": problem.source_line[:_MAX_JSON_LINE],
     }
 
 

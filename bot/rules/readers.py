@@ -17,9 +17,10 @@ from bot.rules.literals import parse_duration_ms, parse_number
 from bot.rules.nodes import Mapping, Node, Scalar, Sequence, Source
 from bot.rules.parse import parse_condition, parse_value
 from bot.rules.problems import Problem
-from bot.rules.schema import Per
+from bot.rules.schema import MAX_GLOB_LENGTH, MAX_GLOB_WILDCARDS, Per
 
 MAX_WORDS: Final = 1_000
+MAX_CHOICES: Final = 20
 MAX_KEYS: Final = 100
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 
@@ -97,21 +98,38 @@ class Reader:
             return None
         return node.text
 
-    def words(self, node: Node, key: str) -> tuple[str, ...] | None:
-        """A list of words; one word alone counts as a list of one."""
+    def words(self, node: Node, key: str, *, most: int = MAX_WORDS) -> tuple[str, ...] | None:
+        """A list of at most so many words; one word alone counts as a list of one."""
         if isinstance(node, Mapping):
             self.tell(node, "E107", f'"{key}" takes a list of words, such as [one, two]')
             return None
         nodes = node.items if isinstance(node, Sequence) else [node]
-        if len(nodes) > MAX_WORDS:
-            self.tell(node, "E108", f'"{key}" lists {len(nodes):,} words; at most {MAX_WORDS:,} are read')
+        if len(nodes) > most:
+            self.tell(node, "E108", f'"{key}" lists {len(nodes):,} words; at most {most:,} are read')
+            return None
+        if over := self._budget.spend_words(len(nodes)):
+            self.tell(node, "E108", over)
             return None
         found = [self.word(item, key) for item in nodes]
         return tuple(word for word in found if word is not None) if None not in found else None
 
+    def patterns(self, node: Node, key: str) -> tuple[str, ...] | None:
+        """A list of symbols with wildcards."""
+        words = self.words(node, key)
+        if words is None:
+            return None
+        if over := self._budget.spend_patterns(len(words)):
+            self.tell(node, "E108", over)
+            return None
+        for word, item in zip(words, node.items if isinstance(node, Sequence) else [node], strict=True):
+            if len(word) > MAX_GLOB_LENGTH or sum(char in "*?[" for char in word) > MAX_GLOB_WILDCARDS:
+                message = f"a pattern has at most {MAX_GLOB_LENGTH} characters and {MAX_GLOB_WILDCARDS} wildcards"
+                self.tell(item, "E114", message)
+        return words
+
     def choices(self, node: Node, key: str, choices: Collection[str]) -> tuple[str, ...] | None:
         """A list of words out of a few."""
-        if self.words(node, key) is None:
+        if self.words(node, key, most=MAX_CHOICES) is None:
             return None
         nodes = node.items if isinstance(node, Sequence) else [node]
         found = [self.choice(item, key, choices) for item in nodes]

@@ -8,14 +8,14 @@ from bot.model.instrument import Kind
 from bot.rules.ast import DAY_MS, MINUTE_MS, Expr, Number
 from bot.rules.language import did_you_mean
 from bot.rules.nodes import Node, Scalar, Sequence
-from bot.rules.readers import Reader
+from bot.rules.readers import MAX_WORDS, Reader
 from bot.rules.schema import (
     DEFAULT_COOLDOWN_MS,
     DEFAULT_NOTIFY,
     KEYS_WITHOUT_EFFECT,
     KINDS,
-    MAX_GLOB_LENGTH,
-    MAX_GLOB_WILDCARDS,
+    MAX_DESTINATIONS,
+    MAX_INHIBITED,
     MAX_NAME_LENGTH,
     MAX_TAGS,
     SEVERITIES,
@@ -98,7 +98,7 @@ class RuleReader:
         scope = self._scope()
         escalate = self._escalate()
         enabled, once = self._boolean("enabled", default=True), self._boolean("once", default=False)
-        message, inhibits = self._message(), self._words("inhibits")
+        message, inhibits = self._message(), self._words("inhibits", most=MAX_INHIBITED)
         if rule_id is None or when is None:
             return None
         return Rule(
@@ -140,8 +140,8 @@ class RuleReader:
     def _word(self, key: str) -> str | None:
         return self._reader.word(self._nodes[key], key) if key in self._nodes else None
 
-    def _words(self, key: str) -> tuple[str, ...]:
-        return (self._reader.words(self._nodes[key], key) or ()) if key in self._nodes else ()
+    def _words(self, key: str, *, most: int = MAX_WORDS) -> tuple[str, ...]:
+        return (self._reader.words(self._nodes[key], key, most=most) or ()) if key in self._nodes else ()
 
     def _boolean(self, key: str, *, default: bool) -> bool:
         found = self._reader.boolean(self._nodes[key], key) if key in self._nodes else None
@@ -178,8 +178,8 @@ class RuleReader:
             return self._defaults.notify
         node = self._nodes["notify"]
         if self._destinations is None:
-            return self._reader.words(node, "notify") or ()
-        names = self._reader.words(node, "notify") or ()
+            return self._reader.words(node, "notify", most=MAX_DESTINATIONS) or ()
+        names = self._reader.words(node, "notify", most=MAX_DESTINATIONS) or ()
         for name, item in zip(names, parts(node), strict=False):
             if name not in self._destinations:
                 known = ", ".join(sorted(self._destinations)) or "none"
@@ -192,11 +192,9 @@ class RuleReader:
         if "tags" not in self._nodes:
             return self._defaults.tags
         node = self._nodes["tags"]
-        words = self._reader.words(node, "tags")
+        words = self._reader.words(node, "tags", most=MAX_TAGS)
         if words is None:
             return ()
-        if len(words) > MAX_TAGS:
-            self._reader.tell(node, "E114", f"a rule has at most {MAX_TAGS} tags")
         for word, item in zip(words, parts(node), strict=False):
             if not TAG_FORM.fullmatch(word):
                 message = "a tag is made of letters, digits, _ and -, and is at most 40 characters long"
@@ -206,14 +204,8 @@ class RuleReader:
     def _message(self) -> str | None:
         return self._reader.template(self._nodes["message"], "message") if "message" in self._nodes else None
 
-    def _globs(self, key: str) -> tuple[str, ...]:
-        words = self._words(key)
-        for word, item in zip(words, parts(self._nodes[key]) if words else (), strict=False):
-            wildcards = sum(char in "*?[" for char in word)
-            if len(word) > MAX_GLOB_LENGTH or wildcards > MAX_GLOB_WILDCARDS:
-                message = f"a pattern has at most {MAX_GLOB_LENGTH} characters and {MAX_GLOB_WILDCARDS} wildcards"
-                self._reader.tell(item, "E114", message)
-        return words
+    def _patterns(self, key: str) -> tuple[str, ...]:
+        return (self._reader.patterns(self._nodes[key], key) or ()) if key in self._nodes else ()
 
     def _scope(self) -> Scope:
         if "scope" not in self._nodes:
@@ -231,8 +223,8 @@ class RuleReader:
         if "by" in nodes:
             by = cast("TopBy", reader.choice(nodes["by"], "by", ("oi_usd", "volume_24h")) or by)
         return Scope(
-            symbols=within._globs("symbols"),
-            exclude=within._globs("exclude"),
+            symbols=within._patterns("symbols"),
+            exclude=within._patterns("exclude"),
             venues=(reader.choices(nodes["venues"], "venue", VENUES) or ()) if "venues" in nodes else (),
             types=types,
             quotes=quotes,

@@ -24,6 +24,8 @@ ID_FORM: Final = re.compile(r"[a-z0-9_]{1,40}")
 MAX_NAME_LENGTH: Final = 80
 TAG_FORM: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
 MAX_TAGS: Final = 20
+MAX_DESTINATIONS: Final = 20
+MAX_INHIBITED: Final = 100
 MAX_GLOB_LENGTH: Final = 40
 MAX_GLOB_WILDCARDS: Final = 8
 """A pattern with many wildcards takes long to compare with a thousand symbols, and no symbol needs one."""

@@ -217,7 +217,7 @@ def test_every_code_has_its_example():
      "escalate: .nan", "escalate: {a: b}", "enabled: yes", "once: 1", "name: ", "per: both", "severity: [info]",
      "scope: all", "scope: {top: 1.5}", "scope: {top: 5%}", "scope: {min_oi_usd: .inf}", "scope: {min_oi_usd: 1e999}",
      "scope: {min_oi_usd: 5%}", "scope: {types: spot}", "scope: {by: price}", "notify: ~", "value: stale(oi)",
-     "clear: 5", "message: '{{ x }}'", "tags: [a b]", "tags: [" + ", ".join("abcdefghijklmnopqrstu") + "]", "scope: {symbols: '" + "*a" * 9 + "'}", "scope: {exclude: " + "A" * 41 + "}", "name: " + "x" * 81, "id2: a", "<<: {id: b}", "message: [a]", "scope: {venues: [kraken]}"],
+     "clear: 5", "message: '{{ x }}'", "tags: [a b]", "tags: [" + ", ".join("abcdefghijklmnopqrstu") + "]", "scope: {symbols: '" + "*a" * 9 + "'}", "inhibits: [" + "b," * 101 + "]", "notify: [" + "b," * 21 + "]", "scope: {exclude: " + "A" * 41 + "}", "name: " + "x" * 81, "id2: a", "<<: {id: b}", "message: [a]", "scope: {venues: [kraken]}"],
 )  # fmt: skip
 def test_a_wrong_value_is_one_error_and_costs_the_rule(line):
     loaded = load_text("f.yaml", RULE + f"    {line}\n")
@@ -356,14 +356,34 @@ def test_all_files_together_have_a_limit_of_bytes_values_and_aliases(tmp_path: P
 def test_values_and_aliases_are_counted_over_all_files(tmp_path: Path):
     per_file = 15_000
     for n in range(MAX_TOTAL_NODES // per_file + 1):
-        (tmp_path / f"{n}.yaml").write_text("rules: [" + "[]," * per_file + "]")
+        (tmp_path / f"{n}.yaml").write_text("rules: []\nx: [" + "a," * per_file + "]")
     last = [p for p in load_folder(tmp_path).problems if "together" in p.message]
     assert [(Path(p.file).name, p.code) for p in last] == [("3.yaml", "E108"), ("4.yaml", "E108")]
     folder = tmp_path / "aliases"
     folder.mkdir()
     for n in range(7):
-        (folder / f"{n}.yaml").write_text("rules: [&a []" + ", *a" * 99 + "]")
+        (folder / f"{n}.yaml").write_text("rules: []\nx: [&a b" + ", *a" * 99 + "]")
     assert [p.code for p in load_folder(folder).problems if "together" in p.message] == ["E108", "E108"]
+
+
+def test_lists_cost_each_time_they_are_used():
+    names = ", ".join(f"S{n}USDT" for n in range(900))
+    aliases = "".join(f"- {{id: r{n}, when: oi > 1, scope: {{symbols: *s}}}}\n" for n in range(90))
+    content = f"rules:\n- {{id: a, when: oi > 1, scope: {{symbols: &s [{names}]}}}}\n{aliases}"
+    loaded = load_text("f.yaml", content)
+    assert {(p.code, p.message) for p in loaded.problems} == {
+        ("E108", "all scopes together name more than 5,000 symbols"),
+        ("E108", "all lists together have more than 20,000 words"),
+    }
+    assert len(loaded.rules) == 5
+
+
+def test_only_the_first_problems_are_told():
+    content = "rules:\n" + "- {id: A, when: oi >, for: q}\n" * 400
+    found = load_text("f.yaml", content).problems
+    assert len(found) == 501
+    assert found[-1].code == "E108"
+    assert found[-1].message == "there are 1,200 problems in all; only the first 500 are told"
 
 
 def test_expressions_have_a_limit_of_characters_and_parts_over_all_rules():
