@@ -264,6 +264,9 @@ class _Checker:
             self._disagree(expr.args[0], left, expr.args[1], right)
         elif not series_used(expr):
             self.add(expr, "E212", "this looks at no series, so it is the same at all times")
+        elif left and right:
+            self._warn_of_plain_number(left, expr.args[1])
+            self._warn_of_plain_number(right, expr.args[0])
 
     def _scope_function(self, at_name: Series) -> None:
         name = at_name.name

@@ -140,6 +140,7 @@ def test_what_means_nothing_is_refused_once_with_its_reason(source, code, messag
         ("pct(oi, 15m) < -5", "-5 here means -500%", "write -5%"),
         ("3 < abs(pct(oi, 15m) - median(pct(oi, 15m)))", "3 here means 300%", "write 3%"),
         ("funding_8h > 1.5", "1.5 here means 150%", "write 1.5%"),
+        ("crosses(pct(oi, 15m), 5)", "5 here means 500%", "write 5%"),
     ],
 )
 def test_a_plain_number_beside_a_percentage_is_doubted(source, number, hint):
