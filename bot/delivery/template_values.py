@@ -107,7 +107,7 @@ Value = str | Figure | Unknown
 
 def context(view: AlertView) -> dict[str, Value]:
     """Every variable of `DESCRIBED` for one view."""
-    measure = numbers.percent if view.value_is_ratio else _plain
+    measure = _measure(view)
     move, oi_move = view.price, view.oi
     return {
         "symbol": "Market" if view.symbol == MARKET else _text(view.symbol),
@@ -115,7 +115,7 @@ def context(view: AlertView) -> dict[str, Value]:
         "venue": _text(view.venue),
         "title": _text(view.title),
         "rule": _text(view.rule_id),
-        "id": _text(view.short_id),
+        "id": f"#{_text(view.short_id)}",
         "severity": _text(view.severity),
         "kind": _text(view.kind),
         "condition": _text(view.condition),
@@ -152,8 +152,11 @@ def _text(text: str) -> str:
     return clean(text, _MAX_TEXT)
 
 
-def _plain(value: float | None) -> str:
-    return numbers.amount(value)
+def _measure(view: AlertView) -> Callable[[float | None], str]:
+    """How the measured value is written."""
+    if view.value_is_ratio:
+        return numbers.percent
+    return numbers.price if view.value_text in {"price", "index"} else numbers.amount
 
 
 def _figure(value: float | None, write: Callable[[float | None], str]) -> Figure | Unknown:

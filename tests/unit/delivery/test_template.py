@@ -12,7 +12,7 @@ from bot.model.view import AlertView, Member, Move
 def view(**fields):
     given_fields = {
         "rule_id": "oi_surge", "title": "OI surge", "symbol": "BTCUSDT", "venue": "binance", "base": "BTC",
-        "severity": "warning", "short_id": "#7k2m9q4x", "kind": "fire", "at_ms": 1_767_277_860_000,
+        "severity": "warning", "short_id": "7k2m9q4x", "kind": "fire", "at_ms": 1_767_277_860_000,
         "fired_ms": 1_767_276_540_000, "condition": "pct(oi, 15m) >= 5%", "value_text": "pct(oi, 15m)", "value": 0.0606,
         "value_is_ratio": True,
     }  # fmt: skip
@@ -67,6 +67,9 @@ def test_unknown_values_are_a_dash_and_no_comparison_with_one_is_true():
 
 def test_values_in_their_own_unit():
     plain = view(value=3.4, value_is_ratio=False)
+    assert render_message("{{ value }} {{ id }}", view(value=93_183.0, value_text="price", value_is_ratio=False)) == (
+        "93,183 #7k2m9q4x"
+    )
     assert render_message("{{ value }} {{ value | abs }}", plain) == "3.4 3.4"
     assert render_message("{{ value | abs }}", view(value=-0.05)) == "+5.00%"
     assert render_message("{{ symbol }}", view(symbol="*")) == "Market"
