@@ -10,7 +10,7 @@ JUDGES_STAMP := $(JUDGES)/.ready
 BENCH := .venv-bench
 BENCH_STAMP := $(BENCH)/.ready
 
-.PHONY: demo run test check judges bench lock clean help
+.PHONY: demo run test check judges fuzz bench lock clean help
 
 help:
 	@echo "make demo    the bot on a simulated exchange: no account, no network"
@@ -18,6 +18,7 @@ help:
 	@echo "make test    all tests"
 	@echo "make check   format, lint, types, layers"
 	@echo "make judges  our simulated exchange, judged by clients we did not write"
+	@echo "make fuzz    hostile rule files and templates, until it is stopped or finds something"
 	@echo "make bench   speed and size against the goals, and against other tools"
 
 $(VENV)/bin/python:
@@ -65,6 +66,10 @@ check: $(DEV_STAMP)
 
 judges: $(DEV_STAMP) $(JUDGES_STAMP)
 	$(JUDGES)/bin/python -m pytest -p no:cacheprovider --rootdir tests/judges -c tests/judges/pytest.ini tests/judges
+
+fuzz: $(DEV_STAMP)
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(PIP) install -q -e '.[fuzz]'
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 bench: $(BENCH_STAMP)
 	$(BENCH)/bin/python -m tests.bench $(ARGS)

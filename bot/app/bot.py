@@ -39,7 +39,9 @@ from bot.market.mailbox import Mailbox
 from bot.market.market import DAY_MS
 from bot.model.outbox import OutboxRow
 from bot.model.updates import FeedStatus, Progress
-from bot.rules.loader import RuleSet, load_folder, rule_files
+from bot.rules.files import read_rule_texts
+from bot.rules.loader import RuleSet, load_folder
+from bot.rules.surroundings import Surroundings
 from bot.settings import Settings
 from bot.storage.alerts import SqliteAlertStore
 from bot.storage.database import Database, open_database
@@ -85,13 +87,17 @@ def destination_names(settings: Settings) -> tuple[str, ...]:
     return tuple(names) or ("console",)
 
 
-def load_rules(settings: Settings) -> RuleSet:
-    """The rule set of the settings' folder; raises `ConfigError` when there is none at all."""
+def load_rules(settings: Settings, *, surroundings: Surroundings | None = None) -> RuleSet:
+    """The rule set of the settings' folder; raises `ConfigError` when there is none at all.
+
+    With `surroundings`, it is also looked at in the world it runs in, which only adds warnings.
+    """
     if not settings.rules_dir.is_dir():
         raise ConfigError(
             f"OIBOT_RULES_DIR: expected a folder with rule files, found none at {settings.rules_dir.absolute()}"
         )
-    return load_folder(settings.rules_dir, destinations=Routes.of(destination_names(settings)).names)
+    names = Routes.of(destination_names(settings)).names
+    return load_folder(settings.rules_dir, destinations=names, surroundings=surroundings)
 
 
 class Bot:
@@ -280,11 +286,7 @@ class Bot:
         record = self._settings.record
         if not (record.enabled or self._options.records):
             return None
-        texts: dict[str, str] = {}
-        for path in rule_files(self._settings.rules_dir):
-            # What cannot be read gave no rules either.
-            with contextlib.suppress(OSError, UnicodeDecodeError):
-                texts[path.name] = path.read_text(encoding="utf-8")
+        texts = read_rule_texts(self._settings.rules_dir)
 
         def header(*, continues: bool = True) -> Header:
             return Header(

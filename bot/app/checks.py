@@ -22,6 +22,8 @@ from bot.feeds.binance.protocol import Protocol, stream_url
 from bot.feeds.stream import probe
 from bot.feeds.transport import Answer, Http, trouble_of
 from bot.market.universe import Universe
+from bot.model.instrument import Instrument
+from bot.rules.surroundings import Surroundings
 from bot.settings import Settings, unknown_in_environment
 
 WAIT_S: Final = 12.0
@@ -55,8 +57,8 @@ class Finding:
 async def check_all(settings: Settings) -> list[Finding]:
     """All checks, in the order in which a start needs them."""
     clock = SystemClock(speed=settings.clock.speed, epoch_ms=settings.clock.epoch_ms)
-    findings = [_settings(settings), *_unknown(), *_rules(settings), *_data_dir(settings)]
-    findings += await _binance_rest(settings, clock)
+    venue, instruments = await ask_venue(settings, clock)
+    findings = [_settings(settings), *_unknown(), *_rules(settings, instruments), *_data_dir(settings), *venue]
     findings.append(await _binance_stream(settings, clock))
     if settings.telegram.token is not None:
         findings.append(await _telegram(settings, clock))
@@ -85,9 +87,9 @@ def _unknown() -> list[Finding]:
     return [Finding(Level.WARN, "environment", text, "compare with .env.example")] if names else []
 
 
-def _rules(settings: Settings) -> list[Finding]:
+def _rules(settings: Settings, instruments: Sequence[Instrument] | None) -> list[Finding]:
     try:
-        found = load_rules(settings)
+        found = load_rules(settings, surroundings=Surroundings(instruments=instruments))
     except ConfigError as error:
         return [Finding(Level.FAIL, "rules", str(error), "point OIBOT_RULES_DIR at a folder with rule files")]
     text = f"{len(found.rules)} rules, {len(found.errors)} errors, {len(found.warnings)} warnings"
@@ -96,7 +98,7 @@ def _rules(settings: Settings) -> list[Finding]:
         at = f"{first.file}:{first.line}:{first.column}"
         return [Finding(Level.FAIL, "rules", text, f"{at}: {first.message}; `oibot lint` shows all")]
     level = Level.WARN if found.warnings or not found.rules else Level.OK
-    return [Finding(level, "rules", text, "`oibot lint` shows them" if found.warnings else "")]
+    return [Finding(level, "rules", text, "`oibot lint --live` shows them" if found.warnings else "")]
 
 
 def _data_dir(settings: Settings) -> list[Finding]:
@@ -112,7 +114,8 @@ def _data_dir(settings: Settings) -> list[Finding]:
     return [Finding(Level.OK, "data folder", text)]
 
 
-async def _binance_rest(settings: Settings, clock: Clock) -> list[Finding]:
+async def ask_venue(settings: Settings, clock: Clock) -> tuple[list[Finding], list[Instrument] | None]:
+    """How the venue answers, and what it lists; None where it did not say."""
     subject = "binance rest"
     universe = Universe()
     http = Http(base_url=settings.binance.rest_url, connections=1, speed=clock.speed)
@@ -123,18 +126,18 @@ async def _binance_rest(settings: Settings, clock: Clock) -> list[Finding]:
             answer = await http.get(rest.server_time().target)
             took_ms = clock.monotonic_ms() - asked_ms
             if answer.status != 200:
-                return [_refused(subject, answer)]
+                return [_refused(subject, answer)], None
             skew_ms = clock.wall_ms() - took_ms / 2 - rest.parse_server_time(answer.body)
             listed = await http.get(rest.exchange_info().target)
             if listed.status != 200:
-                return [_refused(subject, listed)]
+                return [_refused(subject, listed)], None
             universe.apply_list(VENUE, rest.parse_instruments(listed.body))
     except PayloadError as error:
-        return [Finding(Level.FAIL, subject, str(error), "check OIBOT_BINANCE__REST_URL")]
+        return [Finding(Level.FAIL, subject, str(error), "check OIBOT_BINANCE__REST_URL")], None
     except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
         trouble = trouble_of(error, urlsplit(settings.binance.rest_url).hostname or settings.binance.rest_url)
         advice = "check the network, DNS and firewall of this machine, or OIBOT_BINANCE__REST_URL"
-        return [Finding(Level.FAIL, subject, trouble.text, advice)]
+        return [Finding(Level.FAIL, subject, trouble.text, advice)], None
     finally:
         await http.close()
     used = rest.parse_used_weight(answer.headers)
@@ -145,7 +148,7 @@ async def _binance_rest(settings: Settings, clock: Clock) -> list[Finding]:
         findings.append(Finding(Level.WARN, "clock", text, "switch on time synchronisation: timedatectl set-ntp true"))
     else:
         findings.append(Finding(Level.OK, "clock", f"{skew_ms:+.0f} ms against the venue"))
-    return findings
+    return findings, [instrument for _, instrument in universe.items()]
 
 
 def _refused(subject: str, answer: Answer) -> Finding:

@@ -7,10 +7,12 @@ import typer
 import bot
 from bot.cli.check import check
 from bot.cli.demo import demo
+from bot.cli.explain import explain
 from bot.cli.health import health
 from bot.cli.lint import lint
 from bot.cli.replay import replay
 from bot.cli.run import record, run
+from bot.cli.schema import schema
 from bot.cli.sim import sim
 from bot.errors import BotError
 
@@ -22,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (run, demo, check, lint, replay, record, sim, health):
+for command in (run, demo, check, lint, explain, schema, replay, record, sim, health):
     app.command()(command)
 
 

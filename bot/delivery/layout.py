@@ -46,10 +46,12 @@ def value_text(view: AlertView, x: float | None, *, digits: int | None = None) -
 
 def value_name(view: AlertView) -> str:
     """What the value is called in a sentence: `OI`, `Price`, or its expression."""
-    if view.value_text.startswith("pct(oi,"):
-        return "OI"
-    if view.value_text.startswith("pct(price,"):
-        return "Price"
+    # A difference such as `pct(oi, 15m) - median(pct(oi, 15m))` begins in the same way and is another thing.
+    if view.value_text.count("(") == 1:
+        if view.value_text.startswith("pct(oi,"):
+            return "OI"
+        if view.value_text.startswith("pct(price,"):
+            return "Price"
     return clean(view.value_text, 200)
 
 

@@ -9,6 +9,7 @@ from math import isnan
 from typing import Final
 
 from bot.rules.ast import (
+    DAY_MS,
     HOUR_MS,
     MINUTE_MS,
     SECOND_MS,
@@ -28,13 +29,11 @@ from bot.rules.ast import (
     text,
 )
 from bot.rules.language import (
-    AVAILABLE_FUNCTIONS,
-    AVAILABLE_OVER_PCT,
-    AVAILABLE_SERIES,
     CROSSINGS,
     FLOWS,
     FUNCTIONS,
     SERIES,
+    WEEK_MS,
     Measure,
     Parameter,
     agree,
@@ -44,8 +43,8 @@ from bot.rules.language import (
 )
 from bot.rules.schema import Per
 
-LONG_PCT_STEP_MS: Final = 5 * MINUTE_MS
-"""`zscore` and `percentile` of a `pct` look at points this far apart, so both windows are multiples of it."""
+LONG_STEP_MS: Final = 5 * MINUTE_MS
+"""`zscore` and `percentile` over more than a day or of a `pct` look at points this far apart."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -63,22 +62,9 @@ class Fault:
         return not self.code.startswith("W")
 
 
-@dataclass(frozen=True, slots=True)
-class Vocabulary:
-    """What can be evaluated; other words of the language are refused with E209."""
-
-    series: frozenset[str] = AVAILABLE_SERIES
-    functions: frozenset[str] = AVAILABLE_FUNCTIONS
-    over_pct: frozenset[str] = AVAILABLE_OVER_PCT
-    """Functions that take `pct(...)` in place of a series."""
-
-
-EVERYTHING: Final = Vocabulary(frozenset(SERIES), frozenset(FUNCTIONS), frozenset({"zscore", "percentile"}))
-
-
-def check(expr: Expr, *, per: Per, vocabulary: Vocabulary, wants_condition: bool) -> list[Fault]:
+def check(expr: Expr, *, per: Per, wants_condition: bool) -> list[Fault]:
     """All faults of a whole expression: a `when` or `clear` if `wants_condition`, else a `value`."""
-    checker = _Checker(per, vocabulary)
+    checker = _Checker(per)
     if wants_condition:
         checker.condition(expr)
     elif isinstance(expr, Call) and expr.name == "count":
@@ -94,15 +80,14 @@ def measure_of(expr: Expr) -> Measure:
     """What kind of thing a checked expression gives; tells a percentage from an amount."""
     if isinstance(expr, Call) and expr.name == "count":
         return Measure.COUNT
-    return _Checker("symbol", EVERYTHING).measure(expr) or Measure.ANY
+    return _Checker("symbol").measure(expr) or Measure.ANY
 
 
 class _Checker:
     """One walk over one expression. `measure` gives None for a part that is already told to be wrong."""
 
-    def __init__(self, per: Per, vocabulary: Vocabulary) -> None:
+    def __init__(self, per: Per) -> None:
         self.faults: list[Fault] = []
-        self._vocabulary = vocabulary
         self._per = per
         self._around: tuple[str, ...] = ()
         """Scope functions that we are inside of, outermost first."""
@@ -238,9 +223,6 @@ class _Checker:
             meant = did_you_mean(expr.name, frozenset(SERIES))
             self.add(expr, "E204", f'unknown series "{_short(expr.name)}"', f'did you mean "{meant}"?' if meant else "")
             return None
-        if expr.name not in self._vocabulary.series:
-            self.add(expr, "E209", f'the series "{expr.name}" is not available in this version')
-            return None
         if alone:
             self._needs_instrument(expr, expr.name)
         return measure
@@ -257,9 +239,6 @@ class _Checker:
             self._unknown_function(expr)
             return None
         at_name = Series(expr.name, type(expr.span)(expr.span.start, expr.span.start + len(expr.name)))
-        if expr.name not in self._vocabulary.functions:
-            self.add(at_name, "E209", f'the function "{expr.name}" is not available in this version')
-            return None
         if len(expr.args) != len(function.parameters):
             given, wanted = len(expr.args), len(function.parameters)
             message = f'"{expr.name}" takes {wanted} argument{"s" * (wanted != 1)}, not {given}'
@@ -285,6 +264,9 @@ class _Checker:
             self._disagree(expr.args[0], left, expr.args[1], right)
         elif not series_used(expr):
             self.add(expr, "E212", "this looks at no series, so it is the same at all times")
+        elif left and right:
+            self._warn_of_plain_number(left, expr.args[1])
+            self._warn_of_plain_number(right, expr.args[0])
 
     def _scope_function(self, at_name: Series) -> None:
         name = at_name.name
@@ -332,35 +314,45 @@ class _Checker:
             case "window":
                 self._window(call, arg)
                 return Measure.DURATION
-            case "series" | "flow" | "series or pct":
+            case "series" | "gauge" | "flow" | "gauge or pct":
                 return self._series_argument(call, arg, parameter)
 
     def _series_argument(self, call: Call, arg: Expr, parameter: Parameter) -> Measure | None:
         usage = FUNCTIONS[call.name].usage
-        if parameter == "series or pct" and isinstance(arg, Call) and arg.name == "pct":
-            if call.name not in self._vocabulary.over_pct:
-                self.add(
-                    arg, "E209", f"{call.name}(pct(...), ...) is not available in this version", f"such as {usage}"
-                )
-                return None
-            measure = self.call(arg)
-            for part in (arg, call):
-                if part.window_ms % LONG_PCT_STEP_MS:
-                    message = f"windows of {call.name}(pct(...), ...) are whole multiples of 5m"
-                    self.add(part.args[-1], "E208", message)
-            return measure
+        if parameter == "gauge or pct" and isinstance(arg, Call) and arg.name == "pct":
+            return self._change_argument(call, arg)
         if not isinstance(arg, Series):
             self.add(arg, "E205", f'"{call.name}" takes the name of a series here', f"such as {usage}")
             return None
         measure = self._series(arg, alone=False)
-        if measure is not None and parameter == "flow" and arg.name not in FLOWS:
+        if measure is None:
+            return None
+        if parameter == "flow" and arg.name not in FLOWS:
             flows = ", ".join(sorted(FLOWS))
             self.add(arg, "E205", f'"{call.name}" takes a flow ({flows}); "{arg.name}" is none', f"such as {usage}")
             return None
+        if parameter in {"gauge", "gauge or pct"} and arg.name in FLOWS:
+            window = duration_text(call.window_ms) if call.window_ms > 0 else "15m"
+            message = f'"{arg.name}" is a flow, an amount over time; "{call.name}" does not take one'
+            self.add(arg, "E205", message, f"write sum({arg.name}, {window})")
+            return None
+        return measure
+
+    def _change_argument(self, call: Call, arg: Call) -> Measure | None:
+        """`zscore(pct(s, v), w)`: both windows lie on the 5-minute grid."""
+        n_faults = len(self.faults)
+        measure = self.call(arg)
+        for part in (arg, call):
+            if len(self.faults) == n_faults and part.window_ms % LONG_STEP_MS:
+                message = f"windows of {call.name}(pct(...), ...) are whole multiples of 5m"
+                self.add(part.args[-1], "E208", message, f"write {_near_multiple(part.window_ms)}")
+                return None
         return measure
 
     def _window(self, call: Call, arg: Expr) -> None:
         if isinstance(arg, Number) and isnan(arg.value):
+            return
+        if any(fault.code == "E208" and fault.start == arg.span.start for fault in self.faults):
             return
         if not isinstance(arg, Number) or arg.unit != "duration":
             usage = FUNCTIONS[call.name].usage
@@ -372,11 +364,22 @@ class _Checker:
         if window <= 0:
             self.add(arg, "E208", "a window is longer than zero")
         elif window > limit:
-            self.add(arg, "E208", f"the window is too long; at most {duration_text(limit)}")
+            longer = "" if limit > DAY_MS or window > WEEK_MS else "only zscore and percentile take up to 7d"
+            self.add(arg, "E208", f"the window is too long; at most {duration_text(limit)}", longer)
         elif window % SECOND_MS:
             self.add(arg, "E208", "a window is a whole number of seconds")
+        elif window > DAY_MS and window % LONG_STEP_MS:
+            message = "a window over 24h is a whole multiple of 5m"
+            self.add(arg, "E208", message, f"write {_near_multiple(round(window))}")
         elif window > HOUR_MS and window % MINUTE_MS:
             self.add(arg, "E208", "a window over 1h is a whole number of minutes")
+        elif call.name == "ratio" and window == DAY_MS:
+            self.add(arg, "E212", "a ratio over 24h compares the day with itself; it is always 1")
+
+
+def _near_multiple(window_ms: int) -> str:
+    """The nearest window on the 5-minute grid."""
+    return duration_text(max(1, round(window_ms / LONG_STEP_MS)) * LONG_STEP_MS)
 
 
 def _example(measure: Measure) -> str:

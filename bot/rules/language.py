@@ -1,7 +1,6 @@
 """The words of the rule language: series, functions, what they take and what they give.
 
-The one table that the parser's checks, the guide and the engine agree on. `AVAILABLE_SERIES` and
-`AVAILABLE_FUNCTIONS` are what this version evaluates; the rest of the words is known and refused by name.
+The one table that the parser's checks, the guide and the engine agree on.
 """
 
 from dataclasses import dataclass
@@ -29,7 +28,10 @@ class Measure(StrEnum):
     """A literal without unit, or the quotient of two like things."""
 
 
-Parameter = Literal["series", "flow", "series or pct", "number", "condition", "window"]
+Parameter = Literal["series", "gauge", "flow", "gauge or pct", "number", "condition", "window"]
+"""`series` is any of them; a gauge has a level at each moment, a flow is an amount over time."""
+
+WEEK_MS: Final = 7 * DAY_MS
 
 SERIES: Final[dict[str, Measure]] = {
     "price": Measure.QUANTITY,
@@ -47,7 +49,8 @@ SERIES: Final[dict[str, Measure]] = {
     "long_short": Measure.SCORE,
 }
 FLOWS: Final = frozenset({"volume", "liq_long", "liq_short"})
-"""Series that are amounts per time; only they can be summed."""
+"""Series that are amounts over time: they are summed, everything else is for gauges."""
+GAUGES: Final = frozenset(SERIES) - FLOWS
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +62,23 @@ class Function:
     usage: str
     over_scope: bool = False
     max_window_ms: int = DAY_MS
+    """Longest window; over a day on the 5-minute grid."""
 
 
 FUNCTIONS: Final[dict[str, Function]] = {
-    "pct": Function(("series", "window"), Measure.RATIO, "pct(oi, 15m)"),
-    "delta": Function(("series", "window"), None, "delta(oi, 15m)"),
-    "avg": Function(("series", "window"), None, "avg(price, 1h)"),
-    "min": Function(("series", "window"), None, "min(price, 4h)"),
-    "max": Function(("series", "window"), None, "max(price, 4h)"),
-    "std": Function(("series", "window"), None, "std(price, 1h)"),
+    "pct": Function(("gauge", "window"), Measure.RATIO, "pct(oi, 15m)"),
+    "delta": Function(("gauge", "window"), None, "delta(oi, 15m)"),
+    "avg": Function(("gauge", "window"), None, "avg(price, 1h)"),
+    "min": Function(("gauge", "window"), None, "min(price, 4h)"),
+    "max": Function(("gauge", "window"), None, "max(price, 4h)"),
+    "std": Function(("gauge", "window"), None, "std(price, 1h)"),
     "sum": Function(("flow", "window"), None, "sum(volume, 15m)"),
-    "zscore": Function(("series or pct", "window"), Measure.SCORE, "zscore(oi, 4h)"),
-    "percentile": Function(("series or pct", "window"), Measure.SCORE, "percentile(funding, 24h)"),
-    "slope": Function(("series", "window"), Measure.RATIO, "slope(oi, 1h)"),
-    "corr": Function(("series", "series", "window"), Measure.SCORE, "corr(price, oi, 4h)"),
+    "zscore": Function(("gauge or pct", "window"), Measure.SCORE, "zscore(oi, 4h)", max_window_ms=WEEK_MS),
+    "percentile": Function(
+        ("gauge or pct", "window"), Measure.SCORE, "percentile(funding, 24h)", max_window_ms=WEEK_MS
+    ),
+    "slope": Function(("gauge", "window"), Measure.RATIO, "slope(oi, 1h)"),
+    "corr": Function(("gauge", "gauge", "window"), Measure.SCORE, "corr(price, oi, 4h)"),
     "ratio": Function(("flow", "window"), Measure.SCORE, "ratio(volume, 5m)"),
     "crosses": Function(("number", "number"), Measure.CONDITION, "crosses(price, 50_000)"),
     "crosses_above": Function(("number", "number"), Measure.CONDITION, "crosses_above(price, 50_000)"),
@@ -86,15 +92,6 @@ FUNCTIONS: Final[dict[str, Function]] = {
     "count": Function(("condition",), Measure.COUNT, "count(pct(oi, 15m) >= 3%)", over_scope=True),
 }
 CROSSINGS: Final = frozenset({"crosses", "crosses_above", "crosses_below"})
-
-AVAILABLE_SERIES: Final = frozenset(
-    {"price", "index", "basis", "funding", "funding_8h", "oi", "oi_usd", "volume_24h"},
-)
-AVAILABLE_FUNCTIONS: Final = frozenset(
-    {"pct", "delta", "avg", "min", "max", "std", "zscore", "age", "stale", "abs", "count", "median", "rank"},
-)
-AVAILABLE_OVER_PCT: Final[frozenset[str]] = frozenset()
-"""Functions that can take `pct(...)` in place of a series now: `zscore` and `percentile` will."""
 
 _OTHER_NAMES: Final = {
     "open_interest": "oi",

@@ -4,18 +4,15 @@ Looks at one rule without data. Which symbols exist or how often they are polled
 """
 
 from collections.abc import Mapping as MappingOf
-from typing import Final
 
-from bot.rules.ast import Compare, Number, first_comparison, functions_used, number_text
+from bot.rules.ast import Number, first_comparison, functions_used, number_text
 from bot.rules.check import measure_of
 from bot.rules.language import CROSSINGS, Measure
+from bot.rules.lint_conditions import lint_conditions
 from bot.rules.literals import parse_number
 from bot.rules.nodes import Mapping, Node, Scalar, Sequence, Source
 from bot.rules.problems import Problem
 from bot.rules.schema import Rule
-
-_UPWARD: Final = frozenset({">", ">="})
-_DOWNWARD: Final = frozenset({"<", "<="})
 
 
 def lint_rule(rule: Rule, source: Source, nodes: MappingOf[str, Node]) -> list[Problem]:
@@ -23,7 +20,9 @@ def lint_rule(rule: Rule, source: Source, nodes: MappingOf[str, Node]) -> list[P
     return [
         *_crossing(rule, source, nodes),
         *_escalate(rule, source, nodes),
-        *_clear(rule, source, nodes),
+        *_value(rule, source, nodes),
+        *_once(rule, source, nodes),
+        *lint_conditions(rule, source, nodes),
         *_scope(rule, source, nodes),
     ]
 
@@ -68,15 +67,36 @@ def _escalate(rule: Rule, source: Source, nodes: MappingOf[str, Node]) -> list[P
     return []
 
 
-def _clear(rule: Rule, source: Source, nodes: MappingOf[str, Node]) -> list[Problem]:
-    """`when: x >= 5%` with `clear: x > 2.5%`: the sign was copied."""
-    when, clear = rule.when, rule.clear
-    if not isinstance(when, Compare) or not isinstance(clear, Compare) or when.left != clear.left:
+def _value(rule: Rule, source: Source, nodes: MappingOf[str, Node]) -> list[Problem]:
+    """`escalate` counts from the threshold in `when`; the measured value has to be the thing that is compared there."""
+    first = first_comparison(rule.when)
+    at = nodes.get("escalate")
+    if rule.escalate is None or first is None or at is None or functions_used(rule.when) & CROSSINGS:
         return []
-    if {when.op, clear.op} <= _UPWARD or {when.op, clear.op} <= _DOWNWARD:
-        opposite = "<" if when.op in _UPWARD else ">"
-        message = f'"clear" looks in the same direction as "when" ({clear.op})'
-        return [source.at(nodes["clear"], "W304", message, f"an alert ends on the other side: write {opposite}")]
+    if rule.value is not None:
+        shown, compared = measure_of(rule.value), measure_of(first.left)
+        if shown is not compared:
+            message = (
+                f'"escalate" counts from the threshold in "when", which is {compared.value}; "value" is {shown.value}'
+            )
+            return [source.at(at, "W315", message)]
+    number = parse_number(at.text) if isinstance(at, Scalar) else None
+    limit = first.right
+    if (
+        number is not None
+        and rule.value is None
+        and measure_of(first.left) is Measure.COUNT
+        and isinstance(limit, Number)
+        and (limit.unit == "%") is not (number.unit == "%")
+    ):
+        wanted = "a share such as 5%" if limit.unit == "%" else "a number such as 5"
+        return [source.at(at, "W315", f'the threshold is {number_text(limit)}; "escalate" is {wanted} too')]
+    return []
+
+
+def _once(rule: Rule, source: Source, nodes: MappingOf[str, Node]) -> list[Problem]:
+    if rule.once and "cooldown" in nodes:
+        return [source.at(nodes["cooldown"], "W305", '"cooldown" does nothing beside "once: true"', "leave it out")]
     return []
 
 
@@ -93,7 +113,10 @@ def _scope(rule: Rule, source: Source, nodes: MappingOf[str, Node]) -> list[Prob
     for item in items:
         name = item.text if isinstance(item, Scalar) else ""
         is_glob = any(char in name for char in "*?[")
-        if name and not is_glob and not name.partition("_")[0].upper().endswith(rule.scope.quotes):
+        if name and name != name.upper():
+            message = f'symbols are written in capitals; "{name[:40]}" matches nothing'
+            problems.append(source.at(item, "W303", message, f"write {name[:40].upper()}"))
+        elif name and not is_glob and not name.partition("_")[0].endswith(rule.scope.quotes):
             quotes = " or ".join(rule.scope.quotes)
             message = f'the scope takes contracts quoted in {quotes}; "{name[:40]}" is none'
             hint = "write the venue's symbol, such as BTCUSDT, or set quotes"

@@ -5,47 +5,25 @@ exhaust memory. Reads files and nothing else: no clock, no network.
 """
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
-from bot.model.instrument import Kind
-from bot.rules.ast import DAY_MS, MINUTE_MS, Expr, Number
-from bot.rules.check import Vocabulary
+from bot.rules.files import MAX_FILES, read_rule_file, rule_files
+from bot.rules.language import did_you_mean
+from bot.rules.limits import MAX_PROBLEMS, Budget
 from bot.rules.lint import lint_rule
-from bot.rules.nodes import MAX_BYTES, Mapping, Node, Scalar, read_nodes
+from bot.rules.nodes import Mapping, Node, Scalar, read_nodes
 from bot.rules.problems import Problem
 from bot.rules.readers import Reader
-from bot.rules.schema import (
-    DEFAULT_COOLDOWN_MS,
-    DEFAULT_NOTIFY,
-    ID_FORM,
-    KEYS_WITHOUT_EFFECT,
-    KINDS,
-    MAX_NAME_LENGTH,
-    SEVERITIES,
-    VENUES,
-    Per,
-    Rule,
-    Scope,
-    Severity,
-    TopBy,
-)
+from bot.rules.rule_reader import RULE_KEYS, Defaults, RuleReader, parts, read_defaults, warn_of_keys_without_effect
+from bot.rules.schema import ID_FORM, MAX_INHIBITED, Rule
+from bot.rules.surroundings import Surroundings, lint_surroundings
 
 MAX_RULES: Final = 2_000
-MAX_FILES: Final = 200
-OTHER_FILES: Final = frozenset({"destinations.yaml", "destinations.yml"})
-"""Files of the rules folder that hold no rules."""
-
-_TOP_KEYS: Final = ("version", "defaults", "rules")
-_DEFAULT_KEYS: Final = ("for", "cooldown", "repeat", "severity", "notify", "tags", "silent", "chart")
-_RULE_KEYS: Final = (
-    "id", "name", "enabled", "scope", "per", "when", "clear", "for", "cooldown", "repeat", "escalate", "value", "once",
-    "severity", "notify", "tags", "silent", "chart", "message", "inhibits",
-)  # fmt: skip
-_SCOPE_KEYS: Final = (
-    "symbols", "exclude", "venues", "types", "quotes", "top", "by", "min_oi_usd", "min_volume_24h",
-)  # fmt: skip
+MAX_GUESSED_IDS: Final = 200
+"""Above, an unknown id gets no suggestion: comparing with each would take long in a file made for that."""
+TOP_KEYS: Final = ("version", "defaults", "rules")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,29 +44,23 @@ class RuleSet:
 
 
 def load_folder(
-    path: Path, *, destinations: Collection[str] | None = None, vocabulary: Vocabulary | None = None
+    path: Path, *, destinations: Collection[str] | None = None, surroundings: Surroundings | None = None
 ) -> RuleSet:
     """Rules of all `*.yaml` and `*.yml` of a folder in the order of their names, without folders inside it.
 
-    `destinations` are the names that `notify` may use; None where they are not known.
+    `destinations` are the names that `notify` may use; None where they are not known. `surroundings` is what is known
+    of the world the rules run in; it adds warnings and changes no rule.
     """
-    loading = _Loading(destinations, vocabulary or Vocabulary())
+    loading = _Loading(destinations, surroundings)
     loading.read_folder(path)
     return loading.result()
 
 
-def rule_files(folder: Path) -> list[Path]:
-    """The rule files of a folder, sorted by name; raises `OSError` where it cannot be read."""
-    return sorted(
-        entry for entry in folder.iterdir() if entry.suffix in {".yaml", ".yml"} and entry.name not in OTHER_FILES
-    )
-
-
 def load_files(
-    paths: Iterable[Path], *, destinations: Collection[str] | None = None, vocabulary: Vocabulary | None = None
+    paths: Iterable[Path], *, destinations: Collection[str] | None = None, surroundings: Surroundings | None = None
 ) -> RuleSet:
     """Rules of these files, and of the files in these folders; ids are unique over all of them."""
-    loading = _Loading(destinations, vocabulary or Vocabulary())
+    loading = _Loading(destinations, surroundings)
     for path in paths:
         if path.is_dir():
             loading.read_folder(path)
@@ -102,10 +74,10 @@ def load_text(
     content: bytes | str,
     *,
     destinations: Collection[str] | None = None,
-    vocabulary: Vocabulary | None = None,
+    surroundings: Surroundings | None = None,
 ) -> RuleSet:
     """Rules of one file's content; `file` is only named in problems."""
-    loading = _Loading(destinations, vocabulary or Vocabulary())
+    loading = _Loading(destinations, surroundings)
     loading.read(file, content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content)
     return loading.result()
 
@@ -113,16 +85,26 @@ def load_text(
 class _Loading:
     """What is common to all files of one load."""
 
-    def __init__(self, destinations: Collection[str] | None, vocabulary: Vocabulary) -> None:
+    def __init__(self, destinations: Collection[str] | None, surroundings: Surroundings | None) -> None:
         self.problems: list[Problem] = []
         self._rules: list[Rule] = []
         self._places: dict[str, Problem] = {}
         self._n_rules = 0
+        self._n_files = 0
+        self._inhibited: list[tuple[str, str, Problem]] = []
+        """Rule id, the rule it mutes, and the place where that stands."""
+        self._budget = Budget()
         self._destinations = destinations
-        self._vocabulary = vocabulary
+        self._surroundings = surroundings or Surroundings()
 
     def result(self) -> RuleSet:
-        return RuleSet(tuple(self._rules), tuple(sorted(self.problems)))
+        self._check_inhibited()
+        problems = sorted(self.problems)
+        if len(problems) > MAX_PROBLEMS:
+            message = f"there are {len(problems):,} problems in all; only the first {MAX_PROBLEMS} are told"
+            first = problems[MAX_PROBLEMS]
+            problems[MAX_PROBLEMS:] = [Problem(first.file, first.line, first.column, "E108", message)]
+        return RuleSet(tuple(self._rules), tuple(problems))
 
     def read_folder(self, folder: Path) -> None:
         try:
@@ -132,41 +114,45 @@ class _Loading:
             return
         if not paths:
             self.problems.append(Problem(str(folder), 1, 1, "W306", "there are no rule files in this folder"))
-        for path in paths[:MAX_FILES]:
-            self.read_file(path)
-        if len(paths) > MAX_FILES:
-            self.problems.append(Problem(str(folder), 1, 1, "E108", f"more than {MAX_FILES} rule files"))
+        for path in paths:
+            if self._n_files >= MAX_FILES:
+                self.problems.append(Problem(str(folder), 1, 1, "E108", f"more than {MAX_FILES} rule files"))
+                return
+            self.read_file(path, inside=folder)
 
-    def read_file(self, path: Path) -> None:
-        try:
-            with path.open("rb") as file:
-                content = file.read(MAX_BYTES + 1)
-        except OSError as error:
-            self.problems.append(Problem(str(path), 1, 1, "E115", f"cannot read the file: {error.strerror}"))
+    def read_file(self, path: Path, *, inside: Path | None = None) -> None:
+        self._n_files += 1
+        content = read_rule_file(path, inside=inside)
+        if isinstance(content, Problem):
+            self.problems.append(content)
         else:
             self.read(str(path), content)
 
     def read(self, file: str, content: bytes) -> None:
-        source, root, problems = read_nodes(file, content)
+        budget = self._budget
+        if over := budget.spend_bytes(len(content)):
+            self.problems.append(Problem(file, 1, 1, "E108", f"{over}; this one is not read"))
+            return
+        source, root, problems = read_nodes(file, content, budget)
         self.problems.extend(problems)
         if root is None or (isinstance(root, Scalar) and not root.text):
             if not problems:
                 self.problems.append(Problem(file, 1, 1, "W306", "there are no rules in this file"))
             return
-        reader = Reader(source, self._vocabulary)
+        reader = Reader(source, budget)
         self._read_file(reader, root)
         self.problems.extend(reader.problems)
 
     def _read_file(self, reader: Reader, root: Node) -> None:
-        top = reader.entries(root, _TOP_KEYS, what="a rule file", required=("rules",))
+        top = reader.entries(root, TOP_KEYS, what="a rule file", required=("rules",))
         if top is None:
             return
         if "version" in top and reader.word(top["version"][1], "version") not in {"1", None}:
             reader.tell(top["version"][1], "E113", "this version of the rule language is not known", "write 1")
             return
-        defaults = _Defaults()
+        defaults = Defaults()
         if "defaults" in top:
-            defaults = _read_defaults(reader, top["defaults"][1], self._destinations)
+            defaults = read_defaults(reader, top["defaults"][1], self._destinations)
         items = reader.items(top["rules"][1], what='"rules"') if "rules" in top else None
         if items is not None and not items:
             reader.tell(top["rules"][1], "W306", "there are no rules in this file")
@@ -177,19 +163,25 @@ class _Loading:
                 return
             self._read_rule(reader, item, defaults)
 
-    def _read_rule(self, reader: Reader, node: Node, defaults: "_Defaults") -> None:
+    def _read_rule(self, reader: Reader, node: Node, defaults: "Defaults") -> None:
         n_problems = len(reader.problems)
-        entries = reader.entries(node, _RULE_KEYS, what="a rule", required=("id", "when"))
+        entries = reader.entries(node, RULE_KEYS, what="a rule", required=("id", "when"))
         if entries is None:
             return
         nodes = {name: value for name, (_, value) in entries.items()}
         rule_id = self._new_id(reader, nodes["id"]) if "id" in nodes else None
-        rule = _RuleReader(reader, nodes, defaults, self._destinations).read(rule_id)
-        _warn_of_keys_without_effect(reader, entries.values())
+        rule = RuleReader(reader, nodes, defaults, self._destinations).read(rule_id)
+        warn_of_keys_without_effect(reader, entries.values())
         is_sound = all(part.is_sound for part in (node, *nodes.values()) if isinstance(part, Mapping))
+        self._note_inhibited(reader, rule_id, nodes)
         if rule is None or not is_sound or any(problem.is_error for problem in reader.problems[n_problems:]):
             return
-        odd = lint_rule(rule, reader.source, nodes)
+        live = lint_surroundings(rule, self._surroundings, reader.source, nodes)
+        # What the venue's list says of a symbol is more exact than what its name alone can tell.
+        known = {(problem.line, problem.column) for problem in live if problem.code == "W311"}
+        alone = lint_rule(rule, reader.source, nodes)
+        odd = [problem for problem in alone if problem.code != "W303" or (problem.line, problem.column) not in known]
+        odd += live
         reader.problems.extend(odd)
         if not any(problem.is_error for problem in odd):
             self._rules.append(rule)
@@ -208,176 +200,17 @@ class _Loading:
             return None
         return word
 
+    def _note_inhibited(self, reader: Reader, rule_id: str | None, nodes: dict[str, Node]) -> None:
+        for item in parts(nodes["inhibits"])[:MAX_INHIBITED] if "inhibits" in nodes else ():
+            if isinstance(item, Scalar) and item.text:
+                self._inhibited.append((rule_id or "", item.text, reader.source.at(item, "W312", "")))
 
-@dataclass(frozen=True, slots=True)
-class _Defaults:
-    """Values for the keys that a rule leaves out."""
-
-    for_ms: int = 0
-    cooldown_ms: int = DEFAULT_COOLDOWN_MS
-    repeat_ms: int | None = None
-    severity: Severity = "warning"
-    notify: tuple[str, ...] = DEFAULT_NOTIFY
-    tags: tuple[str, ...] = ()
-    silent: bool = False
-    chart: bool = True
-
-
-def _read_defaults(reader: Reader, node: Node, destinations: Collection[str] | None) -> _Defaults:
-    entries = reader.entries(node, _DEFAULT_KEYS, what='"defaults"')
-    if entries is None:
-        return _Defaults()
-    nodes = {name: value for name, (_, value) in entries.items()}
-    _warn_of_keys_without_effect(reader, entries.values())
-    return _RuleReader(reader, nodes, _Defaults(), destinations).defaults()
-
-
-def _warn_of_keys_without_effect(reader: Reader, entries: Iterable[tuple[Scalar, Node]]) -> None:
-    for key, value in entries:
-        as_it_is = isinstance(value, Scalar) and value.text.lower() == "false"
-        if key.text in KEYS_WITHOUT_EFFECT and not as_it_is:
-            reader.tell(key, "W302", f'"{key.text}" has no effect yet', KEYS_WITHOUT_EFFECT[key.text])
-
-
-class _RuleReader:
-    """Reads the keys of one rule. Keys that are wrong keep their default, so that the rest is still checked."""
-
-    def __init__(
-        self, reader: Reader, nodes: dict[str, Node], defaults: _Defaults, destinations: Collection[str] | None
-    ) -> None:
-        self._reader = reader
-        self._nodes = nodes
-        self._defaults = defaults
-        self._destinations = destinations
-
-    def read(self, rule_id: str | None) -> Rule | None:
-        """The rule, or None without an id or a sound `when`; every problem is told either way."""
-        reader, nodes = self._reader, self._nodes
-        per: Per = "symbol"
-        if "per" in nodes:
-            per = cast("Per", reader.choice(nodes["per"], "per", ("symbol", "market")) or "symbol")
-        when = self._expression("when", per)
-        clear = self._expression("clear", per)
-        value = self._expression("value", per, wants_condition=False)
-        common = self.defaults()
-        name = self._name() or rule_id or ""
-        scope = self._scope()
-        escalate = self._escalate()
-        enabled, once = self._boolean("enabled", default=True), self._boolean("once", default=False)
-        message, inhibits = self._word("message"), self._words("inhibits")
-        if rule_id is None or when is None:
-            return None
-        return Rule(
-            id=rule_id, when=when, name=name, enabled=enabled, scope=scope, per=per, clear=clear, for_ms=common.for_ms,
-            cooldown_ms=common.cooldown_ms, repeat_ms=common.repeat_ms, escalate=escalate.value if escalate else None,
-            value=value, once=once, severity=common.severity, notify=common.notify, tags=common.tags,
-            silent=common.silent, chart=common.chart, message=message, inhibits=inhibits,
-        )  # fmt: skip
-
-    def defaults(self) -> _Defaults:
-        """The keys that a `defaults` block may hold too."""
-        nodes, common = self._nodes, self._defaults
-        severity: Severity = common.severity
-        if "severity" in nodes:
-            chosen = self._reader.choice(nodes["severity"], "severity", SEVERITIES)
-            severity = cast("Severity", chosen) if chosen else severity
-        return _Defaults(
-            for_ms=self._duration("for", common.for_ms, 0, DAY_MS),
-            cooldown_ms=self._duration("cooldown", common.cooldown_ms, 0, 30 * DAY_MS),
-            repeat_ms=self._repeat(),
-            severity=severity,
-            notify=self._notify(),
-            tags=self._words("tags") or common.tags,
-            silent=self._boolean("silent", default=common.silent),
-            chart=self._boolean("chart", default=common.chart),
-        )
-
-    def _name(self) -> str | None:
-        name = self._word("name")
-        if name is not None and len(name) > MAX_NAME_LENGTH:
-            self._reader.tell(self._nodes["name"], "E114", f"a name has at most {MAX_NAME_LENGTH} characters")
-        return name
-
-    def _expression(self, key: str, per: Per, *, wants_condition: bool = True) -> Expr | None:
-        if key not in self._nodes:
-            return None
-        return self._reader.expression(self._nodes[key], key, per=per, wants_condition=wants_condition)
-
-    def _word(self, key: str) -> str | None:
-        return self._reader.word(self._nodes[key], key) if key in self._nodes else None
-
-    def _words(self, key: str) -> tuple[str, ...]:
-        return (self._reader.words(self._nodes[key], key) or ()) if key in self._nodes else ()
-
-    def _boolean(self, key: str, *, default: bool) -> bool:
-        found = self._reader.boolean(self._nodes[key], key) if key in self._nodes else None
-        return default if found is None else found
-
-    def _duration(self, key: str, default: int, least_ms: int, most_ms: int) -> int:
-        if key not in self._nodes:
-            return default
-        found = self._reader.duration_ms(self._nodes[key], key, least_ms=least_ms, most_ms=most_ms)
-        return default if found is None else found
-
-    def _is_off(self, key: str) -> bool:
-        node = self._nodes.get(key)
-        return isinstance(node, Scalar) and node.text == "off"
-
-    def _repeat(self) -> int | None:
-        if "repeat" not in self._nodes:
-            return self._defaults.repeat_ms
-        if self._is_off("repeat"):
-            return None
-        return self._reader.duration_ms(self._nodes["repeat"], "repeat", least_ms=MINUTE_MS, most_ms=30 * DAY_MS)
-
-    def _escalate(self) -> Number | None:
-        if "escalate" not in self._nodes or self._is_off("escalate"):
-            return None
-        node = self._nodes["escalate"]
-        found = self._reader.number(node, "escalate", least=0, most=1e15, example="3%")
-        if found is not None and found.value == 0:
-            self._reader.tell(node, "E114", '"escalate" is more than zero', "write off to switch it off")
-        return found
-
-    def _notify(self) -> tuple[str, ...]:
-        if "notify" not in self._nodes:
-            return self._defaults.notify
-        node = self._nodes["notify"]
-        if self._destinations is None:
-            return self._reader.words(node, "notify") or ()
-        names = self._reader.words(node, "notify") or ()
-        nodes = [node] if isinstance(node, Scalar) else getattr(node, "items", [])
-        for name, item in zip(names, nodes, strict=False):
-            if name not in self._destinations:
-                known = ", ".join(sorted(self._destinations)) or "none"
-                self._reader.tell(item, "E112", f'no destination is called "{name[:40]}"; there are: {known}')
-        return names
-
-    def _scope(self) -> Scope:
-        if "scope" not in self._nodes:
-            return Scope()
-        reader = self._reader
-        entries = reader.entries(self._nodes["scope"], _SCOPE_KEYS, what='"scope"')
-        nodes = {name: value for name, (_, value) in (entries or {}).items()}
-        within = _RuleReader(reader, nodes, self._defaults, self._destinations)
-        types, quotes = Scope().types, Scope().quotes
-        by: TopBy = "oi_usd"
-        if "types" in nodes:
-            types = cast("tuple[Kind, ...]", reader.choices(nodes["types"], "type", KINDS) or types)
-        if "quotes" in nodes:
-            quotes = within._words("quotes") or quotes
-        if "by" in nodes:
-            by = cast("TopBy", reader.choice(nodes["by"], "by", ("oi_usd", "volume_24h")) or by)
-        return Scope(
-            symbols=within._words("symbols"),
-            exclude=within._words("exclude"),
-            venues=(reader.choices(nodes["venues"], "venue", VENUES) or ()) if "venues" in nodes else (),
-            types=types,
-            quotes=quotes,
-            top=reader.whole(nodes["top"], "top", least=1, most=10_000) if "top" in nodes else None,
-            by=by,
-            min_oi_usd=reader.amount(nodes["min_oi_usd"], "min_oi_usd") if "min_oi_usd" in nodes else None,
-            min_volume_24h=reader.amount(nodes["min_volume_24h"], "min_volume_24h")
-            if "min_volume_24h" in nodes
-            else None,
-        )
+    def _check_inhibited(self) -> None:
+        """Only now are all ids known."""
+        for rule_id, name, place in self._inhibited:
+            if name == rule_id:
+                self.problems.append(replace(place, message="a rule cannot mute itself"))
+            elif name not in self._places:
+                meant = did_you_mean(name, frozenset(self._places)) if len(self._places) <= MAX_GUESSED_IDS else None
+                message = f'no rule has the id "{name[:40]}"'
+                self.problems.append(replace(place, message=message, hint=f'did you mean "{meant}"?' if meant else ""))

@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 
 from bot.rules.check import Fault
+from bot.rules.limits import MAX_TOTAL_ALIASES, MAX_TOTAL_NODES, Budget
 from bot.rules.problems import Problem
 
 MAX_BYTES: Final = 256 * 1024
@@ -67,6 +68,7 @@ class Source:
     def __init__(self, file: str, text: str) -> None:
         self.file = file
         self.text = text
+        self._line, self._line_text = 0, ""
         self._line_starts = [0, *(i + 1 for i, char in enumerate(text) if char == "\n")]
 
     def problem(self, code: str, message: str, hint: str = "", *, start: int = 0, end: int | None = None) -> Problem:
@@ -76,7 +78,10 @@ class Source:
         first = self._line_starts[line - 1]
         last = self._line_starts[line] - 1 if line < len(self._line_starts) else len(self.text)
         length = max(1, min(end if end is not None else start + 1, last) - start)
-        source_line = self.text[first:last].rstrip()
+        if line != self._line:
+            # Many problems of one long line share its text.
+            self._line, self._line_text = line, self.text[first:last].rstrip()
+        source_line = self._line_text
         return Problem(self.file, line, start - first + 1, code, message, length, hint, source_line)
 
     def at(self, node: Node, code: str, message: str, hint: str = "") -> Problem:
@@ -131,12 +136,15 @@ def _raw_length(source: str, raw: int, style: str) -> int:
     return 1
 
 
-def read_nodes(file: str, content: bytes) -> tuple[Source, Node | None, list[Problem]]:
-    """The one document of a file; None for an empty one and for one that cannot be read (then with a problem)."""
+def read_nodes(file: str, content: bytes, budget: Budget | None = None) -> tuple[Source, Node | None, list[Problem]]:
+    """The one document of a file; None for an empty one and for one that cannot be read (then with a problem).
+
+    `budget` is what all files of a load may have together.
+    """
     source, problem = _decode(file, content)
     if problem:
         return source, None, [problem]
-    builder = _Builder(source)
+    builder = _Builder(source, budget or Budget())
     root = None
     try:
         root = builder.build(_events(source.text))
@@ -226,7 +234,8 @@ class _Open:
 class _Builder:
     """Events -> nodes, without recursion."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, budget: Budget) -> None:
+        self._budget = budget
         self.problems: list[Problem] = []
         self.reached = 0
         self._source = source
@@ -274,6 +283,9 @@ class _Builder:
         self._n_nodes += 1
         if self._n_nodes > MAX_NODES:
             self._refuse("E108", f"the file has more than {MAX_NODES:,} values", start)
+        self._budget.n_nodes -= 1
+        if self._budget.n_nodes < 0:
+            self._refuse("E108", f"the rule files have more than {MAX_TOTAL_NODES:,} values together", start)
 
     def _refuse_tag(self, event: Any, start: int) -> None:
         if event.tag is not None and str(event.tag) not in {"!", ""}:
@@ -291,6 +303,9 @@ class _Builder:
         self._n_aliases += 1
         if self._n_aliases > MAX_ALIASES:
             self._refuse("E108", f"the file uses more than {MAX_ALIASES} aliases", start)
+        self._budget.n_aliases -= 1
+        if self._budget.n_aliases < 0:
+            self._refuse("E108", f"the rule files use more than {MAX_TOTAL_ALIASES} aliases together", start)
         node = self._anchors.get(name)
         if node is None:
             self._refuse(

@@ -31,7 +31,7 @@ from bot.rules.ast import (
     Span,
     walk,
 )
-from bot.rules.check import Fault, Vocabulary, check
+from bot.rules.check import Fault, check
 from bot.rules.literals import parse_number
 from bot.rules.schema import Per
 
@@ -48,22 +48,22 @@ class Parsed:
     faults: tuple[Fault, ...]
 
 
-def parse_condition(text: str, *, per: Per = "symbol", vocabulary: Vocabulary | None = None) -> Parsed:
-    """Read a `when` or `clear`; `vocabulary` is what this version evaluates unless a test says otherwise."""
-    return _parse(text, per=per, vocabulary=vocabulary or Vocabulary(), wants_condition=True)
+def parse_condition(text: str, *, per: Per = "symbol") -> Parsed:
+    """Read a `when` or `clear`."""
+    return _parse(text, per=per, wants_condition=True)
 
 
-def parse_value(text: str, *, per: Per = "symbol", vocabulary: Vocabulary | None = None) -> Parsed:
+def parse_value(text: str, *, per: Per = "symbol") -> Parsed:
     """Read a `value`: an expression that gives a number."""
-    return _parse(text, per=per, vocabulary=vocabulary or Vocabulary(), wants_condition=False)
+    return _parse(text, per=per, wants_condition=False)
 
 
-def _parse(text: str, *, per: Per, vocabulary: Vocabulary, wants_condition: bool) -> Parsed:
+def _parse(text: str, *, per: Per, wants_condition: bool) -> Parsed:
     tree = _read(text)
     if isinstance(tree, Fault):
         return Parsed(None, (tree,))
     expr, bad_literals = tree
-    checked = check(expr, per=per, vocabulary=vocabulary, wants_condition=wants_condition)
+    checked = check(expr, per=per, wants_condition=wants_condition)
     faults = tuple(sorted((*bad_literals, *checked)))
     return Parsed(None if any(fault.is_error for fault in faults) else expr, faults)
 

@@ -1,8 +1,8 @@
 """What is wrong with a rule file, told so that it can be mended at once.
 
 A `Problem` is a value with a place; it is never raised. Codes are stable: E1xx speak of files and keys, E2xx of
-expressions, W3xx are warnings. `CODES` explains each in a sentence, `docs/rule-errors.md` says the same. Text from
-files is shown without control characters, so that a hostile file cannot paint the reader's terminal.
+expressions, E4xx of message templates, W3xx are warnings; `explain` says what each means. Text from files is shown
+without control characters, so that a hostile file cannot paint the reader's terminal.
 """
 
 import json
@@ -14,47 +14,9 @@ from typing import Final, Literal
 Severity = Literal["error", "warning"]
 Format = Literal["text", "json", "github"]
 
-CODES: Final[dict[str, str]] = {
-    "E101": "The file is not valid YAML; usually indentation, a missing colon or an unclosed quote.",
-    "E102": "The key is not one that stands here; a misspelt key would otherwise be ignored without a word.",
-    "E103": "The same key is given twice in one place; only one could count.",
-    "E104": "A key that every rule needs is missing.",
-    "E105": "The value is not a duration: a number and s, m, h or d, such as 15m.",
-    "E106": "The value is not one that this key takes.",
-    "E107": "The value has the wrong shape, such as a list where one word is expected.",
-    "E108": "A limit on size, depth, aliases or count is exceeded.",
-    "E109": "The file is not plain UTF-8 text.",
-    "E110": "Two rules have the same id; ids tell alerts apart and must be unique over all files.",
-    "E111": "The id is not made of lower-case letters, digits and underscores.",
-    "E112": "No destination has this name.",
-    "E113": "The file is written for another version of the rule language.",
-    "E114": "The number or length is outside the range that this key takes.",
-    "E115": "The file or folder cannot be read.",
-    "E116": "Two keys of the rule contradict each other.",
-    "E201": "The expression cannot be read at this point.",
-    "E202": "The number is not written in a known way, such as 5%, 15m, 2.5k or 20_000_000.",
-    "E203": "There is no function of this name.",
-    "E204": "There is no series of this name.",
-    "E205": "The function is given the wrong number or kind of arguments.",
-    "E206": "The two sides are of different kinds, such as a percentage and a duration.",
-    "E207": "A condition stands where a number is needed, or a number where a condition is needed.",
-    "E208": "The window is not allowed: whole seconds up to 1h, whole minutes above, at most 24h.",
-    "E209": "The language has this word, but this version of oibot cannot evaluate it yet.",
-    "E210": "Functions over the scope and per: market do not go together in this way.",
-    "E211": "The expression is too long, too deep or has too many parts.",
-    "E212": "The expression looks at no series, so it would always say the same.",
-    "E213": "A crossing is an event: it is a condition of its own and cannot last.",
-    "W301": "A plain number is compared with a ratio, where 1 means 100%.",
-    "W302": "The key is understood but has no effect in this version.",
-    "W303": "The scope names a symbol that its other keys leave out.",
-    "W304": "The clear condition looks in the same direction as when, so it may end the alert at once or never.",
-    "W305": "The key does nothing without another key beside it.",
-    "W306": "There are no rules here.",
-}
-"""Every code with one sentence for `oibot explain E204`."""
-
 _MAX_SHOWN_LINE: Final = 160
 _BEFORE_CARET: Final = 60
+_MAX_JSON_LINE: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -110,12 +72,12 @@ def render(problem: Problem, *, colour: bool = False) -> str:
 
 def _excerpt(problem: Problem) -> tuple[str, str, str]:
     """The line, or the part of a long one around the caret; what stands before the caret; what the caret marks."""
-    line = printable(problem.source_line)
+    line = problem.source_line
     at = min(problem.column - 1, len(line))
     first = 0
     if len(line) > _MAX_SHOWN_LINE:
         first = max(0, min(at - _BEFORE_CARET, len(line) - _MAX_SHOWN_LINE))
-    shown = line[first : first + _MAX_SHOWN_LINE]
+    shown = printable(line[first : first + _MAX_SHOWN_LINE])
     at -= first
     return shown.rstrip(), shown[:at], shown[at : at + problem.length]
 
@@ -156,7 +118,7 @@ def _as_json(problem: Problem) -> dict[str, str | int]:
         "code": problem.code,
         "message": problem.message,
         "hint": problem.hint,
-        "source_line": problem.source_line,
+        "source_line": problem.source_line[:_MAX_JSON_LINE],
     }
 
 

@@ -8,16 +8,19 @@ from collections.abc import Collection
 from collections.abc import Mapping as MappingOf
 from typing import Final
 
-from bot.rules.ast import Expr, Number, number_text
-from bot.rules.check import Vocabulary
+from bot.delivery.template import template_faults
+from bot.rules.ast import Expr, Number, number_text, walk
+from bot.rules.check import Fault
 from bot.rules.language import did_you_mean
+from bot.rules.limits import Budget
 from bot.rules.literals import parse_duration_ms, parse_number
 from bot.rules.nodes import Mapping, Node, Scalar, Sequence, Source
 from bot.rules.parse import parse_condition, parse_value
 from bot.rules.problems import Problem
-from bot.rules.schema import Per
+from bot.rules.schema import MAX_GLOB_LENGTH, MAX_GLOB_WILDCARDS, Per
 
 MAX_WORDS: Final = 1_000
+MAX_CHOICES: Final = 20
 MAX_KEYS: Final = 100
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 
@@ -25,10 +28,26 @@ _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 class Reader:
     """Reads the values of one file and gathers its problems."""
 
-    def __init__(self, source: Source, vocabulary: Vocabulary) -> None:
+    def __init__(self, source: Source, budget: Budget) -> None:
         self.source = source
+        self._budget = budget
         self.problems: list[Problem] = []
-        self._vocabulary = vocabulary
+
+    def template(self, node: Node, key: str) -> str | None:
+        """A message template; checked here, so that none can fail when an alert is told."""
+        if isinstance(node, Mapping) and self.source.text.startswith("{", node.start):
+            self.tell(node, "E107", f'"{key}" takes a text, not a mapping', "a text that begins with { needs quotes")
+            return None
+        word = self.word(node, key)
+        if word is None or not isinstance(node, Scalar):
+            return None
+        if over := self._budget.spend_characters(len(word)):
+            self.tell(node, "E108", over)
+            return None
+        for found in template_faults(word):
+            fault = Fault(found.start, found.code, found.length, found.message, found.hint)
+            self.problems.append(self.source.in_expression(node, fault))
+        return word
 
     def tell(self, node: Node, code: str, message: str, hint: str = "") -> None:
         self.problems.append(self.source.at(node, code, message, hint))
@@ -79,21 +98,38 @@ class Reader:
             return None
         return node.text
 
-    def words(self, node: Node, key: str) -> tuple[str, ...] | None:
-        """A list of words; one word alone counts as a list of one."""
+    def words(self, node: Node, key: str, *, most: int = MAX_WORDS) -> tuple[str, ...] | None:
+        """A list of at most so many words; one word alone counts as a list of one."""
         if isinstance(node, Mapping):
             self.tell(node, "E107", f'"{key}" takes a list of words, such as [one, two]')
             return None
         nodes = node.items if isinstance(node, Sequence) else [node]
-        if len(nodes) > MAX_WORDS:
-            self.tell(node, "E108", f'"{key}" lists {len(nodes):,} words; at most {MAX_WORDS:,} are read')
+        if len(nodes) > most:
+            self.tell(node, "E108", f'"{key}" lists {len(nodes):,} words; at most {most:,} are read')
+            return None
+        if over := self._budget.spend_words(len(nodes)):
+            self.tell(node, "E108", over)
             return None
         found = [self.word(item, key) for item in nodes]
         return tuple(word for word in found if word is not None) if None not in found else None
 
+    def patterns(self, node: Node, key: str) -> tuple[str, ...] | None:
+        """A list of symbols with wildcards."""
+        words = self.words(node, key)
+        if words is None:
+            return None
+        if over := self._budget.spend_patterns(len(words)):
+            self.tell(node, "E108", over)
+            return None
+        for word, item in zip(words, node.items if isinstance(node, Sequence) else [node], strict=True):
+            if len(word) > MAX_GLOB_LENGTH or sum(char in "*?[" for char in word) > MAX_GLOB_WILDCARDS:
+                message = f"a pattern has at most {MAX_GLOB_LENGTH} characters and {MAX_GLOB_WILDCARDS} wildcards"
+                self.tell(item, "E114", message)
+        return words
+
     def choices(self, node: Node, key: str, choices: Collection[str]) -> tuple[str, ...] | None:
         """A list of words out of a few."""
-        if self.words(node, key) is None:
+        if self.words(node, key, most=MAX_CHOICES) is None:
             return None
         nodes = node.items if isinstance(node, Sequence) else [node]
         found = [self.choice(item, key, choices) for item in nodes]
@@ -173,7 +209,13 @@ class Reader:
         if word is None or not isinstance(node, Scalar):
             return None
         parse = parse_condition if wants_condition else parse_value
-        parsed = parse(word, per=per, vocabulary=self._vocabulary)
+        if over := self._budget.spend_characters(len(word)):
+            self.tell(node, "E108", over)
+            return None
+        parsed = parse(word, per=per)
+        if parsed.expr is not None and (over := self._budget.spend_parts(sum(1 for _ in walk(parsed.expr)))):
+            self.tell(node, "E108", over)
+            return None
         self.problems.extend(self.source.in_expression(node, fault) for fault in parsed.faults)
         return parsed.expr
 

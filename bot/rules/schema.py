@@ -22,17 +22,20 @@ DEFAULT_NOTIFY: Final = ("main",)
 
 ID_FORM: Final = re.compile(r"[a-z0-9_]{1,40}")
 MAX_NAME_LENGTH: Final = 80
+TAG_FORM: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
+MAX_TAGS: Final = 20
+MAX_DESTINATIONS: Final = 20
+MAX_INHIBITED: Final = 100
+MAX_GLOB_LENGTH: Final = 40
+MAX_GLOB_WILDCARDS: Final = 8
+"""A pattern with many wildcards takes long to compare with a thousand symbols, and no symbol needs one."""
 SEVERITIES: Final = ("info", "warning", "critical")
 KINDS: Final = ("perpetual", "tradfi", "delivery")
 VENUES: Final = ("binance",)
 """Venues that this version can watch."""
 
 KEYS_WITHOUT_EFFECT: Final[dict[str, str]] = {
-    "inhibits": "rules do not mute each other yet",
-    "message": "alerts use the built-in layout",
     "chart": "alerts carry no chart yet",
-    "tags": "alerts are routed by notify alone",
-    "silent": "alerts always make their usual sound",
 }
 """Keys that are read but change nothing yet, each with what happens instead; `lint` warns of them."""
 
@@ -88,7 +91,9 @@ class Rule:
     silent: bool = False
     chart: bool = True
     message: str | None = None
+    """A template that `bot.delivery.template` has checked; None: the built-in layout."""
     inhibits: tuple[str, ...] = ()
+    """Ids of rules that stay quiet about an instrument while this one fires on it."""
 
     @property
     def end(self) -> Expr:

@@ -38,9 +38,10 @@ def test_the_wheel_runs_from_an_empty_folder(tmp_path):
             check=False,
         )
 
-    assert "bot/shipped/default.yaml" in names
+    assert {"bot/shipped/default.yaml", "bot/shipped/rules.schema.json", "bot/rules/codes.toml"} <= set(names)
     assert not any(n.startswith("tests/") for n in names)
     linted = run("lint", str(site / "bot" / "shipped"))
-    assert (linted.returncode, linted.stdout.strip()) == (0, "4 rules, 0 errors, 0 warnings"), linted.stderr
+    assert (linted.returncode, linted.stdout.strip()) == (0, "11 rules, 0 errors, 0 warnings"), linted.stderr
+    assert run("explain", "E204").stdout.startswith("E204: ")
     demo = run("demo", "--for", "6s", "--instruments", "20")
     assert demo.returncode == 0, demo.stdout + demo.stderr

@@ -214,6 +214,28 @@ async def test_a_bad_rule_costs_only_itself_live_and_in_the_journal(harness, unt
     assert {json.loads(line)["rule"] for line in replay.lines if line.startswith("{")} == {"good"}
 
 
+async def test_lint_asks_the_venue_which_symbols_there_are(harness):
+    rules = harness.folder / "rules"
+    rules.mkdir()
+    (rules / "a.yaml").write_text(
+        "rules:\n  - {id: a, when: oi > 1, scope: {symbols: [BTCUSDT]}}\n"
+        "  - {id: b, when: oi > 1, scope: {symbols: [BTCUSTD]}}\n",
+        encoding="utf-8",
+    )
+    venue = await harness.venue(instruments=20)
+    env = harness.env(venue, OIBOT_RULES_DIR=str(rules))
+
+    live = await harness.start("lint", "--live", "--strict", env=env)
+    assert await live.exit_code() == 3, live.output
+    assert 'a.yaml:3:45: warning[W311]: the venue lists no "BTCUSTD" now' in live.output
+    assert 'did you mean "BTCUSDT"?' in live.output
+
+    away = await harness.start("lint", "--live", env={**env, "OIBOT_BINANCE__REST_URL": "http://127.0.0.1:1"})
+    assert await away.exit_code() == 1
+    assert "oibot: --live: binance rest" in away.output
+    assert "Traceback" not in away.output
+
+
 async def test_sim_says_when_it_cannot_listen(harness):
     sim = await harness.start("sim", "--host", "192.0.2.1")
 

@@ -13,12 +13,9 @@ from bot.rules.ast import And, BinaryOp, Call, Compare, Neg, Not, Number, Or, Se
 from bot.rules.language import FLOWS, FUNCTIONS, SERIES
 from bot.rules.parse import parse_condition
 from bot.rules.schema import Rule
-from tests.properties.vocabulary import EVERYTHING
 
 T0 = 1_767_225_600_000
 N = 6
-AVAILABLE_SERIES = frozenset(SERIES)
-AVAILABLE_FUNCTIONS = frozenset(FUNCTIONS)
 
 
 def evaluate(when, per="symbol"):
@@ -39,7 +36,7 @@ def evaluate(when, per="symbol"):
     return result.truth(engine.plan.rules[0]).when
 
 
-SERIES_NODES = st.sampled_from(sorted(AVAILABLE_SERIES)).map(Series)
+SERIES_NODES = st.sampled_from(sorted(SERIES)).map(Series)
 WINDOWS = st.sampled_from([1_000.0, 900_000.0, 3_600_000.0, 86_400_000.0]).map(lambda ms: Number(ms, "duration"))
 PLAIN = st.integers(-5, 5).map(lambda n: Number(float(n)))
 SHARES = st.integers(0, 100).map(lambda n: Number(n / 100, "%"))
@@ -53,7 +50,7 @@ def _windowed(name):
     return st.builds(lambda series, window: Call(name, (series, window)), series, WINDOWS)
 
 
-WINDOWED = st.one_of([_windowed(n) for n in sorted(AVAILABLE_FUNCTIONS) if FUNCTIONS[n].parameters[-1] == "window"])
+WINDOWED = st.one_of([_windowed(n) for n in sorted(FUNCTIONS) if FUNCTIONS[n].parameters[-1] == "window"])
 LEAVES = st.one_of(
     SERIES_NODES, WINDOWED, PLAIN, SHARES, WINDOWS, SERIES_NODES.map(lambda series: Call("age", (series,)))
 )
@@ -89,7 +86,7 @@ def _joined(part):
 
 @given(st.one_of(_joined(PLAIN_CONDITIONS), _joined(COUNTS)), st.sampled_from(["symbol", "market"]))
 def test_an_accepted_condition_evaluates_to_three_values(condition, per):
-    accepted = parse_condition(text(condition), per=per, vocabulary=EVERYTHING).expr
+    accepted = parse_condition(text(condition), per=per).expr
     if accepted is None:
         return
     truth = evaluate(accepted, per)
@@ -97,12 +94,12 @@ def test_an_accepted_condition_evaluates_to_three_values(condition, per):
     assert set(np.unique(truth)) <= {0, 1, 2}
 
 
-@pytest.mark.parametrize("name", sorted(AVAILABLE_FUNCTIONS))
+@pytest.mark.parametrize("name", sorted(FUNCTIONS))
 def test_the_example_of_every_function_evaluates(name):
     usage = FUNCTIONS[name].usage
     is_condition = name in {"stale", "crosses", "crosses_above", "crosses_below"}
     source = {"age": f"{usage} > 30s", "count": f"{usage} >= 3"}.get(name, usage if is_condition else f"{usage} > 0")
     per = "market" if name == "count" else "symbol"
-    parsed = parse_condition(source, per=per, vocabulary=EVERYTHING)
+    parsed = parse_condition(source, per=per)
     assert parsed.expr is not None, parsed.faults
     assert evaluate(parsed.expr, per).shape == (1, 1 if per == "market" else N)

@@ -45,6 +45,13 @@ def test_a_firing_in_telegram(make):
     )
 
 
+def test_a_difference_from_the_market_is_not_called_open_interest(make):
+    beyond = make.view(value_text="pct(oi, 15m) - median(pct(oi, 15m))", value=0.0452)
+    assert layout.value_name(beyond) == "pct(oi, 15m) - median(pct(oi, 15m))"
+    assert layout.value_name(make.view()) == "OI"
+    assert layout.value_name(make.view(value_text="pct(price, 5m)")) == "Price"
+
+
 def test_a_firing_in_plain_text(make):
     card = layout.compose([make.row(view=make.view())], fire=None, edit=False)
     assert markup.plain_text(card) == (

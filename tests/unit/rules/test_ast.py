@@ -19,14 +19,13 @@ from bot.rules.ast import (
     walk,
     windows_used,
 )
-from bot.rules.check import EVERYTHING
 from bot.rules.parse import parse_condition
 
 MINUTE = 60_000
 
 
 def expr(source, per="symbol"):
-    parsed = parse_condition(source, per=per, vocabulary=EVERYTHING)
+    parsed = parse_condition(source, per=per)
     assert parsed.expr is not None, parsed.faults
     return parsed.expr
 

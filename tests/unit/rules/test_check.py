@@ -3,8 +3,8 @@
 import pytest
 
 from bot.rules.ast import MINUTE_MS
-from bot.rules.check import EVERYTHING, measure_of
-from bot.rules.language import AVAILABLE_FUNCTIONS, AVAILABLE_SERIES, FUNCTIONS, SERIES, Measure, did_you_mean
+from bot.rules.check import measure_of
+from bot.rules.language import FLOWS, FUNCTIONS, GAUGES, SERIES, Measure, did_you_mean
 from bot.rules.parse import parse_condition, parse_value
 
 SOUND = [
@@ -22,6 +22,12 @@ SOUND = [
     "oi_usd / total(oi_usd) > 20%",
     "price >= max(price, 24h) and oi <= 97% * max(oi, 24h)",
     "price / index - 1 > 0.5%",
+    "zscore(oi, 7d) > 3 and percentile(pct(oi, 15m), 7d) > 99 and zscore(funding, 1445m) > 2",
+    "total(oi_usd) > 10B and pct(oi, 15m) > median(pct(oi, 15m))",
+    "volume > 5M and liq_long + liq_short > 1M and sum(liq_long, 90s) > 100k",
+    "age(volume) > 3m and not stale(liq_long)",
+    "corr(taker_buy, long_short, 90m) > 0",
+    "crosses(price, avg(price, 4h)) and ratio(volume, 5m) > 2",
     "taker_buy > 60% and long_short > 2",
     "age(oi) / 2 > 30s",
     "pct(oi, 15m) > 2 * pct(price, 15m)",
@@ -32,19 +38,20 @@ SOUND_FOR_MARKET = [
     "count(pct(oi, 15m) - median(pct(oi, 15m)) > 2%) >= 12",
     "median(pct(oi, 15m)) > 3% and total(oi_usd) > 10B",
     "count(rank(oi_usd) <= 5 and stale(oi)) >= 1",
+    "count(oi_usd > 5% * total(oi_usd)) >= 2 and crosses_above(median(pct(oi, 15m)), 3%)",
 ]
 
 
 @pytest.mark.parametrize("source", SOUND)
 def test_what_means_something_passes(source):
-    parsed = parse_condition(source, vocabulary=EVERYTHING)
+    parsed = parse_condition(source)
     assert parsed.faults == ()
     assert parsed.expr is not None
 
 
 @pytest.mark.parametrize("source", SOUND_FOR_MARKET)
 def test_what_means_something_for_the_whole_market_passes(source):
-    assert parse_condition(source, per="market", vocabulary=EVERYTHING).faults == ()
+    assert parse_condition(source, per="market").faults == ()
 
 
 WRONG = [
@@ -67,6 +74,21 @@ WRONG = [
     ("pct(oi + 1, 5m) > 5%", "E205", '"pct" takes the name of a series here'),
     ("avg(pct(oi, 5m), 1h) > 5%", "E205", '"avg" takes the name of a series here'),
     ("sum(oi, 15m) > 5", "E205", '"sum" takes a flow (liq_long, liq_short, volume); "oi" is none'),
+    ("pct(volume, 15m) > 5%", "E205", '"volume" is a flow, an amount over time; "pct" does not take one'),
+    ("zscore(liq_long, 4h) > 3", "E205", '"liq_long" is a flow, an amount over time; "zscore" does not take one'),
+    ("corr(price, volume, 4h) > 0.5", "E205", '"volume" is a flow, an amount over time; "corr" does not take one'),
+    ("zscore(pct(volume, 5m), 4h) > 3", "E205", '"volume" is a flow, an amount over time; "pct" does not take one'),
+    ("ratio(price, 5m) > 2", "E205", '"ratio" takes a flow (liq_long, liq_short, volume); "price" is none'),
+    ("sum(pct(oi, 5m), 15m) > 5", "E205", '"sum" takes the name of a series here'),
+    ("zscore(oi, 8d) > 3", "E208", "the window is too long; at most 7d"),
+    ("avg(oi, 7d) > 3", "E208", "the window is too long; at most 24h"),
+    ("sum(volume, 7d) > 3", "E208", "the window is too long; at most 24h"),
+    ("zscore(oi, 1441m) > 3", "E208", "a window over 24h is a whole multiple of 5m"),
+    ("zscore(pct(oi, 25h), 7d) > 3", "E208", "the window is too long; at most 24h"),
+    ("percentile(pct(oi, 5m), 3601s) > 3", "E208", "windows of percentile(pct(...), ...) are whole multiples of 5m"),
+    ("ratio(volume, 24h) > 1", "E212", "a ratio over 24h compares the day with itself; it is always 1"),
+    ("total(median(oi)) > 3", "E210", '"median" cannot stand inside "total"'),
+    ("abs(crosses(price, 5)) > 3", "E207", "this is a condition; a number is needed here"),
     ("pct(oi, 0s) > 5%", "E208", "a window is longer than zero"),
     ("pct(oi, 25h) > 5%", "E208", "the window is too long; at most 24h"),
     ("pct(oi, 1.5s) > 5%", "E208", "a window is a whole number of seconds"),
@@ -96,6 +118,8 @@ WRONG_FOR_MARKET = [
     ("count(stale(oi)) > median(oi)", "E210", "count(...) is compared with a number or a share, such as 12 or 20%"),
     ("count(crosses(price, 5)) > 3", "E213", '"crosses" is an event; it cannot stand inside "not" or a function'),
     ("count(oi) > 3", "E207", "this is an amount, not a condition"),
+    ("ratio(volume, 5m) > 4", "E210", 'with per: market, "ratio" has no single value'),
+    ("crosses(price, 5)", "E210", 'with per: market, "price" has no single value'),
 ]
 
 
@@ -104,7 +128,7 @@ WRONG_FOR_MARKET = [
     [(*row, "symbol") for row in WRONG] + [(*row, "market") for row in WRONG_FOR_MARKET],
 )
 def test_what_means_nothing_is_refused_once_with_its_reason(source, code, message, per):
-    parsed = parse_condition(source, per=per, vocabulary=EVERYTHING)
+    parsed = parse_condition(source, per=per)
     assert parsed.expr is None
     assert [(fault.code, fault.message) for fault in parsed.faults] == [(code, message)]
 
@@ -116,6 +140,7 @@ def test_what_means_nothing_is_refused_once_with_its_reason(source, code, messag
         ("pct(oi, 15m) < -5", "-5 here means -500%", "write -5%"),
         ("3 < abs(pct(oi, 15m) - median(pct(oi, 15m)))", "3 here means 300%", "write 3%"),
         ("funding_8h > 1.5", "1.5 here means 150%", "write 1.5%"),
+        ("crosses(pct(oi, 15m), 5)", "5 here means 500%", "write 5%"),
     ],
 )
 def test_a_plain_number_beside_a_percentage_is_doubted(source, number, hint):
@@ -128,10 +153,15 @@ def test_a_plain_number_is_not_doubted_where_it_is_right(source):
 
 
 def test_hints_say_what_to_write():
-    hints = {source: parse_condition(source, vocabulary=EVERYTHING).faults[0].hint for source, _, _ in WRONG}
+    hints = {source: parse_condition(source).faults[0].hint for source, _, _ in WRONG}
     assert hints["price > 5%"] == "a change in percent is pct(price, 15m)"
     assert hints["age(oi) > 30"] == "write a unit, such as 30s"
     assert hints["zscore(oi, 4h) > 200%"] == "write 200"
+    assert hints["pct(volume, 15m) > 5%"] == "write sum(volume, 15m)"
+    assert hints["zscore(liq_long, 4h) > 3"] == "write sum(liq_long, 4h)"
+    assert hints["zscore(pct(oi, 7m), 6h) > 3"] == "write 5m"
+    assert hints["zscore(oi, 1441m) > 3"] == "write 24h"
+    assert hints["avg(oi, 7d) > 3"] == "only zscore and percentile take up to 7d"
     assert hints["pct(oi, 5) > 5%"] == "write 5m or 5s"
     assert hints["pct > 5%"] == "write pct(oi, 15m)"
     assert hints["count(stale(oi)) > 3"] == 'add "per: market" to the rule'
@@ -165,16 +195,16 @@ def test_a_count_is_known_as_one():
     assert measure_of(parse_value("count(stale(oi))", per="market").expr) is Measure.COUNT
 
 
-def test_the_table_of_available_words_is_part_of_the_language():
-    assert set(SERIES) >= AVAILABLE_SERIES
-    assert set(FUNCTIONS) >= AVAILABLE_FUNCTIONS
+def test_every_series_is_a_gauge_or_a_flow():
+    assert {"volume", "liq_long", "liq_short"} == FLOWS
+    assert set(SERIES) == GAUGES | FLOWS
 
 
 @pytest.mark.parametrize("name", sorted(FUNCTIONS))
 def test_the_example_of_every_function_is_sound(name):
     usage = FUNCTIONS[name].usage
     read = parse_condition if FUNCTIONS[name].result is Measure.CONDITION else parse_value
-    assert read(usage, per="market" if name == "count" else "symbol", vocabulary=EVERYTHING).faults == ()
+    assert read(usage, per="market" if name == "count" else "symbol").faults == ()
 
 
 @pytest.mark.parametrize(

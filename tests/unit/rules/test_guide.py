@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.rules.language import AVAILABLE_FUNCTIONS, AVAILABLE_SERIES, FUNCTIONS, SERIES
+from bot.delivery.template import FILTERS, VARIABLES
+from bot.delivery.template_values import DESCRIBED
+from bot.rules.language import FLOWS, FUNCTIONS, SERIES
 from bot.rules.loader import load_text
+from bot.rules.rule_reader import RULE_KEYS, SCOPE_KEYS
 from bot.rules.schema import KEYS_WITHOUT_EFFECT, KINDS, SEVERITIES, VENUES
 
 GUIDE = (Path(__file__).parents[3] / "docs" / "rules.md").read_text(encoding="utf-8")
@@ -28,25 +31,43 @@ def section(title):
     return GUIDE.split(f"## {title}\n")[1].split("\n## ")[0]
 
 
-def test_the_tables_name_exactly_what_is_available():
+def test_the_tables_name_exactly_the_words_of_the_language():
     series = {
         name
         for row in re.findall(r"^\| (`.+?) \|", section("Series"), re.MULTILINE)
         for name in re.findall(r"`(\w+)`", row)
     }
-    assert series == AVAILABLE_SERIES
+    assert series == set(SERIES)
     functions = {
         name
         for row in re.findall(r"^\| (`.+?) \|", section("Functions"), re.MULTILINE)
         for name in re.findall(r"`(\w+)\(", row)
     }
-    assert functions == AVAILABLE_FUNCTIONS
+    assert functions == set(FUNCTIONS)
 
 
-def test_words_that_are_not_available_yet_are_named_as_such():
-    paragraph = next(part for part in GUIDE.split("\n\n") if "(E209)" in part)
-    named = set(re.findall(r"`(\w+)`", paragraph))
-    assert named == (set(SERIES) - AVAILABLE_SERIES) | (set(FUNCTIONS) - AVAILABLE_FUNCTIONS)
+def test_flows_are_named_as_such():
+    sentence = next(part for part in GUIDE.split("\n\n") if "are **flows**" in part).split("are **flows**")[0]
+    assert set(re.findall(r"`(\w+)`", sentence)) == FLOWS
+
+
+def rows(text):
+    return {name for row in re.findall(r"^\| (`.+?) \|", text, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
+
+
+def test_every_key_is_in_its_table():
+    assert rows(section("Keys of a rule")) == set(RULE_KEYS)
+    assert rows(section("Scope")) == set(SCOPE_KEYS)
+
+
+def test_every_variable_and_filter_of_a_template_is_in_its_table():
+    variables, filters = section("Your own text").split("| filter |")
+    assert dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", variables, re.MULTILINE)) == {
+        name: what for name, (_, what) in DESCRIBED.items()
+    }
+    assert set(DESCRIBED) == set(VARIABLES)
+    table = "\n".join(row for row in filters.splitlines() if row.startswith("| `"))
+    assert set(re.findall(r"[`(](\w+)(?:`|\()", table.replace("93.6k", ""))) >= set(FILTERS)
 
 
 def test_keys_without_effect_and_choices_are_named():

@@ -3,7 +3,6 @@
 import pytest
 
 from bot.rules.ast import And, BinaryOp, Call, Compare, Neg, Not, Number, Or, Series
-from bot.rules.check import EVERYTHING
 from bot.rules.parse import MAX_LENGTH, MAX_NODES, parse_condition, parse_value
 
 PRICE, OI = Series("price"), Series("oi")
@@ -128,14 +127,3 @@ def test_all_blanks_of_unicode_are_blanks():
 
 def test_fifty_parentheses_are_allowed():
     assert parse_condition("(" * 50 + "oi" + ")" * 50 + " > 1").expr == Compare(">", OI, Number(1))
-
-
-def test_words_of_the_language_that_cannot_be_evaluated_yet_are_refused_by_name():
-    assert faults("corr(price, oi, 4h) > 0.5")[0][:3] == (
-        0, "E209", 'the function "corr" is not available in this version',
-    )  # fmt: skip
-    assert faults("liq_long > 5M")[0][:3] == (0, "E209", 'the series "liq_long" is not available in this version')
-    assert faults("zscore(pct(oi, 15m), 6h) > 3")[0][:3] == (
-        7, "E209", "zscore(pct(...), ...) is not available in this version",
-    )  # fmt: skip
-    assert parse_condition("corr(price, oi, 4h) > 0.5 and liq_long > 5M", vocabulary=EVERYTHING).faults == ()
