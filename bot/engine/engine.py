@@ -138,6 +138,8 @@ class Engine:
     def tick(self, now_ms: int) -> Result:
         """Let time be `now_ms` (never less than before) and evaluate, or gather until the block is full."""
         self.now_ms = max(self.now_ms, now_ms)
+        if self._n_gathered and not self._block.reaches(self.now_ms, self.market.fine_ms):
+            self._owed += self._evaluate()
         if self._restoring.orphans:
             self._owed += self._close_orphans()
         self.market.advance(self.now_ms)
@@ -284,7 +286,7 @@ class Engine:
         """
         market = self.market
         view = View(market, [market.moment(self.now_ms, copied=False)])
-        everyone = Scoped(np.ones(market.n_rows, dtype=np.bool_), ~market.is_trading, is_known=True)
+        everyone = Scoped(market.is_listed, ~market.is_trading, is_known=True)
         rows = market.windows.row_of
         ticked = None if self._last is None else self._last.evaluation.values
         if ticked is not None and ticked.shape[2] != market.n_rows:

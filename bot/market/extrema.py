@@ -71,7 +71,9 @@ class Extrema:
         if newest is None:
             return
         last = newest - 1
-        stale = self._at is None or self._seen != self._tier.n_rebuilt or last - self._at > MAX_STEPS
+        # A block that is closed has to be in the ring still.
+        reach = min(MAX_STEPS, int(self._slots.min()) - BLOCK - 2)
+        stale = self._at is None or self._seen != self._tier.n_rebuilt or last - self._at > reach
         if stale or self._prefix.shape[1] != n_rows:
             self._allocate(n_rows)
             self._at, self._seen = last, self._tier.n_rebuilt

@@ -5,9 +5,10 @@ a bar of a longer span is spread over its minutes, a bar of a shorter one replac
 their own times. What was not seen is unknown, never zero.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from bot.market.gauges import NEVER_MS
 from bot.market.series import MINUTE_MS
@@ -23,13 +24,14 @@ _NO_SPAN: Final = 255
 class Volume:
     """Traded volume per instrument on a grid."""
 
-    def __init__(self, *, step_ms: int, n_rows: int) -> None:
+    def __init__(self, *, step_ms: int, n_rows: int, dtype: "npt.DTypeLike" = "float32") -> None:
         self.step_ms = step_ms
+        self._dtype = np.dtype(dtype)
         self._n_slots = 0
         self._n_rows = n_rows
         self._newest: int | None = None
         """Number of the newest grid point, `close / step_ms`."""
-        self._amount = np.zeros((0, n_rows), dtype=np.float32)
+        self._amount: Any = np.zeros((0, n_rows), dtype=self._dtype)
         self._span = np.zeros((0, n_rows), dtype=np.uint8)
         """Of the bar that gave the amount, in steps; 0 where there is none."""
         self.close_ms = np.full(n_rows, NEVER_MS, dtype=np.int64)
@@ -37,7 +39,7 @@ class Volume:
         self.expiry_ms = np.full(n_rows, NEVER_MS, dtype=np.int64)
         self.newest_amount = np.full(n_rows, np.nan)
         self._version = 0
-        self._sums: dict[tuple[int, int], tuple[int, F64]] = {}
+        self._sums: dict[tuple[int, int, int], tuple[int, F64]] = {}
 
     @property
     def nbytes(self) -> int:
@@ -54,7 +56,7 @@ class Volume:
             return False
         old_amount, old_span, old_slots = self._amount, self._span, self._n_slots
         self._n_slots = n_slots
-        self._amount = np.zeros((n_slots, self._n_rows), dtype=np.float32)
+        self._amount = np.zeros((n_slots, self._n_rows), dtype=self._dtype)
         self._span = np.zeros((n_slots, self._n_rows), dtype=np.uint8)
         if self._newest is not None and (kept := min(n_slots, old_slots)):
             numbers = np.arange(self._newest - kept + 1, self._newest + 1)
@@ -141,7 +143,7 @@ class Volume:
         """Amount of the bars whose close lies in the window; NaN where they cover less than 80 % of it."""
         self.advance(now_ms)
         first, last = (now_ms - window_ms) // self.step_ms + 1, now_ms // self.step_ms
-        key = (first, last)
+        key = (first, last, window_ms)
         found = self._sums.get(key)
         if found is None or found[0] != self._version:
             self._sums = {k: v for k, v in self._sums.items() if k[1] == last}
@@ -159,6 +161,10 @@ class Volume:
             total += np.add.reduce(self._amount[start:stop], axis=0, dtype=np.float64)
             n_known += np.count_nonzero(self._span[start:stop], axis=0)
         return np.where(n_known * self.step_ms >= KNOWN_SHARE * window_ms, total, np.nan)
+
+    def valid_ms(self, first_ms: int) -> I64:
+        """How long the next bar of each instrument will speak, if it is like the last; `first_ms` before any."""
+        return np.where(self.close_ms > NEVER_MS, self.expiry_ms - self.close_ms, first_ms)
 
     def now(self, now_ms: int) -> F64:
         """Amount of the newest closed bar, while it speaks."""
@@ -205,8 +211,7 @@ class LiquidationLog:
             np.concatenate([self._usd, u.usd]),
             np.concatenate([self._is_long, u.is_long]),
         )
-        keep = slice(None)
-        if len(self._time_ms) and int(u.event_ms.min()) < int(self._time_ms[-1]):
+        if (np.diff(time_ms) < 0).any():
             order = np.argsort(time_ms, kind="stable")
             time_ms, columns = time_ms[order], (columns[0][order], columns[1][order], columns[2][order])
         keep = slice(int(np.searchsorted(time_ms, int(time_ms[-1]) - self.length_ms - MINUTE_MS)), None)

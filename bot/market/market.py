@@ -36,13 +36,15 @@ PRICE_VALID_MS: Final = 10_000
 VOLUME_VALID_MS: Final = 3_600_000
 """The ticker stream only sends what changed; the full table is asked each hour."""
 BAR_VALID_MS: Final = 90_000
-"""Of one-minute bars."""
+"""Of one-minute bars, which are expected before any has come."""
 LONG_SHORT_VALID_MS: Final = 450_000
 """Ratios come as five-minute rows."""
 POLLS_VALID: Final = 2.5
 """An open-interest sample speaks for this many of its polling intervals."""
 DEFAULT_OI_INTERVAL_MS: Final = 120_000
 """Assumed before an instrument's first poll: the slowest tier."""
+SPARE_SLOTS: Final = 64
+"""Grid points held beyond the longest window, so that sums can follow over a pause of a minute row by row."""
 _CHUNK: Final = 64
 _NEVER_ALIVE_MS: Final = 1 << 60
 
@@ -64,7 +66,7 @@ class Market:
         steps = sorted({self.grids.fine_ms, self.grids.coarse_ms, self.grids.week_ms})
         self._tiers = {s: Tier(step_ms=s, slots={}, n_rows=0, dtype=dtype) for s in steps}
         self.gauges = Gauges([self._tiers[s] for s in steps])
-        self.volume = Volume(step_ms=self.grids.coarse_ms, n_rows=0)
+        self.volume = Volume(step_ms=self.grids.coarse_ms, n_rows=0, dtype=dtype)
         self.liquidations = LiquidationLog()
         self.subscribed_ms = np.zeros(0, dtype=np.int64)
         self.oi_interval_ms = np.zeros(0, dtype=np.int64)
@@ -86,7 +88,7 @@ class Market:
         self.needs = needs
         lengths = needs.lengths(self.grids)
         longer: set[str] = set()
-        extra = self._n_block + 2
+        extra = self._n_block + SPARE_SLOTS
         for step, tier in self._tiers.items():
             longer |= tier.fit({name: w // step + extra for name, w in lengths.get(step, {}).items()})
         if self.volume.fit(needs.flow_ms("volume")):
@@ -205,6 +207,13 @@ class Market:
             return np.full(self._n_rows, _NEVER_ALIVE_MS if since is None else since, dtype=np.int64)
         known = {venue: _NEVER_ALIVE_MS if since is None else since for venue, since in alive.items()}
         return np.array([known.get(v, _NEVER_ALIVE_MS) for v in self._venues()], dtype=np.int64)
+
+    @property
+    def is_listed(self) -> "np.typing.NDArray[np.bool_]":
+        """Per row: whether it belongs to an instrument."""
+        listed = np.zeros(self._n_rows, dtype=np.bool_)
+        listed[[row for row, _ in self.universe.items()]] = True
+        return listed
 
     def _venues(self) -> list[str]:
         return [*self._venue, *[""] * (self._n_rows - len(self._venue))]
@@ -350,13 +359,13 @@ class Market:
         if series == "oi":
             interval = np.where(self.oi_interval_ms > 0, self.oi_interval_ms, DEFAULT_OI_INTERVAL_MS)
             return (interval * POLLS_VALID).astype(np.int64)
+        if series in {"volume", "taker_buy"}:
+            return self.volume.valid_ms(BAR_VALID_MS)
         return np.full(self._n_rows, _VALID_MS.get(series, PRICE_VALID_MS), dtype=np.int64)
 
 
 _VALID_MS: Final[Mapping[str, int]] = {
     "volume_24h": VOLUME_VALID_MS,
-    "volume": BAR_VALID_MS,
-    "taker_buy": BAR_VALID_MS,
     "long_short": LONG_SHORT_VALID_MS,
 }
 

@@ -23,6 +23,7 @@ MAX_STEPS: Final = 600
 """A gap of more grid points than this is cheaper to compute afresh."""
 _CHUNK: Final = 64
 _WEAK: Final = 1e-7
+_RESIDUE: Final = 1e-9
 
 
 class RunningSums:
@@ -47,6 +48,9 @@ class RunningSums:
         shape = (len(self._n), n_rows)
         self._sum = np.zeros(shape)
         self._square = np.zeros((self._n_square, n_rows))
+        self._floor = np.zeros((self._n_square, n_rows))
+        """Variance below which what is left of the sums is the rounding of what has left the window."""
+        self._per_point = (_RESIDUE / self._n[: self._n_square])[:, None]
         self._count = np.zeros(shape)
         self.reference = np.zeros(shape)
         """What `now` and `mean` are relative to. Shape (n_pairs, n_rows)."""
@@ -70,7 +74,9 @@ class RunningSums:
         newest, n_rows = self._tier.newest, level.shape[1]
         if newest is None:
             return
-        stale = self._at is None or self._seen != self._tier.n_rebuilt or newest - self._at > MAX_STEPS
+        # A row that leaves has to be in the ring still.
+        reach = min(MAX_STEPS, int((self._tier.slots[self._gauge] - self._n).min()) - 1)
+        stale = self._at is None or self._seen != self._tier.n_rebuilt or newest - self._at > reach
         if stale or self._sum.shape[1] != n_rows:
             if self._sum.shape[1] != n_rows:
                 self._allocate(n_rows)
@@ -116,6 +122,7 @@ class RunningSums:
             both -= self.reference[:n]
             both *= change[:n]
             self._square += both
+            self._raise_floor()
 
     def _step_over_gaps(self) -> None:
         enters, leaves, n = self._in - self.reference, self._out - self.reference, self._n_square
@@ -129,6 +136,11 @@ class RunningSums:
         self._sum += enters - leaves
         if n:
             self._square += (enters[:n] - leaves[:n]) * (enters[:n] + leaves[:n])
+            self._raise_floor()
+
+    def _raise_floor(self) -> None:
+        np.multiply(self._square, self._per_point, out=self._both)
+        np.maximum(self._floor, self._both, out=self._floor)
 
     def _weigh(self) -> None:
         n = self._count + 1.0
@@ -165,6 +177,7 @@ class RunningSums:
             self._count[pair, columns] = counts[last] if last >= 0 else 0
             if pair < self._n_square:
                 self._square[pair, columns] = squares[last] if last >= 0 else 0.0
+                self._floor[pair, columns] = self._square[pair, columns] * self._per_point[pair]
 
     def _rebase(self, level: F64) -> None:
         n_rows = level.shape[1]
@@ -181,7 +194,8 @@ class RunningSums:
         weak = self._compute(level)
         if weak is None or not weak.any():
             return
-        # Where the mean is far from the reference beside the deviation, too many digits have cancelled out.
+        # Where the mean is far from the reference beside the deviation, or much more has been in the window than is
+        # left, too many digits have cancelled out.
         for gauge in self._gauges:
             pairs = self._of_gauge[gauge]
             columns = np.flatnonzero(weak[pairs[pairs < self._n_square]].any(axis=0))
@@ -204,5 +218,6 @@ class RunningSums:
         square = np.multiply(mean[:n], mean[:n], out=self._both)
         variance -= square
         square *= _WEAK
+        np.maximum(square, self._floor, out=square)
         weak: npt.NDArray[np.bool_] = variance < square
         return weak

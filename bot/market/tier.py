@@ -164,7 +164,7 @@ class Tier:
         self.whole[rows] = is_whole
         if is_whole.all():
             self.value[rows] = gauges.value[src]
-            self.worst[rows] = np.maximum.reduce(age, axis=1)
+            self.worst[rows] = np.maximum.reduce(age, axis=1, initial=0)
         else:
             self.value[rows] = np.where(known, gauges.value[src], np.nan)
             self.worst[rows] = np.max(np.where(known, age, 0), axis=1, initial=0)

@@ -17,6 +17,8 @@ from bot.market.tier import Tier
 from bot.model.updates import F64
 
 MIN_POINTS: Final = 3
+NO_MEAN: Final = 1e-18
+"""A mean whose square is below this share of the mean square counts as zero."""
 _REBASE_COLUMNS: Final = 8
 _REBASE_EVERY: Final = 16
 _CHUNK: Final = 64
@@ -39,6 +41,9 @@ class Trends:
         """`windows`: (gauge, other gauge or -1, n points)."""
         self.windows = tuple(windows)
         self._tier = tier
+        # A row that leaves, and for changes the one before it, have to be in the ring still.
+        held = min(int(tier.slots[g]) - n for a, b, n in self.windows for g in (a, b) if g >= 0)
+        self._reach = min(MAX_STEPS, held - 2)
         self._sums: list[_Sums] = []
         self._at: int | None = None
         self._seen = -1
@@ -53,7 +58,7 @@ class Trends:
         if (
             self._at is None
             or self._seen != self._tier.n_rebuilt
-            or newest - self._at > MAX_STEPS
+            or newest - self._at > self._reach
             or self._sums[0].total.shape[1] != n_rows
         ):
             self._at, self._seen = newest, self._tier.n_rebuilt
@@ -132,12 +137,16 @@ class Trends:
         assert self._at is not None
         now = level[gauge] - sums.reference
         place = (self._at - sums.origin).astype(np.float64)
-        count, s_j, s_jj, s_x, s_jx, _ = sums.total + _slope_features(place, now)
+        count, s_j, s_jj, s_x, s_jx, s_xx = sums.total + _slope_features(place, now)
         with np.errstate(all="ignore"):
             per_step = (count * s_jx - s_j * s_x) / (count * s_jj - s_j * s_j)
-            mean = sums.reference + s_x / count
+            off = s_x / count
+            mean = sums.reference + off
             slope = per_step * (HOUR_MS / self._tier.step_ms) / mean
-        known = np.isfinite(now) & (count >= KNOWN_SHARE * n) & (count >= MIN_POINTS) & (mean != 0)
+            size = s_xx / count + sums.reference * (2 * off + sums.reference)
+        known = np.isfinite(now) & (count >= KNOWN_SHARE * n) & (count >= MIN_POINTS)
+        # Of points around zero the mean is rounding, and nothing can be said relative to it.
+        known &= mean * mean > NO_MEAN * size
         return np.where(known, slope, np.nan)
 
     def _corr(self, i: int, level: F64) -> F64:
@@ -166,7 +175,7 @@ def correlation(total: F64, known: "npt.NDArray[np.bool_]") -> F64:
 def _slope_features(place: F64, value: F64) -> F64:
     known = np.isfinite(value)
     x, j = np.where(known, value, 0.0), np.where(known, place, 0.0)
-    return np.stack([known.astype(np.float64), j, j * j, x, j * x, np.zeros_like(x)])
+    return np.stack([known.astype(np.float64), j, j * j, x, j * x, x * x])
 
 
 def _corr_features(first: F64, second: F64, *, all_pairs: bool = False) -> F64:

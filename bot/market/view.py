@@ -21,7 +21,7 @@ from bot.market.quantiles import THEN_SHARE, percentile
 from bot.market.series import FLOWS, GAUGES, HOUR_MS, INDEX, N_SAMPLED, OI_USD, PARTS, Leaf
 from bot.market.sums import FLAT, KNOWN_SHARE
 from bot.market.tier import Tier
-from bot.market.trends import MIN_POINTS, correlation
+from bot.market.trends import MIN_POINTS, NO_MEAN, correlation
 from bot.market.windows import levels_of
 from bot.model.truth import FALSE, TRUE, UNKNOWN
 from bot.model.updates import F64, I64
@@ -287,7 +287,9 @@ def _slope(points: F64, step_ms: int) -> F64:
     mean = np.where(known, points, 0.0).sum(axis=0) / n
     off = np.where(known, place - mean_place, 0.0)
     per_step = (off * np.where(known, points - points[-1], 0.0)).sum(axis=0) / (off * off).sum(axis=0)
-    return np.where((n >= MIN_POINTS) & (mean != 0), per_step * (HOUR_MS / step_ms) / mean, np.nan)
+    size = (np.where(known, points, 0.0) ** 2).sum(axis=0) / n
+    sound = (n >= MIN_POINTS) & (mean * mean > NO_MEAN * size)
+    return np.where(sound, per_step * (HOUR_MS / step_ms) / mean, np.nan)
 
 
 def _corr(first: F64, second: F64, known: "npt.NDArray[np.bool_]") -> F64:

@@ -164,6 +164,8 @@ class _Counts:
         self._where = {pair: i for i, pair in enumerate(self._pairs)}
         self._gauge = np.array([g for g, _ in self._pairs])
         self._n = np.array([n for _, n in self._pairs])
+        # A row that leaves has to be in the ring still.
+        self._reach = min(MAX_STEPS, int((tier.slots[self._gauge] - self._n).min()) - 1)
         self._count = np.zeros((len(self._pairs), 0), dtype=np.int32)
         self._enough = np.zeros((len(self._pairs), 0), dtype=np.bool_)
         self.all_enough = False
@@ -181,7 +183,7 @@ class _Counts:
         if (
             self._at is None
             or self._seen != tier.n_rebuilt
-            or newest - self._at > MAX_STEPS
+            or newest - self._at > self._reach
             or self._count.shape[1] != n_rows
         ):
             self._count = np.zeros((len(self._pairs), n_rows), dtype=np.int32)

@@ -125,7 +125,7 @@ class Evaluation:
         row = self._program.row(expr, scope)
         if row is not None:
             values: F64 = self.values[row]
-            return values
+            return values[:, :1] if row in self._program.singles else values
         key = (expr, scope)
         found = self._numbers.get(key)
         if found is None:

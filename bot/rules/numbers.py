@@ -27,6 +27,19 @@ def is_over_scope(expr: Expr) -> bool:
     return any(isinstance(node, Call) and node.name in OVER_SCOPE for node in walk(expr))
 
 
+def is_single(expr: Expr) -> bool:
+    """Whether an expression is one number for the whole scope, not one per instrument."""
+    match expr:
+        case Number() | Call(name="median" | "total" | "count"):
+            return True
+        case Neg(operand=operand) | Call(name="abs", args=(operand,)):
+            return is_single(operand)
+        case BinaryOp(left=left, right=right):
+            return is_single(left) and is_single(right)
+        case _:
+            return False
+
+
 class Scoped:
     """Who counts for functions over the scope, at one tick."""
 

@@ -123,10 +123,12 @@ class PlanResult:
         clear = np.broadcast_to(self.evaluation.truth(rule.end, rule.scope), shape)
         if rule.per == "market":
             members = np.ones(shape, dtype=np.bool_)
-        if not is_known.all():
-            warming = ~is_known[:, None]
-            when = np.where(warming, UNKNOWN, when).astype(np.int8)
-            clear = np.where(warming, UNKNOWN, clear).astype(np.int8)
+        unknown = ~is_known[:, None]
+        if rule.per == "symbol":
+            unknown = unknown | self.evaluation.halted
+        if unknown.any():
+            when = np.where(unknown, UNKNOWN, when).astype(np.int8)
+            clear = np.where(unknown, UNKNOWN, clear).astype(np.int8)
         return Truth(rule, when, clear, members)
 
     def measured(self, rule: Rule, t: int, row: int, option: int | None = None) -> Measured:

@@ -17,7 +17,7 @@ from bot.rules.ast import Call, Compare, Expr, Number, Series, walk
 from bot.rules.crossings import Crossing
 from bot.rules.language import CROSSINGS
 from bot.rules.leaves import leaf_of, leaves_of
-from bot.rules.numbers import Mask, Numbers, Scoped, is_over_scope
+from bot.rules.numbers import Mask, Numbers, Scoped, is_over_scope, is_single
 from bot.rules.schema import Rule, Scope
 from bot.rules.scope import ScopeTracker
 
@@ -66,6 +66,8 @@ class Program:
             for key, _ in self._made
             if isinstance(key[0], Call) and key[0].name in CROSSINGS
         }
+        self.singles: set[int] = set()
+        """Rows that hold one number for the whole scope."""
         self.row_of: dict[Key, int] = {}
         self.gap_row: dict[Key, int] = {}
         self.n_rows_used = 0
@@ -78,6 +80,8 @@ class Program:
         row = len(windows.leaves)
         for key, _ in self._made:
             self.row_of[key] = row
+            if is_single(key[0]):
+                self.singles.add(row)
             row += 1
         for key in self.crossings:
             self.gap_row[key] = row
@@ -163,6 +167,10 @@ class Block:
             scoped[scope] = Scoped(members, halted, is_known=not tracker.is_warming)
         program.compute(now_ms, scoped, self._values[:, len(self.moments)])
         self.moments.append(moment)
+
+    def reaches(self, now_ms: int, step_ms: int) -> bool:
+        """Whether the rings still hold what the first tick gathered looks back on, once they are written up to now."""
+        return now_ms // step_ms - self.moments[0].now_ms // step_ms < self._n_block
 
     @property
     def values(self) -> F64:

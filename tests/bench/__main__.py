@@ -22,7 +22,9 @@ def groups() -> list[Group]:
 def arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Speed and size against the goals.")
     parser.add_argument("rows", nargs="*", metavar="ROW", help="rows of the table, such as 5; all where none is given")
-    parser.add_argument("--rounds", type=int, help=f"rounds; {N_ROUNDS} where not given, at least {MIN_ROUNDS} to be stored")
+    parser.add_argument(
+        "--rounds", type=int, help=f"rounds; {N_ROUNDS} where not given, at least {MIN_ROUNDS} to be stored"
+    )
     parser.add_argument("--quick", action="store_true", help=f"{N_QUICK_ROUNDS} rounds, less work, nothing stored")
     parser.add_argument("--write-docs", action="store_true", help="put the stored results into the documentation")
     found = parser.parse_args(argv)

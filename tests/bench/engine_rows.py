@@ -186,7 +186,9 @@ def long_windows(context: Context) -> list[Result]:
     context.say("rounds")
     times = rounds(context, works)
     note = f"{median_ms(times['24h']):.3f} ms against {median_ms(times['1m']):.3f} ms"
-    return [Result("12", "100 expressions over 24 h against 1 m", ratio(times["24h"], times["1m"]), 1.3, "x", note=note)]
+    return [
+        Result("12", "100 expressions over 24 h against 1 m", ratio(times["24h"], times["1m"]), 1.3, "x", note=note)
+    ]
 
 
 GROUPS = (Group(("1", "2", "3", "4"), parts), Group(("5",), whole), Group(("12",), long_windows))

@@ -217,7 +217,9 @@ class River:
             case "std":
                 return [s.get() ** 0.5 for (s,) in states]
             case "zscore":
-                return [(x - m.get()) / (v.get() ** 0.5 or float("nan")) for x, (m, v) in zip(now, states, strict=False)]
+                return [
+                    (x - m.get()) / (v.get() ** 0.5 or float("nan")) for x, (m, v) in zip(now, states, strict=False)
+                ]
         return [s.get() for (s,) in states]
 
 
