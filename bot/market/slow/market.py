@@ -114,7 +114,7 @@ class SlowMarket:
 
     # -- instruments and the clock -------------------------------------------------------------------------------
 
-    def list(self, symbol: str, now_ms: int, *, interval_h: float = 8.0, is_trading: bool = True) -> None:
+    def listing(self, symbol: str, now_ms: int, *, interval_h: float = 8.0, is_trading: bool = True) -> None:
         """A listing, or news of a contract that is listed: a halt, its end, another funding interval."""
         one = self.instruments.setdefault(symbol, SlowInstrument(now_ms, self.coverage, self.dtype))
         one.interval_h, one.is_trading = interval_h, is_trading

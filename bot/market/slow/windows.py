@@ -23,9 +23,14 @@ def enough(n_known: int, n: int) -> bool:
     return n >= 1 and 5 * n_known >= 4 * n
 
 
+def mean_of(values: Sequence[float]) -> float:
+    """Mean of at least one value, counted from the newest, so that equal values have exactly their own mean."""
+    return values[-1] + math.fsum(v - values[-1] for v in values) / len(values)
+
+
 def mean_std(values: Sequence[float]) -> tuple[float, float]:
     """Mean and population deviation of at least one value."""
-    mean = math.fsum(values) / len(values)
+    mean = mean_of(values)
     return mean, math.sqrt(math.fsum((v - mean) ** 2 for v in values) / len(values))
 
 
@@ -84,7 +89,7 @@ class SlowWindows:
 
     def avg(self, now_ms: int, window_ms: int) -> float:
         values = known(self.points(now_ms, window_ms))
-        return self._as_now(math.fsum(values) / len(values), now_ms) if values else math.nan
+        return self._as_now(mean_of(values), now_ms) if values else math.nan
 
     def _as_now(self, found: float, now_ms: int) -> float:
         return self.series.at(now_ms, rounded=False) if found == self.series.at(now_ms) else found
@@ -112,7 +117,7 @@ class SlowWindows:
         if len(known_at) < 3:
             return math.nan
         mean_t = math.fsum(t for t, _ in known_at) / len(known_at)
-        mean = math.fsum(p for _, p in known_at) / len(known_at)
+        mean = mean_of([p for _, p in known_at])
         if mean == 0:
             return math.nan
         covariance = math.fsum((t - mean_t) * (p - mean) for t, p in known_at)
