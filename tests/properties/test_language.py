@@ -26,7 +26,7 @@ from tests.properties.streams import (
     rules_using,
     value_of,
 )
-from tests.properties.twin import everybody
+from tests.properties.twin import Ranked, everybody
 
 pytestmark = pytest.mark.skipif(not HAS_ENGINE, reason="the engine does not speak the whole language yet")
 
@@ -55,14 +55,18 @@ def agree(pair, exprs, tolerance):
     step_ms=st.sampled_from([SECONDS, MINUTES]),
     tolerance=precisions,
     trouble=st.sampled_from([0.0, 0.02, 0.1]),
+    is_warm=st.booleans(),
 )
-def test_every_number_is_what_the_twin_says(seed, n, n_ticks, step_ms, tolerance, trouble):
+def test_every_number_is_what_the_twin_says(seed, n, n_ticks, step_ms, tolerance, trouble, is_warm):
     exprs = expressions(random.Random(seed), 12, step_ms=step_ms)
     pair = Pair(rules_using(exprs), step_ms=step_ms, dtype=dtype_of(tolerance))
     stream = Stream(pair, seed, n=n, step_ms=step_ms, trouble=trouble)
-    for _ in range(n_ticks):
+    if is_warm:
+        stream.warm()
+    for k in range(n_ticks):
         stream.advance()
-        agree(pair, exprs, tolerance)
+        if k % 4 == 0 or k == n_ticks - 1:
+            agree(pair, exprs, tolerance)
 
 
 ONE_OF_EACH = [
@@ -210,14 +214,23 @@ def but_two(symbol):
     return symbol not in {"S0", "S6"}
 
 
-SCOPES = ((everybody, ""), (one_to_four, "scope: {symbols: ['S[1-4]']}, "), (but_two, "scope: {exclude: [S0, S6]}, "))
+SCOPES = (
+    lambda: (everybody, ""),
+    lambda: (everybody, ""),
+    lambda: (one_to_four, "scope: {symbols: ['S[1-4]']}, "),
+    lambda: (but_two, "scope: {exclude: [S0, S6]}, "),
+    lambda: (Ranked(top=3, by="volume_24h"), "scope: {top: 3, by: volume_24h}, "),
+    lambda: (Ranked(top=5), "scope: {top: 5}, "),
+    lambda: (Ranked(floors={"volume_24h": 5e7}), "scope: {min_volume_24h: 50M}, "),
+    lambda: (Ranked(top=4, floors={"oi_usd": 600_000}), "scope: {top: 4, min_oi_usd: 600_000}, "),
+)
 
 
 def rules_for(found, dice):
     """Rules over conditions, with their scopes: (rules, which symbols each has)."""
     lines, withins = [], []
     for k, (source, per) in enumerate(found):
-        within, scope = dice.choice(SCOPES)
+        within, scope = dice.choice(SCOPES)()
         lines.append(f"- {{id: r{k}, {scope}per: {per}, when: '{source}', cooldown: 0s}}\n")
         withins.append(within)
     return rules_of("".join(lines)), withins
@@ -231,12 +244,15 @@ def rules_for(found, dice):
     step_ms=st.sampled_from([SECONDS, MINUTES]),
     tolerance=precisions,
     trouble=st.sampled_from([0.0, 0.03, 0.1]),
+    is_warm=st.booleans(),
 )
-def test_every_condition_fires_where_the_twin_says(seed, n, n_ticks, step_ms, tolerance, trouble):
+def test_every_condition_fires_where_the_twin_says(seed, n, n_ticks, step_ms, tolerance, trouble, is_warm):
     dice = random.Random(seed)
     rules, withins = rules_for(conditions(dice, 14, step_ms=step_ms), dice)
     pair = Pair(rules, step_ms=step_ms, dtype=dtype_of(tolerance), withins=withins, watches=True)
     stream = Stream(pair, seed, n=n, step_ms=step_ms, trouble=trouble)
+    if is_warm:
+        stream.warm()
     for _ in range(n_ticks):
         stream.advance()
     pair.check_transitions()
@@ -281,6 +297,21 @@ def test_a_crossing_by_hand():
     assert at["any", "firing"] == at["any", "resolved"] == [3, 6, 9]
     assert at["up", "firing"] == at["up", "resolved"] == [3, 9]
     assert at["down", "firing"] == at["down", "resolved"] == [6]
+
+
+@pytest.mark.parametrize("back_ms", [30_000, 3_600_000])
+def test_after_the_clock_went_back_windows_begin_anew(back_ms):
+    exprs = [
+        value_of(s) for s in ("pct(price, 10s)", "avg(oi, 20s)", "sum(volume, 5m)", "age(price)", "zscore(basis, 10s)")
+    ]
+    pair = Pair(rules_using(exprs))
+    stream = Stream(pair, 3, n=3, step_ms=SECONDS, trouble=0.0)
+    for k in range(60):
+        if k == 30:
+            stream.now_ms -= back_ms
+            pair.reset(stream.now_ms)
+        stream.advance(jump=False)
+        agree(pair, exprs, Tolerance(1e-6))
 
 
 # -- size ------------------------------------------------------------------------------------------------------------

@@ -32,6 +32,46 @@ def everybody(symbol: str) -> bool:
     return True
 
 
+class Ranked:
+    """A scope with `top`, `min_oi_usd` or `min_volume_24h` over everybody: taken each whole hour, with slack."""
+
+    def __init__(self, *, top: int | None = None, by: str = "oi_usd", floors: dict[str, float] | None = None):
+        """`floors`: `oi_usd` or `volume_24h` -> the least that a member has."""
+        self._top, self._by, self._floors = top, by, floors or {}
+        self._hour: int | None = None
+        self._members: set[str] = set()
+
+    @property
+    def is_known(self) -> bool:
+        return self._hour is not None
+
+    def __call__(self, symbol: str) -> bool:
+        return symbol in self._members
+
+    def forget(self, symbol: str) -> None:
+        self._members.discard(symbol)
+
+    def update(self, market: SlowMarket) -> None:
+        hour = market.now_ms // 3_600_000
+        if hour == self._hour:
+            return
+        names = {*self._floors, *([self._by] if self._top is not None else [])}
+        figures = {s: {name: market.level(name, s) for name in names} for s in market.instruments}
+        inside = [s for s, found in figures.items() if all(math.isfinite(v) for v in found.values())]
+        if not inside or len(inside) * 10 < len(figures) * 9:
+            return
+        order = sorted(inside, key=lambda s: -figures[s].get(self._by, 0.0))
+        for symbol in figures:
+            if symbol in inside:
+                slack = (1.2, 0.8) if symbol in self._members else (1.0, 1.0)
+                ranks = self._top is None or order.index(symbol) + 1 <= self._top * slack[0]
+                if ranks and all(figures[symbol][name] >= v * slack[1] for name, v in self._floors.items()):
+                    self._members.add(symbol)
+                else:
+                    self._members.discard(symbol)
+        self._hour = hour
+
+
 class Twin(SlowMarket):
     """Reads expressions as of the last `tick`. Crossings are remembered for the conditions that were loaded."""
 
@@ -43,15 +83,20 @@ class Twin(SlowMarket):
             for part in walk(condition)
             if isinstance(part, Call) and part.name in CROSSINGS
         }
+        self._scopes = {within for _, within in conditions if isinstance(within, Ranked)}
         self._sides: dict[tuple[Expr, Within, str], float] = {}
         self._crossed: dict[tuple[Expr, Within, str], int] = {}
 
     def remove(self, symbol: str) -> None:
         super().remove(symbol)
+        for scope in self._scopes:
+            scope.forget(symbol)
         self._sides = {key: side for key, side in self._sides.items() if key[2] != symbol}
 
     def tick(self, now_ms: int) -> None:
         self.now_ms = max(self.now_ms, now_ms)
+        for scope in self._scopes:
+            scope.update(self)
         self._crossed = {
             (call, within, symbol): self._crosses(call, within, symbol)
             for call, within in self._crossings
@@ -212,7 +257,9 @@ class Lives:
 
     def step(self, twin: Twin) -> list[Transit]:
         """Transitions at the twin's tick."""
-        found = []
+        found: list[Transit] = []
+        if isinstance(self._within, Ranked) and not self._within.is_known:
+            return found
         for symbol in (MARKET,) if self._per_market else tuple(twin.instruments):
             truth = twin.truth(self._when, symbol, self._within)
             is_member = self._per_market or self._within(symbol)

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 
-def rounded(value: float, dtype: str) -> float:
+def round_to(dtype: str, value: float) -> float:
     """A value as windows of that precision see it."""
     return float(np.dtype(dtype).type(value))
 
@@ -31,8 +31,8 @@ class SlowSeries:
 
     dtype: str = "float32"
     _times: list[int] = field(default_factory=list)
-    _samples: list[tuple[float, int]] = field(default_factory=list)
-    """(value, valid_ms) in order of time, one per hundredth of a second: the first that came stays."""
+    _samples: list[tuple[float, int, float]] = field(default_factory=list)
+    """(value, valid_ms, value rounded) in order of time, one per hundredth of a second: the first that came stays."""
 
     def put(self, time_ms: int, value: float, valid_ms: int) -> None:
         hundredth = -(-time_ms // 10)
@@ -40,19 +40,22 @@ class SlowSeries:
         if first < len(self._times) and self._times[first] <= hundredth * 10:
             return
         self._times.insert(first, time_ms)
-        self._samples.insert(first, (value, valid_ms))
+        self._samples.insert(first, (value, valid_ms, round_to(self.dtype, value)))
 
     def newest(self, at_ms: int) -> tuple[int, float, int] | None:
         """(time, value, valid) of the newest sample at or before a time."""
         n_past = bisect_right(self._times, at_ms)
-        return (self._times[n_past - 1], *self._samples[n_past - 1]) if n_past else None
+        return (self._times[n_past - 1], *self._samples[n_past - 1][:2]) if n_past else None
 
     def at(self, at_ms: int, *, rounded: bool = True) -> float:
         """What the series says at a time; NaN once the newest sample's validity is over."""
-        sample = self.newest(at_ms)
-        if sample is None or at_ms - sample[0] >= sample[2]:
+        n_past = bisect_right(self._times, at_ms)
+        if not n_past:
             return math.nan
-        return float(np.dtype(self.dtype).type(sample[1])) if rounded else sample[1]
+        value, valid_ms, as_rounded = self._samples[n_past - 1]
+        if at_ms - self._times[n_past - 1] >= valid_ms:
+            return math.nan
+        return as_rounded if rounded else value
 
     def sample_age_ms(self, at_ms: int) -> int | None:
         """In whole hundredths of a second, counted from the hundredth that the sample belongs to."""
@@ -69,7 +72,7 @@ class SlowProduct:
 
     def at(self, at_ms: int, *, rounded: bool = True) -> float:
         product = self.price.at(at_ms, rounded=rounded) * self.oi.at(at_ms, rounded=rounded)
-        return float(np.dtype(self.price.dtype).type(product)) if rounded else product
+        return round_to(self.price.dtype, product) if rounded else product
 
     def sample_age_ms(self, at_ms: int) -> int | None:
         ages = self.price.sample_age_ms(at_ms), self.oi.sample_age_ms(at_ms)
