@@ -115,7 +115,7 @@ LONG = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize(("step_ms", "dtype"), [(SECONDS, "float32"), (MINUTES, "float64")])
 def test_a_day_and_a_week_from_history(seed, step_ms, dtype):
     exprs = [value_of(source) for source in LONG]
@@ -130,11 +130,12 @@ def test_a_day_and_a_week_from_history(seed, step_ms, dtype):
             at = [last - k * span for k in range(n - 1, -1, -1) if dice.random() >= holes]
             pair.history(symbol, series, [(t, stream.paths[symbol, series].next()) for t in at], span * 3 // 2)
     stream.coarse_bars()
-    for _ in range(12):
+    for k in range(12):
         if step_ms == SECONDS:
             stream.now_ms += dice.choice([0, 20_000, 60_000, 240_000])
         stream.advance(jump=False)
-        agree(pair, exprs, Tolerance(1e-6 if dtype == "float32" else 1e-9))
+        if k % 4 == 3:
+            agree(pair, exprs, Tolerance(1e-6 if dtype == "float32" else 1e-9))
 
 
 def test_a_week_of_five_minute_rows_one_by_one():
@@ -154,6 +155,11 @@ def test_a_week_of_five_minute_rows_one_by_one():
 
 
 # -- bars ------------------------------------------------------------------------------------------------------------
+
+
+def place(window):
+    past, now = window[:-1], window[-1]
+    return 100 * np.mean((past < now) + (past == now) / 2)
 
 
 @settings(max_examples=25, deadline=None)
@@ -176,8 +182,8 @@ def test_on_bars_windows_are_those_of_pandas(moves, others, n):
         f"pct(price, {n}m)": closes.pct_change(n),
         f"delta(price, {n}m)": closes.diff(n),
         f"zscore(price, {n}m)": (closes - rolling.mean()) / rolling.std(ddof=0),
-        f"percentile(price, {n}m)": rolling.apply(lambda w: 100 * np.mean((w[:-1] < w[-1]) + (w[:-1] == w[-1]) / 2)),
-        f"slope(price, {n}m)": rolling.apply(lambda w: np.polyfit(times, w, 1)[0] / w.mean()),
+        f"percentile(price, {n}m)": rolling.apply(place, raw=True),
+        f"slope(price, {n}m)": rolling.apply(lambda w: np.polyfit(times, w, 1)[0] / w.mean(), raw=True),
         f"corr(price, oi, {n}m)": changes.rolling(n - 1).corr(amount_changes),
     }
     exprs = {source: value_of(source) for source in want}
@@ -285,12 +291,13 @@ def test_a_crossing_by_hand():
         "- {id: up, when: 'crosses_above(price, 2)', cooldown: 0s}\n"
         "- {id: down, when: 'crosses_below(price, 2)', cooldown: 0s}\n"
     )
-    pair = Pair(rules, step_ms=MINUTES, dtype="float64")
+    pair = Pair(rules, step_ms=MINUTES, dtype="float64", watches=True)
     pair.listing(["A"], T0)
     for k, level in enumerate((1, 2, 3, None, 2, 1, None, 1, 3, 2, 3), start=1):
         if level is not None:
             pair.samples("price", {"A": (T0 + k * MINUTES, level)}, valid_ms=MINUTES, interval_ms=MINUTES)
         pair.tick(T0 + k * MINUTES)
+    pair.check_transitions()
     at = {(rule, state): [] for rule in ("any", "up", "down") for state in ("firing", "resolved")}
     for rule, _, state, at_ms in pair.transitions:
         at[rule, state].append((at_ms - T0) // MINUTES)
@@ -320,16 +327,15 @@ def test_after_the_clock_went_back_windows_begin_anew(back_ms):
 def test_a_whole_venue():
     exprs = [
         value_of(s)
-        for s in ("pct(oi, 30s)", "rank(pct(price, 30s))", "median(pct(oi, 30s))", "total(oi_usd)", "zscore(price, 1m)",
-                  "corr(price, oi, 30s)", "sum(liq_long, 30s)", "percentile(funding, 30s)", "slope(oi_usd, 1m)", "age(oi)")
+        for s in ("pct(oi, 30s)", "rank(pct(price, 30s))", "median(pct(oi, 30s))", "total(oi_usd)", "zscore(price, 30s)",
+                  "corr(price, oi, 30s)", "sum(liq_long, 30s)", "percentile(funding, 30s)", "slope(oi_usd, 30s)", "age(oi)")
     ]  # fmt: skip
     pair = Pair(rules_using(exprs))
     stream = Stream(pair, 7, n=950, step_ms=SECONDS, trouble=0.001)
-    for k in range(70):
+    for _ in range(40):
         stream.advance(jump=False)
-        if k in {35, 69}:
-            cheap = [expr for expr in exprs if not text(expr).startswith(("rank", "median", "total"))]
-            agree(pair, cheap, Tolerance(1e-6))
+    cheap = [expr for expr in exprs if not text(expr).startswith(("rank", "median", "total"))]
+    agree(pair, cheap, Tolerance(1e-6))
     for source in ("median(pct(oi, 30s))", "total(oi_usd)"):
         got, want = pair.engine.values(value_of(source)), pair.twin.value(value_of(source), "S1")
         assert got == pytest.approx(want, rel=1e-9)
