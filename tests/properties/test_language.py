@@ -13,7 +13,6 @@ from bot.rules.ast import text
 from tests.properties.streams import (
     FLOWS,
     GAUGES,
-    HAS_ENGINE,
     MINUTE_MS,
     NAN,
     T0,
@@ -27,8 +26,6 @@ from tests.properties.streams import (
     value_of,
 )
 from tests.properties.twin import Ranked, everybody
-
-pytestmark = pytest.mark.skipif(not HAS_ENGINE, reason="the engine does not speak the whole language yet")
 
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
@@ -87,15 +84,15 @@ ONE_OF_EACH = [
 ]
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_few_minutes_of_seconds_with_every_function(seed, dtype):
     exprs = [value_of(source) for source in ONE_OF_EACH]
     pair = Pair(rules_using(exprs), dtype=dtype)
     stream = Stream(pair, seed, n=6, step_ms=SECONDS, trouble=0.01)
-    for k in range(240):
+    for k in range(150):
         stream.advance(jump=False)
-        if k % 12 == 0 or k > 230:
+        if k % 25 == 0 or k == 149:
             agree(pair, exprs, Tolerance(1e-6 if dtype == "float32" else 1e-9))
 
 
@@ -242,11 +239,11 @@ def rules_for(found, dice):
     return rules_of("".join(lines)), withins
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     seed=seeds,
     n=st.integers(1, 8),
-    n_ticks=st.integers(1, 60),
+    n_ticks=st.integers(1, 40),
     step_ms=st.sampled_from([SECONDS, MINUTES]),
     tolerance=precisions,
     trouble=st.sampled_from([0.0, 0.03, 0.1]),

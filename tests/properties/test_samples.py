@@ -1,16 +1,13 @@
 """Whatever the samples' order, gaps and validities, a window means what the plain loops say. Drawn so that it shrinks."""
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.engine.engine import Engine
 from bot.engine.inputs import Listed, Samples
 from bot.model.updates import InstrumentList
-from tests.properties.streams import HAS_ENGINE, T0, Pair, Tolerance, perpetual, rules_using, value_of
-
-pytestmark = pytest.mark.skipif(not HAS_ENGINE, reason="the engine does not speak the whole language yet")
+from tests.properties.streams import T0, Pair, Tolerance, perpetual, rules_using, value_of
 
 FUNCTIONS = ("pct", "delta", "avg", "min", "max", "std", "zscore", "percentile", "slope")
 EXPRS = [value_of(f"{name}(price, {w})") for name in FUNCTIONS for w in ("1s", "3s", "30s", "1m", "5m", "2h")]
