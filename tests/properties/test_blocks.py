@@ -1,5 +1,7 @@
 """Any cut of a run into blocks gives the same transitions, and they are those of plain thinking."""
 
+import random
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -8,6 +10,8 @@ from hypothesis import strategies as st
 from bot.engine.engine import Engine
 from bot.engine.inputs import Listed, Samples
 from bot.model.updates import InstrumentList
+from tests.properties.streams import Pair, Stream, conditions
+from tests.properties.streams import rules_of as rules_of_text
 
 T0 = 1_767_225_600_000
 STEP_MS = 60_000
@@ -118,3 +122,43 @@ def test_history_that_arrives_late_serves_later_ticks_only(n_block, rules_of, pe
     found += engine.flush().transitions
 
     assert [(t.state, (t.at_ms - T0) // STEP_MS) for t in found] == [("firing", 6), ("resolved", 7)]
+
+
+LIVES = ("cooldown: 0s", "for: 2m, cooldown: 5m", "for: 3s", "repeat: 5m, cooldown: 1m", "cooldown: 90s, once: true")
+
+
+def rule_line(k, when, per, dice):
+    life = dice.choice(LIVES)
+    if "crosses" in when:
+        life = "cooldown: 3s"
+    elif when.startswith("pct"):
+        life = dice.choice([life, "escalate: 0.5%"])
+    return f"- {{id: r{k}, per: {per}, when: '{when}', {life}}}\n"
+
+
+def run_stream(seed, n_ticks, step_ms, n_block, dtype):
+    """Everything that happens to rules of all kinds over a random stream."""
+    dice = random.Random(seed)
+    found = conditions(dice, 14, step_ms=step_ms)
+    rules = rules_of_text("".join(rule_line(k, when, per, dice) for k, (when, per) in enumerate(found)))
+    pair = Pair(rules, step_ms=step_ms, dtype=dtype, n_block=n_block)
+    stream = Stream(pair, seed, n=6, step_ms=step_ms, trouble=0.02)
+    if seed % 2:
+        stream.warm()
+    for _ in range(n_ticks):
+        stream.advance()
+    pair.flush()
+    return pair.transitions, pair.notices
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    n_ticks=st.integers(1, 40),
+    step=st.sampled_from([(1_000, "float32"), (STEP_MS, "float64")]),
+    n_block=st.sampled_from([2, 3, 7, 64]),
+)
+def test_every_function_says_the_same_in_blocks(seed, n_ticks, step, n_block):
+    """Late samples, halts, listings, gaps and lost streams included."""
+    in_blocks, one_by_one = (run_stream(seed, n_ticks, step[0], n, step[1]) for n in (n_block, 1))
+    assert in_blocks == one_by_one
