@@ -42,7 +42,7 @@ class Window:
 def lengths() -> tuple[int, ...]:
     """30 window lengths from a minute to a day, evenly spread in their logarithm: seconds to an hour, then minutes."""
     drawn = np.geomspace(60, DAY_S, 30)
-    return tuple(int(round(w)) if w <= HOUR_S else int(round(w / 60)) * 60 for w in drawn)
+    return tuple(round(w) if w <= HOUR_S else round(w / 60) * 60 for w in drawn)
 
 
 def draw(n: int, *, lengths_s: Sequence[int] | None = None, seed: int = 7) -> tuple[Window, ...]:

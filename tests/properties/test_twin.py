@@ -9,14 +9,14 @@ from bot.model.instrument import MARKET
 from bot.model.truth import FALSE, TRUE, UNKNOWN
 from bot.rules.ast import text
 from bot.rules.loader import load_text
-from tests.properties.streams import EVERY_WORD, T0, conditions, expressions, value_of
+from tests.properties.streams import T0, conditions, expressions, value_of
 from tests.properties.twin import Lives, Ranked, Twin, everybody, is_of_market
 
 NAN = math.nan
 
 
 def condition(source, per="symbol"):
-    found = load_text("t.yaml", f"version: 1\nrules:\n- {{id: a, per: {per}, when: '{source}'}}", **EVERY_WORD)
+    found = load_text("t.yaml", f"version: 1\nrules:\n- {{id: a, per: {per}, when: '{source}'}}")
     assert not found.errors
     return found.rules[0].when
 
