@@ -12,7 +12,7 @@ from bot.feeds.frames import Received
 from bot.model.instrument import Instrument
 from bot.model.updates import InstrumentChange, MarkPrices, Tickers
 
-MARK, TICKER, CONTRACT = "!markPrice@arr@1s", "!miniTicker@arr", "!contractInfo"
+MARK, TICKER, CONTRACT, FORCE = "!markPrice@arr@1s", "!miniTicker@arr", "!contractInfo", "!forceOrder@arr"
 
 
 def pack(value):
@@ -47,17 +47,20 @@ def only(received: Received):
 
 def test_the_address_names_route_and_streams():
     url = "wss://fstream.binance.com/market/stream?streams=!markPrice@arr@1s/!miniTicker@arr/!contractInfo"
+    url += "/!forceOrder@arr"
     assert stream_url("wss://fstream.binance.com") == url
     assert stream_url("wss://fstream.binance.com/") == url
 
 
 def test_the_table_of_streams_starts_with_prices_and_gives_contracts_no_deadline():
     assert [(s.name, s.feed) for s in STREAMS] == [
-        (MARK, "mark price"), (TICKER, "ticker"), (CONTRACT, "contract info"),
+        (MARK, "mark price"), (TICKER, "ticker"), (CONTRACT, "contract info"), (FORCE, "liquidations"),
     ]  # fmt: skip
     assert STREAMS[0].silence_s == 10
     assert STREAMS[1].silence_s < 15
     assert STREAMS[2].silence_s is None
+    assert [s.feed for s in STREAMS if s.is_sparse] == ["liquidations"]
+    assert STREAMS[3].silence_s == 300
 
 
 def test_a_mark_price_array_becomes_columns(protocol):
@@ -282,10 +285,21 @@ def test_names_are_split_at_the_longest_quote(symbol, pair):
 
 
 def test_an_acknowledgement_is_no_data(protocol):
-    for answer in (b'{"result":null,"id":1}', b'{"result":["x"],"id":3}'):
+    for answer in (b'{"result":null,"id":1}', b'{"result":true,"id":3}'):
         assert protocol.receive(answer, 0.0) == Received()
     assert protocol.counters.acks == 2
     assert protocol.last_frame_ms == {}
+
+
+def test_a_list_of_subscriptions_is_handed_on_and_asked_for_once_per_connection(protocol):
+    answer = combined("x", [])  # a frame is no answer
+    assert protocol.receive(answer, 0.0).listed is None
+    listed = protocol.receive(b'{"result":["!markPrice@arr@1s","!forceOrder@arr"],"id":1}', 0.0)
+    assert listed == Received(listed=frozenset({MARK, FORCE}))
+    session = protocol.session()
+    assert json.loads(session.message()) == {"method": "LIST_SUBSCRIPTIONS", "id": 1}
+    assert session.message() is None
+    assert protocol.session().message() is not None
 
 
 @pytest.mark.parametrize(
@@ -307,7 +321,7 @@ def test_a_complaint_of_the_venue_is_handed_on(protocol, answer):
 @pytest.mark.parametrize(
     "frame",
     [
-        b'{"e":"forceOrder","E":1,"o":{"s":"BTCUSDT"}}',
+        b'{"e":"aggTrade","E":1,"s":"BTCUSDT"}',
         b'{"stream":"!ticker@arr","data":[{"e":"24hrTicker","s":"BTCUSDT","p":"-131.4"}]}',
         b'{"stream":"x","data":{"e":"brandNew"}}',
         b"[]", b"{}", b"7", b"null", b'"text"', b'{"stream":"x","data":null}', b'{"e":5}', b"[[1,2],[3]]", b'{"data":7}',
