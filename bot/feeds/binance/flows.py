@@ -28,9 +28,7 @@ SETTLE_MS: Final = 2_000
 """A bar of an answer counts as closed this long after its end: our estimate of the venue's time may be ahead of it."""
 
 _REMEMBERED: Final = 4096
-_RUNNING: Final = b'"x":false'
-_CLOSED: Final = b'"x":true'
-_SPACED: Final = b'"x": true'
+_CLOSED_KEY: Final = b'"x":'
 
 
 @dataclass(slots=True)
@@ -161,8 +159,9 @@ _BARS: Final = RowReader(list[Loose], "the answer of klines")
 
 def is_running(frame: bytes) -> bool:
     """Whether the bytes say that a bar has not closed yet. False also where they cannot tell."""
-    # Text inside a JSON string cannot look like this: its quotes would be escaped. A second `x` of another meaning could.
-    return _RUNNING in frame and _CLOSED not in frame and _SPACED not in frame
+    # Text inside a JSON string cannot look like the key: its quotes would be escaped. A second `x` of another meaning could.
+    at = frame.find(_CLOSED_KEY)
+    return at >= 0 and frame.startswith(b"false", at + 4) and frame.find(_CLOSED_KEY, at + 4) < 0
 
 
 class KlineReader:
