@@ -184,7 +184,9 @@ def test_whatever_the_spacing_a_closed_bar_is_read_and_a_running_one_is_not(read
 
 
 @pytest.mark.parametrize("closed", [True, False])
-@pytest.mark.parametrize("other", [{"x": True}, {"x": False}, {"note": '"x":false'}, {"note": '"x":true'}, {"X": False}])
+@pytest.mark.parametrize(
+    "other", [{"x": True}, {"x": False}, {"note": '"x":false'}, {"note": '"x":true'}, {"X": False}]
+)
 def test_another_x_elsewhere_in_the_frame_misleads_nobody(reader, closed, other):
     for data in ({**framed(kline(closed=closed)), **other}, framed(kline(closed=closed, top=other))):
         frame = pack(data)
@@ -214,7 +216,15 @@ def test_a_minute_without_a_trade_is_a_bar_of_nothing_and_takers_never_exceed_th
 
 
 def test_foreign_frames_are_no_klines(reader, counters):
-    for frame in (b"", b"\x00", b"{}", b"[]", b'{"result":null,"id":1}', pack(force()), b'{"stream":"x","data":{"e":"kline"}}'):
+    for frame in (
+        b"",
+        b"\x00",
+        b"{}",
+        b"[]",
+        b'{"result":null,"id":1}',
+        pack(force()),
+        b'{"stream":"x","data":{"e":"kline"}}',
+    ):
         assert reader.frame(frame, 0.0) is False
     assert reader.frame(pack(framed(kline("NOBODYUSDT"))), 0.0) is True
     assert reader.frame(pack(framed(kline(top={"st": 2}))), 0.0) is True

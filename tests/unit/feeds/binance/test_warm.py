@@ -76,9 +76,7 @@ class World:
         elif what.startswith("volume"):
             step = MINUTE_MS if what == "volume 1m" else 5 * MINUTE_MS
             last = now_ms // step * step
-            rows = [
-                f'[{last - ago * step},"1","1","1","2","9",0,"{100 + ago}",3,"4","50","0"]' for ago in (3, 2, 1, 0)
-            ]
+            rows = [f'[{last - ago * step},"1","1","1","2","9",0,"{100 + ago}",3,"4","50","0"]' for ago in (3, 2, 1, 0)]
         else:
             step = MINUTE_MS if what == "1m" else 5 * MINUTE_MS
             rows = [f'[{now_ms - ago * step},"1","1","1","2","0"]' for ago in (3, 2, 1, 0)]
