@@ -33,6 +33,8 @@ AGAIN_AFTER_MS: Final = 20_000
 _WORKERS: Final = 4
 _LOOK_EVERY_S: Final = 1.0
 _ROUNDS_LOST: Final = 2.5
+# So many refused instruments, and none answered: the venue refuses us, not them. It may come to ask for a key.
+_A_FEW: Final = 3
 _LONGEST_REACH_MS: Final = 30 * 86_400_000 - ROW_MS
 
 _log = log.get("ratios")
@@ -67,6 +69,8 @@ class RatioPoller:
         self._published_ms = 0
         """The newest row that any instrument got."""
         self._scout_at_ms = 0
+        self._refused: dict[str, str] = {}
+        """Why the venue does not answer about an instrument."""
         self._live: bool | None = None
         self.n_rows = 0
         self.n_failures = 0
@@ -78,6 +82,7 @@ class RatioPoller:
         self._needs = {need.symbol: need for need in wanted}
         now_ms = self._venue_now()
         self._known = {symbol: self._known.get(symbol) or _Known(since_ms=now_ms) for symbol in self._needs}
+        self._refused = {symbol: text for symbol, text in self._refused.items() if symbol in self._needs}
 
     def start_afresh(self) -> None:
         """All windows were emptied: ask for everything again."""
@@ -152,9 +157,12 @@ class RatioPoller:
         is_lasting = isinstance(body, Failure) and not (body.is_passing or body.is_pause)
         is_empty = found is not None and not len(found.time_ms)
         known.ask_at_ms = self._venue_now() + (ROW_MS if is_lasting or is_empty else AGAIN_AFTER_MS)
+        if isinstance(body, Failure) and is_lasting:
+            self._refused[need.symbol] = body.text
         if found is None:
             self.n_failures += 1
             return
+        self._refused.pop(need.symbol, None)
         n_asked = int(dict(request.params)["limit"])
         if is_older:
             known.oldest_ms -= (n_asked - 1) * ROW_MS
@@ -199,10 +207,13 @@ class RatioPoller:
         failure = self._client.failure
         if failure is not None and failure.kind in {"ban", "region", "firewall"}:
             return False, failure.text
+        has_rows = any(known.newest_ms for known in self._known.values())
+        if not has_rows and len(self._refused) >= min(_A_FEW, len(self._known)):
+            return False, next(iter(self._refused.values()))
         age_ms = median(now_ms - (known.newest_ms or known.since_ms) for known in self._known.values())
         if age_ms > _ROUNDS_LOST * ROW_MS:
             why = failure.text if failure is not None else "the venue publishes no new rows"
             return False, why
-        if any(known.newest_ms for known in self._known.values()):
+        if has_rows:
             return True, f"polling {len(self._known)} instruments"
         return None

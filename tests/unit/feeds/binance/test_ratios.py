@@ -197,6 +197,20 @@ async def test_a_refused_symbol_is_left_alone_for_a_round_and_harms_nobody(world
     assert len(set(world.rows_of(1))) >= 16 + 9
 
 
+async def test_a_venue_that_refuses_all_of_them_is_told_at_once_and_asked_rarely():
+    world = World(5)
+    world.refused = {s: Failure("bad_request", "HTTP 401: API-key format invalid.") for s in world.symbols}
+    world.poller.want([need(n) for n in range(5)])
+    async with running(world):
+        await world.clock.advance(10)
+        assert world.statuses() == [(False, "HTTP 401: API-key format invalid.")]
+        await world.clock.advance(600)
+        assert len(world.calls) <= 20
+        world.refused.clear()
+        await world.clock.advance(400)
+    assert world.statuses()[-1][0]
+
+
 async def test_a_ban_is_told_at_once(world):
     world.poller.want([need(0)])
     async with running(world):
