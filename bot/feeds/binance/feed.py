@@ -291,6 +291,7 @@ class BinanceFeed:
     def windows_emptied(self) -> None:
         """The venue's clock went back and the market forgot everything: fill it as at a start."""
         self.history.start_afresh()
+        self.klines.start_afresh()
         self.ratios.start_afresh()
 
     def _contract_news(self) -> None:

@@ -196,6 +196,13 @@ class KlineFeed:
         for block in self._blocks:
             block.stream.first_frame_s = max(FIRST_FRAME_S, block.protocol.silence_s)
 
+    def start_afresh(self) -> None:
+        """The venue's clock went back: what was known of bars means nothing any more."""
+        now_ms = self._venue_now()
+        self._closes.clear()
+        self._asked_ms.clear()
+        self._streamed_ms = dict.fromkeys(self._streamed_ms, now_ms)
+
     def _thin_out(self, n_wanted: int) -> None:
         """Give up connections that are empty, or of which there are more than needed; their symbols move."""
         most = -(-n_wanted // KLINES_PER_CONNECTION) + 1

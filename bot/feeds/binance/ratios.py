@@ -87,6 +87,7 @@ class RatioPoller:
     def start_afresh(self) -> None:
         """All windows were emptied: ask for everything again."""
         self._known = {symbol: _Known(since_ms=self._venue_now()) for symbol in self._needs}
+        self._published_ms = self._scout_at_ms = 0
 
     async def run(self) -> None:
         """Poll until cancelled."""

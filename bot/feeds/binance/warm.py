@@ -157,8 +157,8 @@ class HistoryFiller:
 
     @property
     def is_urgent(self) -> bool:
-        """Whether one-minute prices or volumes of a good part of the market are still missing."""
-        return any(b.pending > _A_FEW and b.stage == 0 for b in (self.prices, self.volumes))
+        """Whether one-minute prices of a good part of the market are still missing."""
+        return self.prices.pending > _A_FEW and self.prices.stage == 0
 
     @property
     def is_busy(self) -> bool:

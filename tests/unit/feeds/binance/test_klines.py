@@ -208,6 +208,18 @@ def test_a_symbol_that_stays_silent_is_subscribed_to_again(world):
     assert [(m["method"], m["params"]) for m in drain(session)] == [("SUBSCRIBE", ["s1usdt@kline_1m"])]
 
 
+def test_after_the_venues_clock_went_back_bars_are_followed_anew(world):
+    world.feed.want([need(1)])
+    world.bar(1, world.now_ms)
+    world.now_ms -= 3_600_000
+    world.feed.start_afresh()
+    start_ms = world.now_ms
+    world.bar(1, start_ms)
+    assert world.gaps == []
+    world.bar(1, start_ms + 2 * MINUTE_MS)
+    assert world.gaps == [("S1USDT", 2 * MINUTE_MS)]
+
+
 def test_one_status_speaks_for_all_connections(world):
     world.feed.want([need(n) for n in range(250)])
     first, second = world.feed._blocks
