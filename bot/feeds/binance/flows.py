@@ -186,7 +186,7 @@ class KlineReader:
             counters.frames_running += 1
             return True
         counters.rows += 1
-        close_ms, volume, taker_buy = bar.T + 1, number(bar.q), number(bar.Q)
+        close_ms, volume, taker_buy = (time_ms(bar.T) or -1) + 1, number(bar.q), number(bar.Q)
         row = self._rows.row(entry.s)
         if entry.st != USDM_MARKET:
             counters.rows_other_market += 1

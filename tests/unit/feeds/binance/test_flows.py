@@ -203,7 +203,17 @@ def test_a_closed_bar_is_never_passed_over(closed, extra):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"T": T0 + 60_000}, {"T": -1}, {"q": "x"}, {"q": "-1"}, {"Q": "NaN"}, {"Q": None}, {"i": "5m"}, {"q": "1e999"}],
+    [
+        {"T": T0 + 60_000},
+        {"T": -1},
+        {"T": 60_000 * 2**50 - 1},
+        {"q": "x"},
+        {"q": "-1"},
+        {"Q": "NaN"},
+        {"Q": None},
+        {"i": "5m"},
+        {"q": "1e999"},
+    ],
 )
 def test_a_bad_bar_is_counted(reader, counters, changes):
     assert reader.frame(pack(framed(kline(**changes))), 0.0) is True
@@ -231,16 +241,34 @@ def test_foreign_frames_are_no_klines(reader, counters):
     assert (counters.rows_unknown, counters.rows_other_market, counters.rows_bad) == (1, 1, 0)
 
 
-@given(st.binary(max_size=200))
-def test_bytes_of_any_kind_never_raise(body):
-    class Nobody:
-        generation = 0
+class Everybody:
+    generation = 0
 
-        def row(self, _symbol):
-            return None
+    def row(self, symbol):
+        return len(symbol)
 
-    assert KlineReader(Nobody(), FlowCounters()).frame(body, 0.0) in (True, False)
+
+@st.composite
+def mutated(draw):
+    frame = bytearray(pack(framed(kline())))
+    for _ in range(draw(st.integers(0, 4))):
+        at = draw(st.integers(0, len(frame)))
+        frame[at : at + draw(st.integers(0, 6))] = draw(
+            st.binary(max_size=4) | st.sampled_from([b"null", b"1e999", b'""', b"{", b"}", b'"x":false', b"-", b"\xff"])
+        )
+    return bytes(frame)
+
+
+@given(st.binary(max_size=200) | mutated())
+def test_bytes_of_any_kind_never_raise_and_every_bar_is_sound(body):
     is_running(body)
+    found = KlineReader(Everybody(), FlowCounters()).frame(body, 0.0)
+    if isinstance(found, Bars):
+        assert 0 <= found.taker_buy[0] <= found.volume[0] < math.inf
+        assert 0 < found.close_ms[0] < 2**63
+        assert found.close_ms[0] % 60_000 == 0
+    else:
+        assert found in (True, False)
 
 
 # History

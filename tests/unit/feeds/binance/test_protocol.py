@@ -10,7 +10,7 @@ from bot.feeds.binance.constants import NO_DELIVERY_MS
 from bot.feeds.binance.protocol import STREAMS, Protocol, split_symbol, stream_url
 from bot.feeds.frames import Received
 from bot.model.instrument import Instrument
-from bot.model.updates import InstrumentChange, MarkPrices, Tickers
+from bot.model.updates import InstrumentChange, Liquidations, MarkPrices, Tickers
 
 MARK, TICKER, CONTRACT, FORCE = "!markPrice@arr@1s", "!miniTicker@arr", "!contractInfo", "!forceOrder@arr"
 
@@ -360,7 +360,17 @@ GOOD = [
     combined(TICKER, [ticker("BTCUSDT"), ticker("ETHUSDT")]),
     combined(CONTRACT, contract("IOTAUSDT")),
     pack(mark("BTCUSDT")),
+    combined(
+        FORCE,
+        {
+            "e": "forceOrder",
+            "E": 5,
+            "st": 1,
+            "o": {"s": "BTCUSDT", "S": "SELL", "T": 4, "ap": "2", "z": "3", "q": "3", "p": "2"},
+        },
+    ),
     b'{"result":null,"id":1}',
+    b'{"result":["!forceOrder@arr"],"id":1}',
     b'{"code":2,"msg":"x"}',
 ]
 
@@ -408,5 +418,9 @@ def test_no_frame_raises_and_every_column_is_sound(frame, as_text):
             assert all(index > 0 or math.isnan(index) for index in update.index)
             assert all(math.isfinite(rate) or math.isnan(rate) for rate in update.funding)
             assert all(0 < when < 2**53 for when in update.event_ms)
+        if isinstance(update, Liquidations):
+            assert all(0 < usd < math.inf for usd in update.usd)
+            assert all(0 < when < 2**53 for when in update.event_ms)
+            assert len(update.rows) == len(update.usd) == len(update.event_ms) == len(update.is_long) > 0
         if isinstance(update, Tickers):
             assert all(0 <= volume < math.inf for volume in update.volume_24h)
