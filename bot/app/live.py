@@ -6,24 +6,26 @@ ticks once. In silence it ticks once a second, so that data ages and clocks run.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from bot import log
 from bot.app.committer import Committer
 from bot.app.routing import Routes
 from bot.clock import Clock
 from bot.engine.engine import NOTHING, Engine, Result
-from bot.engine.inputs import Input, Listed, Placed, Reset
+from bot.engine.inputs import Coverage, Input, Listed, Placed, Reset
 from bot.market.mailbox import Mailbox
 from bot.market.venue_time import Anchor, VenueTime
 from bot.model.alert import State, Transition
 from bot.model.outbox import OutboxRow
 from bot.model.ports import Commit
 from bot.model.updates import (
+    Bars,
     FeedStatus,
     History,
     InstrumentChange,
     InstrumentList,
+    Liquidations,
     MarkPrices,
     OpenInterest,
     Progress,
@@ -35,8 +37,13 @@ from bot.model.updates import VenueTime as VenueTimeAnswer
 SIBLINGS_S: Final = 0.02
 IDLE_TICK_S: Final = 1.0
 MAX_TOLD: Final = 10_000
+COVERED: Final = "liquidations"
+"""The feed of events whose gaps the engine has to know."""
 CHECKPOINT_MS: Final = 5_000
 """How often the clocks of pending alerts are stored."""
+
+
+T = TypeVar("T")
 
 
 class Recorder(Protocol):
@@ -78,6 +85,7 @@ class Live:
         self._recorder = recorder
         self._log = log.get("engine")
         self._held: list[Update] = []
+        self._uncovered: list[FeedStatus] = []
         self._checkpoint_ms = 0
         self._ticked_ms = -1e12
         self.venue_time = VenueTime()
@@ -108,7 +116,7 @@ class Live:
                 await self._clock.sleep(SIBLINGS_S)
                 updates += self._mailbox.drain()
             for update in self._take_held(updates):
-                self._take_safely(update)
+                self._take_safely(update, self._take)
             idle_ms = self._clock.monotonic_ms() - self._ticked_ms
             if self.venue_time.is_known and (is_push or idle_ms >= IDLE_TICK_S * 1_000):
                 await self._tick()
@@ -161,15 +169,18 @@ class Live:
                     self.venue_time.start(int(update.event_ms.max()), update.received_ms)
         if self.venue_time.is_known:
             updates, self._held = [*self._held, *updates], []
+            waiting, self._uncovered = self._uncovered, []
+            for status in waiting:
+                self._take_safely(status, self._cover)
             return updates
         free = [u for u in updates if isinstance(u, (FeedStatus, Progress))]
         self._held += [u for u in updates if not isinstance(u, (FeedStatus, Progress))]
         return free
 
-    def _take_safely(self, update: Update) -> None:
+    def _take_safely(self, update: T, take: Callable[[T], None]) -> None:
         """One update that cannot be taken must not cost those beside it."""
         try:
-            self._take(update)
+            take(update)
         except Exception:  # noqa: BLE001, around one message, logged and counted
             self.n_failed += 1
             self._log.error("update.failed", kind=type(update).__name__, n=self.n_failed, exc_info=True)
@@ -183,7 +194,7 @@ class Live:
                 self._consume(
                     Placed(update.row, update.amount, at_ms, update.venue_ms, update.interval_ms),
                 )
-            case Tickers() | History():
+            case Tickers() | History() | Bars() | Liquidations():
                 self._consume(update)
             case InstrumentList() | InstrumentChange():
                 self._consume(Listed(update, self.venue_now()))
@@ -193,8 +204,18 @@ class Live:
                 self.feeds[update.feed] = update
                 self._log.info("feed.live" if update.live else "feed.lost", feed=update.feed, reason=update.reason)
                 self._on_feed(update)
+                if update.feed == COVERED:
+                    self._cover(update)
             case Progress():
                 self._on_progress(update)
+
+    def _cover(self, status: FeedStatus) -> None:
+        """Place in venue time since when events are heard, or no more. Before that time is known it has to wait."""
+        if self.venue_time.is_known:
+            at_ms = self.venue_time.at(status.since_ms or status.received_ms)
+            self._consume(Coverage(status.feed, status.live, at_ms))
+        else:
+            self._uncovered.append(status)
 
     def _take_push(self, update: MarkPrices) -> None:
         if not len(update.event_ms):

@@ -143,7 +143,9 @@ class WeightBudget:
 
 
 class CallBudget:
-    """Calls in any `window_s` seconds: at most `limit`, the first `n_fast` at `fast_per_s`, the rest at `per_s`."""
+    """Calls in any `window_s` seconds: at most `limit`, the first `n_fast` at `fast_per_s`, the rest at `per_s`; regular
+    polls, which come in rounds and are awaited, at `regular_per_s`.
+    """
 
     def __init__(
         self,
@@ -153,12 +155,14 @@ class CallBudget:
         n_fast: int = 200,
         fast_per_s: float = 10.0,
         per_s: float = 3.0,
+        regular_per_s: float = 3.0,
     ) -> None:
         self._limit = limit
         self._window_ms = window_s * 1000.0
         self._n_fast = n_fast
         self._fast_gap_ms = 1000.0 / fast_per_s
         self._gap_ms = 1000.0 / per_s
+        self._regular_gap_ms = 1000.0 / regular_per_s
         self._calls: deque[float] = deque()
         self._last_ms = float("-inf")
 
@@ -166,11 +170,12 @@ class CallBudget:
         while self._calls and self._calls[0] + self._window_ms < now_ms:
             self._calls.popleft()
 
-    def acquire(self, now_ms: float) -> float:
+    def acquire(self, now_ms: float, *, is_regular: bool = False) -> float:
         """Count one call and return 0, or return the seconds after which to ask again."""
         self._expire(now_ms)
+        slow_ms = self._regular_gap_ms if is_regular else self._gap_ms
         # A stamp ahead of now (the clock was set back between two runs) counts as fresh, for one window at most.
-        gap_ms = self._fast_gap_ms if len(self._calls) < self._n_fast else self._gap_ms
+        gap_ms = self._fast_gap_ms if len(self._calls) < self._n_fast else slow_ms
         due_ms = min(self._last_ms, now_ms) + gap_ms
         if len(self._calls) >= self._limit:
             due_ms = max(due_ms, min(self._calls[0], now_ms) + self._window_ms + 1.0)

@@ -113,8 +113,8 @@ class RestClient:
         self._epoch_ms = clock.wall_ms() - clock.monotonic_ms()
         self.counters = RestCounters()
         self._weight = WeightBudget(limit=weight_limit, share=weight_share)
-        self._data = CallBudget()
-        self._funding = CallBudget(limit=100, n_fast=10, fast_per_s=1.0, per_s=0.2)
+        self._data = CallBudget(regular_per_s=6.0)
+        self._funding = CallBudget(limit=100, n_fast=10, fast_per_s=1.0, per_s=0.2, regular_per_s=0.2)
         self._gate = Gate(host=self._host, random=random)
         self._queues: dict[Pool, list[_Waiter]] = {"weight": [], "data": [], "funding": []}
         self._numbers = itertools.count()
@@ -259,7 +259,8 @@ class RestClient:
             background = priority is Priority.BACKGROUND
             wait_s = self._weight.acquire(request.weight, self._venue_now(), background=background)
         else:
-            wait_s = (self._data if request.pool == "data" else self._funding).acquire(now_ms)
+            calls = self._data if request.pool == "data" else self._funding
+            wait_s = calls.acquire(now_ms, is_regular=priority is Priority.POLL)
         if wait_s == 0:
             self._in_flight += 1
             self._sent_ms = now_ms

@@ -21,6 +21,10 @@ class StreamSpec:
     """Its name in `FeedStatus`."""
     silence_s: float | None
     """Without data for longer than this it is dead; None for a stream that may rightly be silent for hours."""
+    is_sparse: bool = False
+    """It brings events that are added up: each gap in its coverage counts, and silence proves nothing before `silence_s`
+    is over. See `bot.feeds.sparse`.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,16 @@ class Received:
     """False for bytes that are no message of any kind."""
     error: str = ""
     """What the venue complained about; empty for anything else."""
+    listed: frozenset[str] | None = None
+    """The streams that the venue says this connection carries, where the frame was an answer to that question."""
+
+
+class Session(Protocol):
+    """What a protocol says on one connection."""
+
+    def message(self) -> str | None:
+        """Text to send now, or None. Asked again and again while the connection is open."""
+        ...
 
 
 class StreamProtocol(Protocol):
@@ -46,4 +60,8 @@ class StreamProtocol(Protocol):
 
     def receive(self, frame: bytes | str, received_ms: float) -> Received:
         """Read one frame that arrived at `received_ms` (`Clock.monotonic_ms`). Never raises."""
+        ...
+
+    def session(self) -> Session:
+        """Begin a new connection: what it has been told is remembered there."""
         ...

@@ -4,34 +4,32 @@ Promises: `Stream.run` never returns by itself and never dies of what a network 
 live after its first data frame. A connection is renewed before the venue ends it, and a stream that falls silent gets a
 new connection, the old one being read until the new one delivers: both feed the sink meanwhile, so duplicates may occur
 and gaps do not. At most one attempt per `ATTEMPT_GAP_S`, at most two connections at a time, no task left behind on
-cancellation. Never sends a request, never decodes a frame, never looks at a symbol.
+cancellation. What a protocol wants said on a connection is said there. Never decodes a frame, never looks at a symbol.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from random import Random
 from ssl import SSLContext
 from typing import Final
 from urllib.parse import urlsplit
 
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
-
 from bot import log
 from bot.clock import Clock
 from bot.feeds.backoff import Backoff
+from bot.feeds.connection import Connection, garbage, no_data
 from bot.feeds.frames import StreamProtocol
-from bot.feeds.trouble import Trouble, TroubleKind, from_exception, from_status
+from bot.feeds.sparse import SparseWatch
+from bot.feeds.trouble import Trouble, TroubleKind
 from bot.feeds.watch import FeedWatch
 from bot.model.ports import Sink
-from bot.model.updates import Update
+from bot.model.updates import FeedStatus, Update
 
 ATTEMPT_GAP_S: Final = 1.1
 """Between the starts of two attempts; a little over a second keeps any five minutes under 300 attempts."""
 
-_MAX_FRAME_BYTES: Final = 8 * 2**20
 _LOOK_EVERY_S: Final = 0.25
 # A look that comes this late means that the process was suspended: what waits in the sockets is read first.
 _SUSPENDED_MS: Final = 3000.0
@@ -64,98 +62,18 @@ class _Null:
         """Drop it."""
 
 
-class _Connection:
-    """One socket from its attempt to its end. `run` returns when it is over and says why in `ended`."""
+class Pace:
+    """One clock of attempts for all connections to one venue: shells that share it share the limit."""
 
-    def __init__(self, shell: "Stream", purpose: str, started_ms: float) -> None:
-        self._shell = shell
-        self.purpose = purpose
-        self.started_ms = started_ms
-        self.opened_ms: float | None = None
-        self.first_ms: float | None = None
-        """When its first data frame came."""
-        self.heard_ms: dict[str, float] = {}
-        self.garbage_since_ms: float | None = None
-        self.ended: Trouble | None = None
-        self.task: asyncio.Task[None] | None = None
+    def __init__(self) -> None:
+        self.last_ms = float("-inf")
 
-    async def run(self) -> None:
-        shell = self._shell
-        try:
-            async with shell.clock.timeout(shell.open_timeout_s):
-                socket = await self._open()
-        except InvalidStatus as error:
-            self.ended = from_status(error.response.status_code, shell.host, _retry_after_s(error))
-            return
-        except (OSError, TimeoutError, EOFError, WebSocketException) as error:
-            self.ended = from_exception(error, shell.host)
-            return
-        self.opened_ms = shell.clock.monotonic_ms()
-        try:
-            while True:
-                self._take(await socket.recv(decode=False))
-        except ConnectionClosed as error:
-            self.ended = _closed(error, shell.host)
-        finally:
-            await socket.close()
-
-    async def _open(self) -> ClientConnection:
-        shell = self._shell
-        return await connect(
-            shell.url,
-            compression=None,
-            max_size=_MAX_FRAME_BYTES,
-            open_timeout=None,
-            # Half-open connections are found by silence; a keepalive of ours only closes healthy ones when we are busy.
-            ping_interval=None,
-            close_timeout=shell.close_timeout_s / shell.clock.speed,
-            user_agent_header="oibot",
-            ssl=shell.ssl,
-        )
-
-    def _take(self, frame: bytes) -> None:
-        shell = self._shell
-        now_ms = shell.clock.monotonic_ms()
-        try:
-            received = shell.protocol.receive(frame, now_ms)
-        except Exception:  # noqa: BLE001 - a fault of ours in one frame must not cost the connection
-            shell.counters.frames_failed += 1
-            _log.exception("frame.failed", size=len(frame))
-            return
-        for update in received.updates:
-            shell.sink.put(update)
-        if received.stream is not None:
-            self.heard_ms[received.stream] = now_ms
-            self.first_ms = now_ms if self.first_ms is None else self.first_ms
-            self.garbage_since_ms = None
-            shell.heard(received.stream, now_ms)
-        elif not received.readable and self.garbage_since_ms is None:
-            self.garbage_since_ms = now_ms
-            _log.warning("frame.unreadable", size=len(frame))
-        if received.error:
-            _log.warning("stream.complained", text=received.error)
-
-    def silent(self, now_ms: float) -> list[str]:
-        """The dense streams that have been quiet for too long on this connection."""
-        if self.opened_ms is None:
-            return []
-        quiet: list[str] = []
-        for spec in self._shell.protocol.streams:
-            if spec.silence_s is None:
-                continue
-            heard_ms = self.heard_ms.get(spec.name)
-            limit_s = self._shell.first_frame_s if heard_ms is None else spec.silence_s
-            if now_ms - (self.opened_ms if heard_ms is None else heard_ms) > limit_s * 1000.0:
-                quiet.append(spec.name)
-        return quiet
-
-    def stop(self) -> None:
-        if self.task is not None:
-            self.task.cancel()
+    def is_free(self, now_ms: float) -> bool:
+        return now_ms >= self.last_ms + ATTEMPT_GAP_S * 1000.0
 
 
 class Stream:
-    """One venue's streams. `url` names them all, so that nothing has to be subscribed."""
+    """One connection to a venue, kept alive. Which streams it carries is named in `url` or said by the protocol's session."""
 
     def __init__(
         self,
@@ -172,7 +90,9 @@ class Stream:
         open_timeout_s: float = 10.0,
         close_timeout_s: float = 1.0,
         ssl: SSLContext | None = None,
+        pace: Pace | None = None,
     ) -> None:
+        """`pace` is shared by the shells of one venue; without it this one keeps its own."""
         self.url = url
         self.host = urlsplit(url).netloc.rpartition("@")[2]
         self.protocol = protocol
@@ -190,12 +110,15 @@ class Stream:
         self._renew_jitter_s = renew_jitter_s
         self._random = random
         self._backoff = Backoff(random=random)
-        self._watch = FeedWatch(protocol.streams, first_frame_s=first_frame_s, now_ms=clock.monotonic_ms())
-        self._current: _Connection | None = None
-        self._candidate: _Connection | None = None
+        now_ms = clock.monotonic_ms()
+        self._watch = self._new_watch(now_ms)
+        self._sparse = tuple(SparseWatch(spec, now_ms=now_ms) for spec in protocol.streams if spec.is_sparse)
+        self._current: Connection | None = None
+        self._candidate: Connection | None = None
+        self._n_connections = 0
         self._renew_at_ms = 0.0
         self._next_attempt_ms = 0.0
-        self._last_attempt_ms = float("-inf")
+        self._pace = pace or Pace()
 
     @property
     def is_live(self) -> bool:
@@ -204,12 +127,12 @@ class Stream:
 
     async def run(self) -> None:
         """Stay connected until cancelled; may be called again after that."""
+        looked_ms = self.clock.monotonic_ms()
+        for connection in (self._current, self._candidate):
+            self._let_go(connection, "the connection was given up", looked_ms)
         self._current = self._candidate = None
-        self._watch = FeedWatch(
-            self.protocol.streams, first_frame_s=self.first_frame_s, now_ms=self.clock.monotonic_ms()
-        )
+        self._watch = self._new_watch(looked_ms)
         async with asyncio.TaskGroup() as tasks:
-            looked_ms = self.clock.monotonic_ms()
             while True:
                 now_ms = self.clock.monotonic_ms()
                 if now_ms - looked_ms <= _SUSPENDED_MS:
@@ -217,10 +140,31 @@ class Stream:
                 looked_ms = now_ms
                 await self.clock.sleep(_LOOK_EVERY_S)
 
-    def heard(self, stream: str, now_ms: float) -> None:
+    def _new_watch(self, now_ms: float) -> FeedWatch:
+        dense = [spec for spec in self.protocol.streams if not spec.is_sparse]
+        return FeedWatch(dense, first_frame_s=self.first_frame_s, now_ms=now_ms)
+
+    def heard(self, connection: int, stream: str, now_ms: float) -> None:
         """Note a data frame of any connection."""
-        for status in self._watch.heard(stream, now_ms):
+        self._tell(self._watch.heard(stream, now_ms))
+        for watch in self._sparse:
+            self._tell(watch.heard(connection, stream, now_ms))
+
+    def listed(self, connection: int, streams: Collection[str], now_ms: float) -> None:
+        """Note what the venue says a connection carries."""
+        for watch in self._sparse:
+            self._tell(watch.listed(connection, streams, now_ms))
+
+    def _tell(self, statuses: Iterable[FeedStatus]) -> None:
+        for status in statuses:
             self.sink.put(status)
+
+    def _let_go(self, connection: Connection | None, reason: str, now_ms: float) -> None:
+        """Read a connection no more."""
+        if connection is not None:
+            connection.stop()
+            for watch in self._sparse:
+                self._tell(watch.gone(connection.number, reason, now_ms))
 
     def _look(self, now_ms: float, tasks: asyncio.TaskGroup) -> None:
         """One round of decisions. Nothing here waits."""
@@ -232,12 +176,15 @@ class Stream:
         if purpose in {None, "renewal"}:
             self.trouble = None
         if self._candidate is None and purpose is not None and now_ms >= self._next_attempt_ms:
-            self._attempt(purpose, now_ms, tasks)
+            if self._pace.is_free(now_ms):
+                self._attempt(purpose, now_ms, tasks)
         elif self._candidate is not None and purpose is None:
-            self._candidate.stop()
+            self._let_go(self._candidate, "it was not needed", now_ms)
             self._candidate = None
-        for status in self._watch.check(now_ms, self.trouble or self._garbage()):
-            self.sink.put(status)
+        trouble = self.trouble or self._garbage()
+        self._tell(self._watch.check(now_ms, trouble))
+        for watch in self._sparse:
+            self._tell(watch.check(now_ms, trouble))
 
     def _purpose(self, now_ms: float) -> str | None:
         """Why another connection is wanted; None when all is well."""
@@ -249,9 +196,10 @@ class Stream:
 
     def _attempt(self, purpose: str, now_ms: float, tasks: asyncio.TaskGroup) -> None:
         self.counters.attempts += 1
-        self._last_attempt_ms = now_ms
+        self._pace.last_ms = now_ms
         self._next_attempt_ms = now_ms + ATTEMPT_GAP_S * 1000.0
-        self._candidate = connection = _Connection(self, purpose, now_ms)
+        self._n_connections += 1
+        self._candidate = connection = Connection(self, purpose, self._n_connections, now_ms)
         connection.task = tasks.create_task(connection.run(), name=f"stream {self.host}")
         _log.info("stream.connecting", host=self.host, purpose=purpose)
 
@@ -260,10 +208,12 @@ class Stream:
         if self._current is not None and self._current.ended is not None:
             self.counters.connections_lost += 1
             self._failed(self._current.ended, now_ms)
+            self._let_go(self._current, self._current.ended.text, now_ms)
             self._current = None
         if self._candidate is not None and self._candidate.ended is not None:
             self.counters.attempts_failed += 1
             self._failed(self._candidate.ended, now_ms)
+            self._let_go(self._candidate, self._candidate.ended.text, now_ms)
             self._candidate = None
 
     def _failed(self, trouble: Trouble, now_ms: float) -> None:
@@ -274,21 +224,21 @@ class Stream:
             wait_s = self._backoff.next_s()
             if trouble.kind is TroubleKind.LIMIT:
                 wait_s = max(wait_s, trouble.retry_after_s or _LIMITED_WAIT_S)
-        self._next_attempt_ms = max(now_ms + wait_s * 1000.0, self._last_attempt_ms + ATTEMPT_GAP_S * 1000.0)
+        self._next_attempt_ms = now_ms + wait_s * 1000.0
         _log.warning("stream.failed", host=self.host, kind=trouble.kind.value, text=trouble.text, next_in_s=wait_s)
 
     def _garbage(self) -> Trouble | None:
         """The trouble of a current connection that has brought only garbage since its last good frame."""
         if self._current is None or self._current.garbage_since_ms is None:
             return None
-        return _garbage(self.host)
+        return garbage(self.host)
 
     def _drop_garbage(self, now_ms: float) -> None:
         for connection in (self._current, self._candidate):
             since_ms = None if connection is None else connection.garbage_since_ms
             if connection is not None and since_ms is not None and now_ms - since_ms >= self._garbage_ms:
                 connection.stop()
-                connection.ended = connection.ended or _garbage(self.host)
+                connection.ended = connection.ended or garbage(self.host)
 
     def _promote(self, now_ms: float) -> None:
         """Put the candidate in the place of the current connection once it is the better one."""
@@ -302,24 +252,28 @@ class Stream:
         self._backoff.reset()
         jitter_s = self._random.uniform(-self._renew_jitter_s, self._renew_jitter_s)
         self._renew_at_ms = new.started_ms + (self._renew_after_s + jitter_s) * 1000.0
-        if old is not None:
-            old.stop()
+        self._let_go(old, "the connection was replaced", now_ms)
         _log.info("stream.connected", host=self.host, purpose=new.purpose)
 
-    def _is_better(self, new: _Connection, old: _Connection | None, now_ms: float) -> bool:
+    def _is_better(self, new: Connection, old: Connection | None, now_ms: float) -> bool:
         if new.first_ms is None or new.ended is not None:
             return False
         if old is None:
             return True
         if now_ms - new.first_ms < _OVERLAP_MS:
             return False
-        silent = old.silent(now_ms)
-        if not silent:
-            return self.protocol.streams[0].name in new.heard_ms
-        if not any(name in new.heard_ms for name in silent):
+        is_patient = now_ms - new.first_ms <= _CATCH_UP_MS
+        if is_patient and not all(watch.covers(new.number) for watch in self._sparse):
             return False
-        alive = {spec.name for spec in self.protocol.streams if spec.silence_s is not None} - set(silent)
-        return alive <= new.heard_ms.keys() or now_ms - new.first_ms > _CATCH_UP_MS
+        specs = self.protocol.streams
+        # An event stream that is silent may be so on the new connection as well; the others must be as alive as before.
+        silent = set(old.silent(now_ms)) - {spec.name for spec in specs if spec.is_sparse}
+        if not silent:
+            return specs[0].name in new.heard_ms
+        if not silent & new.heard_ms.keys():
+            return False
+        alive = {spec.name for spec in specs if spec.silence_s is not None and not spec.is_sparse} - silent
+        return alive <= new.heard_ms.keys() or not is_patient
 
     def _give_up(self, now_ms: float) -> None:
         """End an attempt that opened and then brought nothing that was wanted."""
@@ -328,13 +282,13 @@ class Stream:
             return
         if now_ms - candidate.opened_ms <= self.first_frame_s * 1000.0:
             return
-        candidate.stop()
         self._candidate = None
         self.counters.attempts_failed += 1
-        missing = [
-            s.feed for s in self.protocol.streams if s.silence_s is not None and s.name not in candidate.heard_ms
-        ]
-        self._failed(_no_data(self.host, self.first_frame_s, missing if candidate.heard_ms else []), now_ms)
+        dense = [s for s in self.protocol.streams if s.silence_s is not None and not s.is_sparse]
+        missing = " and ".join(s.feed for s in dense if s.name not in candidate.heard_ms)
+        trouble = no_data(self.host, self.first_frame_s, missing if candidate.heard_ms else "")
+        self._let_go(candidate, trouble.text, now_ms)
+        self._failed(trouble, now_ms)
 
 
 async def probe(
@@ -351,7 +305,7 @@ async def probe(
         first_frame_s=timeout_s,
         ssl=ssl,
     )
-    connection = _Connection(shell, "probe", clock.monotonic_ms())
+    connection = Connection(shell, "probe", 0, clock.monotonic_ms())
     async with asyncio.TaskGroup() as tasks:
         connection.task = tasks.create_task(connection.run(), name=f"probe {shell.host}")
         with contextlib.suppress(TimeoutError):
@@ -364,31 +318,4 @@ async def probe(
         connection.stop()
     if connection.heard_ms:
         return None
-    return connection.ended or _no_data(shell.host, timeout_s)
-
-
-def _no_data(host: str, seconds: float, missing: Sequence[str] = ()) -> Trouble:
-    what = " and ".join(missing) or "data"
-    text = f"{host} accepted the connection, but no {what} came within {seconds:.0f} s: the route is wrong or blocked"
-    return Trouble(TroubleKind.NO_DATA, text)
-
-
-def _garbage(host: str) -> Trouble:
-    return Trouble(TroubleKind.GARBAGE, f"{host} sends nothing readable")
-
-
-def _closed(error: ConnectionClosed, host: str) -> Trouble:
-    """What a closed connection says of itself; code 1006 is our own word for an end without a closing frame."""
-    theirs, ours = error.rcvd, error.sent
-    if theirs is not None:
-        detail = f"code {theirs.code} {theirs.reason}".strip()
-        return Trouble(TroubleKind.CLOSED, f"{host} closed the connection ({detail})")
-    if ours is not None:
-        detail = f"code {ours.code} {ours.reason}".strip()
-        return Trouble(TroubleKind.CLOSED, f"the connection to {host} had to be closed ({detail})")
-    return Trouble(TroubleKind.CLOSED, f"the connection to {host} broke off (code 1006)")
-
-
-def _retry_after_s(error: InvalidStatus) -> float | None:
-    value = error.response.headers.get("Retry-After", "")
-    return float(value) if value.isascii() and value.isdigit() and len(value) < 7 else None
+    return connection.ended or no_data(shell.host, timeout_s)

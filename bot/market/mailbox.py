@@ -1,8 +1,8 @@
 """The bounded hand-over between feeds and engine.
 
 `put` never blocks and never raises. Under load mark prices and tickers conflate: the newest value per instrument
-wins. Open-interest samples, history and instrument changes never conflate; past their bound the oldest history goes
-first, counted, since it can be asked for again.
+wins. Open-interest samples, history, bars, liquidations and instrument changes never conflate; past their bound the oldest
+history goes first, then bars, counted, since both can be asked for again; liquidations go last.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from collections import deque
 
 import numpy as np
 
-from bot.model.updates import History, MarkPrices, OpenInterest, Tickers, Update
+from bot.model.updates import Bars, History, Liquidations, MarkPrices, OpenInterest, Tickers, Update
 
 MAX_GAUGE_BATCHES = 16
 """Queued mark-price (or ticker) messages before they are merged into one: eight seconds of the stream."""
@@ -61,7 +61,7 @@ class Mailbox:
         return taken
 
     def _drop_one(self) -> None:
-        for kind in (History, OpenInterest):
+        for kind in (History, Bars, OpenInterest, Liquidations):
             for i, update in enumerate(self._queue):
                 if isinstance(update, kind):
                     del self._queue[i]

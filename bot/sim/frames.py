@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from bot.sim import answers, names, noise
-from bot.sim.market import F64, I64, Bars, Market
+from bot.sim.market import F64, I64, Market
 from bot.sim.universe import Spec
 
 
@@ -160,11 +160,14 @@ class Tickers:
 
 
 def liquidations(market: Market, now_ms: int) -> list[tuple[str, str]]:
-    """Return (symbol, `forceOrder`) of one second: rare in calm, one for almost each contract in a fast move."""
+    """Return (symbol, `forceOrder`) of one second: rare in calm, one for almost each contract in a fast move.
+
+    A fall closes longs, a rise closes shorts. However small the market, it is never silent for minutes.
+    """
     prices, before = market.prices(now_ms), market.prices(now_ms - 30_000)
     moved = np.log(prices / before)
     haste = np.abs(moved) / (market.sigma * 2.5)
-    rate = 0.0006 + 0.12 * np.clip(haste - 1.0, 0.0, 6.0) ** 2
+    rate = max(0.0006, 0.05 / moved.size) + 0.12 * np.clip(haste - 1.0, 0.0, 6.0) ** 2
     rng = noise.generator(noise.key_of(market.seed, "liquidations"), now_ms // 1000)
     hit = rng.random(len(market.specs)) < 1.0 - np.exp(-rate)
     sizes = np.exp(rng.standard_normal(len(market.specs)) * 1.3)
@@ -189,26 +192,69 @@ def _force_order(spec: Spec, usd: float, price: float, now_ms: int, *, falling: 
     )
 
 
-def kline(market: Market, row: int, now_ms: int, *, closed: bool) -> str:
-    """Return the running one-minute bar, or the one that has just closed."""
-    open_ms = (now_ms - (1 if closed else 0)) // 60_000 * 60_000
-    bars = market.bars(row, np.array([open_ms]), 60_000, now_ms)
-    return _kline(market.specs[row], bars, open_ms, now_ms, closed=closed)
+def closed_kline(market: Market, row: int, close_ms: int) -> str:
+    """Return the one-minute bar that ended then, exactly as REST tells it."""
+    open_ms = close_ms - 60_000
+    bars = market.bars(row, np.array([open_ms]), 60_000, close_ms)
+    columns = (bars.open[0], bars.high[0], bars.low[0], bars.close[0], bars.volume[0], bars.taker_buy[0])
+    return _kline(market.specs[row], [float(x) for x in columns], open_ms, close_ms, closed=True)
 
 
-def _kline(spec: Spec, bars: Bars, open_ms: int, now_ms: int, *, closed: bool) -> str:
+class RunningKlines:
+    """The bars of this minute, all contracts at once: several a second are wanted of each, so they must be cheap.
+
+    High and low are those of the ticks so far; the closed bar knows the whole path.
+    """
+
+    def __init__(self, market: Market) -> None:
+        self._market = market
+        self._open_ms = -1
+        self._open = self._high = self._low = np.empty(0)
+        self._table: list[list[float]] = []
+        self._now_ms = -1
+
+    def tick(self, now_ms: int) -> None:
+        """Move all bars on to this time."""
+        market = self._market
+        self._now_ms = now_ms
+        prices = market.prices(now_ms)
+        if now_ms // 60_000 * 60_000 != self._open_ms or self._open.size != prices.size:
+            self._open_ms = now_ms // 60_000 * 60_000
+            self._open = market.prices(self._open_ms)
+            self._high, self._low = self._open.copy(), self._open.copy()
+        np.maximum(self._high, prices, out=self._high)
+        np.minimum(self._low, prices, out=self._low)
+        volume = market.running_volumes(now_ms)
+        moved = np.log(prices / self._open) / market.sigma
+        taker = volume * market.taker_share(market.keys ^ np.uint64(9), moved, self._open_ms // 60_000)
+        self._table = np.column_stack((self._open, self._high, self._low, prices, volume, taker)).tolist()
+
+    def one(self, row: int) -> str:
+        """Return the payload of one contract as of the last tick."""
+        return _kline(self._market.specs[row], self._table[row], self._open_ms, self._now_ms, closed=False)
+
+
+@functools.lru_cache(maxsize=4096)
+def _kline_template(spec: Spec) -> str:
+    # Filled with: E, t, T, f, L, o, c, h, l, v, n, x, q, V, Q.
     d, q = spec.decimals, spec.step_decimals
-    first_id = spec.key % 10**9 + open_ms // 500
-    count = int(bars.volume[0] / 900.0) + 1
-    mean = float(bars.open[0] + bars.close[0]) / 2.0
+    symbol = quoted(spec.symbol).replace("%", "%%")
     return (
-        f'{{"e":"kline","E":{now_ms},"s":{quoted(spec.symbol)},"k":{{"t":{open_ms},"T":{open_ms + 59_999},'
-        f'"s":{quoted(spec.symbol)},"i":"1m","f":{first_id},"L":{first_id + count - 1},"o":"{bars.open[0]:.{d}f}",'
-        f'"c":"{bars.close[0]:.{d}f}","h":"{bars.high[0]:.{d}f}","l":"{bars.low[0]:.{d}f}",'
-        f'"v":"{bars.volume[0] / mean:.{q}f}","n":{count},"x":{"true" if closed else "false"},'
-        f'"q":"{bars.volume[0]:.5f}","V":"{bars.taker_buy[0] / mean:.{q}f}","Q":"{bars.taker_buy[0]:.5f}","B":"0"}},'
-        f'"ps":{quoted(spec.pair)},"st":1}}'
+        f'{{"e":"kline","E":%d,"s":{symbol},"k":{{"t":%d,"T":%d,"s":{symbol},"i":"1m","f":%d,"L":%d,'
+        f'"o":"%.{d}f","c":"%.{d}f","h":"%.{d}f","l":"%.{d}f","v":"%.{q}f","n":%d,"x":%s,'
+        f'"q":"%.5f","V":"%.{q}f","Q":"%.5f","B":"0"}},"ps":{quoted(spec.pair).replace("%", "%%")},"st":1}}'
     )
+
+
+def _kline(spec: Spec, columns: list[float], open_ms: int, now_ms: int, *, closed: bool) -> str:
+    opened, high, low, close, volume, taker = columns
+    first_id = spec.key % 10**9 + open_ms // 500
+    count = int(volume / 900.0) + 1
+    mean = (opened + close) / 2.0
+    return _kline_template(spec) % (
+        now_ms, open_ms, open_ms + 59_999, first_id, first_id + count - 1, opened, close, high, low,
+        volume / mean, count, "true" if closed else "false", volume, taker / mean, taker,
+    )  # fmt: skip
 
 
 def trade(market: Market, row: int, price: float, now_ms: int) -> str:

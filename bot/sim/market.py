@@ -218,6 +218,20 @@ class Market:
             minutes[event.rows] += float(event.extra_minutes(t_ms) - event.extra_minutes(t_ms - DAY_MS))
         return np.asarray(minutes * self.minute_volume)
 
+    def running_volumes(self, t_ms: int) -> F64:
+        """Return the quote volume of every contract since the begin of the minute that `t_ms` lies in."""
+        frame = self._frame_at(t_ms // MINUTE_MS)
+        open_ms = t_ms // MINUTE_MS * MINUTE_MS
+        minutes = (frame.volume1 - frame.volume0) * ((t_ms - open_ms) / MINUTE_MS)
+        for event in self.events_between(open_ms, t_ms):
+            minutes[event.rows] += float(event.extra_minutes(t_ms) - event.extra_minutes(open_ms))
+        return np.asarray(minutes * self.minute_volume)
+
+    def taker_share(self, keys: npt.ArrayLike, moved: F64, minute: npt.ArrayLike) -> F64:
+        """Return the buyers' part of a volume, given the move of its bar in deviations and the minute it began in."""
+        lean = 0.5 + 0.18 * np.tanh(0.7 * moved) + 0.03 * noise.normal(keys, minute)
+        return np.asarray(np.clip(lean, 0.05, 0.95))
+
     def _yesterdays_tail(self, minute: int) -> F64:
         if self._tail is None or self._tail[0] != minute:
             day, at = divmod(minute, 1440)
@@ -324,7 +338,7 @@ class Market:
         edges = np.minimum(np.concatenate((open_ms, open_ms[-1:] + interval_ms)), now_ms)
         traded = np.diff(self._volume_path(row, edges))
         moved = np.log(path[:, -1] / path[:, 0]) / (self.sigma[row] * np.sqrt(interval_ms / MINUTE_MS))
-        lean = 0.5 + 0.18 * np.tanh(0.7 * moved) + 0.03 * noise.normal(self.specs[row].key ^ 9, open_ms // MINUTE_MS)
+        share = self.taker_share(self.specs[row].key ^ 9, moved, open_ms // MINUTE_MS)
         return Bars(
             open_ms,
             path[:, 0],
@@ -332,5 +346,5 @@ class Market:
             path.min(axis=1),
             path[:, -1],
             traded,
-            traded * np.clip(lean, 0.05, 0.95),
+            traded * share,
         )

@@ -139,7 +139,7 @@ class Series:
             part = slice(filled, filled + take)
             price[part] = found.price[at : at + take]
             oi[part] = found.oi[at : at + take]
-            volume[part] = found.volume[at : at + take] + carried
+            volume[part] = found.volume[at : at + take].astype(np.float64) + carried
             filled += take
             last_day = day
         return price, oi, volume

@@ -26,7 +26,7 @@ PONG_WITHIN_MS = 600_000
 LIFETIME_S = 86_400.0
 MAX_STREAMS = 1024
 MAX_IN_PER_SECOND = 10
-MAX_WAITING = 256
+MAX_WAITING_BYTES = 32 * 2**20
 
 _log = log.get("sim.streams")
 
@@ -58,15 +58,16 @@ class Client:
         self.n_received = 0
         self.half_open = False
         self.transport = request.transport
-        self.waiting: asyncio.Queue[bytes] = asyncio.Queue(MAX_WAITING)
+        self.waiting: asyncio.Queue[bytes] = asyncio.Queue()
+        self.n_waiting_bytes = 0
         self.incoming_ms: deque[int] = deque()
 
     def put(self, payload: bytes) -> bool:
         """Queue one frame; False when the client is too far behind."""
-        try:
-            self.waiting.put_nowait(payload)
-        except asyncio.QueueFull:
+        if self.n_waiting_bytes + len(payload) > MAX_WAITING_BYTES:
             return False
+        self.n_waiting_bytes += len(payload)
+        self.waiting.put_nowait(payload)
         return True
 
     def reset(self) -> None:
@@ -104,7 +105,7 @@ class Hub:
         self.n_connected += 1
         client = Client(self.n_connected, ws, request, route, now_ms)
         client.combined = combined
-        client.streams.update(streams)
+        client.streams.update(self._heeded(streams, now_ms))
         self.clients[client.number] = client
         _log.debug("client.connected", number=client.number, path=request.path)
         try:
@@ -148,6 +149,7 @@ class Hub:
         try:
             while True:
                 payload = await client.waiting.get()
+                client.n_waiting_bytes -= len(payload)
                 if client.half_open:
                     continue
                 await client.ws.send_frame(payload, WSMsgType.TEXT)
@@ -171,6 +173,10 @@ class Hub:
         except ConnectionError:
             client.reset()
 
+    def _heeded(self, streams: Iterable[str], now_ms: int) -> list[str]:
+        """The streams that a subscription really brings."""
+        return [name for name in streams if not self._faults.active("deaf", now_ms, name)]
+
     # Control frames
 
     def _control(self, client: Client, text: str) -> object:
@@ -188,7 +194,7 @@ class Hub:
             case "SUBSCRIBE" if _is_names(params):
                 if len(client.streams | set(params)) > MAX_STREAMS:
                     return {"code": 2, "msg": "Invalid request: too many subscriptions", "id": number}
-                client.streams.update(params)
+                client.streams.update(self._heeded(params, self._clock.wall_ms()))
             case "UNSUBSCRIBE" if _is_names(params):
                 client.streams.difference_update(params)
             case "LIST_SUBSCRIPTIONS":

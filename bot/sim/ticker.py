@@ -1,6 +1,7 @@
 """The heartbeat of the streams: once a venue second, make what somebody subscribed to and hand it to the hub.
 
-Ticks stand on whole venue seconds; where the process falls behind, seconds are left out, never sent late in a burst.
+Ticks stand on whole venue seconds; where the process falls behind, seconds are left out, never sent late in a burst. The
+end of a minute is never left out: the first tick after it tells the bars that closed.
 The first mark price that reaches a subscriber fixes the market's anchor.
 """
 
@@ -21,6 +22,8 @@ class Ticker:
         self._clock = clock
         self._hub = hub
         self._tickers = frames.Tickers(market)
+        self._running = frames.RunningKlines(market)
+        self._minute_ms = 0
         self.n_ticks = 0
         self.n_skipped = 0
 
@@ -49,9 +52,7 @@ class Ticker:
             for symbol, payload in frames.liquidations(self._market, now_ms):
                 self._hub.broadcast("!forceOrder@arr", payload)
                 self._hub.broadcast(f"{symbol.lower()}@forceOrder", payload)
-        for name in wanted:
-            if name.endswith("@kline_1m") and (now_ms // 1000 % 2 == 0 or now_ms % 60_000 == 0):
-                self._kline(name, now_ms)
+        self._klines([name for name in wanted if name.endswith("@kline_1m")], now_ms)
 
     def _mark_prices(self, wanted: set[str], now_ms: int) -> None:
         slow_too = now_ms // 1000 % SLOW_ARRAY_TICKS == 0
@@ -93,12 +94,21 @@ class Ticker:
             if row is not None:
                 self._hub.broadcast(name, frames.trade(self._market, row, float(columns[row, 0]), now_ms))
 
-    def _kline(self, name: str, now_ms: int) -> None:
-        row = self._row(name, now_ms)
-        if row is None:
+    def _klines(self, names: list[str], now_ms: int) -> None:
+        minute_ms = now_ms // 60_000 * 60_000
+        closes = self._minute_ms == minute_ms - 60_000
+        self._minute_ms = minute_ms
+        if not names:
             return
-        closed = now_ms % 60_000 == 0
-        self._hub.broadcast(name, frames.kline(self._market, row, now_ms, closed=closed))
+        self._running.tick(now_ms)
+        for name in names:
+            row = self._row(name, now_ms)
+            if row is None or row in self._market.status:
+                continue
+            if closes:
+                self._hub.broadcast(name, frames.closed_kline(self._market, row, minute_ms))
+            if now_ms > minute_ms:
+                self._hub.broadcast(name, self._running.one(row))
 
     def _row(self, name: str, now_ms: int) -> int | None:
         row = self._market.rows.get(name.split("@", 1)[0].upper())

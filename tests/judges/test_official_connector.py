@@ -30,6 +30,7 @@ from binance_sdk_derivatives_trading_usds_futures.rest_api.models import (
     KlineCandlestickDataIntervalEnum,
     MarkPriceKlineCandlestickDataIntervalEnum,
     OpenInterestStatisticsPeriodEnum,
+    TopTraderLongShortRatioPositionsPeriodEnum,
 )
 from binance_sdk_derivatives_trading_usds_futures.websocket_streams.models import (
     KlineCandlestickStreamsIntervalEnum,
@@ -134,6 +135,37 @@ def test_bars(rest):
         assert float(mark[1]) == pytest.approx(opened, rel=1e-3)
 
 
+def test_stretches_of_bars(rest):
+    """Five-minute bars between two times are those minutes put together, in all amounts."""
+    interval = KlineCandlestickDataIntervalEnum
+    fives = rest.kline_candlestick_data(symbol="ETHUSDT", interval=interval.INTERVAL_5m, limit=499).data()
+    assert len(fives) == 499
+    page = rest.kline_candlestick_data(
+        symbol="ETHUSDT", interval=interval.INTERVAL_5m, limit=100, start_time=fives[100][0], end_time=fives[199][0]
+    ).data()
+    assert [bar[0] for bar in page] == [bar[0] for bar in fives[100:200]]
+    assert [float(x) for bar in page for x in bar] == pytest.approx([float(x) for bar in fives[100:200] for x in bar])
+    minutes = rest.kline_candlestick_data(
+        symbol="ETHUSDT", interval=interval.INTERVAL_1m, limit=5, start_time=fives[100][0], end_time=fives[100][6]
+    ).data()
+    assert [bar[0] for bar in minutes] == [fives[100][0] + k * 60_000 for k in range(5)]
+    assert sum(float(bar[7]) for bar in minutes) == pytest.approx(float(fives[100][7]))
+    assert all(0 < float(bar[10]) < float(bar[7]) for bar in fives)
+
+
+def test_positions_of_top_traders(rest):
+    """Rows five minutes apart whose ratio is longs over shorts."""
+    rows = rest.top_trader_long_short_ratio_positions(
+        symbol="BTCUSDT", period=TopTraderLongShortRatioPositionsPeriodEnum.PERIOD_5m, limit=50
+    ).data()
+    times = [row.timestamp for row in rows]
+    assert times == list(range(times[0], times[0] + 50 * 300_000, 300_000))
+    for row in rows:
+        longs, shorts = float(row.long_account), float(row.short_account)
+        assert longs + shorts == pytest.approx(1.0, abs=1e-4)
+        assert float(row.long_short_ratio) == pytest.approx(longs / shorts, rel=1e-3)
+
+
 def test_day_tickers(rest):
     """One and all; the last price lies in the day's range."""
     one = rest.ticker24hr_price_change_statistics(symbol="BTCUSDT").data().actual_instance
@@ -204,6 +236,7 @@ def test_streams(venue):
     assert order.e == "forceOrder"
     assert order.o.S in {"BUY", "SELL"}
     assert float(order.o.q) > 0
+    assert float(order.o.ap) * float(order.o.z) > 0
 
     listed = [message for message in seen["info"] if message.s == "JUDGEDUSDT"]
     assert listed
@@ -212,4 +245,5 @@ def test_streams(venue):
 
     closed = next(message.k for message in seen["kline"] if message.k.x)
     assert closed.T - closed.t == 59_999
+    assert 0 < float(closed.Q) < float(closed.q)
     assert float(closed.l) <= float(closed.c) <= float(closed.h)

@@ -20,11 +20,17 @@ STREAM_PATH: Final = "/market/stream"
 MARK_PRICE_STREAM: Final = "!markPrice@arr@1s"
 TICKER_STREAM: Final = "!miniTicker@arr"
 CONTRACT_STREAM: Final = "!contractInfo"
+LIQUIDATION_STREAM: Final = "!forceOrder@arr"
+KLINE_SUFFIX: Final = "@kline_1m"
 
 # Both arrays come every second. The ticker holds only what changed, so it is given longer; a dead stream is told of within 15 s.
 MARK_PRICE_SILENCE_S: Final = 10.0
 TICKER_SILENCE_S: Final = 14.0
 FIRST_FRAME_S: Final = 10.0
+# Hundreds of contracts do not go without a single forced order for this long.
+LIQUIDATION_SILENCE_S: Final = 300.0
+# The venue allows 1024 streams per connection; most clients stay at this, and one lost connection costs fewer.
+KLINES_PER_CONNECTION: Final = 200
 
 # A socket is closed by the venue after 24 hours (documentation, "Connect").
 CONNECTION_LIFE_S: Final = 24 * 3600.0
@@ -35,6 +41,8 @@ PREMIUM_INDEX_PATH: Final = "/fapi/v1/premiumIndex"
 TICKER_24H_PATH: Final = "/fapi/v1/ticker/24hr"
 OPEN_INTEREST_PATH: Final = "/fapi/v1/openInterest"
 OPEN_INTEREST_HISTORY_PATH: Final = "/futures/data/openInterestHist"
+TOP_POSITION_RATIO_PATH: Final = "/futures/data/topLongShortPositionRatio"
+KLINES_PATH: Final = "/fapi/v1/klines"
 MARK_PRICE_KLINES_PATH: Final = "/fapi/v1/markPriceKlines"
 FUNDING_INFO_PATH: Final = "/fapi/v1/fundingInfo"
 

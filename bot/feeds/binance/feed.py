@@ -3,7 +3,8 @@
 Promises: `run` returns only when cancelled and can be run again. Prices stream from the first second, whatever REST does.
 Over REST: the venue's time, the list of instruments, prices and volumes, one sweep of open interest with the largest
 first, then the past in the background while polling goes on. The list is asked again hourly and on contract news; while
-the price stream is silent, premiumIndex stands in every 5 s; gaps are filled after an outage.
+the price stream is silent, premiumIndex stands in every 5 s; gaps are filled after an outage. Bars of traded volume and
+top-trader ratios come for the instruments whose rules need them, as the needs change.
 """
 
 import asyncio
@@ -18,16 +19,18 @@ from bot.errors import PayloadError
 from bot.feeds.backoff import Backoff
 from bot.feeds.binance import rest
 from bot.feeds.binance.constants import DEFAULT_FUNDING_INTERVAL_H, PREMIUM_INDEX_ALL_WEIGHT, VENUE, WEIGHT_PER_MINUTE
+from bot.feeds.binance.klines import KlineFeed
 from bot.feeds.binance.last_list import LastList
 from bot.feeds.binance.protocol import Protocol
 from bot.feeds.binance.protocol import stream_url as binance_stream_url
+from bot.feeds.binance.ratios import RatioPoller
 from bot.feeds.binance.tap import Tap
 from bot.feeds.binance.warm import HistoryFiller
 from bot.feeds.client import Priority, RestClient
 from bot.feeds.gate import Failure
 from bot.feeds.poller import OpenInterestPoller, Polling, Sample
 from bot.feeds.schedule import TAIL_MS, WARM_TAIL_MS
-from bot.feeds.stream import Stream
+from bot.feeds.stream import Pace, Stream
 from bot.feeds.transport import Transport
 from bot.model.instrument import Instrument
 from bot.model.ports import KeyValues, PollNeed, PollPlan, Rows, Sink
@@ -40,6 +43,9 @@ _REFRESH_GAP_S: Final = 30.0
 """Contract news come in bursts; a dropped symbol may be asked about no more often than this either."""
 _DROP_GAP_MS: Final = 300_000.0
 _PLAN_EVERY_S: Final = 60.0
+# What rules need is known bit by bit in the first minutes: sizes decide who is in scope.
+_EARLY_S: Final = 180.0
+_EARLY_PLAN_EVERY_S: Final = 5.0
 _WARM_SHARE: Final = 1 / 3
 _BUSY_SHARE: Final = 1 / 2
 _USUAL_SHARE: Final = 0.95
@@ -89,9 +95,26 @@ class BinanceFeed:
         )
         self._tap = Tap(sink, on_price_gap=self._prices_back, on_contract=self._contract_news)
         self.protocol = Protocol(rows)
+        pace = Pace()
         self.stream = Stream(
-            url=binance_stream_url(stream_url), protocol=self.protocol, sink=self._tap, clock=clock, random=rng
+            url=binance_stream_url(stream_url),
+            protocol=self.protocol,
+            sink=self._tap,
+            clock=clock,
+            random=rng,
+            pace=pace,
         )
+        self.klines = KlineFeed(
+            url=stream_url,
+            clock=clock,
+            rows=rows,
+            sink=sink,
+            random=rng,
+            pace=pace,
+            venue_now=venue_now,
+            on_gap=lambda symbol, gap_ms: self.history.refill_volume(symbol, gap_ms),  # noqa: PLW0108, it is made below
+        )
+        self.ratios = RatioPoller(client=self._client, clock=clock, rows=rows, sink=sink, venue_now=venue_now)
         self.history = HistoryFiller(
             client=self._client,
             clock=clock,
@@ -100,6 +123,7 @@ class BinanceFeed:
             venue_now=venue_now,
             lookback_ms=lookback_ms,
             on_ease=self._eased,
+            on_bars=self.klines.closed,
         )
         self.poller = OpenInterestPoller(
             clock=clock,
@@ -152,6 +176,9 @@ class BinanceFeed:
             tasks.create_task(self.poller.run())
             tasks.create_task(self._warm_start())
             tasks.create_task(self.history.run())
+            tasks.create_task(self._follow_needs())
+            tasks.create_task(self.klines.run())
+            tasks.create_task(self.ratios.run())
 
     # Start
 
@@ -264,6 +291,8 @@ class BinanceFeed:
     def windows_emptied(self) -> None:
         """The venue's clock went back and the market forgot everything: fill it as at a start."""
         self.history.start_afresh()
+        self.klines.start_afresh()
+        self.ratios.start_afresh()
 
     def _contract_news(self) -> None:
         self._refresh.set()
@@ -347,6 +376,16 @@ class BinanceFeed:
 
     def _eased(self) -> None:
         self.poller.replan()
+
+    async def _follow_needs(self) -> None:
+        """What is streamed or polled only where a rule needs it."""
+        await self._ready.wait()
+        while True:
+            needs = self._needs()
+            self.klines.want(needs)
+            self.ratios.want(needs)
+            is_early = self._clock.monotonic_ms() - self._started_ms < _EARLY_S * 1000.0
+            await self._clock.sleep(_EARLY_PLAN_EVERY_S if is_early else _PLAN_EVERY_S)
 
     async def _warm_start(self) -> None:
         await self.poller.swept.wait()

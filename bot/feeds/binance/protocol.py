@@ -13,6 +13,8 @@ from bot.errors import PayloadError
 from bot.feeds.binance.arrays import Counters, MarkPriceReader, TickerReader
 from bot.feeds.binance.constants import (
     CONTRACT_STREAM,
+    LIQUIDATION_SILENCE_S,
+    LIQUIDATION_STREAM,
     MARK_PRICE_SILENCE_S,
     MARK_PRICE_STREAM,
     STREAM_PATH,
@@ -22,16 +24,19 @@ from bot.feeds.binance.constants import (
     VENUE,
 )
 from bot.feeds.binance.decoding import UNREADABLE, Loose, RowReader, time_ms
+from bot.feeds.binance.envelope import MESSAGE, Message, request
+from bot.feeds.binance.flows import FlowCounters, LiquidationReader
 from bot.feeds.binance.instruments import delivery_ms_of, kind_of
 from bot.feeds.frames import Received, StreamSpec
 from bot.model.instrument import Instrument
 from bot.model.ports import Rows
-from bot.model.updates import InstrumentChange, MarkPrices, Tickers, Update
+from bot.model.updates import InstrumentChange, Liquidations, MarkPrices, Tickers, Update
 
 STREAMS: Final = (
     StreamSpec(MARK_PRICE_STREAM, "mark price", MARK_PRICE_SILENCE_S),
     StreamSpec(TICKER_STREAM, "ticker", TICKER_SILENCE_S),
     StreamSpec(CONTRACT_STREAM, "contract info", None),
+    StreamSpec(LIQUIDATION_STREAM, "liquidations", LIQUIDATION_SILENCE_S, is_sparse=True),
 )
 
 _MARK_FRAME: Final = b'{"stream":"!markPrice@arr'
@@ -39,18 +44,6 @@ _TICKER_FRAME: Final = b'{"stream":"!miniTicker@arr'
 
 # Quotes of contracts that are not in any list yet; those of known contracts are added.
 _USUAL_QUOTES: Final = frozenset({"USDT", "USDC"})
-_ERROR_LIMIT: Final = 200
-
-
-class _Message(msgspec.Struct):
-    """The outermost object of a frame, of whatever kind."""
-
-    data: msgspec.Raw = msgspec.Raw(b"")
-    e: str = ""
-    result: msgspec.Raw = msgspec.Raw(b"")
-    error: msgspec.Raw = msgspec.Raw(b"")
-    code: msgspec.Raw = msgspec.Raw(b"")
-    msg: Loose = None
 
 
 class _Contract(msgspec.Struct, tag_field="e", tag="contractInfo"):
@@ -62,7 +55,6 @@ class _Contract(msgspec.Struct, tag_field="e", tag="contractInfo"):
     st: int = USDM_MARKET
 
 
-_MESSAGE: Final = msgspec.json.Decoder(_Message, strict=False)
 _RAWS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _CONTRACTS: Final = RowReader(_Contract, "rows of contractInfo")
 
@@ -95,6 +87,11 @@ class Protocol:
         """When each stream last brought a readable row, `Clock.monotonic_ms`. Absent before the first."""
         self._marks = MarkPriceReader(rows, self.counters)
         self._tickers = TickerReader(rows, self.counters)
+        self.liquidations = FlowCounters()
+        self._liquidations = LiquidationReader(rows, self.liquidations)
+
+    def session(self) -> "Session":
+        return Session()
 
     def receive(self, frame: bytes | str, received_ms: float) -> Received:
         body = frame.encode("utf-8", "replace") if isinstance(frame, str) else frame
@@ -121,12 +118,12 @@ class Protocol:
         payload = body = body.strip()
         try:
             if body[:1] == b"{":
-                message = _MESSAGE.decode(body)
+                message = MESSAGE.decode(body)
                 payload = bytes(message.data).strip()
                 if not payload:
                     return self._event(message.e, body, received_ms) or self._control(message)
             events = _RAWS.decode(payload) if payload[:1] == b"[" else [payload]
-            event = _MESSAGE.decode(events[0]).e if events else ""
+            event = MESSAGE.decode(events[0]).e if events else ""
         except UNREADABLE:
             return self._foreign(body)
         return self._event(event, payload, received_ms) or self._ignored()
@@ -138,6 +135,8 @@ class Protocol:
                 return _data(MARK_PRICE_STREAM, self._marks.payload(payload, received_ms))
             if event == "24hrMiniTicker":
                 return _data(TICKER_STREAM, self._tickers.payload(payload, received_ms))
+            if event == "forceOrder":
+                return _data(LIQUIDATION_STREAM, self._liquidations.payload(payload, received_ms))
             if event == "contractInfo":
                 return self._contracts(payload)
         except PayloadError:
@@ -145,16 +144,14 @@ class Protocol:
             return Received()
         return None
 
-    def _control(self, message: _Message) -> Received:
+    def _control(self, message: Message) -> Received:
         """Answers to requests. An acknowledgement says nothing about data, so it belongs to no stream."""
-        complaint = bytes(message.error) or bytes(message.code)
-        if complaint and complaint != b"null":
+        if message.complaint:
             self.counters.errors += 1
-            text = f"{complaint.decode('utf-8', 'replace')} {message.msg or ''}".strip()
-            return Received(error=text[:_ERROR_LIMIT])
-        if bytes(message.result):
+            return Received(error=message.complaint)
+        if message.is_answer:
             self.counters.acks += 1
-            return Received()
+            return Received(listed=message.listed)
         return self._ignored()
 
     def _ignored(self) -> Received:
@@ -207,7 +204,22 @@ class Protocol:
         )
 
 
-def _data(stream: str, update: MarkPrices | Tickers | None) -> Received:
+class Session:
+    """One connection. All streams stand in its address; it asks once whether the venue counts them, as an event stream that
+    is quiet for now proves nothing by itself.
+    """
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    def message(self) -> str | None:
+        if self._asked:
+            return None
+        self._asked = True
+        return request("LIST_SUBSCRIPTIONS", (), 1)
+
+
+def _data(stream: str, update: MarkPrices | Tickers | Liquidations | None) -> Received:
     """A frame without a readable row proves nothing; one without a tracked row proves the stream alive, no more."""
     if update is None:
         return Received()

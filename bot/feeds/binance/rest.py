@@ -36,6 +36,7 @@ __all__ = [
     "classify_error",
     "exchange_info",
     "funding_info",
+    "klines",
     "mark_price_klines",
     "open_interest",
     "open_interest_history",
@@ -52,6 +53,7 @@ __all__ = [
     "read_instruments",
     "server_time",
     "ticker_24h",
+    "top_position_ratio",
 ]
 
 Pool = Literal["weight", "data", "funding"]
@@ -110,6 +112,29 @@ def mark_price_klines(symbol: str, *, interval: str = "1m", limit: int = 99) -> 
     weight = next(weight for below, weight in c.KLINE_WEIGHTS if limit < below)
     params = (("symbol", symbol), ("interval", interval), ("limit", str(limit)))
     return Request(c.MARK_PRICE_KLINES_PATH, params, weight, "weight")
+
+
+def klines(symbol: str, *, interval: str = "1m", limit: int = 99, end_ms: int = 0) -> Request:
+    """`limit` bars (at most 1500) of what was traded: those that open up to `end_ms`, or the newest with the running one."""
+    limit = min(limit, c.KLINE_MAX_LIMIT)
+    weight = next(weight for below, weight in c.KLINE_WEIGHTS if limit < below)
+    params = (("symbol", symbol), ("interval", interval), ("limit", str(limit)))
+    return Request(c.KLINES_PATH, params + _until(end_ms, limit, interval), weight, "weight")
+
+
+def top_position_ratio(symbol: str, *, limit: int = 30, end_ms: int = 0) -> Request:
+    """`limit` 5-minute rows (at most 500, at most 30 days back) of the positions of top traders, up to `end_ms`."""
+    limit = min(limit, c.HISTORY_MAX_LIMIT)
+    params = (("symbol", symbol), ("period", "5m"), ("limit", str(limit)))
+    return Request(c.TOP_POSITION_RATIO_PATH, params + _until(end_ms, limit, "5m"), 1, "data")
+
+
+def _until(end_ms: int, limit: int, interval: str) -> tuple[tuple[str, str], ...]:
+    """Both ends of a stretch: an end alone is not documented to count back from there."""
+    if end_ms == 0:
+        return ()
+    step_ms = 60_000 if interval == "1m" else 300_000
+    return ("startTime", str(end_ms - (limit - 1) * step_ms)), ("endTime", str(end_ms))
 
 
 def funding_info() -> Request:

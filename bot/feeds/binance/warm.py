@@ -1,7 +1,8 @@
 """Fills the past from Binance: at a start, for a listing, and after an outage.
 
 Promises: firing and watched instruments first, then by open interest in USD; every instrument gets its newest 99
-one-minute prices before any gets five-minute ones; open-interest history uses its own pool of calls at the same time.
+one-minute prices before any gets five-minute ones, and the same holds for bars of traded volume, which only those get
+whose rules need them; open-interest history uses its own pool of calls at the same time.
 Each thing is asked for once per start and gap, tried again a bounded number of times, and given up with a log line.
 Polling keeps its share of the weight: all calls here are of the background.
 """
@@ -16,14 +17,15 @@ from typing import Final
 from bot import log
 from bot.clock import Clock
 from bot.errors import PayloadError
-from bot.feeds.binance import rest
+from bot.feeds.binance import flows, rest
 from bot.feeds.client import Priority, RestClient
 from bot.feeds.gate import Failure
 from bot.model.ports import PollNeed, Rows, Sink
-from bot.model.updates import History, Progress
+from bot.model.updates import Bars, History, Progress
 
 OPEN_INTEREST: Final = "open interest history"
 PRICE: Final = "price history"
+VOLUME: Final = "volume history"
 
 MINUTE_BARS: Final = 99
 """The most that one unit of weight buys."""
@@ -33,6 +35,8 @@ OPEN_INTEREST_ROWS: Final = 292
 DAY_MS: Final = 86_400_000
 _MINUTE_REACH_MS: Final = 90 * 60_000
 _MINUTE_MS: Final = 60_000
+PAGE_BARS: Final = 499
+"""Bars per call further back than a day: most for their weight."""
 
 _ATTEMPTS: Final = 5
 _WORKERS: Final = 4
@@ -42,8 +46,8 @@ _A_FEW: Final = 20
 _log = log.get("warm")
 
 Order = tuple[bool, float, str]
-Key = tuple[str, str, int]
-"""Symbol, series, bar in ms."""
+Key = tuple[str, str, int, int]
+"""Symbol, series, bar in ms, bars before now at which it ends."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -57,10 +61,12 @@ class Job:
     bar_ms: int
     n_bars: int
     attempts: int = 0
+    skip: int = 0
+    """How many bars before now it ends."""
 
     @property
     def key(self) -> Key:
-        return self.symbol, self.series, self.bar_ms
+        return self.symbol, self.series, self.bar_ms, self.skip
 
 
 class Backlog:
@@ -125,10 +131,12 @@ class HistoryFiller:
         venue_now: Callable[[], int],
         lookback_ms: Callable[[PollNeed], int] | None = None,
         on_ease: Callable[[], None] = lambda: None,
+        on_bars: Callable[[str, int], None] = lambda _symbol, _close_ms: None,
     ) -> None:
         """`lookback_ms` tells how far back an instrument's price is needed (None: a day); over 90 min costs a call more.
 
-        `on_ease` is called when the share of the budget that this takes changes.
+        `on_ease` is called when the share of the budget that this takes changes, `on_bars` with the newest closed bar of
+        volume that came.
         """
         self._client = client
         self._clock = clock
@@ -137,9 +145,11 @@ class HistoryFiller:
         self._venue_now = venue_now
         self._lookback_ms = lookback_ms if lookback_ms is not None else lambda _: DAY_MS
         self._on_ease = on_ease
+        self._on_bars = on_bars
         self._load = (False, False)
         self.open_interest = Backlog(OPEN_INTEREST, sink)
         self.prices = Backlog(PRICE, sink)
+        self.volumes = Backlog(VOLUME, sink)
         self._asked: set[Key] = set()
         self._refused: set[Key] = set()
         self._orders: dict[str, Order] = {}
@@ -152,8 +162,8 @@ class HistoryFiller:
 
     @property
     def is_busy(self) -> bool:
-        """Whether more than a handful of prices is still to be fetched."""
-        return self.prices.pending > _A_FEW
+        """Whether more than a handful of bars is still to be fetched."""
+        return self.prices.pending + self.volumes.pending > _A_FEW
 
     def plan(self, needs: Sequence[PollNeed]) -> None:
         """Ask for the past of what trades and has none yet."""
@@ -166,16 +176,31 @@ class HistoryFiller:
             self._once(need.symbol, "price", _MINUTE_MS, MINUTE_BARS)
             if self._lookback_ms(need) > _MINUTE_REACH_MS:
                 self._once(need.symbol, "price", 5 * _MINUTE_MS, FIVE_MINUTE_BARS)
+            if need.flow_window_ms > 0:
+                self._plan_volume(need)
 
-    def _once(self, symbol: str, series: str, bar_ms: int, n_bars: int) -> None:
-        if (symbol, series, bar_ms) not in self._asked:
-            self._asked.add((symbol, series, bar_ms))
-            self._put(symbol, series, bar_ms, n_bars)
+    def _plan_volume(self, need: PollNeed) -> None:
+        self._once(need.symbol, "volume", _MINUTE_MS, MINUTE_BARS)
+        if need.flow_window_ms <= _MINUTE_REACH_MS:
+            return
+        # The same pages for every window, so that one that grows later asks for what is still missing.
+        n_bars = math.ceil(need.flow_window_ms / (5 * _MINUTE_MS)) + 2
+        self._once(need.symbol, "volume", 5 * _MINUTE_MS, FIVE_MINUTE_BARS)
+        for skip in range(FIVE_MINUTE_BARS, n_bars, PAGE_BARS):
+            self._once(need.symbol, "volume", 5 * _MINUTE_MS, PAGE_BARS, skip)
 
-    def _put(self, symbol: str, series: str, bar_ms: int, n_bars: int) -> None:
+    def _once(self, symbol: str, series: str, bar_ms: int, n_bars: int, skip: int = 0) -> None:
+        if (symbol, series, bar_ms, skip) not in self._asked:
+            self._asked.add((symbol, series, bar_ms, skip))
+            self._put(symbol, series, bar_ms, n_bars, skip)
+
+    def _put(self, symbol: str, series: str, bar_ms: int, n_bars: int, skip: int = 0) -> None:
         order = self._orders.get(symbol, (True, 0.0, symbol))
-        backlog = self.open_interest if series == "oi" else self.prices
-        backlog.put(Job(0 if bar_ms == _MINUTE_MS else 1, order, symbol, series, bar_ms, n_bars))
+        stage = 0 if bar_ms == _MINUTE_MS else 2 if skip else 1
+        self._backlog(series).put(Job(stage, order, symbol, series, bar_ms, n_bars, skip=skip))
+
+    def _backlog(self, series: str) -> Backlog:
+        return {"oi": self.open_interest, "price": self.prices}.get(series, self.volumes)
 
     def refill_open_interest(self, symbol: str) -> None:
         """The venue was not polled for a while."""
@@ -183,11 +208,18 @@ class HistoryFiller:
 
     def refill_prices(self, symbols: Iterable[str], gap_ms: float) -> None:
         """No price came for that long."""
-        n_minutes = math.ceil(gap_ms / _MINUTE_MS) + 2
         for symbol in symbols:
-            self._put(symbol, "price", _MINUTE_MS, min(n_minutes, MINUTE_BARS))
-            if n_minutes > MINUTE_BARS:
-                self._put(symbol, "price", 5 * _MINUTE_MS, min(n_minutes // 5 + 2, FIVE_MINUTE_BARS))
+            self._refill(symbol, "price", gap_ms)
+
+    def refill_volume(self, symbol: str, gap_ms: float) -> None:
+        """No closed bar came for that long."""
+        self._refill(symbol, "volume", gap_ms)
+
+    def _refill(self, symbol: str, series: str, gap_ms: float) -> None:
+        n_minutes = math.ceil(gap_ms / _MINUTE_MS) + 2
+        self._put(symbol, series, _MINUTE_MS, min(n_minutes, MINUTE_BARS))
+        if n_minutes > MINUTE_BARS:
+            self._put(symbol, series, 5 * _MINUTE_MS, min(n_minutes // 5 + 2, FIVE_MINUTE_BARS))
 
     def start_afresh(self) -> None:
         """All windows were emptied: whatever the next plan names is asked again."""
@@ -205,6 +237,7 @@ class HistoryFiller:
             for _ in range(_WORKERS):
                 tasks.create_task(self._work(self.open_interest))
                 tasks.create_task(self._work(self.prices))
+                tasks.create_task(self._work(self.volumes))
 
     async def _work(self, backlog: Backlog) -> None:
         while True:
@@ -217,7 +250,9 @@ class HistoryFiller:
             if isinstance(outcome, Failure):
                 self._failed(backlog, job, outcome)
             else:
-                if outcome is not None and len(outcome.time_ms):
+                if isinstance(outcome, Bars):
+                    self._take_bars(job.symbol, outcome)
+                elif outcome is not None and len(outcome.time_ms):
                     self._sink.put(outcome)
                 backlog.done(job)
             load = (self.is_urgent, self.is_busy)
@@ -225,22 +260,37 @@ class HistoryFiller:
                 self._load = load
                 self._on_ease()
 
-    async def _fetch(self, job: Job) -> History | Failure | None:
+    def _take_bars(self, symbol: str, bars: Bars) -> None:
+        if len(bars.rows):
+            self._sink.put(bars)
+            self._on_bars(symbol, int(bars.close_ms[-1]))
+
+    def _request(self, job: Job) -> rest.Request:
+        if job.series == "oi":
+            return rest.open_interest_history(job.symbol, limit=job.n_bars)
+        bars = "1m" if job.bar_ms == _MINUTE_MS else "5m"
+        if job.series == "price":
+            return rest.mark_price_klines(job.symbol, interval=bars, limit=job.n_bars)
+        # Bars count from the running one: the last to be skipped is the first of the page before it.
+        end_ms = (self._venue_now() // job.bar_ms - job.skip + 1) * job.bar_ms if job.skip else 0
+        return rest.klines(job.symbol, interval=bars, limit=job.n_bars, end_ms=end_ms)
+
+    async def _fetch(self, job: Job) -> History | Bars | Failure | None:
         """None: the instrument is gone."""
         if self._rows.row(job.symbol) is None:
             return None
-        if job.series == "oi":
-            request = rest.open_interest_history(job.symbol, limit=job.n_bars)
-        else:
-            bars = "1m" if job.bar_ms == _MINUTE_MS else "5m"
-            request = rest.mark_price_klines(job.symbol, interval=bars, limit=job.n_bars)
-        body = await self._client.get(request, priority=Priority.BACKGROUND)
+        body = await self._client.get(self._request(job), priority=Priority.BACKGROUND)
         row = self._rows.row(job.symbol)
         if isinstance(body, Failure) or row is None:
             return body if isinstance(body, Failure) else None
         try:
             if job.series == "oi":
                 return rest.parse_open_interest_history(body, row)
+            if job.series != "price":
+                received_ms = self._clock.monotonic_ms()
+                return flows.parse_klines(
+                    body, row, span_ms=job.bar_ms, now_ms=self._venue_now(), received_ms=received_ms
+                )
             return rest.parse_price_klines(body, row, interval_ms=job.bar_ms, now_ms=self._venue_now())
         except PayloadError as error:
             return Failure("server", str(error))

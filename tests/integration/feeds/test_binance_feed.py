@@ -1,8 +1,5 @@
 """The whole feed against the simulated venue, both on one fast clock."""
 
-import asyncio
-import contextlib
-import random
 from collections import Counter
 
 import numpy as np
@@ -10,116 +7,17 @@ import pytest
 
 from bot.clock import SystemClock
 from bot.feeds.binance.feed import BinanceFeed
-from bot.market.universe import Universe
-from bot.model.ports import PollNeed
 from bot.model.updates import (
     FeedStatus,
-    History,
-    InstrumentChange,
     InstrumentList,
-    MarkPrices,
     OpenInterest,
     Progress,
-    Tickers,
     VenueTime,
 )
 from bot.sim.venue import Venue
+from tests.integration.feeds.world import Engine, Store, feed_of, running, until
 
 pytestmark = pytest.mark.integration
-
-
-class Store:
-    def __init__(self) -> None:
-        self.values: dict[str, str] = {}
-
-    async def get(self, key: str) -> str | None:
-        return self.values.get(key)
-
-    async def put(self, key: str, value: str) -> None:
-        self.values[key] = value
-
-
-class Engine:
-    """What the engine does with updates, as far as the feed can see it: rows, and what came."""
-
-    def __init__(self) -> None:
-        self.universe = Universe()
-        self.rows = self.universe.venue("binance")
-        self.updates: list = []
-        self.oi: dict[str, list[OpenInterest]] = {}
-        self.history: dict[tuple[str, str], list[History]] = {}
-        self.priced: set[str] = set()
-        self.status: list[FeedStatus] = []
-        self.progress: dict[str, Progress] = {}
-
-    def put(self, update) -> None:
-        names = {row: i.symbol for row, i in self.rows.instruments()} if isinstance(update, MarkPrices) else {}
-        match update:
-            case InstrumentList():
-                self.universe.apply_list(update.venue, update.instruments)
-            case InstrumentChange():
-                self.universe.apply_change(update.instrument)
-            case OpenInterest():
-                self.oi.setdefault(self.name(update.row), []).append(update)
-            case History():
-                self.history.setdefault((self.name(update.row), update.series), []).append(update)
-            case MarkPrices():
-                self.priced |= {names[row] for row in update.rows.tolist()}
-            case FeedStatus():
-                self.status.append(update)
-            case Progress():
-                self.progress[update.task] = update
-        if not isinstance(update, MarkPrices | Tickers):
-            self.updates.append(update)
-
-    def name(self, row: int) -> str:
-        instrument = self.universe.at(row)
-        assert instrument is not None
-        return instrument.symbol
-
-    def trading(self) -> set[str]:
-        return {i.symbol for _, i in self.rows.instruments() if i.is_trading}
-
-    def needs(self) -> list[PollNeed]:
-        return []
-
-    def said(self, feed: str) -> list[bool]:
-        return [s.live for s in self.status if s.feed == feed]
-
-
-def feed_of(venue: Venue, engine: Engine, store: Store | None = None, **kwargs) -> BinanceFeed:
-    arguments = {
-        "rest_url": venue.rest_url,
-        "stream_url": venue.stream_url,
-        "weight_share": 0.5,
-        "clock": venue.clock,
-        "rows": engine.rows,
-        "plan": engine,
-        "sink": engine,
-        "store": store or Store(),
-        "rng": random.Random(1),
-        "venue_now": venue.clock.wall_ms,
-    }
-    return BinanceFeed(**{**arguments, **kwargs})
-
-
-@contextlib.asynccontextmanager
-async def running(*feeds: BinanceFeed):
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(feed.run()) for feed in feeds]
-        try:
-            yield
-        finally:
-            for task in tasks:
-                task.cancel()
-
-
-async def until(condition, clock, *, seconds: float) -> None:
-    for _ in range(int(seconds * 4)):
-        if condition():
-            return
-        await clock.sleep(0.25)
-    raise AssertionError(f"not within {seconds} s: {condition}")
 
 
 def prices_pending(feed: BinanceFeed) -> int:

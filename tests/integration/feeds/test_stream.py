@@ -58,7 +58,7 @@ async def test_a_feed_is_live_only_after_its_first_frame(venue, make, sink):
         for feed in ("mark price", "ticker", "contract info"):
             assert [live for live, _ in sink.statuses(feed)] == [True]
         assert stream.trouble is None
-        assert venue.paths == ["/market/stream?streams=!markPrice@arr@1s/!miniTicker@arr/!contractInfo"]
+        assert venue.paths == ["/market/stream?streams=!markPrice@arr@1s/!miniTicker@arr/!contractInfo/!forceOrder@arr"]
         assert stream.counters.attempts == stream.counters.connections == 1
     await until(lambda: venue.n_open == 0)
 

@@ -8,8 +8,9 @@ import pytest
 
 from bot.errors import PayloadError
 from bot.feeds.binance import rest
+from bot.feeds.binance.flows import FlowCounters, KlineReader, is_running, parse_klines, parse_long_short
 from bot.feeds.binance.protocol import Protocol
-from bot.model.updates import MarkPrices
+from bot.model.updates import Liquidations, MarkPrices
 
 REST = "rest_and_frames/gocryptotrader_binance_usdm_rest.jsonl.gz"
 LIVE = "rest_and_frames/binance_rest_live_reads_and_errors_2025_2026.jsonl.gz"
@@ -23,13 +24,20 @@ def protocol(rows):
 
 
 def test_every_frame_of_2026(records, protocol, rows):
-    prices = {}
+    prices, closed = {}, []
     for record in records(FRAMES_2026):
         received = protocol.receive(record["raw"], 1.0)
         assert received.readable
         is_price = "markPriceUpdate" in record["kind"] or "markPrice@arr" in record["kind"]
-        assert (len(received.updates) == 1) is (is_price and "st=2" not in record["kind"])
+        is_order = "forceOrder" in record["kind"]
+        assert (len(received.updates) == 1) is ((is_price and "st=2" not in record["kind"]) or is_order)
         for update in received.updates:
+            if is_order:
+                assert isinstance(update, Liquidations)
+                closed.append(
+                    (rows.symbols[update.rows[0]], update.event_ms[0], update.usd[0], bool(update.is_long[0]))
+                )
+                continue
             assert isinstance(update, MarkPrices)
             prices[int(update.event_ms[0])] = (
                 rows.symbols[update.rows[0]], update.price[0], update.index[0], update.funding[0], update.next_funding_ms[0],
@@ -39,8 +47,41 @@ def test_every_frame_of_2026(records, protocol, rows):
         1785048483000: ("BTCUSDT", 64346.7, 64399.61608696, 0.00005301, 1785052800000),
         1788936948001: ("BTCUSDT", 79107.36658171, 79139.09565217, 0.00008359, 1788940800000),
     }
+    assert closed == [
+        ("STGUSDT", 1786172556607, pytest.approx(5 * 0.1355), True),
+        ("ILVUSDT", 1791391082119, pytest.approx(116.5 * 3.85642), True),
+    ]
     c = protocol.counters
-    assert (c.frames, c.acks, c.rows_other_market, c.frames_ignored, c.frames_unreadable) == (9, 1, 1, 4, 0)
+    assert (c.frames, c.acks, c.rows_other_market, c.frames_ignored, c.frames_unreadable) == (9, 1, 1, 2, 0)
+
+
+def test_the_closed_bar_of_2026_is_found_and_read_in_spite_of_its_spaces(records, rows):
+    counters = FlowCounters()
+    reader = KlineReader(rows, counters)
+    (raw,) = [record["raw"].encode() for record in records(FRAMES_2026) if "kline_1m closed" in record["kind"]]
+    assert not is_running(raw)
+    bars = reader.frame(raw, 1.0)
+    assert (rows.symbols[bars.rows[0]], bars.close_ms[0]) == ("BTCUSDT", 1786173360000)
+    assert (bars.volume[0], bars.taker_buy[0]) == (590577.9688, 224795.0944)
+    assert counters.rows_bad == 0
+
+
+def test_of_the_klines_of_half_a_minute_only_the_closed_ones_are_decoded(lines, rows):
+    reader, n_running, closed = KlineReader(rows, FlowCounters()), 0, []
+    for line in lines("ws/cryptofeed/BINANCE_FUTURES.ws.1.0.txt.gz"):
+        frame = line.strip().partition(": ")[2]
+        if "@kline_1m" not in frame or not frame.startswith("{"):
+            continue
+        if is_running(frame.encode()):
+            assert not json.loads(frame)["data"]["k"]["x"]
+            n_running += 1
+            continue
+        sent, bars = json.loads(frame)["data"]["k"], reader.frame(frame.encode(), 1.0)
+        assert sent["x"]
+        assert (bars.close_ms[0], bars.volume[0]) == (sent["T"] + 1, float(sent["q"]))
+        closed.append(rows.symbols[bars.rows[0]])
+    assert len(closed) == len(set(closed)) == 4
+    assert n_running > 40
 
 
 def test_half_a_minute_of_2021_holds_nothing_for_us_and_raises_nothing(lines, protocol):
@@ -103,7 +144,14 @@ def read(path, query, body, rows):
         case "/futures/data/openInterestHist":
             return rest.parse_open_interest_history(body, 0)
         case "/fapi/v1/klines" if "interval=5m" in query:
+            flows = parse_klines(body, 0, span_ms=300_000, now_ms=10**13, received_ms=1.0)
+            sent = json.loads(body)
+            assert flows.close_ms.tolist() == [bar[6] + 1 for bar in sent]
+            assert flows.volume.tolist() == [float(bar[7]) for bar in sent]
+            assert flows.taker_buy.tolist() == [float(bar[10]) for bar in sent]
             return rest.parse_price_klines(body, 0, interval_ms=300_000, now_ms=10**13)
+        case "/futures/data/topLongShortPositionRatio":
+            return parse_long_short(body, 0)
     return None
 
 
@@ -121,6 +169,9 @@ def test_every_recorded_rest_answer_of_ours_is_read(records, rows):
         seen[path] += 1
         if path == "/fapi/v1/openInterest":
             assert found == ("BTCUSDT", 83782.317, 1702244985273)
+        elif path == "/futures/data/topLongShortPositionRatio":
+            assert found.value.tolist() == [float(row["longShortRatio"]) for row in record["response"]]
+            assert all(0.3 < value < 3 for value in found.value)
         elif path == "/futures/data/openInterestHist":
             assert len(found.time_ms) == len(record["response"])
             assert (found.time_ms[1:] > found.time_ms[:-1]).all()
@@ -139,6 +190,7 @@ def test_every_recorded_rest_answer_of_ours_is_read(records, rows):
     assert seen == {
         "/fapi/v1/exchangeInfo": 1, "/fapi/v1/fundingInfo": 1, "/fapi/v1/time": 1, "/fapi/v1/openInterest": 1,
         "/fapi/v1/premiumIndex": 2, "/fapi/v1/ticker/24hr": 2, "/futures/data/openInterestHist": 3, "/fapi/v1/klines": 3,
+        "/futures/data/topLongShortPositionRatio": 3,
     }  # fmt: skip
 
 

@@ -11,8 +11,9 @@ from bot.app.live import Live
 from bot.app.routing import Routes
 from bot.clock import ManualClock
 from bot.engine.engine import Engine
+from bot.engine.inputs import Coverage
 from bot.market.mailbox import Mailbox
-from bot.model.updates import FeedStatus, InstrumentList, MarkPrices, OpenInterest, VenueTime
+from bot.model.updates import Bars, FeedStatus, InstrumentList, Liquidations, MarkPrices, OpenInterest, VenueTime
 from bot.storage.memory import MemoryAlertStore, MemoryOutbox
 
 T0 = 1_767_225_600_000
@@ -98,6 +99,76 @@ async def test_both_messages_of_a_second_make_one_tick(world):
     await world.clock.advance(0.05)
 
     assert world.live.n_ticks == 1
+
+
+class Recorder:
+    def __init__(self):
+        self.items = []
+
+    def record(self, item):
+        self.items.append(item)
+
+    def tick(self, now_ms):
+        pass
+
+    def flush(self):
+        pass
+
+
+@pytest.fixture
+async def recorded(rules_of, perpetual):
+    made = World(rules_of(RULES), [perpetual("A"), perpetual("B")], recorder=Recorder())
+    async with running(made):
+        yield made
+
+
+def covered(world):
+    items = world.live._recorder.items
+    return [(i.feed, i.live, i.at_ms - T0) for i in items if isinstance(i, Coverage)]
+
+
+async def test_bars_and_liquidations_reach_the_engine_as_they_are(recorded):
+    world = recorded
+    world.list()
+    world.push(99.0)
+    one = np.array([1], dtype=np.int32)
+    bars = Bars(one, np.array([T0]), np.array([5.0]), np.array([2.0]), 60_000, 1.0)
+    orders = Liquidations(one, np.array([T0]), np.array([7.0]), np.array([True]), 1.0)
+    for update in (bars, orders):
+        world.mailbox.put(update)
+    await world.clock.advance(0.5)
+    assert [i for i in world.live._recorder.items if i is bars or i is orders] == [bars, orders]
+    assert world.live.n_failed == 0
+
+
+async def test_a_feed_of_events_covers_from_the_moment_that_it_names(recorded):
+    world = recorded
+    world.list()
+    world.push(99.0)
+    await world.clock.advance(20)
+    world.mailbox.put(FeedStatus("liquidations", True, "every event is heard", 20_000.0, 4_000.0))
+    world.mailbox.put(FeedStatus("mark price", True, "data is coming in", 20_000.0, 4_000.0))
+    await world.clock.advance(10)
+    world.mailbox.put(FeedStatus("liquidations", False, "silent", 30_000.0, 25_000.0))
+    world.mailbox.put(FeedStatus("liquidations", True, "every event is heard", 30_000.0))
+    await world.clock.advance(1)
+    assert covered(world) == [
+        ("liquidations", True, 4_000), ("liquidations", False, 25_000), ("liquidations", True, 30_000),
+    ]  # fmt: skip
+
+
+async def test_coverage_known_before_venue_time_is_placed_once_it_is(recorded):
+    world = recorded
+    world.mailbox.put(FeedStatus("liquidations", True, "every event is heard", 0.0, 0.0))
+    await world.clock.advance(2)
+    assert world.live.feeds["liquidations"].live
+    assert covered(world) == []
+    world.list()
+    world.push(99.0)
+    await world.clock.advance(1)
+    assert covered(world) == [("liquidations", True, 0)]
+    await world.clock.advance(5)
+    assert len(covered(world)) == 1
 
 
 async def test_open_interest_alone_does_not_tick_until_the_second_is_over(world):

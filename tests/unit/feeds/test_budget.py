@@ -126,10 +126,10 @@ def test_no_minute_of_the_venue_ever_exceeds_the_share(share: float, costs: list
     assert all(used <= share * 2400 or used == 40 for used in per_minute.values())
 
 
-def drain(budget: CallBudget, *, now_ms: float, until_ms: float) -> list[float]:
+def drain(budget: CallBudget, *, now_ms: float, until_ms: float, is_regular: bool = False) -> list[float]:
     times = []
     while now_ms < until_ms:
-        wait_s = budget.acquire(now_ms)
+        wait_s = budget.acquire(now_ms, is_regular=is_regular)
         if wait_s:
             now_ms += wait_s * 1000.0
         else:
@@ -143,6 +143,15 @@ def test_the_first_two_hundred_calls_leave_at_ten_a_second_then_three() -> None:
     assert most_in_any(times[:200], 1000) <= 11
     assert most_in_any(times[200:], 1000) <= 4
     assert times[499] - times[199] == pytest.approx(100_000, rel=0.01)
+
+
+def test_regular_polls_keep_their_own_pace_and_the_same_limit() -> None:
+    budget = CallBudget(regular_per_s=6.0)
+    times = drain(budget, now_ms=START_MS, until_ms=START_MS + 900_000, is_regular=True)
+    assert times[599] - times[199] == pytest.approx(400 / 6 * 1000, rel=0.01)
+    assert most_in_any(times, 300_000) <= 900
+    slow = drain(budget, now_ms=START_MS + 900_000, until_ms=START_MS + 1_000_000)
+    assert most_in_any(slow, 1000) <= 4, "a warm start beside them stays slow"
 
 
 def test_never_more_than_nine_hundred_calls_in_any_five_minutes() -> None:

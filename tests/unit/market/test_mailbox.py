@@ -3,7 +3,7 @@
 import numpy as np
 
 from bot.market.mailbox import MAX_GAUGE_BATCHES, Mailbox
-from bot.model.updates import MarkPrices, OpenInterest
+from bot.model.updates import Bars, Liquidations, MarkPrices, OpenInterest
 
 
 def marks(price, rows=(0, 1), second=0):
@@ -41,6 +41,48 @@ def test_open_interest_never_conflates():
         box.put(sample)
 
     assert box.drain() == samples
+
+
+def bars(second):
+    return Bars(
+        rows=np.array([0], dtype=np.int32),
+        close_ms=np.array([second * 60_000]),
+        volume=np.ones(1),
+        taker_buy=np.ones(1),
+        span_ms=60_000,
+        received_ms=float(second),
+    )
+
+
+def orders(second):
+    return Liquidations(
+        rows=np.array([0], dtype=np.int32),
+        event_ms=np.array([second]),
+        usd=np.ones(1),
+        is_long=np.ones(1, dtype=np.bool_),
+        received_ms=float(second),
+    )
+
+
+def test_bars_and_liquidations_never_conflate():
+    box = Mailbox()
+    sent = [make(second) for second in range(500) for make in (bars, orders)]
+    for update in sent:
+        box.put(update)
+    assert [id(update) for update in box.drain()] == [id(update) for update in sent]
+    assert box.n_conflated == box.n_dropped == 0
+
+
+def test_past_the_bound_bars_go_before_liquidations(monkeypatch):
+    monkeypatch.setattr("bot.market.mailbox.MAX_OTHER", 10)
+    box = Mailbox()
+    for second in range(10):
+        box.put((bars if second < 3 else orders)(second))
+    for second in range(10, 15):
+        box.put(orders(second))
+    kept = box.drain()
+    assert [u.event_ms[0] for u in kept] == list(range(5, 15)), "the three bars, then the oldest two orders"
+    assert box.n_dropped == 5
 
 
 async def test_wait_returns_at_once_when_something_is_there():

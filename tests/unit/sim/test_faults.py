@@ -23,6 +23,13 @@ def test_a_named_fault_leaves_other_names_alone():
     assert faults.active("garbage", 1, "!markPrice@arr@1s") is None
 
 
+def test_a_kind_of_stream_is_named_by_its_end():
+    faults = Faults()
+    faults.start("silence", 0, 10, "@kline_1m")
+    assert faults.active("silence", 1, "btcusdt@kline_1m")
+    assert faults.active("silence", 1, "!forceOrder@arr") is None
+
+
 def test_stop_ends_everything():
     faults = Faults()
     for kind in KINDS:

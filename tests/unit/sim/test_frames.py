@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from bot.sim import frames
+from bot.sim import answers, frames, universe
 from bot.sim.market import Market
 
 NOW_MS = 1_795_431_000_000
@@ -53,11 +53,40 @@ def test_ticker_arrays_hold_only_what_traded(market, mini):
 
 def test_a_closed_kline_ends_where_the_next_begins(market):
     end_ms = NOW_MS // 60_000 * 60_000
-    closed = json.loads(frames.kline(market, 0, end_ms, closed=True))["k"]
-    running = json.loads(frames.kline(market, 0, end_ms + 2000, closed=False))["k"]
+    closed = json.loads(frames.closed_kline(market, 0, end_ms))["k"]
+    bars = frames.RunningKlines(market)
+    bars.tick(end_ms + 2000)
+    running = json.loads(bars.one(0))["k"]
     assert (closed["x"], running["x"]) == (True, False)
     assert closed["T"] + 1 == running["t"] == end_ms
     assert closed["c"] == running["o"]
+
+
+def test_a_running_kline_grows_into_the_closed_one_and_rest_tells_the_same(market):
+    open_ms = NOW_MS // 60_000 * 60_000
+    bars = frames.RunningKlines(market)
+    seen = []
+    for second in range(1, 60):
+        bars.tick(open_ms + second * 1000)
+        seen.append(json.loads(bars.one(3))["k"])
+    closed = json.loads(frames.closed_kline(market, 3, open_ms + 60_000))["k"]
+    amounts = [float(k["q"]) for k in [*seen, closed]]
+    assert amounts == sorted(amounts)
+    assert amounts[-2] == pytest.approx(amounts[-1] * 59 / 60, rel=1e-6)
+    assert all(float(closed["l"]) <= float(k["l"]) <= float(k["h"]) <= float(closed["h"]) for k in seen)
+    assert all(0 < float(k["Q"]) < float(k["q"]) for k in [*seen, closed])
+    (bar,) = answers.klines(market, 3, np.array([open_ms]), 60_000, open_ms + 60_000, mark=False)
+    assert [closed[key] for key in "tohlcvTqnVQB"] == bar
+
+
+def test_running_klines_speak_of_each_contract_and_of_a_new_one():
+    market = Market(seed=1, n_instruments=60, start_ms=NOW_MS, script=False)
+    bars = frames.RunningKlines(market)
+    bars.tick(NOW_MS)
+    market.add(universe.make(3, "NEWCOIN", 2.0, 80, onboard_ms=NOW_MS))
+    bars.tick(NOW_MS + 1000)
+    assert {json.loads(bars.one(row))["s"] for row in range(60)} == {spec.symbol for spec in market.specs[:60]}
+    assert json.loads(bars.one(60))["s"] == "NEWCOINUSDT", "a listing joins at once"
 
 
 def test_other_payloads_are_objects_with_their_names(market):

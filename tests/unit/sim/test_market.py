@@ -216,3 +216,16 @@ def test_volume_swells_in_a_flush():
     five_minutes = market.bars(row, np.array([flush.start_ms]), 300_000, flush.start_ms + 300_000).volume[0]
     day = market.volumes_24h(flush.start_ms)[row]
     assert five_minutes / (day / 288) > 4
+
+
+def test_a_bar_is_the_same_whatever_stretch_it_is_asked_in():
+    market = make()
+    five_ms = 300_000
+    last_ms = START_MS // five_ms * five_ms - five_ms
+    opens = np.arange(last_ms - 498 * five_ms, last_ms + 1, five_ms)
+    whole = market.bars(2, opens, five_ms, START_MS)
+    part = market.bars(2, opens[450:], five_ms, START_MS)
+    np.testing.assert_allclose(part.volume, whole.volume[450:], rtol=1e-9)
+    minutes = market.bars(2, opens[450] + np.arange(5) * 60_000, 60_000, START_MS)
+    assert minutes.volume.sum() == pytest.approx(whole.volume[450], rel=1e-9)
+    assert market.running_volumes(int(opens[450]) + 30_000)[2] == pytest.approx(minutes.volume[0] / 2, rel=1e-6)

@@ -10,9 +10,9 @@ from bot.feeds.binance.constants import NO_DELIVERY_MS
 from bot.feeds.binance.protocol import STREAMS, Protocol, split_symbol, stream_url
 from bot.feeds.frames import Received
 from bot.model.instrument import Instrument
-from bot.model.updates import InstrumentChange, MarkPrices, Tickers
+from bot.model.updates import InstrumentChange, Liquidations, MarkPrices, Tickers
 
-MARK, TICKER, CONTRACT = "!markPrice@arr@1s", "!miniTicker@arr", "!contractInfo"
+MARK, TICKER, CONTRACT, FORCE = "!markPrice@arr@1s", "!miniTicker@arr", "!contractInfo", "!forceOrder@arr"
 
 
 def pack(value):
@@ -47,17 +47,20 @@ def only(received: Received):
 
 def test_the_address_names_route_and_streams():
     url = "wss://fstream.binance.com/market/stream?streams=!markPrice@arr@1s/!miniTicker@arr/!contractInfo"
+    url += "/!forceOrder@arr"
     assert stream_url("wss://fstream.binance.com") == url
     assert stream_url("wss://fstream.binance.com/") == url
 
 
 def test_the_table_of_streams_starts_with_prices_and_gives_contracts_no_deadline():
     assert [(s.name, s.feed) for s in STREAMS] == [
-        (MARK, "mark price"), (TICKER, "ticker"), (CONTRACT, "contract info"),
+        (MARK, "mark price"), (TICKER, "ticker"), (CONTRACT, "contract info"), (FORCE, "liquidations"),
     ]  # fmt: skip
     assert STREAMS[0].silence_s == 10
     assert STREAMS[1].silence_s < 15
     assert STREAMS[2].silence_s is None
+    assert [s.feed for s in STREAMS if s.is_sparse] == ["liquidations"]
+    assert STREAMS[3].silence_s == 300
 
 
 def test_a_mark_price_array_becomes_columns(protocol):
@@ -282,10 +285,21 @@ def test_names_are_split_at_the_longest_quote(symbol, pair):
 
 
 def test_an_acknowledgement_is_no_data(protocol):
-    for answer in (b'{"result":null,"id":1}', b'{"result":["x"],"id":3}'):
+    for answer in (b'{"result":null,"id":1}', b'{"result":true,"id":3}'):
         assert protocol.receive(answer, 0.0) == Received()
     assert protocol.counters.acks == 2
     assert protocol.last_frame_ms == {}
+
+
+def test_a_list_of_subscriptions_is_handed_on_and_asked_for_once_per_connection(protocol):
+    answer = combined("x", [])  # a frame is no answer
+    assert protocol.receive(answer, 0.0).listed is None
+    listed = protocol.receive(b'{"result":["!markPrice@arr@1s","!forceOrder@arr"],"id":1}', 0.0)
+    assert listed == Received(listed=frozenset({MARK, FORCE}))
+    session = protocol.session()
+    assert json.loads(session.message()) == {"method": "LIST_SUBSCRIPTIONS", "id": 1}
+    assert session.message() is None
+    assert protocol.session().message() is not None
 
 
 @pytest.mark.parametrize(
@@ -307,7 +321,7 @@ def test_a_complaint_of_the_venue_is_handed_on(protocol, answer):
 @pytest.mark.parametrize(
     "frame",
     [
-        b'{"e":"forceOrder","E":1,"o":{"s":"BTCUSDT"}}',
+        b'{"e":"aggTrade","E":1,"s":"BTCUSDT"}',
         b'{"stream":"!ticker@arr","data":[{"e":"24hrTicker","s":"BTCUSDT","p":"-131.4"}]}',
         b'{"stream":"x","data":{"e":"brandNew"}}',
         b"[]", b"{}", b"7", b"null", b'"text"', b'{"stream":"x","data":null}', b'{"e":5}', b"[[1,2],[3]]", b'{"data":7}',
@@ -346,7 +360,17 @@ GOOD = [
     combined(TICKER, [ticker("BTCUSDT"), ticker("ETHUSDT")]),
     combined(CONTRACT, contract("IOTAUSDT")),
     pack(mark("BTCUSDT")),
+    combined(
+        FORCE,
+        {
+            "e": "forceOrder",
+            "E": 5,
+            "st": 1,
+            "o": {"s": "BTCUSDT", "S": "SELL", "T": 4, "ap": "2", "z": "3", "q": "3", "p": "2"},
+        },
+    ),
     b'{"result":null,"id":1}',
+    b'{"result":["!forceOrder@arr"],"id":1}',
     b'{"code":2,"msg":"x"}',
 ]
 
@@ -394,5 +418,9 @@ def test_no_frame_raises_and_every_column_is_sound(frame, as_text):
             assert all(index > 0 or math.isnan(index) for index in update.index)
             assert all(math.isfinite(rate) or math.isnan(rate) for rate in update.funding)
             assert all(0 < when < 2**53 for when in update.event_ms)
+        if isinstance(update, Liquidations):
+            assert all(0 < usd < math.inf for usd in update.usd)
+            assert all(0 < when < 2**53 for when in update.event_ms)
+            assert len(update.rows) == len(update.usd) == len(update.event_ms) == len(update.is_long) > 0
         if isinstance(update, Tickers):
             assert all(0 <= volume < math.inf for volume in update.volume_24h)

@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import itertools
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
@@ -9,13 +10,13 @@ from bot.feeds.binance.warm import HistoryFiller
 from bot.feeds.client import Priority
 from bot.feeds.gate import Failure
 from bot.model.ports import PollNeed
-from bot.model.updates import History, Progress
+from bot.model.updates import Bars, History, Progress
 
 MINUTE_MS = 60_000
 
 
-def need(row: int, *, oi_usd: float = 1e6, watched: bool = False, trading: bool = True) -> PollNeed:
-    return PollNeed(row, f"S{row}USDT", 1e6, oi_usd, None, watched, trading)
+def need(row: int, *, oi_usd: float = 1e6, watched: bool = False, trading: bool = True, flow_ms: int = 0) -> PollNeed:
+    return PollNeed(row, f"S{row}USDT", 1e6, oi_usd, None, watched, trading, flow_window_ms=flow_ms)
 
 
 class World:
@@ -26,6 +27,8 @@ class World:
         self.symbols = [f"S{i}USDT" for i in range(n)]
         self.refusals: dict[str, list[Failure]] = {}
         self.calls: list[tuple[str, str, int]] = []
+        self.closes: list[tuple[str, int]] = []
+        self.ends: list[int] = []
         self.priorities: set[Priority] = set()
         self.puts: list = []
         self.n_eased = 0
@@ -37,6 +40,7 @@ class World:
             sink=self,
             venue_now=self.clock.wall_ms,
             on_ease=self.ease,
+            on_bars=lambda symbol, close_ms: self.closes.append((symbol, close_ms)),
             **kwargs,
         )
 
@@ -55,6 +59,9 @@ class World:
         query = {key: values[0] for key, values in parse_qs(urlsplit(request.target).query).items()}
         symbol = query["symbol"]
         what = "oi" if "openInterestHist" in request.path else query["interval"]
+        if request.path == "/fapi/v1/klines":
+            what = f"volume {what}"
+            self.ends.append(int(query.get("endTime", 0)))
         self.calls.append((symbol, what, int(query["limit"])))
         self.priorities.add(priority)
         await self.clock.sleep(self.latency_s)
@@ -66,6 +73,10 @@ class World:
                 f'{{"symbol":"{symbol}","sumOpenInterest":"10","sumOpenInterestValue":"9","timestamp":{now_ms - ago}}}'
                 for ago in (600_000, 300_000)
             ]
+        elif what.startswith("volume"):
+            step = MINUTE_MS if what == "volume 1m" else 5 * MINUTE_MS
+            last = now_ms // step * step
+            rows = [f'[{last - ago * step},"1","1","1","2","9",0,"{100 + ago}",3,"4","50","0"]' for ago in (3, 2, 1, 0)]
         else:
             step = MINUTE_MS if what == "1m" else 5 * MINUTE_MS
             rows = [f'[{now_ms - ago * step},"1","1","1","2","0"]' for ago in (3, 2, 1, 0)]
@@ -250,3 +261,76 @@ async def test_after_the_windows_were_emptied_everything_is_asked_again() -> Non
         world.filler.plan(needs)
         await world.clock.advance(30)
     assert len(world.calls) == 2 * n
+
+
+DAY_MS = 86_400_000
+
+
+async def test_volume_is_fetched_only_for_those_whose_rules_need_it_and_as_far_back_as_they_reach() -> None:
+    world = World(4)
+    async with running(world):
+        needs = [need(0), need(1, flow_ms=90 * MINUTE_MS), need(2, flow_ms=DAY_MS), need(3, flow_ms=7 * DAY_MS)]
+        for _ in range(2):
+            world.filler.plan(needs)
+            await world.clock.advance(30)
+    asked = [(s, what, n) for s, what, n in world.calls if what.startswith("volume")]
+    assert [s for s, _, _ in asked].count("S0USDT") == 0
+    assert [(w, n) for s, w, n in asked if s == "S1USDT"] == [("volume 1m", 99)]
+    assert [(w, n) for s, w, n in asked if s == "S2USDT"] == [("volume 1m", 99), ("volume 5m", 290)]
+    pages = [n for s, w, n in asked if s == "S3USDT" and w == "volume 5m"]
+    assert pages == [290, 499, 499, 499, 499]
+    ends = [end for end in world.ends if end]
+    steps = {(a - b) // (5 * MINUTE_MS) for a, b in itertools.pairwise(ends)}
+    assert steps == {499}, "each page ends where the one after it begins"
+    assert sum(pages) * 5 * MINUTE_MS >= 7 * DAY_MS
+    assert [w for _, w, _ in asked][:3] == ["volume 1m"] * 3, "minutes of all come before five minutes of any"
+
+
+async def test_volume_bars_are_closed_ones_and_the_newest_is_told() -> None:
+    world = World(2)
+    await world.clock.advance(3)
+    async with running(world):
+        world.filler.plan([need(1, flow_ms=3_600_000)])
+        await world.clock.advance(5)
+    (bars,) = [u for u in world.puts if isinstance(u, Bars)]
+    assert (set(bars.rows.tolist()), bars.span_ms) == ({1}, MINUTE_MS)
+    assert (np.diff(bars.close_ms) == MINUTE_MS).all()
+    assert bars.close_ms[-1] + 2000 <= world.clock.wall_ms()
+    assert bars.volume.tolist() == [103.0, 102.0, 101.0]
+    assert bars.taker_buy.tolist() == [50.0] * 3
+    assert world.closes == [("S1USDT", int(bars.close_ms[-1]))]
+
+
+async def test_a_window_that_grows_asks_for_the_rest() -> None:
+    world = World(1)
+    async with running(world):
+        for window_ms in (3_600_000, 4 * 3_600_000, DAY_MS, 2 * DAY_MS):
+            world.filler.plan([need(0, flow_ms=window_ms)])
+            await world.clock.advance(10)
+    assert [(w, n) for _, w, n in world.calls if w.startswith("volume")] == [
+        ("volume 1m", 99), ("volume 5m", 290), ("volume 5m", 499),
+    ]  # fmt: skip
+
+
+async def test_a_gap_of_volume_is_filled_by_as_many_bars_as_it_needs() -> None:
+    world = World(1)
+    async with running(world):
+        world.filler.refill_volume("S0USDT", 4 * MINUTE_MS)
+        world.filler.refill_volume("S0USDT", 4 * MINUTE_MS)
+        await world.clock.advance(5)
+        assert world.calls == [("S0USDT", "volume 1m", 6)]
+        world.calls.clear()
+        world.filler.refill_volume("S0USDT", 5 * 3_600_000)
+        await world.clock.advance(5)
+    assert set(world.calls) == {("S0USDT", "volume 1m", 99), ("S0USDT", "volume 5m", 62)}
+
+
+async def test_missing_volume_takes_its_share_of_the_budget_like_missing_prices() -> None:
+    world = World(60)
+    async with running(world):
+        for i in range(60):
+            world.filler.refill_volume(f"S{i}USDT", 1000)
+        assert world.filler.is_busy
+        assert not world.filler.is_urgent, "polling has a third only while prices are missing"
+        await world.clock.advance(60)
+        assert not world.filler.is_busy
