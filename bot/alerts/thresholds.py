@@ -112,7 +112,8 @@ class TriggerIndex:
             if len(hit):
                 reached = now.ravel()[hit] if now.flags.c_contiguous else now[np.unravel_index(hit, now.shape)]
                 for group, value in zip(hit.tolist(), reached.tolist(), strict=True):
-                    found += self._cut(side, *divmod(group, n_rows), value)
+                    e, i = divmod(group, n_rows)
+                    found += self._cut(side, e, i, value)
         self._n -= len(found)
         return found
 
@@ -143,7 +144,7 @@ class TriggerIndex:
             if any(keys is not None for keys in self._keys[side][e]) and e != last:
                 raise ValueError(f"expression row {e} still has triggers")
             for table in (self._keys[side], self._slots[side]):
-                table[e] = table[last]  # type: ignore[assignment,index]
+                table[e] = table[last]  # type: ignore[assignment]
                 table.pop()
             self._next[side][e] = self._next[side][last]
             self._next[side][last] = _NONE[side]

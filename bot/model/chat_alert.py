@@ -57,7 +57,6 @@ class ChatAlert:
     escalate: float | None = None
     once: bool = False
     severity: str = "warning"
-    enabled: bool = True
 
     def __post_init__(self) -> None:
         if (self.clear_op is None) != (self.clear_level is None):
