@@ -6,7 +6,7 @@ array, the next one to be reached at its end, and a matrix holds that next level
 comparisons of matrices, whatever the number of triggers, and a group that is hit cuts off the end of its arrays. Equal
 levels are ordered by slot, so that one of fifty thousand at a round price is found by bisection too.
 
-Unknown values (NaN) reach nothing.
+Unknown values (NaN, and what else is not finite) reach nothing.
 """
 
 from array import array
@@ -119,8 +119,8 @@ class TriggerIndex:
 
     def _cut(self, side: int, e: int, i: int, value: float) -> "array[int]":
         keys, slots = self._keys[side][e][i], self._slots[side][e][i]
-        assert keys is not None
-        assert slots is not None
+        if keys is None or slots is None or not isfinite(value):
+            return array("I")
         place = bisect_left(keys, -value if side == _ABOVE else value)
         reached = slots[place:]
         del keys[place:], slots[place:]

@@ -70,6 +70,10 @@ def read_alert(typed: str) -> AlertWish | Problem:
     words = _OPERATOR.sub(r" \1 ", typed.replace("−", "-")).split()
     if not words:
         return Problem("An alert is a symbol, a figure, a comparison and a number.")
+    if len(words) > 1 and words[1] in _OPERATORS:
+        place = "Before" if words[0].casefold() in SERIES else "After"
+        missing = "a symbol such as BTC" if place == "Before" else "a figure such as oi or price"
+        return Problem(f"{place} {shorten(words[0])} I expected {missing}.")
     if len(words) < 4:
         missing = ("a figure such as oi or price", "a comparison, > or <", "a number")[len(words) - 1]
         return Problem(f"After {shorten(words[-1])} I expected {missing}.")
@@ -160,6 +164,8 @@ def _duration(options: _Options, word: str, typed: str) -> Problem | None:
 
 
 def _measure(name: str, level: Number, window_ms: int | None) -> Expr | Problem:
+    if level.unit != "%" and SERIES[name] is Measure.RATIO:
+        return Problem(f"{name} is a percentage: write {text(level)}%.")
     if window_ms is None and (level.unit != "%" or SERIES[name] is Measure.RATIO):
         return Series(name)
     if level.unit != "%":

@@ -16,8 +16,12 @@ import numpy as np
 import orjson
 from sortedcontainers import SortedList
 
+from bot.alerts.slot_table import id_of
+from bot.alerts.threshold_book import ThresholdBook
 from bot.alerts.thresholds import TriggerIndex
 from bot.market.market import Market as Series
+from bot.model.alert import AlertRecord, State
+from bot.model.chat_alert import ChatAlert
 from bot.model.updates import InstrumentList
 from tests.bench.frames import T0, Market, instruments
 
@@ -188,6 +192,42 @@ def ticks(n: int, *, calm: bool, goal: float, row: str, peers: bool = True) -> l
     return results
 
 
+def book_ticks(n: int, *, calm: bool) -> list[Row]:
+    """The whole life cycle over the index, with the moves of those that are hit; a diagnostic without a goal."""
+    t = thresholds(n, calm=calm)
+    book = ThresholdBook(max_gap_ms=10_000)
+    keys = [f"binance:C{i}USDT" for i in range(N_ROWS)]
+    book.place(enumerate(keys))
+    started = time.perf_counter()
+    for slot, (group, above, level) in enumerate(
+        zip(t.group.tolist(), t.above.tolist(), t.level.tolist(), strict=True)
+    ):
+        e, i = divmod(group, N_ROWS)
+        # Ids as random as real ones; a record says that it was seen false.
+        id_ = id_of((slot * 0x9E3779B97F4A7C15) & ((1 << 40) - 1))
+        record = AlertRecord(id_, keys[i], id_, State.INACTIVE)
+        op = ">=" if above else "<="
+        book.add(ChatAlert(id_, "terminal", "terminal", keys[i], f"pct(oi, {e + 1}m)", op, level, True, T0), record)
+    added_us = (time.perf_counter() - started) / n * 1e6
+    order = [int(text[8:-2]) - 1 for text in book.measures]
+    trading, zeros = np.ones(N_ROWS, dtype=bool), np.zeros(N_ROWS, dtype=np.int64)
+    took, n_moved = [], []
+    gc.collect()
+    gc.freeze()
+    for k, (v, frame) in enumerate(zip(values(N_ROUNDS + 1, CALM_STEP if calm else BUSY_STEP), frames(), strict=False)):
+        j = min(timed(lambda f=frame: [orjson.loads(x) for x in f]) for _ in range(3))
+        start = time.perf_counter()
+        outcome = book.tick(T0 + k * 1_000, v[order], trading, zeros, zeros)
+        took.append((time.perf_counter() - start) / j)
+        n_moved.append(len(outcome.changes))
+    gc.unfreeze()
+    what = f"{n:,} chat alerts {'calm' if calm else 'busy'}, {statistics.mean(n_moved[1:]):.0f} changes a tick"
+    return [
+        Row("6", f"{what}: with their lives", statistics.median(took[1:]), None, "J", True),
+        Row("7", f"add a chat alert, of {n:,}", added_us, None, "us", True),
+    ]
+
+
 def edits(n: int = 50_000, rounds: int = 400) -> list[Row]:
     """Add and remove inside one large group: levels at random places, and all at one round price."""
     rng = np.random.default_rng(3)
@@ -226,6 +266,8 @@ def rows() -> list[Row]:
     return [
         *ticks(1_000_000, calm=True, goal=0.5, row="6"),
         *ticks(100_000, calm=False, goal=1.0, row="6"),
+        *book_ticks(1_000_000, calm=True),
+        *book_ticks(100_000, calm=False),
         *edits(),
         *memory(),
     ]
