@@ -51,6 +51,7 @@ class _Reading:
     value: float | None
     direction: int
     text: str
+    gap_ms: int = 0
 
 
 class ThresholdBook:
@@ -219,12 +220,12 @@ class ThresholdBook:
         reading = _Reading(None if isnan(value) else value, sign, self._columns.measure(slot))
         constants = self._constants
         truth = RuleTruth(alert_id, constants[when], constants[clear], self._members, lambda _t, _row: reading)
-        change = book.move(row, 0, now_ms, truth, ticks, lambda _row: instrument)
-        if change is None:
+        changes = book.move(row, 0, now_ms, truth, ticks, lambda _row: instrument)
+        if not changes:
             return
         record = book.record(row)
         self._settle(slot, record, is_true=when == TRUE)
-        outcome.changes.append(change)
+        outcome.changes += changes
         outcome.records.append(record)
         outcome.facts[alert_id] = self._columns.facts(slot)
 

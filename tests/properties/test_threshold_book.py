@@ -36,6 +36,7 @@ class Reading:
     value: float | None
     direction: int
     text: str
+    gap_ms: int = 0
 
 
 @dataclass
