@@ -12,23 +12,29 @@ from bot.model.chat_alert import PREFIX
 
 _N_PARTS: Final = 1 << 10
 _SHIFT: Final = 30
-_DIGITS: Final = {char: value for value, char in enumerate(CROCKFORD)}
+_OTHERS: Final = {code: "!" for code in range(128) if chr(code) not in CROCKFORD}
+_TO_PLAIN: Final = str.maketrans(CROCKFORD, "0123456789abcdefghijklmnopqrstuv") | _OTHERS
+"""To the digits that `int` reads in base 32."""
+_PAIRS: Final = tuple(high + low for high in CROCKFORD for low in CROCKFORD)
 
 
 def number_of(alert_id: str) -> int:
     """The 40 bits of an id. Raises `ValueError` for what is no id of a chat alert."""
     digits = alert_id.removeprefix(PREFIX)
-    if len(digits) != 8 or not alert_id.startswith(PREFIX) or not all(char in _DIGITS for char in digits):
-        raise ValueError(f"expected {PREFIX} and eight characters of {CROCKFORD}, found {alert_id!r}")
-    number = 0
-    for char in digits:
-        number = number << 5 | _DIGITS[char]
-    return number
+    try:
+        if len(digits) == 8 and digits.isascii() and alert_id.startswith(PREFIX):
+            return int(digits.translate(_TO_PLAIN), 32)
+    except ValueError:
+        pass
+    raise ValueError(f"expected {PREFIX} and eight characters of {CROCKFORD}, found {alert_id!r}")
 
 
 def id_of(number: int) -> str:
     """The inverse of `number_of`."""
-    return PREFIX + "".join(CROCKFORD[(number >> shift) & 31] for shift in range(35, -1, -5))
+    pairs = _PAIRS
+    return (
+        f"{PREFIX}{pairs[number >> 30]}{pairs[number >> 20 & 1023]}{pairs[number >> 10 & 1023]}{pairs[number & 1023]}"
+    )
 
 
 class SlotTable:

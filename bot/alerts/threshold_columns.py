@@ -58,7 +58,7 @@ class Columns:
         """Instrument row of each place; `NO_ROW` where it is not listed."""
         self._place_of: dict[str, int] = {}
         self._kinds: list[Kind] = []
-        self._kind_of: dict[Kind, int] = {}
+        self._kind_of: dict[tuple[object, ...], int] = {}
 
     def __len__(self) -> int:
         return len(self._slots)
@@ -78,19 +78,10 @@ class Columns:
             clear = sign * alert.clear_level
             clear = nextafter(clear, -inf) if alert.clear_op in {">", "<"} else clear
         start = nextafter(sign * alert.level, inf) if alert.op in {">", "<"} else sign * alert.level
-        policy = Policy(
-            for_ms=alert.for_ms,
-            cooldown_ms=alert.cooldown_ms,
-            repeat_ms=alert.repeat_ms,
-            escalate=alert.escalate,
-            once=alert.once,
-            uses_oi=uses_oi,
-            max_gap_ms=self._max_gap_ms,
-        )
         slot = self._free.pop() if self._free else self._append()
         self.number[slot], self.start[slot], self.clear[slot] = number, start, clear
         self.expr[slot], self.place[slot] = self._expr_row(alert.measure), self.placement(alert.instrument)
-        self._kind[slot] = self._kind_number(Kind(policy, alert.chat, alert.severity, alert.is_ratio))
+        self._kind[slot] = self._kind_number(alert, uses_oi=uses_oi)
         self._op[slot] = OPS.index(alert.op)
         self._slots.add(number, slot)
         return slot
@@ -176,9 +167,22 @@ class Columns:
             self.rows.append(NO_ROW)
         return place
 
-    def _kind_number(self, kind: Kind) -> int:
-        number = self._kind_of.get(kind)
+    def _kind_number(self, alert: ChatAlert, *, uses_oi: bool) -> int:
+        key = (
+            *(alert.chat, alert.severity, alert.is_ratio, uses_oi),
+            *(alert.for_ms, alert.cooldown_ms, alert.repeat_ms, alert.escalate, alert.once),
+        )
+        number = self._kind_of.get(key)
         if number is None:
-            number = self._kind_of[kind] = len(self._kinds)
-            self._kinds.append(kind)
+            policy = Policy(
+                for_ms=alert.for_ms,
+                cooldown_ms=alert.cooldown_ms,
+                repeat_ms=alert.repeat_ms,
+                escalate=alert.escalate,
+                once=alert.once,
+                uses_oi=uses_oi,
+                max_gap_ms=self._max_gap_ms,
+            )
+            number = self._kind_of[key] = len(self._kinds)
+            self._kinds.append(Kind(policy, alert.chat, alert.severity, alert.is_ratio))
         return number

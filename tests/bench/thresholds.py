@@ -19,11 +19,9 @@ from sortedcontainers import SortedList
 from bot.alerts.slot_table import id_of
 from bot.alerts.threshold_book import ThresholdBook
 from bot.alerts.thresholds import TriggerIndex
-from bot.market.market import Market as Series
 from bot.model.alert import AlertRecord, State
 from bot.model.chat_alert import ChatAlert
-from bot.model.updates import InstrumentList
-from tests.bench.frames import T0, Market, instruments
+from tests.bench.frames import T0, Walk, instruments
 
 N_EXPRS, N_ROWS = 30, 650
 N_GROUPS = N_EXPRS * N_ROWS
@@ -149,11 +147,9 @@ PEERS: dict[str, Callable[[Thresholds], Hits]] = {
 
 
 def frames() -> Iterator[tuple[bytes, ...]]:
-    series = Series()
-    series.apply_instruments(InstrumentList("binance", instruments()), T0)
-    market = Market(series.universe)
-    for second in range(10_000):
-        yield market.frames(second)
+    walk, symbols = Walk(), [i.symbol for i in instruments()]
+    while True:
+        yield walk.advance().frames(symbols)
 
 
 def timed(work: Callable[[], object]) -> float:
