@@ -173,6 +173,12 @@ class ChatAlertStore(Protocol):
         """Those of a chat whose id begins like that, in order of ids."""
         ...
 
+    async def prune(self) -> int:
+        """Forget lives of alerts that are gone, unless they fire: a deleted one that fired leaves one behind. Returns how
+        many went.
+        """
+        ...
+
     def all(self, *, batch: int = 10_000) -> AsyncIterator[list[ChatAlert]]:
         """Of all chats, in order of ids, in batches: there may be a million."""
         ...

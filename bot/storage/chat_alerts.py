@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from bot.model.chat_alert import ChatAlert
+from bot.model.chat_alert import PREFIX, ChatAlert
 from bot.storage.database import Database
 
 _COLUMNS: Final = tuple(f.name for f in dataclasses.fields(ChatAlert))
@@ -59,6 +59,14 @@ class SqliteChatAlertStore:
             (chat, prefix, prefix + "~", limit),
         )
         return [_alert(row) for row in rows]
+
+    async def prune(self) -> int:
+        async with self._database.transaction("prune chat alerts") as tx:
+            return await tx.execute(
+                "DELETE FROM alerts WHERE rule_id GLOB ? AND state <> 'firing' "
+                "AND rule_id NOT IN (SELECT id FROM chat_alerts)",
+                (f"{PREFIX}*",),
+            )
 
     async def all(self, *, batch: int = 10_000) -> AsyncIterator[list[ChatAlert]]:
         last = ""

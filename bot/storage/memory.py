@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import AsyncIterator
 
 from bot.model.alert import AlertRecord, Transition
-from bot.model.chat_alert import ChatAlert
+from bot.model.chat_alert import ChatAlert, is_alert_id
 from bot.model.outbox import Delivered, Message, OutboxRow, Outcome, Rejected, RetryLater
 from bot.model.ports import Commit
 from bot.storage.alerts import split_instrument
@@ -176,11 +176,12 @@ class MemoryAlertStore:
             self._transitions.setdefault((t.rule_id, t.venue, t.symbol, t.at_ms, t.state, t.key), t)
         self._outbox.add(change.rows)
 
-    def forget(self, rule_id: str) -> None:
+    def forget(self, rule_id: str) -> int:
         """The lives of a deleted alert, but for one that fires. For the store of chat alerts."""
         gone = [key for key, r in self._records.items() if key[0] == rule_id and r.state != "firing"]
         for key in gone:
             del self._records[key]
+        return len(gone)
 
     async def load(self) -> list[AlertRecord]:
         return [self._records[key] for key in sorted(self._records)]
@@ -238,6 +239,10 @@ class MemoryChatAlertStore:
     async def find(self, chat: str, prefix: str, *, limit: int) -> list[ChatAlert]:
         found = [a for id_, a in sorted(self._stored.items()) if a.chat == chat and id_.startswith(prefix)]
         return found[:limit]
+
+    async def prune(self) -> int:
+        lives = {record.rule_id for record in await self._alerts.load() if is_alert_id(record.rule_id)}
+        return sum(self._alerts.forget(id_) for id_ in lives - self._stored.keys())
 
     async def all(self, *, batch: int = 10_000) -> AsyncIterator[list[ChatAlert]]:
         ids = sorted(self._stored)

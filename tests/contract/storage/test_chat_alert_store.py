@@ -80,3 +80,15 @@ async def test_a_deleted_alert_takes_its_life_with_it_unless_it_fires(ports, mak
         assert not await ports.chat_alerts.delete(alert.id)
     assert await ports.chat_alerts.count(quiet.chat) == 0
     assert sorted(r.rule_id for r in await ports.alerts.load()) == sorted([firing.id, rule.rule_id])
+
+
+async def test_pruning_forgets_lives_of_alerts_that_are_gone(ports, make):
+    kept, gone, firing = make.chat_alert(0), make.chat_alert(1), make.chat_alert(2)
+    await ports.chat_alerts.add(kept)
+    idle = [make.record(rule_id=a.id, state=State.INACTIVE) for a in (kept, gone)]
+    rule = make.record(state=State.INACTIVE)
+    await ports.alerts.commit(make.commit(records=[*idle, make.record(rule_id=firing.id), rule]))
+    assert await ports.chat_alerts.prune() == 1
+    assert await ports.chat_alerts.prune() == 0
+    left = sorted(r.rule_id for r in await ports.alerts.load())
+    assert left == sorted([kept.id, firing.id, rule.rule_id])
