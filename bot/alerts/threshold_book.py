@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from bot.alerts.book import Change, RuleBook, RuleTruth, Ticks
+from bot.alerts.book import Change, RuleBook, Seen, Ticks
 from bot.alerts.lifecycle import FOREVER_MS
 from bot.alerts.threshold_columns import NO_ROW, Columns, Facts
 from bot.alerts.thresholds import TriggerIndex
@@ -30,7 +30,6 @@ from bot.model.truth import FALSE, TRUE, UNKNOWN
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
-Tri = npt.NDArray[np.int8]
 
 _ABSENT, _UNARMED, _ARMED, _AWAKE, _DONE, _FREE = range(6)
 """Where a slot is: instrument not listed, two kinds of triggers, watched, told once, unused."""
@@ -50,7 +49,7 @@ class Outcome:
 class _Reading:
     value: float | None
     direction: int
-    text: str
+    option: int = 0
     gap_ms: int = 0
 
 
@@ -66,8 +65,6 @@ class ThresholdBook:
         self._rest: dict[int, AlertRecord] = {}
         """Slots with a past that matters though they are not watched: cooling, or waiting for their instrument."""
         self._values: F64 = np.zeros((0, 0))
-        self._constants = _of_width(0)
-        self._members: Mask = self._constants[TRUE] == TRUE
         self._swept_ms = 0
 
     def __len__(self) -> int:
@@ -188,9 +185,6 @@ class ThresholdBook:
         if not is_trading.all():
             values = np.where(is_trading, values, nan)
         self._values = values
-        if self._constants[0].shape[1] != values.shape[1]:
-            self._constants = _of_width(values.shape[1])
-            self._members = self._constants[TRUE] == TRUE
         slots = [*self._index.hits(values), *self._watch.due(now_ms, values)]
         outcome = Outcome()
         if slots:
@@ -202,12 +196,12 @@ class ThresholdBook:
                     self._wait(slot, _ARMED)
                     outcome.records.append(self._idle(slot))
                 else:
-                    self._move(slot, now_ms, ticks, outcome)
+                    self._move(slot, ticks, outcome)
         if now_ms - self._swept_ms >= _SWEEP_MS:
             self._sweep(now_ms)
         return outcome
 
-    def _move(self, slot: int, now_ms: int, ticks: Ticks, outcome: Outcome) -> None:
+    def _move(self, slot: int, ticks: Ticks, outcome: Outcome) -> None:
         alert_id, instrument = self._columns.id(slot), self._columns.instrument(slot)
         row, sign = self._columns.row(slot), self._columns.sign(slot)
         book = RuleBook(alert_id, alert_id, self._columns.policy(slot), per_market=False)
@@ -217,10 +211,9 @@ class ThresholdBook:
             book.restore(row, self._rest[slot])
         value = self._values[self._columns.expr[slot], row].item()
         when, clear = self._truths(slot, value * sign)
-        reading = _Reading(None if isnan(value) else value, sign, self._columns.measure(slot))
-        constants = self._constants
-        truth = RuleTruth(alert_id, constants[when], constants[clear], self._members, lambda _t, _row: reading)
-        changes = book.move(row, 0, now_ms, truth, ticks, lambda _row: instrument)
+        reading = _Reading(None if isnan(value) else value, sign)
+        seen = Seen(when, clear, is_member=True)
+        changes = book.move(row, 0, seen, ticks, lambda _t, _row, _option: reading, lambda _row: instrument)
         if not changes:
             return
         record = book.record(row)
@@ -357,9 +350,3 @@ class ThresholdBook:
         else:
             stage = {_ABSENT: AlertStage.ABSENT, _UNARMED: AlertStage.UNARMED}.get(mode, AlertStage.DONE)
         return AlertLife(stage, None if isnan(value) else value, until_ms)
-
-
-def _of_width(n: int) -> tuple[Tri, Tri, Tri]:
-    """Truths that hold for every instrument, by their value."""
-    false, unknown, true = (np.full((1, n), truth, dtype=np.int8) for truth in (FALSE, UNKNOWN, TRUE))
-    return false, unknown, true

@@ -35,7 +35,7 @@ def key(row):
 class Reading:
     value: float | None
     direction: int
-    text: str
+    option: int = 0
     gap_ms: int = 0
 
 
@@ -76,8 +76,8 @@ class Plain:
         column[0][0, self.row], column[1][0, self.row] = when, clear
         members = np.zeros((1, N_ROWS), dtype=bool)
         members[0, self.row] = self.armed
-        reading = Reading(None if isnan(value) else float(value), DIRECTIONS[a.op], a.measure)
-        truth = RuleTruth(a.id, *column, members, lambda _t, _row: reading)
+        reading = Reading(None if isnan(value) else float(value), DIRECTIONS[a.op])
+        truth = RuleTruth(a.id, *column, members, lambda _t, _row, _option: reading)
         return self.book.walk(truth, Ticks(np.array([now_ms]), oi_ms[None, :], oi_interval_ms), key)
 
     @property
