@@ -144,6 +144,12 @@ class LogSection(Section, frozen=True):
     format: Literal["auto", "console", "json"] = "auto"
 
 
+class AlertsSection(Section, frozen=True):
+    """Alerts that people make in chat."""
+
+    max_per_chat: Annotated[int, Field(ge=0, le=10_000)] = 100
+
+
 class ClockSection(Section, frozen=True):
     """For tests: a faster clock, shared with a simulated venue."""
 
@@ -179,6 +185,7 @@ class Settings(BaseSettings):
     binance: BinanceSection = BinanceSection()
     telegram: TelegramSection = TelegramSection()
     discord: DiscordSection = DiscordSection()
+    alerts: AlertsSection = AlertsSection()
     log: LogSection = LogSection()
     clock: ClockSection = ClockSection()
     record: RecordSection = RecordSection()
@@ -268,6 +275,7 @@ def for_demo(*, data_dir: Path, rules_dir: Path, rest_url: str, stream_url: str)
         binance=BinanceSection(rest_url=rest_url, stream_url=stream_url),
         telegram=TelegramSection(),
         discord=DiscordSection(),
+        alerts=AlertsSection(),
         log=LogSection(level="WARNING"),
         clock=ClockSection(),
         record=RecordSection(),

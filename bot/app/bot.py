@@ -22,6 +22,7 @@ from bot.app.routing import Routes
 from bot.app.status import Status
 from bot.app.supervisor import Policy, Supervisor
 from bot.chat.actions import Actions
+from bot.chat.asker import AT_TERMINAL
 from bot.chat.telegram_app import TelegramChat
 from bot.chat.terminal import TerminalChat
 from bot.clock import Clock, SystemClock
@@ -59,6 +60,7 @@ HEARTBEAT_S = 5.0
 KEEP_MS = 30 * DAY_MS
 """How long transitions and delivered rows are kept."""
 VENUE = "binance"
+TERMINAL = AT_TERMINAL.chat
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,26 @@ def destination_names(settings: Settings) -> tuple[str, ...]:
     if settings.discord.webhook_url is not None:
         names.append("discord")
     return tuple(names) or ("console",)
+
+
+def telegram_chats(settings: Settings) -> dict[str, int]:
+    """Destinations of single Telegram chats: where alerts that were asked for there are told. All alerts go to the first,
+    which is `telegram`; the others are not part of `main`.
+    """
+    telegram = settings.telegram
+    if "telegram" not in destination_names(settings):
+        return {}
+    chats = dict.fromkeys(c for c in (telegram.chat_id, telegram.owner_id, *telegram.chats) if c is not None)
+    return {"telegram" if n == 0 else f"telegram:{chat_id}": chat_id for n, chat_id in enumerate(chats)}
+
+
+def routes_of(settings: Settings) -> Routes:
+    """Names that rules may use, and the destination of each chat."""
+    names = destination_names(settings)
+    chats = {f"telegram:{chat_id}": name for name, chat_id in telegram_chats(settings).items()}
+    if "console" in names:
+        chats[TERMINAL] = "console"
+    return Routes.of(names, chats=chats)
 
 
 def load_rules(settings: Settings, *, surroundings: Surroundings | None = None) -> RuleSet:
@@ -150,7 +172,7 @@ class Bot:
         alerts, outbox = SqliteAlertStore(database), SqliteOutbox(database)
         store = SqliteKeyValues(database)
         committer = Committer(alerts, self.clock)
-        routes = Routes.of(destination_names(self._settings))
+        routes = routes_of(self._settings)
         mailbox = Mailbox()
         self.engine = Engine(self.rules.rules, records=await alerts.load())
         self.cards = Cards(self.engine)
@@ -205,9 +227,11 @@ class Bot:
                 dead=lambda: tuple(f"{lane.name}: {lane.dead_reason}" for lane in lanes.status() if lane.dead_reason),
             )
             self._alerts = alerts
-            return await self._supervise(data_dir, committer, lanes, store)
+            return await self._supervise(data_dir, committer, lanes, store, routes)
 
-    async def _supervise(self, data_dir: DataDir, committer: Committer, lanes: Lanes, store: SqliteKeyValues) -> int:
+    async def _supervise(
+        self, data_dir: DataDir, committer: Committer, lanes: Lanes, store: SqliteKeyValues, routes: Routes
+    ) -> int:
         supervisor = Supervisor(self.clock)
         actions = Actions(market=self.cards, status=self.status, clock=self.clock)
         fronts: list[str] = []
@@ -229,7 +253,7 @@ class Bot:
                     actions=actions,
                     store=store,
                     clock=self.clock,
-                    on_seen=lambda _chat_id: lanes.revive("telegram"),
+                    on_seen=lambda chat_id: lanes.revive(routes.by_chat.get(f"telegram:{chat_id}", "telegram")),
                 )
                 supervisor.start(group, "telegram", chat.run, Policy.RESTART)
                 fronts.append("telegram")
@@ -263,16 +287,15 @@ class Bot:
         made: list[Destination] = []
         for name in destination_names(settings):
             if name == "telegram" and settings.telegram.token is not None:
-                chat_id = settings.telegram.chat_id or settings.telegram.owner_id
-                assert chat_id is not None
-                telegram = TelegramDestination(
-                    name=name,
-                    token=settings.telegram.token.get_secret_value(),
-                    api_url=settings.telegram.api_url,
-                    chat_id=chat_id,
-                    clock=self.clock,
-                )
-                made.append(await stack.enter_async_context(telegram))
+                for chat_name, chat_id in telegram_chats(settings).items():
+                    telegram = TelegramDestination(
+                        name=chat_name,
+                        token=settings.telegram.token.get_secret_value(),
+                        api_url=settings.telegram.api_url,
+                        chat_id=chat_id,
+                        clock=self.clock,
+                    )
+                    made.append(await stack.enter_async_context(telegram))
             elif name == "discord" and settings.discord.webhook_url is not None:
                 discord = DiscordDestination(
                     name=name, webhook_url=settings.discord.webhook_url.get_secret_value(), clock=self.clock

@@ -1,10 +1,12 @@
 """From notices to outbox rows: which destinations a rule's `notify` names mean.
 
-Without a destinations file `main` means every destination in the settings, else the console.
+Without a destinations file `main` means every destination in the settings, else the console. What was asked for in a chat
+is told in that chat: its name, such as `telegram:-1001`, is the name of its destination, unless that chat is where all
+alerts go anyway.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from bot.model.alert import Notice
@@ -19,11 +21,14 @@ class Routes:
 
     by_name: Mapping[str, tuple[str, ...]]
 
+    by_chat: Mapping[str, str] = field(default_factory=dict)
+    """The destination of each chat in which alerts can be made."""
+
     @classmethod
-    def of(cls, destinations: Sequence[str]) -> "Routes":
+    def of(cls, destinations: Sequence[str], *, chats: Mapping[str, str] | None = None) -> "Routes":
         """Each destination under its own name, and all of them as `main`."""
         names = {name: (name,) for name in destinations}
-        return cls({**names, MAIN: tuple(destinations)})
+        return cls({**names, MAIN: tuple(destinations)}, chats or {})
 
     @property
     def names(self) -> frozenset[str]:
@@ -33,9 +38,7 @@ class Routes:
         """One row per notice and destination, each destination once."""
         rows = []
         for notice in notices:
-            destinations = dict.fromkeys(
-                d for name in notice.notify for d in self.by_name.get(name, self.by_name[MAIN])
-            )
+            destinations = dict.fromkeys(d for name in notice.notify for d in self._behind(name))
             rows += [
                 OutboxRow(
                     id=row_id(notice.key, notice.kind, notice.n, destination),
@@ -49,3 +52,9 @@ class Routes:
                 for destination in destinations
             ]
         return tuple(rows)
+
+    def _behind(self, name: str) -> tuple[str, ...]:
+        """A chat is told alone. A name that is gone means all: rather too many than nobody."""
+        if name in self.by_chat:
+            return (self.by_chat[name],)
+        return self.by_name.get(name, self.by_name[MAIN])

@@ -89,6 +89,9 @@ class Gate:
         """Whether the chat is one of ours; the owner's private chat has the owner's id."""
         return chat_id in self._chat_ids or (self._owner_id is not None and chat_id == self._owner_id)
 
+    def is_owner(self, user_id: int) -> bool:
+        return user_id == self._owner_id
+
     def decide(self, incoming: Incoming, *, now_ms: int) -> Verdict:
         """Judge one message or press. `now_ms` is wall time, since refusals outlive a restart."""
         if incoming.is_odd or self._owner_id is None or incoming.user_id is None or incoming.chat_id is None:

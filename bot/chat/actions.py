@@ -1,13 +1,15 @@
 """Commands to replies, through ports only. The same for every front.
 
-Promises: every command of the table has a handler; answering never changes anything. Raises only what a port raises;
-the front that called turns that into an apology.
+Promises: every command of the table has a handler; but for `/alert` and `/delete`, answering changes nothing. Raises
+only what a port raises; the front that called turns that into an apology.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol
 
 from bot.chat import pages
+from bot.chat.alert_actions import AlertActions
+from bot.chat.asker import Asker
 from bot.chat.commands import Command, UsageError, find, shorten
 from bot.chat.reply import BLANK, Line, Reply, Table, code, line
 from bot.chat.symbols import NotFound, SymbolBook
@@ -30,16 +32,26 @@ class CardPage(Protocol):
     def __call__(self, card: InstrumentCard, *, name: str) -> Reply: ...
 
 
+_NO_ALERTS: Final = Reply((line("I take no alerts here."),))
 _NO_DATA: Final = line("No open interest is known yet. Try again in a minute.")
 
 
 class Actions:
     """What the bot can do for people."""
 
-    def __init__(self, *, market: MarketReader, status: StatusReader, clock: Clock) -> None:
+    def __init__(
+        self, *, market: MarketReader, status: StatusReader, clock: Clock, alerts: AlertActions | None = None
+    ) -> None:
+        """`alerts` None: no alerts are made in chat, and whoever asks for one is told so."""
         self._market = market
         self._status = status
         self._clock = clock
+        self._alerts = alerts
+        self._alert_handlers: dict[str, Callable[[AlertActions, Command, Asker], Awaitable[Reply]]] = {
+            "alert": AlertActions.create,
+            "alerts": AlertActions.show,
+            "delete": AlertActions.delete,
+        }
         self._handlers: dict[str, Callable[[Command], Awaitable[Reply]]] = {
             "oi": self._oi,
             "price": self._price,
@@ -51,12 +63,16 @@ class Actions:
     @property
     def handled(self) -> frozenset[str]:
         """Names of commands that have a handler."""
-        return frozenset(self._handlers)
+        return frozenset(self._handlers) | frozenset(self._alert_handlers)
 
-    async def answer(self, command: Command | UsageError) -> Reply:
+    async def answer(self, command: Command | UsageError, *, asker: Asker) -> Reply:
         """Carry a command out."""
         if isinstance(command, UsageError):
             return pages.usage(command)
+        if command.name in self._alert_handlers:
+            if self._alerts is None:
+                return _NO_ALERTS
+            return await self._alert_handlers[command.name](self._alerts, command, asker)
         return await self._handlers[command.name](command)
 
     async def _oi(self, command: Command) -> Reply:

@@ -16,6 +16,7 @@ from rapidfuzz.distance import JaroWinkler
 MAX_ARGUMENTS_CHARS: Final = 1_000
 MAX_SYMBOLS: Final = 10
 MAX_WORD_CHARS: Final = 40
+MAX_ALERT_WORDS: Final = 24
 
 _SEPARATORS = re.compile(r"[\s,;]+")
 _HEAD = re.compile(r"^/([^\s@]*)(?:@(\S*))?(?:\s+(.*))?$", re.DOTALL)
@@ -85,6 +86,35 @@ def _topic(text: str) -> tuple[str, ...] | Problem:
     return (words[0].removeprefix("/").casefold()[:MAX_WORD_CHARS],) if words else ()
 
 
+def _alert(text: str) -> tuple[str, ...] | Problem:
+    words = tuple(text.split())
+    if len(words) > MAX_ALERT_WORDS or any(len(word) > MAX_WORD_CHARS for word in words):
+        return Problem("That is too long for an alert.")
+    return words
+
+
+def _page(text: str) -> tuple[str, ...] | Problem:
+    words = text.split()
+    if not words:
+        return ()
+    if len(words) > 1 or not re.fullmatch(r"[0-9]{1,4}", words[0], re.ASCII):
+        return Problem("I expected the number of a page, or nothing.")
+    return (words[0],)
+
+
+def _alert_prefix(text: str) -> tuple[str, ...] | Problem:
+    """Some characters of an id, with or without the mark and the `a-`; or `all`."""
+    words = text.casefold().split()
+    if len(words) != 1:
+        return Problem("I expected the id of one alert, or all.")
+    digits = words[0].removeprefix("#").removeprefix("a-")
+    if digits == "all" and "-" not in words[0]:
+        return ("all",)
+    if not re.fullmatch(r"[0-9a-z]{4,8}", digits, re.ASCII):
+        return Problem("I expected four to eight characters of an alert's id, or all.")
+    return (digits,)
+
+
 COMMANDS: Final[tuple[CommandSpec, ...]] = (
     CommandSpec(
         "oi",
@@ -114,6 +144,43 @@ COMMANDS: Final[tuple[CommandSpec, ...]] = (
             "/price BTC ETH · a table of several",
             "/price · the five largest by open interest",
         ),
+    ),
+    CommandSpec(
+        "alert",
+        ("a",),
+        _alert,
+        "/alert BTC oi > 5% 15m",
+        "make an alert",
+        "Alerts",
+        True,
+        (
+            "/alert BTC oi > 5% 15m · a change over a window",
+            "/alert BTC price > 70000 · a level",
+            "/alert ETH funding < -0.05%",
+            "Figures: price, oi, oi_usd, funding, funding_8h, basis, index, volume_24h.",
+            "Behind it: once · for 2m · every 30m (again while true) · cooldown 1h.",
+            "One that is true already waits until it was false once.",
+        ),
+    ),
+    CommandSpec(
+        "alerts",
+        ("al",),
+        _page,
+        "/alerts",
+        "alerts of this chat",
+        "Alerts",
+        True,
+        ("/alerts · what this chat has asked for, and how far it is", "/alerts 2 · the second page"),
+    ),
+    CommandSpec(
+        "delete",
+        ("del",),
+        _alert_prefix,
+        "/delete a-7q4m",
+        "delete an alert",
+        "Alerts",
+        True,
+        ("/delete a-7q4m · four characters of its id are enough", "/delete all · all alerts of this chat"),
     ),
     CommandSpec("status", (), _nothing, "/status", "feeds, delays, alerts", "Bot", True),
     CommandSpec("help", ("h",), _topic, "/help oi", "more about one command", "Bot", True),

@@ -4,6 +4,7 @@ from typing import Final
 
 from bot import log
 from bot.chat.actions import Actions
+from bot.chat.asker import Asker
 from bot.chat.commands import Command, UsageError
 from bot.chat.reply import Reply, line
 from bot.clock import Clock
@@ -13,14 +14,14 @@ ANSWER_DEADLINE_S: Final = 10.0
 _log = log.get("chat")
 
 
-async def answer_safely(actions: Actions, asked: Command | UsageError, *, clock: Clock) -> Reply:
+async def answer_safely(actions: Actions, asked: Command | UsageError, *, asker: Asker, clock: Clock) -> Reply:
     """Answer within a deadline. Never raises but for cancellation; what went wrong stands in the log, not in the chat."""
     name = asked.name if isinstance(asked, Command) else "usage"
     # A fast clock must not leave a slow machine without time to compute: two real seconds at least.
     deadline_s = max(ANSWER_DEADLINE_S, 2.0 * clock.speed)
     try:
         async with clock.timeout(deadline_s):
-            return await actions.answer(asked)
+            return await actions.answer(asked, asker=asker)
     except TimeoutError:
         _log.warning("command.timed_out", command=name, deadline_s=deadline_s)
         return Reply((line("That took too long. Try again in a minute."),))

@@ -146,9 +146,9 @@ def near_buttons(command: str, names: Sequence[tuple[str, Instrument]]) -> tuple
     return _rows([Button(instrument.symbol, f"/{command} {name}") for name, instrument in names], 3)
 
 
-def not_found(command: str, missing: NotFound, names: Sequence[tuple[str, Instrument]]) -> Reply:
+def not_found(command: str, missing: NotFound, names: Sequence[tuple[str, Instrument]], *, example: str = "") -> Reply:
     """Never a guess: the nearest symbols as buttons."""
-    hint = "" if names else f" Try /{command} BTC."
+    hint = "" if names else f" Try {example or f'/{command} BTC'}."
     return Reply(
         (line("I don't know the symbol ", code(shorten(missing.text) or "?"), "." + hint),),
         near_buttons(command, names),

@@ -14,6 +14,7 @@ from telegram.constants import ChatType
 from bot import log
 from bot.chat.access import USER_PER_MINUTE, Gate, Incoming, Verdict
 from bot.chat.actions import Actions
+from bot.chat.asker import Asker, in_telegram
 from bot.chat.commands import Command, UsageError, parse
 from bot.chat.front import answer_safely
 from bot.chat.reply import Reply, line
@@ -90,12 +91,13 @@ class Dispatcher:
         asked = parse(message.text or "", bot_name=self.bot_name, is_slash_optional=is_private)
         if asked is None or (not is_private and _is_for_others(asked, message.text or "")):
             return
-        verdict = self._decide(_incoming(message))
+        incoming = _incoming(message)
+        verdict = self._decide(incoming)
         thread_id = message.message_thread_id if message.is_topic_message else None
         match verdict:
             case Verdict.ANSWER:
                 self._see(chat_id)
-                reply = await answer_safely(self._actions, asked, clock=self._clock)
+                reply = await answer_safely(self._actions, asked, asker=self._asker(incoming), clock=self._clock)
             case Verdict.REFUSE:
                 await self._save_refusals()
                 reply = Reply((line(_PRIVATE),))
@@ -125,11 +127,17 @@ class Dispatcher:
             return
         await self._client.answer_press(query.id)
         self._see(message.chat.id)
-        reply = await answer_safely(self._actions, asked, clock=self._clock)
+        reply = await answer_safely(self._actions, asked, asker=self._asker(incoming), clock=self._clock)
         result = await self._client.edit(message.chat.id, message.message_id, reply)
         if isinstance(result, Failure) and result.kind is Kind.CANNOT_EDIT:
             result = await self._client.send(message.chat.id, reply)
         self._note(result, message.chat.id)
+
+    def _asker(self, incoming: Incoming) -> Asker:
+        """Of a message that is answered, which has both numbers."""
+        assert incoming.chat_id is not None
+        assert incoming.user_id is not None
+        return in_telegram(incoming.chat_id, incoming.user_id, is_owner=self._gate.is_owner(incoming.user_id))
 
     def _see(self, chat_id: int) -> None:
         if self._on_seen is not None:

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from bot import log
 from bot.chat.actions import Actions
+from bot.chat.asker import AT_TERMINAL
 from bot.chat.commands import clean, parse
 from bot.chat.front import answer_safely
 from bot.chat.terminal_text import to_text
@@ -56,7 +57,8 @@ class TerminalChat:
                     return
                 asked = parse(text, is_slash_optional=True)
                 if asked is not None:
-                    self._console.print(to_text(await answer_safely(self._actions, asked, clock=self._clock)))
+                    reply = await answer_safely(self._actions, asked, asker=AT_TERMINAL, clock=self._clock)
+                    self._console.print(to_text(reply))
         _log.debug("terminal.ended")
 
 

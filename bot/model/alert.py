@@ -6,7 +6,8 @@ from enum import StrEnum
 
 from bot.model.view import AlertView
 
-_CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+"""Digits of base 32 for people: no letter looks like another."""
 
 
 class State(StrEnum):
@@ -37,7 +38,7 @@ def alert_key(rule_id: str, instrument: str, fired_ms: int) -> str:
 def short_id(key: str) -> str:
     """Eight characters of Crockford base32 for people: `#7q4mk2px` without the mark."""
     number = int(key[:10], 16)  # 40 bits = 8 characters of 5
-    return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(35, -1, -5))
+    return "".join(CROCKFORD[(number >> shift) & 31] for shift in range(35, -1, -5))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,12 @@
 """Ports: what one room needs of another. `app.wiring` fills them; siblings never import each other."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from bot.model.alert import AlertRecord, Transition
 from bot.model.cards import BotStatus, InstrumentCard
+from bot.model.chat_alert import AlertLife, ChatAlert
 from bot.model.instrument import Instrument
 from bot.model.outbox import Message, OutboxRow, Outcome
 from bot.model.updates import Update
@@ -149,3 +150,55 @@ class StatusReader(Protocol):
     """What chat may ask of the bot."""
 
     async def status(self) -> BotStatus: ...
+
+
+class ChatAlertStore(Protocol):
+    """The alerts that people made in chat. Their lives are stored by the `AlertStore`, under their id."""
+
+    async def add(self, alert: ChatAlert) -> bool:
+        """Store a new one; False, and nothing changed, where its id is taken."""
+        ...
+
+    async def delete(self, alert_id: str) -> bool:
+        """Forget one, and its life unless it fires (its end is still to be told). False where there is none."""
+        ...
+
+    async def of_chat(self, chat: str, *, limit: int, offset: int = 0) -> list[ChatAlert]:
+        """One page, the oldest first."""
+        ...
+
+    async def count(self, chat: str) -> int: ...
+
+    async def find(self, chat: str, prefix: str, *, limit: int) -> list[ChatAlert]:
+        """Those of a chat whose id begins like that, in order of ids."""
+        ...
+
+    async def prune(self) -> int:
+        """Forget lives of alerts that are gone, unless they fire: a deleted one that fired leaves one behind. Returns how
+        many went.
+        """
+        ...
+
+    def all(self, *, batch: int = 10_000) -> AsyncIterator[list[ChatAlert]]:
+        """Of all chats, in order of ids, in batches: there may be a million."""
+        ...
+
+
+class ChatAlertDesk(Protocol):
+    """What chat may ask of the engine about its alerts. Nothing here is stored; `ChatAlertStore` comes first."""
+
+    def add(self, alert: ChatAlert) -> None:
+        """Let it live from the next tick on."""
+        ...
+
+    def remove(self, alert_id: str) -> None:
+        """Let it end; one that fires is closed and told."""
+        ...
+
+    def life(self, alert_id: str) -> AlertLife | None:
+        """Where it stands as of the last tick; None for one that does not live."""
+        ...
+
+    def value(self, instrument: str, measure: str) -> float | None:
+        """What a measure (canonical text) is for an instrument (its key) as of the last tick; None where unknown."""
+        ...

@@ -1,8 +1,10 @@
 """The ports in memory: for tests, and for runs that shall leave nothing behind. Same contracts as SQLite."""
 
 import dataclasses
+from collections.abc import AsyncIterator
 
 from bot.model.alert import AlertRecord, Transition
+from bot.model.chat_alert import ChatAlert, is_alert_id
 from bot.model.outbox import Delivered, Message, OutboxRow, Outcome, Rejected, RetryLater
 from bot.model.ports import Commit
 from bot.storage.alerts import split_instrument
@@ -174,6 +176,13 @@ class MemoryAlertStore:
             self._transitions.setdefault((t.rule_id, t.venue, t.symbol, t.at_ms, t.state, t.key), t)
         self._outbox.add(change.rows)
 
+    def forget(self, rule_id: str) -> int:
+        """The lives of a deleted alert, but for one that fires. For the store of chat alerts."""
+        gone = [key for key, r in self._records.items() if key[0] == rule_id and r.state != "firing"]
+        for key in gone:
+            del self._records[key]
+        return len(gone)
+
     async def load(self) -> list[AlertRecord]:
         return [self._records[key] for key in sorted(self._records)]
 
@@ -201,3 +210,41 @@ class MemoryAlertStore:
         self._transitions = kept
         firing = {record.key for record in self._records.values() if record.state == "firing"}
         return gone + self._outbox.prune(before_ms=before_ms, firing=firing)
+
+
+class MemoryChatAlertStore:
+    """The `ChatAlertStore` port."""
+
+    def __init__(self, alerts: MemoryAlertStore) -> None:
+        self._alerts = alerts
+        self._stored: dict[str, ChatAlert] = {}
+
+    async def add(self, alert: ChatAlert) -> bool:
+        if alert.id in self._stored:
+            return False
+        self._stored[alert.id] = alert
+        return True
+
+    async def delete(self, alert_id: str) -> bool:
+        self._alerts.forget(alert_id)
+        return self._stored.pop(alert_id, None) is not None
+
+    async def of_chat(self, chat: str, *, limit: int, offset: int = 0) -> list[ChatAlert]:
+        found = sorted((a for a in self._stored.values() if a.chat == chat), key=lambda a: (a.created_ms, a.id))
+        return found[offset : offset + limit]
+
+    async def count(self, chat: str) -> int:
+        return sum(alert.chat == chat for alert in self._stored.values())
+
+    async def find(self, chat: str, prefix: str, *, limit: int) -> list[ChatAlert]:
+        found = [a for id_, a in sorted(self._stored.items()) if a.chat == chat and id_.startswith(prefix)]
+        return found[:limit]
+
+    async def prune(self) -> int:
+        lives = {record.rule_id for record in await self._alerts.load() if is_alert_id(record.rule_id)}
+        return sum(self._alerts.forget(id_) for id_ in lives - self._stored.keys())
+
+    async def all(self, *, batch: int = 10_000) -> AsyncIterator[list[ChatAlert]]:
+        ids = sorted(self._stored)
+        for start in range(0, len(ids), batch):
+            yield [self._stored[id_] for id_ in ids[start : start + batch] if id_ in self._stored]

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.chat.actions import Actions
+from bot.chat.asker import AT_TERMINAL
 from bot.chat.commands import COMMANDS, parse
 from bot.chat.reply import Button, Line, Reply, Span, Style, Table, columns, table_lines
 from bot.chat.symbols import SymbolBook
@@ -144,7 +145,7 @@ def test_any_text_is_answered_with_valid_html_that_fits(typed, base, number, is_
     world = World(base, number)
     asked = parse(typed, bot_name="my_bot", is_slash_optional=is_private)
     if asked is not None:
-        check(run(Actions(market=world, status=world, clock=ManualClock()).answer(asked)))
+        check(run(Actions(market=world, status=world, clock=ManualClock()).answer(asked, asker=AT_TERMINAL)))
 
 
 SPANS = st.builds(Span, ANY_TEXT, st.sampled_from(Style))

@@ -7,13 +7,15 @@ from typing import Any
 import pytest
 
 from bot.model.alert import AlertRecord, State, TellKind, Transition, alert_key, short_id
+from bot.model.chat_alert import ChatAlert, alert_id
 from bot.model.outbox import OutboxRow, row_id
 from bot.model.ports import Commit
 from bot.model.view import AlertView, Member, Move
 from bot.storage.alerts import SqliteAlertStore
+from bot.storage.chat_alerts import SqliteChatAlertStore
 from bot.storage.database import open_database
 from bot.storage.key_values import SqliteKeyValues
-from bot.storage.memory import MemoryAlertStore, MemoryKeyValues, MemoryOutbox
+from bot.storage.memory import MemoryAlertStore, MemoryChatAlertStore, MemoryKeyValues, MemoryOutbox
 from bot.storage.outbox import SqliteOutbox
 
 
@@ -22,6 +24,7 @@ class Ports:
     alerts: Any
     outbox: Any
     values: Any
+    chat_alerts: Any
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -29,13 +32,14 @@ async def ports(request, tmp_path):
     async with contextlib.AsyncExitStack() as stack:
         if request.param == "memory":
             outbox = MemoryOutbox()
-            yield Ports(MemoryAlertStore(outbox), outbox, MemoryKeyValues())
+            alerts = MemoryAlertStore(outbox)
+            yield Ports(alerts, outbox, MemoryKeyValues(), MemoryChatAlertStore(alerts))
         else:
             opened = await open_database(tmp_path / "oibot.db", now_ms=1)
             assert opened.damage is None
             stack.push_async_callback(opened.database.close)
             db = opened.database
-            yield Ports(SqliteAlertStore(db), SqliteOutbox(db), SqliteKeyValues(db))
+            yield Ports(SqliteAlertStore(db), SqliteOutbox(db), SqliteKeyValues(db), SqliteChatAlertStore(db))
 
 
 class Make:
@@ -93,6 +97,21 @@ class Make:
             "key": "k",
         }
         return Transition(**(values | changes))
+
+    @staticmethod
+    def chat_alert(n=0, **changes) -> ChatAlert:
+        values = {
+            "chat": "telegram:-1001",
+            "user": "telegram:7",
+            "instrument": "binance:币安人生USDT",
+            "measure": "pct(oi, 15m)",
+            "op": ">",
+            "level": 0.05,
+            "is_ratio": True,
+            "created_ms": 1000 + n,
+        }
+        values |= changes
+        return ChatAlert(id=alert_id(values["chat"], values["measure"], values["created_ms"]), **values)
 
     @staticmethod
     def commit(records=(), transitions=(), rows=()) -> Commit:

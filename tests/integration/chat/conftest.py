@@ -10,11 +10,14 @@ import pytest
 from aiohttp import web
 
 from bot.chat.actions import Actions
+from bot.chat.alert_actions import AlertActions
 from bot.chat.telegram_app import TelegramChat
 from bot.clock import SystemClock
 from bot.model.cards import CARD_WINDOWS_MS, BotStatus, InstrumentCard
+from bot.model.chat_alert import ChatAlert
 from bot.model.instrument import Instrument
 from bot.model.view import Move
+from bot.storage.memory import MemoryAlertStore, MemoryChatAlertStore, MemoryOutbox
 
 OWNER, GROUP = 71, -100_500
 TOKEN = "123456:" + "c" * 35
@@ -130,6 +133,20 @@ class OneMarket:
         raise RuntimeError("a secret detail")
 
 
+class NoDesk:
+    """Nothing lives and nothing is known."""
+
+    def add(self, alert: ChatAlert) -> None: ...
+
+    def remove(self, alert_id: str) -> None: ...
+
+    def life(self, alert_id: str) -> None:
+        return None
+
+    def value(self, instrument: str, measure: str) -> None:
+        return None
+
+
 class Chat:
     """A running TelegramChat and its counterpart."""
 
@@ -138,6 +155,10 @@ class Chat:
         self.clock = SystemClock(speed=100.0)
         self.market = OneMarket()
         self.seen: list[int] = []
+        self.alert_store = MemoryChatAlertStore(MemoryAlertStore(MemoryOutbox()))
+        self.alerts = AlertActions(
+            market=self.market, store=self.alert_store, desk=NoDesk(), clock=self.clock, max_per_chat=9
+        )
         self._n = 100
 
     def make(self, *, owner_id: int | None = OWNER, token: str = TOKEN) -> TelegramChat:
@@ -146,7 +167,7 @@ class Chat:
             api_url=self.api.url,
             owner_id=owner_id,
             chat_ids=[GROUP],
-            actions=Actions(market=self.market, status=self.market, clock=self.clock),
+            actions=Actions(market=self.market, status=self.market, clock=self.clock, alerts=self.alerts),
             store=self.store,
             clock=self.clock,
             on_seen=self.seen.append,

@@ -36,8 +36,8 @@ async def test_the_menu_is_set_for_strangers_and_for_our_chats(api, chat):
     by_chat = {json.loads(scope).get("chat_id") if scope else None: names for scope, names in menus.items()}
     assert by_chat == {
         None: ["start", "help"],
-        OWNER: ["oi", "price", "status", "help"],
-        GROUP: ["oi", "price", "status", "help"],
+        OWNER: ["oi", "price", "alert", "alerts", "delete", "status", "help"],
+        GROUP: ["oi", "price", "alert", "alerts", "delete", "status", "help"],
     }
 
 
@@ -394,3 +394,22 @@ async def test_an_answer_that_makes_no_sense_ends_nothing(api, chat, method):
         await api.add(chat.message("/help"), chat.message("/help"))
         await api.wait_for(lambda: running.counts["reply_sent"] + running.counts["reply_lost"] == 2)
         await api.wait_for(lambda: len(api.of("setMyCommands")) == 3)
+
+
+async def test_alerts_belong_to_their_chat_and_to_who_made_them(api, chat):
+    async with chat.running():
+        await api.add(chat.message("/alert btc price > 70000", chat_id=GROUP))
+        await api.wait_for(lambda: len(api.of("sendMessage")) == 1)
+        (alert,) = await chat.alert_store.of_chat(f"telegram:{GROUP}", limit=9)
+        assert alert.user == f"telegram:{OWNER}"
+        assert f"<code>{alert.id}</code>" in api.of("sendMessage")[0]["text"]
+        await api.add(chat.message("/alerts"))
+        await api.wait_for(lambda: len(api.of("sendMessage")) == 2)
+        assert api.of("sendMessage")[1]["text"].startswith("No alerts of this chat yet.")
+        await api.add(chat.message(f"/delete {alert.id}", user_id=STRANGER, chat_id=GROUP))
+        await api.wait_for(lambda: len(api.of("sendMessage")) == 3)
+        assert api.of("sendMessage")[2]["text"] == "Only who made an alert, or my owner, may delete it."
+        await api.add(chat.press(f"/delete {alert.id}", chat_id=GROUP))
+        await api.wait_for(lambda: api.of("editMessageText"))
+        assert api.of("editMessageText")[0]["text"].startswith("Deleted ")
+    assert await chat.alert_store.count(f"telegram:{GROUP}") == 0

@@ -11,6 +11,7 @@ from bot.model.alert import AlertRecord, State, Transition
 from bot.model.ports import Commit
 from bot.storage import preparing
 from bot.storage.alerts import SqliteAlertStore
+from bot.storage.chat_alerts import SqliteChatAlertStore
 from bot.storage.database import open_database
 from bot.storage.key_values import SqliteKeyValues
 
@@ -132,13 +133,31 @@ async def test_a_newer_schema_is_refused_and_left_alone(path):
 async def test_a_failed_migration_is_undone_whole(path, monkeypatch):
     await fill(path)
     real = preparing.migrations()
-    broken = [*real, (2, "CREATE TABLE extra (a TEXT);\nINSERT INTO nowhere VALUES (1);")]
+    n = real[-1][0] + 1
+    broken = [*real, (n, "CREATE TABLE extra (a TEXT);\nINSERT INTO nowhere VALUES (1);")]
     monkeypatch.setattr(preparing, "migrations", lambda: broken)
-    with pytest.raises(StorageError, match="migration 2 failed"):
+    with pytest.raises(StorageError, match=f"migration {n} failed"):
         await open_database(path, now_ms=2)
-    mended = [*real, (2, "CREATE TABLE extra (a TEXT);")]
+    mended = [*real, (n, "CREATE TABLE extra (a TEXT);")]
     monkeypatch.setattr(preparing, "migrations", lambda: mended)
     assert await reopen(path) == (None, "1")
+
+
+async def test_a_database_of_the_first_version_keeps_its_alerts_and_takes_new_kinds(path, monkeypatch):
+    now = preparing.migrations()
+    monkeypatch.setattr(preparing, "migrations", lambda: now[:1])
+    opened = await open_database(path, now_ms=1)
+    record = AlertRecord(rule_id="r", instrument="binance:A", condition="c", state=State.FIRING)
+    await SqliteAlertStore(opened.database).commit(Commit(records=(record,), transitions=(), rows=()))
+    await opened.database.close()
+    monkeypatch.setattr(preparing, "migrations", lambda: now)
+    opened = await open_database(path, now_ms=2)
+    try:
+        assert opened.damage is None
+        assert await SqliteAlertStore(opened.database).load() == [record]
+        assert await SqliteChatAlertStore(opened.database).count("terminal") == 0
+    finally:
+        await opened.database.close()
 
 
 async def test_a_folder_that_cannot_be_written_is_an_error_not_damage(tmp_path):

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bot.chat.actions import Actions
+from bot.chat.asker import AT_TERMINAL
 from bot.chat.commands import COMMANDS, Command, UsageError, parse
 from bot.chat.reply import Button
 from bot.chat.telegram_html import keyboard, to_html, to_plain
@@ -17,7 +18,7 @@ def ask(actions):
     async def ask(text):
         asked = parse(text)
         assert asked is not None
-        return await actions.answer(asked)
+        return await actions.answer(asked, asker=AT_TERMINAL)
 
     return ask
 
@@ -211,7 +212,7 @@ async def test_start_counts_what_is_watched(ask):
 
 
 async def test_a_usage_error_offers_what_to_type(actions):
-    reply = await actions.answer(UsageError("Write it like /oi BTC.", ("/oi BTC",)))
+    reply = await actions.answer(UsageError("Write it like /oi BTC.", ("/oi BTC",)), asker=AT_TERMINAL)
     assert reply.buttons == ((Button("/oi BTC", "/oi BTC"),),)
 
 
@@ -240,7 +241,7 @@ async def test_asking_for_the_largest_costs_five_cards_and_lets_the_loop_run_bet
 
     market = Large()
 
-    await Actions(market=market, status=status, clock=Clock()).answer(parse("/oi"))
+    await Actions(market=market, status=status, clock=Clock()).answer(parse("/oi"), asker=AT_TERMINAL)
 
     assert market.n_cards == 5
     assert market.longest == 1

@@ -2,6 +2,7 @@ import io
 
 from rich.console import Console
 
+from bot.chat.asker import AT_TERMINAL
 from bot.chat.commands import Command
 from bot.chat.reply import Button, Reply, code, line
 from bot.chat.terminal_text import to_text
@@ -16,7 +17,7 @@ def shown(reply: Reply, *, colour: bool) -> str:
 
 async def test_the_oi_card_in_the_terminal(actions):
     assert (
-        shown(await actions.answer(Command("oi", ("BTC",))), colour=False)
+        shown(await actions.answer(Command("oi", ("BTC",)), asker=AT_TERMINAL), colour=False)
         == """\
 BTCUSDT open interest
 93.6k BTC · $8.72B · #1
@@ -37,7 +38,7 @@ Binance · OI 12 s old
 
 
 async def test_gains_are_green_and_losses_red(actions):
-    text = shown(await actions.answer(Command("oi", ("BTC",))), colour=True)
+    text = shown(await actions.answer(Command("oi", ("BTC",)), asker=AT_TERMINAL), colour=True)
     assert "\x1b[32m+6.06%\x1b[0m" in text
     assert "\x1b[31m−1.21%\x1b[0m" in text
 

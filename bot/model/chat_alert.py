@@ -1,0 +1,110 @@
+"""Alerts that people make in chat: one comparison of one figure of one instrument with a number.
+
+Frozen: an alert is made and deleted, never changed, so its id says all that its stored life depends on.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Literal
+
+from bot.model.alert import short_id
+
+ThresholdOp = Literal["<", "<=", ">", ">="]
+
+PREFIX: Final = "a-"
+"""Of every id. Ids of rules in files have no hyphen, so the two never meet."""
+DIRECTIONS: Final[Mapping[ThresholdOp, int]] = {">": 1, ">=": 1, "<": -1, "<=": -1}
+"""+1 where an alert fires above its level, -1 where it fires below."""
+
+
+def alert_id(chat: str, text: str, created_ms: int) -> str:
+    """`a-` and eight characters, derived from where, what and when."""
+    return PREFIX + short_id(hashlib.sha256(f"{chat}\n{text}\n{created_ms}".encode()).hexdigest())
+
+
+def is_alert_id(rule_id: str) -> bool:
+    """Whether a stored life belongs to a chat alert and not to a rule of a file."""
+    return rule_id.startswith(PREFIX)
+
+
+@dataclass(frozen=True, slots=True)
+class ChatAlert:
+    """One alert, as stored. Durations and times are ms; `created_ms` is wall time."""
+
+    id: str
+    chat: str
+    """Where it was made and is told: `terminal`, or `telegram:` and the number of the chat."""
+    user: str
+    """Who made it: `terminal`, or `telegram:` and the number of the user."""
+    instrument: str
+    """`Instrument.key`."""
+    measure: str
+    """Canonical text of what is measured, such as `pct(oi, 15m)`."""
+    op: ThresholdOp
+    level: float
+    """In our units: 5 % is 0.05."""
+    is_ratio: bool
+    """Whether the level was written as a percentage."""
+    created_ms: int
+    clear_op: ThresholdOp | None = None
+    """With `clear_level`: the comparison that ends it, in the other direction; None: as soon as it holds no more."""
+    clear_level: float | None = None
+    cooldown_ms: int = 900_000
+    for_ms: int = 0
+    repeat_ms: int | None = None
+    escalate: float | None = None
+    once: bool = False
+    severity: str = "warning"
+
+    def __post_init__(self) -> None:
+        if (self.clear_op is None) != (self.clear_level is None):
+            raise ValueError(f"{self.id}: expected both clear_op and clear_level, or neither")
+        if self.clear_op is not None and DIRECTIONS[self.clear_op] == DIRECTIONS[self.op]:
+            raise ValueError(f"{self.id}: expected clear in the other direction than {self.op}, found {self.clear_op}")
+
+
+class AlertStage(StrEnum):
+    """Where an alert in chat stands, for people."""
+
+    ABSENT = "absent"
+    """Its instrument is not listed now."""
+    UNARMED = "unarmed"
+    """Was true, or unknown, when it was made: waits for the first false."""
+    WAITING = "waiting"
+    COOLING = "cooling"
+    """Ended lately; may fire again after its cooldown."""
+    PENDING = "pending"
+    """Is true; held back by `for` or by a cooldown."""
+    FIRING = "firing"
+    DONE = "done"
+    """Of an alert told once."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlertLife:
+    """What `/alerts` shows beside the alert itself."""
+
+    stage: AlertStage
+    value: float | None = None
+    """The measured value as of the last tick; None where unknown."""
+    until_ms: int = 0
+    """End of a cooldown, in venue time; 0 without one."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlertAdded:
+    """An alert begins to live. Something that the engine consumes, so it is written to the journal."""
+
+    alert: ChatAlert
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRemoved:
+    """An alert was deleted: a firing one is closed, with the reason told."""
+
+    alert_id: str
+    at_ms: int
+    """Venue time."""
+    reason: str = "it was deleted"

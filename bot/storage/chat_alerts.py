@@ -1,0 +1,77 @@
+"""The alerts that people made in chat, in SQLite."""
+
+import dataclasses
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import msgspec
+
+from bot.model.chat_alert import PREFIX, ChatAlert
+from bot.storage.database import Database
+
+_COLUMNS: Final = tuple(f.name for f in dataclasses.fields(ChatAlert))
+_SELECT: Final = f"SELECT {', '.join(_COLUMNS)} FROM chat_alerts"  # noqa: S608
+_INSERT: Final = (
+    f"INSERT INTO chat_alerts ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))}) "  # noqa: S608
+    "ON CONFLICT (id) DO NOTHING"
+)
+
+
+def _alert(row: tuple[Any, ...]) -> ChatAlert:
+    # Not strict: SQLite has no truth values, 0 and 1 stand for them.
+    return msgspec.convert(dict(zip(_COLUMNS, row, strict=True)), ChatAlert, strict=False)
+
+
+class SqliteChatAlertStore:
+    """The `ChatAlertStore` port over a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, alert: ChatAlert) -> bool:
+        async with self._database.transaction("add a chat alert") as tx:
+            return await tx.execute(_INSERT, tuple(getattr(alert, column) for column in _COLUMNS)) == 1
+
+    async def delete(self, alert_id: str) -> bool:
+        async with self._database.transaction("delete a chat alert") as tx:
+            await tx.execute("DELETE FROM alerts WHERE rule_id = ? AND state <> 'firing'", (alert_id,))
+            return await tx.execute("DELETE FROM chat_alerts WHERE id = ?", (alert_id,)) == 1
+
+    async def of_chat(self, chat: str, *, limit: int, offset: int = 0) -> list[ChatAlert]:
+        rows = await self._database.fetch(
+            "read chat alerts",
+            f"{_SELECT} WHERE chat = ? ORDER BY created_ms, id LIMIT ? OFFSET ?",
+            (chat, limit, offset),
+        )
+        return [_alert(row) for row in rows]
+
+    async def count(self, chat: str) -> int:
+        rows = await self._database.fetch(
+            "count chat alerts", "SELECT count(*) FROM chat_alerts WHERE chat = ?", (chat,)
+        )
+        return int(rows[0][0])
+
+    async def find(self, chat: str, prefix: str, *, limit: int) -> list[ChatAlert]:
+        # Ids hold no character that sorts behind "~".
+        rows = await self._database.fetch(
+            "find chat alerts",
+            f"{_SELECT} WHERE chat = ? AND id >= ? AND id < ? ORDER BY id LIMIT ?",
+            (chat, prefix, prefix + "~", limit),
+        )
+        return [_alert(row) for row in rows]
+
+    async def prune(self) -> int:
+        async with self._database.transaction("prune chat alerts") as tx:
+            return await tx.execute(
+                "DELETE FROM alerts WHERE rule_id GLOB ? AND state <> 'firing' "
+                "AND rule_id NOT IN (SELECT id FROM chat_alerts)",
+                (f"{PREFIX}*",),
+            )
+
+    async def all(self, *, batch: int = 10_000) -> AsyncIterator[list[ChatAlert]]:
+        last = ""
+        while rows := await self._database.fetch(
+            "read chat alerts", f"{_SELECT} WHERE id > ? ORDER BY id LIMIT ?", (last, batch)
+        ):
+            yield [_alert(row) for row in rows]
+            last = rows[-1][0]

@@ -1,0 +1,94 @@
+"""What every `ChatAlertStore` promises."""
+
+import pytest
+
+from bot.model.alert import State
+
+
+async def test_what_is_added_is_found_whole(ports, make):
+    plain = make.chat_alert()
+    full = make.chat_alert(
+        1,
+        op="<=",
+        level=-0.0005,
+        clear_op=">",
+        clear_level=0.30000000000000004,
+        is_ratio=False,
+        cooldown_ms=1,
+        for_ms=2,
+        repeat_ms=3,
+        escalate=0.1,
+        once=True,
+        severity="critical",
+    )
+    assert await ports.chat_alerts.add(plain)
+    assert await ports.chat_alerts.add(full)
+    assert await ports.chat_alerts.of_chat("telegram:-1001", limit=9) == [plain, full]
+
+
+async def test_an_id_that_is_taken_changes_nothing(ports, make):
+    first = make.chat_alert()
+    assert await ports.chat_alerts.add(first)
+    assert not await ports.chat_alerts.add(make.chat_alert(level=0.9))
+    assert await ports.chat_alerts.of_chat(first.chat, limit=9) == [first]
+
+
+async def test_pages_are_of_one_chat_and_the_oldest_first(ports, make):
+    mine = [make.chat_alert(n) for n in range(5)]
+    other = make.chat_alert(9, chat="terminal")
+    for alert in (*reversed(mine), other):
+        await ports.chat_alerts.add(alert)
+    assert await ports.chat_alerts.of_chat("telegram:-1001", limit=2) == mine[:2]
+    assert await ports.chat_alerts.of_chat("telegram:-1001", limit=2, offset=4) == mine[4:]
+    assert await ports.chat_alerts.count("telegram:-1001") == 5
+    assert await ports.chat_alerts.count("terminal") == 1
+    assert await ports.chat_alerts.count("telegram:-10") == 0
+
+
+async def test_a_prefix_finds_only_what_is_in_the_chat(ports, make):
+    alerts = sorted((make.chat_alert(n) for n in range(40)), key=lambda a: a.id)
+    for alert in alerts:
+        await ports.chat_alerts.add(alert)
+    one = alerts[7]
+    assert await ports.chat_alerts.find(one.chat, one.id, limit=2) == [one]
+    assert await ports.chat_alerts.find(one.chat, "a-", limit=3) == alerts[:3]
+    assert await ports.chat_alerts.find(one.chat, one.id[:4], limit=9) == [
+        a for a in alerts if a.id.startswith(one.id[:4])
+    ]
+    assert await ports.chat_alerts.find("terminal", one.id, limit=2) == []
+    assert await ports.chat_alerts.find(one.chat, "%", limit=2) == []
+
+
+@pytest.mark.parametrize("batch", [1, 3, 100])
+async def test_all_come_in_batches(ports, make, batch):
+    alerts = sorted((make.chat_alert(n, chat=f"telegram:{n % 2}") for n in range(7)), key=lambda a: a.id)
+    for alert in alerts:
+        await ports.chat_alerts.add(alert)
+    found = [part async for part in ports.chat_alerts.all(batch=batch)]
+    assert [alert for part in found for alert in part] == alerts
+    assert all(len(part) <= batch for part in found)
+
+
+async def test_a_deleted_alert_takes_its_life_with_it_unless_it_fires(ports, make):
+    quiet, firing = make.chat_alert(0), make.chat_alert(1)
+    lives = [make.record(rule_id=quiet.id, state=State.INACTIVE), make.record(rule_id=firing.id)]
+    rule = make.record()
+    await ports.alerts.commit(make.commit(records=[*lives, rule]))
+    for alert in (quiet, firing):
+        await ports.chat_alerts.add(alert)
+        assert await ports.chat_alerts.delete(alert.id)
+        assert not await ports.chat_alerts.delete(alert.id)
+    assert await ports.chat_alerts.count(quiet.chat) == 0
+    assert sorted(r.rule_id for r in await ports.alerts.load()) == sorted([firing.id, rule.rule_id])
+
+
+async def test_pruning_forgets_lives_of_alerts_that_are_gone(ports, make):
+    kept, gone, firing = make.chat_alert(0), make.chat_alert(1), make.chat_alert(2)
+    await ports.chat_alerts.add(kept)
+    idle = [make.record(rule_id=a.id, state=State.INACTIVE) for a in (kept, gone)]
+    rule = make.record(state=State.INACTIVE)
+    await ports.alerts.commit(make.commit(records=[*idle, make.record(rule_id=firing.id), rule]))
+    assert await ports.chat_alerts.prune() == 1
+    assert await ports.chat_alerts.prune() == 0
+    left = sorted(r.rule_id for r in await ports.alerts.load())
+    assert left == sorted([kept.id, firing.id, rule.rule_id])
