@@ -241,6 +241,11 @@ class RuleBook:
             grown = told + alert.direction * (step - (abs(told) + step) * 1e-12)
         return Firing(alert.option, alert.peak, grown, due_ms)
 
+    def option(self, row: int) -> int | None:
+        """The measure that an alert follows, or followed last."""
+        alert = self._alerts.get(row)
+        return None if alert is None else alert.option
+
     def is_pending(self, row: int) -> bool:
         alert = self._alerts.get(row)
         return alert is not None and alert.cell.state is State.PENDING

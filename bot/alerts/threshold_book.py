@@ -10,7 +10,7 @@ caller ticks it with a matrix of values, a row for each of `measures` and a colu
 """
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import inf, isnan, nan, nextafter
 from typing import Final
@@ -76,6 +76,12 @@ class ThresholdBook:
         removing the last alert of one moves the last text to its row.
         """
         return self._columns.measures
+
+    def alerts(self) -> Iterator[ChatAlert]:
+        """All alerts that live, as far as their lives depend on it: without who made them and when."""
+        for slot in range(self._columns.n_slots):
+            if self._mode[slot] != _FREE:
+                yield self._columns.alert(slot)
 
     @property
     def n_awake(self) -> int:

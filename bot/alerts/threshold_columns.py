@@ -6,7 +6,7 @@ the greatest at which it may end (NaN: as soon as it is not true). Operators wit
 
 from array import array
 from dataclasses import dataclass
-from math import inf, nan, nextafter
+from math import inf, isnan, nan, nextafter
 from typing import Final
 
 import numpy as np
@@ -148,6 +148,31 @@ class Columns:
         # Plus zero, so that no level reads as minus zero.
         level = self.sign(slot) * (nextafter(start, -inf) if op in {">", "<"} else start) + 0.0
         return Facts(kind.chat, kind.severity, self.measure(slot), op, level, kind.is_ratio)
+
+    def alert(self, slot: int) -> ChatAlert:
+        """An alert that lives the same life; who made it and when is not kept here."""
+        facts, policy, sign = self.facts(slot), self.policy(slot), self.sign(slot)
+        has_clear = not isnan(self.clear[slot])
+        clear_op: ThresholdOp = "<=" if sign > 0 else ">="
+        return ChatAlert(
+            id=self.id(slot),
+            chat=facts.chat,
+            user="",
+            instrument=self.instrument(slot),
+            measure=facts.measure,
+            op=facts.op,
+            level=facts.level,
+            is_ratio=facts.is_ratio,
+            created_ms=0,
+            clear_op=clear_op if has_clear else None,
+            clear_level=sign * self.clear[slot] + 0.0 if has_clear else None,
+            cooldown_ms=policy.cooldown_ms,
+            for_ms=policy.for_ms,
+            repeat_ms=policy.repeat_ms,
+            escalate=policy.escalate,
+            once=policy.once,
+            severity=facts.severity,
+        )
 
     def _expr_row(self, measure: str) -> int:
         e = self._expr_of.get(measure)

@@ -12,8 +12,9 @@ from bot import log
 from bot.app.committer import Committer
 from bot.app.routing import Routes
 from bot.clock import Clock
-from bot.engine.engine import NOTHING, Engine, Result
+from bot.engine.engine import Engine
 from bot.engine.inputs import Coverage, Input, Listed, Placed, Reset
+from bot.engine.result import NOTHING, Result
 from bot.market.mailbox import Mailbox
 from bot.market.venue_time import Anchor, VenueTime
 from bot.model.alert import State, Transition

@@ -12,7 +12,6 @@ from typing import Final
 from bot.chat.commands import Problem, shorten
 from bot.model.chat_alert import ChatAlert, ThresholdOp
 from bot.rules.ast import DAY_MS, MINUTE_MS, Call, Compare, Expr, Number, Series, duration_text, text
-from bot.rules.check import Vocabulary
 from bot.rules.language import FLOWS, SERIES, Measure, did_you_mean
 from bot.rules.literals import parse_duration_ms, parse_number
 from bot.rules.parse import parse_condition
@@ -108,7 +107,7 @@ class _Options:
 def _figure(word: str) -> str | Problem:
     name = word.casefold()
     name = _OTHER_FIGURES.get(name, name)
-    known = Vocabulary().series - FLOWS
+    known = frozenset(SERIES) - FLOWS
     if name in known:
         return name
     if name in SERIES:

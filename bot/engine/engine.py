@@ -4,49 +4,36 @@ Several ticks may be gathered and evaluated as one block (`n_block` > 1, on hist
 tick. Whoever feeds it must store the returned records together with what is told of them.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
 from bot.alerts.book import Change, RuleBook, policy_gap_ms
 from bot.alerts.lifecycle import Policy
+from bot.alerts.threshold_columns import Facts
 from bot.engine.inputs import Coverage, Input, Listed, Placed, Reset, Samples
 from bot.engine.polling import poll_needs
+from bot.engine.reading import values_of
 from bot.engine.restoring import Restoring, idle
+from bot.engine.result import NOTHING, Result, transition_of
+from bot.engine.subscriptions import Heard, Subscriptions, measured, rule_of
 from bot.engine.telling import Teller
 from bot.engine.walking import Walker
-from bot.market.market import Market
-from bot.market.series import DAY_MS, Leaf
+from bot.market.market import DEFAULT_OI_INTERVAL_MS, Market
+from bot.market.series import DAY_MS
 from bot.market.universe import GONE, Diff
 from bot.market.view import View
-from bot.model.alert import AlertRecord, Notice, State, Transition
+from bot.model.alert import AlertRecord, State, Transition
+from bot.model.chat_alert import AlertAdded, AlertRemoved, is_alert_id
 from bot.model.instrument import Instrument
 from bot.model.ports import PollNeed
 from bot.model.updates import F64, Bars, History, InstrumentList, Liquidations, MarkPrices, Tickers
 from bot.rules.ast import Expr
-from bot.rules.numbers import Mask, Numbers, Scoped
+from bot.rules.numbers import Mask
 from bot.rules.plan import Plan, PlanResult, is_event
 from bot.rules.program import Block
 from bot.rules.schema import Rule
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What one or more ticks changed, in order of time."""
-
-    transitions: tuple[Transition, ...] = ()
-    notices: tuple[Notice, ...] = ()
-    records: tuple[AlertRecord, ...] = ()
-
-    def __bool__(self) -> bool:
-        return bool(self.transitions or self.notices or self.records)
-
-    def __add__(self, other: "Result") -> "Result":
-        return Result(self.transitions + other.transitions, self.notices + other.notices, self.records + other.records)
-
-
-NOTHING = Result()
 
 
 class Engine:
@@ -61,15 +48,19 @@ class Engine:
         dtype: str = "float32",
         records: Iterable[AlertRecord] = (),
     ) -> None:
+        records = tuple(records)
         self.market = Market(step_ms=step_ms, n_block=n_block, dtype=dtype)
         self.plan = Plan(rules, self.market)
+        self.subscriptions = Subscriptions(records, step_ms=step_ms)
+        self.grown: set[str] = set()
+        """Series whose rings were made longer while running: their past has to come from the venue."""
         self._step_ms = step_ms
         self._n_block = n_block
         self._block = Block(n_block)
         self._n_gathered = 0
         self._rules = {r.id: r for r in self.plan.rules}
         self._books = {r.id: self._book(r) for r in self.plan.rules}
-        self._restoring = Restoring(records, self._books)
+        self._restoring = Restoring((r for r in records if not is_alert_id(r.rule_id)), self._books)
         self._walker = Walker(self.plan, self._books, self.market)
         self._teller = Teller(self.market)
         self._owed = NOTHING
@@ -118,6 +109,13 @@ class Engine:
             case Coverage():
                 if item.feed == "liquidations":
                     market.liquidations.cover(item.venue, live=item.live, at_ms=item.at_ms)
+            case AlertAdded(alert=alert):
+                row = market.universe.row(alert.instrument)
+                self.subscriptions.add(alert, {} if row is None else {alert.instrument: row})
+            case AlertRemoved():
+                heard = Heard()
+                heard.take(self.subscriptions.remove(item))
+                self._owed += self._told(heard)
             case Listed():
                 self._list(item)
             case Reset():
@@ -142,6 +140,8 @@ class Engine:
             self._owed += self._evaluate()
         if self._restoring.orphans:
             self._owed += self._close_orphans()
+        if self.subscriptions.is_stale:
+            self._replan()
         self.market.advance(self.now_ms)
         if self.market.n_rows:
             if not self._n_gathered:
@@ -165,30 +165,85 @@ class Engine:
         self._n_gathered = 0
         result = self._last = self.plan.evaluate(block)
         changes = self._walker.walk(block, result, self._name)
-        return self._result(changes, result, View(self.market, block.moments)) if changes else NOTHING
+        view = View(self.market, block.moments)
+        heard = self._hear(result, view) if len(self.subscriptions) else Heard()
+        if not (changes or heard.records or heard.changes):
+            return NOTHING
+        # Order of time first; within a tick rules come before what people asked for.
+        merged = sorted([*changes, *heard.changes], key=lambda c: c.at_ms)
+        told = self._result(merged, result, view, heard.facts)
+        return Result(told.transitions, told.notices, (*told.records, *heard.records))
+
+    def _hear(self, result: PlanResult, view: View) -> Heard:
+        market = self.market
+        interval = np.where(market.oi_interval_ms > 0, market.oi_interval_ms, DEFAULT_OI_INTERVAL_MS)
+        return self.subscriptions.tick(
+            result.evaluation,
+            self.plan.program,
+            view.now_ms.tolist(),
+            market.is_trading,
+            view.sample_ms("oi"),
+            interval,
+        )
+
+    def _told(self, heard: Heard) -> Result:
+        """Changes that come from elsewhere than a tick."""
+        told = self._result(heard.changes, None, None, heard.facts)
+        return Result(told.transitions, told.notices, (*told.records, *heard.records))
+
+    def _replan(self) -> None:
+        """Compute what chat alerts measure now; everything that is remembered stays."""
+        if self._n_gathered:
+            self._owed += self._evaluate()
+        plan = self.plan
+        self.plan = Plan(
+            plan.rules,
+            self.market,
+            crossings=plan.program.crossings,
+            trackers=plan.trackers,
+            numbers=self.subscriptions.compile(),
+        )
+        self.grown |= self.plan.grown
+        self._walker = Walker(self.plan, self._books, self.market)
+        self._last = None
 
     def _name(self, row: int) -> str:
         instrument = self.market.universe.at(row)
         assert instrument is not None
         return instrument.key
 
-    def _result(self, changes: Sequence[Change], result: PlanResult | None, view: View | None) -> Result:
+    def _result(
+        self,
+        changes: Sequence[Change],
+        result: PlanResult | None,
+        view: View | None,
+        facts: Mapping[str, Facts] = MappingProxyType({}),
+    ) -> Result:
+        """What changes of rules, and of the chat alerts that `facts` tell of, mean for everyone else."""
         transitions = []
         notices = []
         records: dict[tuple[str, int], AlertRecord] = {}
         for change in changes:
-            rule = self._rules[change.rule_id]
             if change.state is not None and change.state is not State.INACTIVE:
-                transitions.append(_transition(change))
+                transitions.append(transition_of(change))
+            about = facts.get(change.rule_id)
+            if about is not None:
+                if change.tell is not None:
+                    asked = rule_of(change.rule_id, about)
+                    notices.append(self._teller.notice(change, asked, measured(change, about), result, view))
+                continue
+            rule = self._rules[change.rule_id]
             if change.tell is not None:
-                notices.append(self._teller.notice(change, rule, result, view))
+                followed = None if result is None else self._books[rule.id].option(change.row)
+                reading = None if result is None else result.measured(rule, change.t, change.row, followed)
+                notices.append(self._teller.notice(change, rule, reading, result, view))
             records[change.rule_id, change.row] = self._books[change.rule_id].record(change.row)
         return Result(tuple(transitions), tuple(notices), tuple(records.values()))
 
     def checkpoint(self) -> Result:
         """What moves without a transition: the `for` clocks of pending alerts and new peaks of firing ones."""
         records = [b.record(row) for b in self._books.values() for row in b.unsaved()]
-        return Result(records=tuple(records))
+        return Result(records=(*records, *self.subscriptions.book.checkpoint()))
 
     def records(self) -> Sequence[AlertRecord]:
         """The state of all alerts, those of instruments not seen yet included."""
@@ -206,7 +261,11 @@ class Engine:
                 if not book.per_market and book.has(row):
                     self._owed += self._close_row(book, row)
         self._place(diff)
+        added = [(row, i) for row in diff.added if (i := self.market.universe.at(row)) is not None]
+        self._owed += self._told(self.subscriptions.list(added, [i for _, i in diff.removed], self.now_ms))
         if isinstance(item.update, InstrumentList):
+            listed = frozenset(i.key for i in item.update.instruments if i.status not in GONE)
+            self._owed += self._told(self.subscriptions.drop_absent(item.update.venue, listed, self.now_ms))
             for record in self._restoring.gone(item.update, GONE):
                 if record.state is State.FIRING:
                     reason = "the instrument left the venue while the bot was down"
@@ -259,7 +318,7 @@ class Engine:
         self.now_ms = at_ms
         records = [b.record(row) for b in self._books.values() for row in b.drop_pending()]
         self._walker.refresh()
-        self._owed += Result(records=tuple(records))
+        self._owed += Result(records=(*records, *self.subscriptions.book.drop_pending()))
 
     # -- looking -------------------------------------------------------------------------------------------------
 
@@ -284,23 +343,11 @@ class Engine:
 
         For functions over the scope all instruments count.
         """
-        market = self.market
-        view = View(market, [market.moment(self.now_ms, copied=False)])
-        everyone = Scoped(market.is_listed, ~market.is_trading, is_known=True)
-        rows = market.windows.row_of
-        ticked = None if self._last is None else self._last.evaluation.values
-        if ticked is not None and ticked.shape[2] != market.n_rows:
-            ticked = None
-
-        def leaf_value(leaf: Leaf) -> F64:
-            found: F64 = view.leaf(leaf)[0] if ticked is None or leaf not in rows else ticked[rows[leaf], -1]
-            return found
-
-        return np.broadcast_to(Numbers(view, leaf_value).value(expr, everyone), market.n_rows)
+        return values_of(expr, self.market, self.now_ms, self._last)
 
     def count(self, state: State) -> int:
         """How many alerts are in a state."""
-        return sum(len(b.rows_in(state)) for b in self._books.values())
+        return sum(len(b.rows_in(state)) for b in self._books.values()) + self.subscriptions.book.count(state)
 
     def view(self) -> View:
         """The market as of the last tick."""
@@ -317,19 +364,5 @@ class Engine:
             if not book.per_market
             for row in book.rows_in(State.FIRING, State.PENDING)
         }
+        watched.update(self.subscriptions.book.rows_in(State.FIRING, State.PENDING))
         return poll_needs(self.market, self.view(), members, watched)
-
-
-def _transition(change: Change) -> Transition:
-    venue, _, symbol = change.instrument.rpartition(":")
-    assert change.state is not None
-    return Transition(
-        rule_id=change.rule_id,
-        venue=venue,
-        symbol=symbol,
-        state=change.state,
-        at_ms=change.at_ms,
-        value=change.value,
-        key=change.key,
-        reason=change.reason,
-    )

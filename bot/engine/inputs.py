@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from bot.model.chat_alert import AlertAdded, AlertRemoved
 from bot.model.updates import (
     F64,
     I32,
@@ -65,4 +66,17 @@ class Reset:
     at_ms: int
 
 
-Input = MarkPrices | Tickers | Placed | Samples | History | Bars | Liquidations | Coverage | Listed | Reset
+Input = (
+    MarkPrices
+    | Tickers
+    | Placed
+    | Samples
+    | History
+    | Bars
+    | Liquidations
+    | Coverage
+    | Listed
+    | Reset
+    | AlertAdded
+    | AlertRemoved
+)

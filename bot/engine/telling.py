@@ -47,9 +47,11 @@ class Teller:
             found = self._conditions[rule.id] = (rule, text(rule.when))
         return found[1]
 
-    def notice(self, change: Change, rule: Rule, result: PlanResult | None, view: View | None) -> Notice:
+    def notice(
+        self, change: Change, rule: Rule, measured: Measured | None, result: PlanResult | None, view: View | None
+    ) -> Notice:
+        """What a change tells. `measured`, `result` and `view` are of its tick; without them only what it was is told."""
         assert change.tell is not None
-        measured = None if result is None else result.measured(rule, change.t, change.row)
         return Notice(
             key=change.key,
             kind=change.tell,

@@ -28,7 +28,7 @@ from bot.rules.language import CROSSINGS
 from bot.rules.leaves import leaves_of
 from bot.rules.meter import Measured, Meter
 from bot.rules.numbers import Mask
-from bot.rules.program import Block, Key, Program, exprs_of, key_of
+from bot.rules.program import EVERYWHERE, Block, Key, Program, exprs_of, key_of
 from bot.rules.schema import Rule, Scope
 from bot.rules.scope import ScopeTracker
 
@@ -63,16 +63,20 @@ class Plan:
         *,
         crossings: Mapping[Key, Crossing] | None = None,
         trackers: Mapping[Scope, ScopeTracker] | None = None,
+        numbers: Sequence[Expr] = (),
     ) -> None:
-        """`crossings` and `trackers`: what is remembered from an earlier rule set. Fits the market to the rules."""
+        """`crossings` and `trackers`: what is remembered from an earlier rule set; `numbers`: what else is computed at
+        each tick. Fits the market to all of it.
+        """
         self.rules = tuple(r for r in rules if r.enabled)
         self._market = market
         held = trackers or {}
         self.trackers: dict[Scope, ScopeTracker] = {
-            r.scope: held.get(r.scope) or ScopeTracker(r.scope, market.universe) for r in self.rules
+            scope: held.get(scope) or ScopeTracker(scope, market.universe)
+            for scope in dict.fromkeys([*(r.scope for r in self.rules), *([EVERYWHERE] if numbers else [])])
         }
         self._uses_oi = {r.id: "oi" in {p for s in series_used(r.when) for p in PARTS.get(s, ())} for r in self.rules}
-        self.program = Program(self.rules, market, crossings)
+        self.program = Program(self.rules, market, crossings, numbers)
         self.grown = market.fit(Needs(self.program.leaves))
         """Series whose rings reach further back now than what they hold."""
         self.program.lay_out()

@@ -5,6 +5,7 @@ a block of ticks, so that the truth of rules can be found for all of them at onc
 """
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 import numpy as np
 
@@ -20,6 +21,9 @@ from bot.rules.leaves import leaf_of, leaves_of
 from bot.rules.numbers import Mask, Numbers, Scoped, is_over_scope, is_single
 from bot.rules.schema import Rule, Scope
 from bot.rules.scope import ScopeTracker
+
+EVERYWHERE: Final = Scope()
+"""The scope of numbers that no rule asks for."""
 
 Key = tuple[Expr, Scope | None]
 """A number over all instruments; with a scope where it depends on one."""
@@ -53,12 +57,19 @@ def _is_count(expr: Expr) -> bool:
 class Program:
     """Rows of a rule set. One program serves one run; crossings remember."""
 
-    def __init__(self, rules: Iterable[Rule], market: Market, crossings: Mapping[Key, Crossing] | None = None) -> None:
-        """`crossings`: what is remembered from an earlier rule set."""
-        rules = tuple(rules)
+    def __init__(
+        self,
+        rules: Iterable[Rule],
+        market: Market,
+        crossings: Mapping[Key, Crossing] | None = None,
+        numbers: Iterable[Expr] = (),
+    ) -> None:
+        """`crossings`: what is remembered from an earlier rule set; `numbers`: what else is computed at each tick."""
+        rules, numbers = tuple(rules), tuple(numbers)
         self._market = market
-        self.leaves = leaves_of(e for r in rules for e in exprs_of(r))
+        self.leaves = leaves_of([*(e for r in rules for e in exprs_of(r)), *numbers])
         keys = {key_of(e, r.scope): r.scope for r in rules for e in _numbers(r)}
+        keys |= {key_of(e, EVERYWHERE): EVERYWHERE for e in numbers}
         self._made = [(key, scope) for key, scope in keys.items() if leaf_of(key[0]) is None]
         held = crossings or {}
         self.crossings: dict[Key, Crossing] = {
