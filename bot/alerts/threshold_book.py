@@ -83,6 +83,17 @@ class ThresholdBook:
             if self._mode[slot] != _FREE:
                 yield self._columns.alert(slot)
 
+    def records(self) -> Iterator[AlertRecord]:
+        """The state of all that have one: of those that were seen false once."""
+        for slot in range(self._columns.n_slots):
+            mode = self._mode[slot]
+            if mode == _AWAKE:
+                yield self._record_awake(slot)
+            elif mode == _DONE:
+                yield self._idle(slot, cooldown_until_ms=FOREVER_MS)
+            elif mode in {_ARMED, _ABSENT} and self._was_armed[slot]:
+                yield self._rest.get(slot) or self._idle(slot)
+
     @property
     def n_awake(self) -> int:
         return len(self._watch)

@@ -17,11 +17,13 @@ from rich.console import Console
 from bot import log
 from bot.app.committer import Committer
 from bot.app.data_dir import DataDir
+from bot.app.desk import Desk
 from bot.app.live import Live
 from bot.app.routing import Routes
 from bot.app.status import Status
 from bot.app.supervisor import Policy, Supervisor
 from bot.chat.actions import Actions
+from bot.chat.alert_actions import AlertActions
 from bot.chat.asker import AT_TERMINAL
 from bot.chat.telegram_app import TelegramChat
 from bot.chat.terminal import TerminalChat
@@ -38,6 +40,7 @@ from bot.feeds.binance.feed import BinanceFeed
 from bot.history.journal import Header, JournalWriter
 from bot.market.mailbox import Mailbox
 from bot.market.market import DAY_MS
+from bot.model.chat_alert import AlertAdded
 from bot.model.outbox import OutboxRow
 from bot.model.updates import FeedStatus, Progress
 from bot.rules.files import read_rule_texts
@@ -45,6 +48,7 @@ from bot.rules.loader import RuleSet, load_folder
 from bot.rules.surroundings import Surroundings
 from bot.settings import Settings
 from bot.storage.alerts import SqliteAlertStore
+from bot.storage.chat_alerts import SqliteChatAlertStore
 from bot.storage.database import Database, open_database
 from bot.storage.key_values import SqliteKeyValues
 from bot.storage.outbox import SqliteOutbox
@@ -140,6 +144,7 @@ class Bot:
         self.feed: BinanceFeed
         self.status: Status
         self._alerts: SqliteAlertStore
+        self._chat_alerts: SqliteChatAlertStore
 
     async def run(self, *, for_s: float | None = None) -> int:
         """Run until `stop` is set or, when given, for so many clock seconds; returns the exit code."""
@@ -175,6 +180,11 @@ class Bot:
         routes = routes_of(self._settings)
         mailbox = Mailbox()
         self.engine = Engine(self.rules.rules, records=await alerts.load())
+        self._chat_alerts = SqliteChatAlertStore(database)
+        async for batch in self._chat_alerts.all():
+            for alert in batch:
+                self.engine.consume(AlertAdded(alert))
+        self.engine.alerts_loaded()
         self.cards = Cards(self.engine)
         async with contextlib.AsyncExitStack() as stack:
             lanes = Lanes(
@@ -200,21 +210,10 @@ class Bot:
                 on_progress=self._take_progress,
                 on_feed=self._options.on_feed,
                 on_reset=lambda: self.feed.windows_emptied(),  # noqa: PLW0108, `feed` is made below
+                on_grown=lambda series: self.feed.history.refill_longer(series),  # noqa: PLW0108, `feed` is made below
                 recorder=journal,
             )
-            self.feed = BinanceFeed(
-                rest_url=self._settings.binance.rest_url,
-                stream_url=self._settings.binance.stream_url,
-                weight_share=self._settings.binance.weight_share,
-                clock=self.clock,
-                rows=self.engine.market.universe.venue(VENUE),
-                plan=self.engine,
-                sink=mailbox,
-                store=store,
-                rng=random.Random(),  # noqa: S311, jitter
-                venue_now=self.live.venue_now,
-                lookback_ms=lambda need: DAY_MS if self.cards.pinned(need) else self.engine.price_lookback_ms,
-            )
+            self.feed = self._feed(mailbox, store)
             self.status = Status(
                 engine=self.engine,
                 live=self.live,
@@ -229,11 +228,33 @@ class Bot:
             self._alerts = alerts
             return await self._supervise(data_dir, committer, lanes, store, routes)
 
+    def _feed(self, mailbox: Mailbox, store: SqliteKeyValues) -> BinanceFeed:
+        return BinanceFeed(
+            rest_url=self._settings.binance.rest_url,
+            stream_url=self._settings.binance.stream_url,
+            weight_share=self._settings.binance.weight_share,
+            clock=self.clock,
+            rows=self.engine.market.universe.venue(VENUE),
+            plan=self.engine,
+            sink=mailbox,
+            store=store,
+            rng=random.Random(),  # noqa: S311, jitter
+            venue_now=self.live.venue_now,
+            lookback_ms=lambda need: DAY_MS if self.cards.pinned(need) else self.engine.price_lookback_ms,
+        )
+
     async def _supervise(
         self, data_dir: DataDir, committer: Committer, lanes: Lanes, store: SqliteKeyValues, routes: Routes
     ) -> int:
         supervisor = Supervisor(self.clock)
-        actions = Actions(market=self.cards, status=self.status, clock=self.clock)
+        asked = AlertActions(
+            market=self.cards,
+            store=self._chat_alerts,
+            desk=Desk(self.engine, self.live),
+            clock=self.clock,
+            max_per_chat=self._settings.alerts.max_per_chat,
+        )
+        actions = Actions(market=self.cards, status=self.status, clock=self.clock, alerts=asked)
         fronts: list[str] = []
         async with asyncio.TaskGroup() as group:
             supervisor.start(group, "committer", committer.run, Policy.RESTART)
@@ -318,6 +339,7 @@ class Bot:
                 destinations=sorted(Routes.of(destination_names(self._settings)).names),
                 instruments=list(self.engine.market.universe.items()),
                 records=list(self.engine.records()),
+                alerts=list(self.engine.subscriptions.alerts()),
                 continues=continues,
             )
 

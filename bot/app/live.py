@@ -72,6 +72,7 @@ class Live:
         on_progress: Callable[[Progress], None] = lambda _: None,
         on_feed: Callable[[FeedStatus], None] = lambda _: None,
         on_reset: Callable[[], None] = lambda: None,
+        on_grown: Callable[[frozenset[str]], None] = lambda _: None,
         recorder: Recorder | None = None,
     ) -> None:
         self._engine = engine
@@ -83,6 +84,7 @@ class Live:
         self._on_progress = on_progress
         self._on_feed = on_feed
         self._on_reset = on_reset
+        self._on_grown = on_grown
         self._recorder = recorder
         self._log = log.get("engine")
         self._held: list[Update] = []
@@ -132,6 +134,9 @@ class Live:
         if now_ms - self._checkpoint_ms >= CHECKPOINT_MS:
             self._checkpoint_ms = now_ms
             result += self._engine.checkpoint()
+        if self._engine.grown:
+            self._on_grown(frozenset(self._engine.grown))
+            self._engine.grown.clear()
         await self.store(result)
 
     async def store(self, result: Result) -> None:
@@ -192,13 +197,13 @@ class Live:
                 self._take_push(update)
             case OpenInterest():
                 at_ms = self.venue_time.at(update.received_ms)
-                self._consume(
+                self.consume(
                     Placed(update.row, update.amount, at_ms, update.venue_ms, update.interval_ms),
                 )
             case Tickers() | History() | Bars() | Liquidations():
-                self._consume(update)
+                self.consume(update)
             case InstrumentList() | InstrumentChange():
-                self._consume(Listed(update, self.venue_now()))
+                self.consume(Listed(update, self.venue_now()))
             case VenueTimeAnswer():
                 self.venue_time.start(update.venue_ms, update.received_ms)
             case FeedStatus():
@@ -214,7 +219,7 @@ class Live:
         """Place in venue time since when events are heard, or no more. Before that time is known it has to wait."""
         if self.venue_time.is_known:
             at_ms = self.venue_time.at(status.since_ms or status.received_ms)
-            self._consume(Coverage(status.feed, status.live, at_ms))
+            self.consume(Coverage(status.feed, status.live, at_ms))
         else:
             self._uncovered.append(status)
 
@@ -226,15 +231,16 @@ class Live:
         if push.anchor is not Anchor.KEPT:
             self._log.warning("venue_time.anchored", how=push.anchor.value, event_ms=event_ms)
         if push.anchor is Anchor.RESET:
-            self._consume(Reset(event_ms))
+            self.consume(Reset(event_ms))
             self._on_reset()
         if push.accepted:
             self.last_push_ms = update.received_ms
             if self.first_push_ms is None:
                 self.first_push_ms = update.received_ms
-            self._consume(update)
+            self.consume(update)
 
-    def _consume(self, item: Input) -> None:
+    def consume(self, item: Input) -> None:
+        """Give the engine something whose place in venue time is settled, and write it into the journal."""
         if self._recorder is not None:
             self._recorder.record(item)
         self._engine.consume(item)

@@ -248,7 +248,7 @@ class Engine:
     def records(self) -> Sequence[AlertRecord]:
         """The state of all alerts, those of instruments not seen yet included."""
         placed = [b.record(row) for b in self._books.values() for row in b.rows()]
-        return (*placed, *self._restoring.waiting)
+        return (*placed, *self._restoring.waiting, *self.subscriptions.records())
 
     # -- instruments ---------------------------------------------------------------------------------------------
 
@@ -260,9 +260,8 @@ class Engine:
             for book in self._books.values():
                 if not book.per_market and book.has(row):
                     self._owed += self._close_row(book, row)
+        self._owed += self._told(self.subscriptions.unlist([i for _, i in diff.removed], self.now_ms))
         self._place(diff)
-        added = [(row, i) for row in diff.added if (i := self.market.universe.at(row)) is not None]
-        self._owed += self._told(self.subscriptions.list(added, [i for _, i in diff.removed], self.now_ms))
         if isinstance(item.update, InstrumentList):
             listed = frozenset(i.key for i in item.update.instruments if i.status not in GONE)
             self._owed += self._told(self.subscriptions.drop_absent(item.update.venue, listed, self.now_ms))
@@ -280,6 +279,10 @@ class Engine:
         book.forget(row)
         return Result(told.transitions, told.notices, (record,))
 
+    def alerts_loaded(self) -> None:
+        """All stored chat alerts have come: what is stored of others belongs to alerts that are gone."""
+        self._restoring.orphans.extend(self.subscriptions.take_lost())
+
     def load(self, instruments: Sequence[tuple[int, Instrument]], at_ms: int = 0) -> None:
         """Take instruments at the rows they had in another process, as at the head of a journal."""
         self.market.load(instruments, at_ms)
@@ -290,6 +293,7 @@ class Engine:
             instrument = self.market.universe.at(row)
             if instrument is not None:
                 self._restoring.place(row, instrument, self._books.values())
+                self.subscriptions.book.place([(row, instrument.key)])
         if diff:
             self._walker.refresh()
 

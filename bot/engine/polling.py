@@ -15,6 +15,7 @@ from bot.rules.program import exprs_of
 from bot.rules.schema import Rule
 
 _OI = frozenset({"oi", "oi_usd"})
+_PRICE = frozenset({"price", "oi_usd"})
 _BARS = frozenset({"volume", "taker_buy"})
 _NO_LIMIT = 1 << 60
 
@@ -26,12 +27,16 @@ def poll_needs(market: Market, view: View, members: Sequence[tuple[Rule, Mask]],
     limit = np.full(market.n_rows, _NO_LIMIT, dtype=np.int64)
     flow_ms = np.zeros(market.n_rows, dtype=np.int64)
     ratio_ms = np.zeros(market.n_rows, dtype=np.int64)
+    price_ms = np.zeros(market.n_rows, dtype=np.int64)
+    oi_ms = np.zeros(market.n_rows, dtype=np.int64)
     for rule, inside in members:
         leaves = leaves_of(exprs_of(rule))
         windows = [w.window_ms for w in leaves_of([rule.when]) if w.window_ms and {w.series, w.other} & _OI]
         if windows:
             limit[inside] = np.minimum(limit[inside], min(windows) // 3)
         _raise(flow_ms, inside, [_lookback_ms(w) for w in leaves if {w.series, w.other} & _BARS])
+        _raise(price_ms, inside, [w.window_ms + w.inner_ms for w in leaves if {w.series, w.other} & _PRICE])
+        _raise(oi_ms, inside, [w.window_ms + w.inner_ms for w in leaves if {w.series, w.other} & _OI])
         _raise(ratio_ms, inside, [_lookback_ms(w) for w in leaves if "long_short" in {w.series, w.other}])
     return [
         PollNeed(
@@ -43,6 +48,8 @@ def poll_needs(market: Market, view: View, members: Sequence[tuple[Rule, Mask]],
             watched=row in watched,
             trading=i.is_trading,
             flow_window_ms=int(flow_ms[row]),
+            price_window_ms=int(price_ms[row]),
+            oi_window_ms=int(oi_ms[row]),
             long_short_window_ms=int(ratio_ms[row]),
         )
         for row, i in market.universe.items()

@@ -78,18 +78,22 @@ class Subscriptions:
     def remove(self, item: AlertRemoved) -> Outcome:
         return self.book.remove(item.alert_id, item.at_ms, item.reason)
 
+    def records(self) -> Iterator[AlertRecord]:
+        """The stored state of all that have one."""
+        yield from self.book.records()
+        yield from self._records.values()
+
     def take_lost(self) -> list[AlertRecord]:
         """Stored lives whose alert is gone, once all alerts have come."""
         lost = [r for r in self._records.values() if r.state is not State.INACTIVE]
         self._records.clear()
         return lost
 
-    def list(self, added: Iterable[tuple[int, Instrument]], removed: Iterable[Instrument], now_ms: int) -> Heard:
-        """Instruments came and went."""
+    def unlist(self, removed: Iterable[Instrument], now_ms: int) -> Heard:
+        """Instruments left the venue."""
         heard = Heard()
         for instrument in removed:
             heard.take(self.book.unplace(instrument.key, now_ms, GONE))
-        self.book.place([(row, i.key) for row, i in added])
         return heard
 
     def drop_absent(self, venue: str, listed: frozenset[str], now_ms: int) -> Heard:

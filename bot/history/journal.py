@@ -10,7 +10,7 @@ import contextlib
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -21,6 +21,7 @@ from bot import log
 from bot.engine.inputs import Coverage, Input, Listed, Placed, Reset, Samples
 from bot.errors import PayloadError
 from bot.model.alert import AlertRecord
+from bot.model.chat_alert import AlertAdded, AlertRemoved, ChatAlert
 from bot.model.instrument import Instrument
 from bot.model.updates import Bars, History, InstrumentChange, InstrumentList, Liquidations, MarkPrices, Tickers
 
@@ -43,6 +44,8 @@ class Header:
     records: list[AlertRecord]
     continues: bool
     """Whether this file goes on where another ended."""
+    alerts: list[ChatAlert] = field(default_factory=list)
+    """Those that lived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,10 @@ def _encode(entry: Entry) -> list[Any]:
             return ["q", *(c.tobytes() for c in (u.rows, u.event_ms, u.usd, u.is_long))]
         case Coverage() as u:
             return ["v", u.feed, u.live, u.at_ms, u.venue]
+        case AlertAdded(alert=alert):
+            return ["a", msgspec.to_builtins(alert)]
+        case AlertRemoved(alert_id=alert_id, at_ms=at_ms, reason=reason):
+            return ["d", alert_id, at_ms, reason]
         case Listed(update=InstrumentList() as listed, at_ms=at_ms):
             return ["l", at_ms, listed.venue, msgspec.to_builtins(listed.instruments)]
         case Listed(update=InstrumentChange() as change, at_ms=at_ms):
@@ -125,6 +132,10 @@ def _decode(raw: list[Any]) -> Entry:
             return Liquidations(_i32(rows), _i64(event_ms), _f64(usd), longs, received_ms=0.0)
         case ["v", feed, live, at_ms, venue]:
             return Coverage(feed, live, at_ms, venue)
+        case ["a", alert]:
+            return AlertAdded(msgspec.convert(alert, ChatAlert))
+        case ["d", alert_id, at_ms, reason]:
+            return AlertRemoved(alert_id, at_ms, reason)
         case ["l", at_ms, venue, instruments]:
             return Listed(InstrumentList(venue, tuple(_instrument(i) for i in instruments)), at_ms)
         case ["c", at_ms, instrument]:

@@ -10,6 +10,7 @@ from bot.engine.inputs import Listed, Samples
 from bot.history.journal import Entry, Header, Tick
 from bot.history.klines import VALID_SHARE, Klines
 from bot.model.alert import Transition
+from bot.model.chat_alert import AlertAdded
 from bot.model.instrument import Instrument, Kind
 from bot.model.updates import InstrumentList
 from bot.rules.schema import Rule
@@ -34,6 +35,9 @@ def replay_journal(
     many ticks are evaluated at a time.
     """
     engine = Engine(rules, step_ms=header.step_ms, n_block=n_block, records=header.records)
+    for alert in header.alerts:
+        engine.consume(AlertAdded(alert))
+    engine.alerts_loaded()
     if header.instruments:
         engine.load(header.instruments)
     for entry in entries:

@@ -50,6 +50,10 @@ class PollNeed:
     trading: bool
     flow_window_ms: int = 0
     """The longest window over `volume` or `taker_buy` of a rule in whose scope it is; 0: no rule needs its klines."""
+    price_window_ms: int = 0
+    """The longest window over the price of such a rule."""
+    oi_window_ms: int = 0
+    """The same for open interest."""
     long_short_window_ms: int = 0
     """The same for `long_short`, at least a minute where a rule reads it at all; 0: no rule needs it."""
 

@@ -100,18 +100,19 @@ def open_interest(symbol: str) -> Request:
     return Request(c.OPEN_INTEREST_PATH, (("symbol", symbol),), c.OPEN_INTEREST_WEIGHT, "weight")
 
 
-def open_interest_history(symbol: str, *, period: str = "5m", limit: int = 288) -> Request:
-    """The newest `limit` rows (at most 500, at most 30 days back)."""
-    params = (("symbol", symbol), ("period", period), ("limit", str(min(limit, c.HISTORY_MAX_LIMIT))))
-    return Request(c.OPEN_INTEREST_HISTORY_PATH, params, 1, "data")
+def open_interest_history(symbol: str, *, period: str = "5m", limit: int = 288, end_ms: int = 0) -> Request:
+    """The newest `limit` rows (at most 500, at most 30 days back), or those up to `end_ms`."""
+    limit = min(limit, c.HISTORY_MAX_LIMIT)
+    params = (("symbol", symbol), ("period", period), ("limit", str(limit)))
+    return Request(c.OPEN_INTEREST_HISTORY_PATH, params + _until(end_ms, limit, period), 1, "data")
 
 
-def mark_price_klines(symbol: str, *, interval: str = "1m", limit: int = 99) -> Request:
-    """The newest `limit` bars (at most 1500) of the mark price, the running one included."""
+def mark_price_klines(symbol: str, *, interval: str = "1m", limit: int = 99, end_ms: int = 0) -> Request:
+    """`limit` bars (at most 1500) of the mark price: those that open up to `end_ms`, or the newest with the running one."""
     limit = min(limit, c.KLINE_MAX_LIMIT)
     weight = next(weight for below, weight in c.KLINE_WEIGHTS if limit < below)
     params = (("symbol", symbol), ("interval", interval), ("limit", str(limit)))
-    return Request(c.MARK_PRICE_KLINES_PATH, params, weight, "weight")
+    return Request(c.MARK_PRICE_KLINES_PATH, params + _until(end_ms, limit, interval), weight, "weight")
 
 
 def klines(symbol: str, *, interval: str = "1m", limit: int = 99, end_ms: int = 0) -> Request:

@@ -176,6 +176,8 @@ class HistoryFiller:
             self._once(need.symbol, "price", _MINUTE_MS, MINUTE_BARS)
             if self._lookback_ms(need) > _MINUTE_REACH_MS:
                 self._once(need.symbol, "price", 5 * _MINUTE_MS, FIVE_MINUTE_BARS)
+            self._pages(need.symbol, "price", FIVE_MINUTE_BARS, need.price_window_ms)
+            self._pages(need.symbol, "oi", OPEN_INTEREST_ROWS, need.oi_window_ms)
             if need.flow_window_ms > 0:
                 self._plan_volume(need)
 
@@ -183,11 +185,15 @@ class HistoryFiller:
         self._once(need.symbol, "volume", _MINUTE_MS, MINUTE_BARS)
         if need.flow_window_ms <= _MINUTE_REACH_MS:
             return
-        # The same pages for every window, so that one that grows later asks for what is still missing.
-        n_bars = math.ceil(need.flow_window_ms / (5 * _MINUTE_MS)) + 2
         self._once(need.symbol, "volume", 5 * _MINUTE_MS, FIVE_MINUTE_BARS)
-        for skip in range(FIVE_MINUTE_BARS, n_bars, PAGE_BARS):
-            self._once(need.symbol, "volume", 5 * _MINUTE_MS, PAGE_BARS, skip)
+        self._pages(need.symbol, "volume", FIVE_MINUTE_BARS, need.flow_window_ms)
+
+    def _pages(self, symbol: str, series: str, n_asked: int, window_ms: int) -> None:
+        """What a window looks back on beyond the first `n_asked` five-minute rows, last of all."""
+        # The same pages for every window, so that one that grows later asks for what is still missing.
+        n_bars = math.ceil(window_ms / (5 * _MINUTE_MS)) + 2
+        for skip in range(n_asked, n_bars, PAGE_BARS):
+            self._once(symbol, series, 5 * _MINUTE_MS, PAGE_BARS, skip)
 
     def _once(self, symbol: str, series: str, bar_ms: int, n_bars: int, skip: int = 0) -> None:
         if (symbol, series, bar_ms, skip) not in self._asked:
@@ -201,6 +207,14 @@ class HistoryFiller:
 
     def _backlog(self, series: str) -> Backlog:
         return {"oi": self.open_interest, "price": self.prices}.get(series, self.volumes)
+
+    def refill_longer(self, series: frozenset[str]) -> None:
+        """Somebody asks for windows longer than what was held: what lies further back comes from the venue."""
+        if "price" in series:
+            self.refill_prices(self._orders, (MINUTE_BARS - 2) * _MINUTE_MS)
+        if "oi" in series:
+            for symbol in self._orders:
+                self.refill_open_interest(symbol)
 
     def refill_open_interest(self, symbol: str) -> None:
         """The venue was not polled for a while."""
@@ -266,13 +280,13 @@ class HistoryFiller:
             self._on_bars(symbol, int(bars.close_ms[-1]))
 
     def _request(self, job: Job) -> rest.Request:
-        if job.series == "oi":
-            return rest.open_interest_history(job.symbol, limit=job.n_bars)
-        bars = "1m" if job.bar_ms == _MINUTE_MS else "5m"
-        if job.series == "price":
-            return rest.mark_price_klines(job.symbol, interval=bars, limit=job.n_bars)
         # Bars count from the running one: the last to be skipped is the first of the page before it.
         end_ms = (self._venue_now() // job.bar_ms - job.skip + 1) * job.bar_ms if job.skip else 0
+        if job.series == "oi":
+            return rest.open_interest_history(job.symbol, limit=job.n_bars, end_ms=end_ms)
+        bars = "1m" if job.bar_ms == _MINUTE_MS else "5m"
+        if job.series == "price":
+            return rest.mark_price_klines(job.symbol, interval=bars, limit=job.n_bars, end_ms=end_ms)
         return rest.klines(job.symbol, interval=bars, limit=job.n_bars, end_ms=end_ms)
 
     async def _fetch(self, job: Job) -> History | Bars | Failure | None:
