@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from tests.bench import report
 from tests.bench.harness import MIN_ROUNDS, N_QUICK_ROUNDS, N_ROUNDS, Context, Group, Result, machine
 
-MODULES = ("engine_rows", "threshold_rows", "peers", "wire", "tick_rows", "accuracy", "process_rows")
+MODULES = ("engine_rows", "threshold_rows", "peers", "prometheus", "wire", "tick_rows", "accuracy", "process_rows")
 
 
 def groups() -> list[Group]:
