@@ -32,7 +32,7 @@ def day(context: Context) -> Sequence[Result]:
         engine.tick(stage.next().at_ms)
         if k % 100 == 0:
             context.step(k / n_ticks)
-    worst = {name: (0.0, "") for name in MEANS}
+    worst = dict.fromkeys(MEANS, (0.0, ""))
     n_off, off = 0, ""
     for window in windows:
         got = values_of(engine, window).astype(np.longdouble)

@@ -18,7 +18,6 @@ import orjson
 from bot.engine.engine import Engine
 from bot.feeds.binance.protocol import Protocol
 from bot.model.updates import MarkPrices
-from tests.bench.frames import Second
 from tests.bench.harness import Context, Group, Result, Times, median_ms, minus, ratio, rounds
 from tests.bench.workload import (
     N_EXPRESSIONS,

@@ -39,7 +39,9 @@ def engine_size(context: Context) -> list[Result]:
     found = json.loads(done.stdout)
     note = "arrays of the market: `Market.nbytes`"
     if found["after"]:
-        note += f"; that process has {found['after']['VmRSS']:.0f} MB, {found['before']['VmRSS']:.0f} MB before the engine"
+        note += (
+            f"; that process has {found['after']['VmRSS']:.0f} MB, {found['before']['VmRSS']:.0f} MB before the engine"
+        )
     return [Result("15", "engine: shipped rules, 950 instruments, 24 h", found["engine_mb"], 90.0, "MB", note=note)]
 
 

@@ -42,7 +42,7 @@ class Window:
 def lengths() -> tuple[int, ...]:
     """30 window lengths from a minute to a day, evenly spread in their logarithm: seconds to an hour, then minutes."""
     drawn = np.geomspace(60, DAY_S, 30)
-    return tuple(int(round(w)) if w <= HOUR_S else int(round(w / 60)) * 60 for w in drawn)
+    return tuple(round(w) if w <= HOUR_S else round(w / 60) * 60 for w in drawn)
 
 
 def draw(n: int, *, lengths_s: Sequence[int] | None = None, seed: int = 7) -> tuple[Window, ...]:
@@ -193,9 +193,7 @@ def values_of(engine: Engine, window: Window) -> np.ndarray:
     """An expression as of the last tick."""
     expr = parse_value(window.text).expr
     assert expr is not None
-    if hasattr(engine, "values"):
-        return np.asarray(engine.values(expr), dtype=np.float64)
-    return np.asarray(getattr(engine.view(), window.function)(window.series, window.seconds * 1_000)[0])
+    return np.asarray(engine.values(expr), dtype=np.float64)
 
 
 def verify_rules(context: Context, what: str, stage: Stage, engine: Engine, pairs: Pairs) -> None:
