@@ -4,7 +4,6 @@ Every candidate takes the next second and gives all ten values of all instrument
 before anything is timed. Peers get the values rounded as the engine stores them, in the form that suits them best.
 """
 
-import gc
 import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -349,10 +348,7 @@ def ten(context: Context) -> Sequence[Result]:
             yield name, partial(peer_second, peer, later)
 
     context.say("rounds")
-    # All peers' histories lie in one process: whoever sets off a collection would pay for all of them.
-    gc.freeze()
     times = rounds(context, works)
-    gc.unfreeze()
     check(context, stage, peers)
     verify(context, "row 8, after the rounds", stage, engine, TEN)
     results = []
