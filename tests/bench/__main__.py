@@ -35,11 +35,12 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     return found
 
 
-def measure(console: Console, args: argparse.Namespace) -> tuple[list[Result], list[str]]:
-    """Results, and what was wrong. A group that breaks costs its own rows only."""
+def measure(console: Console, args: argparse.Namespace) -> tuple[list[Result], list[Result], list[str]]:
+    """Results, those of them that may be stored, and what was wrong. A group that breaks costs its own rows only."""
     chosen = [g for g in groups() if not args.rows or set(g.rows) & set(args.rows)]
     n_rounds = args.rounds or (N_QUICK_ROUNDS if args.quick else N_ROUNDS)
     results: list[Result] = []
+    sound: list[Result] = []
     wrong: list[str] = []
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
@@ -55,13 +56,15 @@ def measure(console: Console, args: argparse.Namespace) -> tuple[list[Result], l
                 step=lambda share, t=task: progress.update(t, completed=share),
             )
             try:
-                results += group.run(context)
+                found = group.run(context)
+                results += found
+                sound += found if not context.wrong else []
             except Exception as error:
                 wrong.append(f"{label}: {type(error).__name__}: {error}")
                 console.print_exception()
             wrong += context.wrong
             progress.remove_task(task)
-    return sorted(results, key=lambda r: report.order(r.row)), wrong
+    return sorted(results, key=lambda r: report.order(r.row)), sound, wrong
 
 
 def main(argv: Sequence[str]) -> int:
@@ -71,12 +74,12 @@ def main(argv: Sequence[str]) -> int:
         report.write_docs()
         console.print(f"written: {report.PAGE}, {report.PICTURE}")
         return 0
-    results, wrong = measure(console, args)
+    results, sound, wrong = measure(console, args)
     report.show(console, results)
     for problem in wrong:
         console.print(f"[bold red]wrong[/] {escape(problem)}")
-    if results and not wrong and not args.quick and (args.rounds or N_ROUNDS) >= MIN_ROUNDS:
-        report.store(results)
+    if sound and not args.quick and (args.rounds or N_ROUNDS) >= MIN_ROUNDS:
+        report.store(sound)
         console.print(f"stored in {report.LATEST.relative_to(report.ROOT)}", style="dim")
     return 1 if wrong else 0
 

@@ -135,7 +135,7 @@ def backfill(folder: Path, seconds: int) -> None:
             file.write(f"# TYPE {series} gauge\n")
             table = np.array([getattr(second, series) for second in past])
             for name, column in zip(names, table.T.tolist(), strict=True):
-                head = f'{series}{{s="{name}"}} '
+                head = f'{series}{{instance="market",job="market",s="{name}"}} '
                 file.writelines(f"{head}{v!r} {t}\n" for v, t in zip(column, stamps, strict=True))
         file.write("# EOF\n")
     command = ["promtool", "tsdb", "create-blocks-from", "openmetrics", "-q", str(source), str(folder / "data")]
@@ -161,7 +161,8 @@ def prometheus(folder: Path, rules: str, target_port: int) -> Iterator[tuple[sub
         "global: {scrape_interval: 1s, evaluation_interval: 1s, scrape_timeout: 1s}\n"
         "rule_files: [rules.yml]\n"
         "scrape_configs:\n"
-        f"  - {{job_name: market, static_configs: [{{targets: ['127.0.0.1:{target_port}']}}]}}\n",
+        f"  - {{job_name: market, static_configs: [{{targets: ['127.0.0.1:{target_port}'], "
+        "labels: {instance: market}}]}\n",
         encoding="ascii",
     )
     port = free_port()
