@@ -40,6 +40,9 @@ def day(context: Context) -> Sequence[Result]:
         if (np.isnan(got) != np.isnan(want)).any():
             context.wrong.append(f"row 14: {window.text} is known where it should not be, or the other way round")
             continue
+        if window.function == "avg":
+            # Of a flat window the engine gives the newest value as it came, before it was rounded for storing.
+            got = np.where(got == newest(stage, window), got.astype(np.float32), got)
         if window.function in MEANS:
             # A flat window gives 0/0, which is no error; anything else over zero is infinite, which is.
             with np.errstate(divide="ignore", invalid="ignore"):
@@ -64,12 +67,16 @@ def unit(stage: Stage, window: Window, want: np.ndarray) -> np.ndarray:
     return np.abs(want)
 
 
+def newest(stage: Stage, window: Window) -> np.ndarray:
+    return getattr(stage.past.seconds[-1], window.series)
+
+
 def exact(stage: Stage, window: Window, got: np.ndarray, want: np.ndarray) -> np.ndarray:
     """A change is computed in double precision from the stored ends. An extreme is a stored value, or the newest as it
     came where that is the extreme.
     """
     if window.function in {"min", "max"}:
-        came = getattr(stage.past.seconds[-1], window.series)
+        came = newest(stage, window)
         return (got == want) | ((got == came) & (came.astype(np.float32) == want))
     return got == compute(stage.past, window.function, window.series, window.seconds)
 

@@ -1,6 +1,8 @@
 """How everything here is timed: in rounds, each candidate once per round, in turn; medians of per-round ratios.
 
-The garbage collector stays as the bot runs it: on. J is one `orjson.loads` of the same frames in the same round.
+The garbage collector is on, as in the bot. What is alive when the rounds begin is frozen: full collections, which row 13
+finds to be rare in the bot, would otherwise be set off by whatever allocates most (J does) and would walk through all that
+the harness and earlier rows keep. J is one `orjson.loads` of the same frames in the same round.
 """
 
 import gc
@@ -76,6 +78,7 @@ def rounds(context: Context, works_of: Callable[[int], Works | Iterable[tuple[st
     """
     times: Times = {}
     gc.collect()
+    gc.freeze()
     for k in range(-N_WARM_ROUNDS, context.n_rounds):
         works = works_of(k + N_WARM_ROUNDS)
         for name, work in works.items() if isinstance(works, Mapping) else works:
@@ -85,6 +88,7 @@ def rounds(context: Context, works_of: Callable[[int], Works | Iterable[tuple[st
             if k >= 0:
                 times.setdefault(name, []).append(taken)
         context.step((k + 1 + N_WARM_ROUNDS) / (context.n_rounds + N_WARM_ROUNDS))
+    gc.unfreeze()
     return times
 
 

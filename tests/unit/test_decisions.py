@@ -77,6 +77,21 @@ def test_every_package_of_the_judges_lock_has_a_reason():
     assert listed("To judge") == locked("requirements-judges.lock")
 
 
+def test_every_package_of_the_bench_lock_that_the_bot_does_not_need_has_a_reason():
+    """`numpy` and the like come with the bot; what comes for the peers alone is told."""
+    wanted = packages(PROJECT["project"]["optional-dependencies"]["bench"])
+    assert wanted <= listed("To measure")
+    assert listed("To measure") == locked("requirements-bench.lock") - locked("requirements.lock")
+
+
+def test_the_peers_are_measured_against_the_bot_as_it_is_installed():
+    text = {
+        name: (ROOT / name).read_text(encoding="utf-8") for name in ("requirements.lock", "requirements-bench.lock")
+    }
+    pins = {name: set(re.findall(r"^[\w.-]+==\S+", t, re.MULTILINE)) for name, t in text.items()}
+    assert pins["requirements.lock"] <= pins["requirements-bench.lock"]
+
+
 def test_the_locks_hold_every_dependency():
     assert packages(PROJECT["project"]["dependencies"]) <= locked("requirements.lock")
     assert packages(PROJECT["project"]["optional-dependencies"]["dev"]) <= locked("requirements-dev.lock")

@@ -1,0 +1,165 @@
+"""Rows 15 and 16: the size of the process, and how long a start takes that finds its history on disk.
+
+Both look from outside. The real bot (`oibot run`) watches the simulated exchange with the shipped rules and one more,
+which is true as soon as 23 hours of a price are known. When it has fired for nearly all instruments the day is filled:
+the process is weighed, stopped as a service manager stops it, and started again on the same folder. The rule has
+another threshold then, so it starts afresh. The first evaluation with history is when half of the instruments have
+fired again; whatever the bot keeps on disk to be quick must show there.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from tests.bench.harness import Context, Group, Result
+from tests.bench.memory import SHIPPED, status_mb
+from tests.bench.reference import DAY_S, HOUR_S
+
+ROOT = Path(__file__).parents[2]
+N_INSTRUMENTS, N_QUICK_INSTRUMENTS = 950, 120
+FILLED_SHARE, FIRST_SHARE = 0.8, 0.5
+"""Of all instruments; a tenth of the exchange's are outside the default scope."""
+FILL_LIMIT_S, START_LIMIT_S = 900.0, 600.0
+QUICK_LIMIT_S = 180.0
+_RULE = "version: 1\nrules:\n- {{id: day_known, when: 'avg(price, 23h) > {threshold}', cooldown: 0s, severity: info}}\n"
+
+
+def engine_size(context: Context) -> list[Result]:
+    context.say("an engine alone")
+    arguments = [str(DAY_S + 900), str(300 if context.is_quick else HOUR_S)]
+    command = [sys.executable, "-m", "tests.bench.memory", *arguments]
+    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout)
+    note = "arrays of the market: `Market.nbytes`"
+    if found["after"]:
+        note += (
+            f"; that process has {found['after']['VmRSS']:.0f} MB, {found['before']['VmRSS']:.0f} MB before the engine"
+        )
+    return [Result("15", "engine: shipped rules, 950 instruments, 24 h", found["engine_mb"], 90.0, "MB", note=note)]
+
+
+def environment(**more: str) -> dict[str, str]:
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("OIBOT_")}
+    return {**clean, "PYTHONPATH": str(ROOT), **more}
+
+
+@contextlib.contextmanager
+def venue(n_instruments: int) -> Iterator[tuple[str, str]]:
+    """Base URLs of a simulated exchange of its own process."""
+    command = [sys.executable, "-m", "bot", "sim", "--instruments", str(n_instruments), "--until-stdin-closes"]
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        urls = dict(process.stdout.readline().split(maxsplit=1) for _ in range(2))
+        yield urls["rest"].strip(), urls["stream"].strip()
+    finally:
+        process.stdin.close()
+        process.wait(10)
+
+
+class Bot:
+    """The real process; its log is read as a file."""
+
+    def __init__(self, folder: Path, urls: tuple[str, str], name: str) -> None:
+        self.started_s = time.monotonic()
+        self._log = folder / f"{name}.log"
+        settings = {
+            "OIBOT_BINANCE__REST_URL": urls[0],
+            "OIBOT_BINANCE__STREAM_URL": urls[1],
+            "OIBOT_DATA_DIR": str(folder / "data"),
+            "OIBOT_RULES_DIR": str(folder / "rules"),
+            "OIBOT_LOG__FORMAT": "json",
+        }
+        with self._log.open("wb") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "bot", "run"],
+                cwd=folder,
+                env=environment(**settings),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+            )
+
+    def n_known(self) -> int:
+        """Instruments whose day is known."""
+        text = self._log.read_text(encoding="utf-8", errors="replace")
+        return sum('"alert.firing"' in line and '"day_known"' in line for line in text.splitlines())
+
+    def wait_known(self, n: int, limit_s: float, step: Callable[[float], None]) -> float | None:
+        """Seconds from the start until so many are known; None where that takes too long."""
+        while (spent := time.monotonic() - self.started_s) < limit_s and self.process.poll() is None:
+            known = self.n_known()
+            step(known / n)
+            if known >= n:
+                return spent
+            time.sleep(0.1 if spent < 20 else 1.0)
+        return None
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+
+def whole_process(context: Context) -> list[Result]:
+    n = N_QUICK_INSTRUMENTS if context.is_quick else N_INSTRUMENTS
+    limits = (QUICK_LIMIT_S, QUICK_LIMIT_S) if context.is_quick else (FILL_LIMIT_S, START_LIMIT_S)
+    with tempfile.TemporaryDirectory() as name, venue(n) as urls:
+        folder = Path(name)
+        (folder / "rules").mkdir()
+        (folder / "rules" / "default.yaml").write_bytes(SHIPPED.read_bytes())
+        first, filled_s, weight = watch(context, folder, urls, "0", int(FILLED_SHARE * n), limits[0])
+        again, start_s, _ = watch(context, folder, urls, "1e-12", int(FIRST_SHARE * n), limits[1])
+    known = f"{first} of {n} instruments had their day" + (f" after {filled_s:.0f} s" if filled_s else "")
+    results = []
+    if context.wants("15"):
+        note = f"`oibot run` on the simulated exchange; {known}" + (
+            f"; at most {weight['VmHWM']:.0f} MB" if weight else "not measured: the kernel does not tell"
+        )
+        results.append(
+            Result("15", f"process: shipped rules, {n} instruments, 24 h", weight.get("VmRSS"), 220.0, "MB", note=note)
+        )
+    if context.wants("16"):
+        note = f"{known} before the restart; {again} had it again"
+        if start_s is None:
+            note += f" within {limits[1]:.0f} s"
+        results.append(
+            Result("16", "start with 24 h on disk to the first evaluation over them", start_s, 5.0, "s", note=note)
+        )
+    return results
+
+
+def watch(
+    context: Context, folder: Path, urls: tuple[str, str], threshold: str, n: int, limit_s: float
+) -> tuple[int, float | None, dict[str, float]]:
+    """Run the bot until n instruments are known: how many were, after how long, and its memory then."""
+    context.say(f"the bot on the simulated exchange, until {n} instruments have their day")
+    (folder / "rules" / "bench.yaml").write_text(_RULE.format(threshold=threshold), encoding="utf-8")
+    bot = Bot(folder, urls, f"bot-{threshold}")
+    try:
+        spent_s = bot.wait_known(n, limit_s, context.step)
+        if bot.process.poll() is not None:
+            raise RuntimeError(f"the bot ended: {bot._log.read_text(encoding='utf-8')[-2_000:]}")
+        return bot.n_known(), spent_s, status_mb(bot.process.pid)
+    finally:
+        bot.stop()
+
+
+def run(context: Context) -> Sequence[Result]:
+    results = engine_size(context) if context.wants("15") else []
+    return [*results, *whole_process(context)]
+
+
+GROUPS = (Group(("15", "16"), run),)
