@@ -84,7 +84,7 @@ class Engine:
 
     def consume(self, item: Input) -> None:
         """Take one input. Changes it causes by itself (a delisting) come with the next tick."""
-        if self._n_gathered and self._is_late(item):
+        if self._n_gathered and self._disturbs(item):
             self._owed += self._evaluate()
         market = self.market
         match item:
@@ -121,17 +121,22 @@ class Engine:
             case Reset():
                 self._reset(item.at_ms)
 
-    def _is_late(self, item: Input) -> bool:
-        """Whether an input could reach rows that gathered ticks still have to read."""
+    def _disturbs(self, item: Input) -> bool:
+        """Whether an input could reach rows that gathered ticks still have to read: late ones, and ones so far ahead that
+        those rows make room.
+        """
         match item:
-            case MarkPrices(event_ms=time_ms) | Tickers(event_ms=time_ms) | Samples(time_ms=time_ms):
-                return len(time_ms) > 0 and int(time_ms.min()) <= self.now_ms
-            case Liquidations(event_ms=time_ms) | Bars(close_ms=time_ms):
-                return len(time_ms) > 0 and int(time_ms.min()) <= self.now_ms
+            case MarkPrices(event_ms=times) | Tickers(event_ms=times) | Samples(time_ms=times):
+                pass
+            case Liquidations(event_ms=times) | Bars(close_ms=times):
+                pass
             case Placed(at_ms=at_ms):
-                return at_ms <= self.now_ms
+                times = np.array([at_ms])
             case _:
                 return True
+        if not len(times):
+            return False
+        return int(times.min()) <= self.now_ms or not self._block.reaches(int(times.max()), self.market.fine_ms)
 
     def tick(self, now_ms: int) -> Result:
         """Let time be `now_ms` (never less than before) and evaluate, or gather until the block is full."""

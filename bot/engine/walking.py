@@ -84,17 +84,20 @@ class Walker:
 
     def walk(self, block: Block, result: PlanResult, name_of: Callable[[int], str]) -> list[Change]:
         """All changes of a block, by time and then in the order of the rules."""
-        view = View(self._market, block.moments)
-        interval = np.where(self._market.oi_interval_ms > 0, self._market.oi_interval_ms, DEFAULT_OI_INTERVAL_MS)
-        ticks = Ticks(view.now_ms, view.sample_ms("oi"), interval)
+        n_times = len(block.moments)
         cells: dict[int, list[tuple[int, Seen]]] = {}
         whole = set(self._cells.others)
-        if view.n_times == 1:
-            cells = self._awake_cells(block, int(view.now_ms[0]))
+        if n_times == 1:
+            cells = self._awake_cells(block, block.moments[0].now_ms)
         else:
             found = self._cells.screen.true_somewhere(block.values, self._cells.members(block))
             whole |= {self._cells.rules[place] for place in found}
             whole |= {number for number, book in enumerate(self._books) if book.alive_rows()}
+        if not (whole or cells):
+            return []
+        view = View(self._market, block.moments)
+        interval = np.where(self._market.oi_interval_ms > 0, self._market.oi_interval_ms, DEFAULT_OI_INTERVAL_MS)
+        ticks = Ticks(view.now_ms, view.sample_ms("oi"), interval)
         changes: list[Change] = []
         for number in sorted({*whole, *cells}):
             rule, book = self._plan.rules[number], self._books[number]
@@ -108,7 +111,7 @@ class Walker:
                 walked = RuleTruth(rule.id, truth.when, truth.clear, truth.members, measure)
                 moved = book.walk(walked, ticks, name_of)
                 changes += moved
-                if view.n_times > 1:
+                if n_times > 1:
                     for row in {c.row for c in moved}:
                         self._note(number, row)
         # Order of time first; within a tick the order of the rules, which `sort` keeps.

@@ -117,7 +117,7 @@ class Gauges(Newest):
             return
         at_ms = int(time_ms[0])
         hundredth = -(-at_ms // AGE_UNIT_MS)
-        if int(time_ms.min()) == int(time_ms.max()) == at_ms and np.isfinite(values).all():
+        if (time_ms == at_ms).all() and np.isfinite(np.add.reduce(values, axis=None)):
             where = self._where(rows)
             is_newest = (self._latest_hundredth[:N_MARKS] < hundredth).all()
             if is_newest or (self.hundredth[:N_MARKS, where] < hundredth).all():

@@ -73,6 +73,7 @@ class Market:
         self.oi_venue_ms = np.zeros(0, dtype=np.int64)
         self.next_funding_ms = np.zeros(0, dtype=np.int64)
         self.funding_interval_h = np.zeros(0)
+        self._to_8h = np.ones(0)
         self.is_trading = np.zeros(0, dtype=np.bool_)
         self._venue: list[str] = []
         self.n_rejected = 0
@@ -252,6 +253,7 @@ class Market:
             self.is_trading[row] = instrument.is_trading
             self.funding_interval_h[row] = instrument.funding_interval_h
             self._venue[row] = instrument.venue
+        self._to_8h = 8.0 / self.funding_interval_h
 
     def _clear(self, row: int) -> None:
         self.gauges.clear(row)
@@ -265,22 +267,23 @@ class Market:
 
     def apply_marks(self, u: MarkPrices) -> None:
         rows, time_ms, price, index, funding = u.rows, u.event_ms, u.price, u.index, u.funding
-        good = np.isfinite(price) & (price > 0)
-        if not good.all():
+        if not (len(price) and price.min() > 0 and price.max() < np.inf):
+            good = np.isfinite(price) & (price > 0)
             self.n_rejected += int((~good).sum())
             rows, time_ms = rows[good], time_ms[good]
             price, index, funding = price[good], index[good], funding[good]
             self.next_funding_ms[rows] = u.next_funding_ms[good]
         else:
             self.next_funding_ms[rows] = u.next_funding_ms
+        if not len(rows):
+            return
         values = np.empty((N_MARKS, len(rows)))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            values[0] = price
-            values[1] = np.where(index > 0, index, np.nan)
-            np.subtract(price, values[1], out=values[2])
-            values[2] /= values[1]
-            values[3] = funding
-            np.multiply(funding, 8.0 / self.funding_interval_h[rows], out=values[4])
+        values[0], values[1], values[3] = price, index, funding
+        if not index.min() > 0:
+            values[1][~(index > 0)] = np.nan
+        np.subtract(values[0], values[1], out=values[2])
+        values[2] /= values[1]
+        np.multiply(funding, self._to_8h[rows], out=values[4])
         self.gauges.put_marks(rows, time_ms, values, PRICE_VALID_MS)
 
     def apply_tickers(self, u: Tickers) -> None:

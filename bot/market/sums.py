@@ -24,6 +24,7 @@ MAX_STEPS: Final = 600
 _CHUNK: Final = 64
 _WEAK: Final = 1e-7
 _RESIDUE: Final = 1e-9
+_FLOOR_EVERY: Final = 16
 
 
 class RunningSums:
@@ -35,6 +36,8 @@ class RunningSums:
         self._gauge = np.array([g for g, _ in pairs], dtype=np.int64)
         self._n = np.array([n for _, n in pairs], dtype=np.int64)
         self._needed = (KNOWN_SHARE * self._n)[:, None]
+        # What has been in a window stays in it for n steps, so that it is seen once in half of them.
+        self._floor_every = max(1, min(int(self._n.min()) // 2, _FLOOR_EVERY))
         self._gauges = tuple(sorted({g for g, _ in pairs}))
         self._of_gauge = {g: np.flatnonzero(self._gauge == g) for g in self._gauges}
         self._at: int | None = None
@@ -54,6 +57,9 @@ class RunningSums:
         self._count = np.zeros(shape)
         self.reference = np.zeros(shape)
         """What `now` and `mean` are relative to. Shape (n_pairs, n_rows)."""
+        self._twice = np.zeros(shape)
+        self.flat = np.zeros(shape)
+        """A deviation above this is movement, whatever the mean: twice what counts as flat around the reference."""
         self._is_referenced = np.zeros(shape, dtype=np.bool_)
         self._all_referenced = False
         self._share = np.full(shape, np.nan)
@@ -118,11 +124,11 @@ class RunningSums:
         if n:
             # x² - y² = (x - y)(x + y): one product less, and smaller numbers.
             np.add(self._in[:n], self._out[:n], out=both, dtype=np.float64)
-            both -= self.reference[:n]
-            both -= self.reference[:n]
+            both -= self._twice[:n]
             both *= change[:n]
             self._square += both
-            self._raise_floor()
+            if number % self._floor_every == 0:
+                self._raise_floor()
 
     def _step_over_gaps(self) -> None:
         enters, leaves, n = self._in - self.reference, self._out - self.reference, self._n_square
@@ -155,6 +161,8 @@ class RunningSums:
         reference = np.where(known, newest, self.reference[pairs[0], columns])
         where = np.ix_(pairs, columns)
         self.reference[where] = reference
+        self._twice[where] = 2 * reference
+        self.flat[where] = 2 * FLAT * np.abs(reference)
         self._is_referenced[where] |= known
         self._all_referenced = bool(self._is_referenced.all())
         longest = int(self._n[pairs].max())

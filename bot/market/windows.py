@@ -115,9 +115,7 @@ class _Averages:
         np.sqrt(std, out=std)
         np.subtract(sums.now[part], mean, out=score)
         score /= std
-        # Twice the reference is above any mean worth a doubt, so this seldom leaves anything to look at.
-        suspect = std <= 2 * FLAT * np.abs(reference)
-        if suspect.any():
+        if (std <= sums.flat[part]).any():
             score[~(std > FLAT * np.abs(mean + reference))] = np.nan
 
 

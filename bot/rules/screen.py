@@ -177,18 +177,18 @@ class Screen:
         """Which atoms the furthest values of their rows allow; the last entry is the atom that always holds."""
         furthest = np.full(len(self._start), np.nan)
         for scope, runs in self._runs_of.items():
-            first = self._start[runs]
+            rows, sign = self._row[self._start[runs]], self._sign[self._start[runs]]
             inside = members[scope]
-            columns = slice(None) if inside.all() else np.flatnonzero(inside.any(axis=0))
-            for side, reduce in ((1.0, np.fmax.reduce), (-1.0, np.fmin.reduce)):
-                chosen = self._sign[first] == side
-                rows = self._row[first[chosen]]
-                if not len(rows):
-                    continue
-                part = values if len(rows) == len(values) and (rows == np.arange(len(values))).all() else values[rows]
-                part = part[:, :, columns]
-                if part.size:
-                    furthest[runs[chosen]] = side * reduce(part.reshape(len(rows), -1), axis=1)
+            if inside.all():
+                part = values if len(rows) >= len(values) else values[rows]
+            else:
+                part = values[rows][:, :, np.flatnonzero(inside.any(axis=0))]
+            if not part.size:
+                continue
+            place = rows if part is values else np.arange(len(rows))
+            flat = part.reshape(len(part), -1)
+            highest, lowest = np.fmax.reduce(flat, axis=1)[place], np.fmin.reduce(flat, axis=1)[place]
+            furthest[runs] = np.where(sign > 0, highest, -lowest)
         possible = np.ones(self._n_atoms + 1, dtype=np.bool_)
         with np.errstate(invalid="ignore"):
             np.greater_equal(furthest[self._run], self._level, out=possible[:-1])
