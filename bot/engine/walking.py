@@ -17,7 +17,7 @@ from bot.market.market import DEFAULT_OI_INTERVAL_MS, Market
 from bot.market.view import View
 from bot.model.truth import FALSE, TRUE
 from bot.model.updates import F64
-from bot.rules.cells import Cells, CellTruths
+from bot.rules.cells import Cells, CellTruths, Ints
 from bot.rules.numbers import Mask
 from bot.rules.plan import Plan, PlanResult
 from bot.rules.program import Block
@@ -118,10 +118,14 @@ class Walker:
         changes.sort(key=lambda c: c.at_ms)
         return changes
 
+    def true_cells(self, block: Block) -> tuple[Ints, Ints]:
+        """Where the rules that are looked at cell by cell are true, at a block of one tick: places of rules, and rows."""
+        return self._cells.screen.true_cells(block.values, self._cells.members(block))
+
     def _awake_cells(self, block: Block, now_ms: int) -> dict[int, list[tuple[int, Seen]]]:
         """Per rule the alerts to move at this tick: those alive first, in the order in which they began."""
         halted = ~self._market.is_trading
-        place, column = self._cells.screen.true_cells(block.values, self._cells.members(block))
+        place, column = self.true_cells(block)
         fresh = [
             cell
             for cell in zip((self._cells.rules[p] for p in place.tolist()), column.tolist(), strict=True)

@@ -165,9 +165,9 @@ class Extrema:
         for j in moved:
             self._fold(int(j), int(oldest[j]), current)
         self._oldest, self._current = oldest, current
-        out: Values = np.take(self._suffix, self._long_base + first % self._long_size, axis=0)
+        out: Values = self._suffix.take(self._long_base + first % self._long_size, axis=0)
         self._better(out, self._middle, out=out)
-        self._better(out, np.take(self._prefix, self._long_place, axis=0), out=out)
+        self._better(out, self._prefix.take(self._long_place, axis=0), out=out)
         return out
 
     def _fold(self, j: int, oldest: int, current: int) -> None:

@@ -15,7 +15,7 @@ from bot.market.series import FLOWS, GAUGES, INDEX, MINUTE_MS, OI, PRICE, SUMS, 
 from bot.market.tier import Tier
 from bot.market.universe import Diff, Universe
 from bot.market.view import Moment
-from bot.market.windows import Windows
+from bot.market.windows import Windows, tick_of
 from bot.model.instrument import Instrument
 from bot.model.updates import (
     F64,
@@ -159,10 +159,16 @@ class Market:
 
     def compute(self, now_ms: int, out: F64) -> None:
         """Values of the needed leaves at now, in the order of `windows.leaves`. Shape (n_leaves, n_rows)."""
-        self.windows.compute(self.gauges, now_ms, out)
+        tick = tick_of(self.gauges, now_ms, self.dtype)
+        self.windows.follow(tick)
+        self.windows.compute(tick, out)
         for row, leaf in enumerate(self.windows.leaves):
             if leaf.series in FLOWS:
                 out[row] = self.flow(leaf, now_ms)
+
+    def follow(self, now_ms: int) -> None:
+        """Let the windows take in what was written; `compute` does it by itself."""
+        self.windows.follow(tick_of(self.gauges, now_ms, self.dtype))
 
     def moment(self, now_ms: int, *, copied: bool = True) -> Moment:
         """The newest samples now; copied where they are still wanted after the next update."""

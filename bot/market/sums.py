@@ -113,8 +113,8 @@ class RunningSums:
         tier = self._tier
         base, slots = tier.base[self._gauge], tier.slots[self._gauge]
         entering, leaving = base + (number - 1) % slots, base + (number - self._n) % slots
-        np.take(tier.value, entering, axis=0, out=self._in, mode="clip")
-        np.take(tier.value, leaving, axis=0, out=self._out, mode="clip")
+        tier.value.take(entering, axis=0, out=self._in, mode="clip")
+        tier.value.take(leaving, axis=0, out=self._out, mode="clip")
         change, both, n = self._change, self._both, self._n_square
         if not (tier.whole[entering].all() and tier.whole[leaving].all()):
             self._step_over_gaps()
@@ -214,7 +214,7 @@ class RunningSums:
 
     def _compute(self, level: F64) -> "npt.NDArray[np.bool_] | None":
         n, now, mean, variance = self._n_square, self.now, self.mean, self.variance
-        np.take(level, self._gauge, axis=0, out=now, mode="clip")
+        level.take(self._gauge, axis=0, out=now, mode="clip")
         now -= self.reference
         np.add(self._sum, now, out=mean)
         mean *= self._share

@@ -54,6 +54,9 @@ class Tier:
             row += slots[name]
         self._has_product = "oi_usd" in slots
         self._sampled = np.array([INDEX[n] for n in names if n != "oi_usd"], dtype=np.int64)
+        is_run = len(self._sampled) > 0 and (np.diff(self._sampled) == 1).all()
+        self._source: Any = slice(int(self._sampled[0]), int(self._sampled[-1]) + 1) if is_run else self._sampled
+        """Where the gauges lie among the newest samples; a slice where they can be had without a copy."""
         self._sampled_base = self.base[self._sampled]
         self._sampled_slots = self.slots[self._sampled]
         self.value: Any = np.full((row, self._n_rows), np.nan, dtype=self.dtype)
@@ -154,7 +157,7 @@ class Tier:
 
     def _write(self, number: int, gauges: Gauges) -> None:
         at_ms = number * self.step_ms
-        src = self._sampled
+        src = self._source
         rows = self._sampled_base + number % self._sampled_slots
         known = gauges.expiry_ms[src] > at_ms
         age = at_ms // AGE_UNIT_MS - gauges.hundredth[src]

@@ -31,8 +31,8 @@ def levels_of(now: F64, dtype: "npt.DTypeLike") -> tuple[F64, Values]:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Tick:
-    """What all batches of one tick share. Arrays of shape (n_gauges, n_rows)."""
+class Tick:
+    """What all batches of one tick share: the newest values. Arrays of shape (n_gauges, n_rows)."""
 
     now: F64
     level: F64
@@ -40,6 +40,13 @@ class _Tick:
     """The level in the type of the rings."""
     is_known: "npt.NDArray[np.bool_]"
     """Per gauge: whether every instrument is known now."""
+
+
+def tick_of(newest: Newest, now_ms: int, dtype: "npt.DTypeLike") -> Tick:
+    """The newest values at now."""
+    now = newest.now(now_ms)
+    level, rounded = levels_of(now, dtype)
+    return Tick(now, level, rounded, ~np.isnan(np.add.reduce(now, axis=1)))
 
 
 class _Ends:
@@ -56,19 +63,19 @@ class _Ends:
         self._limit = np.minimum(limit_ms, tier.max_age_ms) // tier.unit_ms
         self._buffer = np.empty((len(leaves), 0), dtype=tier.dtype)
 
-    def compute(self, tick: _Tick, out: F64) -> None:
+    def compute(self, tick: Tick, out: F64) -> None:
         tier = self._tier
         if tier.newest is None:
             return
         rows = tier.base[self._gauge] + (tier.newest - self._n) % tier.slots[self._gauge]
         if self._buffer.shape[1] != out.shape[1]:
             self._buffer = np.empty((len(rows), out.shape[1]), dtype=tier.dtype)
-        then = np.take(tier.value, rows, axis=0, out=self._buffer, mode="clip")
+        then = tier.value.take(rows, axis=0, out=self._buffer, mode="clip")
         too_old = tier.worst[rows] > self._limit
         if too_old.any():
             for j in np.flatnonzero(too_old):
                 then[j, tier.age[rows[j]] > self._limit[j]] = np.nan
-        result = np.take(tick.level, self._gauge, axis=0, out=out[self._rows], mode="clip")
+        result = tick.level.take(self._gauge, axis=0, out=out[self._rows], mode="clip")
         if not self._is_pct:
             result -= then
             return
@@ -94,11 +101,14 @@ class _Averages:
         self._score_rows = slice(rows.start + n_std, rows.start + n_std + n_score)
         self._avg_rows = slice(rows.start + n_std + n_score, rows.stop)
 
-    def compute(self, tick: _Tick, out: F64) -> None:
+    def follow(self, tick: Tick) -> None:
+        """Take in the rows that were written."""
+        self._sums.catch_up(tick.level, self._tier.dirty)
+
+    def compute(self, tick: Tick, out: F64) -> None:
         if self._tier.newest is None:
             return
         sums = self._sums
-        sums.catch_up(tick.level, self._tier.dirty)
         sums.compute(tick.level)
         np.sqrt(sums.variance[self._stds], out=out[self._std_rows])
         self._score(sums, out[self._score_rows])
@@ -136,10 +146,13 @@ class _Peaks:
     def nbytes(self) -> int:
         return self._extrema.nbytes
 
-    def compute(self, tick: _Tick, out: F64) -> None:
+    def follow(self, tick: Tick) -> None:
+        """Take in the rows that were written."""
+        self._extrema.catch_up(tick.level.shape[1], self._tier.dirty)
+
+    def compute(self, tick: Tick, out: F64) -> None:
         if self._tier.newest is None:
             return
-        self._extrema.catch_up(out.shape[1], self._tier.dirty)
         past = self._extrema.past()
         level: Values = tick.rounded[self._gauge]
         wins = np.flatnonzero(level >= past if self._highest else level <= past)
@@ -287,12 +300,25 @@ class Windows:
     def nbytes(self) -> int:
         return sum(b.nbytes for b in self._batches if isinstance(b, _Peaks)) + self._rare.nbytes
 
-    def compute(self, newest: Newest, now_ms: int, out: F64) -> None:
+    def follow(self, tick: Tick) -> None:
+        """Take in the rows that were written since the last tick. The tiers have to be written up to now."""
+        with np.errstate(all="ignore"):
+            for tier, counts in self._counts.items():
+                counts.catch_up(tick.level.shape[1], tier.dirty)
+            for batch in self._batches:
+                if not isinstance(batch, _Ends):
+                    batch.follow(tick)
+            self._rare.follow(tick)
+        for tier in self._tiers:
+            if tier.dirty:
+                tier.dirty = {}
+
+    def compute(self, tick: Tick, out: F64) -> None:
         """Values of all leaves over gauges at now, into the rows of `out`, shape (n_leaves, n_rows); NaN is unknown.
 
-        The tiers have to be written up to now.
+        Only after `follow`.
         """
-        now = newest.now(now_ms)
+        now = tick.now
         if len(self._bare_out):
             out[self._bare_out] = now[self._bare_gauge]
         if self._never:
@@ -301,17 +327,10 @@ class Windows:
             return
         if any(tier.newest is None for tier in self._tiers):
             out[:] = np.nan
-        level, rounded = levels_of(now, self._tiers[0].dtype)
-        tick = _Tick(now, level, rounded, ~np.isnan(np.add.reduce(now, axis=1)))
         with np.errstate(all="ignore"):
-            for tier, counts in self._counts.items():
-                counts.catch_up(out.shape[1], tier.dirty)
             for batch in self._batches:
                 batch.compute(tick, out)
-            self._rare.compute(level, out)
-        for tier in self._tiers:
-            if tier.dirty:
-                tier.dirty = {}
+            self._rare.compute(tick.level, out)
 
 
 class _Rare:
@@ -336,10 +355,15 @@ class _Rare:
     def nbytes(self) -> int:
         return sum(changes.nbytes for _, changes, _ in self._changes)
 
+    def follow(self, tick: Tick) -> None:
+        for tier, trends, _ in self._trends:
+            trends.catch_up(tick.level, tier.dirty)
+        for _, changes, tier in self._changes:
+            changes.catch_up(tick.level.shape[1], tier.dirty)
+
     def compute(self, level: F64, out: F64) -> None:
         for tier, trends, group in self._trends:
             if tier.newest is not None:
-                trends.catch_up(level, tier.dirty)
                 for i, leaf in enumerate(group):
                     out[self._row_of[leaf]] = trends.value(i, level)
         for tier, leaf in self._percentiles:
@@ -347,8 +371,7 @@ class _Rare:
                 gauge, n = _pair(leaf, tier)
                 past = tier.rows(gauge, tier.newest - n + 1, n - 1)
                 out[self._row_of[leaf]] = percentile((past,), level[gauge], n)
-        for leaf, changes, tier in self._changes:
-            changes.catch_up(level.shape[1], tier.dirty)
+        for leaf, changes, _ in self._changes:
             inner = out[self._row_of[Leaf("pct", leaf.series, leaf.inner_ms)]]
             found = changes.zscore(inner) if leaf.function == "zscore" else changes.percentile(inner)
             out[self._row_of[leaf]] = found

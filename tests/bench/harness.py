@@ -101,10 +101,6 @@ def ratio(times: Sequence[float], base: Sequence[float]) -> float:
     return statistics.median(t / b for t, b in zip(times, base, strict=True))
 
 
-def minus(times: Sequence[float], less: Sequence[float]) -> list[float]:
-    return [t - s for t, s in zip(times, less, strict=True)]
-
-
 def machine() -> str:
     """One line: what the figures were measured on."""
     model = platform.processor() or platform.machine()
