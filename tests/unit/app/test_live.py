@@ -479,3 +479,43 @@ async def test_a_message_that_never_comes_does_change_them(rules_of, perpetual):
 
     for second in (12, 13, 17):
         assert await probed(rules_of, perpetual, {second: []}) != plain
+
+
+class SlowStore(MemoryAlertStore):
+    """Takes its time for each commit."""
+
+    def __init__(self, outbox, clock, seconds):
+        super().__init__(outbox)
+        self._clock = clock
+        self._seconds = seconds
+
+    async def commit(self, change):
+        await self._clock.sleep(self._seconds)
+        await super().commit(change)
+
+
+async def test_a_frame_that_arrives_during_a_commit_waits_for_no_longer_than_the_commit(rules_of, perpetual):
+    """Prices of 950 instruments, a tick that fires, and the next second's frame while that is being stored."""
+    world = World(rules_of("- {id: level, when: price >= 100}\n"), [perpetual(f"C{i}") for i in range(950)])
+    commit_s = 1.3
+    world.committer = Committer(SlowStore(world.outbox, world.clock, commit_s), world.clock)
+    world.live._committer = world.committer
+    ticked = []
+    real_tick = world.engine.tick
+    world.engine.tick = lambda now_ms: (ticked.append((world.clock.monotonic_ms() / 1_000, now_ms)), real_tick(now_ms))[1]
+    world.list()
+    async with running(world):
+        world.push(*[99.0] * 950)
+        await world.clock.advance(1)
+        world.push(*[101.0] + [99.0] * 949)
+        await world.clock.advance(1)
+        world.push(*[101.0, 101.0] + [99.0] * 948)
+        await world.clock.advance(3)
+
+    (fired_s, _), (next_s, next_now_ms) = ticked[1:3]
+    arrived_s = 2.0
+    assert fired_s + commit_s > arrived_s, "the frame arrived while the commit was pending"
+    assert next_s - arrived_s <= commit_s
+    assert next_s == pytest.approx(fired_s + commit_s, abs=0.05)
+    assert next_now_ms >= T0 + 2_000
+    assert {t.symbol for t in world.live.told} == {"C0USDT", "C1USDT"}
