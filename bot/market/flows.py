@@ -5,18 +5,22 @@ a bar of a longer span is spread over its minutes, a bar of a shorter one replac
 their own times. What was not seen is unknown, never zero.
 """
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from bot.market.gauges import NEVER_MS
 from bot.market.series import MINUTE_MS
-from bot.model.updates import F64, I32, I64, Bars, Liquidations
+from bot.model.updates import F64, I32, I64, Bars, Liquidations, Mask
+
+if TYPE_CHECKING:
+    from bot.market.state import Patches
 
 KNOWN_SHARE: Final = 0.8
 SPANS_VALID: Final = 1.5
 """The newest bar speaks for this many of its spans."""
+Columns = tuple[I64, I32, F64, Mask]
 _NO_SPAN: Final = 255
 """In units of the grid step; a bar over four hours of minutes counts as this long."""
 
@@ -38,6 +42,10 @@ class Volume:
         """Close of the newest bar."""
         self.expiry_ms = np.full(n_rows, NEVER_MS, dtype=np.int64)
         self.newest_amount = np.full(n_rows, np.nan)
+        self.n_rebuilt = 0
+        """Grows whenever rows mean something else than before."""
+        self.patches: Patches | None = None
+        """Where bars of the past are noted for who copies the ring."""
         self._version = 0
         self._sums: dict[tuple[int, int, int], tuple[int, F64]] = {}
 
@@ -48,6 +56,25 @@ class Volume:
     @property
     def is_held(self) -> bool:
         return self._n_slots > 0
+
+    @property
+    def n_slots(self) -> int:
+        return self._n_slots
+
+    @property
+    def newest(self) -> int | None:
+        """Number of the newest grid point."""
+        return self._newest
+
+    @property
+    def planes(self) -> "tuple[npt.NDArray[Any], npt.NDArray[Any]]":
+        """Amounts, and the spans of the bars that gave them, by slot and instrument."""
+        return self._amount, self._span
+
+    def restored(self, newest: int) -> None:
+        """The planes were filled from elsewhere, up to this grid point."""
+        self._newest = newest
+        self._moved()
 
     def fit(self, length_ms: int) -> bool:
         """Hold as much as is needed now; True where more is held than before."""
@@ -64,7 +91,7 @@ class Volume:
             self._span[numbers % n_slots] = old_span[numbers % old_slots]
         if not n_slots:
             self._newest = None
-        self._changed()
+        self._moved()
         return n_slots > old_slots
 
     def grow(self, n_rows: int) -> None:
@@ -76,7 +103,7 @@ class Volume:
             self.close_ms = np.pad(self.close_ms, (0, more), constant_values=NEVER_MS)
             self.expiry_ms = np.pad(self.expiry_ms, (0, more), constant_values=NEVER_MS)
             self.newest_amount = np.pad(self.newest_amount, (0, more), constant_values=np.nan)
-            self._changed()
+            self._moved()
 
     def clear(self, row: int) -> None:
         self._amount[:, row] = 0
@@ -91,6 +118,10 @@ class Volume:
         self._span[:] = 0
         self.close_ms[:] = self.expiry_ms[:] = NEVER_MS
         self.newest_amount[:] = np.nan
+        self._moved()
+
+    def _moved(self) -> None:
+        self.n_rebuilt += 1
         self._changed()
 
     def _changed(self) -> None:
@@ -125,6 +156,8 @@ class Volume:
             at, slots = rows[better], slot[better]
             self._amount[slots, at] = amount[better] / n_steps
             self._span[slots, at] = span
+        if self.patches is not None:
+            self.patches.note(rows.tolist(), int(last.min()) - n_steps + 1, int(last.max()), self._newest)
         self._changed()
 
     def advance(self, until_ms: int) -> None:
@@ -196,6 +229,18 @@ class LiquidationLog:
         self._row = np.zeros(0, dtype=np.int32)
         self._usd = np.zeros(0)
         self._is_long = np.zeros(0, dtype=np.bool_)
+        self.arrived: list[Columns] | None = None
+        """What came since somebody began to copy the log; None where nobody does."""
+
+    @property
+    def columns(self) -> "Columns":
+        """Time, row, USD and whether a long position was closed. Never written into: news make new arrays."""
+        return self._time_ms, self._row, self._usd, self._is_long
+
+    def restored(self, time_ms: I64, row: I32, usd: F64, is_long: Mask) -> None:
+        """The log was kept elsewhere. In order of time."""
+        if self.length_ms:
+            self._time_ms, self._row, self._usd, self._is_long = time_ms, row, usd, is_long
 
     @property
     def nbytes(self) -> int:
@@ -205,6 +250,8 @@ class LiquidationLog:
         """Take events, in any order."""
         if not self.length_ms or not len(u.rows):
             return
+        if self.arrived is not None:
+            self.arrived.append((u.event_ms, u.rows, u.usd, u.is_long))
         time_ms = np.concatenate([self._time_ms, u.event_ms])
         columns = (
             np.concatenate([self._row, u.rows]),

@@ -101,6 +101,12 @@ class Gauges(Newest):
         for tier in self.tiers:
             tier.reset()
 
+    def restored(self) -> None:
+        """Values, times and expiries were filled from elsewhere."""
+        seen = self.time_ms > NEVER_MS
+        self.hundredth = np.where(seen, hundredths(self.time_ms), NEVER_MS // AGE_UNIT_MS)
+        self._latest_hundredth = self.hundredth.max(axis=1, initial=NEVER_MS)
+
     def advance(self, until_ms: int) -> None:
         """Write grid rows up to a time at which no older sample is expected any more."""
         for tier in self.tiers:

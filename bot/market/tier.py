@@ -10,7 +10,7 @@ and move on together. A gauge that is a product of two others is computed from t
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,9 @@ import numpy.typing as npt
 from bot.market.gauges import AGE_UNIT_MS, Gauges, hundredths
 from bot.market.series import FIVE_MINUTES_MS, GAUGES, INDEX, OI, OI_USD, PRICE
 from bot.model.updates import F64, I32, I64
+
+if TYPE_CHECKING:
+    from bot.market.state import Patches
 
 NO_AGE: Final = 65_535
 
@@ -39,6 +42,8 @@ class Tier:
         """Columns that were patched since the windows last looked, by gauge."""
         self.n_rebuilt = 0
         """Grows whenever rows may have changed in any other way than by being written in order."""
+        self.patches: dict[int, Patches] = {}
+        """Where patches are noted for who copies the rings, by gauge; empty where nobody does."""
         self._n_rows = n_rows
         self._lay_out(slots)
 
@@ -135,6 +140,15 @@ class Tier:
         self.worst[:] = 0
         self.whole[:] = False
         self.dirty.clear()
+        self.n_rebuilt += 1
+
+    def restored(self, newest: int) -> None:
+        """The rings were filled from elsewhere, up to this row."""
+        self.newest = newest
+        if self._has_product:
+            self._multiply(np.arange(newest - int(self.slots[OI_USD]) + 1, newest + 1), slice(None))
+        self.whole = np.isfinite(self.value).all(axis=1)
+        self.worst = np.where(np.isfinite(self.value), self.age, 0).max(axis=1, initial=0).astype(np.int64)
         self.n_rebuilt += 1
 
     def _mark_all(self, rows: Iterable[int]) -> None:
@@ -248,6 +262,8 @@ class Tier:
         self.whole[slots] = False
         columns = {int(r) for r in rows}
         self.dirty.setdefault(gauge, set()).update(columns)
+        if self.newest is not None and (patches := self.patches.get(gauge)) is not None:
+            patches.note(columns, int(numbers[0]), int(numbers[-1]), self.newest)
         if self._has_product and gauge in {PRICE, OI}:
             reach = (self.newest or 0) - int(self.slots[OI_USD])
             numbers = numbers[numbers > reach]

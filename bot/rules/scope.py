@@ -58,6 +58,19 @@ class ScopeTracker:
         """As of the last update; not to be written."""
         return self._members if self._scope.is_ranked else self._candidates
 
+    @property
+    def hour(self) -> int | None:
+        """Number of the hour of the last ranking; None before the first."""
+        return self._hour
+
+    def restore(self, members: Mask, hour: int | None) -> None:
+        """Go on from a membership that was decided elsewhere. Shape (n_rows,)."""
+        keys: list[str | None] = [None] * len(members)
+        for row, instrument in self._universe.items():
+            keys[row] = instrument.key
+        self._generation = -1
+        self._members, self._keys, self._hour = members, keys, hour
+
     def update(self, view: View) -> Mask:
         """Decide who is a member at the view's one tick. Shape (n_rows,), not to be written; candidates while warming up."""
         self._follow_universe(view.n_rows)

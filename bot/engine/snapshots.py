@@ -1,0 +1,275 @@
+"""Putting an engine's windows down while it runs, and taking them up in another process.
+
+`Tracker` copies in slices, so that no tick waits: first everything, oldest rows first; then what came or was patched in
+the meantime, until the rest fits into one slice. That last slice ends with a `Mark`: all before it is one state. Later
+copies begin where the last one ended. The state of alerts is not part of it, the database has that.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+
+from bot.engine.engine import Engine
+from bot.market.state import (
+    EVENTS,
+    Head,
+    Mark,
+    Part,
+    Patches,
+    Piece,
+    Ring,
+    Rows,
+    State,
+    fill,
+    layout_of,
+    rings_of,
+    tables_of,
+    watch,
+)
+from bot.rules.ast import text
+from bot.rules.program import Key
+
+SLICE_BYTES: Final = 2_000_000
+"""Copied in one tick at most, for 2 ms: the slowest machine that was measured copies 1.3 GB/s."""
+COLUMN_COST: Final = 4
+"""Bytes of single columns count as this many: they lie apart."""
+MAX_SLICES: Final = 60
+"""Patches may come faster than they are copied, as while the past is filled in. After this many slices a copy ends
+without the rest, which the next one takes; a row that lacks them only knows less.
+"""
+
+
+class MovedError(Exception):
+    """Rings or rows mean something else than when the copy began; begin anew."""
+
+
+class Tracker:
+    """Copies of one engine. `begin` or `go_on`, then `step` after each tick until it has given a `Mark`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._layout: tuple[int, ...] = ()
+        self._copied: dict[str, int] = {}
+        """Number of the newest row of each ring that was copied."""
+        self._todo: deque[tuple[str, int, int]] = deque()
+        self._crossings: deque[Key] = deque()
+        self._patches: dict[str, Patches] = {}
+        self._slices_left = 0
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is anything to copy."""
+        return bool(self._engine.market.n_rows) and bool(rings_of(self._engine.market))
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether what was copied before is still of use."""
+        return bool(self._layout) and self._layout == layout_of(self._engine.market)
+
+    def forget(self) -> None:
+        """What was copied is lost; the next copy has to be whole."""
+        self._layout = ()
+
+    def begin(self) -> Head:
+        """Start a copy of everything."""
+        market = self._engine.market
+        rings = rings_of(market)
+        self._layout = layout_of(market)
+        self._patches = watch(market)
+        self._todo = deque((ring.name, ring.oldest, ring.newest) for ring in rings.values())
+        self._copied = {name: ring.newest for name, ring in rings.items()}
+        self._start()
+        return Head(
+            step_ms=market.fine_ms,
+            dtype=market.dtype.name,
+            n_rows=market.n_rows,
+            rings={name: ring.n_slots for name, ring in rings.items()},
+            instruments=list(market.universe.items()),
+        )
+
+    def log(self) -> list[Piece]:
+        """The whole log of liquidations as it is when a copy of everything begins; its arrays are never written into."""
+        columns = self._engine.market.liquidations.columns
+        return [Piece("events", EVENTS, columns)] if len(columns[0]) else []
+
+    def go_on(self) -> None:
+        """Start a copy of what came since the last one."""
+        self._start()
+
+    def _start(self) -> None:
+        self._crossings = deque(self._engine.plan.program.crossings)
+        self._slices_left = MAX_SLICES
+
+    def step(self, n_bytes: int = SLICE_BYTES) -> list[Part]:
+        """The next slice; a `Mark` at its end is the end of the copy. Raises `MovedError`."""
+        market = self._engine.market
+        if self._layout != layout_of(market):
+            self._layout = ()
+            raise MovedError
+        rings = rings_of(market)
+        parts: list[Part] = []
+        left = self._copy_base(rings, n_bytes, parts)
+        left = self._copy_crossings(left, parts)
+        if self._todo or self._crossings:
+            return parts
+        self._slices_left -= 1
+        left = self._copy_columns(rings, left, parts)
+        behind = {name: self._first_missing(ring) for name, ring in rings.items()}
+        needed = sum((ring.newest - behind[name] + 1) * ring.row_bytes for name, ring in rings.items())
+        is_last = self._slices_left <= 0
+        if not is_last and (needed > left or any(p.columns for p in self._patches.values())):
+            self._copy_rows(rings, behind, left, parts)
+            return parts
+        self._copy_rows(rings, behind, needed, parts)
+        parts += tables_of(market)
+        parts += self._scopes()
+        parts.append(self._mark(rings))
+        return parts
+
+    def _copy_base(self, rings: Mapping[str, Ring], left: int, parts: list[Part]) -> int:
+        while self._todo and left > 0:
+            name, first, last = self._todo.popleft()
+            ring = rings[name]
+            # What has left the ring meanwhile is gone; its place is taken by rows that come at the end.
+            first = max(first, ring.oldest)
+            if first > last:
+                continue
+            n = min(last - first + 1, max(1, left // ring.row_bytes))
+            parts.append(ring.rows(first, first + n - 1))
+            left -= n * ring.row_bytes
+            if first + n <= last:
+                self._todo.appendleft((name, first + n, last))
+        return left
+
+    def _copy_crossings(self, left: int, parts: list[Part]) -> int:
+        crossings = self._engine.plan.program.crossings
+        while self._crossings and left > 0 and not self._todo:
+            key = self._crossings.popleft()
+            if (crossing := crossings.get(key)) is not None:
+                piece = Piece("table", _crossing_name(key), (crossing.side.copy(), crossing.known_ms.copy()))
+                parts.append(piece)
+                left -= piece.nbytes
+        return left
+
+    def _copy_columns(self, rings: Mapping[str, Ring], left: int, parts: list[Part]) -> int:
+        for name, ring in rings.items():
+            columns = self._patches[name].columns
+            while columns and left > 0:
+                some = list(columns)[: max(1, left // (ring.n_slots * ring.cell_bytes * COLUMN_COST))]
+                spans = [columns.pop(row) for row in some]
+                first, last = max(min(s[0] for s in spans), ring.oldest), min(max(s[1] for s in spans), ring.newest)
+                if first <= last:
+                    piece = ring.columns(some, first, last)
+                    parts.append(piece)
+                    left -= COLUMN_COST * piece.nbytes
+        return left
+
+    def _first_missing(self, ring: Ring) -> int:
+        first = self._copied[ring.name] + 1
+        patched = self._patches[ring.name].rows_from
+        return max(ring.oldest, first if patched is None else min(first, patched))
+
+    def _copy_rows(self, rings: Mapping[str, Ring], behind: Mapping[str, int], left: int, parts: list[Part]) -> None:
+        for name, ring in rings.items():
+            first = behind[name]
+            n = min(ring.newest - first + 1, left // ring.row_bytes)
+            if n > 0:
+                parts.append(ring.rows(first, first + n - 1))
+                left -= n * ring.row_bytes
+                self._copied[name] = first + n - 1
+                self._patches[name].rows_from = None
+
+    def _scopes(self) -> list[Piece]:
+        trackers = self._engine.plan.trackers
+        return [
+            Piece("table", f"scope {scope!r}", (tracker.members.copy(),))
+            for scope, tracker in trackers.items()
+            if scope.is_ranked and tracker.hour is not None
+        ]
+
+    def _mark(self, rings: Mapping[str, Ring]) -> Mark:
+        log = self._engine.market.liquidations
+        return Mark(
+            now_ms=self._engine.now_ms,
+            newest={name: ring.newest for name, ring in rings.items()},
+            alive=dict(log.alive_since_ms),
+            lost=dict(log.lost_ms),
+            hours={repr(scope): tracker.hour for scope, tracker in self._engine.plan.trackers.items()},
+        )
+
+
+def whole_state(engine: Engine) -> State:
+    """Everything at once, as of the last tick."""
+    tracker = Tracker(engine)
+    state = State(tracker.begin())
+    for part in (*tracker.log(), *tracker.step(1 << 62)):
+        assert not isinstance(part, Head)
+        state.put(part)
+    return state
+
+
+def restore(engine: Engine, state: State) -> int:
+    """Take up a state in an engine that has no samples yet. Returns how many instruments were found in it.
+
+    Where no instrument is listed yet, those of the state are taken with their rows; else only those are taken up whose
+    key and time of listing are the same. Raises `ValueError` for another step or type of numbers.
+    """
+    market, head = engine.market, state.head
+    if (head.step_ms, head.dtype) != (market.fine_ms, market.dtype.name):
+        raise ValueError(
+            f"expected windows in steps of {market.fine_ms} ms as {market.dtype.name}, "
+            f"found steps of {head.step_ms} ms as {head.dtype}"
+        )
+    if state.mark is None or np.isfinite(market.gauges.value).any():
+        raise ValueError("expected a finished state and an engine without samples")
+    if not len(market.universe):
+        engine.load(head.instruments, state.now_ms)
+    rows = _match(engine, state)
+    fill(market, state, rows)
+    engine.now_ms = state.now_ms
+    _restore_crossings(engine, state, rows)
+    _restore_scopes(engine, state, rows)
+    return len(rows[0])
+
+
+def _match(engine: Engine, state: State) -> Rows:
+    universe = engine.market.universe
+    source, target = [], []
+    for old, instrument in state.head.instruments:
+        row = universe.row(instrument.key)
+        now = None if row is None else universe.at(row)
+        # A contract listed anew under an old symbol is another one.
+        if row is not None and now is not None and now.onboard_ms == instrument.onboard_ms:
+            source.append(old)
+            target.append(row)
+    return np.array(source, dtype=np.intp), np.array(target, dtype=np.intp)
+
+
+def _crossing_name(key: Key) -> str:
+    return f"crossing {text(key[0])} of {key[1]!r}"
+
+
+def _restore_crossings(engine: Engine, state: State, rows: Rows) -> None:
+    source, target = rows
+    for key, crossing in engine.plan.program.crossings.items():
+        kept = state.tables.get(_crossing_name(key))
+        if kept is None:
+            continue
+        inside = source < len(kept[0])
+        crossing.side = np.zeros(engine.market.n_rows, dtype=np.int8)
+        crossing.known_ms = np.zeros(engine.market.n_rows, dtype=np.int64)
+        crossing.side[target[inside]] = kept[0][source[inside]]
+        crossing.known_ms[target[inside]] = kept[1][source[inside]]
+
+
+def _restore_scopes(engine: Engine, state: State, rows: Rows) -> None:
+    source, target = rows
+    assert state.mark is not None
+    for scope, tracker in engine.plan.trackers.items():
+        kept = state.tables.get(f"scope {scope!r}")
+        if kept is not None:
+            members = np.zeros(engine.market.n_rows, dtype=np.bool_)
+            members[target] = kept[0][source]
+            tracker.restore(members, state.mark.hours.get(repr(scope)))
