@@ -1,8 +1,8 @@
 """One running bot: starts its parts in order, watches them, and stops them in order.
 
-Start: data folder, rules, database, engine with its stored alerts, then delivery, feed and chat.
-Stop: chat and feed, then the engine's last changes, then delivery (bounded), then the database. What was not sent stays
-in the outbox.
+Start: data folder, rules, database, engine with its stored alerts and windows, then delivery, feed and chat.
+Stop: chat and feed, then the engine's last changes, then delivery and the snapshot (bounded), then the database. What was
+not sent stays in the outbox.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from bot.app.data_dir import DataDir
 from bot.app.desk import Desk
 from bot.app.live import Live
 from bot.app.routing import Routes
+from bot.app.snapshots import Snapshots
 from bot.app.status import Status
 from bot.app.supervisor import Policy, Supervisor
 from bot.chat.actions import Actions
@@ -141,6 +142,7 @@ class Bot:
         self.engine: Engine
         self.cards: Cards
         self.live: Live
+        self.snapshots: Snapshots
         self.feed: BinanceFeed
         self.status: Status
         self._alerts: SqliteAlertStore
@@ -200,6 +202,8 @@ class Bot:
                 lanes.notify()
 
             journal = self._journal(data_dir, stack)
+            self.snapshots = Snapshots(self.engine, data_dir.snapshot, self.clock, journal=journal)
+            await self.snapshots.load()
             self.live = Live(
                 engine=self.engine,
                 mailbox=mailbox,
@@ -212,6 +216,7 @@ class Bot:
                 on_reset=lambda: self.feed.windows_emptied(),  # noqa: PLW0108, `feed` is made below
                 on_grown=lambda series: self.feed.history.refill_longer(series),  # noqa: PLW0108, `feed` is made below
                 recorder=journal,
+                keeper=self.snapshots,
             )
             self.feed = self._feed(mailbox, store)
             self.status = Status(
@@ -296,9 +301,12 @@ class Bot:
             await supervisor.stop(*fronts, "feed", within_s=STOP_FEEDS_S)
             await supervisor.stop("engine", "heartbeat", "pruning", within_s=STOP_ENGINE_S)
             await self.live.store(self.live.closing())
+            self.snapshots.finish()
             await committer.drain(STOP_COMMIT_S)
             if self._options.delivers:
-                await lanes.drain(STOP_LANES_S)
+                await asyncio.gather(lanes.drain(STOP_LANES_S), self.snapshots.written(STOP_LANES_S))
+            else:
+                await self.snapshots.written(STOP_LANES_S)
             await supervisor.stop("delivery", "committer", within_s=STOP_REST_S)
         self._log.info("bot.stopped")
         return 0

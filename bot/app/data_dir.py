@@ -29,6 +29,11 @@ class DataDir:
     def journal(self) -> Path:
         return self.path / "journal"
 
+    @property
+    def snapshot(self) -> Path:
+        """The windows as they were; safe to delete."""
+        return self.path / "snapshot" / "windows.ois"
+
     def __enter__(self) -> Self:
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)

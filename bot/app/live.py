@@ -57,6 +57,16 @@ class Recorder(Protocol):
     def flush(self) -> None: ...
 
 
+class Keeper(Protocol):
+    """Who keeps the windows over a restart. Called in the loop, so it must be quick."""
+
+    def time_known(self, now_ms: int) -> None:
+        """Before anything is consumed."""
+        ...
+
+    def ticked(self, now_ms: int) -> None: ...
+
+
 class Live:
     """Feeds the engine and stores what it says."""
 
@@ -74,6 +84,7 @@ class Live:
         on_reset: Callable[[], None] = lambda: None,
         on_grown: Callable[[frozenset[str]], None] = lambda _: None,
         recorder: Recorder | None = None,
+        keeper: Keeper | None = None,
     ) -> None:
         self._engine = engine
         self._mailbox = mailbox
@@ -86,6 +97,8 @@ class Live:
         self._on_reset = on_reset
         self._on_grown = on_grown
         self._recorder = recorder
+        self._keeper = keeper
+        self._has_begun = False
         self._log = log.get("engine")
         self._held: list[Update] = []
         self._uncovered: list[FeedStatus] = []
@@ -138,6 +151,8 @@ class Live:
             self._on_grown(frozenset(self._engine.grown))
             self._engine.grown.clear()
         await self.store(result)
+        if self._keeper is not None:
+            self._keeper.ticked(now_ms)
 
     async def store(self, result: Result) -> None:
         """Commit what changed, then wake the lanes; what the database has not taken in time is handed to them as it is."""
@@ -174,6 +189,9 @@ class Live:
                 elif isinstance(update, MarkPrices) and len(update.event_ms):
                     self.venue_time.start(int(update.event_ms.max()), update.received_ms)
         if self.venue_time.is_known:
+            if self._keeper is not None and not self._has_begun:
+                self._keeper.time_known(self.venue_now())
+            self._has_begun = True
             updates, self._held = [*self._held, *updates], []
             waiting, self._uncovered = self._uncovered, []
             for status in waiting:

@@ -25,6 +25,7 @@ from bot.market.state import (
     fill,
     layout_of,
     rings_of,
+    state_of,
     tables_of,
     watch,
 )
@@ -203,11 +204,7 @@ class Tracker:
 def whole_state(engine: Engine) -> State:
     """Everything at once, as of the last tick."""
     tracker = Tracker(engine)
-    state = State(tracker.begin())
-    for part in (*tracker.log(), *tracker.step(1 << 62)):
-        assert not isinstance(part, Head)
-        state.put(part)
-    return state
+    return state_of([tracker.begin(), *tracker.log(), *tracker.step(1 << 62)])
 
 
 def restore(engine: Engine, state: State) -> int:

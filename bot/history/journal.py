@@ -3,10 +3,12 @@
 A file is a magic line and records. A record is a little-endian length, a CRC-32 and a zlib-compressed msgpack list of
 entries; one record holds a tick and what came before it. A record that a crash cut short ends the file: what was
 whole before it is good. Every file starts with a header (rules, instruments by row, alert state), so it can be replayed
-alone; files of one run replayed in order are one run.
+alone; files of one run replayed in order are one run. A run that began with a snapshot keeps it beside its first file,
+which names it.
 """
 
 import contextlib
+import shutil
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +28,7 @@ from bot.model.instrument import Instrument
 from bot.model.updates import Bars, History, InstrumentChange, InstrumentList, Liquidations, MarkPrices, Tickers
 
 MAGIC: Final = b"oibot journal 1\n"
+SNAPSHOT_SUFFIX: Final = ".ois"
 _HEAD: Final = struct.Struct("<II")
 _MAX_RECORD: Final = 1 << 28
 _log = log.get("journal")
@@ -55,7 +58,19 @@ class Tick:
     now_ms: int
 
 
-Entry = Input | Tick
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """The engine took up a snapshot."""
+
+    file: str
+    """Name of the copy beside the journal."""
+    digest: str
+    """Of its content, see `bot.history.snapshot`."""
+    folder: Path | None = None
+    """Where the journal that says so lies."""
+
+
+Entry = Input | Tick | Restored
 
 
 def _encode(entry: Entry) -> list[Any]:
@@ -90,6 +105,8 @@ def _encode(entry: Entry) -> list[Any]:
             return ["c", at_ms, msgspec.to_builtins(change.instrument)]
         case Reset(at_ms=at_ms):
             return ["r", at_ms]
+        case Restored():
+            return ["R", entry.file, entry.digest]
     raise TypeError(f"not a journal entry: {entry!r}")
 
 
@@ -109,7 +126,7 @@ def _instrument(raw: Any) -> Instrument:
     return msgspec.convert(raw, Instrument)
 
 
-def _decode(raw: list[Any]) -> Entry:
+def _decode(raw: list[Any], folder: Path) -> Entry:
     match raw:
         case ["T", now_ms]:
             return Tick(now_ms)
@@ -142,6 +159,8 @@ def _decode(raw: list[Any]) -> Entry:
             return Listed(InstrumentChange(_instrument(instrument)), at_ms)
         case ["r", at_ms]:
             return Reset(at_ms)
+        case ["R", file, digest]:
+            return Restored(Path(file).name, digest, folder)
     raise PayloadError(f"journal: expected a known entry, found {raw[:1]!r}; the file is of a newer version")
 
 
@@ -193,6 +212,19 @@ class JournalWriter:
         if not self.has_failed:
             self._entries.append(_encode(item))
 
+    def restored(self, snapshot: Path, digest: str) -> None:
+        """The engine took up a snapshot: keep it, and note so. It is a link, so it takes no room of its own at first."""
+        if self.has_failed:
+            return
+        kept = self.path.with_suffix(SNAPSHOT_SUFFIX)
+        with self._recording_may_fail():
+            try:
+                kept.hardlink_to(snapshot)
+            except OSError:
+                # Not every file system knows links.
+                shutil.copyfile(snapshot, kept)
+            self._entries.append(_encode(Restored(kept.name, digest)))
+
     def tick(self, now_ms: int) -> None:
         if self.has_failed:
             return
@@ -230,12 +262,19 @@ class JournalWriter:
 
     def _prune(self) -> None:
         files = sorted(self._folder.glob("*.oij"))
-        total = sum(f.stat().st_size for f in files)
+        total = sum(_size(f) for f in files)
         for file in files[:-1]:
             if total <= self._max_bytes:
                 break
-            total -= file.stat().st_size
+            total -= _size(file)
             file.unlink()
+            file.with_suffix(SNAPSHOT_SUFFIX).unlink(missing_ok=True)
+
+
+def _size(journal: Path) -> int:
+    """Of a journal and the snapshot that it begins with."""
+    snapshot = journal.with_suffix(SNAPSHOT_SUFFIX)
+    return journal.stat().st_size + (snapshot.stat().st_size if snapshot.exists() else 0)
 
 
 def is_journal(path: Path) -> bool:
@@ -250,7 +289,7 @@ def read(path: Path) -> tuple[Header, Iterator[Entry]]:
         header = msgspec.convert(next(records), Header)
     except (StopIteration, msgspec.ValidationError) as error:
         raise PayloadError(f"{path}: expected a journal header, found none; the file is damaged or empty") from error
-    return header, (_decode(entry) for record in records for entry in record)
+    return header, (_decode(entry, path.parent) for record in records for entry in record)
 
 
 def read_all(paths: Sequence[Path]) -> tuple[Header, Iterator[Entry]]:

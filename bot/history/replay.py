@@ -1,13 +1,17 @@
 """Journals and kline files through the real engine: the same rules, the same life of alerts, another source of time."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Final, Protocol
 
 import numpy as np
 
 from bot.engine.engine import Engine
 from bot.engine.inputs import Listed, Samples
-from bot.history.journal import Entry, Header, Tick
+from bot.engine.snapshots import restore
+from bot.errors import PayloadError
+from bot.history import snapshot
+from bot.history.journal import Entry, Header, Restored, Tick
 from bot.history.klines import VALID_SHARE, Klines
 from bot.model.alert import Transition
 from bot.model.chat_alert import AlertAdded
@@ -43,9 +47,26 @@ def replay_journal(
     for entry in entries:
         if isinstance(entry, Tick):
             yield from engine.tick(entry.now_ms).transitions
+        elif isinstance(entry, Restored):
+            _restore(engine, entry)
         else:
             engine.consume(entry)
     yield from engine.flush().transitions
+
+
+def _restore(engine: Engine, entry: Restored) -> None:
+    path = (entry.folder or Path()) / entry.file
+    if not path.is_file():
+        raise PayloadError(f"{path}: expected the snapshot that this run began with; copy it beside its journal")
+    found = snapshot.read(path)
+    if found.digest != entry.digest:
+        raise PayloadError(
+            f"{path}: expected the snapshot {entry.digest} that this run began with, found {found.digest}"
+        )
+    try:
+        restore(engine, found.state)
+    except ValueError as error:
+        raise PayloadError(f"{path}: {error}") from error
 
 
 def paced(entries: Iterable[Entry], clock: BlockingClock) -> Iterator[Entry]:

@@ -15,14 +15,15 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
 
 from bot.errors import PayloadError
-from bot.market.state import Array, Head, Mark, Part, Piece, State
+from bot.market.state import Array, Head, Mark, Part, Piece, State, state_of
 
 FAMILY: Final = b"oibot snapshot "
 MAGIC: Final = FAMILY + b"1\n"
@@ -116,14 +117,7 @@ def read(path: Path) -> Found:
         raise PayloadError(f"{path}: expected a whole copy, found {len(blocks)} sound blocks of one; it is damaged")
     kept = blocks[: marks[-1] + 1]
     try:
-        head = _decoded(*kept[0])
-        assert isinstance(head, Head)
-        state = State(head)
-        for kind, payload in kept[1:]:
-            part = _decoded(kind, payload)
-            if isinstance(part, Head):
-                raise ValueError("a second head")
-            state.put(part)
+        state = state_of(_decoded(kind, payload) for kind, payload in kept)
     except (msgspec.MsgspecError, ValueError, LookupError, TypeError, zlib.error) as error:
         raise PayloadError(f"{path}: expected parts of one state, found {error}; it is damaged") from error
     n_kept = len(MAGIC) + sum(_BLOCK.size + len(payload) for _, payload in kept)
@@ -164,9 +158,9 @@ class SnapshotFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._new = path.with_name(f"{path.name}.new")
-        self._file: BinaryIO | None = None
+        self._file: FileIO | None = None
         """The snapshot itself, once this run has written it."""
-        self._next: BinaryIO | None = None
+        self._next: FileIO | None = None
         """A whole copy under way."""
         self._n_good = 0
         """Bytes of the snapshot up to its last mark."""
@@ -178,7 +172,7 @@ class SnapshotFile:
         file = self._next or self._file
         if file is None:
             raise FileNotFoundError(f"{self.path}: nothing to append to")
-        file.write(encoded(part))
+        _write(file, encoded(part))
         if isinstance(part, Mark):
             self._finish(file)
 
@@ -187,11 +181,10 @@ class SnapshotFile:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._new.unlink(missing_ok=True)
         number = os.open(self._new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        self._next = os.fdopen(number, "wb")
-        self._next.write(MAGIC)
+        self._next = FileIO(number, "w")
+        _write(self._next, MAGIC)
 
-    def _finish(self, file: BinaryIO) -> None:
-        file.flush()
+    def _finish(self, file: FileIO) -> None:
         os.fsync(file.fileno())
         if file is self._next:
             self._new.replace(self.path)
@@ -209,22 +202,25 @@ class SnapshotFile:
         """Drop what has no mark yet; the last whole state stays."""
         if self._next is not None:
             broken, self._next = self._next, None
-            # Closing writes what is buffered, which fails where the disk is full.
             with contextlib.suppress(OSError):
                 broken.close()
             self._new.unlink(missing_ok=True)
-        elif self._file is not None:
-            with contextlib.suppress(OSError):
-                self._file.flush()
-            if self._file.tell() != self._n_good:
-                self._file.seek(self._n_good)
-                self._file.truncate()
+        elif self._file is not None and self._file.tell() != self._n_good:
+            self._file.seek(self._n_good)
+            self._file.truncate()
 
     def close(self) -> None:
         self.abort()
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def _write(file: FileIO, raw: bytes) -> None:
+    """All of it: a file without a buffer takes what it likes, and an error leaves nothing behind to be written later."""
+    view = memoryview(raw)
+    while view:
+        view = view[file.write(view) :]
 
 
 def set_aside(path: Path, wall_ms: int) -> Path:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bot.market.flows import Volume
-from bot.market.series import GAUGES, INDEX, OI_USD
+from bot.market.series import GAUGES, INDEX, OI_USD, SAMPLED
 from bot.market.tier import NO_AGE, Tier
 from bot.model.instrument import Instrument
 
@@ -58,6 +58,8 @@ class Head:
     rings: dict[str, int]
     """Name and number of grid points."""
     instruments: list[tuple[int, Instrument]]
+    gauges: list[str] = field(default_factory=lambda: list(SAMPLED))
+    """What the rows of the newest samples are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +128,9 @@ class Ring:
         return Piece("rows", self.name, tuple(p[slots] for p in self.planes), first)
 
     def columns(self, rows: Sequence[int], first: int, last: int) -> Piece:
-        at = np.ix_(self.slots(first, last), rows)
-        return Piece("columns", self.name, (np.array(rows, dtype=np.int32), *(p[at] for p in self.planes)), first)
+        columns = np.array(rows, dtype=np.int64)
+        at = np.ix_(self.slots(first, last), columns)
+        return Piece("columns", self.name, (columns, *(p[at] for p in self.planes)), first)
 
     @property
     def oldest(self) -> int:
@@ -183,11 +186,11 @@ def watch(market: "Market") -> dict[str, Patches]:
 
 def tables_of(market: "Market") -> list[Piece]:
     """What is newest, and the liquidations that came since the last call."""
-    gauges, volume, log = market.gauges, market.volume, market.liquidations
+    gauges, log = market.gauges, market.liquidations
     found = [
         Piece("table", NEWEST, (gauges.value.copy(), gauges.time_ms.copy(), gauges.expiry_ms.copy())),
         Piece("table", PER_ROW, tuple(c.copy() for c in _per_row(market))),
-        Piece("table", BARS, tuple(c.copy() for c in (volume.close_ms, volume.expiry_ms, volume.newest_amount))),
+        Piece("table", BARS, tuple(c.copy() for c in _of_bars(market.volume))),
     ]
     if log.arrived:
         batches, log.arrived = log.arrived, []
@@ -197,6 +200,10 @@ def tables_of(market: "Market") -> list[Piece]:
 
 def _per_row(market: "Market") -> tuple[Array, ...]:
     return market.subscribed_ms, market.oi_interval_ms, market.oi_venue_ms, market.next_funding_ms
+
+
+def _of_bars(volume: Volume) -> tuple[Array, ...]:
+    return volume.close_ms, volume.expiry_ms, volume.newest_amount
 
 
 # -- taking up ---------------------------------------------------------------------------------------------------------
@@ -257,6 +264,21 @@ class State:
         else:
             self.rings[part.name].put(part)
 
+    def check(self) -> None:
+        """Raise `ValueError` where it could not be taken up."""
+        head = self.head
+        if self.mark is None or head.gauges != list(SAMPLED):
+            raise ValueError("no mark, or other gauges than ours")
+        if any(not 0 <= row < head.n_rows for row, _ in head.instruments):
+            raise ValueError("an instrument outside of all rows")
+        expected = {NEWEST: (3, (len(SAMPLED), head.n_rows)), PER_ROW: (4, (head.n_rows,)), BARS: (3, (head.n_rows,))}
+        for name, (n, shape) in expected.items():
+            found = [a.shape for a in self.tables.get(name, ())]
+            if found != [shape] * n:
+                raise ValueError(f"{n} arrays of {shape} as {name}, found {found}")
+        if any(image.newest is None for image in self.rings.values()):
+            raise ValueError("a ring without a place in time")
+
     def events(self) -> tuple[Array, ...] | None:
         """Liquidations in order of time: time, row, USD, whether long. None where there are none."""
         if not self._events:
@@ -264,6 +286,21 @@ class State:
         columns = tuple(np.concatenate(c) for c in zip(*self._events, strict=True))
         order = np.argsort(columns[0], kind="stable")
         return tuple(c[order] for c in columns)
+
+
+def state_of(parts: Iterable[Part]) -> State:
+    """A checked state from its head and all that follows."""
+    parts = iter(parts)
+    head = next(parts)
+    if not isinstance(head, Head):
+        raise TypeError(f"expected a head, found {type(head).__name__}")
+    state = State(head)
+    for part in parts:
+        if isinstance(part, Head):
+            raise TypeError("a second head")
+        state.put(part)
+    state.check()
+    return state
 
 
 Rows = tuple["npt.NDArray[np.intp]", "npt.NDArray[np.intp]"]
@@ -284,10 +321,7 @@ def fill(market: "Market", state: State, rows: Rows) -> None:
     gauges.restored()
     for column, kept in zip(_per_row(market), state.tables[PER_ROW], strict=True):
         column[target] = kept[source]
-    volume = market.volume
-    for column, kept in zip(
-        (volume.close_ms, volume.expiry_ms, volume.newest_amount), state.tables[BARS], strict=True
-    ):
+    for column, kept in zip(_of_bars(market.volume), state.tables[BARS], strict=True):
         column[target] = kept[source]
     _fill_liquidations(market, state, rows)
 
