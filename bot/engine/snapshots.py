@@ -56,6 +56,7 @@ class Tracker:
         """Number of the newest row of each ring that was copied."""
         self._todo: deque[tuple[str, int, int]] = deque()
         self._crossings: deque[Key] = deque()
+        self._late_crossings: tuple[Key, ...] = ()
         self._patches: dict[str, Patches] = {}
         self._slices_left = 0
 
@@ -100,8 +101,12 @@ class Tracker:
         self._start()
 
     def _start(self) -> None:
-        self._crossings = deque(self._engine.plan.program.crossings)
         self._slices_left = MAX_SLICES
+        crossings = self._engine.plan.program.crossings
+        # Few are copied with the mark. Of many each is a state of its own, so some ticks between them do no harm.
+        are_many = sum(c.side.nbytes + c.known_ms.nbytes for c in crossings.values()) > SLICE_BYTES // 4
+        self._crossings = deque(crossings if are_many else ())
+        self._late_crossings = () if are_many else tuple(crossings)
 
     def step(self, n_bytes: int = SLICE_BYTES) -> list[Part]:
         """The next slice; a `Mark` at its end is the end of the copy. Raises `MovedError`."""
@@ -112,7 +117,8 @@ class Tracker:
         rings = rings_of(market)
         parts: list[Part] = []
         left = self._copy_base(rings, n_bytes, parts)
-        left = self._copy_crossings(left, parts)
+        while self._crossings and left > 0 and not self._todo:
+            left -= self._copy_crossing(self._crossings.popleft(), parts)
         if self._todo or self._crossings:
             return parts
         self._slices_left -= 1
@@ -124,6 +130,8 @@ class Tracker:
             self._copy_rows(rings, behind, left, parts)
             return parts
         self._copy_rows(rings, behind, needed, parts)
+        for key in self._late_crossings:
+            self._copy_crossing(key, parts)
         parts += tables_of(market)
         parts += self._scopes()
         parts.append(self._mark(rings))
@@ -144,15 +152,13 @@ class Tracker:
                 self._todo.appendleft((name, first + n, last))
         return left
 
-    def _copy_crossings(self, left: int, parts: list[Part]) -> int:
-        crossings = self._engine.plan.program.crossings
-        while self._crossings and left > 0 and not self._todo:
-            key = self._crossings.popleft()
-            if (crossing := crossings.get(key)) is not None:
-                piece = Piece("table", _crossing_name(key), (crossing.side.copy(), crossing.known_ms.copy()))
-                parts.append(piece)
-                left -= piece.nbytes
-        return left
+    def _copy_crossing(self, key: Key, parts: list[Part]) -> int:
+        crossing = self._engine.plan.program.crossings.get(key)
+        if crossing is None:
+            return 0
+        piece = Piece("table", _crossing_name(key), (crossing.side.copy(), crossing.known_ms.copy()))
+        parts.append(piece)
+        return piece.nbytes
 
     def _copy_columns(self, rings: Mapping[str, Ring], left: int, parts: list[Part]) -> int:
         for name, ring in rings.items():

@@ -1,5 +1,6 @@
 """Windows that were put down and taken up are the windows of a run that was never interrupted."""
 
+import contextlib
 from dataclasses import replace
 
 import numpy as np
@@ -157,7 +158,9 @@ def test_all_values_and_what_follows_are_those_of_a_run_that_went_on(run, rules)
     # Liquidations between the two processes were not seen; all else is as if nothing had happened.
     assert_same_values(engine, other, [e for e in EXPRESSIONS if "liq" not in e])
     more = walk.run(400, engine, other)
-    assert said[0] + more[0] == said[1] + more[1]
+    # Within a tick the order of alerts is that in which they came to life, which the database does not keep.
+    one, two = (sorted(a + b, key=lambda t: (t.at_ms, t.rule_id, t.symbol)) for a, b in zip(said, more, strict=True))
+    assert one == two
     assert {t.rule_id for t in more[0]} >= {"jump", "cross", "ranked"}
     assert_same_values(engine, other, [e for e in EXPRESSIONS if "liq" not in e])
 
@@ -204,22 +207,25 @@ def test_appended_copies_give_the_same_state_as_one_copy(run):
         assert tracker.can_go_on
         tracker.go_on()
         appended = copied(tracker)
-        whole = whole_state(engine)
+        with unwatched(tracker):
+            whole = whole_state(engine)
         parts += appended
-        watched_again(tracker)
         pieces = [p for p in appended if isinstance(p, Piece)]
         assert sum(p.nbytes for p in pieces) < 0.8 * sum(r.planes[0].nbytes * 1.5 for r in whole.rings.values())
         assert_same_state(state_of(parts), whole)
 
 
-def watched_again(tracker):
-    """A whole copy beside it has taken over the notes of patches; take them back."""
-    for tier in tracker._engine.market.tiers:
-        for gauge in tier.patches:
-            name = f"{tier.step_ms}:{('price', 'index', 'basis', 'funding', 'funding_8h', 'oi', 'volume_24h', 'taker_buy', 'long_short', 'oi_usd')[gauge]}"
-            if name in tracker._patches:
-                tier.patches[gauge] = tracker._patches[name]
-    tracker._engine.market.volume.patches = tracker._patches["volume"]
+@contextlib.contextmanager
+def unwatched(tracker):
+    """A whole copy beside it would take over the notes of patches."""
+    market = tracker._engine.market
+    kept = [(tier, tier.patches) for tier in market.tiers], market.volume.patches, market.liquidations.arrived
+    try:
+        yield
+    finally:
+        for tier, patches in kept[0]:
+            tier.patches = patches
+        market.volume.patches, market.liquidations.arrived = kept[1:]
 
 
 def assert_same_state(one, other):
@@ -233,7 +239,8 @@ def assert_same_state(one, other):
         for mine, theirs in zip(arrays, other.tables[name], strict=True):
             np.testing.assert_array_equal(mine, theirs, err_msg=name)
     for mine, theirs in zip(one.events() or (), other.events() or (), strict=True):
-        np.testing.assert_array_equal(mine, theirs)
+        # What is too old for any rule goes with the next whole copy.
+        np.testing.assert_array_equal(mine[-len(theirs) :], theirs)
 
 
 def test_a_slice_is_bounded_however_much_there_is_to_copy_and_the_engine_goes_on_between(run):
@@ -246,10 +253,10 @@ def test_a_slice_is_bounded_however_much_there_is_to_copy_and_the_engine_goes_on
         engine.consume(walk.past(n_slices % walk.n))
         found = tracker.step(budget)
         n_slices += 1
-        row = max(piece.arrays[-2].nbytes * 1.5 / max(1, len(piece.arrays[-2])) for piece in found if len(piece.arrays) > 1) if any(isinstance(p, Piece) for p in found) and not isinstance(found[-1], Mark) else 0  # fmt: skip
         if not isinstance(found[-1], Mark):
-            # The last piece may be one grid row, or one column, too large.
-            assert sum(p.nbytes for p in found) <= budget + 4 * row + 20_000
+            # The last piece may pass the bound by one grid row, or the columns of one ring.
+            assert sum(p.nbytes for p in found[:-1]) <= budget
+            assert sum(p.nbytes for p in found) <= budget + found[-1].nbytes
         parts += found
     assert n_slices > 5
     whole = whole_state(engine)
@@ -312,12 +319,12 @@ def test_the_list_of_the_venue_after_a_restore_removes_and_adds_as_always(run, r
 
 def test_rings_of_other_rules_take_what_fits(run, rules_of):
     engine, walk = run
-    other = Engine(rules_of("- {id: a, when: 'pct(funding, 3h) > 1'}\n- {id: b, when: 'pct(price, 20m) > 9%'}\n"))
+    other = Engine(rules_of("- {id: a, when: 'pct(funding, 3h) > 1'}\n- {id: b, when: 'pct(price, 11m) > 9%'}\n"))
     restore(other, whole_state(engine))
     other.tick(walk.now)
     engine.tick(walk.now)
-    assert_same_values(engine, other, ["pct(price, 20m)", "pct(oi, 12m)", "min(price, 3h)"], known=False)
-    assert np.isfinite(values(other, "pct(price, 20m)")).all()
+    assert_same_values(engine, other, ["pct(price, 11m)", "pct(oi, 12m)", "min(price, 3h)"], known=False)
+    assert np.isfinite(values(other, "pct(price, 11m)")).all()
     assert np.isnan(values(other, "pct(funding, 3h)")).all()
 
 
