@@ -39,6 +39,7 @@ from bot.engine.engine import Engine
 from bot.errors import ConfigError
 from bot.feeds.binance.feed import BinanceFeed
 from bot.history.journal import Header, JournalWriter
+from bot.market.holes import Holes
 from bot.market.mailbox import Mailbox
 from bot.market.market import DAY_MS
 from bot.model.chat_alert import AlertAdded
@@ -246,6 +247,7 @@ class Bot:
             rng=random.Random(),  # noqa: S311, jitter
             venue_now=self.live.venue_now,
             lookback_ms=lambda need: DAY_MS if self.cards.pinned(need) else self.engine.price_lookback_ms,
+            missing_ms=Holes(self.engine.market).missing_ms,
         )
 
     async def _supervise(

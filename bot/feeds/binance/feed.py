@@ -72,11 +72,13 @@ class BinanceFeed:
         rng: Random,
         venue_now: Callable[[], int],
         lookback_ms: Callable[[PollNeed], int] | None = None,
+        missing_ms: Callable[[int, str, int], int] = lambda _row, _series, within_ms: within_ms,
         transport: Transport | None = None,
     ) -> None:
         """Prepare; nothing is sent before `run`.
 
-        `lookback_ms` tells how far back an instrument's price history is needed; None asks for a day of all of them.
+        `lookback_ms` tells how far back an instrument's price history is needed; None asks for a day of all of them. `missing_ms`
+        tells for a row, a series and a time back how much of that is missing; by default all of it.
         """
         self._clock = clock
         self._rows = rows
@@ -124,6 +126,7 @@ class BinanceFeed:
             lookback_ms=lookback_ms,
             on_ease=self._eased,
             on_bars=self.klines.closed,
+            missing_ms=missing_ms,
         )
         self.poller = OpenInterestPoller(
             clock=clock,

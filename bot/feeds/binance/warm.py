@@ -3,6 +3,7 @@
 Promises: firing and watched instruments first, then by open interest in USD; every instrument gets its newest 99
 one-minute prices before any gets five-minute ones, and the same holds for bars of traded volume, which only those get
 whose rules need them; open-interest history uses its own pool of calls at the same time.
+What is held already, as after a restart with a snapshot, is not asked for: only as much as reaches back to the oldest hole.
 Each thing is asked for once per start and gap, tried again a bounded number of times, and given up with a log line.
 Polling keeps its share of the weight: all calls here are of the background.
 """
@@ -37,6 +38,9 @@ _MINUTE_REACH_MS: Final = 90 * 60_000
 _MINUTE_MS: Final = 60_000
 PAGE_BARS: Final = 499
 """Bars per call further back than a day: most for their weight."""
+
+# The newest bar still runs, and the far end needs one beyond it.
+_SPARE_BARS: Final = 4
 
 _ATTEMPTS: Final = 5
 _WORKERS: Final = 4
@@ -132,11 +136,12 @@ class HistoryFiller:
         lookback_ms: Callable[[PollNeed], int] | None = None,
         on_ease: Callable[[], None] = lambda: None,
         on_bars: Callable[[str, int], None] = lambda _symbol, _close_ms: None,
+        missing_ms: Callable[[int, str, int], int] = lambda _row, _series, within_ms: within_ms,
     ) -> None:
         """`lookback_ms` tells how far back an instrument's price is needed (None: a day); over 90 min costs a call more.
 
         `on_ease` is called when the share of the budget that this takes changes, `on_bars` with the newest closed bar of
-        volume that came.
+        volume that came. `missing_ms` gets row, series and how far back it is wanted, and tells how far back it is missing.
         """
         self._client = client
         self._clock = clock
@@ -146,6 +151,7 @@ class HistoryFiller:
         self._lookback_ms = lookback_ms if lookback_ms is not None else lambda _: DAY_MS
         self._on_ease = on_ease
         self._on_bars = on_bars
+        self._missing_ms = missing_ms
         self._load = (False, False)
         self.open_interest = Backlog(OPEN_INTEREST, sink)
         self.prices = Backlog(PRICE, sink)
@@ -172,33 +178,45 @@ class HistoryFiller:
             self._orders[need.symbol] = (not need.watched, -max(size, 0.0), need.symbol)
             if not need.trading:
                 continue
-            self._once(need.symbol, "oi", 5 * _MINUTE_MS, OPEN_INTEREST_ROWS)
-            self._once(need.symbol, "price", _MINUTE_MS, MINUTE_BARS)
+            self._once(need, "oi", 5 * _MINUTE_MS, OPEN_INTEREST_ROWS)
+            self._once(need, "price", _MINUTE_MS, MINUTE_BARS)
             if self._lookback_ms(need) > _MINUTE_REACH_MS:
-                self._once(need.symbol, "price", 5 * _MINUTE_MS, FIVE_MINUTE_BARS)
-            self._pages(need.symbol, "price", FIVE_MINUTE_BARS, need.price_window_ms)
-            self._pages(need.symbol, "oi", OPEN_INTEREST_ROWS, need.oi_window_ms)
+                self._once(need, "price", 5 * _MINUTE_MS, FIVE_MINUTE_BARS, covered_ms=_MINUTE_REACH_MS)
+            self._pages(need, "price", FIVE_MINUTE_BARS, need.price_window_ms)
+            self._pages(need, "oi", OPEN_INTEREST_ROWS, need.oi_window_ms)
             if need.flow_window_ms > 0:
                 self._plan_volume(need)
 
     def _plan_volume(self, need: PollNeed) -> None:
-        self._once(need.symbol, "volume", _MINUTE_MS, MINUTE_BARS)
+        self._once(need, "volume", _MINUTE_MS, MINUTE_BARS)
         if need.flow_window_ms <= _MINUTE_REACH_MS:
             return
-        self._once(need.symbol, "volume", 5 * _MINUTE_MS, FIVE_MINUTE_BARS)
-        self._pages(need.symbol, "volume", FIVE_MINUTE_BARS, need.flow_window_ms)
+        self._once(need, "volume", 5 * _MINUTE_MS, FIVE_MINUTE_BARS, covered_ms=_MINUTE_REACH_MS)
+        self._pages(need, "volume", FIVE_MINUTE_BARS, need.flow_window_ms)
 
-    def _pages(self, symbol: str, series: str, n_asked: int, window_ms: int) -> None:
+    def _pages(self, need: PollNeed, series: str, n_asked: int, window_ms: int) -> None:
         """What a window looks back on beyond the first `n_asked` five-minute rows, last of all."""
         # The same pages for every window, so that one that grows later asks for what is still missing.
-        n_bars = math.ceil(window_ms / (5 * _MINUTE_MS)) + 2
+        bar_ms = 5 * _MINUTE_MS
+        n_bars = math.ceil(window_ms / bar_ms) + 2
         for skip in range(n_asked, n_bars, PAGE_BARS):
-            self._once(symbol, series, 5 * _MINUTE_MS, PAGE_BARS, skip)
+            is_new = self._is_new((need.symbol, series, bar_ms, skip))
+            if is_new and self._missing_ms(need.row, series, window_ms) > skip * bar_ms:
+                self._put(need.symbol, series, bar_ms, PAGE_BARS, skip)
 
-    def _once(self, symbol: str, series: str, bar_ms: int, n_bars: int, skip: int = 0) -> None:
-        if (symbol, series, bar_ms, skip) not in self._asked:
-            self._asked.add((symbol, series, bar_ms, skip))
-            self._put(symbol, series, bar_ms, n_bars, skip)
+    def _once(self, need: PollNeed, series: str, bar_ms: int, n_bars: int, *, covered_ms: int = 0) -> None:
+        """Ask for what is missing of at most `n_bars`; what is missing up to `covered_ms` is asked for elsewhere."""
+        if self._is_new((need.symbol, series, bar_ms, 0)):
+            missing_ms = self._missing_ms(need.row, series, min(n_bars * bar_ms, DAY_MS))
+            if missing_ms > covered_ms:
+                self._put(need.symbol, series, bar_ms, min(n_bars, math.ceil(missing_ms / bar_ms) + _SPARE_BARS))
+
+    def _is_new(self, key: Key) -> bool:
+        """Whether it was not asked for yet."""
+        if key in self._asked:
+            return False
+        self._asked.add(key)
+        return True
 
     def _put(self, symbol: str, series: str, bar_ms: int, n_bars: int, skip: int = 0) -> None:
         order = self._orders.get(symbol, (True, 0.0, symbol))
