@@ -40,7 +40,7 @@ _log = log.get("snapshot")
 class Journal(Protocol):
     """What a recorded run is told."""
 
-    def restored(self, snapshot: Path, digest: str) -> None: ...
+    def restored(self, snapshot: Path, digest: str, at_ms: int) -> None: ...
 
 
 class _Writer:
@@ -160,12 +160,12 @@ class Snapshots:
             self._set_aside(f"expected a time before the venue's, found one {-age_ms // 1_000} s ahead of it")
             return
         try:
-            n = restore(self._engine, found.state)
+            n = restore(self._engine, found.state, now_ms)
         except (ValueError, LookupError) as error:
             self._set_aside(str(error))
             return
         if self._journal is not None:
-            self._journal.restored(self._path, found.digest)
+            self._journal.restored(self._path, found.digest, now_ms)
         _log.info("snapshot.restored", instruments=n, age_s=max(age_ms, 0) // 1_000)
 
     def _set_aside(self, reason: str) -> None:

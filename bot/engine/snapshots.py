@@ -213,8 +213,8 @@ def whole_state(engine: Engine) -> State:
     return state_of([tracker.begin(), *tracker.log(), *tracker.step(1 << 62)])
 
 
-def restore(engine: Engine, state: State) -> int:
-    """Take up a state in an engine that has no samples yet. Returns how many instruments were found in it.
+def restore(engine: Engine, state: State, now_ms: int) -> int:
+    """Take up a state at a venue time in an engine without samples. Returns how many instruments were found in it.
 
     Where no instrument is listed yet, those of the state are taken with their rows; else only those are taken up whose
     key and time of listing are the same. Raises `ValueError` for another step or type of numbers.
@@ -230,7 +230,7 @@ def restore(engine: Engine, state: State) -> int:
     if not len(market.universe):
         engine.load(head.instruments, state.now_ms)
     rows = _match(engine, state)
-    fill(market, state, rows)
+    fill(market, state, rows, now_ms)
     engine.now_ms = state.now_ms
     _restore_crossings(engine, state, rows)
     _restore_scopes(engine, state, rows)

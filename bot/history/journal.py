@@ -60,8 +60,9 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """The engine took up a snapshot."""
+    """The engine took up a snapshot, at a venue time."""
 
+    at_ms: int
     file: str
     """Name of the copy beside the journal."""
     digest: str
@@ -106,7 +107,7 @@ def _encode(entry: Entry) -> list[Any]:
         case Reset(at_ms=at_ms):
             return ["r", at_ms]
         case Restored():
-            return ["R", entry.file, entry.digest]
+            return ["R", entry.at_ms, entry.file, entry.digest]
     raise TypeError(f"not a journal entry: {entry!r}")
 
 
@@ -159,8 +160,8 @@ def _decode(raw: list[Any], folder: Path) -> Entry:
             return Listed(InstrumentChange(_instrument(instrument)), at_ms)
         case ["r", at_ms]:
             return Reset(at_ms)
-        case ["R", file, digest]:
-            return Restored(Path(file).name, digest, folder)
+        case ["R", at_ms, file, digest]:
+            return Restored(at_ms, Path(file).name, digest, folder)
     raise PayloadError(f"journal: expected a known entry, found {raw[:1]!r}; the file is of a newer version")
 
 
@@ -212,7 +213,7 @@ class JournalWriter:
         if not self.has_failed:
             self._entries.append(_encode(item))
 
-    def restored(self, snapshot: Path, digest: str) -> None:
+    def restored(self, snapshot: Path, digest: str, at_ms: int) -> None:
         """The engine took up a snapshot: keep it, and note so. It is a link, so it takes no room of its own at first."""
         if self.has_failed:
             return
@@ -223,7 +224,7 @@ class JournalWriter:
             except OSError:
                 # Not every file system knows links.
                 shutil.copyfile(snapshot, kept)
-            self._entries.append(_encode(Restored(kept.name, digest)))
+            self._entries.append(_encode(Restored(at_ms, kept.name, digest)))
 
     def tick(self, now_ms: int) -> None:
         if self.has_failed:

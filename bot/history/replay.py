@@ -64,7 +64,7 @@ def _restore(engine: Engine, entry: Restored) -> None:
             f"{path}: expected the snapshot {entry.digest} that this run began with, found {found.digest}"
         )
     try:
-        restore(engine, found.state)
+        restore(engine, found.state, entry.at_ms)
     except ValueError as error:
         raise PayloadError(f"{path}: {error}") from error
 

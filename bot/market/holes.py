@@ -63,7 +63,8 @@ class Holes:
         shortest = min((len(mask) for mask in masks), default=0)
         if not shortest:
             return self._nothing(n)
-        return np.logical_and.reduce([mask[-shortest:] for mask in masks])
+        known: Mask = np.logical_and.reduce([mask[-shortest:] for mask in masks])
+        return known
 
     def _known_gauge(self, gauge: str, n: int) -> Mask:
         tier = self._market.coarse

@@ -72,6 +72,8 @@ class Market:
         self.oi_interval_ms = np.zeros(0, dtype=np.int64)
         self.oi_venue_ms = np.zeros(0, dtype=np.int64)
         self.next_funding_ms = np.zeros(0, dtype=np.int64)
+        self.resumed_ms = NEVER_MS
+        """When windows of an earlier process were taken up."""
         self.funding_interval_h = np.zeros(0)
         self._to_8h = np.ones(0)
         self.is_trading = np.zeros(0, dtype=np.bool_)

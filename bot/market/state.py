@@ -307,9 +307,10 @@ Rows = tuple["npt.NDArray[np.intp]", "npt.NDArray[np.intp]"]
 """Rows of instruments in the state, and their rows in the market."""
 
 
-def fill(market: "Market", state: State, rows: Rows) -> None:
+def fill(market: "Market", state: State, rows: Rows, now_ms: int) -> None:
     """Take up a state in a market that holds no samples yet. Instruments that are not in `rows` stay unknown."""
     source, target = rows
+    market.resumed_ms = now_ms
     market.gauges.reset()
     market.volume.reset()
     for tier in market.tiers:

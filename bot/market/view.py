@@ -106,7 +106,10 @@ class View:
         return found
 
     def stale(self, series: str) -> Tri:
-        """True where the newest sample is older than its successor's validity would be. Never unknown."""
+        """True where the newest sample is older than its successor's validity would be. Never unknown.
+
+        Time in which no process ran is nobody's silence: after a restart samples have as long as after a subscription.
+        """
         market = self._market
         if series in {"liq_long", "liq_short"}:
             alive = np.stack([market.liquidations_since_ms() <= t for t in self.now_ms])
@@ -115,8 +118,10 @@ class View:
         for name in PARTS.get(series, (series,)):
             limit = market.next_valid_ms(name)
             first = limit if name in market.SLOW else np.full_like(limit, FIRST_PRICE_MS)
-            seen = self.sample_ms(name) > NEVER_MS
-            result |= self.age(name) > np.where(seen, limit, first)
+            sample_ms = self.sample_ms(name)
+            heard = sample_ms > market.resumed_ms
+            since_ms = np.where(heard, sample_ms, np.maximum(market.subscribed_ms, market.resumed_ms))
+            result |= self.now_ms[:, None] - since_ms > np.where(heard, limit, first)
         return tri(result, np.ones_like(result))
 
     def sample_ms(self, series: str) -> I64:

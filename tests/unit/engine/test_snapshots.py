@@ -10,6 +10,7 @@ from bot.engine.engine import Engine
 from bot.engine.inputs import Coverage, Listed, Placed
 from bot.engine.snapshots import SLICE_BYTES, MovedError, Tracker, restore, whole_state
 from bot.market.state import Head, Mark, Piece, state_of
+from bot.model.truth import TRUE
 from bot.model.updates import Bars, History, InstrumentChange, InstrumentList, Liquidations, MarkPrices, Tickers
 from bot.rules.parse import parse_value
 
@@ -152,7 +153,7 @@ def test_all_values_and_what_follows_are_those_of_a_run_that_went_on(run, rules)
     engine.tick(walk.now)
     other = Engine(rules, records=engine.records())
 
-    assert restore(other, whole_state(engine)) == len(BASES)
+    assert restore(other, whole_state(engine), walk.now) == len(BASES)
 
     said = walk.run(1, engine, other)
     # Liquidations between the two processes were not seen; all else is as if nothing had happened.
@@ -168,7 +169,7 @@ def test_all_values_and_what_follows_are_those_of_a_run_that_went_on(run, rules)
 def test_the_time_between_two_processes_is_unknown_for_liquidations_and_never_zero(run, rules):
     engine, walk = run
     other = Engine(rules)
-    restore(other, whole_state(engine))
+    restore(other, whole_state(engine), walk.now)
     walk.run(90, engine, other)
     assert np.isfinite(values(engine, "sum(liq_long, 1m)")).all()
     assert np.isnan(values(other, "sum(liq_long, 1m)")).all()
@@ -182,7 +183,7 @@ def test_the_time_between_two_processes_is_unknown_for_liquidations_and_never_ze
 def test_a_gap_is_what_the_same_silence_is_to_a_run_that_went_on(run, rules):
     engine, walk = run
     other = Engine(rules)
-    restore(other, whole_state(engine))
+    restore(other, whole_state(engine), walk.now)
     walk.now += 240_000
     engine.tick(walk.now)
     other.tick(walk.now)
@@ -294,7 +295,7 @@ def test_columns_follow_their_instruments_and_a_contract_listed_anew_is_another_
     order = [perpetual("X"), instruments[4], anew, instruments[0], instruments[5]]
     other = listed(Engine(rules), order, at=engine.now_ms)
 
-    assert restore(other, whole_state(engine)) == 3
+    assert restore(other, whole_state(engine), walk.now) == 3
 
     engine.tick(walk.now)
     other.tick(walk.now)
@@ -307,7 +308,7 @@ def test_columns_follow_their_instruments_and_a_contract_listed_anew_is_another_
 def test_the_list_of_the_venue_after_a_restore_removes_and_adds_as_always(run, rules, instruments, perpetual):
     engine, walk = run
     other = Engine(rules)
-    restore(other, whole_state(engine))
+    restore(other, whole_state(engine), walk.now)
     anew = replace(instruments[1], onboard_ms=7)
     listed(other, [instruments[0], anew, *instruments[3:], perpetual("X")], at=walk.now)
     other.tick(walk.now)
@@ -320,7 +321,7 @@ def test_the_list_of_the_venue_after_a_restore_removes_and_adds_as_always(run, r
 def test_rings_of_other_rules_take_what_fits(run, rules_of):
     engine, walk = run
     other = Engine(rules_of("- {id: a, when: 'pct(funding, 3h) > 1'}\n- {id: b, when: 'pct(price, 11m) > 9%'}\n"))
-    restore(other, whole_state(engine))
+    restore(other, whole_state(engine), walk.now)
     other.tick(walk.now)
     engine.tick(walk.now)
     assert_same_values(engine, other, ["pct(price, 11m)", "pct(oi, 12m)", "min(price, 3h)"], known=False)
@@ -333,7 +334,7 @@ def test_members_of_a_ranked_scope_stay_within_their_slack(run, rules):
     scope = next(r.scope for r in rules if r.id == "ranked")
     members = engine.plan.trackers[scope].members.copy()
     other = Engine(rules)
-    restore(other, whole_state(engine))
+    restore(other, whole_state(engine), walk.now)
     assert not other.plan.trackers[scope].is_warming
     walk.run(1, engine, other)
     np.testing.assert_array_equal(other.plan.trackers[scope].members, members)
@@ -343,11 +344,11 @@ def test_a_state_of_other_steps_or_numbers_is_refused(run, rules):
     engine, _ = run
     state = whole_state(engine)
     with pytest.raises(ValueError, match="steps of 1000 ms as float32"):
-        restore(Engine(rules, dtype="float64"), state)
+        restore(Engine(rules, dtype="float64"), state, T0)
     with pytest.raises(ValueError, match="expected windows in steps of 60000 ms"):
-        restore(Engine(rules, step_ms=60_000), state)
+        restore(Engine(rules, step_ms=60_000), state, T0)
     with pytest.raises(ValueError, match="without samples"):
-        restore(engine, state)
+        restore(engine, state, T0)
 
 
 def test_an_unfinished_state_is_told(run):
@@ -357,3 +358,16 @@ def test_an_unfinished_state_is_told(run):
     assert isinstance(head, Head)
     with pytest.raises(ValueError, match="no mark"):
         state_of([head, *tracker.step()[:-1]])
+
+
+def test_time_in_which_no_process_ran_makes_no_data_stale(run, rules_of):
+    engine, walk = run
+    other = Engine(rules_of("- {id: blind, per: market, when: 'count(stale(oi)) >= 1 or count(stale(price)) >= 1'}\n"))
+    state = whole_state(engine)
+    walk.now += 1_800_000
+    restore(other, state, walk.now)
+    assert [other.tick(walk.now + ms).transitions for ms in (0, 14_000, 15_000)] == [(), (), ()]
+    engine.tick(walk.now)
+    assert (engine.view().stale("oi")[0] == TRUE).all()
+    (late,) = other.tick(walk.now + 16_000).transitions
+    assert late.rule_id == "blind"
