@@ -89,7 +89,7 @@ class _Writer:
                 self._is_broken = True
                 self.failure = (error.strerror or str(error)) if isinstance(error, OSError) else repr(error)
                 self.n_failed += 1
-                with contextlib.suppress(OSError):
+                with contextlib.suppress(Exception):
                     self._file.abort()
             with self._lock:
                 self._n_waiting -= _nbytes(parts or [])
