@@ -205,9 +205,16 @@ class SnapshotFile:
             with contextlib.suppress(OSError):
                 broken.close()
             self._new.unlink(missing_ok=True)
-        elif self._file is not None and self._file.tell() != self._n_good:
-            self._file.seek(self._n_good)
-            self._file.truncate()
+        elif self._file is not None:
+            try:
+                if self._file.tell() != self._n_good:
+                    self._file.seek(self._n_good)
+                    self._file.truncate()
+            except OSError:
+                # Readers ignore what has no mark; only nothing more may be appended behind it.
+                broken, self._file = self._file, None
+                with contextlib.suppress(OSError):
+                    broken.close()
 
     def close(self) -> None:
         self.abort()

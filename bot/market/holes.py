@@ -56,7 +56,7 @@ class Holes:
             return self._known_gauge(series, n)
         # The same bars bring both; what no rule uses is not held, and not missed.
         volume = self._market.volume
-        masks = [self._known_gauge("taker_buy", n)] if "taker_buy" in self._market.coarse.names else []
+        masks = [self._known_gauge("taker_buy", n)] if any("taker_buy" in t.names for t in self._market.tiers) else []
         if volume.is_held and volume.newest is not None:
             numbers = np.arange(volume.newest - min(n, volume.n_slots - 1) + 1, volume.newest + 1)
             masks.append(volume.planes[1][numbers % volume.n_slots] > 0)
@@ -67,11 +67,15 @@ class Holes:
         return known
 
     def _known_gauge(self, gauge: str, n: int) -> Mask:
-        tier = self._market.coarse
-        if tier.newest is None or gauge not in tier.names:
+        coarse = self._market.coarse
+        # A gauge that only short windows look at is held on the fine grid alone.
+        tier = next((t for t in (coarse, *self._market.tiers) if gauge in t.names), coarse)
+        if coarse.newest is None or gauge not in tier.names:
             return self._nothing(n)
-        n = min(n, int(tier.slots[INDEX[gauge]]))
-        return np.isfinite(tier.rows(INDEX[gauge], tier.newest - n + 1, n))
+        per_minute = coarse.step_ms // tier.step_ms
+        n = min(n, int(tier.slots[INDEX[gauge]]) // max(1, per_minute))
+        numbers = np.arange(coarse.newest - n + 1, coarse.newest + 1) * coarse.step_ms // tier.step_ms
+        return np.isfinite(tier.ends(INDEX[gauge], numbers)[0])
 
     def _nothing(self, n: int) -> Mask:
         return np.zeros((n, self._market.n_rows), dtype=np.bool_)

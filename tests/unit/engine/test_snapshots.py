@@ -85,7 +85,7 @@ class Walk:
             for engine, mine in zip(engines, said, strict=True):
                 for item in items:
                     engine.consume(item)
-                mine += engine.tick(self.now).transitions
+                mine.extend(engine.tick(self.now).transitions)
         return said
 
 

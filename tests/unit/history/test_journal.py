@@ -9,9 +9,12 @@ import pytest
 from bot.cli.replay import line
 from bot.engine.engine import Engine
 from bot.engine.inputs import Listed, Placed, Reset, Samples
+from bot.engine.snapshots import Tracker, restore
 from bot.errors import PayloadError
 from bot.history.journal import MAGIC, Header, JournalWriter, Tick, is_journal, read, read_all
 from bot.history.replay import paced, replay_journal
+from bot.history.snapshot import SnapshotFile
+from bot.history.snapshot import read as read_snapshot
 from bot.model.updates import History, InstrumentChange, InstrumentList, MarkPrices, Tickers
 
 T0 = 1_767_225_600_000
@@ -190,6 +193,84 @@ def test_a_replay_starts_from_the_alerts_that_were_stored(tmp_path, rules_of, pe
     (ended,) = replay_journal(head, entries, rules)
 
     assert (ended.state.value, ended.key) == ("resolved", fired.transitions[0].key)
+
+
+def resumed_run(folder, rules, instruments):
+    """A run that begins with the windows of another; returns what it said and its journals."""
+    before = Engine(rules)
+    before.consume(Listed(InstrumentList("binance", tuple(instruments)), T0 - 60_000))
+    for ago in range(59, -1, -1):
+        before.consume(marks(T0 - ago * 1_000, [100.0 + ago] * len(instruments)))
+        before.tick(T0 - ago * 1_000)
+    file = SnapshotFile(folder / "windows.ois")
+    tracker = Tracker(before)
+    for part in (tracker.begin(), *tracker.step(1 << 60)):
+        file.put(part)
+    file.close()
+    found = read_snapshot(file.path)
+    engine = Engine(rules, records=before.records())
+    journal = writer(folder / "j", header(records=before.records()), rotate_bytes=6_000)
+    restore(engine, found.state, T0 + 3_000)
+    journal.restored(file.path, found.digest, T0 + 3_000)
+    file.path.unlink()
+    said = []
+    rng = np.random.default_rng(3)
+    for second in range(4, 200):
+        now = T0 + second * 1_000
+        batch = marks(now, 100.0 * np.exp(rng.normal(0, 0.03, len(instruments))))
+        journal.record(batch)
+        engine.consume(batch)
+        said += [line(t) for t in engine.tick(now).transitions]
+        journal.tick(now)
+    journal.close()
+    return said, sorted((folder / "j").glob("*.oij"))
+
+
+@pytest.mark.parametrize("n_block", [1, 64])
+def test_a_run_that_began_with_a_snapshot_replays_byte_for_byte(n_block, tmp_path, rules_of, perpetual):
+    rules = rules_of(RULES)
+    said, files = resumed_run(tmp_path, rules, [perpetual(b) for b in "ABC"])
+    assert len(files) > 1
+    head, entries = read_all(files)
+
+    assert [line(t) for t in replay_journal(head, entries, rules, n_block=n_block)] == said
+    # Within the first ten seconds: only the windows of the run before can have told it.
+    assert any(json.loads(text)["at_ms"] < T0 + 10_000 for text in said)
+
+
+def test_without_its_snapshot_or_with_another_one_a_run_is_not_replayed(tmp_path, rules_of, perpetual):
+    rules = rules_of(RULES)
+    _, files = resumed_run(tmp_path, rules, [perpetual("A")])
+    kept = files[0].with_suffix(".ois")
+    assert kept.is_file()
+    raw = kept.read_bytes()
+    kept.unlink()
+    with pytest.raises(PayloadError, match="copy it beside its journal"):
+        list(replay_journal(*read_all(files), rules))
+    other = tmp_path / "other"
+    other.mkdir()
+    _, others = resumed_run(other, rules, [perpetual("B")])
+    kept.write_bytes(others[0].with_suffix(".ois").read_bytes())
+    with pytest.raises(PayloadError, match=r"expected the snapshot \w{8} .* found"):
+        list(replay_journal(*read_all(files), rules))
+    kept.write_bytes(raw)
+    with pytest.raises(PayloadError, match="expected windows in steps of 60000 ms"):
+        list(replay_journal(replace(read_all(files)[0], step_ms=60_000), read_all(files)[1], rules))
+
+
+def test_the_snapshot_goes_with_the_journal_that_begins_with_it(tmp_path):
+    snapshot = tmp_path / "windows.ois"
+    snapshot.write_bytes(b"x" * 5_000)
+    journal = writer(tmp_path / "j", header(), rotate_bytes=1_000, max_bytes=8_000)
+    journal.restored(snapshot, "00000000", T0)
+    rng = np.random.default_rng(1)
+    for k in range(60):
+        journal.record(marks(T0 + k, rng.normal(100, 1, 50)))
+        journal.tick(T0 + k)
+    journal.close()
+    assert not list((tmp_path / "j").glob("*.ois"))
+    assert snapshot.exists()
+    assert sum(f.stat().st_size for f in (tmp_path / "j").iterdir()) <= 9_500
 
 
 @pytest.mark.parametrize("content", [b"", MAGIC, MAGIC + b"\x05\x00\x00\x00\x00\x00\x00\x00hello", b"something else"])

@@ -334,3 +334,33 @@ async def test_missing_volume_takes_its_share_of_the_budget_like_missing_prices(
         assert not world.filler.is_urgent, "polling has a third only while prices are missing"
         await world.clock.advance(60)
         assert not world.filler.is_busy
+
+
+async def test_after_a_restart_only_the_gap_is_asked_for() -> None:
+    """Ten minutes missing of the first, nothing of the second, everything of the third, two hours of the fourth."""
+    missing = {0: 10 * MINUTE_MS, 1: 0, 2: 1 << 60, 3: 120 * MINUTE_MS}
+    world = World(4, missing_ms=lambda row, _series, within_ms: min(missing[row], within_ms))
+    async with running(world):
+        world.filler.plan([need(row, flow_ms=86_400_000) for row in range(4)])
+        world.filler.plan([need(row, flow_ms=86_400_000) for row in range(4)])
+        await world.clock.advance(30)
+    asked = {row: sorted((what, limit) for s, what, limit in world.calls if s == f"S{row}USDT") for row in range(4)}
+    assert asked[0] == [("1m", 14), ("oi", 6), ("volume 1m", 14)]
+    assert asked[1] == []
+    assert asked[2] == [("1m", 99), ("5m", 290), ("oi", 292), ("volume 1m", 99), ("volume 5m", 290)]
+    assert asked[3] == [("1m", 99), ("5m", 28), ("oi", 28), ("volume 1m", 99), ("volume 5m", 28)]
+
+
+async def test_after_the_windows_were_emptied_what_was_held_is_asked_for() -> None:
+    held = [0]
+    world = World(1, missing_ms=lambda _row, _series, within_ms: within_ms - held[0])
+    async with running(world):
+        held[0] = 1 << 60
+        world.filler.plan([need(0)])
+        await world.clock.advance(5)
+        assert world.calls == []
+        held[0] = 0
+        world.filler.start_afresh()
+        world.filler.plan([need(0)])
+        await world.clock.advance(5)
+    assert len(world.calls) == 3
