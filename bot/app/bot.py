@@ -300,18 +300,22 @@ class Bot:
             self.stop.set()
             self._log.info("bot.stopping")
             self._options.on_stop()
-            await supervisor.stop(*fronts, "feed", within_s=STOP_FEEDS_S)
-            await supervisor.stop("engine", "heartbeat", "pruning", within_s=STOP_ENGINE_S)
-            await self.live.store(self.live.closing())
-            self.snapshots.finish()
-            await committer.drain(STOP_COMMIT_S)
-            if self._options.delivers:
-                await asyncio.gather(lanes.drain(STOP_LANES_S), self.snapshots.written(STOP_LANES_S))
-            else:
-                await self.snapshots.written(STOP_LANES_S)
-            await supervisor.stop("delivery", "committer", within_s=STOP_REST_S)
+            await self._end(supervisor, committer, lanes, fronts)
         self._log.info("bot.stopped")
         return 0
+
+    async def _end(self, supervisor: Supervisor, committer: Committer, lanes: Lanes, fronts: Sequence[str]) -> None:
+        """Stop the parts in order, each within its time."""
+        await supervisor.stop(*fronts, "feed", within_s=STOP_FEEDS_S)
+        await supervisor.stop("engine", "heartbeat", "pruning", within_s=STOP_ENGINE_S)
+        await self.live.store(self.live.closing())
+        self.snapshots.finish()
+        await committer.drain(STOP_COMMIT_S)
+        if self._options.delivers:
+            await asyncio.gather(lanes.drain(STOP_LANES_S), self.snapshots.written(STOP_LANES_S))
+        else:
+            await self.snapshots.written(STOP_LANES_S)
+        await supervisor.stop("delivery", "committer", within_s=STOP_REST_S)
 
     async def _destinations(self, stack: contextlib.AsyncExitStack) -> list[Destination]:
         settings = self._settings

@@ -145,8 +145,7 @@ class Engine:
             self._owed += self._evaluate()
         if self._restoring.orphans:
             self._owed += self._close_orphans()
-        if self.subscriptions.is_stale:
-            self._replan()
+        self.prepare()
         self.market.advance(self.now_ms)
         if self.market.n_rows:
             if not self._n_gathered:
@@ -154,6 +153,11 @@ class Engine:
             self.plan.add_tick(self._block, self.now_ms)
             self._n_gathered += 1
         return NOTHING if 0 < self._n_gathered < self._n_block else self.flush()
+
+    def prepare(self) -> None:
+        """Hold what rules and chat alerts look at; a tick does so by itself."""
+        if self.subscriptions.is_stale:
+            self._replan()
 
     def flush(self) -> Result:
         """Evaluate what was gathered."""

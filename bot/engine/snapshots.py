@@ -227,6 +227,7 @@ def restore(engine: Engine, state: State, now_ms: int) -> int:
         )
     if state.mark is None or np.isfinite(market.gauges.value).any():
         raise ValueError("expected a finished state and an engine without samples")
+    engine.prepare()
     if not len(market.universe):
         engine.load(head.instruments, state.now_ms)
     rows = _match(engine, state)

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bot.market.market import Market
-from bot.market.series import INDEX
+from bot.market.series import DAY_MS, INDEX
 from bot.model.updates import I64
 
 RECENT: Final = 10
@@ -39,25 +39,29 @@ class Holes:
         self._seen: dict[tuple[str, int], tuple[tuple[int | None, int, int], I64]] = {}
 
     def missing_ms(self, row: int, series: str, within_ms: int) -> int:
-        """From now back to the beginning of the oldest hole of a series within that time; 0 where there is none."""
+        """From now back to the beginning of the oldest hole of a series within that time; 0 where there is none.
+
+        `volume` stands for all that bars of volume bring. Looks at minutes up to a day, at five minutes beyond.
+        """
         market = self._market
         if row >= market.n_rows:
             return within_ms
         at = (market.coarse.newest, market.n_rows, market.universe.generation)
         found = self._seen.get((series, within_ms))
         if found is None or found[0] != at:
-            known = self._known(series, max(1, within_ms // market.coarse.step_ms))
-            found = self._seen[series, within_ms] = (at, oldest_hole(known) * market.coarse.step_ms)
+            step_ms = market.grids.coarse_ms if within_ms <= DAY_MS else market.grids.week_ms
+            known = self._known(series, step_ms, max(1, within_ms // step_ms))
+            found = self._seen[series, within_ms] = (at, oldest_hole(known) * step_ms)
         return int(found[1][row])
 
-    def _known(self, series: str, n: int) -> Mask:
+    def _known(self, series: str, step_ms: int, n: int) -> Mask:
         """The newest `n` points, as far as they are held at all."""
         if series != "volume":
-            return self._known_gauge(series, n)
+            return self._known_gauge(series, step_ms, n)
         # The same bars bring both; what no rule uses is not held, and not missed.
-        volume = self._market.volume
-        masks = [self._known_gauge("taker_buy", n)] if any("taker_buy" in t.names for t in self._market.tiers) else []
-        if volume.is_held and volume.newest is not None:
+        volume, is_used = self._market.volume, any("taker_buy" in t.names for t in self._market.tiers)
+        masks = [self._known_gauge("taker_buy", step_ms, n)] if is_used else []
+        if volume.is_held and volume.newest is not None and volume.step_ms == step_ms:
             numbers = np.arange(volume.newest - min(n, volume.n_slots - 1) + 1, volume.newest + 1)
             masks.append(volume.planes[1][numbers % volume.n_slots] > 0)
         shortest = min((len(mask) for mask in masks), default=0)
@@ -66,15 +70,17 @@ class Holes:
         known: Mask = np.logical_and.reduce([mask[-shortest:] for mask in masks])
         return known
 
-    def _known_gauge(self, gauge: str, n: int) -> Mask:
-        coarse = self._market.coarse
+    def _known_gauge(self, gauge: str, step_ms: int, n: int) -> Mask:
+        tiers = self._market.tiers
         # A gauge that only short windows look at is held on the fine grid alone.
-        tier = next((t for t in (coarse, *self._market.tiers) if gauge in t.names), coarse)
-        if coarse.newest is None or gauge not in tier.names:
+        held = [t for t in tiers if t.step_ms <= step_ms and gauge in t.names and t.newest is not None]
+        if not held:
             return self._nothing(n)
-        per_minute = coarse.step_ms // tier.step_ms
-        n = min(n, int(tier.slots[INDEX[gauge]]) // max(1, per_minute))
-        numbers = np.arange(coarse.newest - n + 1, coarse.newest + 1) * coarse.step_ms // tier.step_ms
+        tier = held[-1]
+        assert tier.newest is not None
+        n = min(n, int(tier.slots[INDEX[gauge]]) * tier.step_ms // step_ms)
+        newest = tier.newest * tier.step_ms // step_ms
+        numbers = np.arange(newest - n + 1, newest + 1) * step_ms // tier.step_ms
         return np.isfinite(tier.ends(INDEX[gauge], numbers)[0])
 
     def _nothing(self, n: int) -> Mask:

@@ -63,5 +63,22 @@ def test_bars_count_as_held_where_volume_and_the_takers_share_are(market):
     assert holes.missing_ms(1, "volume", 50 * MINUTE_MS) == 50 * MINUTE_MS
 
 
+def test_beyond_a_day_five_minutes_count(perpetual):
+    market = Market(needs=Needs.of([Leaf("zscore", "oi", 172_800_000)]))
+    market.apply_instruments(InstrumentList("binance", (perpetual("A"),)), T0)
+    market.advance(T0)
+    holes = Holes(market)
+    assert holes.missing_ms(0, "oi", 172_800_000) == 172_800_000
+    times = np.arange(T0 - 172_800_000, T0 + 1, 300_000)
+    old = times[times < T0 - 100_000_000]
+    market.apply_history(History(0, "oi", old, np.full(len(old), 5.0), 450_000))
+    market.advance(T0 + 60_000)
+    assert holes.missing_ms(0, "oi", 172_800_000) == pytest.approx(100_000_000, abs=400_000)
+    assert holes.missing_ms(0, "oi", 86_400_000) == 86_400_000
+    market.apply_history(History(0, "oi", times, np.full(len(times), 5.0), 450_000))
+    market.advance(T0 + 120_000)
+    assert holes.missing_ms(0, "oi", 172_800_000) == 0
+
+
 def test_what_is_not_held_at_all_is_missing():
     assert Holes(Market()).missing_ms(0, "volume", 7) == 7

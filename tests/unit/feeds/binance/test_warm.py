@@ -1,6 +1,7 @@
 import asyncio
 import contextlib
 import itertools
+from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
@@ -349,6 +350,15 @@ async def test_after_a_restart_only_the_gap_is_asked_for() -> None:
     assert asked[1] == []
     assert asked[2] == [("1m", 99), ("5m", 290), ("oi", 292), ("volume 1m", 99), ("volume 5m", 290)]
     assert asked[3] == [("1m", 99), ("5m", 28), ("oi", 28), ("volume 1m", 99), ("volume 5m", 28)]
+
+
+async def test_pages_of_longer_windows_are_asked_for_as_far_as_they_reach_a_hole() -> None:
+    week_ms = 7 * 86_400_000
+    world = World(1, missing_ms=lambda _row, _series, within_ms: min(within_ms, 3 * 86_400_000))
+    async with running(world):
+        world.filler.plan([replace(need(0), price_window_ms=week_ms)])
+        await world.clock.advance(30)
+    assert [limit for _, what, limit in world.calls if what == "5m"] == [290, 499, 499]
 
 
 async def test_after_the_windows_were_emptied_what_was_held_is_asked_for() -> None:
