@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from bot.market.state import Patches
 
 NO_AGE: Final = 65_535
+_CHUNK: Final = 128
+"""Rows worked on at a time, so that what lies between fits into the cache."""
 
 Values = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
@@ -146,9 +148,13 @@ class Tier:
         """The rings were filled from elsewhere, up to this row."""
         self.newest = newest
         if self._has_product:
-            self._multiply(np.arange(newest - int(self.slots[OI_USD]) + 1, newest + 1), slice(None))
-        self.whole = np.isfinite(self.value).all(axis=1)
-        self.worst = np.where(np.isfinite(self.value), self.age, 0).max(axis=1, initial=0).astype(np.int64)
+            for first in range(newest - int(self.slots[OI_USD]) + 1, newest + 1, _CHUNK):
+                self._multiply(np.arange(first, min(first + _CHUNK, newest + 1)), slice(None))
+        for start in range(0, len(self.value), _CHUNK):
+            rows = slice(start, start + _CHUNK)
+            known = np.isfinite(self.value[rows])
+            self.whole[rows] = known.all(axis=1)
+            self.worst[rows] = np.where(known, self.age[rows], 0).max(axis=1, initial=0)
         self.n_rebuilt += 1
 
     def _mark_all(self, rows: Iterable[int]) -> None:

@@ -23,7 +23,7 @@ RULES = "- {id: level, when: price >= 100}\n- {id: slow, when: price >= 100, for
 class World:
     """A live loop over memory stores."""
 
-    def __init__(self, rules, instruments, *, recorder=None):
+    def __init__(self, rules, instruments, *, recorder=None, keeper=None):
         self.clock = ManualClock(wall_ms=T0)
         self.mailbox = Mailbox()
         self.outbox = MemoryOutbox()
@@ -41,6 +41,7 @@ class World:
             on_rows=self.woken.append,
             on_reset=self.reset,
             recorder=recorder,
+            keeper=keeper,
         )
         self.instruments = instruments
         self.venue_ahead_ms = 0
@@ -519,3 +520,30 @@ async def test_a_frame_that_arrives_during_a_commit_waits_for_no_longer_than_the
     assert next_s == pytest.approx(fired_s + commit_s, abs=0.05)
     assert next_now_ms >= T0 + 2_000
     assert {t.symbol for t in world.live.told} == {"C0USDT", "C1USDT"}
+
+
+class Kept:
+    """Remembers when it was told what."""
+
+    def __init__(self):
+        self.seen = []
+
+    def time_known(self, now_ms):
+        self.seen.append(("known", now_ms, len(self.world.engine.market.universe)))
+
+    def ticked(self, now_ms):
+        self.seen.append(("tick", now_ms, self.world.live.n_ticks))
+
+
+async def test_the_keeper_of_windows_comes_before_anything_is_consumed_and_after_each_tick(rules_of, perpetual):
+    keeper = Kept()
+    world = keeper.world = World(rules_of(RULES), [perpetual("A")], keeper=keeper)
+    async with running(world):
+        world.list()
+        await world.clock.advance(3)
+        assert keeper.seen == []
+        world.mailbox.put(VenueTime(T0 + 50_000, world.clock.monotonic_ms()))
+        await world.clock.advance(2.5)
+    assert keeper.seen[0] == ("known", T0 + 50_000, 0)
+    assert [(what, n) for what, _, n in keeper.seen[1:]] == [("tick", k + 1) for k in range(len(keeper.seen) - 1)]
+    assert len(keeper.seen) >= 3

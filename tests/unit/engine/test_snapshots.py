@@ -10,6 +10,7 @@ from bot.engine.engine import Engine
 from bot.engine.inputs import Coverage, Listed, Placed
 from bot.engine.snapshots import SLICE_BYTES, MovedError, Tracker, restore, whole_state
 from bot.market.state import Head, Mark, Piece, state_of
+from bot.model.chat_alert import AlertAdded, ChatAlert
 from bot.model.truth import TRUE
 from bot.model.updates import Bars, History, InstrumentChange, InstrumentList, Liquidations, MarkPrices, Tickers
 from bot.rules.parse import parse_value
@@ -371,3 +372,19 @@ def test_time_in_which_no_process_ran_makes_no_data_stale(run, rules_of):
     assert (engine.view().stale("oi")[0] == TRUE).all()
     (late,) = other.tick(walk.now + 16_000).transitions
     assert late.rule_id == "blind"
+
+
+def test_windows_of_chat_alerts_are_taken_up_too(run, rules_of, instruments):
+    alert = ChatAlert("a-00000000", "terminal", "terminal", instruments[0].key, "pct(price, 45m)", ">", 0.5, True, T0)
+    engine, walk = run
+    engine.consume(AlertAdded(alert))
+    walk.run(1, engine)
+    for row in range(walk.n):
+        engine.consume(walk.past(row))
+    walk.run(2, engine)
+    other = Engine(rules_of("- {id: a, when: 'price > 1e14'}\n"))
+    other.consume(AlertAdded(alert))
+    restore(other, whole_state(engine), walk.now)
+    walk.run(1, engine, other)
+    assert np.isfinite(values(engine, "pct(price, 45m)")).any()
+    assert_same_values(engine, other, ["pct(price, 45m)"])
