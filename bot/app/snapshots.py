@@ -206,8 +206,8 @@ class Snapshots:
         try:
             parts = self._tracker.step() if n_bytes is None else self._tracker.step(n_bytes)
         except MovedError:
-            # Instruments or rules changed in the middle: the next minute begins a whole copy.
-            self._is_copying = False
+            # Instruments or rules changed in the middle: the next tick begins a whole copy.
+            self._is_copying, self._minute = False, -1
             self._writer.drop()
             return
         self._writer.put(parts)

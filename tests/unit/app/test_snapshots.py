@@ -188,9 +188,9 @@ async def test_news_of_instruments_in_the_middle_of_a_copy_begin_it_anew(world, 
     world.engine.tick(world.now)
     world.keeper.ticked(world.now)
     world.engine.consume(Listed(InstrumentChange(perpetual("NEW")), world.now))
-    await world.run(2)
+    await world.run(1)
     assert not world.path.exists()
-    await world.run(60)
+    await world.run(4)
     assert len(world.on_disk().head.instruments) == 3
 
 
