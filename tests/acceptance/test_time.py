@@ -192,6 +192,9 @@ async def test_a_suspended_bot_keeps_its_windows_and_goes_on(harness, venue, unt
     await calm.start("record", env)
     await both_started(until, bot, calm)
 
+    # While two bots start on a busy machine, pushes may come seconds late by the clock, which runs fast here.
+    n_started = len(bot.output)
+
     async def suspend(seconds: float) -> None:
         bot.process.signal(signal.SIGSTOP)
         await asyncio.sleep(seconds / harness.speed)
@@ -209,7 +212,7 @@ async def test_a_suspended_bot_keeps_its_windows_and_goes_on(harness, venue, unt
 
     assert bot.alerts() == calm.alerts()
     assert not bot.has("blind")
-    assert "venue_time.anchored" not in bot.output
+    assert "venue_time.anchored" not in bot.output[n_started:]
     nows = []
     for path in sorted((bot.data / "journal").glob("*.oij")):
         nows += [entry.now_ms for entry in read(path)[1] if isinstance(entry, Tick)]
