@@ -216,6 +216,17 @@ class View:
         past[-1] = self._all_levels(t)[INDEX[series]]
         return past
 
+    def points(self, leaf: Leaf) -> F64 | None:
+        """Points of a window at the first moment, oldest first and now last, shape (n, n_rows); NaN is unknown. None
+        for a window without points, and where the rings do not reach. Of `corr` those of its first series.
+        """
+        tier = self._market.tier_of(leaf)
+        n = leaf.window_ms // tier.step_ms
+        with np.errstate(all="ignore"):
+            if leaf.inner_ms:
+                return self._change_points(leaf, tier, 0, n)
+            return self._points(leaf.series, tier, 0, n)
+
     def _over_points(self, leaf: Leaf, t: int) -> F64:
         unknown: F64 = np.full(self.n_rows, np.nan)
         tier = self._market.tier_of(leaf)
