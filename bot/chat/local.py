@@ -36,7 +36,7 @@ MAX_PATH_BYTES: Final = 100
 """The kernel takes a little more."""
 MAX_OPEN: Final = 16
 """Questions at a time; one more is turned away."""
-_BACKLOG: Final = 8
+_BACKLOG: Final = 64
 _MAX_DISCARDS: Final = 64
 _CREDENTIALS: Final = struct.Struct("3i")
 

@@ -183,8 +183,9 @@ async def test_too_many_at_a_time_are_turned_away_and_later_ones_answered(served
     world.hold = asyncio.Event()
     question = b'{"ask":"explain","rule":"oi_surge","symbol":"BTC"}\n'
     waiting = [asyncio.create_task(raw(served, question)) for _ in range(local.MAX_OPEN)]
-    while len(world.asked) < local.MAX_OPEN:
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(5):
+        while len(world.asked) < local.MAX_OPEN:
+            await asyncio.sleep(0.01)
     assert await raw(served, b"{}\n") == b""
     world.hold.set()
     assert all(json.loads(line)["ok"] for line in await asyncio.gather(*waiting))
