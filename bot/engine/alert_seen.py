@@ -24,14 +24,8 @@ def alert_of(seen: TickValues, rule: Rule, row: int | None) -> AlertSeen:
         interval_ms = int(engine.market.oi_interval_ms[row]) or DEFAULT_OI_INTERVAL_MS
         oi_ms = int(seen.view.sample_ms("oi")[0, row])
         waits = not is_confirmed(book.policy, record.pending_since_ms, oi_ms, interval_ms)
-    phase: AlertPhase = "inactive"
-    since_ms: int | None = None
-    if record.state is State.FIRING:
-        phase, since_ms = "firing", record.fired_ms
-    elif record.state is State.PENDING:
-        phase, since_ms = "pending", record.pending_since_ms
-    elif cooling is not None:
-        phase = "cooling"
+    phase = _phase(record, engine.now_ms)
+    since_ms = {"firing": record.fired_ms, "pending": record.pending_since_ms}.get(phase)
     return AlertSeen(
         phase=phase,
         short_id=short_id(record.key) if record.key else "",
@@ -46,6 +40,21 @@ def alert_of(seen: TickValues, rule: Rule, row: int | None) -> AlertSeen:
         is_over=is_over,
         next=_next(rule, book.policy, record, cooling, is_over=is_over, waits=waits),
     )
+
+
+def phase_of(seen: TickValues, rule: Rule, row: int) -> AlertPhase:
+    """Where it stands, in a word."""
+    book = seen.engine.book(rule.id)
+    assert book is not None
+    return _phase(book.look(0 if rule.per == "market" else row), seen.engine.now_ms)
+
+
+def _phase(record: AlertRecord, now_ms: int) -> AlertPhase:
+    if record.state is State.FIRING:
+        return "firing"
+    if record.state is State.PENDING:
+        return "pending"
+    return "cooling" if now_ms < record.cooldown_until_ms < FOREVER_MS else "inactive"
 
 
 def _next(rule: Rule, policy: Policy, record: AlertRecord, cooling: int | None, *, is_over: bool, waits: bool) -> str:

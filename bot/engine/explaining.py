@@ -11,9 +11,10 @@ from typing import Final
 
 import numpy as np
 
-from bot.engine.alert_seen import alert_of
+from bot.engine.alert_seen import alert_of, phase_of
 from bot.engine.engine import Engine
 from bot.engine.lookback import Lookback
+from bot.engine.one_place import OnePlace
 from bot.engine.standing import why_outside
 from bot.engine.tick_values import TickValues, shown_unit, sides_of_count, unit_of
 from bot.model.explanation import (
@@ -70,11 +71,13 @@ _PHASES: Final[tuple[AlertPhase, ...]] = ("firing", "pending", "cooling", "inact
 
 
 def _order(seen: TickValues, rule: Rule, row: int) -> tuple[int, float]:
-    at = row if rule.per == "symbol" else seen.pivot
-    far = float(seen.farness(rule.when, rule.scope)[at])
-    if seen.rule_verdict(rule, row if rule.per == "symbol" else 0) == "unknown":
-        far = math.inf
-    return _PHASES.index(alert_of(seen, rule, row).phase), far
+    phase = _PHASES.index(phase_of(seen, rule, row))
+    if rule.per == "symbol":
+        halted = not bool(seen.engine.market.is_trading[row])
+        decided = seen.is_scope_known(rule.scope) and not halted
+        return phase, OnePlace(seen, row).far(rule.when, rule.scope) if decided else math.inf
+    decided = seen.is_scope_known(rule.scope)
+    return phase, OnePlace(seen, seen.pivot).far(rule.when, rule.scope) if decided else math.inf
 
 
 class _Explainer:
@@ -125,7 +128,7 @@ class _Explainer:
     def glance(self, nearness: float) -> Glance:
         rule, seen = self._rule, self._seen
         verdict = seen.rule_verdict(rule, self._at if rule.per == "symbol" else 0)
-        decisive = seen.decisive(rule.when, self._scope, self._at)
+        decisive = OnePlace(seen, self._at).decisive(rule.when, self._scope)
         near = None if decisive is None else self._near(rule.when, self._at)
         why = self._outside()
         if not why and verdict == "unknown":
@@ -320,7 +323,7 @@ class _Explainer:
         instrument = seen.engine.market.universe.at(row)
         symbol = instrument.symbol if instrument else MARKET
         verdict = seen.verdict(condition, self._scope, row)
-        decisive = seen.decisive(condition, self._scope, row)
+        decisive = OnePlace(seen, row).decisive(condition, self._scope)
         if decisive is None:
             return Near(symbol, verdict, None, "number", None)
         compare = decisive.compare

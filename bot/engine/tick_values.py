@@ -6,8 +6,7 @@ the larger of value and threshold; of an `and` its farthest part, of an `or` its
 """
 
 import math
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from bot.market.view import View
 from bot.model.explanation import Distance, Unit, Verdict
 from bot.model.truth import FALSE, TRUE, UNKNOWN
 from bot.model.updates import F64
-from bot.rules.ast import And, BinaryOp, Call, Compare, CompareOp, Expr, Neg, Not, Number, Or, Series, children
+from bot.rules.ast import And, BinaryOp, Call, Compare, CompareOp, Expr, Neg, Not, Number, Or, Series
 from bot.rules.evaluator import MIRROR, Count
 from bot.rules.language import CROSSINGS
 from bot.rules.meter import is_ratio
@@ -26,7 +25,7 @@ from bot.rules.plan import PlanResult
 from bot.rules.schema import Rule, Scope
 
 VERDICTS: Final[dict[int, Verdict]] = {TRUE: "true", FALSE: "false", UNKNOWN: "unknown"}
-_NEGATED: Final[dict[CompareOp, CompareOp]] = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
+NEGATED: Final[dict[CompareOp, CompareOp]] = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
 _UNITS: Final[dict[str, Unit]] = {
     "price": "price",
     "index": "price",
@@ -66,14 +65,6 @@ def unit_of(expr: Expr) -> Unit:
 
 
 _WEIGHT: Final[tuple[Unit, ...]] = ("number", "count", "ratio", "duration", "amount", "usd", "price")
-
-
-@dataclass(frozen=True, slots=True)
-class Decisive:
-    """The comparison on which a condition hangs at one instrument, and the operator that it waits for."""
-
-    compare: Compare
-    op: CompareOp
 
 
 class TickValues:
@@ -168,15 +159,15 @@ class TickValues:
         count, _, count_op = sides_of_count(compare)
         if count is not None:
             value: float | None = float(self.count(count, scope).low[self.t, 0])
-            op = count_op if op == compare.op else _NEGATED[count_op]
+            op = count_op if op == compare.op else NEGATED[count_op]
         else:
             value = self.number(compare.left, scope, row)
         threshold = self.threshold(compare, scope, row)
         if value is None or threshold is None or op == "!=":
             return None
-        missing = _missing(np.array(value), np.array(threshold), op)
+        gap = missing(value, threshold, op)
         unit = "count" if count is not None else shown_unit(compare)
-        return Distance(float(missing), float(missing) / abs(threshold) if threshold else None, unit)
+        return Distance(gap, gap / abs(threshold) if threshold else None, unit)
 
     def farness(self, expr: Expr, scope: Scope, *, negated: bool = False) -> F64:
         """Of a condition (or its opposite) over all instruments, shape (n_rows,)."""
@@ -204,7 +195,7 @@ class TickValues:
                 left = self.numbers(expr.left if count is None else count, scope)
                 right = np.array(self.threshold(expr, scope, self.pivot)) if count else self.numbers(expr.right, scope)
                 op = op if count is None else count_op
-                return _share(left, right, _missing(left, right, _NEGATED[op] if negated else op))
+                return _share(left, right, missing(left, right, NEGATED[op] if negated else op))
             case Call(name=name, args=(left_side, right_side)) if name in CROSSINGS:
                 left, right = self.numbers(left_side, scope), self.numbers(right_side, scope)
                 return _share(left, right, np.abs(left - right))
@@ -213,21 +204,6 @@ class TickValues:
                 return _share(self.view.age(series)[0], limit, limit - self.view.age(series)[0])
             case _:
                 return np.full(self.engine.market.n_rows, np.inf)
-
-    def decisive(self, expr: Expr, scope: Scope, row: int, *, negated: bool = False) -> Decisive | None:
-        """What a condition hangs on: the farthest part of an `and`, the nearest of an `or`."""
-        match expr:
-            case Compare(op=op):
-                return Decisive(expr, _NEGATED[op] if negated else op)
-            case Not(item=item):
-                return self.decisive(item, scope, row, negated=not negated)
-            case And(items=items) | Or(items=items):
-                far = [float(self.farness(i, scope, negated=negated)[row]) for i in items]
-                farthest = isinstance(expr, And) != negated
-                at = far.index(max(far) if farthest else min(far))
-                return self.decisive(items[at], scope, row, negated=negated)
-            case _:
-                return None
 
 
 def shown_unit(compare: Compare) -> Unit:
@@ -249,21 +225,20 @@ def sides_of_count(compare: Compare) -> tuple[Call | None, Number | None, Compar
     return None, None, compare.op
 
 
-def _missing(left: F64, right: F64, op: CompareOp) -> F64:
+Operand = TypeVar("Operand", float, F64)
+
+
+def missing(left: Operand, right: Operand, op: CompareOp) -> Operand:
+    """How much a side lacks; negative where it is beyond."""
     match op:
         case ">" | ">=":
             return right - left
         case "<" | "<=":
             return left - right
         case _:
-            return np.abs(left - right)
+            return abs(left - right)
 
 
 def _share(left: F64, right: F64, missing: F64) -> F64:
     size = np.maximum(np.abs(left), np.abs(right))
     return np.where(size > 0, np.maximum(missing, 0.0) / size, 0.0)
-
-
-def has_calls(expr: Expr, names: frozenset[str]) -> bool:
-    """Whether some function stands anywhere in an expression."""
-    return (isinstance(expr, Call) and expr.name in names) or any(has_calls(part, names) for part in children(expr))

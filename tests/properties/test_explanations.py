@@ -1,12 +1,15 @@
 """Of random small markets: an explanation tells the truth of the engine, with the engine's numbers."""
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.engine.engine import Engine
 from bot.engine.explaining import explain, glances
 from bot.engine.inputs import Listed, Placed
+from bot.engine.one_place import OnePlace
+from bot.engine.tick_values import TickValues
 from bot.model.explanation import Explanation
 from bot.model.updates import InstrumentChange, InstrumentList, MarkPrices
 from bot.rules.parse import parse_condition, parse_value
@@ -127,6 +130,10 @@ def test_an_explanation_is_the_engines_own_truth(condition, path, is_halted, gap
         assert seen.clear.verdict == VERDICT[int(truth.clear[-1, row])]
         assert bool(seen.why) == (seen.verdict == "unknown" or (is_halted and row == 1))
         check_tree(engine, rule, seen, row, "symbol")
+        tick, place = TickValues.of(engine), OnePlace(TickValues.of(engine), row)
+        for negated in (False, True):
+            far = tick.farness(rule.when, rule.scope, negated=negated)[row]
+            assert place.far(rule.when, rule.scope, negated=negated) == pytest.approx(far, rel=1e-12)
         [glance], _ = glances(engine, key)
         assert glance.verdict == seen.verdict
         assert (glance.nearness == 0.0) or glance.verdict != "true"

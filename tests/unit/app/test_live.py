@@ -506,7 +506,9 @@ async def test_a_frame_that_arrives_during_a_commit_waits_for_no_longer_than_the
     world.live._committer = world.committer
     ticked = []
     real_tick = world.engine.tick
-    world.engine.tick = lambda now_ms: (ticked.append((world.clock.monotonic_ms() / 1_000, now_ms)), real_tick(now_ms))[1]
+    world.engine.tick = lambda now_ms: (ticked.append((world.clock.monotonic_ms() / 1_000, now_ms)), real_tick(now_ms))[
+        1
+    ]
     world.list()
     async with running(world):
         world.push(*[99.0] * 950)
