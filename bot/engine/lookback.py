@@ -100,10 +100,10 @@ class Lookback:
             return WindowSeen(number * tier.step_ms, self._now_ms, (*then, *self.newest(leaf.series, row)))
         tier = self._market.tier_of(leaf)
         n = leaf.window_ms // tier.step_ms
-        points = self._view.points(leaf)
+        points = self._view.points(leaf, row)
         if points is None:
             return None
-        known = np.isfinite(points[:, row])
+        known = np.isfinite(points)
         first = self._now_ms // tier.step_ms - n + 1
         oldest: tuple[SampleSeen, ...] = ()
         if known[:-1].any():
@@ -115,14 +115,14 @@ class Lookback:
         )
 
     def _known_share(self, leaf: Leaf, points: F64, row: int) -> float:
-        known = np.isfinite(points[:, row])
+        known = np.isfinite(points)
         if leaf.function != "corr":
             return float(known.mean())
-        other = self._view.points(Leaf("corr", leaf.other, leaf.window_ms, other=leaf.series))
+        other = self._view.points(Leaf("corr", leaf.other, leaf.window_ms, other=leaf.series), row)
         if other is None or len(points) < 2:
             return 0.0
-        sound = known & np.isfinite(other[:, row])
-        nonzero = (points[:-1, row] != 0) & (other[:-1, row] != 0)
+        sound = known & np.isfinite(other)
+        nonzero = (points[:-1] != 0) & (other[:-1] != 0)
         return float((sound[1:] & sound[:-1] & nonzero).mean())
 
     def _flow_window(self, leaf: Leaf, row: int) -> WindowSeen | None:
@@ -192,12 +192,12 @@ class Lookback:
 
     def _why_points(self, leaf: Leaf, row: int) -> str:
         tier = self._market.tier_of(leaf)
-        points = self._view.points(leaf)
+        points = self._view.points(leaf, row)
         if points is None:
             return _too_short(leaf.window_ms, tier) if leaf.window_ms < tier.step_ms else "it is not kept that far back"
-        if leaf.inner_ms and math.isnan(points[-1, row]):
+        if leaf.inner_ms and math.isnan(points[-1]):
             return self._why_then(leaf.series, leaf.inner_ms, row)
-        known = np.isfinite(points[:, row])
+        known = np.isfinite(points)
         share = self._known_share(leaf, points, row)
         if share < KNOWN_SHARE:
             first = int(np.argmax(known))
