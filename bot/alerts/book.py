@@ -172,8 +172,14 @@ class RuleBook:
 
     def record(self, row: int) -> AlertRecord:
         """The state to store."""
-        a = self._alerts[row]
-        a.has_news = False
+        self._alerts[row].has_news = False
+        return self.look(row)
+
+    def look(self, row: int) -> AlertRecord:
+        """The state as it is; of an instrument that never had an alert, an inactive one."""
+        a = self._alerts.get(row)
+        if a is None:
+            return AlertRecord(self.rule_id, "", self.condition, State.INACTIVE)
         return AlertRecord(
             rule_id=self.rule_id,
             instrument=a.instrument,

@@ -133,5 +133,10 @@ def _flash(cell: Cell, policy: Policy, now_ms: int) -> Step:
 def _may_fire(cell: Cell, policy: Policy, now_ms: int, oi_ms: int, oi_interval_ms: int) -> bool:
     if cell.held_ms < policy.for_ms or now_ms < cell.cooldown_until_ms:
         return False
-    confirmed = not policy.uses_oi or policy.for_ms == 0 or policy.for_ms >= oi_interval_ms
-    return confirmed or oi_ms > cell.pending_since_ms
+    return is_confirmed(policy, cell.pending_since_ms, oi_ms, oi_interval_ms)
+
+
+def is_confirmed(policy: Policy, pending_since_ms: int, oi_ms: int, oi_interval_ms: int) -> bool:
+    """Whether another open-interest sample has come since the condition became true, where one is wanted."""
+    wanted = policy.uses_oi and policy.for_ms != 0 and policy.for_ms < oi_interval_ms
+    return not wanted or oi_ms > pending_since_ms

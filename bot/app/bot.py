@@ -18,6 +18,7 @@ from bot import log
 from bot.app.committer import Committer
 from bot.app.data_dir import DataDir
 from bot.app.desk import Desk
+from bot.app.explainer import Explainer
 from bot.app.live import Live
 from bot.app.routing import Routes
 from bot.app.snapshots import Snapshots
@@ -26,6 +27,7 @@ from bot.app.supervisor import Policy, Supervisor
 from bot.chat.actions import Actions
 from bot.chat.alert_actions import AlertActions
 from bot.chat.asker import AT_TERMINAL
+from bot.chat.local import LocalChat
 from bot.chat.telegram_app import TelegramChat
 from bot.chat.terminal import TerminalChat
 from bot.clock import Clock, SystemClock
@@ -250,10 +252,8 @@ class Bot:
             missing_ms=Holes(self.engine.market).missing_ms,
         )
 
-    async def _supervise(
-        self, data_dir: DataDir, committer: Committer, lanes: Lanes, store: SqliteKeyValues, routes: Routes
-    ) -> int:
-        supervisor = Supervisor(self.clock)
+    def _answering(self, data_dir: DataDir) -> tuple[Actions, LocalChat]:
+        """What answers people, and the front for this machine's own commands."""
         asked = AlertActions(
             market=self.cards,
             store=self._chat_alerts,
@@ -261,8 +261,22 @@ class Bot:
             clock=self.clock,
             max_per_chat=self._settings.alerts.max_per_chat,
         )
-        actions = Actions(market=self.cards, status=self.status, clock=self.clock, alerts=asked)
-        fronts: list[str] = []
+        why = Explainer(
+            engine=self.engine,
+            live=self.live,
+            alerts=self._alerts,
+            chat_alerts=self._chat_alerts,
+            loaded=lambda: self.rules.rules,
+        )
+        actions = Actions(market=self.cards, status=self.status, why=why, clock=self.clock, alerts=asked)
+        return actions, LocalChat(path=data_dir.control, market=self.cards, why=why, clock=self.clock)
+
+    async def _supervise(
+        self, data_dir: DataDir, committer: Committer, lanes: Lanes, store: SqliteKeyValues, routes: Routes
+    ) -> int:
+        supervisor = Supervisor(self.clock)
+        actions, local = self._answering(data_dir)
+        fronts = ["control"]
         async with asyncio.TaskGroup() as group:
             supervisor.start(group, "committer", committer.run, Policy.RESTART)
             supervisor.start(group, "engine", self.live.run, Policy.RESTART)
@@ -271,6 +285,7 @@ class Bot:
             if self._options.delivers:
                 supervisor.start(group, "delivery", lanes.run, Policy.RESTART)
             supervisor.start(group, "feed", self.feed.run, Policy.RESTART)
+            supervisor.start(group, "control", local.run, Policy.DEGRADE)
             telegram = self._settings.telegram
             if telegram.token is not None and self._options.delivers:
                 chat = TelegramChat(

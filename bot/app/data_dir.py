@@ -26,6 +26,11 @@ class DataDir:
         return self.path / "heartbeat"
 
     @property
+    def control(self) -> Path:
+        """The socket on which the running bot answers this machine's commands."""
+        return self.path / "control.sock"
+
+    @property
     def journal(self) -> Path:
         return self.path / "journal"
 

@@ -5,6 +5,7 @@ push is all mark-price messages of one second: after the first the loop waits at
 ticks once. In silence it ticks once a second, so that data ages and clocks run.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol, TypeVar
 
@@ -104,6 +105,9 @@ class Live:
         self._uncovered: list[FeedStatus] = []
         self._checkpoint_ms = 0
         self._ticked_ms = -1e12
+        self._is_settled = False
+        """Whether nothing was consumed since the last tick."""
+        self._questions: list[Callable[[], None]] = []
         self.venue_time = VenueTime()
         self.feeds: dict[str, FeedStatus] = {}
         self.n_ticks = 0
@@ -142,6 +146,10 @@ class Live:
         now_ms = self.venue_now()
         result = self._engine.tick(now_ms)
         self.n_ticks += 1
+        self._is_settled = True
+        questions, self._questions = self._questions, []
+        for ask in questions:
+            ask()
         if self._recorder is not None:
             self._recorder.tick(now_ms)
         if now_ms - self._checkpoint_ms >= CHECKPOINT_MS:
@@ -153,6 +161,26 @@ class Live:
         await self.store(result)
         if self._keeper is not None:
             self._keeper.ticked(now_ms)
+
+    async def at_tick(self, question: Callable[[], T]) -> T:
+        """Ask about the last tick: at once where nothing has come since, else at the next one, within a second.
+
+        Raises what the question raises. Before venue time is known nothing ticks, so it is asked at once.
+        """
+        if self._is_settled or not self.venue_time.is_known:
+            return question()
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+
+        def ask() -> None:
+            if answer.done():
+                return
+            try:
+                answer.set_result(question())
+            except Exception as error:  # noqa: BLE001, it belongs to whoever asked, not to the loop of ticks
+                answer.set_exception(error)
+
+        self._questions.append(ask)
+        return await answer
 
     async def store(self, result: Result) -> None:
         """Commit what changed, then wake the lanes; what the database has not taken in time is handed to them as it is."""
@@ -261,4 +289,5 @@ class Live:
         """Give the engine something whose place in venue time is settled, and write it into the journal."""
         if self._recorder is not None:
             self._recorder.record(item)
+        self._is_settled = False
         self._engine.consume(item)

@@ -13,10 +13,11 @@ from bot.chat.asker import Asker
 from bot.chat.commands import Command, UsageError, find, shorten
 from bot.chat.reply import BLANK, Line, Reply, Table, code, line
 from bot.chat.symbols import NotFound, SymbolBook
+from bot.chat.why import Why
 from bot.clock import Clock
 from bot.model.cards import InstrumentCard
 from bot.model.instrument import Instrument
-from bot.model.ports import MarketReader, StatusReader
+from bot.model.ports import MarketReader, StatusReader, WhyReader
 
 N_LARGEST: Final = 5
 
@@ -40,12 +41,19 @@ class Actions:
     """What the bot can do for people."""
 
     def __init__(
-        self, *, market: MarketReader, status: StatusReader, clock: Clock, alerts: AlertActions | None = None
+        self,
+        *,
+        market: MarketReader,
+        status: StatusReader,
+        why: WhyReader,
+        clock: Clock,
+        alerts: AlertActions | None = None,
     ) -> None:
         """`alerts` None: no alerts are made in chat, and whoever asks for one is told so."""
         self._market = market
         self._status = status
         self._clock = clock
+        self._why = Why(market, why)
         self._alerts = alerts
         self._alert_handlers: dict[str, Callable[[AlertActions, Command, Asker], Awaitable[Reply]]] = {
             "alert": AlertActions.create,
@@ -63,7 +71,7 @@ class Actions:
     @property
     def handled(self) -> frozenset[str]:
         """Names of commands that have a handler."""
-        return frozenset(self._handlers) | frozenset(self._alert_handlers)
+        return frozenset(self._handlers) | frozenset(self._alert_handlers) | {"why"}
 
     async def answer(self, command: Command | UsageError, *, asker: Asker) -> Reply:
         """Carry a command out."""
@@ -73,6 +81,8 @@ class Actions:
             if self._alerts is None:
                 return _NO_ALERTS
             return await self._alert_handlers[command.name](self._alerts, command, asker)
+        if command.name == "why":
+            return await self._why.answer(command, asker)
         return await self._handlers[command.name](command)
 
     async def _oi(self, command: Command) -> Reply:

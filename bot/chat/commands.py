@@ -81,6 +81,15 @@ def _symbols(text: str) -> tuple[str, ...] | Problem:
     return words
 
 
+def _why(text: str) -> tuple[str, ...] | Problem:
+    words = tuple(word for word in _SEPARATORS.split(text) if word)
+    if len(words) > 2:
+        return Problem(f"That is {len(words)} words; I take a symbol and a rule.")
+    if any(len(word) > MAX_WORD_CHARS for word in words):
+        return Problem(f"A symbol or a rule has at most {MAX_WORD_CHARS} characters.")
+    return words
+
+
 def _topic(text: str) -> tuple[str, ...] | Problem:
     words = text.split()
     return (words[0].removeprefix("/").casefold()[:MAX_WORD_CHARS],) if words else ()
@@ -143,6 +152,22 @@ COMMANDS: Final[tuple[CommandSpec, ...]] = (
             "/price BTC · mark price, 24h range, index, basis",
             "/price BTC ETH · a table of several",
             "/price · the five largest by open interest",
+        ),
+    ),
+    CommandSpec(
+        "why",
+        ("w",),
+        _why,
+        "/why BTC",
+        "why a rule fires or does not",
+        "Look",
+        True,
+        (
+            "/why BTC · all rules that look at it, the nearest first",
+            "/why BTC oi_surge · one rule in full: values, windows, ages, what is missing",
+            "/why #7q4m · an alert by its id, or by four or more characters of it",
+            "/why breadth_surge · a rule about the whole market",
+            "✓ true, ✗ false, ? unknown; ● firing, ◐ pending, ◌ cooling, ○ inactive.",
         ),
     ),
     CommandSpec(

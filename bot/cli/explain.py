@@ -1,23 +1,67 @@
 """`oibot explain E204`: what a code of the linter means, with an example and how to mend it.
+`oibot explain RULE SYMBOL`: why a rule fires for a contract, or why not, asked of the running bot or of a journal.
 
-Exit code 0, or 1 where there is no such code.
+Exit code 0, or 1 where there is no answer.
 """
 
+import asyncio
+import re
 import sys
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
+from rich.console import Console
 
+from bot import settings
+from bot.app.data_dir import DataDir
+from bot.chat.local import Answer, Request, ask
+from bot.cli.explanation import show
+from bot.cli.past import explain_past
+from bot.errors import BotError, ConfigError
 from bot.rules.explain import explanations, find, nearest, render
 
 EXIT_UNKNOWN = 1
+_CODE = re.compile(r"[A-Za-z]?\d+")
+"""What is meant as a code; no rule of one contract can be asked about without naming it."""
 
 
 def explain(
-    what: Annotated[str, typer.Argument(metavar="CODE", help="A code of `oibot lint`, such as E204.")],
+    what: Annotated[
+        str,
+        typer.Argument(metavar="CODE|RULE", help="A code of `oibot lint`, such as E204; or a rule, such as oi_surge."),
+    ],
+    symbol: Annotated[
+        str | None, typer.Argument(metavar="[SYMBOL]", help="A contract; a rule about the whole market needs none.")
+    ] = None,
+    journal: Annotated[
+        list[Path] | None, typer.Option("--journal", help="Ask a recording; several files of one run in order.")
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option("--at", help="With --journal: a UTC time such as 2026-02-03T14:31:00, or epoch ms.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the explanation as JSON.")] = False,
 ) -> None:
-    """Say what a code of the linter means and how to mend it."""
-    explain_code(what)
+    """Say what a code of the linter means; or why a rule fires for a contract, or why not."""
+    if _CODE.fullmatch(what) and symbol is None and not journal:
+        explain_code(what)
+        return
+    if journal:
+        answer = asyncio.run(explain_past(journal, what, symbol or "", at_ms=None if at is None else parse_time(at)))
+    elif at is not None:
+        raise ConfigError("explain: --at needs --journal FILE: the running bot knows the present alone")
+    else:
+        answer = ask_bot(what, symbol or "")
+    if answer.explanation is None:
+        near = f"; did you mean {' or '.join(answer.near)}?" if answer.near else ""
+        print(f"oibot: {answer.error}{near}", file=sys.stderr)
+        raise typer.Exit(EXIT_UNKNOWN)
+    if as_json:
+        print(msgspec.json.format(msgspec.json.encode(answer.explanation), indent=2).decode())
+        return
+    show(answer.explanation, Console(highlight=False, soft_wrap=True))
 
 
 def explain_code(code: str) -> None:
@@ -28,3 +72,39 @@ def explain_code(code: str) -> None:
         print(f"oibot: there is no code {code[:20]!r}; {hint}", file=sys.stderr)
         raise typer.Exit(EXIT_UNKNOWN)
     print(render(found, colour=sys.stdout.isatty()))
+
+
+def ask_bot(rule: str, symbol: str) -> Answer:
+    """Ask the bot that runs on the data folder of the settings."""
+    folder = settings.load().data_dir
+    path = DataDir(folder).control
+    try:
+        return ask(path, Request("explain", rule, symbol))
+    except (FileNotFoundError, ConnectionRefusedError):
+        raise ConfigError(
+            f"explain: no bot is running on {folder}; start it with `oibot run`, set OIBOT_DATA_DIR to the folder of the "
+            "one that runs, or ask a recording with --journal FILE"
+        ) from None
+    except PermissionError:
+        raise ConfigError(f"explain: {path} belongs to another user; ask as the user who runs the bot") from None
+    except TimeoutError:
+        raise BotError(
+            f"explain: the bot at {path} did not answer in time; `oibot health` says whether it moves"
+        ) from None
+    except (OSError, msgspec.DecodeError) as error:
+        raise BotError(
+            f"explain: the bot at {path} gave no answer that this version reads ({error}); it may be of another version"
+        ) from None
+
+
+def parse_time(text: str) -> int:
+    """ISO time (UTC where it names no zone) or epoch milliseconds -> epoch ms. Raises `ConfigError`."""
+    if text.isascii() and text.isdigit():
+        return int(text)
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(
+            f"--at: expected a time such as 2026-02-03T14:31:00 or epoch milliseconds, found {text[:40]!r}"
+        ) from None
+    return round((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1000)

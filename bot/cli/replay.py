@@ -2,7 +2,6 @@
 
 import json
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +14,7 @@ from bot.clock import SystemClock
 from bot.errors import ConfigError, PayloadError
 from bot.history import journal
 from bot.history.klines import Klines, merge, read_klines, symbol_of
+from bot.history.recorded_rules import recorded_rules
 from bot.history.replay import paced, replay_journal, replay_klines
 from bot.model.alert import Transition
 from bot.rules.ast import series_used
@@ -89,14 +89,8 @@ def _journals(
     header, entries = journal.read_all(files)
     if speed is not None:
         entries = paced(entries, SystemClock(speed=speed))
-    if rules_dir is not None:
-        found = _load(rules_dir, notes)
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            for name, text in header.rule_files.items():
-                (Path(folder) / Path(name).name).write_text(text, encoding="utf-8")
-            found = load_folder(Path(folder), destinations=header.destinations)
-    return replay_journal(header, entries, found.rules, n_block=block)
+    rules = recorded_rules(header) if rules_dir is None else _load(rules_dir, notes).rules
+    return replay_journal(header, entries, rules, n_block=block)
 
 
 def _klines(files: list[Path], rules_dir: Path | None, symbol: str | None, notes: Console) -> Iterator[Transition]:

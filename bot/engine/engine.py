@@ -351,6 +351,15 @@ class Engine:
             return None
         return tracker.members
 
+    @property
+    def last(self) -> PlanResult | None:
+        """What the last tick found; None before the first. Of a block it is the whole block."""
+        return self._last
+
+    def book(self, rule_id: str) -> RuleBook | None:
+        """The alerts of a rule, to look at."""
+        return self._books.get(rule_id)
+
     def values(self, expr: Expr) -> F64:
         """A number over all instruments as of the last tick; NaN is unknown. Shape (n_rows,).
 

@@ -106,7 +106,7 @@ class Tracker:
         self._slices_left = MAX_SLICES
         crossings = self._engine.plan.program.crossings
         # Few are copied with the mark. Of many each is a state of its own, so some ticks between them do no harm.
-        are_many = sum(c.side.nbytes + c.known_ms.nbytes for c in crossings.values()) > SLICE_BYTES // 4
+        are_many = sum(sum(a.nbytes for a in c.columns()) for c in crossings.values()) > SLICE_BYTES // 4
         self._crossings = deque(crossings if are_many else ())
         self._late_crossings = () if are_many else tuple(crossings)
 
@@ -158,7 +158,7 @@ class Tracker:
         crossing = self._engine.plan.program.crossings.get(key)
         if crossing is None:
             return 0
-        piece = Piece("table", _crossing_name(key), (crossing.side.copy(), crossing.known_ms.copy()))
+        piece = Piece("table", _crossing_name(key), crossing.columns())
         parts.append(piece)
         return piece.nbytes
 
@@ -264,10 +264,10 @@ def _restore_crossings(engine: Engine, state: State, rows: Rows) -> None:
         if kept is None:
             continue
         inside = source < len(kept[0])
-        crossing.side = np.zeros(engine.market.n_rows, dtype=np.int8)
-        crossing.known_ms = np.zeros(engine.market.n_rows, dtype=np.int64)
+        crossing.make_room(engine.market.n_rows)
         crossing.side[target[inside]] = kept[0][source[inside]]
         crossing.known_ms[target[inside]] = kept[1][source[inside]]
+        crossing.since_ms[target[inside]] = kept[2][source[inside]]
 
 
 def _restore_scopes(engine: Engine, state: State, rows: Rows) -> None:

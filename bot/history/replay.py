@@ -7,7 +7,7 @@ from typing import Final, Protocol
 import numpy as np
 
 from bot.engine.engine import Engine
-from bot.engine.inputs import Listed, Samples
+from bot.engine.inputs import Input, Listed, Samples
 from bot.engine.snapshots import restore
 from bot.errors import PayloadError
 from bot.history import snapshot
@@ -38,20 +38,20 @@ def replay_journal(
     """Run a journal again. With the rules it was recorded with, the transitions are those of the recorded run, however
     many ticks are evaluated at a time.
     """
-    engine = Engine(rules, step_ms=header.step_ms, n_block=n_block, records=header.records)
-    for alert in header.alerts:
-        engine.consume(AlertAdded(alert))
-    engine.alerts_loaded()
-    if header.instruments:
-        engine.load(header.instruments)
+    engine = _engine_of(header, rules, n_block=n_block)
     for entry in entries:
         if isinstance(entry, Tick):
             yield from engine.tick(entry.now_ms).transitions
-        elif isinstance(entry, Restored):
-            _restore(engine, entry)
         else:
-            engine.consume(entry)
+            _take(engine, entry)
     yield from engine.flush().transitions
+
+
+def _take(engine: Engine, entry: Input | Restored) -> None:
+    if isinstance(entry, Restored):
+        _restore(engine, entry)
+    else:
+        engine.consume(entry)
 
 
 def _restore(engine: Engine, entry: Restored) -> None:
@@ -67,6 +67,40 @@ def _restore(engine: Engine, entry: Restored) -> None:
         restore(engine, found.state, entry.at_ms)
     except ValueError as error:
         raise PayloadError(f"{path}: {error}") from error
+
+
+def _engine_of(header: Header, rules: Sequence[Rule], *, n_block: int = 1) -> Engine:
+    """An engine as a recording began with it."""
+    engine = Engine(rules, step_ms=header.step_ms, n_block=n_block, records=header.records)
+    for alert in header.alerts:
+        engine.consume(AlertAdded(alert))
+    engine.alerts_loaded()
+    if header.instruments:
+        engine.load(header.instruments)
+    return engine
+
+
+def engine_at(
+    header: Header, entries: Iterator[Entry], rules: Sequence[Rule], *, until_ms: int
+) -> tuple[Engine, list[Transition]]:
+    """The engine as it stood after the last tick at or before a time, and the transitions until then, oldest first.
+
+    Nothing that came after that tick was consumed. Without any such tick the engine has not ticked at all.
+    """
+    engine = _engine_of(header, rules)
+    transitions: list[Transition] = []
+    waiting: list[Input | Restored] = []
+    for entry in entries:
+        if not isinstance(entry, Tick):
+            waiting.append(entry)
+            continue
+        if entry.now_ms > until_ms:
+            break
+        for item in waiting:
+            _take(engine, item)
+        waiting.clear()
+        transitions += engine.tick(entry.now_ms).transitions
+    return engine, transitions
 
 
 def paced(entries: Iterable[Entry], clock: BlockingClock) -> Iterator[Entry]:

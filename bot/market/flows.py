@@ -199,6 +199,15 @@ class Volume:
         """How long the next bar of each instrument will speak, if it is like the last; `first_ms` before any."""
         return np.where(self.close_ms > NEVER_MS, self.expiry_ms - self.close_ms, first_ms)
 
+    def known_share(self, window_ms: int, now_ms: int) -> F64:
+        """How much of the window bars cover. Shape (n_rows,)."""
+        first, last = (now_ms - window_ms) // self.step_ms + 1, now_ms // self.step_ms
+        n_known = np.zeros(self._n_rows)
+        if self._newest is not None and last - first + 1 <= self._n_slots:
+            for start, stop in _pieces(first, min(last, self._newest), self._n_slots):
+                n_known += np.count_nonzero(self._span[start:stop], axis=0)
+        return n_known * self.step_ms / window_ms
+
     def now(self, now_ms: int) -> F64:
         """Amount of the newest closed bar, while it speaks."""
         return np.where(self.expiry_ms > now_ms, self.newest_amount, np.nan)

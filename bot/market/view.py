@@ -221,6 +221,25 @@ class View:
         past[-1] = self._all_levels(t)[INDEX[series]]
         return past
 
+    def points(self, leaf: Leaf, row: int) -> F64 | None:
+        """Points of one instrument's window at the first moment, oldest first and now last; NaN is unknown. None for a
+        window without points, and where the rings do not reach. Of `corr` those of its first series.
+        """
+        tier = self._market.tier_of(leaf)
+        n = leaf.window_ms // tier.step_ms
+        if leaf.inner_ms:
+            with np.errstate(all="ignore"):
+                found = self._change_points(leaf, tier, 0, n)
+            return None if found is None else found[:, row]
+        if n < 1 or not self._has(tier, leaf.series, n * tier.step_ms):
+            return None
+        first = int(self.now_ms[0]) // tier.step_ms - n + 1
+        parts = (leaf.series,) if leaf.series in tier.names else PARTS[leaf.series]
+        columns = [tier.rows(INDEX[part], first, n)[:, row].astype(np.float64) for part in parts]
+        points = columns[0] if len(columns) == 1 else (columns[0] * columns[1]).astype(tier.dtype).astype(np.float64)
+        points[-1] = self._all_levels(0)[INDEX[leaf.series], row]
+        return points
+
     def _over_points(self, leaf: Leaf, t: int) -> F64:
         unknown: F64 = np.full(self.n_rows, np.nan)
         tier = self._market.tier_of(leaf)

@@ -8,6 +8,7 @@ from bot.model.view import AlertView
 
 CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 """Digits of base 32 for people: no letter looks like another."""
+_ALIKE = str.maketrans("oil", "011")
 
 
 class State(StrEnum):
@@ -39,6 +40,23 @@ def short_id(key: str) -> str:
     """Eight characters of Crockford base32 for people: `#7q4mk2px` without the mark."""
     number = int(key[:10], 16)  # 40 bits = 8 characters of 5
     return "".join(CROCKFORD[(number >> shift) & 31] for shift in range(35, -1, -5))
+
+
+def key_range(prefix: str) -> tuple[str, str] | None:
+    """Keys whose short id begins so: from the first (included) to the second (not included), as texts.
+
+    Letters of either case; `o` is read as 0, `i` and `l` as 1. None for what is no beginning of an id.
+    """
+    digits = [CROCKFORD.find(c) for c in prefix.lower().translate(_ALIKE)]
+    if not 0 < len(digits) <= 8 or -1 in digits:
+        return None
+    number = 0
+    for digit in digits:
+        number = number << 5 | digit
+    shift = 5 * (8 - len(digits))
+    low, high = number << shift, number + 1 << shift
+    # Above the last one nothing sorts but letters past `f`.
+    return f"{low:010x}", f"{high:010x}" if high < 1 << 40 else "g"
 
 
 @dataclass(frozen=True, slots=True)

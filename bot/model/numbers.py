@@ -116,6 +116,26 @@ def percent(ratio: float | None, *, sign: bool = True, digits: int | None = None
     return f"{plus}{text}%"
 
 
+def quantity(x: float | None, unit: str, *, sign: bool = True) -> str:
+    """A value in its unit: `ratio`, `price`, `usd`, `amount`, `duration`, `count`, or a plain number."""
+    known = _known(x)
+    if known is None:
+        return UNKNOWN
+    match unit:
+        case "ratio":
+            return percent(known, sign=sign)
+        case "price":
+            return price(known)
+        case "usd":
+            return usd(known)
+        case "duration":
+            return duration(known)
+        case "count":
+            return _strip(_fixed(known, 3), 0)
+        case _:
+            return amount(known)
+
+
 def duration(ms: float | None) -> str:
     """A length of time in at most two units: `12 s`, `15m`, `1h 29m`, `2d 3h`. Parts below the second unit are cut."""
     known = _known(ms)
@@ -144,13 +164,13 @@ def window(ms: float | None) -> str:
     return f"{_strip(_fixed(size / _SECOND_MS, 3), 0)}s"
 
 
-def clock_time(ms: float | None) -> str:
-    """A time of day: `14:31 UTC`."""
+def clock_time(ms: float | None, *, seconds: bool = False) -> str:
+    """A time of day: `14:31 UTC`, or `14:31:05 UTC`."""
     known = _known(ms)
     if known is None:
         return UNKNOWN
     try:
-        return datetime.fromtimestamp(known / 1000, UTC).strftime("%H:%M UTC")
+        return datetime.fromtimestamp(known / 1000, UTC).strftime("%H:%M:%S UTC" if seconds else "%H:%M UTC")
     except (ValueError, OverflowError, OSError):
         return UNKNOWN
 

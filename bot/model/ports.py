@@ -7,6 +7,7 @@ from typing import Protocol
 from bot.model.alert import AlertRecord, Transition
 from bot.model.cards import BotStatus, InstrumentCard
 from bot.model.chat_alert import AlertLife, ChatAlert
+from bot.model.explanation import Explanation, Glance, RuleName
 from bot.model.instrument import Instrument
 from bot.model.outbox import Message, OutboxRow, Outcome
 from bot.model.updates import Update
@@ -96,6 +97,10 @@ class AlertStore(Protocol):
         """Newest first. `instrument` is an instrument key, or `*`."""
         ...
 
+    async def by_id(self, prefix: str, *, limit: int = 100) -> list[Transition]:
+        """Transitions of the firings whose short id begins so, newest first; none for what is no id."""
+        ...
+
 
 class Outbox(Protocol):
     """The durable queue between what happened and who is told."""
@@ -147,6 +152,26 @@ class MarketReader(Protocol):
 
     def largest(self, n: int) -> Sequence[str]:
         """Keys of at most `n` trading instruments with the largest known `oi_usd`, the largest first."""
+        ...
+
+
+class WhyReader(Protocol):
+    """What chat may ask of the rules. Every answer is as of one tick."""
+
+    def rules(self) -> Sequence[RuleName]:
+        """All loaded rules, those that are switched off too."""
+        ...
+
+    async def explain(self, rule_id: str, instrument: str) -> Explanation | None:
+        """With its newest transitions; `instrument` is a key or `*`. None where the engine cannot answer (yet)."""
+        ...
+
+    async def glances(self, instrument: str) -> tuple[Sequence[Glance], int]:
+        """All rules that may look at an instrument, nearest first, and how many more there are."""
+        ...
+
+    async def firing(self, prefix: str, chat: str) -> Sequence[Transition]:
+        """Transitions of the firings whose id begins so, newest first; not those of alerts that other chats made."""
         ...
 
 

@@ -22,11 +22,13 @@ class Crossing:
         """-1 below, 1 above, 0 not known yet."""
         self.known_ms = np.zeros(0, dtype=np.int64)
         """When both sides were last known."""
+        self.since_ms = np.zeros(0, dtype=np.int64)
+        """When the side was first seen."""
 
     def step(self, left: F64, right: F64, halted: "np.typing.NDArray[np.bool_]", now_ms: int) -> tuple[F64, F64]:
         """Move on to one tick. Returns 1 where it crossed, 0 where not, NaN unknown; and the ms since it was known before."""
         n_rows = len(halted)
-        self._grow(n_rows)
+        self.make_room(n_rows)
         with np.errstate(invalid="ignore"):
             difference = np.broadcast_to(left - right, n_rows)
         known = np.isfinite(difference) & ~halted
@@ -35,22 +37,31 @@ class Crossing:
         if self._direction:
             crossed &= side == self._direction
         since = np.where(self.known_ms > 0, now_ms - self.known_ms, 0).astype(np.float64)
+        self.since_ms[(side != 0) & (side != self.side)] = now_ms
         self.side = np.where(side != 0, side, self.side).astype(np.int8)
         self.known_ms[known] = now_ms
         return np.where(known, crossed.astype(np.float64), np.nan), since
 
-    def _grow(self, n_rows: int) -> None:
+    def columns(
+        self,
+    ) -> tuple["np.typing.NDArray[np.int8]", "np.typing.NDArray[np.int64]", "np.typing.NDArray[np.int64]"]:
+        """Copies of all that is remembered."""
+        return self.side.copy(), self.known_ms.copy(), self.since_ms.copy()
+
+    def make_room(self, n_rows: int) -> None:
+        """For more instruments; nothing is remembered of them."""
         more = n_rows - len(self.side)
         if more > 0:
             self.side = np.pad(self.side, (0, more))
             self.known_ms = np.pad(self.known_ms, (0, more))
+            self.since_ms = np.pad(self.since_ms, (0, more))
 
     def clear(self, row: int) -> None:
         """The row belongs to another instrument now."""
         if row < len(self.side):
             self.side[row] = 0
-            self.known_ms[row] = 0
+            self.known_ms[row] = self.since_ms[row] = 0
 
     def reset(self) -> None:
         self.side[:] = 0
-        self.known_ms[:] = 0
+        self.known_ms[:] = self.since_ms[:] = 0

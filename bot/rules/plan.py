@@ -115,9 +115,9 @@ class PlanResult:
         self.evaluation = evaluation
         self._block = block
 
-    def members(self, rule: Rule) -> Mask:
-        """Who is in the scope of a rule. Shape (T, N)."""
-        return self._block.members(rule.scope)
+    def members(self, scope: Scope) -> Mask:
+        """Who is in a scope; candidates while it is warming up. Shape (T, N)."""
+        return self._block.members(scope)
 
     def truth(self, rule: Rule) -> Truth:
         members = self._block.members(rule.scope)

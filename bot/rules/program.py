@@ -46,7 +46,11 @@ def _numbers(rule: Rule) -> Iterable[Expr]:
         for node in walk(expr):
             if isinstance(node, Compare):
                 yield from (s for s in (node.left, node.right) if not isinstance(s, Number) and not _is_count(s))
-            elif isinstance(node, Call) and (node.name in CROSSINGS or node.name == "stale"):
+            elif isinstance(node, Call) and node.name in CROSSINGS:
+                yield node
+                # What crossed is the value of the alert.
+                yield from (s for s in node.args if not isinstance(s, Number))
+            elif isinstance(node, Call) and node.name == "stale":
                 yield node
 
 

@@ -81,6 +81,24 @@ class ScopeTracker:
             self._rank(view, hour)
         return self._candidates if self._hour is None else self._members
 
+    def known_share(self, view: View) -> float:
+        """Share of the candidates whose size is known; 1 where no size is asked for."""
+        n_candidates = int(self._candidates.sum())
+        if not self._scope.is_ranked or not n_candidates:
+            return 1.0
+        by, floors = self._figures(view)
+        known = np.isfinite(by)
+        for values, _ in floors:
+            known &= np.isfinite(values)
+        return float((known & self._candidates).sum() / n_candidates)
+
+    def place(self, view: View, row: int) -> int | None:
+        """Where an instrument stands among the candidates right now, 1 the largest; None where its size is unknown."""
+        by, _ = self._figures(view)
+        if not np.isfinite(by[row]):
+            return None
+        return int((by[self._candidates & np.isfinite(by)] > by[row]).sum()) + 1
+
     def _follow_universe(self, n_rows: int) -> None:
         if self._generation == self._universe.generation and len(self._candidates) == n_rows:
             return

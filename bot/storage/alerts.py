@@ -1,11 +1,12 @@
 """Alert state and its history in SQLite, committed together with the outbox rows they cause."""
 
 import dataclasses
+from typing import Any
 
 import msgspec
 
 from bot.errors import StorageError
-from bot.model.alert import AlertRecord, State, Transition
+from bot.model.alert import AlertRecord, State, Transition, key_range
 from bot.model.instrument import MARKET
 from bot.model.outbox import OutboxRow
 from bot.model.ports import Commit
@@ -16,6 +17,7 @@ _UPSERT = (
     f"INSERT INTO alerts ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))}) "  # noqa: S608
     f"ON CONFLICT (rule_id, instrument) DO UPDATE SET {', '.join(f'{c} = excluded.{c}' for c in _COLUMNS[2:])}"
 )
+_TRANSITION = "rule_id, venue, symbol, state, at_ms, value, key, reason"
 _ADD_TRANSITION = (
     "INSERT INTO transitions (rule_id, venue, symbol, state, at_ms, value, key, reason) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
@@ -66,24 +68,25 @@ class SqliteAlertStore:
         venue, symbol = (None, None) if instrument is None else split_instrument(instrument)
         rows = await self._database.fetch(
             "read transitions",
-            "SELECT rule_id, venue, symbol, state, at_ms, value, key, reason FROM transitions "
+            f"SELECT {_TRANSITION} FROM transitions "  # noqa: S608
             "WHERE at_ms >= ?1 AND (?2 IS NULL OR rule_id = ?2) AND (?3 IS NULL OR symbol = ?3) "
             "AND (?4 IS NULL OR venue = ?4) ORDER BY at_ms DESC, seq DESC LIMIT ?5",
             (since_ms, rule_id, symbol, venue, limit),
         )
-        return [
-            Transition(
-                rule_id=row[0],
-                venue=row[1],
-                symbol=row[2],
-                state=State(row[3]),
-                at_ms=row[4],
-                value=row[5],
-                key=row[6],
-                reason=row[7],
-            )
-            for row in rows
-        ]
+        return [_transition(row) for row in rows]
+
+    async def by_id(self, prefix: str, *, limit: int = 100) -> list[Transition]:
+        """Transitions of the firings whose short id begins so, newest first; none for what is no id."""
+        wanted = key_range(prefix)
+        if wanted is None:
+            return []
+        rows = await self._database.fetch(
+            "find an alert",
+            f"SELECT {_TRANSITION} FROM transitions "  # noqa: S608
+            "WHERE key >= ?1 AND key < ?2 ORDER BY at_ms DESC, seq DESC LIMIT ?3",
+            (*wanted, limit),
+        )
+        return [_transition(row) for row in rows]
 
     async def prune(self, *, before_ms: int) -> int:
         """Forget transitions and settled outbox rows older than that. Rows of alerts still firing stay: their end
@@ -103,6 +106,11 @@ class SqliteAlertStore:
                 (before_ms,),
             )
         return gone
+
+
+def _transition(row: tuple[Any, ...]) -> Transition:
+    rule_id, venue, symbol, state, at_ms, value, key, reason = row
+    return Transition(rule_id, venue, symbol, State(state), at_ms, value, key, reason)
 
 
 def split_instrument(instrument: str) -> tuple[str | None, str]:

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import AsyncIterator
 
-from bot.model.alert import AlertRecord, Transition
+from bot.model.alert import AlertRecord, Transition, key_range
 from bot.model.chat_alert import ChatAlert, is_alert_id
 from bot.model.outbox import Delivered, Message, OutboxRow, Outcome, Rejected, RetryLater
 from bot.model.ports import Commit
@@ -199,9 +199,13 @@ class MemoryAlertStore:
             and symbol in {None, t.symbol}
             and venue in {None, t.venue}
         ]
-        found.reverse()
-        found.sort(key=lambda t: -t.at_ms)
-        return found[:limit]
+        return _newest(found, limit)
+
+    async def by_id(self, prefix: str, *, limit: int = 100) -> list[Transition]:
+        wanted = key_range(prefix)
+        if wanted is None:
+            return []
+        return _newest([t for t in self._transitions.values() if wanted[0] <= t.key < wanted[1]], limit)
 
     async def prune(self, *, before_ms: int) -> int:
         """Forget transitions and settled outbox rows older than that; rows of alerts still firing stay."""
@@ -210,6 +214,12 @@ class MemoryAlertStore:
         self._transitions = kept
         firing = {record.key for record in self._records.values() if record.state == "firing"}
         return gone + self._outbox.prune(before_ms=before_ms, firing=firing)
+
+
+def _newest(found: list[Transition], limit: int) -> list[Transition]:
+    found.reverse()
+    found.sort(key=lambda t: -t.at_ms)
+    return found[:limit]
 
 
 class MemoryChatAlertStore:

@@ -15,7 +15,9 @@ from bot.chat.symbols import SymbolBook
 from bot.chat.telegram_html import keyboard, to_html, to_plain, utf16_units
 from bot.chat.terminal_text import to_text
 from bot.clock import ManualClock
+from bot.model.alert import State, Transition, alert_key
 from bot.model.cards import CARD_WINDOWS_MS, BotStatus, InstrumentCard
+from bot.model.explanation import AlertSeen, Distance, Explanation, Glance, Node, RuleName, SampleSeen, WindowSeen
 from bot.model.instrument import Instrument
 from bot.model.view import Move
 
@@ -88,6 +90,7 @@ class World:
     base: str
     number: float | None
     windows: tuple[Move, ...] = field(default=())
+    explanation: Explanation | None = None
 
     def instruments(self):
         return [
@@ -125,6 +128,22 @@ class World:
             moves,
         )
 
+    def rules(self):
+        return [RuleName(self.base, self.base), RuleName("off", self.base, is_on=False)]
+
+    async def explain(self, rule_id, instrument):
+        return self.explanation
+
+    async def glances(self, instrument):
+        e, far = self.explanation, Distance(self.number or 0.0, self.number, "ratio")
+        one = Glance(
+            e.rule_id, e.title, False, e.alert.phase, e.verdict, self.number, e.unit, far, 0.0, "".join(e.why), e.alert
+        )
+        return [one] * 60, 7
+
+    async def firing(self, prefix, chat):
+        return self.explanation.history
+
     async def status(self):
         return BotStatus("1", 1.0, 1, 0, None, 0, None, self.number, 5, (), 0, 0, 0, 0, 0, 1.0, 1.0, self.base)
 
@@ -138,16 +157,97 @@ def run(coroutine):
         return done.value
 
 
+VERDICTS = st.sampled_from(["true", "false", "unknown"])
+UNITS = st.sampled_from(["ratio", "price", "usd", "amount", "duration", "count", "number"])
+TIMES = st.one_of(st.none(), st.integers(-(10**15), 10**15))
+SAMPLES = st.builds(SampleSeen, st.sampled_from(["oi", "price", "basis"]), st.integers(0, 10**13), TIMES, TIMES, NUMBER)
+FARS = st.builds(Distance, st.floats(), NUMBER, UNITS)
+NODES = st.recursive(
+    st.builds(
+        Node,
+        ANY_TEXT,
+        st.one_of(st.none(), VERDICTS),
+        NUMBER,
+        UNITS,
+        NUMBER,
+        ANY_TEXT,
+        st.builds(
+            WindowSeen,
+            st.integers(0, 10**13),
+            st.integers(0, 10**13),
+            st.lists(SAMPLES, max_size=4).map(tuple),
+            st.one_of(st.none(), st.floats(0, 1)),
+            st.just(0.8),
+        ),
+    ),
+    lambda part: st.builds(
+        lambda text, verdict, parts: Node(text, verdict, parts=tuple(parts)),
+        ANY_TEXT,
+        VERDICTS,
+        st.lists(part, max_size=12),
+    ),
+    max_leaves=40,
+)
+STATES = st.sampled_from(list(State))
+KEYS = st.integers(0, 3).map(lambda n: alert_key("r", "i", n))
+CHANGES = st.builds(Transition, ANY_TEXT, ANY_TEXT, ANY_TEXT, STATES, st.integers(0, 10**13), NUMBER, KEYS, ANY_TEXT)
+ALERTS = st.builds(
+    AlertSeen,
+    st.sampled_from(["inactive", "pending", "firing", "cooling"]),
+    since_ms=TIMES,
+    peak=NUMBER,
+    cooling_left_ms=TIMES,
+    next=ANY_TEXT,
+)
+EXPLANATIONS = st.builds(
+    Explanation,
+    ANY_TEXT,
+    ANY_TEXT,
+    st.booleans(),
+    ANY_TEXT,
+    ANY_TEXT,
+    st.integers(0, 10**13),
+    VERDICTS,
+    NODES,
+    NODES,
+    st.booleans(),
+    st.lists(ANY_TEXT, max_size=5).map(tuple),
+    ANY_TEXT,
+    NUMBER,
+    UNITS,
+    ALERTS,
+    st.lists(CHANGES, max_size=5).map(tuple),
+)
+
+
+@pytest.mark.promise("P12")
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(explanation=EXPLANATIONS, words=st.sampled_from(["x", "x off", "x {base}", "#abcd", ""]), number=NUMBER)
+def test_any_explanation_is_told_in_one_message(explanation, words, number):
+    world = World("x", number, explanation=explanation)
+    reply = run(
+        Actions(market=world, status=world, why=world, clock=ManualClock()).answer(
+            parse(f"/why {words.format(base='x')}"), asker=AT_TERMINAL
+        )
+    )
+    check(reply)
+    n_told = sum(1 for block in reply.blocks if isinstance(block, Line))
+    assert "…" not in to_html(Reply(reply.blocks[-1:])) or n_told > 1
+
+
 @pytest.mark.promise("P12")
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(typed=TYPED, base=BASES, number=NUMBER, is_private=st.booleans())
 def test_any_text_is_answered_with_valid_html_that_fits(typed, base, number, is_private):
-    world = World(base, number)
+    world = World(base, number, explanation=EMPTY)
     asked = parse(typed, bot_name="my_bot", is_slash_optional=is_private)
     if asked is not None:
-        check(run(Actions(market=world, status=world, clock=ManualClock()).answer(asked, asker=AT_TERMINAL)))
+        check(run(Actions(market=world, status=world, why=world, clock=ManualClock()).answer(asked, asker=AT_TERMINAL)))
 
 
+EMPTY = Explanation(
+    "r", "r", False, "t", "s", 0, "false", Node("x"), Node("y"), True, (), "", None, "number", AlertSeen("inactive")
+)
 SPANS = st.builds(Span, ANY_TEXT, st.sampled_from(Style))
 LINES = st.builds(Line, st.lists(SPANS, max_size=4).map(tuple))
 TABLES = st.integers(2, 4).flatmap(

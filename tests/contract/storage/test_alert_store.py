@@ -1,6 +1,6 @@
 """What every `AlertStore` and `KeyValues` promises."""
 
-from bot.model.alert import State
+from bot.model.alert import State, alert_key, short_id
 
 
 async def test_what_is_committed_is_loaded(ports, make):
@@ -31,6 +31,24 @@ async def test_transitions_come_newest_first_and_by_filter(ports, make):
     assert await ports.alerts.transitions(instrument="binance:BTCUSDT") == [second, first]
     assert await ports.alerts.transitions(since_ms=1600) == [second, other_venue]
     assert await ports.alerts.transitions(limit=1) == [second]
+
+
+async def test_a_firing_is_found_by_the_beginning_of_its_id(ports, make):
+    keys = [alert_key("oi_surge", "binance:BTCUSDT", n) for n in range(200)]
+    fired = [make.transition(key=key, at_ms=n) for n, key in enumerate(keys)]
+    pending = make.transition(key="", state=State.PENDING, at_ms=999)
+    await ports.alerts.commit(make.commit(transitions=[*fired, pending]))
+
+    for n in (0, 7, 199):
+        whole = short_id(keys[n])
+        assert await ports.alerts.by_id(whole) == [fired[n]]
+        assert await ports.alerts.by_id(whole[:5].upper()) == [fired[n]]
+    first = short_id(keys[3])[0]
+    same = [t for t in reversed(fired) if t.id.startswith(first)]
+    assert await ports.alerts.by_id(first) == same
+    assert await ports.alerts.by_id(first, limit=1) == same[:1]
+    for nothing in ("", "u", "#123", "123456789", "é"):
+        assert await ports.alerts.by_id(nothing) == []
 
 
 async def test_of_two_transitions_at_one_time_the_later_stored_is_the_newer(ports, make):

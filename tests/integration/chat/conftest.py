@@ -167,7 +167,9 @@ class Chat:
             api_url=self.api.url,
             owner_id=owner_id,
             chat_ids=[GROUP],
-            actions=Actions(market=self.market, status=self.market, clock=self.clock, alerts=self.alerts),
+            actions=Actions(
+                market=self.market, status=self.market, why=self.market, clock=self.clock, alerts=self.alerts
+            ),
             store=self.store,
             clock=self.clock,
             on_seen=self.seen.append,

@@ -36,8 +36,8 @@ async def test_the_menu_is_set_for_strangers_and_for_our_chats(api, chat):
     by_chat = {json.loads(scope).get("chat_id") if scope else None: names for scope, names in menus.items()}
     assert by_chat == {
         None: ["start", "help"],
-        OWNER: ["oi", "price", "alert", "alerts", "delete", "status", "help"],
-        GROUP: ["oi", "price", "alert", "alerts", "delete", "status", "help"],
+        OWNER: ["oi", "price", "why", "alert", "alerts", "delete", "status", "help"],
+        GROUP: ["oi", "price", "why", "alert", "alerts", "delete", "status", "help"],
     }
 
 

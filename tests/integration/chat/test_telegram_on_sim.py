@@ -24,7 +24,7 @@ async def test_a_conversation_with_a_strict_server(chat, speed):
             api_url=server.telegram_url,
             owner_id=OWNER,
             chat_ids=[],
-            actions=Actions(market=chat.market, status=chat.market, clock=clock),
+            actions=Actions(market=chat.market, status=chat.market, why=chat.market, clock=clock),
             store=chat.store,
             clock=clock,
         )

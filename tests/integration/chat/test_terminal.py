@@ -25,7 +25,7 @@ class Terminal:
     def chat(self, fd: int) -> TerminalChat:
         clock = SystemClock()
         return TerminalChat(
-            actions=Actions(market=self._market, status=self._market, clock=clock),
+            actions=Actions(market=self._market, status=self._market, why=self._market, clock=clock),
             clock=clock,
             on_quit=self._quit,
             console=Console(file=self.out, width=80, color_system=None),

@@ -7,14 +7,18 @@ import numpy as np
 import pytest
 
 from bot.app.committer import Committer
+from bot.app.explainer import Explainer
 from bot.app.live import Live
 from bot.app.routing import Routes
 from bot.clock import ManualClock
 from bot.engine.engine import Engine
 from bot.engine.inputs import Coverage
 from bot.market.mailbox import Mailbox
+from bot.model.alert import State, Transition, alert_key, short_id
+from bot.model.chat_alert import ChatAlert
+from bot.model.ports import Commit
 from bot.model.updates import Bars, FeedStatus, InstrumentList, Liquidations, MarkPrices, OpenInterest, VenueTime
-from bot.storage.memory import MemoryAlertStore, MemoryOutbox
+from bot.storage.memory import MemoryAlertStore, MemoryChatAlertStore, MemoryOutbox
 
 T0 = 1_767_225_600_000
 RULES = "- {id: level, when: price >= 100}\n- {id: slow, when: price >= 100, for: 1m}\n"
@@ -549,3 +553,97 @@ async def test_the_keeper_of_windows_comes_before_anything_is_consumed_and_after
     assert keeper.seen[0] == ("known", T0 + 50_000, 0)
     assert [(what, n) for what, _, n in keeper.seen[1:]] == [("tick", k + 1) for k in range(len(keeper.seen) - 1)]
     assert len(keeper.seen) >= 3
+
+
+# -- questions ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_question_right_after_a_tick_is_answered_at_once(world):
+    world.list()
+    world.push(99.0)
+    await world.clock.advance(0.05)
+
+    assert await world.live.at_tick(lambda: world.engine.now_ms) == world.engine.now_ms
+
+
+async def test_where_something_came_since_the_question_waits_for_the_next_tick(world):
+    """Else it would speak of samples that no decision has used yet."""
+    world.list()
+    world.push(99.0)
+    await world.clock.advance(0.05)
+    first = world.live.n_ticks
+    world.mailbox.put(OpenInterest(0, 5.0, world.venue_ms, 15_000, world.clock.monotonic_ms()))
+    await world.clock.advance(0.05)
+
+    asked = asyncio.create_task(world.live.at_tick(lambda: world.live.n_ticks))
+    await world.clock.advance(0.05)
+    assert not asked.done()
+    await world.clock.advance(1.5)
+
+    assert await asked == first + 1
+
+
+async def test_a_question_that_fails_is_told_to_who_asked_and_the_loop_goes_on(world):
+    world.list()
+    world.push(99.0)
+    await world.clock.advance(0.05)
+    world.mailbox.put(OpenInterest(0, 5.0, world.venue_ms, 15_000, world.clock.monotonic_ms()))
+    await world.clock.advance(0.05)
+
+    asked = asyncio.create_task(world.live.at_tick(lambda: 1 / 0))
+    given_up = asyncio.create_task(world.live.at_tick(lambda: 1))
+    await world.clock.advance(0.01)
+    given_up.cancel()
+    await world.clock.advance(2.0)
+
+    with pytest.raises(ZeroDivisionError):
+        await asked
+    before = world.live.n_ticks
+    await world.clock.advance(2.0)
+    assert world.live.n_ticks > before
+
+
+async def test_before_venue_time_is_known_nothing_is_waited_for(rules_of, perpetual):
+    world = World(rules_of(RULES), [perpetual("A")])
+    assert await world.live.at_tick(lambda: "now") == "now"
+
+
+def explainer(world, chat_alerts=None, loaded=()):
+    return Explainer(
+        engine=world.engine,
+        live=world.live,
+        alerts=world.alerts,
+        chat_alerts=chat_alerts or MemoryChatAlertStore(world.alerts),
+        loaded=lambda: [*world.engine.rules, *loaded],
+    )
+
+
+async def test_an_explanation_carries_its_newest_five_changes(world, rules_of):
+    off = rules_of("- {id: off, enabled: false, when: price > 1}\n")
+    why = explainer(world, loaded=off)
+    world.list()
+    world.push(99.0)
+    await world.clock.advance(0.05)
+    assert await why.explain("nobody", "binance:AUSDT") is None
+    assert [(r.id, r.is_on) for r in why.rules()] == [("level", True), ("slow", True), ("off", False)]
+
+    past = [Transition("level", "binance", "AUSDT", State.FIRING, n, 1.0, f"{n:064x}") for n in range(7)]
+    await world.alerts.commit(Commit((), tuple(past), ()))
+    found = await why.explain("level", "binance:AUSDT")
+    assert (found.verdict, found.value) == ("false", 99.0)
+    assert [t.at_ms for t in found.history] == [6, 5, 4, 3, 2]
+    glances, n_more = await why.glances("binance:AUSDT")
+    assert ([g.rule_id for g in glances], n_more) == (["level", "slow"], 0)
+
+
+async def test_alerts_that_another_chat_made_are_not_shown(world):
+    chat_alerts = MemoryChatAlertStore(world.alerts)
+    mine = ChatAlert("a-7q4mk2px", "telegram:1", "telegram:9", "binance:AUSDT", "price", ">", 1.0, False, 0)
+    await chat_alerts.add(mine)
+    key = alert_key(mine.id, "binance:AUSDT", 5)
+    fired = Transition(mine.id, "binance", "AUSDT", State.FIRING, 5, 1.0, key)
+    await world.alerts.commit(Commit((), (fired,), ()))
+    why = explainer(world, chat_alerts)
+
+    assert await why.firing(short_id(key)[:5], "telegram:1") == [fired]
+    assert await why.firing(short_id(key)[:5], "telegram:2") == []

@@ -3,12 +3,19 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from bot.chat.actions import Actions
 from bot.clock import ManualClock
+from bot.engine.engine import Engine
+from bot.engine.explaining import explain, glances
+from bot.engine.inputs import Listed, Placed
+from bot.model.alert import Transition, key_range
 from bot.model.cards import CARD_WINDOWS_MS, BotStatus, InstrumentCard
+from bot.model.explanation import Explanation, Glance, RuleName
 from bot.model.instrument import Instrument
+from bot.model.updates import InstrumentList, MarkPrices
 from bot.model.view import Move
 
 NOW_MS = 1_767_225_600_000
@@ -149,6 +156,55 @@ def status(healthy: BotStatus) -> HandStatus:
     return HandStatus(healthy)
 
 
+class HandWhy:
+    """Explanations made by a real engine over BTC, ETH and 1000PEPE; transitions by hand."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.off: list[RuleName] = []
+        self.transitions: list[Transition] = []
+
+    def rules(self) -> Sequence[RuleName]:
+        return [*(RuleName(r.id, r.title) for r in self.engine.rules), *self.off]
+
+    async def explain(self, rule_id: str, instrument: str) -> Explanation | None:
+        found = explain(self.engine, rule_id, instrument)
+        mine = tuple(t for t in self.transitions if t.rule_id == rule_id)
+        return None if found is None else replace(found, history=mine[:5])
+
+    async def glances(self, instrument: str) -> tuple[Sequence[Glance], int]:
+        return glances(self.engine, instrument)
+
+    async def firing(self, prefix: str, chat: str) -> Sequence[Transition]:
+        wanted = key_range(prefix)
+        return [t for t in self.transitions if wanted is not None and wanted[0] <= t.key < wanted[1]]
+
+
+WHY_RULES = """
+- {id: oi_surge, name: OI surge, when: 'pct(oi, 10s) >= 5%', clear: 'pct(oi, 10s) < 2.5%', for: 5s}
+- {id: cheap, when: price < 80}
+- {id: high, when: price >= 100, escalate: 5}
+- {id: breadth, name: Broad move, per: market, when: 'count(pct(price, 10s) >= 3%) >= 2'}
+- {id: small, scope: {symbols: [ETHUSDT]}, when: price > 1_000}
+"""
+
+
 @pytest.fixture
-def actions(market: HandMarket, status: HandStatus) -> Actions:
-    return Actions(market=market, status=status, clock=ManualClock(wall_ms=NOW_MS))
+def why(rules_of) -> HandWhy:
+    """Twenty seconds of BTC at 100 with one surge of open interest; ETH has no data, 1000PEPE falls."""
+    engine = Engine(rules_of(WHY_RULES))
+    listed = tuple(contract(base) for base in ("BTC", "ETH", "1000PEPE"))
+    engine.consume(Listed(InstrumentList("binance", listed), NOW_MS))
+    for second in range(20):
+        now = NOW_MS + second * 1_000
+        prices = np.array([100.0 if second < 15 else 102.0, 9.0 - second / 10])
+        rows, zeros = np.array([0, 2], dtype=np.int32), np.zeros(2, dtype=np.int64)
+        engine.consume(MarkPrices(rows, prices, prices, np.full(2, 1e-4), zeros, np.full(2, now), 0.0))
+        engine.consume(Placed(0, 1_000.0 if second < 18 else 1_038.0, now, now, 15_000))
+        engine.tick(now)
+    return HandWhy(engine)
+
+
+@pytest.fixture
+def actions(market: HandMarket, status: HandStatus, why: HandWhy) -> Actions:
+    return Actions(market=market, status=status, why=why, clock=ManualClock(wall_ms=NOW_MS))

@@ -217,7 +217,7 @@ async def test_a_usage_error_offers_what_to_type(actions):
 
 
 async def test_asking_for_the_largest_costs_five_cards_and_lets_the_loop_run_between_them(
-    make_contract, make_card, status
+    make_contract, make_card, status, why
 ):
     class Large:
         n_cards = n_in_a_row = longest = 0
@@ -241,7 +241,7 @@ async def test_asking_for_the_largest_costs_five_cards_and_lets_the_loop_run_bet
 
     market = Large()
 
-    await Actions(market=market, status=status, clock=Clock()).answer(parse("/oi"), asker=AT_TERMINAL)
+    await Actions(market=market, status=status, why=why, clock=Clock()).answer(parse("/oi"), asker=AT_TERMINAL)
 
     assert market.n_cards == 5
     assert market.longest == 1

@@ -53,9 +53,9 @@ def clock():
 
 
 @pytest.fixture
-def ask(market, status, desk, store, clock):
+def ask(market, status, why, desk, store, clock):
     alerts = AlertActions(market=market, store=store, desk=desk, clock=clock, max_per_chat=3)
-    actions = Actions(market=market, status=status, clock=clock, alerts=alerts)
+    actions = Actions(market=market, status=status, why=why, clock=clock, alerts=alerts)
 
     async def ask(text, asker: Asker = OWNER):
         asked = parse(text)

@@ -15,6 +15,9 @@ from bot.chat.commands import COMMANDS, MAX_SYMBOLS, Command, UsageError, clean,
         ("/oi btc btc", Command("oi", ("btc",))),
         ("/oi 币安人生USDT", Command("oi", ("币安人生USDT",))),
         ("/p eth", Command("price", ("eth",))),
+        ("/why btc  oi_surge", Command("why", ("btc", "oi_surge"))),
+        ("/w #7q4m", Command("why", ("#7q4m",))),
+        ("/why", Command("why")),
         ("/status now please", Command("status")),
         ("/help OI", Command("help", ("oi",))),
         ("/help /oi", Command("help", ("oi",))),
@@ -57,7 +60,13 @@ def test_too_many_symbols_are_refused_with_their_number():
     )
 
 
-@pytest.mark.parametrize("text", ["/oi " + "x" * 41, "/oi " + "x " * 2_000, "/" + "x" * 4_000])
+def test_why_takes_two_words_and_no_more():
+    assert parse("/why btc oi surge") == UsageError(
+        "That is 3 words; I take a symbol and a rule. Write it like /why BTC.", ("/why BTC",)
+    )
+
+
+@pytest.mark.parametrize("text", ["/why " + "x" * 41, "/oi " + "x" * 41, "/oi " + "x " * 2_000, "/" + "x" * 4_000])
 def test_lengths_are_limited_and_echoes_cut(text):
     error = parse(text)
     assert isinstance(error, UsageError)
@@ -87,7 +96,7 @@ def test_every_name_and_alias_is_used_once_and_fits_telegram():
     assert len(words) == len(set(words))
     assert all(word.islower() and word.isalnum() and len(word) <= 32 for word in words)
     assert all(find(word) is not None for word in words)
-    assert [name for name, _ in menu()] == ["oi", "price", "alert", "alerts", "delete", "status", "help"]
+    assert [name for name, _ in menu()] == ["oi", "price", "why", "alert", "alerts", "delete", "status", "help"]
     assert all(3 <= len(does) <= 256 for _, does in menu())
 
 

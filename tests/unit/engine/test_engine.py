@@ -4,10 +4,14 @@ from dataclasses import replace
 
 import pytest
 
+from bot.engine.engine import Engine
 from bot.engine.inputs import Listed, Reset
 from bot.model.alert import State, TellKind, alert_key, short_id
 from bot.model.updates import InstrumentChange, InstrumentList
+from bot.rules.parse import parse_condition
+from bot.rules.schema import Rule
 
+T0 = 1_767_225_600_000
 PRICE_RULE = """
 - id: jump
   when: pct(price, 10s) >= 5%
@@ -405,3 +409,38 @@ def test_a_ranked_alert_ends_although_its_instrument_left_the_scope(feed, rules_
         f.tick()
 
     assert f.states()[:2] == [("first", "AUSDT", "firing"), ("first", "AUSDT", "resolved")]
+
+
+def test_what_crossed_may_be_a_number_over_the_scope(feed):
+    """Its value is made of others, and is the value of the alert."""
+    crossing = parse_condition("crosses_above(price - median(price), 5)").expr
+    f = feed([Rule(id="r", when=crossing)], *"ABCDE")
+    for price in (100.0, 110.0):
+        f.prices({"AUSDT": price, **{f"{b}USDT": 100.0 for b in "BCDE"}})
+        f.tick()
+
+    assert [(t.symbol, t.state, t.value) for t in f.transitions] == [
+        ("AUSDT", "firing", 10.0),
+        ("AUSDT", "resolved", 10.0),
+    ]
+
+
+@pytest.mark.parametrize("when", ["median(price) > 50", "total(price) > 50 and median(price) > 50"])
+def test_a_market_rule_may_compare_what_all_instruments_share(feed, perpetual, when):
+    parsed = parse_condition(when, per="market")
+    f = feed([Rule(id="r", when=parsed.expr, per="market")], *"ABCDEF")
+    f.engine.consume(Listed(InstrumentChange(replace(perpetual("A"), status="HALT")), f.now))
+    f.prices({f"{b}USDT": 100.0 for b in "ABCDEF"})
+    f.tick()
+
+    assert f.states() == [("r", "*", "firing")]
+
+
+def test_ticks_before_the_first_list_of_instruments_do_no_harm(rules_of, perpetual):
+    """Prices and time may come before the venue has said what it lists."""
+    engine = Engine(rules_of(PRICE_RULE))
+    for second in range(3):
+        assert not engine.tick(T0 + second * 1_000)
+    engine.consume(Listed(InstrumentList("binance", (perpetual("A"),)), T0 + 3_000))
+    engine.tick(T0 + 3_000)
+    assert engine.last is not None

@@ -1,0 +1,256 @@
+"""Questions from this machine over a socket in the data folder: one JSON line in, one JSON line out.
+
+Only the user who runs the bot is answered: the file is his alone from its first moment, and the kernel says whose process
+asks. What is sent and how long it may take is bounded. Whoever starts it holds the lock of the data folder, so a
+socket file that is there belongs to a bot that is gone.
+
+Requests: `{"ask": "explain", "rule": "oi_surge", "symbol": "BTCUSDT"}`; a rule about the whole market needs no symbol.
+Answers: `{"ok": true, "explanation": {...}}` or `{"ok": false, "error": "...", "near": [...]}`.
+"""
+
+import asyncio
+import contextlib
+import os
+import socket
+import stat
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from bot import log
+from bot.chat.commands import clean, shorten
+from bot.chat.symbols import NotFound, SymbolBook
+from bot.chat.why import find_rule, near_rules
+from bot.clock import Clock
+from bot.model.explanation import Explanation
+from bot.model.instrument import MARKET
+from bot.model.ports import MarketReader, WhyReader
+
+MAX_REQUEST_BYTES: Final = 4_096
+MAX_ANSWER_BYTES: Final = 4_000_000
+DEADLINE_S: Final = 10.0
+MAX_PATH_BYTES: Final = 100
+"""The kernel takes a little more."""
+MAX_OPEN: Final = 16
+"""Questions at a time; one more is turned away."""
+_BACKLOG: Final = 64
+_MAX_DISCARDS: Final = 64
+_CREDENTIALS: Final = struct.Struct("3i")
+
+_log = log.get("chat.local")
+
+
+class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One question."""
+
+    ask: str
+    rule: str = ""
+    symbol: str = ""
+
+
+class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What comes back."""
+
+    ok: bool
+    explanation: Explanation | None = None
+    error: str = ""
+    near: tuple[str, ...] = ()
+    """What was probably meant."""
+
+
+@contextlib.contextmanager
+def socket_address(path: Path) -> Iterator[str]:
+    """What to give to the kernel for a socket file: a long path goes by way of its open folder.
+
+    Raises `OSError` where the path is too long and the system has no such way.
+    """
+    if len(os.fsencode(path)) <= MAX_PATH_BYTES:
+        yield str(path)
+        return
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
+
+
+def bind(path: Path) -> socket.socket:
+    """A listening socket whose file only its owner may use. Raises `OSError`."""
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise FileExistsError(f"{path} is no socket; move it away")
+        path.unlink()
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    # The file is private from its first moment; a later chmod would leave a gap.
+    before = os.umask(0o177)
+    try:
+        with socket_address(path) as address:
+            made.bind(address)
+        made.listen(_BACKLOG)
+        made.setblocking(False)
+    except OSError:
+        made.close()
+        raise
+    finally:
+        os.umask(before)
+    return made
+
+
+def peer_uid(connection: socket.socket) -> int | None:
+    """Whose process is at the other end; None where the system does not tell."""
+    option = getattr(socket, "SO_PEERCRED", None)
+    if option is None:
+        return None
+    _, uid, _ = _CREDENTIALS.unpack(connection.getsockopt(socket.SOL_SOCKET, option, _CREDENTIALS.size))
+    return int(uid)
+
+
+class LocalChat:
+    """Answers over one socket file until cancelled."""
+
+    def __init__(self, *, path: Path, market: MarketReader, why: WhyReader, clock: Clock) -> None:
+        self._path = path
+        self._market = market
+        self._why = why
+        self._clock = clock
+        self._n_open = 0
+
+    async def run(self) -> None:
+        """Serve; the file is gone when this ends."""
+        try:
+            listening = bind(self._path)
+        except OSError as error:
+            _log.warning("local.unavailable", path=str(self._path), reason=str(error))
+            return
+        try:
+            async with asyncio.TaskGroup() as group:
+                await self._accept(listening, group)
+        finally:
+            listening.close()
+            with contextlib.suppress(OSError):
+                self._path.unlink()
+
+    async def _accept(self, listening: socket.socket, group: asyncio.TaskGroup) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                connection, _ = await loop.sock_accept(listening)
+            except OSError as error:
+                # As when the process is out of file descriptors: the next one may be luckier.
+                _log.warning("local.not_accepted", reason=str(error))
+                await self._clock.sleep(1.0)
+                continue
+            if self._n_open >= MAX_OPEN:
+                connection.close()
+                continue
+            self._n_open += 1
+            group.create_task(self._serve(connection), name="control question")
+
+    async def _serve(self, connection: socket.socket) -> None:
+        try:
+            connection.setblocking(False)
+            uid = peer_uid(connection)
+            if uid is not None and uid != os.getuid():
+                _log.warning("local.refused", uid=uid)
+                return
+            # A fast clock must not leave a slow machine without time to compute.
+            async with self._clock.timeout(max(DEADLINE_S, 2.0 * self._clock.speed)):
+                answer = await self._answer(await _read_line(connection))
+                await asyncio.get_running_loop().sock_sendall(connection, encode(answer))
+            _discard(connection)
+        except (OSError, TimeoutError) as error:
+            _log.info("local.dropped", reason=type(error).__name__)
+        except Exception:  # noqa: BLE001 - one question; logged, and the bot goes on
+            _log.exception("local.failed")
+        finally:
+            self._n_open -= 1
+            connection.close()
+
+    async def _answer(self, raw: bytes) -> Answer:
+        if len(raw) > MAX_REQUEST_BYTES:
+            return Answer(ok=False, error=f"the question is longer than {MAX_REQUEST_BYTES} bytes")
+        try:
+            request = msgspec.json.decode(raw, type=Request)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            return Answer(ok=False, error=f"the question is no JSON object as expected: {error}")
+        if request.ask != "explain":
+            return Answer(ok=False, error=f"expected to be asked for explain, found {shorten(clean(request.ask))!r}")
+        try:
+            return await self._explain(request)
+        except Exception:  # noqa: BLE001 - logged; whoever asked is told
+            _log.exception("local.failed")
+            return Answer(ok=False, error="something went wrong; the bot's log has the details")
+
+    async def _explain(self, request: Request) -> Answer:
+        return await explain_named(request.rule, request.symbol, market=self._market, why=self._why)
+
+
+async def _read_line(connection: socket.socket) -> bytes:
+    """Up to the first line break or the end; longer than allowed where it does not end in time."""
+    loop = asyncio.get_running_loop()
+    received = b""
+    while b"\n" not in received and len(received) <= MAX_REQUEST_BYTES:
+        chunk = await loop.sock_recv(connection, MAX_REQUEST_BYTES + 1)
+        if not chunk:
+            break
+        received += chunk
+    return received.partition(b"\n")[0]
+
+
+def _discard(connection: socket.socket) -> None:
+    """Drop what has arrived beyond the question: closed over it, the kernel would take the answer back."""
+    with contextlib.suppress(OSError):
+        for _ in range(_MAX_DISCARDS):
+            if not connection.recv(65_536):
+                return
+
+
+async def explain_named(rule_name: str, symbol: str, *, market: MarketReader, why: WhyReader) -> Answer:
+    """The explanation of a rule and a symbol as people write them, or what was probably meant."""
+    rules = why.rules()
+    rule = find_rule(rule_name, rules)
+    if rule is None:
+        near = tuple(one.id for one in near_rules(rule_name, rules))
+        return Answer(ok=False, error=f"there is no rule {shorten(clean(rule_name))!r}", near=near)
+    if not rule.is_on:
+        return Answer(ok=False, error=f"the rule {rule.id!r} is switched off: its file says `enabled: false`")
+    key = MARKET
+    if symbol not in {"", MARKET}:
+        found = SymbolBook(market.instruments()).resolve(symbol)
+        if isinstance(found, NotFound):
+            near = tuple(one.symbol for one in found.suggestions)
+            return Answer(ok=False, error=f"there is no symbol {shorten(clean(symbol))!r}", near=near)
+        key = found.key
+    explanation = await why.explain(rule.id, key)
+    if explanation is not None:
+        return Answer(ok=True, explanation=explanation)
+    if key == MARKET:
+        return Answer(ok=False, error=f"the rule {rule.id!r} looks at each contract: name one")
+    return Answer(ok=False, error="the rules have not been evaluated yet; try again in a few seconds")
+
+
+def encode(answer: Answer) -> bytes:
+    """One line of JSON."""
+    line = msgspec.json.encode(answer) + b"\n"
+    if len(line) > MAX_ANSWER_BYTES:
+        return encode(Answer(ok=False, error="the explanation is too large to send"))
+    return line
+
+
+def ask(path: Path, request: Request, *, within_s: float = 2 * DEADLINE_S) -> Answer:
+    """Ask the bot that serves a socket file; blocks. Raises `OSError` where none answers, `msgspec.DecodeError` where it
+    answers in another form.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection, socket_address(path) as address:
+        connection.settimeout(within_s)
+        connection.connect(address)
+        connection.sendall(msgspec.json.encode(request) + b"\n")
+        received = b""
+        while chunk := connection.recv(65_536):
+            received += chunk
+            if len(received) > MAX_ANSWER_BYTES:
+                raise OSError("the answer is too long")
+    return msgspec.json.decode(received, type=Answer)

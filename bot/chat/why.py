@@ -1,0 +1,112 @@
+"""`/why`: from what people type to an explanation. The rule may stand before or after the symbol."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from rapidfuzz.distance import JaroWinkler
+
+from bot.chat import pages, why_pages
+from bot.chat.asker import Asker
+from bot.chat.commands import Command, find
+from bot.chat.reply import Reply
+from bot.chat.symbols import NotFound, SymbolBook
+from bot.model.alert import key_range
+from bot.model.explanation import RuleName
+from bot.model.instrument import MARKET, Instrument
+from bot.model.ports import MarketReader, WhyReader
+
+MIN_ID_CHARS: Final = 4
+ID_CHARS: Final = 8
+SUGGESTION_SCORE: Final = 0.75
+MAX_SUGGESTIONS: Final = 3
+
+
+def _plain(word: str) -> str:
+    return word.casefold().replace("-", "_")
+
+
+def find_rule(word: str, rules: Sequence[RuleName]) -> RuleName | None:
+    """By its id, else by its name; case and dashes do not count."""
+    wanted = _plain(word)
+    by_id = next((rule for rule in rules if rule.id == wanted), None)
+    return by_id or next((rule for rule in rules if _plain(rule.title).replace(" ", "_") == wanted), None)
+
+
+def near_rules(word: str, rules: Sequence[RuleName]) -> tuple[RuleName, ...]:
+    """What was probably meant, best first."""
+    wanted = _plain(word)
+    scored = sorted(((-JaroWinkler.similarity(wanted, rule.id), rule.id, rule) for rule in rules), key=lambda s: s[:2])
+    return tuple(rule for score, _, rule in scored[:MAX_SUGGESTIONS] if -score >= SUGGESTION_SCORE)
+
+
+class Why:
+    """Answers `/why`."""
+
+    def __init__(self, market: MarketReader, why: WhyReader) -> None:
+        self._market = market
+        self._why = why
+
+    async def answer(self, command: Command, asker: Asker) -> Reply:
+        """Carry it out."""
+        if not command.words:
+            spec = find("why")
+            assert spec is not None
+            return pages.help_topic(spec)
+        first, *more = command.words
+        if first.startswith("#"):
+            return await self._firing(first[1:], asker)
+        book = SymbolBook(self._market.instruments())
+        rules = self._why.rules()
+        if not more:
+            return await self._one_word(first, book, rules, asker)
+        symbol, word = (more[0], first) if self._is_swapped(first, more[0], book, rules) else (first, more[0])
+        found = book.resolve(symbol)
+        if isinstance(found, NotFound):
+            near = [(f"{book.ask_for(one)} {word}", one) for one in found.suggestions]
+            return pages.not_found("why", found, near)
+        rule = find_rule(word, rules)
+        name = book.ask_for(found)
+        if rule is None:
+            return why_pages.no_such_rule(word, near_rules(word, rules), name)
+        return await self._rule(rule, found.key, name)
+
+    @staticmethod
+    def _is_swapped(first: str, second: str, book: SymbolBook, rules: Sequence[RuleName]) -> bool:
+        return find_rule(first, rules) is not None and isinstance(book.resolve(second), Instrument)
+
+    async def _one_word(self, word: str, book: SymbolBook, rules: Sequence[RuleName], asker: Asker) -> Reply:
+        found = book.resolve(word)
+        if isinstance(found, Instrument):
+            glances, n_more = await self._why.glances(found.key)
+            return why_pages.all_rules(found.symbol, book.ask_for(found), glances, n_more)
+        rule = find_rule(word, rules)
+        if rule is not None:
+            return await self._rule(rule, MARKET, "")
+        if len(word) == ID_CHARS and key_range(word) is not None and await self._why.firing(word, asker.chat):
+            return await self._firing(word, asker)
+        near = near_rules(word, rules)
+        if near and not found.suggestions:
+            return why_pages.no_such_rule(word, near, "BTC")
+        return pages.not_found("why", found, [(book.ask_for(one), one) for one in found.suggestions])
+
+    async def _rule(self, rule: RuleName, instrument: str, name: str) -> Reply:
+        if not rule.is_on:
+            return why_pages.switched_off(rule)
+        explanation = await self._why.explain(rule.id, instrument)
+        if explanation is None:
+            return why_pages.needs_symbol(rule) if instrument == MARKET else why_pages.not_yet()
+        return why_pages.one_rule(explanation, name)
+
+    async def _firing(self, prefix: str, asker: Asker) -> Reply:
+        if len(prefix) < MIN_ID_CHARS or key_range(prefix) is None:
+            return why_pages.no_such_alert(prefix)
+        found = await self._why.firing(prefix, asker.chat)
+        ids = list(dict.fromkeys(t.id for t in found))
+        if not ids:
+            return why_pages.no_such_alert(prefix)
+        if len(ids) > 1:
+            return why_pages.several(prefix, ids)
+        newest = found[0]
+        key = MARKET if newest.symbol == MARKET else f"{newest.venue}:{newest.symbol}"
+        now = await self._why.explain(newest.rule_id, key)
+        return why_pages.one_firing(found, now, "" if key == MARKET else newest.symbol)

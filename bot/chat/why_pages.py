@@ -1,0 +1,163 @@
+"""Replies about why and why not. Pure; lengths are bounded, and what was left out is counted."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from bot.chat.commands import shorten
+from bot.chat.reply import BLANK, Button, Line, Reply, bold, code, line
+from bot.chat.telegram_html import MAX_UNITS, to_html, utf16_units
+from bot.chat.why_text import MARKS, alert_text, clock, distance_text, heading, transition_text, tree
+from bot.model import numbers
+from bot.model.alert import State, Transition
+from bot.model.chat_alert import is_alert_id
+from bot.model.explanation import Explanation, Glance, RuleName
+
+MAX_GLANCES: Final = 25
+MAX_BUTTONS: Final = 6
+MAX_TEXT: Final = 200
+"""Of one line; a condition may be a thousand characters long."""
+_ROOM: Final = 60
+"""For the line that counts what was left out."""
+_PHASES: Final = {"firing": "●", "pending": "◐", "cooling": "◌", "inactive": "○"}
+
+
+def _units(block: Line) -> int:
+    """What a line takes in a Telegram message, the tightest of the fronts."""
+    return utf16_units(to_html(Reply((block,)))) + 1
+
+
+def _bounded(
+    head: Sequence[Line],
+    body: Sequence[Line],
+    tail: Sequence[Line],
+    buttons: tuple[tuple[Button, ...], ...],
+    what: str,
+) -> Reply:
+    """As many lines of the body as a message holds, and how many are missing."""
+    room = MAX_UNITS - _ROOM - sum(_units(one) for one in (*head, *tail))
+    n_kept = 0
+    for one in body:
+        room -= _units(one)
+        if room < 0:
+            break
+        n_kept += 1
+    n_left = len(body) - n_kept
+    more = (line(f"… and {n_left} more {what}."),) if n_left else ()
+    return Reply((*head, *body[:n_kept], *more, *tail), buttons)
+
+
+def glance_line(glance: Glance) -> Line:
+    """One rule: its state, its value, how far it is."""
+    mark = "?" if glance.verdict == "unknown" and glance.phase == "inactive" else _PHASES[glance.phase]
+    parts = []
+    if glance.phase != "inactive":
+        parts.append(alert_text(glance.alert, glance.unit))
+    if glance.value is not None:
+        parts.append(numbers.quantity(glance.value, glance.unit))
+    if glance.why:
+        parts.append(glance.why)
+    elif glance.distance is not None and glance.verdict == "false":
+        parts.append(distance_text(glance.distance))
+    elif glance.verdict == "true" and glance.phase == "inactive":
+        parts.append("true")
+    if glance.phase in {"pending", "cooling"}:
+        parts.append(glance.alert.next)
+    return line(f"{mark} ", bold(glance.rule_id), " ", " · ".join(parts))
+
+
+def all_rules(symbol: str, name: str, found: Sequence[Glance], n_more: int) -> Reply:
+    """Every rule that may look at a contract, the nearest first."""
+    if not found:
+        return Reply((line("No rule looks at ", code(shorten(symbol)), ", or the bot has only just started."),))
+    shown = found[:MAX_GLANCES]
+    body = [glance_line(glance) for glance in shown]
+    n_more += len(found) - len(shown)
+    if n_more:
+        body.append(line(f"… and {n_more} rules that are farther away."))
+    names = [Button(g.rule_id, f"/why {name} {g.rule_id}") for g in shown[:MAX_BUTTONS]]
+    buttons = tuple(tuple(names[i : i + 2]) for i in range(0, len(names), 2))
+    head = (line(bold(symbol), " · rules, nearest first"), BLANK)
+    return _bounded(head, body, (), buttons, "rules")
+
+
+def _tree(explanation: Explanation) -> list[Line]:
+    lines = []
+    for one in tree(explanation.when):
+        lines.append(line(code(f"{'  ' * one.depth}{one.mark} {shorten(one.text, MAX_TEXT)}")))
+        lines += [line(f"{'  ' * one.depth}    {shorten(detail, MAX_TEXT)}") for detail in one.details]
+    return lines
+
+
+def one_rule(explanation: Explanation, name: str) -> Reply:
+    """The whole tree of one rule at one contract."""
+    alert = explanation.alert
+    head = [
+        line(bold(heading(explanation))),
+        line(f"{_PHASES[alert.phase]} {alert_text(alert, explanation.unit)} · as of {clock(explanation.at_ms)} UTC"),
+    ]
+    head += [line(f"⚠️ {shorten(reason, MAX_TEXT)}") for reason in explanation.why[:3]]
+    if alert.next:
+        head.append(line(shorten(alert.next[0].upper() + alert.next[1:], MAX_TEXT)))
+    tail: list[Line] = []
+    if alert.phase == "firing":
+        end = f"{MARKS[explanation.clear.verdict]} {shorten(explanation.clear.text, MAX_TEXT)}"
+        tail.append(line("Ends: ", code(end)))
+    if explanation.history:
+        tail += [BLANK, *(line(transition_text(t, explanation.unit)) for t in explanation.history)]
+    asked = " ".join(word for word in ("/why", name, explanation.rule_id) if word)
+    buttons = [Button("↻ Refresh", asked), *([Button("All rules", f"/why {name}")] if name else [])]
+    return _bounded((*head, BLANK), _tree(explanation), tail, (tuple(buttons),), "lines")
+
+
+def one_firing(transitions: Sequence[Transition], now: Explanation | None, name: str) -> Reply:
+    """A firing as it was stored, and where its rule stands today."""
+    newest = transitions[0]
+    unit = now.unit if now is not None else "number"
+    head = [
+        line(bold(f"#{newest.id}"), f" · {newest.rule_id} · {newest.symbol}"),
+        *(line(transition_text(t, unit)) for t in reversed(transitions)),
+    ]
+    lasted = _lasted(transitions)
+    if lasted:
+        head.append(line(lasted))
+    if now is None:
+        made_here = is_alert_id(newest.rule_id)
+        where = "It was asked for in this chat: /alerts." if made_here else "Its rule or its contract is gone."
+        head.append(line(where))
+        return Reply(tuple(head))
+    rest = one_rule(now, name)
+    return _bounded((*head, BLANK), [b for b in rest.blocks if isinstance(b, Line)], (), rest.buttons, "lines")
+
+
+def _lasted(transitions: Sequence[Transition]) -> str:
+    fired = next((t for t in transitions if t.state is State.FIRING), None)
+    ended = next((t for t in transitions if t.state in {State.RESOLVED, State.CLOSED}), None)
+    return f"It lasted {numbers.duration(ended.at_ms - fired.at_ms)}." if fired and ended else ""
+
+
+def several(prefix: str, ids: Sequence[str]) -> Reply:
+    """More than one firing begins so."""
+    buttons = tuple((Button(f"#{one}", f"/why #{one}"),) for one in ids[:MAX_BUTTONS])
+    return Reply((line(f"{len(ids)} alerts begin with ", code(f"#{shorten(prefix)}"), ". Which one?"),), buttons)
+
+
+def no_such_alert(prefix: str) -> Reply:
+    return Reply((line("I know no alert ", code(f"#{shorten(prefix)}"), ". Alerts are kept for 30 days."),))
+
+
+def no_such_rule(word: str, near: Sequence[RuleName], name: str) -> Reply:
+    hint = "" if near else f" /why {name} lists them all."
+    buttons = tuple((Button(rule.id, f"/why {name} {rule.id}"),) for rule in near)
+    return Reply((line("I don't know the rule ", code(shorten(word)), "." + hint),), buttons)
+
+
+def switched_off(rule: RuleName) -> Reply:
+    return Reply((line(code(rule.id), " is switched off: its file says ", code("enabled: false"), "."),))
+
+
+def needs_symbol(rule: RuleName) -> Reply:
+    return Reply((line(code(rule.id), f" looks at each contract. Name one, such as /why BTC {rule.id}."),))
+
+
+def not_yet() -> Reply:
+    return Reply((line("The rules have not been evaluated yet. Try again in a few seconds."),))

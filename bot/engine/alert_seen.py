@@ -1,0 +1,78 @@
+"""Where the alert of a rule stands as of the last tick, and what would change it, in words."""
+
+from bot.alerts.lifecycle import FOREVER_MS, Policy, is_confirmed
+from bot.engine.tick_values import TickValues
+from bot.market.market import DEFAULT_OI_INTERVAL_MS
+from bot.model.alert import AlertRecord, State, short_id
+from bot.model.explanation import AlertPhase, AlertSeen
+from bot.model.numbers import duration
+from bot.rules.ast import text
+from bot.rules.schema import Rule
+
+
+def alert_of(seen: TickValues, rule: Rule, row: int | None) -> AlertSeen:
+    """The alert of a rule on an instrument, or of the rule on its whole scope."""
+    engine = seen.engine
+    book = engine.book(rule.id)
+    assert book is not None
+    record = book.look(0 if rule.per == "market" or row is None else row)
+    left_ms = record.cooldown_until_ms - engine.now_ms
+    is_over = record.state is State.INACTIVE and record.cooldown_until_ms >= FOREVER_MS
+    cooling = left_ms if left_ms > 0 and not is_over else None
+    waits = False
+    if record.state is State.PENDING and row is not None and rule.per == "symbol":
+        interval_ms = int(engine.market.oi_interval_ms[row]) or DEFAULT_OI_INTERVAL_MS
+        oi_ms = int(seen.view.sample_ms("oi")[0, row])
+        waits = not is_confirmed(book.policy, record.pending_since_ms, oi_ms, interval_ms)
+    phase = _phase(record, engine.now_ms)
+    since_ms = {"firing": record.fired_ms, "pending": record.pending_since_ms}.get(phase)
+    return AlertSeen(
+        phase=phase,
+        short_id=short_id(record.key) if record.key else "",
+        since_ms=since_ms,
+        held_ms=record.held_ms,
+        for_ms=rule.for_ms,
+        waits_for_poll=waits,
+        n_told=record.n_told + 1 if record.key else 0,
+        value=record.value,
+        peak=record.peak,
+        cooling_left_ms=cooling,
+        is_over=is_over,
+        next=_next(rule, book.policy, record, cooling, is_over=is_over, waits=waits),
+    )
+
+
+def phase_of(seen: TickValues, rule: Rule, row: int) -> AlertPhase:
+    """Where it stands, in a word."""
+    book = seen.engine.book(rule.id)
+    assert book is not None
+    return _phase(book.look(0 if rule.per == "market" else row), seen.engine.now_ms)
+
+
+def _phase(record: AlertRecord, now_ms: int) -> AlertPhase:
+    if record.state is State.FIRING:
+        return "firing"
+    if record.state is State.PENDING:
+        return "pending"
+    return "cooling" if now_ms < record.cooldown_until_ms < FOREVER_MS else "inactive"
+
+
+def _next(rule: Rule, policy: Policy, record: AlertRecord, cooling: int | None, *, is_over: bool, waits: bool) -> str:
+    """What would change the alert, in words."""
+    if is_over:
+        return "it fires only once, and has fired"
+    if record.state is State.FIRING:
+        end = f"{text(rule.clear)}" if rule.clear is not None else f"{text(rule.when)} is no longer true"
+        return f"ends when {end}"
+    again = f"may fire again in {duration(cooling)}" if cooling is not None else ""
+    if record.state is State.PENDING:
+        parts = []
+        if record.held_ms < rule.for_ms:
+            parts.append(f"held {duration(record.held_ms)} of {duration(rule.for_ms)}")
+        if waits:
+            parts.append("waits for the next open-interest poll")
+        return ", ".join([*parts, *([again] if again else [])]) or "fires at the next tick"
+    if again:
+        return again
+    held = f" has held for {duration(rule.for_ms)}" if rule.for_ms and not policy.is_event else ""
+    return f"fires when {text(rule.when)}{held}"

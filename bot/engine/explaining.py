@@ -1,0 +1,343 @@
+"""Why a rule fires for an instrument, and why not: pure questions to an engine, as of its last tick.
+
+Changes nothing. Ask right after a tick, before anything else is consumed: then every number is the one that the tick
+computed, and every sample the one that it used.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from bot.engine.alert_seen import alert_of, phase_of
+from bot.engine.engine import Engine
+from bot.engine.lookback import Lookback
+from bot.engine.one_place import OnePlace
+from bot.engine.standing import why_outside
+from bot.engine.tick_values import TickValues, shown_unit, sides_of_count, unit_of
+from bot.model.explanation import (
+    AlertPhase,
+    Explanation,
+    Glance,
+    Near,
+    Node,
+    ScopeSeen,
+    SideSeen,
+    Unit,
+)
+from bot.model.instrument import MARKET
+from bot.model.truth import TRUE, UNKNOWN
+from bot.rules.ast import And, Call, Compare, Expr, Not, Number, Or, Series, children, text
+from bot.rules.language import CROSSINGS
+from bot.rules.leaves import leaf_of
+from bot.rules.numbers import MIN_MEMBERS, OVER_SCOPE
+from bot.rules.program import key_of
+from bot.rules.schema import Rule
+from bot.rules.scope import matches
+
+N_NEAREST: Final = 5
+N_GLANCES: Final = 40
+_CONDITION: Final = (Compare, And, Or, Not)
+
+
+def explain(engine: Engine, rule_id: str, instrument: str) -> Explanation | None:
+    """A rule and an instrument key (`*`: the scope as a whole) as of the last tick.
+
+    None before the first tick, and for a rule or instrument that the engine does not have.
+    """
+    seen = TickValues.of(engine)
+    rule = next((r for r in engine.rules if r.id == rule_id), None)
+    row = None if instrument == MARKET else engine.market.universe.row(instrument)
+    if seen is None or rule is None or (row is None and (instrument != MARKET or rule.per != "market")):
+        return None
+    return _Explainer(seen, rule, row).explanation(instrument)
+
+
+def glances(engine: Engine, instrument: str, *, limit: int = N_GLANCES) -> tuple[tuple[Glance, ...], int]:
+    """All rules that may look at an instrument, what is nearest to firing first, and how many more there are."""
+    seen = TickValues.of(engine)
+    row = engine.market.universe.row(instrument)
+    listed = None if row is None else engine.market.universe.at(row)
+    if seen is None or row is None or listed is None:
+        return (), 0
+    ranked = sorted((_order(seen, rule, row), i) for i, rule in enumerate(engine.rules) if matches(rule.scope, listed))
+    shown = [_Explainer(seen, engine.rules[i], row).glance(order[1]) for order, i in ranked[:limit]]
+    return tuple(shown), len(ranked) - len(shown)
+
+
+_PHASES: Final[tuple[AlertPhase, ...]] = ("firing", "pending", "cooling", "inactive")
+
+
+def _order(seen: TickValues, rule: Rule, row: int) -> tuple[int, float]:
+    phase = _PHASES.index(phase_of(seen, rule, row))
+    if rule.per == "symbol":
+        halted = not bool(seen.engine.market.is_trading[row])
+        decided = seen.is_scope_known(rule.scope) and not halted
+        return phase, OnePlace(seen, row).far(rule.when, rule.scope) if decided else math.inf
+    decided = seen.is_scope_known(rule.scope)
+    return phase, OnePlace(seen, seen.pivot).far(rule.when, rule.scope) if decided else math.inf
+
+
+class _Explainer:
+    """One rule at one instrument, or (row None) over its scope."""
+
+    def __init__(self, seen: TickValues, rule: Rule, row: int | None) -> None:
+        self._seen = seen
+        self._rule = rule
+        self._scope = rule.scope
+        self._asked = row
+        self._at = seen.pivot if rule.per == "market" or row is None else row
+        """Where the rule's own condition is read."""
+        self._lookback = Lookback(seen.engine.market, seen.view)
+
+    # -- the whole -----------------------------------------------------------------------------------------------
+
+    def explanation(self, instrument: str) -> Explanation:
+        rule, seen = self._rule, self._seen
+        venue, _, symbol = instrument.rpartition(":")
+        verdict = seen.rule_verdict(rule, self._at if rule.per == "symbol" else 0)
+        when = self.node(rule.when, self._at)
+        outside = self._outside()
+        reasons = [outside] if outside else []
+        if self._is_halted(self._at):
+            reasons.append(self._halt(self._at))
+        if verdict == "unknown":
+            reasons += self._reasons(when)
+        measured = seen.result.measured(rule, seen.t, self._at)
+        shown = next((c.left for c in rule.comparisons if text(c.left) == measured.text), rule.value)
+        return Explanation(
+            rule_id=rule.id,
+            title=rule.title,
+            per_market=rule.per == "market",
+            venue=venue,
+            symbol=symbol,
+            at_ms=seen.engine.now_ms,
+            verdict=verdict,
+            when=when,
+            clear=self.node(rule.end, self._at),
+            is_member=self._asked is None or bool(seen.members(self._scope)[self._asked]),
+            why=tuple(dict.fromkeys(reasons)),
+            value_text=measured.text,
+            value=measured.value,
+            unit=self._unit(shown, ratio=measured.is_ratio),
+            alert=alert_of(seen, rule, self._asked),
+        )
+
+    def glance(self, nearness: float) -> Glance:
+        rule, seen = self._rule, self._seen
+        verdict = seen.rule_verdict(rule, self._at if rule.per == "symbol" else 0)
+        decisive = OnePlace(seen, self._at).decisive(rule.when, self._scope)
+        near = None if decisive is None else self._near(rule.when, self._at)
+        why = self._outside()
+        if not why and verdict == "unknown":
+            halted = [self._halt(self._at)] if self._is_halted(self._at) else []
+            why = next(iter([*halted, *self._reasons(self.node(rule.when, self._at))]), "")
+        measured = seen.result.measured(rule, seen.t, self._at)
+        return Glance(
+            rule_id=rule.id,
+            title=rule.title,
+            per_market=rule.per == "market",
+            phase=alert_of(seen, rule, self._asked).phase,
+            verdict=verdict,
+            value=near.value if near else measured.value,
+            unit=near.unit if near else self._unit(rule.value, ratio=measured.is_ratio),
+            distance=near.distance if near else None,
+            nearness=nearness,
+            why=why,
+            alert=alert_of(seen, rule, self._asked),
+        )
+
+    @staticmethod
+    def _unit(expr: Expr | None, *, ratio: bool) -> Unit:
+        unit: Unit = "number" if expr is None else unit_of(expr)
+        return "ratio" if ratio and unit == "number" else unit
+
+    def _outside(self) -> str:
+        """Why the instrument is none that the rule looks at, or why that is not decided."""
+        return why_outside(self._seen, self._scope, self._asked)
+
+    def _is_halted(self, row: int) -> bool:
+        return not bool(self._seen.engine.market.is_trading[row])
+
+    def _halt(self, row: int) -> str:
+        instrument = self._seen.engine.market.universe.at(row)
+        return f"it is halted ({instrument.status if instrument else 'not listed'})"
+
+    @staticmethod
+    def _reasons(node: Node) -> list[str]:
+        """Of the parts that are unknown themselves, in reading order."""
+        return [n.why for n in _walk(node) if n.why and not any(p.why == n.why for p in n.parts)]
+
+    # -- nodes ---------------------------------------------------------------------------------------------------
+
+    def node(self, expr: Expr, row: int) -> Node:
+        """An expression at an instrument, with all its parts."""
+        if isinstance(expr, Compare):
+            return self._compare(expr, row)
+        if isinstance(expr, Call) and (expr.name == "stale" or expr.name in CROSSINGS):
+            return self._event(expr, row)
+        if isinstance(expr, _CONDITION):
+            parts = tuple(self.node(part, row) for part in children(expr))
+            verdict = self._seen.verdict(expr, self._scope, row)
+            why = next((p.why for p in parts if p.why), "") if verdict == "unknown" else ""
+            return Node(text(expr), verdict, why=why, parts=parts)
+        return self._number(expr, row)
+
+    def _compare(self, expr: Compare, row: int) -> Node:
+        seen = self._seen
+        verdict = seen.verdict(expr, self._scope, row)
+        parts = tuple(self.node(side, row) for side in (expr.left, expr.right) if not isinstance(side, Number))
+        why = ""
+        if verdict == "unknown":
+            unknown = next((p.why for p in parts if p.why), "")
+            why = unknown or (self._halt(row) if self._is_halted(row) else self._why_count(expr))
+        return Node(
+            text(expr),
+            verdict,
+            value=seen.number(expr.left, self._scope, row),
+            unit=shown_unit(expr),
+            threshold=seen.threshold(expr, self._scope, row),
+            why=why,
+            distance=seen.distance(expr, expr.op, self._scope, row),
+            parts=parts,
+        )
+
+    def _why_count(self, expr: Compare) -> str:
+        count, _, _ = sides_of_count(expr)
+        if count is None:
+            return ""
+        found = self._seen.count(count, self._scope)
+        t = self._seen.t
+        n_members = int(found.n_members[t, 0])
+        n_unknown = int(found.high[t, 0] - found.low[t, 0])
+        return f"{n_unknown} of {n_members} members are unknown" if n_members else "nobody is in the scope"
+
+    def _event(self, expr: Call, row: int) -> Node:
+        seen = self._seen
+        verdict = seen.verdict(expr, self._scope, row)
+        halted = self._halt(row) if verdict == "unknown" and self._is_halted(row) else ""
+        if expr.name == "stale":
+            series = expr.args[0]
+            assert isinstance(series, Series)
+            samples = self._lookback.newest(series.name, row)
+            oldest = max(samples, key=lambda s: math.inf if s.age_ms is None else s.age_ms)
+            return Node(text(expr), verdict, why=halted, sample=oldest)
+        parts = tuple(self.node(side, row) for side in expr.args if not isinstance(side, Number))
+        why = halted or next((p.why for p in parts if p.why), "")
+        return Node(
+            text(expr),
+            verdict,
+            value=seen.number(expr.args[0], self._scope, row),
+            unit=unit_of(expr.args[0]),
+            threshold=seen.number(expr.args[1], self._scope, row),
+            why=why if verdict == "unknown" else "",
+            crossing=self._side(expr, row),
+            parts=parts,
+        )
+
+    def _side(self, expr: Call, row: int) -> SideSeen | None:
+        crossing = self._seen.engine.plan.program.crossings.get(key_of(expr, self._scope))
+        if crossing is None or row >= len(crossing.side):
+            return None
+        side, known_ms = int(crossing.side[row]), int(crossing.known_ms[row])
+        if not side:
+            return SideSeen("none", None, known_ms or None)
+        return SideSeen("above" if side > 0 else "below", int(crossing.since_ms[row]), known_ms or None)
+
+    def _number(self, expr: Expr, row: int) -> Node:
+        seen = self._seen
+        if isinstance(expr, Call) and expr.name == "count":
+            return self._count(expr)
+        if isinstance(expr, Call) and expr.name in OVER_SCOPE:
+            return self._over_scope(expr, row)
+        value = seen.number(expr, self._scope, row)
+        base = Node(text(expr), value=value, unit=unit_of(expr))
+        if isinstance(expr, Call) and expr.name == "age":
+            series = expr.args[0]
+            assert isinstance(series, Series)
+            return replace(base, sample=self._lookback.newest(series.name, row)[0])
+        leaf = leaf_of(expr)
+        if leaf is not None:
+            why = "" if value is not None else self._lookback.why(leaf, row)
+            # The change inside a score is a number of its own; a series inside a function is not.
+            parts = tuple(self.node(p, row) for p in children(expr) if isinstance(p, Call))
+            sample = None if leaf.window_ms else self._lookback.newest(leaf.series, row)[0]
+            return replace(base, why=why, window=self._lookback.window(leaf, row), sample=sample, parts=parts)
+        parts = tuple(self.node(p, row) for p in children(expr) if not isinstance(p, Number))
+        why = next((p.why for p in parts if p.why), "it is divided by zero, or too large a number")
+        return replace(base, why=why if value is None else "", parts=parts)
+
+    # -- over the scope ------------------------------------------------------------------------------------------
+
+    def _inner(self, expr: Call) -> tuple[Node, ...]:
+        """What is inside, at the instrument that was asked about."""
+        return () if self._asked is None else (self.node(expr.args[0], self._asked),)
+
+    def _over_scope(self, expr: Call, row: int) -> Node:
+        seen = self._seen
+        value = seen.number(expr, self._scope, row)
+        inner = seen.numbers(expr.args[0], self._scope)
+        scoped = seen.scoped(self._scope)
+        n_members = int(seen.members(self._scope).sum())
+        n_known = int((scoped.members & np.isfinite(inner)).sum())
+        parts = self._inner(expr)
+        why = ""
+        if value is None:
+            own = next((p.why for p in parts if p.why), "") if expr.name == "rank" else ""
+            why = self._why_scope(n_known, n_members, scoped.needed) or own
+        scope = ScopeSeen(n_members, n_known, math.ceil(scoped.needed))
+        return Node(text(expr), value=value, unit=unit_of(expr), why=why, scope=scope, parts=parts)
+
+    def _why_scope(self, n_known: int, n_members: int, needed: float) -> str:
+        if not self._seen.is_scope_known(self._scope):
+            return why_outside(self._seen, self._scope, None)
+        if n_known >= needed:
+            return ""
+        if n_members < MIN_MEMBERS:
+            return f"the scope has {n_members} members, {MIN_MEMBERS} needed"
+        return f"{n_known} of {n_members} members are known, {math.ceil(needed)} needed"
+
+    def _count(self, expr: Call) -> Node:
+        seen, scope = self._seen, self._scope
+        condition = expr.args[0]
+        members = seen.members(scope)
+        truth = seen.truths(condition, scope)
+        n_true, n_unknown = (int(((truth == which) & members).sum()) for which in (TRUE, UNKNOWN))
+        far = np.where(members & (truth != TRUE), seen.farness(condition, scope), np.inf)
+        rows = [int(r) for r in np.argsort(far, kind="stable")[:N_NEAREST] if np.isfinite(far[r])]
+        n_members = int(members.sum())
+        return Node(
+            text(expr),
+            value=float(n_true),
+            unit="count",
+            scope=ScopeSeen(
+                n_members, n_members - n_unknown, 0, n_true, n_unknown, tuple(self._near(condition, r) for r in rows)
+            ),
+            parts=self._inner(expr),
+        )
+
+    def _near(self, condition: Expr, row: int) -> Near:
+        seen = self._seen
+        instrument = seen.engine.market.universe.at(row)
+        symbol = instrument.symbol if instrument else MARKET
+        verdict = seen.verdict(condition, self._scope, row)
+        decisive = OnePlace(seen, row).decisive(condition, self._scope)
+        if decisive is None:
+            return Near(symbol, verdict, None, "number", None)
+        compare = decisive.compare
+        count, _, _ = sides_of_count(compare)
+        return Near(
+            symbol,
+            verdict,
+            seen.number(compare.left if count is None else count, self._scope, row),
+            shown_unit(compare),
+            seen.distance(compare, decisive.op, self._scope, row),
+        )
+
+
+def _walk(node: Node) -> Iterator[Node]:
+    yield node
+    for part in node.parts:
+        yield from _walk(part)

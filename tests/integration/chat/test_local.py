@@ -1,0 +1,235 @@
+"""The local front on a real socket: who may ask, what is bounded, what is left behind."""
+
+import asyncio
+import json
+import os
+import socket
+import stat
+
+import pytest
+
+from bot.chat import local
+from bot.chat.local import Answer, LocalChat, Request, ask, bind, socket_address
+from bot.clock import SystemClock
+from bot.model.explanation import AlertSeen, Explanation, Node, RuleName
+from bot.model.instrument import Instrument
+
+pytestmark = pytest.mark.integration
+
+ANSWER = Explanation(
+    "oi_surge", "OI surge", False, "binance", "BTCUSDT", 5, "false", Node("a > 1", "false"), Node("b"), True, (), "a", 0.5,
+    "ratio", AlertSeen("inactive"),
+)  # fmt: skip
+
+
+class World:
+    def __init__(self) -> None:
+        self.asked = []
+        self.error: Exception | None = None
+        self.hold: asyncio.Event | None = None
+
+    def instruments(self):
+        return [Instrument("binance", "BTCUSDT", "perpetual", "BTC", "USDT", "TRADING")]
+
+    def rules(self):
+        return [RuleName("oi_surge", "OI surge"), RuleName("off", "off", is_on=False), RuleName("each", "each")]
+
+    async def explain(self, rule_id, instrument):
+        self.asked.append((rule_id, instrument))
+        if self.hold is not None:
+            await self.hold.wait()
+        if self.error is not None:
+            raise self.error
+        return None if rule_id == "each" else ANSWER
+
+
+@pytest.fixture
+def world():
+    return World()
+
+
+@pytest.fixture
+async def served(world, tmp_path):
+    path = tmp_path / "control.sock"
+    chat = LocalChat(path=path, market=world, why=world, clock=SystemClock())
+    task = asyncio.create_task(chat.run())
+    while not path.exists():
+        await asyncio.sleep(0.005)
+    yield path
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def put(path, rule="oi_surge", symbol="BTC", verb="explain") -> Answer:
+    return await asyncio.to_thread(ask, path, Request(verb, rule, symbol))
+
+
+async def raw(path, data: bytes, *, ends: bool = True) -> bytes:
+    reader, writer = await asyncio.open_unix_connection(str(path))
+    try:
+        writer.write(data)
+        await writer.drain()
+        if ends:
+            writer.write_eof()
+        async with asyncio.timeout(10):
+            return await reader.read()
+    except ConnectionError:
+        return b""  # closed before it had read everything
+    finally:
+        writer.close()
+
+
+async def test_a_question_is_answered_with_the_explanation(served, world):
+    answer = await put(served)
+    assert answer == Answer(ok=True, explanation=ANSWER)
+    assert world.asked == [("oi_surge", "binance:BTCUSDT")]
+
+
+async def test_it_is_one_json_line_each_way(served):
+    out = await raw(
+        served, b'{"ask":"explain","rule":"OI-Surge","symbol":"btc/usdt"}\nmore that nobody reads', ends=False
+    )
+    assert out.endswith(b"\n")
+    assert out.count(b"\n") == 1
+    assert json.loads(out)["explanation"]["when"] == json.loads(
+        '{"text":"a > 1","verdict":"false","value":null,"unit":"number","threshold":null,"why":"","window":null,'
+        '"sample":null,"distance":null,"scope":null,"crossing":null,"parts":[]}'
+    )
+
+
+async def test_only_the_owner_can_open_it(served):
+    mode = served.stat().st_mode
+    assert stat.S_ISSOCK(mode)
+    assert stat.S_IMODE(mode) == 0o600
+
+
+async def test_the_umask_is_restored(tmp_path):
+    os.umask(before := os.umask(0o022))
+    bind(tmp_path / "s").close()
+    os.umask(after := os.umask(0o022))
+    assert after == before
+
+
+async def test_another_users_process_gets_nothing(served, monkeypatch, world):
+    monkeypatch.setattr(local, "peer_uid", lambda _: os.getuid() + 1)
+    assert await raw(served, b'{"ask":"explain","rule":"oi_surge","symbol":"BTC"}\n') == b""
+    assert world.asked == []
+
+
+async def test_the_kernel_tells_whose_process_asks(tmp_path):
+    one, other = socket.socketpair(socket.AF_UNIX)
+    with one, other:
+        assert local.peer_uid(one) == os.getuid()
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        (b"hello\n", "no JSON object"),
+        (b"\n", "no JSON object"),
+        (b"", "no JSON object"),
+        (b'{"ask":"explain"', "no JSON object"),
+        (b'{"ask":"explain","rule":7}\n', "no JSON object"),
+        (b'{"ask":"explain","surprise":7}\n', "no JSON object"),
+        (b'["explain"]\n', "no JSON object"),
+        (b"\xff\xfe\n", "no JSON object"),
+        (b'{"ask":"shutdown"}\n', "expected to be asked for explain, found 'shutdown'"),
+        (b"x" * 5_000 + b"\n", "longer than 4096 bytes"),
+    ],
+)  # fmt: skip
+async def test_what_is_no_question_is_refused_in_words(served, data, error):
+    answer = json.loads(await raw(served, data))
+    assert answer["ok"] is False
+    assert error in answer["error"]
+    assert (await put(served)).ok
+
+
+@pytest.mark.parametrize(
+    ("rule", "symbol", "error", "near"),
+    [
+        ("oi_srge", "BTC", "there is no rule 'oi_srge'", ("oi_surge",)),
+        ("oi_surge", "BTCUSD", "there is no symbol 'BTCUSD'", ("BTCUSDT",)),
+        ("off", "BTC", "the rule 'off' is switched off: its file says `enabled: false`", ()),
+        ("each", "", "the rule 'each' looks at each contract: name one", ()),
+        ("each", "BTC", "the rules have not been evaluated yet; try again in a few seconds", ()),
+    ],
+)
+async def test_names_that_lead_nowhere_come_back_with_what_was_meant(served, rule, symbol, error, near):
+    assert await put(served, rule, symbol) == Answer(ok=False, error=error, near=near)
+
+
+async def test_a_failure_is_told_and_the_next_question_is_answered(served, world):
+    world.error = RuntimeError("boom")
+    assert "something went wrong" in (await put(served)).error
+    world.error = None
+    assert (await put(served)).ok
+
+
+async def test_whoever_says_nothing_is_dropped(world, tmp_path, monkeypatch):
+    monkeypatch.setattr(local, "DEADLINE_S", 0.2)
+    path = tmp_path / "s"
+    task = asyncio.create_task(LocalChat(path=path, market=world, why=world, clock=SystemClock(speed=0.5)).run())
+    while not path.exists():
+        await asyncio.sleep(0.005)
+    try:
+        # Two clock seconds at least: four real ones at this speed would be too slow a test.
+        assert await raw(path, b'{"ask"', ends=False) == b""
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_too_many_at_a_time_are_turned_away_and_later_ones_answered(served, world):
+    world.hold = asyncio.Event()
+    question = b'{"ask":"explain","rule":"oi_surge","symbol":"BTC"}\n'
+    waiting = [asyncio.create_task(raw(served, question)) for _ in range(local.MAX_OPEN)]
+    async with asyncio.timeout(5):
+        while len(world.asked) < local.MAX_OPEN:
+            await asyncio.sleep(0.01)
+    assert await raw(served, b"{}\n") == b""
+    world.hold.set()
+    assert all(json.loads(line)["ok"] for line in await asyncio.gather(*waiting))
+    assert (await put(served)).ok
+
+
+async def test_a_file_of_a_bot_that_is_gone_is_replaced_and_the_own_one_removed(world, tmp_path):
+    path = tmp_path / "control.sock"
+    with socket.socket(socket.AF_UNIX) as gone:
+        gone.bind(str(path))
+    task = asyncio.create_task(LocalChat(path=path, market=world, why=world, clock=SystemClock()).run())
+    await asyncio.sleep(0.05)
+    assert (await put(path)).ok
+
+    world.hold = asyncio.Event()
+    hanging = asyncio.create_task(raw(path, b'{"ask":"explain","rule":"oi_surge","symbol":"BTC"}\n'))
+    await asyncio.sleep(0.05)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert await hanging == b""
+    assert not path.exists()
+    with pytest.raises(FileNotFoundError):
+        await put(path)
+
+
+async def test_a_file_that_is_no_socket_is_left_alone(world, tmp_path):
+    path = tmp_path / "control.sock"
+    path.write_text("mine")
+    await LocalChat(path=path, market=world, why=world, clock=SystemClock()).run()
+    assert path.read_text() == "mine"
+
+
+async def test_a_folder_deeper_than_a_socket_address_works_too(world, tmp_path):
+    folder = tmp_path / ("d" * 60) / ("e" * 60)
+    folder.mkdir(parents=True)
+    path = folder / "control.sock"
+    with socket_address(path) as address:
+        assert len(address) < 100 < len(str(path))
+    task = asyncio.create_task(LocalChat(path=path, market=world, why=world, clock=SystemClock()).run())
+    while not path.exists():
+        await asyncio.sleep(0.005)
+    try:
+        assert (await put(path)).ok
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert not path.exists()

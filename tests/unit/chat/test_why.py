@@ -1,0 +1,202 @@
+"""/why and /why not, as people read it."""
+
+import pytest
+
+from bot.chat.asker import AT_TERMINAL
+from bot.chat.commands import parse
+from bot.chat.reply import Button
+from bot.chat.telegram_html import keyboard, to_html, to_plain
+from bot.chat.why_text import distance_text
+from bot.model.alert import State, Transition, alert_key, short_id
+from bot.model.explanation import Distance, RuleName
+
+NOW_MS = 1_767_225_600_000
+
+
+@pytest.fixture
+def ask(actions):
+    async def ask(text):
+        return await actions.answer(parse(text), asker=AT_TERMINAL)
+
+    return ask
+
+
+def firing(rule_id="oi_surge", n=0, **more) -> Transition:
+    values = {"venue": "binance", "symbol": "BTCUSDT", "state": State.FIRING, "at_ms": NOW_MS + n, "value": 0.06}
+    return Transition(rule_id=rule_id, key=alert_key(rule_id, "binance:BTCUSDT", NOW_MS + n), **{**values, **more})
+
+
+async def test_alone_it_explains_itself(ask):
+    text = to_plain(await ask("/why"))
+    assert text.startswith("/why\n/why BTC · all rules that look at it")
+    assert "● firing" in text
+
+
+async def test_all_rules_of_a_contract_the_nearest_first(ask):
+    reply = await ask("/why btc")
+    assert (
+        to_html(reply)
+        == """\
+<b>BTCUSDT</b> · rules, nearest first
+
+● <b>high</b> firing since 00:00:00, told once, peak 102.00 · 102.00
+○ <b>cheap</b> 102.00 · 22.00 to go (28%)
+○ <b>oi_surge</b> +3.80% · 1.20 points to go (24%)
+○ <b>breadth</b> 0 · 2 to go (100%)"""
+    )
+    assert keyboard(reply)[0] == (Button("high", "/why BTCUSDT high"), Button("cheap", "/why BTCUSDT cheap"))
+
+
+async def test_what_is_unknown_says_why(ask):
+    text = to_plain(await ask("/why eth"))
+    assert "? oi_surge no open interest has come yet, 19 s after it was first watched" in text
+    assert "? small no price has come yet" in text
+
+
+@pytest.mark.parametrize(
+    "typed", ["/why btc oi_surge", "/w BTC/USDT OI-Surge", "/why oi_surge btc", "/why bitcoin oi_surge"]
+)
+async def test_one_rule_in_full(ask, typed):
+    reply = await ask(typed)
+    assert (
+        to_html(reply)
+        == """\
+<b>BTCUSDT · OI surge</b>
+○ inactive · as of 00:00:19 UTC
+Fires when pct(oi, 10s) &gt;= 5% has held for 5 s
+
+<code>✗ pct(oi, 10s) &gt;= 5%</code>
+    +3.80%, 1.20 points to go (24%)
+    00:00:09 to 00:00:19
+    then: oi 1.00k, sample of 00:00:09, fresh
+    now: oi 1.04k, sample of 00:00:19, fresh"""
+    )
+    assert keyboard(reply) == ((Button("↻ Refresh", "/why BTCUSDT oi_surge"), Button("All rules", "/why BTCUSDT")),)
+
+
+async def test_a_firing_alert_says_what_ends_it_and_what_happened(ask, why):
+    why.transitions = [firing("high", value=100.0)]
+    text = to_plain(await ask("/why btc high"))
+    assert "● firing since 00:00:00, told once, peak 102.00" in text
+    assert "Ends when price >= 100 is no longer true" in text
+    assert "Ends: ✗ not price >= 100" in text
+    assert f"00:00:00 firing 100.00 #{why.transitions[0].id}" in text
+
+
+async def test_data_that_is_missing_stands_first(ask):
+    lines = to_plain(await ask("/why eth oi_surge")).splitlines()
+    assert lines[2] == "⚠️ no open interest has come yet, 19 s after it was first watched"
+    assert lines.count("    no open interest has come yet, 19 s after it was first watched") == 1
+
+
+async def test_a_rule_about_the_market_with_and_without_a_contract(ask):
+    text = to_plain(await ask("/why breadth"))
+    assert text.startswith("the whole scope · Broad move")
+    assert "true for 0 of 3, 1 unknown" in text
+    assert "nearest: BTCUSDT +2.00%, 1000PEPEUSDT −12.35%" in text
+    assert keyboard(await ask("/why breadth")) == ((Button("↻ Refresh", "/why breadth"),),)
+    assert "    ✗ pct(price, 10s) >= 3%\n        −12.35%, 15.35 points to go (512%)" in to_plain(
+        await ask("/why pepe breadth")
+    )
+
+
+async def test_who_is_outside_the_scope_is_told(ask):
+    assert "⚠️ not in the scope: the rule names other symbols" in to_plain(await ask("/why btc small"))
+    assert "small" not in to_plain(await ask("/why btc"))
+
+
+async def test_misspelt_names_get_suggestions_and_nothing_is_guessed(ask):
+    reply = await ask("/why btc oi_srge")
+    assert to_plain(reply) == "I don't know the rule oi_srge."
+    assert keyboard(reply)[0] == (Button("oi_surge", "/why BTCUSDT oi_surge"),)
+    reply = await ask("/why btcusd oi_surge")
+    assert to_plain(reply) == "I don't know the symbol btcusd."
+    assert Button("BTCUSDT", "/why BTCUSDT oi_surge") in keyboard(reply)[0]
+    assert to_plain(await ask("/why qqqq zzzz")).startswith("I don't know the symbol qqqq.")
+    assert to_plain(await ask("/why btc zzzz")) == "I don't know the rule zzzz. /why BTCUSDT lists them all."
+    assert keyboard(await ask("/why breadht"))[0] == (Button("breadth", "/why BTC breadth"),)
+
+
+async def test_a_rule_of_single_contracts_needs_one(ask):
+    assert (
+        to_plain(await ask("/why oi_surge")) == "oi_surge looks at each contract. Name one, such as /why BTC oi_surge."
+    )
+
+
+async def test_a_rule_that_is_switched_off_says_so(ask, why):
+    why.off = [RuleName("sleepy", "sleepy", is_on=False)]
+    assert to_plain(await ask("/why btc sleepy")) == "sleepy is switched off: its file says enabled: false."
+
+
+async def test_an_alert_by_its_id_or_the_beginning_of_it(ask, why):
+    fired = firing("high", value=100.0)
+    ended = firing("high", state=State.RESOLVED, at_ms=NOW_MS + 90_000, value=99.0)
+    why.transitions = [ended, fired]
+    for typed in (f"/why #{fired.id}", f"/why #{fired.id[:4].upper()}", f"/why {fired.id}"):
+        text = to_plain(await ask(typed))
+        assert text.startswith(
+            f"#{fired.id} · high · BTCUSDT\n00:00:00 firing 100.00 #{fired.id}\n00:01:30 resolved 99.00\nIt lasted 1m."
+        )
+        assert "● firing since" in text
+
+
+async def test_an_id_of_a_rule_that_is_gone(ask, why):
+    why.transitions = [firing("gone")]
+    text = to_plain(await ask(f"/why #{why.transitions[0].id}"))
+    assert text.endswith("Its rule or its contract is gone.")
+
+
+async def test_several_alerts_of_one_beginning_are_offered(ask, why):
+    """Ids whose first four characters agree, found by trying."""
+    seen: dict[str, int] = {}
+    for n in range(20_000):
+        prefix = short_id(alert_key("high", "binance:BTCUSDT", NOW_MS + n))[:4]
+        if prefix in seen:
+            break
+        seen[prefix] = n
+    why.transitions = [firing("high", n), firing("high", seen[prefix])]
+    reply = await ask(f"/why #{prefix}")
+    assert to_plain(reply) == f"2 alerts begin with #{prefix}. Which one?"
+    assert [row[0].command for row in keyboard(reply)] == [f"/why #{t.id}" for t in why.transitions]
+
+
+@pytest.mark.parametrize("typed", ["/why #abc", "/why #uuuu", "/why #7q4mk2px", "/why #"])
+async def test_an_id_that_is_unknown_or_too_short(ask, typed):
+    assert "I know no alert" in to_plain(await ask(typed))
+
+
+async def test_before_the_first_tick(actions, why, rules_of):
+    from bot.engine.engine import Engine
+
+    why.engine = Engine(rules_of("- {id: r, when: price > 1}\n"))
+    assert "have not been evaluated yet" in to_plain(await actions.answer(parse("/why btc r"), asker=AT_TERMINAL))
+    assert "only just started" in to_plain(await actions.answer(parse("/why btc"), asker=AT_TERMINAL))
+
+
+async def test_a_tree_that_is_too_long_is_cut_and_counted(actions, why, rules_of):
+    from bot.chat.telegram_html import utf16_units
+
+    when = " or ".join(f"(price > {n} and pct(price, 10s) > {n}%)" for n in range(200, 221))
+    more = rules_of(f"- {{id: huge, when: '{when}'}}\n")
+    engine = type(why.engine)(more)
+    engine.load([(0, i) for _, i in why.engine.market.universe.items()][:1])
+    engine.tick(NOW_MS)
+    why.engine = engine
+    html = to_html(await actions.answer(parse("/why btc huge"), asker=AT_TERMINAL))
+    assert utf16_units(html) <= 4_096
+    assert "… and " in html
+    assert html.endswith("more lines.")
+
+
+@pytest.mark.parametrize(
+    ("distance", "text"),
+    [
+        (Distance(0.012, 0.24, "ratio"), "1.20 points to go (24%)"),
+        (Distance(-0.012, -0.24, "ratio"), "past it by 1.20 points (24%)"),
+        (Distance(1_500_000.0, None, "usd"), "$1.50M to go"),
+        (Distance(0.0, 0.0, "count"), "past it by 0 (0%)"),
+        (Distance(90_000.0, 1.5, "duration"), "1m to go (150%)"),
+    ],
+)
+def test_distances_are_read_in_the_unit_of_the_value(distance, text):
+    assert distance_text(distance) == text
