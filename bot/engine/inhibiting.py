@@ -78,7 +78,7 @@ class Inhibiting:
         self._held: dict[Cell, _Held] = {}
         self._changed: dict[Cell, None] = {}
         self.is_due = False
-        """Whether a firing waits for the next tick to be told."""
+        """Whether something waits for the next tick."""
         for r in records:
             if not is_alert_id(r.rule_id):
                 self._restore(r)
@@ -160,12 +160,12 @@ class Inhibiting:
             else:
                 late.append(self._late(cell, fire, t, at_ms))
         out += [Sifted(c) for c in late]
-        if can_tell:
-            self._forget()
         if self._held:
             # Ends first: what muted says it rather than what was muted.
             for n in sorted(range(len(out)), key=lambda n: out[n].change.tell not in _ENDINGS):
                 out[n] = self._accounting(out[n])
+            if can_tell:
+                self._forget()
         return out
 
     def _move(self, group: Iterable[Change]) -> None:
@@ -261,7 +261,7 @@ class Inhibiting:
             waiting = [cell for cell in waiting if cell in unheard]
             free += chosen
         told = {cell: row for cell in free if can_tell and (row := self._row(cell[1])) is not None}
-        self.is_due = len(told) < len(free)
+        self.is_due = len(told) < len(free) or (self.is_due and not can_tell)
         return sorted(told, key=lambda cell: (self._place.get(cell[0], -1), told[cell]))
 
     def _leads_circle(self, cell: Cell, unheard: set[Cell]) -> bool:
