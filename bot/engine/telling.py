@@ -57,14 +57,15 @@ class Teller:
         held_back: tuple[HeldBack, ...] = (),
     ) -> Notice:
         """What a change tells. `measured`, `result` and `view` are of its tick; without them only what it was is told."""
-        assert change.tell is not None
-        if change.tell is TellKind.FIRE and change.state is None and measured is not None:
+        kind = change.tell
+        assert kind is not None
+        if kind is TellKind.FIRE and change.state is None and measured is not None:
             # Told late: with the figures of now.
             now = change.value if measured.value is None else measured.value
             change = replace(change, value=now, peak=now)
         return Notice(
             key=change.key,
-            kind=change.tell,
+            kind=kind,
             n=change.n,
             rule_id=rule.id,
             instrument=change.instrument,

@@ -66,7 +66,9 @@ class Board:
 
     @property
     def sums(self):
-        return [(n.rule_id, [(h.title, h.n, h.coins) for h in n.view.held_back]) for n in self.notices if n.view.held_back]
+        return [
+            (n.rule_id, [(h.title, h.n, h.coins) for h in n.view.held_back]) for n in self.notices if n.view.held_back
+        ]
 
 
 def _bit(n, count):
