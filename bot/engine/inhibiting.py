@@ -10,8 +10,9 @@ fires there, or fires for the whole market; one that is muted itself mutes other
 - At one tick what begins to fire mutes first, and what ends mutes no more. Where rules mute each other and none of them
   was told, the one that fired first is, and among those of one tick the one that stands first.
 
-So above each alert that is held back there is one that was told, and its end finds what is left to account for. Where
-that is lost, because rules changed while the bot was down, the next message of the muted rule itself says it.
+So above each alert that is held back there is one that was told, and its end finds what is left to account for. Should
+the muted rule be told of that instrument before, its own message says it: an alert that fires and was told has nothing
+left to account for, so one number in its record is all that a restart needs.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -254,7 +255,7 @@ class Inhibiting:
         while True:
             chosen = [cell for cell in waiting if not self._is_muted(cell)]
             if not chosen:
-                chosen = [cell for cell in waiting if self._leads_circle(cell, unheard)][:1]
+                chosen = _first_of_each([cell for cell in waiting if self._is_in_circle(cell, unheard)])
             if not chosen:
                 break
             unheard.difference_update(chosen)
@@ -264,7 +265,8 @@ class Inhibiting:
         self.is_due = len(told) < len(free) or (self.is_due and not can_tell)
         return sorted(told, key=lambda cell: (self._place.get(cell[0], -1), told[cell]))
 
-    def _leads_circle(self, cell: Cell, unheard: set[Cell]) -> bool:
+    def _is_in_circle(self, cell: Cell, unheard: set[Cell]) -> bool:
+        """Whether an alert mutes itself by way of others, none of which was told."""
         if cell[0] not in self._reach.get(cell[0], ()):
             return False
         above = self._ancestors(cell)
@@ -282,14 +284,20 @@ class Inhibiting:
         if is_alert_id(change.rule_id):
             return sifted
         if change.tell in _ENDINGS:
-            mine = [cell for cell in self._held if self._accounts_for(change, cell)]
+            mine = [cell for cell in self._candidates(change) if self._accounts_for(change, cell)]
         elif change.tell is TellKind.FIRE:
             own = (change.rule_id, change.instrument)
-            mine = [own] if own in self._held and self._is_stray(own) else []
+            mine = [own] if own in self._held else []
         else:
             return sifted
         mine = [cell for cell in mine if self._held[cell].n_ended]
         return replace(sifted, held_back=self._take(mine, names_coins=change.instrument == MARKET))
+
+    def _candidates(self, change: Change) -> Iterable[Cell]:
+        if change.instrument == MARKET or change.rule_id not in self._place:
+            return self._held
+        below = ((rule_id, change.instrument) for rule_id in self._reach.get(change.rule_id, ()))
+        return [cell for cell in below if cell in self._held]
 
     def _accounts_for(self, change: Change, cell: Cell) -> bool:
         if change.rule_id in self._place:
@@ -333,6 +341,13 @@ class Inhibiting:
         row = self._universe.row(instrument)
         found = None if row is None else self._universe.at(row)
         return found.base if found is not None else instrument.rpartition(":")[2]
+
+
+def _first_of_each(circles: Sequence[Cell]) -> list[Cell]:
+    """One alert of each circle. Those of different contracts have nothing to do with each other."""
+    if any(instrument == MARKET for _, instrument in circles):
+        return list(circles[:1])
+    return list({instrument: (rule_id, instrument) for rule_id, instrument in reversed(circles)}.values())
 
 
 def _reached(rule_id: str, mutes: Mapping[str, Sequence[str]]) -> frozenset[str]:

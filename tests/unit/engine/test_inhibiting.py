@@ -237,6 +237,20 @@ def test_a_circle_that_loses_what_muted_it_is_told_once_more(board):
     assert b.sums == [("a", [("b", 1, ())])]
 
 
+def test_what_is_told_again_before_the_one_above_ends_speaks_for_itself(board):
+    b = board({"a": ["b"], "b": ["c"], "c": ["a"]})
+    b.step(A="c")
+    assert b.step(A="a b c") == []
+    assert b.step(A="c") == []
+    assert b.step(A="b c") == [("b", "A", "fire")]
+    assert b.sums == [("b", [("b", 1, ())])]
+    b.restart()
+    assert b.step() == [], "it is not taken for one that was held back"
+    assert b.step(A="c") == [("b", "A", "end")]
+    assert b.step(A="") == [("c", "A", "end")]
+    assert b.sums[1:] == [("c", [("a", 1, ())])]
+
+
 def test_a_rule_never_mutes_itself(board):
     b = board({"a": ["a"]})
     assert b.step(A="a") == [("a", "A", "fire")]

@@ -109,7 +109,7 @@ def test_a_replay_gives_the_same_alerts_byte_for_byte(tmp_path, rules_of, perpet
 
 
 INHIBITING = """
-- {id: wide, per: market, when: 'count(price >= 1.02) >= 1', cooldown: 0s, inhibits: [one]}
+- {id: wide, per: market, when: 'count(price >= 1.01) >= 2', cooldown: 0s, inhibits: [one]}
 - {id: one, when: price >= 1.01, cooldown: 0s, escalate: 0.02, message: '{{ base }} {{ value }}', tags: [t], silent: true}
 """
 
@@ -129,12 +129,12 @@ def test_a_replay_tells_what_the_run_told(tmp_path, rules_of, perpetual):
         return made
 
     journal = begin(())
-    for second in range(300):
+    for second in range(600):
         if second == 0:
             item = Listed(InstrumentList("binance", tuple(instruments)), T0)
             journal.record(item)
             engine.consume(item)
-        if second == 150:
+        if second == 301:
             journal.close()
             journal = begin(list(engine.records()))
         now = T0 + second * 1_000
@@ -146,6 +146,10 @@ def test_a_replay_tells_what_the_run_told(tmp_path, rules_of, perpetual):
         journal.tick(now)
     journal.close()
 
+    everything = [n for _, said in journals for n in said]
+    assert any(n.view.held_back for n in everything)
+    assert any(n.kind == "fire" and n.view.at_ms > n.view.fired_ms for n in everything), "one was told late"
+    assert any(r.n_held for r in read(journals[1][0].path)[0].records), "something is held back when the second begins"
     for made, said in journals:
         head, entries = read(made.path)
         again = Engine(rules, step_ms=head.step_ms, records=head.records)
@@ -157,9 +161,10 @@ def test_a_replay_tells_what_the_run_told(tmp_path, rules_of, perpetual):
                 told += again.tick(entry.now_ms).notices
             else:
                 again.consume(entry)
+        # What began in the middle has not seen what lies before: its figures differ, what it tells does not.
+        if head.records:
+            told, said = ([(n.key, n.kind, n.n, n.at_ms, n.view.held_back) for n in x] for x in (told, said))
         assert told == said
-        assert any(n.view.held_back for n in told)
-        assert any(n.kind == "fire" and n.view.at_ms > n.view.fired_ms for n in told), "one was told late"
 
 
 @pytest.mark.parametrize("n_block", [1, 7, 64, 1_000])
