@@ -261,7 +261,8 @@ class Engine:
     def records(self) -> Sequence[AlertRecord]:
         """The state of all alerts, those of instruments not seen yet included."""
         placed = [b.record(row) for b in self._books.values() for row in b.rows()]
-        return self._inhibiting.stamp((*placed, *self._restoring.waiting, *self.subscriptions.records()))
+        found = (*placed, *self._restoring.waiting, *self.subscriptions.records())
+        return self._inhibiting.stamp_all(found, self._record)
 
     def _record(self, rule_id: str, instrument: str) -> AlertRecord:
         book = self._books.get(rule_id)

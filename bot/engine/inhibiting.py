@@ -103,6 +103,13 @@ class Inhibiting:
             for n in [self._n_held((record.rule_id, record.instrument))]
         )
 
+    def stamp_all(
+        self, records: Sequence[AlertRecord], record_of: Callable[[str, str], AlertRecord]
+    ) -> tuple[AlertRecord, ...]:
+        """The same, with records of what is held back where there is no alert any more, as after a delisting."""
+        seen = {(r.rule_id, r.instrument) for r in records} if self._held else set()
+        return self.stamp((*records, *(record_of(*cell) for cell in self._held if cell not in seen)))
+
     def stamp_result(self, result: Result, record_of: Callable[[str, str], AlertRecord]) -> Result:
         """The same, with the records that only this changes; `record_of` gives one by rule and instrument."""
         if not (result.records or self._changed):

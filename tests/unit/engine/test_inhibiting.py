@@ -366,6 +366,7 @@ def test_a_delisted_contract_stays_in_the_sum_of_the_market(board, perpetual):
     b.bases = ["B"]
     assert b.step() == []
     assert b.stored["low", "binance:AUSDT"].n_held == 1
+    assert [r.instrument for r in b.feed.engine.records() if r.n_held] == ["binance:AUSDT"]
     b.restart()
     assert b.step(B="") == [("boss", "*", "end")]
     assert b.sums == [("boss", [("low", 1, ("AUSDT",))])]
