@@ -29,6 +29,12 @@ def _append(text: Text, spans: Line) -> None:
         text.append(span.text, style=_STYLES[span.style])
 
 
+def _text(spans: Line) -> Text:
+    text = Text()
+    _append(text, spans)
+    return text
+
+
 def block(order: Order) -> Text:
     """The lines of one alert."""
     view = order.rows[-1].view
@@ -41,8 +47,13 @@ def block(order: Order) -> Text:
     _append(head, card.head)
     head.append(f"  #{view.short_id}", style="dim")
     lines.append(head)
+    if tags := layout.hashtags(view):
+        head.append(f"  {tags}", style="dim")
     if not ends or merged:
         lines += _body(card, view)
+    else:
+        own = (*layout.own_lines(view, only_of_ends=True), *layout.note_lines(view))
+        lines += [_text(spans) for spans in own if spans]
     colour = "green" if ends and not (merged and layout.is_event(view)) else _COLOURS.get(view.severity, "yellow")
     out = Text(overflow="fold")
     for n, content in enumerate(lines):
@@ -53,12 +64,18 @@ def block(order: Order) -> Text:
 
 
 def _body(card: Card, view: AlertView) -> list[Text]:
-    """Figures on one line, what they mean and why on the next, then a table where there is one."""
-    figures, rest = Text(), Text()
+    """Figures on one line, what they mean and why on the next, then a table where there is one. A text of the rule's
+    own stays as it was written.
+    """
+    if view.message is not None and not card.details:
+        return [_text(spans) for spans in card.body if spans]
+    figures, rest, notes = Text(), Text(), []
     for spans in card.body:
         words = plain(spans)
         if words.startswith("📖"):
             rest.append(words.removeprefix("📖 "))
+        elif words.startswith("held back"):
+            notes.append(_text(spans))
         elif words:
             figures.append("   " if figures.plain else "")
             _append(figures, spans)
@@ -66,7 +83,7 @@ def _body(card: Card, view: AlertView) -> list[Text]:
     for words in (f"Funding {funding}" if funding else "", clean(view.condition, 200)):
         if words and card.details:
             rest.append(("   " if rest.plain else "") + words, style="dim")
-    return [text for text in (figures, rest, *(Text(row) for row in card.table)) if text.plain]
+    return [text for text in (figures, rest, *(Text(row) for row in card.table), *notes) if text.plain]
 
 
 class ConsoleDestination:

@@ -25,6 +25,8 @@ ENDED_COLOUR = 0x22C55E
 CONTENT_LIMIT = 2_000
 TITLE_LIMIT, DESCRIPTION_LIMIT, FIELD_LIMIT, FOOTER_LIMIT = 256, 4_096, 1_024, 2_048
 TOTAL_LIMIT = 6_000
+SUPPRESS_NOTIFICATIONS = 4_096
+"""Of a post: it arrives without a sound. An edit makes none."""
 
 _MARKDOWN = re.compile(r"([\\*_~`|>\[\]#<@-])")
 Json = dict[str, Any]
@@ -63,25 +65,35 @@ def payload(rows: Sequence[OutboxRow], *, fire: AlertView | None, edit: bool) ->
     embed: Json = {
         "title": cut(layout.title_of(view), TITLE_LIMIT),
         "color": ENDED_COLOUR if ends else COLOURS.get(view.severity, COLOURS["warning"]),
-        "description": cut(_description(card, told, kind, ends=ends), DESCRIPTION_LIMIT),
-        "footer": {
-            "text": cut(f"{clean(view.rule_id, 80)} · #{clean(view.short_id, 16)} · data, not advice", FOOTER_LIMIT)
-        },
+        "description": cut(_description(card, view, told, ends=ends), DESCRIPTION_LIMIT),
+        "footer": {"text": cut(_footer(view), FOOTER_LIMIT)},
     }
-    fields = _fields(told) if kind not in {TellKind.ESCALATE, TellKind.REPEAT} else []
+    is_update = kind in {TellKind.ESCALATE, TellKind.REPEAT}
+    fields = [] if is_update or layout.own_text(told) else _fields(told)
     if fields:
         embed["fields"] = fields
     if url := chart_url(view):
         embed["url"] = url
     with contextlib.suppress(ValueError, OverflowError, OSError):
         embed["timestamp"] = datetime.fromtimestamp(view.fired_ms / 1000, UTC).isoformat()
-    return {"content": "", "embeds": [_fit(embed)], "allowed_mentions": {"parse": []}}
+    return _body("", [_fit(embed)], view, edit=edit)
+
+
+def _body(content: str, embeds: list[Json], view: AlertView, *, edit: bool) -> Json:
+    body: Json = {"content": content, "embeds": embeds, "allowed_mentions": {"parse": []}}
+    return {**body, "flags": SUPPRESS_NOTIFICATIONS} if view.silent and not edit else body
+
+
+def _footer(view: AlertView) -> str:
+    tags = layout.hashtags(view)
+    text = f"{clean(view.rule_id, 80)} · #{clean(view.short_id, 16)} · data, not advice"
+    return f"{text} · {tags}" if tags else text
 
 
 def plain_payload(rows: Sequence[OutboxRow], *, fire: AlertView | None, edit: bool) -> Json:
     """Text alone, for when Discord refused the embed."""
     text = plain_text(layout.compose(rows, fire=fire, edit=edit))
-    return {"content": cut(escape(text), CONTENT_LIMIT), "embeds": [], "allowed_mentions": {"parse": []}}
+    return _body(cut(escape(text), CONTENT_LIMIT), [], rows[-1].view, edit=edit)
 
 
 def chart_url(view: AlertView) -> str | None:
@@ -91,13 +103,24 @@ def chart_url(view: AlertView) -> str | None:
     return f"https://www.tradingview.com/chart/?symbol=BINANCE:{quote(clean(view.symbol, 60), safe='')}.P"
 
 
-def _description(card: Card, told: AlertView, kind: TellKind, *, ends: bool) -> str:
+def _description(card: Card, view: AlertView, told: AlertView, *, ends: bool) -> str:
+    """`view`: what happens now; `told`: what the firing said, for an end."""
+    own = layout.own_lines(told)
+    if view.kind in {TellKind.ESCALATE, TellKind.REPEAT}:
+        return "\n".join(_line(x) for x in (card.head, *(own or layout.move_lines(told))))
+    above: list[Line] = []
+    below = layout.note_lines(told)
+    if ends and told is view:
+        above, below = [card.head, *below], ()
+    elif ends:
+        above = [card.head, *layout.own_lines(view, only_of_ends=True), *layout.note_lines(view)]
+    story = [_line(x) for x in own] or _story(card, told)
+    return "\n".join(x for x in (*map(_line, above), *story, *map(_line, below)) if x)
+
+
+def _story(card: Card, told: AlertView) -> list[str]:
+    """What the built-in layout says of a firing."""
     lines: list[str] = []
-    if ends or kind in {TellKind.ESCALATE, TellKind.REPEAT}:
-        lines.append(_line(card.head))
-    if kind in {TellKind.ESCALATE, TellKind.REPEAT}:
-        lines += [_line(x) for x in layout.move_lines(told)]
-        return "\n".join(lines)
     if told.symbol == MARKET:
         if told.n_true is not None and told.n_members is not None:
             lines.append(f"**{told.n_true} of {told.n_members} coins**")
@@ -108,7 +131,7 @@ def _description(card: Card, told: AlertView, kind: TellKind, *, ends: bool) -> 
     lines.append(_code(clean(told.condition, 600)))
     if card.table:
         lines.append("```\n" + "\n".join(card.table).replace("`", "ʼ") + "\n```")
-    return "\n".join(x for x in lines if x)
+    return lines
 
 
 def _moves(view: AlertView) -> str:

@@ -1,17 +1,20 @@
 """From the view of an alert to the card of its message: what is said, in which words and order. Pure.
 
 A firing is a card of its own; an escalation or a repeat one line; an end a line above what the firing said. Unknown
-values are left out, never shown as zero.
+values are left out, never shown as zero. A rule's own text takes the place of everything between the first line and the
+last.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from bot.delivery.template import render_message
 from bot.delivery.text import Card, Line, Span, Style, clean, line, table
 from bot.model import numbers
 from bot.model.alert import TellKind
 from bot.model.instrument import MARKET
 from bot.model.outbox import OutboxRow
-from bot.model.view import AlertView, Member, Move
+from bot.model.view import AlertView, HeldBack, Member, Move
 
 MARKS = {"info": "⚪", "warning": "🟠", "critical": "🔴"}
 ENDED, CLOSED = "✅", "⏹"
@@ -19,6 +22,7 @@ OLD_MS = 60_000
 """Data older than this is called old."""
 ENDINGS = frozenset({TellKind.END, TellKind.CLOSE})
 _MAX_TABLE_ROWS = 10
+_MAX_HELD = 900
 _ADVICE = "data, not advice"
 
 
@@ -77,9 +81,13 @@ def compose(rows: Sequence[OutboxRow], *, fire: AlertView | None, edit: bool) ->
 
 def fire_card(view: AlertView) -> Card:
     """The full story of a firing."""
+    head = line(f"{mark_of(view)} ", Span(title_of(view), "bold"), f"  {numbers.clock_time(view.fired_ms)}")
+    around = note_lines(view)
+    if own := own_lines(view):
+        return Card(head=head, body=(*own, *around), footer=_footer(view))
     return Card(
-        head=line(f"{mark_of(view)} ", Span(title_of(view), "bold"), f"  {numbers.clock_time(view.fired_ms)}"),
-        body=_body(view),
+        head=head,
+        body=(*_body(view), *around),
         table=member_table(view),
         details=(*_details(view), rule_line(view)),
         footer=_footer(view),
@@ -97,7 +105,7 @@ def update_card(view: AlertView, *, escalates: bool) -> Card:
     else:
         after = numbers.duration(view.at_ms - view.fired_ms)
         head = line(f"{mark_of(view)} {title_of(view)}: still, after {after}: {what} ", Span(now, "bold"), was)
-    return Card(head=head, body=move_lines(view), footer=_footer(view))
+    return Card(head=head, body=own_lines(view) or move_lines(view), footer=_footer(view))
 
 
 def ending_text(view: AlertView) -> str:
@@ -122,11 +130,57 @@ def ending_card(view: AlertView, *, fire: AlertView | None, edit: bool) -> Card:
         fired = numbers.clock_time(view.fired_ms).removesuffix(" UTC")
         times = f"  fired {fired}, {word} {numbers.clock_time(view.at_ms)}"
         head = line(f"{mark} ", Span(title_of(view), "bold"), times, _reason_and_peak(view))
+    own = (*own_lines(view, only_of_ends=fire is not None), *note_lines(view))
     if fire is None:
-        return Card(head=head, details=(rule_line(view),), footer=_footer(view))
+        return Card(head=head, body=own, details=(rule_line(view),), footer=_footer(view))
     told = fire_card(fire)
-    body = (told.head, (), *told.body) if edit else told.body
+    gap: tuple[Line, ...] = ((),) if own else ()
+    body = (*own, *gap, told.head, (), *told.body) if edit else (*own, *gap, *told.body)
     return Card(head=head, body=body, table=told.table, details=told.details, footer=told.footer)
+
+
+def own_text(view: AlertView) -> str:
+    """The rule's own text for a view; empty where there is none."""
+    if view.message is None:
+        return ""
+    try:
+        return render_message(view.message, view)
+    except ValueError:
+        return ""  # stored by a version whose templates could do more
+
+
+def own_lines(view: AlertView, *, only_of_ends: bool = False) -> tuple[Line, ...]:
+    """The rule's own text, line by line. `only_of_ends`: nothing where it would say the same of a firing."""
+    text = own_text(view)
+    if only_of_ends and text == own_text(replace(view, kind=TellKind.FIRE.value)):
+        return ()
+    return tuple(line(x) for x in text.split("\n")) if text else ()
+
+
+def note_lines(view: AlertView) -> tuple[Line, ...]:
+    """What other rules had to do with it: told late because of them, or what they did not tell because of it."""
+    found = []
+    if view.kind == TellKind.FIRE and view.at_ms > view.fired_ms:
+        until = numbers.clock_time(view.at_ms)
+        found.append(line(Span(f"held back until {until}, while a rule that inhibits it fired", "dim")))
+    if view.held_back:
+        when = "before" if view.kind == TellKind.FIRE else "meanwhile"
+        parts = "; ".join(_held_text(held) for held in view.held_back)
+        found.append(line(clean(f"held back {when}: {parts}", _MAX_HELD)))
+    return tuple(found)
+
+
+def _held_text(held: HeldBack) -> str:
+    """`OI surge 3 (BTC, ETH, SOL)`."""
+    coins = [clean(coin, 40) for coin in held.coins]
+    more = held.n_coins - len(coins)
+    coins += [f"{more} more"] if coins and more > 0 else []
+    return f"{clean(held.title, 100)} {held.n}" + (f" ({', '.join(coins)})" if coins else "")
+
+
+def hashtags(view: AlertView) -> str:
+    """The rule's tags as chats mark them; a hyphen would end one."""
+    return " ".join(f"#{clean(tag, 40).replace('-', '_')}" for tag in view.tags)
 
 
 def _body(view: AlertView) -> tuple[Line, ...]:
@@ -204,7 +258,10 @@ def rule_line(view: AlertView) -> Line:
 
 
 def _footer(view: AlertView) -> Line:
-    return line(Span(f"#{clean(view.short_id, 16)}", "code"), Span(f" · {_ADVICE}", "dim"))
+    tags = hashtags(view)
+    return line(
+        Span(f"#{clean(view.short_id, 16)}", "code"), Span(f" · {_ADVICE}", "dim"), Span(f" · {tags}" if tags else "")
+    )
 
 
 def member_table(view: AlertView) -> tuple[str, ...]:

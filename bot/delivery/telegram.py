@@ -115,6 +115,11 @@ class TelegramDestination:
         if order.form is Form.REPLY and order.target is not None:
             reply = ReplyParameters(message_id=int(order.target), allow_sending_without_reply=True)
         sent = await self._bot.send_message(
-            self._chat_id, text, parse_mode=parse_mode, link_preview_options=preview, reply_parameters=reply
+            self._chat_id,
+            text,
+            parse_mode=parse_mode,
+            link_preview_options=preview,
+            reply_parameters=reply,
+            disable_notification=order.rows[-1].view.silent,
         )
         return str(sent.message_id)

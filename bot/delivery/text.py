@@ -57,7 +57,8 @@ Line = tuple[Span, ...]
 
 
 def line(*parts: Span | str) -> Line:
-    return tuple(part if isinstance(part, Span) else Span(part) for part in parts if part)
+    spans = (part if isinstance(part, Span) else Span(part) for part in parts)
+    return tuple(span for span in spans if span.text)
 
 
 def plain(spans: Line) -> str:

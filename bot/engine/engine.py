@@ -12,10 +12,11 @@ import numpy as np
 from bot.alerts.book import Change, RuleBook, policy_gap_ms
 from bot.alerts.lifecycle import Policy
 from bot.alerts.threshold_columns import Facts
+from bot.engine.inhibiting import Inhibiting
 from bot.engine.inputs import Coverage, Input, Listed, Placed, Reset, Samples
 from bot.engine.polling import poll_needs
 from bot.engine.reading import values_of
-from bot.engine.restoring import Restoring, idle
+from bot.engine.restoring import Restoring, closing, idle
 from bot.engine.result import NOTHING, Result, transition_of
 from bot.engine.subscriptions import Heard, Subscriptions, measured, rule_of
 from bot.engine.telling import Teller
@@ -24,9 +25,9 @@ from bot.market.market import DEFAULT_OI_INTERVAL_MS, Market
 from bot.market.series import DAY_MS
 from bot.market.universe import GONE, Diff
 from bot.market.view import View
-from bot.model.alert import AlertRecord, State, Transition
+from bot.model.alert import AlertRecord, State
 from bot.model.chat_alert import AlertAdded, AlertRemoved, is_alert_id
-from bot.model.instrument import Instrument
+from bot.model.instrument import MARKET, Instrument
 from bot.model.ports import PollNeed
 from bot.model.updates import F64, Bars, History, InstrumentList, Liquidations, MarkPrices, Tickers
 from bot.rules.ast import Expr
@@ -63,6 +64,7 @@ class Engine:
         self._restoring = Restoring((r for r in records if not is_alert_id(r.rule_id)), self._books)
         self._walker = Walker(self.plan, self._books, self.market)
         self._teller = Teller(self.market)
+        self._inhibiting = Inhibiting(self.plan.rules, self.market.universe, records)
         self._owed = NOTHING
         self._last: PlanResult | None = None
         self.now_ms = 0
@@ -163,7 +165,7 @@ class Engine:
         """Evaluate what was gathered."""
         result = self._owed + self._evaluate()
         self._owed = NOTHING
-        return result
+        return self._inhibiting.stamp_result(result, self._record)
 
     # -- evaluation ----------------------------------------------------------------------------------------------
 
@@ -176,7 +178,7 @@ class Engine:
         changes = self._walker.walk(block, result, self._name)
         view = View(self.market, block.moments)
         heard = self._hear(result, view) if len(self.subscriptions) else Heard()
-        if not (changes or heard.records or heard.changes):
+        if not (changes or heard.records or heard.changes or self._inhibiting.is_due):
             return NOTHING
         # Order of time first; within a tick rules come before what people asked for.
         merged = sorted([*changes, *heard.changes], key=lambda c: c.at_ms)
@@ -232,7 +234,9 @@ class Engine:
         transitions = []
         notices = []
         records: dict[tuple[str, int], AlertRecord] = {}
-        for change in changes:
+        now = None if view is None else (0, int(view.now_ms[0]))
+        for sifted in self._inhibiting.sift(changes, now):
+            change = sifted.change
             if change.state is not None and change.state is not State.INACTIVE:
                 transitions.append(transition_of(change))
             about = facts.get(change.rule_id)
@@ -245,19 +249,28 @@ class Engine:
             if change.tell is not None:
                 followed = None if result is None else self._books[rule.id].option(change.row)
                 reading = None if result is None else result.measured(rule, change.t, change.row, followed)
-                notices.append(self._teller.notice(change, rule, reading, result, view))
+                notices.append(self._teller.notice(change, rule, reading, result, view, sifted.held_back))
             records[change.rule_id, change.row] = self._books[change.rule_id].record(change.row)
         return Result(tuple(transitions), tuple(notices), tuple(records.values()))
 
     def checkpoint(self) -> Result:
         """What moves without a transition: the `for` clocks of pending alerts and new peaks of firing ones."""
         records = [b.record(row) for b in self._books.values() for row in b.unsaved()]
-        return Result(records=(*records, *self.subscriptions.book.checkpoint()))
+        return Result(records=(*self._inhibiting.stamp(records), *self.subscriptions.book.checkpoint()))
 
     def records(self) -> Sequence[AlertRecord]:
         """The state of all alerts, those of instruments not seen yet included."""
         placed = [b.record(row) for b in self._books.values() for row in b.rows()]
-        return (*placed, *self._restoring.waiting, *self.subscriptions.records())
+        found = (*placed, *self._restoring.waiting, *self.subscriptions.records())
+        return self._inhibiting.stamp_all(found, self._record)
+
+    def _record(self, rule_id: str, instrument: str) -> AlertRecord:
+        book = self._books.get(rule_id)
+        row = 0 if instrument == MARKET else self.market.universe.row(instrument)
+        if book is not None and row is not None and book.has(row):
+            return book.record(row)
+        fresh = AlertRecord(rule_id, instrument, "" if book is None else book.condition, State.INACTIVE)
+        return self._restoring.record(rule_id, instrument) or fresh
 
     # -- instruments ---------------------------------------------------------------------------------------------
 
@@ -266,27 +279,23 @@ class Engine:
         self.now_ms = max(self.now_ms, item.at_ms)
         for row, _ in diff.removed:
             self.plan.clear(row)
-            for book in self._books.values():
-                if not book.per_market and book.has(row):
-                    self._owed += self._close_row(book, row)
+            self._owed += self._close_row(row)
         self._owed += self._told(self.subscriptions.unlist([i for _, i in diff.removed], self.now_ms))
         self._place(diff)
         if isinstance(item.update, InstrumentList):
             listed = frozenset(i.key for i in item.update.instruments if i.status not in GONE)
             self._owed += self._told(self.subscriptions.drop_absent(item.update.venue, listed, self.now_ms))
-            for record in self._restoring.gone(item.update, GONE):
-                if record.state is State.FIRING:
-                    reason = "the instrument left the venue while the bot was down"
-                    self._owed += self._close_record(record, reason)
-                else:
-                    self._owed += Result(records=(idle(record),))
+            gone = self._restoring.gone(item.update, GONE)
+            self._owed += self._close_stored(gone, "the instrument left the venue while the bot was down")
 
-    def _close_row(self, book: RuleBook, row: int) -> Result:
-        changes = book.close([row], self.now_ms, "the instrument left the venue")
+    def _close_row(self, row: int) -> Result:
+        books = [b for b in self._books.values() if not b.per_market and b.has(row)]
+        changes = [c for b in books for c in b.close([row], self.now_ms, "the instrument left the venue")]
         told = self._result(changes, None, None)
-        record = idle(book.record(row))
-        book.forget(row)
-        return Result(told.transitions, told.notices, (record,))
+        records = tuple(idle(b.record(row)) for b in books)
+        for book in books:
+            book.forget(row)
+        return Result(told.transitions, told.notices, records)
 
     def alerts_loaded(self) -> None:
         """All stored chat alerts have come: what is stored of others belongs to alerts that are gone."""
@@ -307,23 +316,19 @@ class Engine:
             self._walker.refresh()
 
     def _close_orphans(self) -> Result:
-        """Stored alerts of rules that are gone, disabled or changed: those that were firing are closed and told."""
-        result = NOTHING
+        """Stored alerts of rules that are gone, disabled or changed."""
         orphans, self._restoring.orphans = self._restoring.orphans, []
-        for record in orphans:
-            if record.state is State.FIRING:
-                result += self._close_record(record, "its rule was removed, disabled or changed")
-            else:
-                result += Result(records=(idle(record),))
-        return result
+        return self._close_stored(orphans, "its rule was removed, disabled or changed")
 
-    def _close_record(self, record: AlertRecord, reason: str) -> Result:
-        venue, _, symbol = record.instrument.rpartition(":")
-        transition = Transition(
-            record.rule_id, venue, symbol, State.CLOSED, self.now_ms, record.value, record.key, reason
-        )
-        notice = self._teller.closing(record, reason, self.now_ms, self._rules.get(record.rule_id))
-        return Result((transition,), (notice,), (idle(record),))
+    def _close_stored(self, stored: Sequence[AlertRecord], reason: str) -> Result:
+        """Alerts that have no place: those that were firing are closed and told."""
+        changes = [closing(r, reason, self.now_ms) for r in stored if r.state is State.FIRING]
+        notices = [
+            self._teller.closing(s.change, self._rules.get(s.change.rule_id), s.held_back)
+            for s in self._inhibiting.sift(changes)
+            if s.change.tell is not None
+        ]
+        return Result(tuple(transition_of(c) for c in changes), tuple(notices), tuple(idle(r) for r in stored))
 
     def _reset(self, at_ms: int) -> None:
         self.market.reset(at_ms)

@@ -4,8 +4,8 @@ gone.
 
 from collections.abc import Iterable, Mapping
 
-from bot.alerts.book import RuleBook
-from bot.model.alert import AlertRecord, State
+from bot.alerts.book import Change, RuleBook
+from bot.model.alert import AlertRecord, State, TellKind
 from bot.model.instrument import MARKET, Instrument
 from bot.model.updates import InstrumentList
 
@@ -31,6 +31,9 @@ class Restoring:
     def waiting(self) -> Iterable[AlertRecord]:
         return self._waiting.values()
 
+    def record(self, rule_id: str, instrument: str) -> AlertRecord | None:
+        return self._waiting.get((rule_id, instrument))
+
     def place(self, row: int, instrument: Instrument, books: Iterable[RuleBook]) -> None:
         """Its instrument is listed now."""
         for book in books:
@@ -50,6 +53,24 @@ class Restoring:
             book = kept.get(record.rule_id)
             if book is None or book.condition != record.condition:
                 self.orphans.append(self._waiting.pop(key))
+
+
+def closing(record: AlertRecord, reason: str, at_ms: int) -> Change:
+    """The end of a stored alert whose rule or instrument is gone."""
+    return Change(
+        t=0,
+        rule_id=record.rule_id,
+        row=-1,
+        instrument=record.instrument,
+        at_ms=at_ms,
+        state=State.CLOSED,
+        tell=TellKind.CLOSE,
+        key=record.key,
+        value=record.value,
+        peak=record.peak,
+        fired_ms=record.fired_ms,
+        reason=reason,
+    )
 
 
 def idle(record: AlertRecord) -> AlertRecord:

@@ -9,9 +9,9 @@ import numpy as np
 from bot.alerts.book import Change
 from bot.market.market import Market
 from bot.market.view import View
-from bot.model.alert import AlertRecord, Notice, TellKind, short_id
+from bot.model.alert import Notice, TellKind, short_id
 from bot.model.instrument import MARKET
-from bot.model.view import AlertView, Member, Move
+from bot.model.view import AlertView, HeldBack, Member, Move
 from bot.rules.ast import text
 from bot.rules.meter import Measured
 from bot.rules.plan import PlanResult
@@ -48,46 +48,62 @@ class Teller:
         return found[1]
 
     def notice(
-        self, change: Change, rule: Rule, measured: Measured | None, result: PlanResult | None, view: View | None
+        self,
+        change: Change,
+        rule: Rule,
+        measured: Measured | None,
+        result: PlanResult | None,
+        view: View | None,
+        held_back: tuple[HeldBack, ...] = (),
     ) -> Notice:
         """What a change tells. `measured`, `result` and `view` are of its tick; without them only what it was is told."""
-        assert change.tell is not None
+        kind = change.tell
+        assert kind is not None
+        if kind is TellKind.FIRE and change.state is None and measured is not None:
+            # Told late: with the figures of now.
+            now = change.value if measured.value is None else measured.value
+            change = replace(change, value=now, peak=now)
         return Notice(
             key=change.key,
-            kind=change.tell,
+            kind=kind,
             n=change.n,
             rule_id=rule.id,
             instrument=change.instrument,
             severity=rule.severity,
             notify=rule.notify,
             at_ms=change.at_ms,
-            view=self._view(change, rule, measured, result, view),
+            view=replace(self._view(change, rule, measured, result, view), held_back=held_back),
         )
 
     @staticmethod
-    def closing(record: AlertRecord, reason: str, at_ms: int, rule: Rule | None) -> Notice:
+    def closing(change: Change, rule: Rule | None, held_back: tuple[HeldBack, ...]) -> Notice:
         """Of a stored alert that ends because its rule or instrument is gone."""
-        venue, _, symbol = record.instrument.rpartition(":")
+        venue, _, symbol = change.instrument.rpartition(":")
         severity, notify = (rule.severity, rule.notify) if rule else ("warning", DEFAULT_NOTIFY)
         view = AlertView(
-            rule_id=record.rule_id,
-            title=rule.title if rule else record.rule_id,
+            rule_id=change.rule_id,
+            title=rule.title if rule else change.rule_id,
             symbol=symbol,
             venue=venue,
             base="",
             severity=severity,
-            short_id=short_id(record.key),
+            short_id=short_id(change.key),
             kind=TellKind.CLOSE.value,
-            at_ms=at_ms,
-            fired_ms=record.fired_ms,
+            at_ms=change.at_ms,
+            fired_ms=change.fired_ms,
             condition=text(rule.when) if rule else "",
             value_text="",
-            value=record.value,
+            value=change.value,
             value_is_ratio=False,
-            peak=record.peak,
-            reason=reason,
+            peak=change.peak,
+            reason=change.reason,
+            message=rule.message if rule else None,
+            tags=rule.tags if rule else (),
+            silent=rule is not None and rule.silent,
+            held_back=held_back,
         )
-        return Notice(record.key, TellKind.CLOSE, 0, record.rule_id, record.instrument, severity, notify, at_ms, view)
+        at = (change.rule_id, change.instrument)
+        return Notice(change.key, TellKind.CLOSE, 0, *at, severity, notify, change.at_ms, view)
 
     def _view(
         self, change: Change, rule: Rule, measured: Measured | None, result: PlanResult | None, view: View | None
@@ -116,6 +132,9 @@ class Teller:
             peak=change.peak,
             window_ms=window_ms,
             reason=change.reason,
+            message=rule.message,
+            tags=rule.tags,
+            silent=rule.silent,
         )
         if view is None or result is None or measured is None:
             return base

@@ -84,6 +84,9 @@ class AlertRecord:
     told_ms: int = 0
     n_told: int = 0
     """How many times this firing was told; numbers escalations and repeats."""
+    n_held: int = 0
+    """Firings that another rule kept quiet and that are not accounted for yet; while it fires, the last of them is
+    the one under way."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,19 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldBack:
+    """Firings of one rule that were not told, because another rule kept it quiet."""
+
+    title: str
+    """The rule's name for people."""
+    n: int
+    """Firings."""
+    coins: tuple[str, ...] = ()
+    """The first few; empty where it goes without saying."""
+    n_coins: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class AlertView:
     """The neutral content of one message. None means unknown and is left out."""
 
@@ -69,3 +82,10 @@ class AlertView:
     members: tuple[Member, ...] = ()
     reason: str = ""
     """Why it was closed, where it was."""
+    message: str | None = None
+    """The rule's own text, a template for `bot.delivery.template`; None: the built-in layout."""
+    tags: tuple[str, ...] = ()
+    silent: bool = False
+    """It arrives without a sound."""
+    held_back: tuple[HeldBack, ...] = ()
+    """What this alert kept quiet while it fired, for its end."""

@@ -39,6 +39,9 @@ def _crossing(rule: Rule, source: Source, nodes: MappingOf[str, Node]) -> list[P
         for key in ("clear", "repeat", "escalate")
         if key in nodes
     )
+    if rule.inhibits:
+        message = '"inhibits" does nothing here: a crossing is over at once'
+        problems.append(source.at(nodes["inhibits"], "W305", message, "leave it out"))
     return problems
 
 

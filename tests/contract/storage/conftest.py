@@ -10,7 +10,7 @@ from bot.model.alert import AlertRecord, State, TellKind, Transition, alert_key,
 from bot.model.chat_alert import ChatAlert, alert_id
 from bot.model.outbox import OutboxRow, row_id
 from bot.model.ports import Commit
-from bot.model.view import AlertView, Member, Move
+from bot.model.view import AlertView, HeldBack, Member, Move
 from bot.storage.alerts import SqliteAlertStore
 from bot.storage.chat_alerts import SqliteChatAlertStore
 from bot.storage.database import open_database
@@ -64,6 +64,10 @@ class Make:
             "value_is_ratio": True,
             "oi": Move(900_000, 0.06, 1.0, 1.06),
             "members": (Member("BTCUSDT", 0.1, 0.1, None),),
+            "message": "{{ value }}",
+            "tags": ("breadth",),
+            "silent": True,
+            "held_back": (HeldBack("Funding", 3, ("币安人生", "BTC"), 2),),
         }
         return AlertView(**(values | changes))
 

@@ -7,6 +7,7 @@ async def test_what_is_committed_is_loaded(ports, make):
     records = [
         make.record(fired_ms=5, value=0.06, peak=None, told_value=0.061, key="abc", n_told=2),
         make.record(instrument="*", state=State.PENDING, held_ms=12, pending_since_ms=3),
+        make.record(instrument="binance:XUSDT", state=State.INACTIVE, n_held=4),
     ]
     await ports.alerts.commit(make.commit(records=records))
     assert sorted(await ports.alerts.load(), key=lambda r: r.instrument) == sorted(records, key=lambda r: r.instrument)
@@ -14,7 +15,7 @@ async def test_what_is_committed_is_loaded(ports, make):
 
 async def test_a_record_is_replaced_by_its_rule_and_instrument(ports, make):
     await ports.alerts.commit(make.commit(records=[make.record()]))
-    newer = make.record(state=State.INACTIVE, cooldown_until_ms=99, condition="c2")
+    newer = make.record(state=State.INACTIVE, cooldown_until_ms=99, condition="c2", n_held=1)
     await ports.alerts.commit(make.commit(records=[newer]))
     assert await ports.alerts.load() == [newer]
 

@@ -25,6 +25,15 @@ async def test_the_severity_colours_the_bar(row):
     assert "\x1b[31m▌" in out.getvalue()
 
 
+async def test_a_rules_own_text_is_printed_line_by_line(row):
+    out = io.StringIO()
+    console = ConsoleDestination(console=Console(file=out, width=100))
+    await console.send(Order(rows=(row(message="[red]{{ base }}[/]\n{{ value }}", tags=("majors",), silent=True),)))
+    first, *rest = out.getvalue().splitlines()
+    assert first.endswith("  #majors")
+    assert rest == ["▌ [red]BTC[/]", "▌ +6.06%"]
+
+
 class Stuck(io.StringIO):
     """A terminal that is stopped until released, or gone."""
 

@@ -28,6 +28,22 @@ async def test_an_end_edits_the_message(server, discord, order, row):
     assert "ended after 22m · peak +9.2%" in message.text
 
 
+async def test_a_rules_own_text_is_escaped_and_has_no_fields(server, discord, order, row):
+    await discord.send(order(row(message="**{{ base }}** <@1> {{ value }}", tags=("majors",))))
+    made = server.discord.messages[0].payload["embeds"][0]
+    assert made["description"] == "\\*\\*BTC\\*\\* \\<\\@1\\> +6.06%"
+    assert "fields" not in made
+    assert made["footer"]["text"].endswith(" · #majors")
+
+
+async def test_what_is_silent_suppresses_the_notification(server, discord, order, row):
+    fired = await discord.send(order(row(silent=True)))
+    await discord.send(order(row(silent=True), plain=True))
+    await discord.send(order(row("end", after_s=60, silent=True), form=Form.EDIT, target=fired.provider_id))
+    await discord.send(order())
+    assert [request.params.get("flags") for request in server.received] == [4096, 4096, None, None]
+
+
 async def test_a_thread_is_kept_in_posts_and_edits(server, fast, order, row):
     async with DiscordDestination(webhook_url=server.discord_webhook_url + "?thread_id=9", clock=fast) as discord:
         fired = await discord.send(order())

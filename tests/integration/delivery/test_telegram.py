@@ -35,6 +35,22 @@ async def test_an_update_replies_and_an_end_edits(server, telegram, order, row):
     assert ended == fired
 
 
+async def test_a_rules_own_text_arrives_letter_by_letter(server, telegram, order, row):
+    message = "<b>{{ base }}</b> & {{ value }} \\n*{{ kind }}*"
+    await telegram.send(order(row(message=message, tags=("majors", "big-coins"))))
+    [arrived] = server.messages(71)
+    assert arrived.text.startswith("🟠 BTCUSDT · OI surge <b>&  14:31 UTC\n\n<b>BTC</b> & +6.06% \\n*fire*\n\n#")
+    assert arrived.text.endswith("data, not advice · #majors #big_coins")
+
+
+async def test_what_is_silent_arrives_without_a_sound(server, telegram, order, row):
+    fired = await telegram.send(order(row(silent=True)))
+    await telegram.send(order(row("escalate", silent=True), form=Form.REPLY, target=fired.provider_id))
+    await telegram.send(order(row("end", after_s=60, silent=True), form=Form.EDIT, target=fired.provider_id))
+    await telegram.send(order(plain=True))
+    assert [message.silent for message in server.messages()] == [True, True, False]
+
+
 async def test_a_reply_to_a_deleted_message_arrives_all_the_same(server, telegram, order):
     assert isinstance(await telegram.send(order(form=Form.REPLY, target="999")), Delivered)
     assert server.messages()[0].reply_to is None

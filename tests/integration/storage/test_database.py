@@ -1,6 +1,8 @@
 """A real file: damage is told, schemas are guarded, transactions are whole."""
 
 import asyncio
+import dataclasses
+import json
 import sqlite3
 import stat
 
@@ -14,6 +16,7 @@ from bot.storage.alerts import SqliteAlertStore
 from bot.storage.chat_alerts import SqliteChatAlertStore
 from bot.storage.database import open_database
 from bot.storage.key_values import SqliteKeyValues
+from bot.storage.outbox import SqliteOutbox
 
 
 @pytest.fixture
@@ -148,7 +151,11 @@ async def test_a_database_of_the_first_version_keeps_its_alerts_and_takes_new_ki
     monkeypatch.setattr(preparing, "migrations", lambda: now[:1])
     opened = await open_database(path, now_ms=1)
     record = AlertRecord(rule_id="r", instrument="binance:A", condition="c", state=State.FIRING)
-    await SqliteAlertStore(opened.database).commit(Commit(records=(record,), transitions=(), rows=()))
+    old = {f.name: getattr(record, f.name) for f in dataclasses.fields(record) if f.name != "n_held"}
+    async with opened.database.transaction("as the first version did") as tx:
+        await tx.execute(
+            f"INSERT INTO alerts ({', '.join(old)}) VALUES ({', '.join('?' * len(old))})", (*old.values(),)
+        )
     await opened.database.close()
     monkeypatch.setattr(preparing, "migrations", lambda: now)
     opened = await open_database(path, now_ms=2)
@@ -156,6 +163,27 @@ async def test_a_database_of_the_first_version_keeps_its_alerts_and_takes_new_ki
         assert opened.damage is None
         assert await SqliteAlertStore(opened.database).load() == [record]
         assert await SqliteChatAlertStore(opened.database).count("terminal") == 0
+    finally:
+        await opened.database.close()
+
+
+async def test_a_row_of_an_earlier_version_is_read_with_what_is_new_left_out(path):
+    opened = await open_database(path, now_ms=1)
+    view = {
+        "rule_id": "r", "title": "R", "symbol": "A", "venue": "binance", "base": "A", "severity": "warning",
+        "short_id": "x", "kind": "fire", "at_ms": 1, "fired_ms": 1, "condition": "", "value_text": "", "value": None,
+        "value_is_ratio": False,
+    }  # fmt: skip
+    try:
+        async with opened.database.transaction("as an earlier version did") as tx:
+            await tx.execute(
+                "INSERT INTO outbox (id, key, kind, destination, severity, created_ms, view) "
+                "VALUES ('i', 'k', 'fire', 'main', 'warning', 1, ?)",
+                (json.dumps(view),),
+            )
+        [row] = await SqliteOutbox(opened.database).waiting("main", now_ms=0, limit=9)
+        found = row.view
+        assert (found.message, found.tags, found.silent, found.held_back) == (None, (), False, ())
     finally:
         await opened.database.close()
 

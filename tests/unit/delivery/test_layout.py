@@ -1,6 +1,7 @@
 """Golden texts: what people read, word for word, in each destination."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +13,7 @@ from bot.delivery.destination import Order
 from bot.delivery.text import utf16_length
 from bot.model.alert import TellKind
 from bot.model.outbox import OutboxRow
-from bot.model.view import AlertView, Member, Move
+from bot.model.view import AlertView, HeldBack, Member, Move
 from bot.sim.chat_discord import problem
 from bot.sim.chat_html import parse
 
@@ -232,6 +233,137 @@ def test_foreign_text_is_shown_and_never_obeyed(make):
     assert "[bold red]x[/]" in printed(row)
 
 
+OWN = "{{ base }} builds up: {{ value }} <{{ window }}>\n\nPrice {{ price_change }} *now*"
+
+
+def test_a_rules_own_text_stands_between_the_first_line_and_the_id(make):
+    row = make.row(view=make.view(message=OWN))
+    assert telegram(row) == (
+        "🟠 <b>BTCUSDT · OI surge</b>  14:31 UTC\n"
+        "\n"
+        "BTC builds up: +6.06% &lt;15m&gt;\n"
+        "\n"
+        "Price +0.89% *now*\n"
+        "\n"
+        "<code>#7q4mk2px</code> · data, not advice"
+    )
+    made = embed.payload([row], fire=None, edit=False)["embeds"][0]
+    assert made["title"] == "BTCUSDT · OI surge"
+    assert made["description"] == "BTC builds up: +6.06% \\<15m\\>\nPrice +0.89% \\*now\\*"
+    assert "fields" not in made
+    assert made["footer"]["text"] == "oi_surge · #7q4mk2px · data, not advice"
+    assert printed(row) == (
+        "▌ 🟠 BTCUSDT · OI surge  14:31 UTC  #7q4mk2px\n▌ BTC builds up: +6.06% <15m>\n▌ Price +0.89% *now*"
+    )
+
+
+def test_markup_in_an_own_text_has_no_effect(make):
+    row = make.row(view=make.view(message="<b>bold</b> [red]x[/] @everyone **y**"))
+    assert "&lt;b&gt;bold&lt;/b&gt; [red]x[/] @everyone **y**" in telegram(row)
+    assert "[red]x[/]" in printed(row)
+    shown = embed.payload([row], fire=None, edit=False)["embeds"][0]["description"]
+    assert shown == "\\<b\\>bold\\</b\\> \\[red\\]x\\[/\\] \\@everyone \\*\\*y\\*\\*"
+
+
+@pytest.mark.parametrize(
+    "message", ["{% if value > 1 %}huge{% endif %}", " ", "{{ no_such_variable }}", "{% for x in y %}"]
+)
+def test_an_own_text_that_comes_out_empty_or_cannot_be_read_leaves_the_built_in_layout(make, message):
+    plain, own = make.row(view=make.view()), make.row(view=make.view(message=message))
+    assert telegram(own) == telegram(plain)
+    assert embed.payload([own], fire=None, edit=False) == embed.payload([plain], fire=None, edit=False)
+    assert printed(own) == printed(plain)
+
+
+def test_updates_have_the_own_text_below_their_first_line(make):
+    row = make.row("escalate", view=make.view(kind="escalate", value=0.092, value_before=0.061, message=OWN))
+    assert telegram(row).startswith("🟠 BTCUSDT OI now <b>+9.2%</b> (was +6.1%)\n\nBTC builds up: +9.20% &lt;15m&gt;\n")
+    assert "OI +6.06%" not in telegram(row)
+    made = embed.payload([row], fire=None, edit=False)["embeds"][0]["description"]
+    assert made.startswith("🟠 BTCUSDT OI now **+9.2%** (was +6.1%)\nBTC builds up: +9.20%")
+    assert "BTC builds up: +9.20% <15m>" in printed(row)
+
+
+def ending(make, **changes):
+    return make.view(kind="end", at_ms=make.FIRED_MS + 22 * 60_000, peak=0.092, value=0.01, **changes)
+
+
+def test_an_end_keeps_the_own_text_of_the_firing(make):
+    end, fire = make.row("end", view=ending(make, message=OWN)), make.view(message=OWN)
+    text = telegram(end, fire=fire, edit=True)
+    assert text.startswith(
+        "✅ <b>ended after 22m · peak +9.2%</b>\n\n🟠 <b>BTCUSDT · OI surge</b>  14:31 UTC\n\nBTC builds up: +6.06%"
+    )
+    assert "+1.00%" not in text
+    made = embed.payload([end], fire=fire, edit=True)["embeds"][0]
+    assert made["description"].startswith("✅ **ended after 22m · peak +9.2%**\nBTC builds up: +6.06%")
+    assert "fields" not in made
+    assert "BTC builds up: +6.06%" in printed(make.row(view=fire), end)
+    assert printed(end).count("\n") == 0
+
+
+def test_an_own_text_that_asks_for_the_kind_speaks_of_the_end_too(make):
+    message = "{% if kind == 'end' %}over at {{ value }}{% else %}began at {{ value }}{% endif %}"
+    end, fire = make.row("end", view=ending(make, message=message)), make.view(message=message)
+    text = telegram(end, fire=fire, edit=True)
+    assert "peak +9.2%</b>\n\nover at +1.00%\n\n🟠" in text
+    assert "14:31 UTC\n\nbegan at +6.06%" in text
+    made = embed.payload([end], fire=fire, edit=True)["embeds"][0]["description"]
+    assert made == "✅ **ended after 22m · peak +9.2%**\nover at +1.00%\nbegan at +6.06%"
+    assert printed(end).endswith("\n▌ over at +1.00%")
+    alone = telegram(end)
+    assert "over at +1.00%" in alone
+    assert "began" not in alone
+    assert embed.payload([end], fire=None, edit=False)["embeds"][0]["description"].endswith("\nover at +1.00%")
+
+
+def test_tags_are_hashtags(make):
+    row = make.row(
+        view=make.view(tags=("breadth", "big-coins"), message="{{ tags }}{% if 'breadth' in tags %}!{% endif %}")
+    )
+    assert telegram(row).endswith(
+        "breadth big-coins!\n\n<code>#7q4mk2px</code> · data, not advice · #breadth #big_coins"
+    )
+    footer = embed.payload([row], fire=None, edit=False)["embeds"][0]["footer"]["text"]
+    assert footer == "oi_surge · #7q4mk2px · data, not advice · #breadth #big_coins"
+    assert printed(row).split("\n")[0] == "▌ 🟠 BTCUSDT · OI surge  14:31 UTC  #7q4mk2px  #breadth #big_coins"
+
+
+def test_what_is_silent_suppresses_the_notification_of_a_post_and_not_of_an_edit(make):
+    row = make.row(view=make.view(silent=True))
+    for make_payload in (embed.payload, embed.plain_payload):
+        assert make_payload([row], fire=None, edit=False)["flags"] == 4096
+        assert "flags" not in make_payload([row], fire=None, edit=True)
+        assert "flags" not in make_payload([make.row(view=make.view())], fire=None, edit=False)
+
+
+def test_an_end_says_what_it_kept_quiet(make):
+    held = (HeldBack("Beyond <the> market", 12, tuple("ABCDEFGHIJ"), 11), HeldBack("Funding", 1))
+    said = "held back meanwhile: Beyond {} market 12 (A, B, C, D, E, F, G, H, I, J, 1 more); Funding 1"
+    end = make.row("end", view=ending(make, held_back=held))
+    text = telegram(end, fire=make.view(), edit=True)
+    assert text.startswith(f"✅ <b>ended after 22m · peak +9.2%</b>\n\n{said.format('&lt;the&gt;')}\n\n🟠 <b>")
+    made = embed.payload([end], fire=make.view(), edit=True)["embeds"][0]["description"]
+    assert made.split("\n")[1].startswith("held back meanwhile: Beyond \\<the\\> market 12 (A")
+    assert printed(end, width=200).split("\n")[1] == f"▌ {said.format('<the>')}"
+    for alone in (telegram(end), telegram(make.row(view=make.view()), end)):
+        assert said.format("&lt;the&gt;") in alone
+    assert "held back" in embed.payload([end], fire=None, edit=False)["embeds"][0]["description"]
+
+
+def test_a_firing_that_was_held_back_says_so(make):
+    late = make.view(at_ms=make.FIRED_MS + 300_000)
+    said = "held back until 14:36 UTC, while a rule that inhibits it fired"
+    for view in (late, replace(late, message="mine")):
+        row = make.row(view=view)
+        assert said in telegram(row)
+        assert said in embed.payload([row], fire=None, edit=False)["embeds"][0]["description"].split("\n")
+        assert f"▌ {said}" in printed(row).split("\n")
+    assert telegram(make.row(view=late)).startswith("🟠 <b>BTCUSDT · OI surge</b>  14:31 UTC")
+    own_sum = replace(late, held_back=(HeldBack("OI surge", 2),))
+    assert "held back before: OI surge 2" in telegram(make.row(view=own_sum))
+
+
 foreign = st.text(max_size=3_000)
 numbers_ = st.none() | st.floats(allow_nan=True, allow_infinity=True)
 moves = st.none() | st.builds(Move, st.integers(0, 10**9), numbers_, numbers_, numbers_)
@@ -265,6 +397,13 @@ moves = st.none() | st.builds(Move, st.integers(0, 10**9), numbers_, numbers_, n
         n_members=st.none() | st.integers(0, 10**6),
         members=st.lists(st.builds(Member, foreign, numbers_, numbers_, numbers_), max_size=12).map(tuple),
         reason=foreign,
+        message=st.none() | st.sampled_from([OWN, "{{ title }}\n{{ condition }}", "{{ kind }}{{ reason }}"]) | foreign,
+        tags=st.lists(st.from_regex(r"[A-Za-z0-9_-]{1,40}", fullmatch=True), max_size=20).map(tuple),
+        silent=st.booleans(),
+        held_back=st.lists(
+            st.builds(HeldBack, foreign, st.integers(1, 10**6), st.lists(foreign, max_size=10).map(tuple), st.just(11)),
+            max_size=12,
+        ).map(tuple),
     ),
     edit=st.booleans(),
 )

@@ -16,7 +16,7 @@ GUIDE = (Path(__file__).parents[3] / "docs" / "rules.md").read_text(encoding="ut
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)
 
 
-@pytest.mark.parametrize("number", range(2))
+@pytest.mark.parametrize("number", range(3))
 def test_every_example_loads_without_a_word(number):
     loaded = load_text("docs/rules.md", EXAMPLES[number], destinations={"main"})
     assert loaded.problems == ()
@@ -24,7 +24,7 @@ def test_every_example_loads_without_a_word(number):
 
 
 def test_there_are_no_other_examples():
-    assert len(EXAMPLES) == 2
+    assert len(EXAMPLES) == 3
 
 
 def section(title):

@@ -197,6 +197,12 @@ def test_a_rule_that_fires_once_needs_no_cooldown():
     assert [found[0] for found in problems("when: oi > 1\nonce: true\ncooldown: 5m")] == ["W305"]
 
 
+def test_a_crossing_is_over_at_once_and_mutes_nothing():
+    found = [code for code, *_ in problems("when: crosses(price, 100)\ninhibits: [other]")]
+    assert "W305" in found
+    assert "W305" not in [code for code, *_ in problems("when: price > 100\ninhibits: [other]")]
+
+
 def test_a_rule_to_mute_has_to_exist_in_any_file(tmp_path):
     (tmp_path / "a.yaml").write_text("rules:\n  - {id: a, when: oi > 1, inhibits: [b, cc]}\n")
     (tmp_path / "b.yaml").write_text("rules:\n  - {id: b, when: oi > 1}\n  - {id: c1, when: oi >}\n")
