@@ -86,6 +86,7 @@ class Teller:
             value_is_ratio=False,
             peak=record.peak,
             reason=reason,
+            tags=rule.tags if rule else (),
         )
         return Notice(record.key, TellKind.CLOSE, 0, record.rule_id, record.instrument, severity, notify, at_ms, view)
 
@@ -116,6 +117,7 @@ class Teller:
             peak=change.peak,
             window_ms=window_ms,
             reason=change.reason,
+            tags=rule.tags,
         )
         if view is None or result is None or measured is None:
             return base

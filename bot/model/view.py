@@ -69,3 +69,4 @@ class AlertView:
     members: tuple[Member, ...] = ()
     reason: str = ""
     """Why it was closed, where it was."""
+    tags: tuple[str, ...] = ()
