@@ -69,6 +69,7 @@ class AppriseDestination:
             self._fault = fault_of(url)
             notifier = _notifier(url) if self._fault is None else None
         self._notifier = notifier
+        self._is_busy = False
         self._worker: threading.Thread | None = None
 
     @property
@@ -83,7 +84,7 @@ class AppriseDestination:
         notifier = self._notifier
         if notifier is None:
             return Rejected(self._fault or NOT_KNOWN, destination_dead=True)
-        if self._worker is not None and self._worker.is_alive():
+        if self._is_busy:
             return RetryLater(FAILED_PAUSE_S, "the service has not answered the last message yet")
         title, body = text_of(order)
         kind = _TYPES.get(order.rows[-1].view.severity, "warning")
@@ -101,9 +102,11 @@ class AppriseDestination:
                 outcome = "" if notifier.notify(body=body, title=title, notify_type=kind) else "refused"
             except Exception as error:  # noqa: BLE001, a hundred services, each with its own
                 outcome = type(error).__name__
+            self._is_busy = False  # before the loop hears of it; the thread itself lives a moment longer
             with contextlib.suppress(RuntimeError):  # the loop ended meanwhile
                 loop.call_soon_threadsafe(finish, outcome)
 
+        self._is_busy = True
         self._worker = threading.Thread(target=work, name=f"apprise-{self._name}", daemon=True)
         self._worker.start()
         try:

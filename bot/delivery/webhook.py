@@ -118,7 +118,8 @@ class WebhookDestination:
         """`private`: the address may be in a private network. `resolver` is asked for addresses; the system's if None."""
         self._name = name
         self._fault = addresses.fault_of(url.strip(), private=private)
-        self._url = url.strip()
+        # As it is written: the other side may have signed it, or compare it byte by byte.
+        self._url = URL(url.strip(), encoded=url.isascii()) if self._fault is None else URL()
         self._secret = secret.encode()
         self._clock = clock
         self._guard = Guard(resolver, private=private)
@@ -166,9 +167,11 @@ class WebhookDestination:
             "X-Oibot-Signature": signature(self._secret, timestamp, body),
         }
         try:
-            async with self._open().post(URL(self._url), data=body, headers=headers, allow_redirects=False) as response:
+            async with self._open().post(self._url, data=body, headers=headers, allow_redirects=False) as response:
                 return answer_of(response.status, response.headers, sent=sent, wall_ms=self._clock.wall_ms())
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
+        except aiohttp.InvalidURL:
+            return Rejected("the webhook's address cannot be used", destination_dead=True)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             if _is_private(error):
                 reason = "the webhook's name leads to a private address; write private: true if that is meant"
                 return RetryLater(PRIVATE_PAUSE_S, reason)
