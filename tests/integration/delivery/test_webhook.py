@@ -154,7 +154,6 @@ async def test_who_does_not_answer_is_given_up_in_time(receiver, order):
         answer = await webhook.send(order())
         took_s = (clock.monotonic_ms() - started_ms) / 1000
     assert answer == RetryLater(5.0, "the webhook did not answer in time", ambiguous=True)
-    # The client rounds deadlines up to whole seconds beyond five; here they are far below.
     assert took_s >= TOTAL_TIMEOUT_S * 0.9
 
 
@@ -173,6 +172,8 @@ class Names(AbstractResolver):
         self.addresses = addresses
 
     async def resolve(self, host, port=0, family=socket.AF_INET):
+        if not self.addresses:
+            raise OSError(-2, f"no name {host}")
         return [
             {"hostname": host, "host": a, "port": port, "family": socket.AF_INET, "proto": 0, "flags": 0}
             for a in self.addresses
@@ -225,7 +226,7 @@ async def test_neither_secret_nor_address_is_logged_or_told(receiver, fast, orde
     reasons = []
     async with WebhookDestination(url=url, secret=SECRET, clock=fast) as webhook:
         reasons += [(await webhook.send(order())).reason for _ in range(4)]
-    async with WebhookDestination(url="https://canary.invalid/", secret=SECRET, clock=fast) as webhook:
+    async with WebhookDestination(url="https://canary.org/", secret=SECRET, clock=fast, resolver=Names()) as webhook:
         reasons.append((await webhook.send(order())).reason)
     assert "canary" not in logged.getvalue() + " ".join(reasons)
 

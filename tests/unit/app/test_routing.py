@@ -15,7 +15,21 @@ from bot.settings import DiscordSection, Settings, TelegramSection
 
 def notice(*names, severity="warning", tags=(), rule_id="r"):
     view = AlertView(
-        rule_id, "R", "AUSDT", "binance", "A", severity, "x", "fire", 1, 1, "", "", None, value_is_ratio=False, tags=tags
+        rule_id,
+        "R",
+        "AUSDT",
+        "binance",
+        "A",
+        severity,
+        "x",
+        "fire",
+        1,
+        1,
+        "",
+        "",
+        None,
+        value_is_ratio=False,
+        tags=tags,
     )
     return Notice("key", TellKind.FIRE, 0, rule_id, "binance:AUSDT", severity, names, 1, view)
 

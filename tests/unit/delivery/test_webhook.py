@@ -162,7 +162,9 @@ def test_texts_from_outside_are_clean_and_bounded(make):
 
 def test_a_body_never_passes_its_limit_and_the_last_event_stays(make):
     members = tuple(Member("币" * 100, 0.1, 0.1, 0.1) for _ in range(10))
-    rows = [make.row("repeat", n=n, after_s=n, condition="币" * 2_000, members=members, n_members=10) for n in range(200)]
+    rows = [
+        make.row("repeat", n=n, after_s=n, condition="币" * 2_000, members=members, n_members=10) for n in range(200)
+    ]
     data = body_of(Order(rows=tuple(rows)), message_id="m")
     found = json.loads(data)
     assert len(data) <= MAX_BODY_BYTES

@@ -87,13 +87,29 @@ def test_the_guide_sends_each_rule_where_it_says():
     """Its first file of destinations, its rules, and its table of who is told and why."""
     guide = (ROOT / "docs" / "destinations.md").read_text(encoding="utf-8")
     blocks = [block.split("```")[0] for block in guide.split("```yaml\n")[1:]]
-    plan = plan_of_file(Settings.model_construct(telegram=TelegramSection()), load_destinations_text("d.yaml", blocks[0]))
+    plan = plan_of_file(
+        Settings.model_construct(telegram=TelegramSection()), load_destinations_text("d.yaml", blocks[0])
+    )
     rules = load_text("r.yaml", blocks[1], destinations=plan.names)
     assert not rules.errors
     table = dict(re.findall(r"^\| `(\w+)` \| (`.+`) \| ", guide, re.MULTILINE))
     for rule in rules.rules:
         view = AlertView(
-            rule.id, "", "A", "", "", rule.severity, "", "fire", 1, 1, "", "", None, value_is_ratio=False, tags=rule.tags
+            rule.id,
+            "",
+            "A",
+            "",
+            "",
+            rule.severity,
+            "",
+            "fire",
+            1,
+            1,
+            "",
+            "",
+            None,
+            value_is_ratio=False,
+            tags=rule.tags,
         )
         notice = Notice("k", TellKind.FIRE, 0, rule.id, "A", rule.severity, rule.notify, 1, view)
         expected = re.findall(r"`(\w+)`", table.pop(rule.id))

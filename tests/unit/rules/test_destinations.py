@@ -66,7 +66,7 @@ def one(keys, default="default: true"):
 @pytest.mark.parametrize(
     ("keys", "code", "says"),
     [
-        ("kind: sms", "E106", 'no kind; choose one of telegram, discord, webhook, apprise, console'),
+        ("kind: sms", "E106", "no kind; choose one of telegram, discord, webhook, apprise, console"),
         ("chat: 1", "E104", 'has no "kind"'),
         ("kind: telegram", "E104", 'has no "chat"'),
         ("kind: telegram, chat: '@me'", "E106", "number of a chat"),
