@@ -27,7 +27,7 @@ from bot.model.destinations import (
     WebhookTarget,
 )
 from bot.rules.files import OTHER_FILES, read_rule_file
-from bot.rules.limits import Budget
+from bot.rules.limits import MAX_PROBLEMS, Budget
 from bot.rules.nodes import Mapping, Node, Scalar, read_nodes
 from bot.rules.problems import Problem
 from bot.rules.readers import Reader
@@ -115,7 +115,9 @@ def load_destinations_text(file: str, content: bytes | str, *, means: Means | No
     elif not problems:
         problems = [Problem(file, 1, 1, "E104", 'the file has no "destinations"')]
     problems = _without_secrets([*problems, *loading.reader.problems])
-    return DestinationFile(tuple(loading.described), frozenset(loading.names), tuple(sorted(set(problems))))
+    return DestinationFile(
+        tuple(loading.described), frozenset(loading.names), tuple(sorted(set(problems))[:MAX_PROBLEMS])
+    )
 
 
 def _without_secrets(problems: list[Problem]) -> list[Problem]:

@@ -1,6 +1,8 @@
 """`destinations.yaml`: what it can say, and what is told of what it cannot."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bot.model.destinations import (
     AppriseTarget,
@@ -198,3 +200,30 @@ def test_a_file_that_cannot_be_read_is_an_error_and_not_an_absent_one(tmp_path):
     (tmp_path / "destinations.yaml").symlink_to(tmp_path / "gone")
     found = load_destinations(destination_file(tmp_path))
     assert [p.code for p in found.errors] == ["E115"]
+
+
+WORDS = [
+    "destinations", "kind", "telegram", "webhook", "chat", "url", "secret", "secret:x", "default", "true", "tags", "[a, b]",
+    "{", "}", "[", "]", ": ", ", ", "\n", "  ", "- ", "&a", "*a", "'", '"', "-1", "https://x.org", "min_severity", "critical",
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(WORDS), max_size=40).map("".join) | st.text(max_size=80))
+def test_no_text_raises_and_what_is_not_told_to_be_wrong_is_whole(text):
+    found = read(text)
+    assert all(problem.line >= 1 and problem.column >= 1 for problem in found.problems)
+    assert {d.name for d in found.described} <= found.names
+    if not found.errors:
+        assert sum(d.is_default for d in found.described) == 1
+
+
+@given(st.integers(0, len(ALL)), st.integers(0, 12), st.sampled_from(["", *WORDS]))
+def test_a_cut_or_a_slip_anywhere_in_a_sound_file_raises_nothing(at, length, word):
+    found = read(ALL[:at] + word + ALL[at + length :])
+    if not found.errors:
+        assert sum(d.is_default for d in found.described) == 1
+
+
+def test_a_file_made_to_have_many_problems_tells_the_first_ones():
+    many = "".join(f"  d{n}: {{kind: console{''.join(f', k{m}: 1' for m in range(90))}}}\n" for n in range(50))
+    assert len(read("destinations:\n" + many).problems) == 500
