@@ -20,8 +20,10 @@ _SECRETS = (
     (re.compile(r"(://[^/\s:@]*:)[^/\s\"]+@"), r"\1***@"),
 )
 
-# httpx logs each URL with the bot token at INFO; aiosqlite logs every statement at DEBUG.
-_QUIET = ("httpx", "httpcore", "telegram", "aiosqlite", "asyncio", "websockets", "aiohttp.access")
+# httpx logs each URL with the bot token at INFO, urllib3 at DEBUG; aiosqlite logs every statement at DEBUG.
+_QUIET = (
+    "httpx", "httpcore", "telegram", "aiosqlite", "asyncio", "websockets", "aiohttp.access", "apprise", "urllib3",
+)  # fmt: skip
 
 
 def redact(text: str) -> str:

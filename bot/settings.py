@@ -2,7 +2,8 @@
 
 Variables start with `OIBOT_`, sections are separated by two underscores: `OIBOT_TELEGRAM__TOKEN`. A secret may also
 be a file: `OIBOT_TELEGRAM__TOKEN_FILE=/run/secrets/token`, or a file named `telegram__token` in the folder that
-`OIBOT_SECRETS_DIR` names (systemd credentials, Docker secrets). The environment wins over `.env`, `.env` over that
+`OIBOT_SECRETS_DIR` names (systemd credentials, Docker secrets). Secrets that only `destinations.yaml` names are
+`OIBOT_SECRETS__NAME`, or files named `secrets__name`. The environment wins over `.env`, `.env` over that
 folder, the folder over the defaults. An empty value counts as left out. No error message shows a value.
 """
 
@@ -189,6 +190,8 @@ class Settings(BaseSettings):
     log: LogSection = LogSection()
     clock: ClockSection = ClockSection()
     record: RecordSection = RecordSection()
+    secrets: dict[str, SecretStr] = Field(default_factory=dict)
+    """What `secret:NAME` in destinations.yaml means, by name in lower case."""
 
     @classmethod
     def settings_customise_sources(
@@ -258,7 +261,12 @@ def unknown_in_environment() -> list[str]:
         known.add(f"{PREFIX}{name.upper()}")
         if isinstance(section, type) and issubclass(section, Section):
             known |= {f"{PREFIX}{name.upper()}__{inner.upper()}" for inner in section.model_fields}
-    return sorted(n for n in os.environ if n.upper().startswith(PREFIX) and n.upper() not in known)
+    secret = f"{PREFIX}SECRETS__"
+    return sorted(
+        n
+        for n in os.environ
+        if n.upper().startswith(PREFIX) and n.upper() not in known and not n.upper().startswith(secret)
+    )
 
 
 def shipped_rules() -> Path:
@@ -279,4 +287,5 @@ def for_demo(*, data_dir: Path, rules_dir: Path, rest_url: str, stream_url: str)
         log=LogSection(level="WARNING"),
         clock=ClockSection(),
         record=RecordSection(),
+        secrets={},
     )

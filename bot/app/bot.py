@@ -18,24 +18,19 @@ from bot import log
 from bot.app.committer import Committer
 from bot.app.data_dir import DataDir
 from bot.app.desk import Desk
+from bot.app.destinations import Builder, Plan, plan_of
 from bot.app.explainer import Explainer
 from bot.app.live import Live
-from bot.app.routing import Routes
 from bot.app.snapshots import Snapshots
 from bot.app.status import Status
 from bot.app.supervisor import Policy, Supervisor
 from bot.chat.actions import Actions
 from bot.chat.alert_actions import AlertActions
-from bot.chat.asker import AT_TERMINAL
 from bot.chat.local import LocalChat
 from bot.chat.telegram_app import TelegramChat
 from bot.chat.terminal import TerminalChat
 from bot.clock import Clock, SystemClock
-from bot.delivery.console import ConsoleDestination
-from bot.delivery.destination import Destination
-from bot.delivery.discord import DiscordDestination
 from bot.delivery.lanes import Lanes
-from bot.delivery.telegram import TelegramDestination
 from bot.engine.cards import Cards
 from bot.engine.engine import Engine
 from bot.errors import ConfigError
@@ -68,7 +63,6 @@ HEARTBEAT_S = 5.0
 KEEP_MS = 30 * DAY_MS
 """How long transitions and delivered rows are kept."""
 VENUE = "binance"
-TERMINAL = AT_TERMINAL.chat
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +74,8 @@ class Options:
     """Answer commands typed into the terminal."""
     delivers: bool = True
     """False for `oibot record`: nothing is told."""
+    plan: Plan | None = None
+    """Where alerts go; None: as the rules folder and the settings say."""
     records: bool = False
     on_progress: Callable[[Progress], None] = lambda _: None
     on_feed: Callable[[FeedStatus], None] = lambda _: None
@@ -87,37 +83,7 @@ class Options:
     on_stop: Callable[[], None] = lambda: None
 
 
-def destination_names(settings: Settings) -> tuple[str, ...]:
-    """Destinations that the settings describe; the console when there is no other."""
-    names = []
-    if settings.telegram.token is not None and (settings.telegram.chat_id or settings.telegram.owner_id):
-        names.append("telegram")
-    if settings.discord.webhook_url is not None:
-        names.append("discord")
-    return tuple(names) or ("console",)
-
-
-def telegram_chats(settings: Settings) -> dict[str, int]:
-    """Destinations of single Telegram chats: where alerts that were asked for there are told. All alerts go to the first,
-    which is `telegram`; the others are not part of `main`.
-    """
-    telegram = settings.telegram
-    if "telegram" not in destination_names(settings):
-        return {}
-    chats = dict.fromkeys(c for c in (telegram.chat_id, telegram.owner_id, *telegram.chats) if c is not None)
-    return {"telegram" if n == 0 else f"telegram:{chat_id}": chat_id for n, chat_id in enumerate(chats)}
-
-
-def routes_of(settings: Settings) -> Routes:
-    """Names that rules may use, and the destination of each chat."""
-    names = destination_names(settings)
-    chats = {f"telegram:{chat_id}": name for name, chat_id in telegram_chats(settings).items()}
-    if "console" in names:
-        chats[TERMINAL] = "console"
-    return Routes.of(names, chats=chats)
-
-
-def load_rules(settings: Settings, *, surroundings: Surroundings | None = None) -> RuleSet:
+def load_rules(settings: Settings, plan: Plan, *, surroundings: Surroundings | None = None) -> RuleSet:
     """The rule set of the settings' folder; raises `ConfigError` when there is none at all.
 
     With `surroundings`, it is also looked at in the world it runs in, which only adds warnings.
@@ -126,8 +92,7 @@ def load_rules(settings: Settings, *, surroundings: Surroundings | None = None) 
         raise ConfigError(
             f"OIBOT_RULES_DIR: expected a folder with rule files, found none at {settings.rules_dir.absolute()}"
         )
-    names = Routes.of(destination_names(settings)).names
-    return load_folder(settings.rules_dir, destinations=names, surroundings=surroundings)
+    return load_folder(settings.rules_dir, destinations=plan.names, surroundings=surroundings)
 
 
 class Bot:
@@ -139,7 +104,9 @@ class Bot:
         self._log = log.get("bot")
         self.clock: Clock = SystemClock(speed=settings.clock.speed, epoch_ms=settings.clock.epoch_ms)
         self.stop = asyncio.Event()
-        self.rules = load_rules(settings)
+        plan = options.plan if options.plan is not None else plan_of(settings, asks_secrets=options.delivers)
+        self._plan = plan.require_sound()
+        self.rules = load_rules(settings, plan)
         self._for_s: float | None = None
         self._progress: dict[str, Progress] = {}
         self.engine: Engine
@@ -182,7 +149,7 @@ class Bot:
         alerts, outbox = SqliteAlertStore(database), SqliteOutbox(database)
         store = SqliteKeyValues(database)
         committer = Committer(alerts, self.clock)
-        routes = routes_of(self._settings)
+        routes = self._plan.routes
         mailbox = Mailbox()
         self.engine = Engine(self.rules.rules, records=await alerts.load())
         self._chat_alerts = SqliteChatAlertStore(database)
@@ -192,9 +159,10 @@ class Bot:
         self.engine.alerts_loaded()
         self.cards = Cards(self.engine)
         async with contextlib.AsyncExitStack() as stack:
+            builder = Builder(self._settings, clock=self.clock, console=self._options.console, stack=stack)
             lanes = Lanes(
                 outbox=outbox,
-                destinations=await self._destinations(stack),
+                destinations=await builder.all(self._plan) if self._options.delivers else [],
                 clock=self.clock,
                 venue_now=lambda: self.live.venue_now(),  # noqa: PLW0108, `live` is made below
             )
@@ -234,7 +202,7 @@ class Bot:
                 dead=lambda: tuple(f"{lane.name}: {lane.dead_reason}" for lane in lanes.status() if lane.dead_reason),
             )
             self._alerts = alerts
-            return await self._supervise(data_dir, committer, lanes, store, routes)
+            return await self._supervise(data_dir, committer, lanes, store)
 
     def _feed(self, mailbox: Mailbox, store: SqliteKeyValues) -> BinanceFeed:
         return BinanceFeed(
@@ -271,9 +239,7 @@ class Bot:
         actions = Actions(market=self.cards, status=self.status, why=why, clock=self.clock, alerts=asked)
         return actions, LocalChat(path=data_dir.control, market=self.cards, why=why, clock=self.clock)
 
-    async def _supervise(
-        self, data_dir: DataDir, committer: Committer, lanes: Lanes, store: SqliteKeyValues, routes: Routes
-    ) -> int:
+    async def _supervise(self, data_dir: DataDir, committer: Committer, lanes: Lanes, store: SqliteKeyValues) -> int:
         supervisor = Supervisor(self.clock)
         actions, local = self._answering(data_dir)
         fronts = ["control"]
@@ -296,7 +262,7 @@ class Bot:
                     actions=actions,
                     store=store,
                     clock=self.clock,
-                    on_seen=lambda chat_id: lanes.revive(routes.by_chat.get(f"telegram:{chat_id}", "telegram")),
+                    on_seen=lambda chat_id: self._revive(lanes, chat_id),
                 )
                 supervisor.start(group, "telegram", chat.run, Policy.RESTART)
                 fronts.append("telegram")
@@ -332,28 +298,10 @@ class Bot:
             await self.snapshots.written(STOP_LANES_S)
         await supervisor.stop("delivery", "committer", within_s=STOP_REST_S)
 
-    async def _destinations(self, stack: contextlib.AsyncExitStack) -> list[Destination]:
-        settings = self._settings
-        made: list[Destination] = []
-        for name in destination_names(settings):
-            if name == "telegram" and settings.telegram.token is not None:
-                for chat_name, chat_id in telegram_chats(settings).items():
-                    telegram = TelegramDestination(
-                        name=chat_name,
-                        token=settings.telegram.token.get_secret_value(),
-                        api_url=settings.telegram.api_url,
-                        chat_id=chat_id,
-                        clock=self.clock,
-                    )
-                    made.append(await stack.enter_async_context(telegram))
-            elif name == "discord" and settings.discord.webhook_url is not None:
-                discord = DiscordDestination(
-                    name=name, webhook_url=settings.discord.webhook_url.get_secret_value(), clock=self.clock
-                )
-                made.append(await stack.enter_async_context(discord))
-            else:
-                made.append(ConsoleDestination(name=name, console=self._options.console))
-        return made
+    def _revive(self, lanes: Lanes, chat_id: int) -> None:
+        """Somebody wrote in a chat, so it may be written to again."""
+        for name in self._plan.of_chat(chat_id):
+            lanes.revive(name)
 
     def _journal(self, data_dir: DataDir, stack: contextlib.AsyncExitStack) -> JournalWriter | None:
         record = self._settings.record
@@ -365,7 +313,7 @@ class Bot:
             return Header(
                 step_ms=self.engine.market.fine_ms,
                 rule_files=texts,
-                destinations=sorted(Routes.of(destination_names(self._settings)).names),
+                destinations=sorted(self._plan.names),
                 instruments=list(self.engine.market.universe.items()),
                 records=list(self.engine.records()),
                 alerts=list(self.engine.subscriptions.alerts()),

@@ -1,20 +1,21 @@
 """What `oibot check` looks at. Each finding says what is so and, where it is wrong, what to do about it.
 
-Nothing is changed and nothing is told to any chat. Reachability is tried once, briefly.
+Nothing is changed and nothing is told to anybody. Reachability is tried once, briefly.
 """
 
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 import aiohttp
 
 from bot.app.bot import load_rules
+from bot.app.destination_checks import check_destinations
+from bot.app.destinations import Plan, plan_of
+from bot.app.findings import Finding, Level
 from bot.clock import Clock, SystemClock
 from bot.errors import ConfigError, PayloadError
 from bot.feeds.binance import rest
@@ -32,42 +33,19 @@ MIN_FREE_BYTES: Final = 500_000_000
 VENUE: Final = "binance"
 NO_OWNER: Final = "a Telegram token but no owner: no chat command will be answered"
 NO_CHAT: Final = "a Telegram token but neither owner nor chat: no alert and no answer goes to Telegram"
-_DISCORD_HOSTS: Final = frozenset({"discord.com", "canary.discord.com", "ptb.discord.com", "discordapp.com"})
-_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
-
-
-class Level(StrEnum):
-    """How a check ended."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "FAIL"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the report."""
-
-    level: Level
-    subject: str
-    text: str
-    advice: str = ""
 
 
 async def check_all(settings: Settings) -> list[Finding]:
     """All checks, in the order in which a start needs them."""
     clock = SystemClock(speed=settings.clock.speed, epoch_ms=settings.clock.epoch_ms)
+    plan = plan_of(settings)
     venue, instruments = await ask_venue(settings, clock)
-    findings = [_settings(settings), *_unknown(), *_rules(settings, instruments), *_data_dir(settings), *venue]
-    findings.append(await _binance_stream(settings, clock))
-    if settings.telegram.token is not None:
-        findings.append(await _telegram(settings, clock))
-    if settings.discord.webhook_url is not None:
-        findings.append(await _discord(settings, clock))
-    return findings
+    findings = [_settings(settings, plan), *_unknown(), *_file(plan), *_rules(settings, plan, instruments)]
+    findings += [*_data_dir(settings), *venue, await _binance_stream(settings, clock)]
+    return [*findings, *await check_destinations(settings, plan, clock)]
 
 
-def _settings(settings: Settings) -> Finding:
+def _settings(settings: Settings, plan: Plan) -> Finding:
     telegram = settings.telegram
     if telegram.token is not None and telegram.owner_id is None:
         return Finding(
@@ -76,7 +54,7 @@ def _settings(settings: Settings) -> Finding:
             NO_OWNER if telegram.chat_id is not None else NO_CHAT,
             "set OIBOT_TELEGRAM__OWNER_ID to your numeric Telegram id",
         )
-    if telegram.token is None and settings.discord.webhook_url is None:
+    if plan.file is None and telegram.token is None and settings.discord.webhook_url is None:
         return Finding(Level.OK, "settings", "no Telegram and no Discord: alerts are printed to the terminal")
     return Finding(Level.OK, "settings", "read")
 
@@ -87,9 +65,20 @@ def _unknown() -> list[Finding]:
     return [Finding(Level.WARN, "environment", text, "compare with .env.example")] if names else []
 
 
-def _rules(settings: Settings, instruments: Sequence[Instrument] | None) -> list[Finding]:
+def _file(plan: Plan) -> list[Finding]:
+    if plan.file is None:
+        return []
+    text = f"{len(plan.described)} described, {len(plan.file.errors)} errors"
+    if not plan.file.errors:
+        return [Finding(Level.OK, "destinations", text)]
+    first = plan.file.errors[0]
+    at = f"{first.file}:{first.line}:{first.column}"
+    return [Finding(Level.FAIL, "destinations", text, f"{at}: {first.message}; `oibot lint` shows all")]
+
+
+def _rules(settings: Settings, plan: Plan, instruments: Sequence[Instrument] | None) -> list[Finding]:
     try:
-        found = load_rules(settings, surroundings=Surroundings(instruments=instruments))
+        found = load_rules(settings, plan, surroundings=Surroundings(instruments=instruments))
     except ConfigError as error:
         return [Finding(Level.FAIL, "rules", str(error), "point OIBOT_RULES_DIR at a folder with rule files")]
     text = f"{len(found.rules)} rules, {len(found.errors)} errors, {len(found.warnings)} warnings"
@@ -178,59 +167,3 @@ async def _binance_stream(settings: Settings, clock: Clock) -> Finding:
         return Finding(Level.OK, subject, f"first data after {clock.monotonic_ms() - started_ms:.0f} ms")
     advice = "check OIBOT_BINANCE__STREAM_URL (wss://fstream.binance.com) and the firewall of this machine"
     return Finding(Level.FAIL, subject, trouble.text, advice)
-
-
-async def _telegram(settings: Settings, clock: Clock) -> Finding:
-    """Ask the Bot API who we are; the token is in the URL, so no error text is passed on."""
-    token = settings.telegram.token
-    assert token is not None
-    url = f"{settings.telegram.api_url}/bot{token.get_secret_value()}/getMe"
-    status, body = await _ask(url, clock)
-    if status == 200 and isinstance(body.get("result"), dict):
-        return Finding(Level.OK, "telegram", f"@{body['result'].get('username', '?')}")
-    if status in {401, 404}:
-        advice = "copy the token from @BotFather again into OIBOT_TELEGRAM__TOKEN"
-        return Finding(Level.FAIL, "telegram", "the token is not accepted", advice)
-    text = "cannot be reached" if status is None else f"HTTP {status}"
-    return Finding(Level.FAIL, "telegram", text, "check the network of this machine, or OIBOT_TELEGRAM__API_URL")
-
-
-async def _discord(settings: Settings, clock: Clock) -> Finding:
-    """Look the webhook up without posting; its URL is a secret."""
-    secret = settings.discord.webhook_url
-    assert secret is not None
-    url = secret.get_secret_value()
-    host = url.partition("://")[2].partition("/")[0].partition(":")[0]
-    if host not in _DISCORD_HOSTS | _LOOPBACK or "/webhooks/" not in url:
-        advice = "copy it from Discord: channel settings, Integrations, Webhooks"
-        return Finding(Level.FAIL, "discord", "OIBOT_DISCORD__WEBHOOK_URL is no Discord webhook address", advice)
-    status, body = await _ask(url, clock)
-    if status == 200:
-        return Finding(Level.OK, "discord", f"webhook {str(body.get('name', ''))[:40]!r} (nothing was posted)")
-    if status in {401, 404}:
-        return Finding(Level.FAIL, "discord", "the webhook does not exist any more", "make a new one in the channel")
-    text = "cannot be reached" if status is None else f"HTTP {status}"
-    return Finding(Level.FAIL, "discord", text, "check the network of this machine")
-
-
-async def _ask(url: str, clock: Clock) -> tuple[int | None, dict[str, Any]]:
-    timeout = aiohttp.ClientTimeout(total=None)
-    try:
-        async with (
-            clock.timeout(WAIT_S),
-            aiohttp.ClientSession(timeout=timeout, trust_env=True) as session,
-            session.get(url, allow_redirects=False) as answer,
-        ):
-            try:
-                body = await answer.json(content_type=None)
-            except ValueError:
-                body = {}
-            return answer.status, body if isinstance(body, dict) else {}
-    except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
-        return None, {}
-
-
-def worst(findings: Sequence[Finding]) -> Level:
-    """The level that decides the exit code."""
-    levels = {f.level for f in findings}
-    return Level.FAIL if Level.FAIL in levels else Level.WARN if Level.WARN in levels else Level.OK

@@ -1,8 +1,8 @@
-"""From notices to outbox rows: which destinations a rule's `notify` names mean.
+"""From notices to outbox rows: which destinations a rule's `notify` names mean, and who else subscribes.
 
-Without a destinations file `main` means every destination in the settings, else the console. What was asked for in a chat
-is told in that chat: its name, such as `telegram:-1001`, is the name of its destination, unless that chat is where all
-alerts go anyway.
+`main` is the default destination, or all of those that the settings describe where there is no file of destinations. What
+was asked for in a chat is told in that chat and nowhere else: its name, such as `telegram:-1001`, leads to a destination of
+its own, unless a described one goes to that chat anyway.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from bot.model.alert import Notice
+from bot.model.chat_alert import is_alert_id
+from bot.model.destinations import Described
 from bot.model.outbox import OutboxRow, row_id
 
 MAIN: Final = "main"
@@ -24,6 +26,9 @@ class Routes:
     by_chat: Mapping[str, str] = field(default_factory=dict)
     """The destination of each chat in which alerts can be made."""
 
+    subscribers: tuple[Described, ...] = ()
+    """Destinations that also get what matches their selectors."""
+
     @classmethod
     def of(cls, destinations: Sequence[str], *, chats: Mapping[str, str] | None = None) -> "Routes":
         """Each destination under its own name, and all of them as `main`."""
@@ -36,25 +41,26 @@ class Routes:
 
     def rows(self, notices: Sequence[Notice]) -> tuple[OutboxRow, ...]:
         """One row per notice and destination, each destination once."""
-        rows = []
-        for notice in notices:
-            destinations = dict.fromkeys(d for name in notice.notify for d in self._behind(name))
-            rows += [
-                OutboxRow(
-                    id=row_id(notice.key, notice.kind, notice.n, destination),
-                    key=notice.key,
-                    kind=notice.kind,
-                    destination=destination,
-                    severity=notice.severity,
-                    created_ms=notice.at_ms,
-                    view=notice.view,
-                )
-                for destination in destinations
-            ]
-        return tuple(rows)
+        return tuple(
+            OutboxRow(
+                id=row_id(notice.key, notice.kind, notice.n, destination),
+                key=notice.key,
+                kind=notice.kind,
+                destination=destination,
+                severity=notice.severity,
+                created_ms=notice.at_ms,
+                view=notice.view,
+            )
+            for notice in notices
+            for destination in self.destinations(notice)
+        )
 
-    def _behind(self, name: str) -> tuple[str, ...]:
-        """A chat is told alone. A name that is gone means all: rather too many than nobody."""
-        if name in self.by_chat:
-            return (self.by_chat[name],)
-        return self.by_name.get(name, self.by_name[MAIN])
+    def destinations(self, notice: Notice) -> tuple[str, ...]:
+        """Who is told, each once. A name or chat that is gone means `main`: rather too many than nobody."""
+        main = self.by_name[MAIN]
+        if is_alert_id(notice.rule_id):
+            chats = [(self.by_chat[name],) if name in self.by_chat else main for name in notice.notify]
+            return tuple(dict.fromkeys(name for names in chats for name in names))
+        named = [name for wanted in notice.notify for name in self.by_name.get(wanted, main)]
+        also = [d.name for d in self.subscribers if d.wants(notice.severity, notice.view.tags)]
+        return tuple(dict.fromkeys([*named, *also]))

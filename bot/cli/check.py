@@ -1,4 +1,4 @@
-"""`oibot check`: settings, rules, folder, clock, venue and chats, each with what to do when it is wrong."""
+"""`oibot check`: settings, rules, folder, clock, venue and destinations, each with what to do when it is wrong."""
 
 import asyncio
 from typing import Annotated
@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.text import Text
 
 from bot import log, settings
-from bot.app.checks import Finding, Level, check_all, worst
+from bot.app.checks import check_all
+from bot.app.findings import Finding, Level, worst
 from bot.errors import ConfigError
 
 EXIT_FAILED = 1
@@ -28,7 +29,7 @@ def check(
     except ConfigError as error:
         findings = [Finding(Level.FAIL, "settings", str(error), "compare with .env.example")]
     for finding in findings:
-        console.print(_line(finding))
+        console.print(line_of(finding))
     failed = sum(f.level is Level.FAIL for f in findings)
     warned = sum(f.level is Level.WARN for f in findings)
     console.print(f"{failed} failed, {warned} warning{'' if warned == 1 else 's'}", highlight=False)
@@ -38,7 +39,8 @@ def check(
         raise typer.Exit(EXIT_WARNINGS)
 
 
-def _line(finding: Finding) -> Text:
+def line_of(finding: Finding) -> Text:
+    """As every command prints it that checks something."""
     text = Text.assemble(
         (f"{finding.level.value:>5} ", _COLOUR[finding.level]), (f"{finding.subject:<15} ", "bold"), finding.text
     )

@@ -19,6 +19,7 @@ from rich.panel import Panel
 
 from bot import log, settings
 from bot.app.bot import Options
+from bot.app.destinations import plan_of
 from bot.cli.process import is_interactive, options_for, serve
 from bot.cli.run import seconds
 from bot.cli.summary import Summary
@@ -51,7 +52,9 @@ def demo(
             data_dir=folder, rules_dir=settings.shipped_rules(), rest_url=rest_url, stream_url=stream_url
         )
         summary = Summary(console, rest_url)
-        options = options_for(console, reads_terminal=is_interactive())
+        # The folder of the shipped rules may also hold somebody's destinations.
+        plan = plan_of(config, reads_file=False)
+        options = options_for(console, reads_terminal=is_interactive(), plan=plan)
         code = asyncio.run(_show(config, options, summary, for_s))
     raise typer.Exit(code)
 

@@ -13,6 +13,7 @@ from bot.cli.lint import lint
 from bot.cli.replay import replay
 from bot.cli.run import record, run
 from bot.cli.schema import schema
+from bot.cli.send_test import send_test
 from bot.cli.sim import sim
 from bot.errors import BotError
 
@@ -24,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (run, demo, check, lint, explain, schema, replay, record, sim, health):
+for command in (run, demo, check, send_test, lint, explain, schema, replay, record, sim, health):
     app.command()(command)
 
 

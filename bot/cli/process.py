@@ -9,6 +9,7 @@ from rich.console import Console
 
 from bot import log
 from bot.app.bot import Bot, Options
+from bot.app.destinations import Plan
 from bot.app.supervisor import ComponentError
 from bot.cli.progress import WarmStart
 from bot.model.updates import FeedStatus
@@ -60,7 +61,9 @@ async def serve(settings: Settings, options: Options, *, for_s: float | None = N
     return code
 
 
-def options_for(console: Console, *, hint: str = "", reads_terminal: bool, delivers: bool = True) -> Options:
+def options_for(
+    console: Console, *, hint: str = "", reads_terminal: bool, delivers: bool = True, plan: Plan | None = None
+) -> Options:
     """Progress bars, feed news and typed commands, as the console allows."""
     bars = WarmStart(console)
     return Options(
@@ -68,6 +71,7 @@ def options_for(console: Console, *, hint: str = "", reads_terminal: bool, deliv
         reads_terminal=reads_terminal,
         delivers=delivers,
         records=not delivers,
+        plan=plan,
         on_progress=bars.take,
         on_feed=FeedVoice(console, hint=hint),
         on_stop=bars.close,

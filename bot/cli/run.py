@@ -7,8 +7,8 @@ import typer
 from rich.console import Console
 
 from bot import log, settings
-from bot.app.bot import destination_names
 from bot.app.checks import NO_CHAT, NO_OWNER
+from bot.app.destinations import plan_of
 from bot.cli.process import is_interactive, options_for, serve
 
 HINT = "The bot keeps trying. `oibot check` says more; `make demo` shows it without an exchange."
@@ -34,9 +34,13 @@ def _go(for_time: str | None, *, delivers: bool) -> None:
     console = Console()
     for name in settings.unknown_in_environment():
         console.print(f"{name}: no such setting; .env.example lists them all", style="yellow", highlight=False)
-    to_console = destination_names(config) == ("console",)
+    plan = plan_of(config, asks_secrets=delivers).require_sound()
     options = options_for(
-        console, hint=HINT, reads_terminal=delivers and to_console and is_interactive(), delivers=delivers
+        console,
+        hint=HINT,
+        reads_terminal=delivers and plan.console is not None and is_interactive(),
+        delivers=delivers,
+        plan=plan,
     )
     if delivers and config.telegram.token is not None and config.telegram.owner_id is None:
         console.print(
@@ -44,7 +48,7 @@ def _go(for_time: str | None, *, delivers: bool) -> None:
             style="yellow",
             highlight=False,
         )
-    if delivers and to_console:
+    if delivers and plan.file is None and plan.console is not None:
         console.print("Alerts are printed here: the settings name no chat to send them to.", style="dim")
     code = asyncio.run(serve(config, options, for_s=seconds(for_time)))
     if not delivers:

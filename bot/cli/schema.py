@@ -1,15 +1,22 @@
-"""`oibot schema`: the JSON schema of rule files, for editors. Prints and changes nothing."""
+"""`oibot schema`: the JSON schemas of rule files and destinations, for editors. Prints and changes nothing."""
 
 import json
+from typing import Annotated, Literal
 
+import typer
+
+from bot.rules.destination_schema import destination_file_schema
 from bot.rules.json_schema import rule_file_schema
 
-
-def schema() -> None:
-    """Print the JSON schema of rule files."""
-    print(schema_text(), end="")
+What = Literal["rules", "destinations"]
 
 
-def schema_text() -> str:
+def schema(what: Annotated[What, typer.Argument(help="Of which files.")] = "rules") -> None:
+    """Print the JSON schema of rule files, or of destinations."""
+    print(schema_text(what), end="")
+
+
+def schema_text(what: What = "rules") -> str:
     """As it is checked in: indented JSON with a newline at the end."""
-    return json.dumps(rule_file_schema(), indent=2, ensure_ascii=False) + "\n"
+    made = rule_file_schema() if what == "rules" else destination_file_schema()
+    return json.dumps(made, indent=2, ensure_ascii=False) + "\n"

@@ -92,7 +92,7 @@ class ConsoleDestination:
     def __init__(self, *, name: str = "console", console: Console) -> None:
         self._name = name
         self._console = console
-        self._printer: threading.Thread | None = None
+        self._is_printing = False
 
     @property
     def name(self) -> str:
@@ -103,7 +103,7 @@ class ConsoleDestination:
 
     async def send(self, order: Order) -> Answer:
         """Print one alert; the console has no message ids, so an edit or a reply is printed anew."""
-        if self._printer is not None and self._printer.is_alive():
+        if self._is_printing:
             return RetryLater(_BLOCKED_S, "the terminal takes no output")
         text = block(order)
         loop = asyncio.get_running_loop()
@@ -115,11 +115,12 @@ class ConsoleDestination:
 
         def work() -> None:
             worked = self._print(text)
+            self._is_printing = False  # before the loop hears of it; the thread itself lives a moment longer
             with contextlib.suppress(RuntimeError):  # the loop ended meanwhile
                 loop.call_soon_threadsafe(finish, worked)
 
-        self._printer = threading.Thread(target=work, name="console", daemon=True)
-        self._printer.start()
+        self._is_printing = True
+        threading.Thread(target=work, name="console", daemon=True).start()
         worked = await done
         return Delivered(None) if worked else Rejected("the terminal is gone", destination_dead=True)
 

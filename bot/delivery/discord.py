@@ -32,10 +32,13 @@ _log = log.get("delivery.discord")
 class DiscordDestination:
     """Sends to one webhook. Use as an async context manager: it owns HTTP connections."""
 
-    def __init__(self, *, name: str = "discord", webhook_url: str, clock: Clock) -> None:
+    def __init__(self, *, name: str = "discord", webhook_url: str, clock: Clock, thread: int | None = None) -> None:
+        """`thread` is one of the webhook's channel."""
         self._name = name
         try:
             self._url: URL | None = URL(webhook_url.strip())
+            if thread is not None:
+                self._url = self._url.update_query(thread_id=str(thread))
         except ValueError:
             self._url = None
         self._speed = clock.speed

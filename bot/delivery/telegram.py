@@ -1,4 +1,4 @@
-"""One Telegram chat as a destination. The library only builds requests and parses answers.
+"""One Telegram chat, or one topic of it, as a destination. The library only builds requests and parses answers.
 
 Its rate limiter, its retries and its start-up call are not used: a bot whose token is wrong, or whose Telegram is down,
 still starts. A group that becomes a supergroup is followed for the life of the process; after a restart Telegram names
@@ -33,10 +33,23 @@ _log = log.get("delivery.telegram")
 class TelegramDestination:
     """Sends to one chat. Use as an async context manager: it owns HTTP connections."""
 
-    def __init__(self, *, name: str = "telegram", token: str, api_url: str, chat_id: int, clock: Clock) -> None:
-        """`api_url` is the server without `/bot`; the library's timers are divided by the clock's speed."""
+    def __init__(
+        self,
+        *,
+        name: str = "telegram",
+        token: str,
+        api_url: str,
+        chat_id: int,
+        clock: Clock,
+        topic: int | None = None,
+        beside: "TelegramDestination | None" = None,
+    ) -> None:
+        """`api_url` is the server without `/bot`; the library's timers are divided by the clock's speed. `topic` is one of
+        a group that has topics. `beside` sends to the same chat with the same token, so they share its limits.
+        """
         self._name = name
         self._chat_id = chat_id
+        self._topic = topic
         speed = clock.speed
         # Two, because the library wants one of its own for updates; that one is never used.
         self._requests = [
@@ -56,7 +69,8 @@ class TelegramDestination:
             request=self._requests[0],
             get_updates_request=self._requests[1],
         )
-        self._pace = Pace(clock, _GROUP_LIMITS if chat_id < 0 else _CHAT_LIMITS)
+        limits = _GROUP_LIMITS if chat_id < 0 else _CHAT_LIMITS
+        self.pace: Pace = beside.pace if beside is not None else Pace(clock, limits)
 
     async def __aenter__(self) -> Self:
         return self
@@ -77,7 +91,7 @@ class TelegramDestination:
         return self._chat_id
 
     def ready_in_s(self) -> float:
-        return self._pace.ready_in_s()
+        return self.pace.ready_in_s()
 
     async def send(self, order: Order) -> Answer:
         """Make one attempt."""
@@ -96,7 +110,7 @@ class TelegramDestination:
             _log.warning("answer.unreadable", error=type(error).__name__)
             return RetryLater(AMBIGUOUS_PAUSE_S, "Telegram's answer could not be read", ambiguous=True)
         finally:
-            self._pace.use()
+            self.pace.use()
 
     async def _call(self, text: str, order: Order) -> str:
         """One request; the id of the message that now says it."""
@@ -121,5 +135,6 @@ class TelegramDestination:
             link_preview_options=preview,
             reply_parameters=reply,
             disable_notification=order.rows[-1].view.silent,
+            message_thread_id=self._topic,
         )
         return str(sent.message_id)

@@ -9,22 +9,24 @@ from functools import cache
 from importlib import resources
 from textwrap import fill
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Literal
 
 from rapidfuzz.distance import OSA
 
+from bot.rules.destinations import load_destinations_text
 from bot.rules.loader import load_text
-from bot.rules.problems import render_all
+from bot.rules.problems import Problem, render_all
 
 WIDTH: Final = 100
 FILE: Final = "rules/mine.yaml"
+DESTINATION_FILE: Final = "rules/destinations.yaml"
 DESTINATIONS: Final = frozenset({"main", "ops"})
 """Those of the examples."""
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """One code. `wrong` and `right` are rule files, empty where no file alone can show the mistake."""
+    """One code. `wrong` and `right` are files, empty where no file alone can show the mistake."""
 
     code: str
     title: str
@@ -34,6 +36,14 @@ class Explanation:
     shown: str = ""
     """What the linter says, where it cannot be made from `wrong`."""
     retired: bool = False
+    of: Literal["rules", "destinations"] = "rules"
+    """What the examples are."""
+
+    def problems(self, example: str) -> tuple[Problem, ...]:
+        """What the linter says to an example."""
+        if self.of == "destinations":
+            return load_destinations_text(DESTINATION_FILE, example).problems
+        return load_text(FILE, example, destinations=DESTINATIONS).problems
 
 
 @cache
@@ -71,8 +81,7 @@ def told(explanation: Explanation, *, colour: bool = False) -> str:
     """What the linter says to the wrong example; the empty string for a retired code."""
     if not explanation.wrong:
         return explanation.shown
-    problems = load_text(FILE, explanation.wrong, destinations=DESTINATIONS).problems
-    return render_all(problems, colour=colour)
+    return render_all(explanation.problems(explanation.wrong), colour=colour)
 
 
 def _indented(text: str) -> str:

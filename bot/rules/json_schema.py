@@ -159,7 +159,7 @@ _RULE: Final[dict[str, object]] = {
         "enum": list(SEVERITIES),
         "default": "warning",
     },
-    "notify": _words("Names of destinations; main is the one you set up first.", _WORD),
+    "notify": _words("Names of destinations; main is the default one.", _WORD),
     "tags": {
         "description": "Words for routing and muting groups of rules.",
         "anyOf": [

@@ -25,6 +25,8 @@ class WebhookMessage:
 
     id: str
     payload: Json
+    thread: str = ""
+    """`thread_id`."""
     edits: list[Json] = field(default_factory=list)
     """Earlier payloads, oldest first."""
 
@@ -82,7 +84,7 @@ class DiscordServer:
             return web.json_response(body, status=400, headers=headers)
         if request.method == "PATCH":
             return self._edit(request.match_info["message"], payload, headers)
-        message = WebhookMessage(str(self._next_id), payload)
+        message = WebhookMessage(str(self._next_id), payload, request.query.get("thread_id", ""))
         self._next_id += 1
         self.messages.append(message)
         if request.query.get("wait") != "true":

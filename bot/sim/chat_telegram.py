@@ -49,6 +49,8 @@ class ChatMessage:
     reply_to: int | None = None
     markup: Any = None
     silent: bool = False
+    topic: int | None = None
+    """`message_thread_id`."""
     edits: list[str] = field(default_factory=list)
     """Earlier texts, oldest first."""
 
@@ -66,6 +68,8 @@ class TelegramServer:
         self.answered: list[Json] = []
         """Answers to button presses."""
         self.commands: list[Json] = []
+        self.topics: dict[int, set[int]] = {}
+        """Of chats that are forums; a message to another topic is refused."""
         self.webhook_url = ""
         self.n_flooded = 0
         """Requests that broke the limits."""
@@ -145,6 +149,7 @@ class TelegramServer:
     def _answer(self, method: str, params: Json) -> web.Response:
         actions: dict[str, Callable[[Json], Any]] = {
             "getMe": self._get_me,
+            "getChat": lambda p: _chat(self._chat_id(p)),
             "getUpdates": lambda _: list(self._updates),
             "sendMessage": self._send,
             "editMessageText": self._edit,
@@ -208,6 +213,9 @@ class TelegramServer:
             if not reply.get("allow_sending_without_reply"):
                 raise Refusal(chat_faults.bad_request("message to be replied not found"))
             reply_to = None
+        topic = _integer(params.get("message_thread_id"))
+        if topic is not None and topic not in self.topics.get(chat_id, ()):
+            raise Refusal(chat_faults.bad_request("message thread not found"))
         self._spend(chat_id)
         message = ChatMessage(
             chat_id=chat_id,
@@ -218,6 +226,7 @@ class TelegramServer:
             reply_to=reply_to,
             markup=_decoded(params.get("reply_markup")),
             silent=str(params.get("disable_notification", "")).lower() == "true",
+            topic=topic,
         )
         self.messages.append(message)
         return self._json(message)
@@ -323,6 +332,7 @@ class TelegramServer:
             "chat": _chat(message.chat_id),
             "from": sender,
             "text": message.text,
+            **({"message_thread_id": message.topic, "is_topic_message": True} if message.topic is not None else {}),
             **({"edit_date": message.date} if message.edits else {}),
         }
 

@@ -38,7 +38,12 @@ def test_the_wheel_runs_from_an_empty_folder(tmp_path):
             check=False,
         )
 
-    assert {"bot/shipped/default.yaml", "bot/shipped/rules.schema.json", "bot/rules/codes.toml"} <= set(names)
+    assert {
+        "bot/shipped/default.yaml",
+        "bot/shipped/rules.schema.json",
+        "bot/shipped/destinations.schema.json",
+        "bot/rules/codes.toml",
+    } <= set(names)
     assert not any(n.startswith("tests/") for n in names)
     linted = run("lint", str(site / "bot" / "shipped"))
     assert (linted.returncode, linted.stdout.strip()) == (0, "11 rules, 0 errors, 0 warnings"), linted.stderr

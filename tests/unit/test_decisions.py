@@ -67,6 +67,13 @@ def test_every_dependency_to_run_has_a_reason():
     assert listed("To run") == packages(PROJECT["project"]["dependencies"])
 
 
+def test_every_optional_dependency_has_a_reason_and_is_tested_but_not_locked_to_run():
+    wanted = packages(PROJECT["project"]["optional-dependencies"]["apprise"])
+    assert listed("Optional") == wanted
+    assert wanted <= locked("requirements-dev.lock")
+    assert not wanted & locked("requirements.lock")
+
+
 def test_every_dependency_to_develop_has_a_reason():
     wanted = packages(PROJECT["project"]["optional-dependencies"]["dev"])
     assert listed("To develop") == wanted

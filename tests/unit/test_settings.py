@@ -142,6 +142,21 @@ def test_a_misspelt_variable_of_the_environment_is_found(env):
     assert settings.unknown_in_environment() == ["OIBOT_LOG_LEVEL"]
 
 
+def test_secrets_of_destinations_have_names_of_ones_own_from_every_source(env, secrets_dir):
+    env("OIBOT_SECRETS__OPS_URL", "from the environment")
+    dotenv("OIBOT_SECRETS__OPS_URL=from dotenv\nOIBOT_SECRETS__PAGER=from dotenv\n")
+    (secrets_dir / "secrets__pager").write_text("from a file", encoding="utf-8")
+    (secrets_dir / "secrets__NTFY").write_text("from a file\n", encoding="utf-8")
+    found = settings.load()
+    assert {name: value.get_secret_value() for name, value in found.secrets.items()} == {
+        "ops_url": "from the environment",
+        "pager": "from dotenv",
+        "ntfy": "from a file",
+    }
+    assert settings.unknown_in_environment() == []
+    assert "from" not in repr(found.secrets)
+
+
 def test_settings_cannot_be_changed():
     found = settings.load()
     with pytest.raises(ValueError, match="frozen"):

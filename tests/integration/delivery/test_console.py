@@ -18,6 +18,13 @@ async def test_the_terminal_prints_and_has_no_ids(row):
     assert "BTCUSDT" in out.getvalue()
 
 
+async def test_one_alert_after_the_other_is_printed_without_a_pause(row):
+    """The thread of the last one may still be ending when the next comes."""
+    console = ConsoleDestination(console=Console(file=io.StringIO(), width=100))
+    answers = [await console.send(Order(rows=(row(),))) for _ in range(200)]
+    assert set(answers) == {Delivered(None)}
+
+
 async def test_the_severity_colours_the_bar(row):
     out = io.StringIO()
     console = ConsoleDestination(console=Console(file=out, width=100, force_terminal=True, color_system="standard"))

@@ -50,6 +50,12 @@ async def test_a_thread_is_kept_in_posts_and_edits(server, fast, order, row):
         assert await discord.send(order(row("end"), form=Form.EDIT, target=fired.provider_id)) == fired
 
 
+async def test_a_thread_may_be_given_beside_the_address(server, fast, order):
+    async with DiscordDestination(webhook_url=server.discord_webhook_url, thread=9, clock=fast) as discord:
+        assert isinstance(await discord.send(order()), Delivered)
+    assert server.discord.messages[0].thread == "9"
+
+
 async def test_plain_text_is_content_without_an_embed(server, discord, order):
     await discord.send(order(plain=True))
     payload = server.discord.messages[0].payload

@@ -229,3 +229,55 @@ async def test_the_own_pace_is_one_message_a_second(telegram, order):
     assert telegram.ready_in_s() == 0
     await telegram.send(order())
     assert 0.5 < telegram.ready_in_s() <= 1.06
+
+
+async def test_a_topic_gets_its_messages_and_their_edits(server, fast, order, row):
+    server.telegram.topics[-1001] = {12}
+    async with TelegramDestination(
+        token=server.telegram_token, api_url=server.telegram_url, chat_id=-1001, topic=12, clock=fast
+    ) as topic:
+        fired = await topic.send(order())
+        await fast.sleep(topic.ready_in_s())
+        update = order(row("escalate", value=0.092, value_before=0.06), form=Form.REPLY, target=fired.provider_id)
+        assert isinstance(await topic.send(update), Delivered)
+        await fast.sleep(topic.ready_in_s())
+        ended = await topic.send(order(row("end", after_s=60), form=Form.EDIT, target=fired.provider_id))
+    assert ended == fired
+    first, second = server.messages(-1001)
+    assert (first.topic, second.topic) == (12, 12)
+    assert second.reply_to == first.message_id
+    assert len(first.edits) == 1
+
+
+@pytest.mark.promise("P10")
+async def test_a_topic_that_is_gone_ends_its_destination_and_not_that_of_the_chat(server, fast, order):
+    async with (
+        TelegramDestination(
+            token=server.telegram_token, api_url=server.telegram_url, chat_id=-1001, clock=fast
+        ) as chat,
+        TelegramDestination(
+            token=server.telegram_token, api_url=server.telegram_url, chat_id=-1001, topic=9, clock=fast, beside=chat
+        ) as topic,
+    ):
+        answer = await topic.send(order())
+        assert isinstance(answer, Rejected)
+        assert answer.destination_dead
+        assert "thread not found" in answer.reason
+        assert isinstance(await chat.send(order()), Delivered)
+
+
+async def test_two_destinations_in_one_chat_share_its_pace(server, fast, order):
+    async with (
+        TelegramDestination(
+            token=server.telegram_token, api_url=server.telegram_url, chat_id=-1001, clock=fast
+        ) as chat,
+        TelegramDestination(
+            token=server.telegram_token, api_url=server.telegram_url, chat_id=-1001, topic=9, clock=fast, beside=chat
+        ) as topic,
+        TelegramDestination(
+            token=server.telegram_token, api_url=server.telegram_url, chat_id=-1002, clock=fast
+        ) as other,
+    ):
+        await chat.send(order())
+        assert topic.ready_in_s() > 0
+        assert other.ready_in_s() == 0

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from bot.cli.explain import explain
 from bot.cli.schema import schema
+from bot.rules.destination_schema import destination_file_schema
 from bot.rules.json_schema import rule_file_schema
 
 
@@ -36,3 +37,4 @@ def test_an_unknown_code_ends_with_one_and_says_which_was_meant(run):
 
 def test_the_schema_is_printed_as_json(run):
     assert json.loads(run("schema").output) == rule_file_schema()
+    assert json.loads(run("schema", "destinations").output) == destination_file_schema()

@@ -68,3 +68,47 @@ def test_a_missing_file_is_an_error_and_no_traceback(run):
     result = run(SOUND, "none.yaml")
     assert result.exit_code == 1
     assert "none.yaml:1:1: error[E115]: cannot read the file" in result.stdout
+
+
+# -- destinations ------------------------------------------------------------------------------------------------------
+
+NAMING = "rules:\n  - id: a\n    when: pct(oi, 15m) > 5%\n    notify: [screen, oops]\n"
+DESTINATIONS = "destinations:\n  screen: {kind: console, default: true}\n  oops: {kind: sms}\n"
+
+
+def test_destinations_are_checked_together_with_the_rules_and_give_their_names(run):
+    Path("rules").mkdir()
+    Path("rules/destinations.yaml").write_text(DESTINATIONS)
+    result = run(NAMING)
+    assert result.exit_code == 1
+    assert 'rules/destinations.yaml:3:16: error[E106]: "sms" is no kind' in result.stdout
+    assert "E112" not in result.stdout, "a destination that is wrong is told once, at its place"
+    assert result.stdout.splitlines()[-1] == "1 rule, 1 error, 0 warnings"
+
+
+def test_without_that_file_the_names_are_those_of_the_settings(run):
+    result = run(NAMING)
+    assert result.stdout.count("error[E112]") == 2
+    assert "there are: console, main" in result.stdout
+
+
+def test_the_destinations_beside_named_files_count(run):
+    Path("rules").mkdir()
+    Path("rules/destinations.yaml").write_text("destinations: {screen: {kind: console, default: true}}")
+    Path("other").mkdir()
+    Path("other/destinations.yaml").write_text(DESTINATIONS.replace("sms", "console"))
+    Path("other/some.yaml").write_text(NAMING)
+    assert run(SOUND, "other").stdout.splitlines()[-1] == "1 rule, 0 errors, 0 warnings"
+    alone = run(SOUND, "other/destinations.yaml")
+    assert alone.stdout.splitlines()[-1] == "0 rules, 0 errors, 0 warnings"
+    assert "E112" in run(SOUND, "other/some.yaml").stdout
+
+
+def test_a_secret_that_is_not_set_is_an_error(run, monkeypatch):
+    Path("rules").mkdir()
+    Path("rules/destinations.yaml").write_text(
+        "destinations: {a: {kind: webhook, url: 'https://x.org', secret: secret:key, default: true}}"
+    )
+    assert "error[E119]: secret:key is not set: set OIBOT_SECRETS__KEY" in run(SOUND).stdout
+    monkeypatch.setenv("OIBOT_SECRETS__KEY", "0123456789abcdef")
+    assert run(SOUND).exit_code == 0

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.rules.destinations import load_destinations_text
 from bot.rules.explain import DESTINATIONS, FILE, explanations, find, nearest, render, told
 from bot.rules.loader import load_text
 
@@ -15,20 +16,21 @@ CODES = explanations()
 @pytest.mark.parametrize("code", [code for code, found in CODES.items() if found.wrong])
 def test_the_wrong_example_gives_the_code_and_the_right_one_nothing(code):
     found = CODES[code]
-    problems = load_text(FILE, found.wrong, destinations=DESTINATIONS).problems
-    assert [problem.code for problem in problems] == [code]
-    mended = load_text(FILE, found.right, destinations=DESTINATIONS)
-    assert mended.problems == ()
-    assert mended.rules
+    assert [problem.code for problem in found.problems(found.wrong)] == [code]
+    assert found.problems(found.right) == ()
+    if found.of == "rules":
+        assert load_text(FILE, found.right, destinations=DESTINATIONS).rules
+    else:
+        assert load_destinations_text(FILE, found.right).described
 
 
 def test_codes_without_an_example_file_say_what_the_linter_says():
     without = {code for code, found in CODES.items() if not found.wrong}
-    assert without == {"E115", "E209", "W311", "W313"}
+    assert without == {"E115", "E119", "E209", "W311", "W313"}
     assert [code for code, found in CODES.items() if found.retired] == ["E209"]
     for code in without - {"E209"}:
         label = "error" if code.startswith("E") else "warning"
-        assert re.match(rf"rules/mine\.yaml:\d+:\d+: {label}\[{code}\]: ", told(CODES[code]))
+        assert re.match(rf"rules/(mine|destinations)\.yaml:\d+:\d+: {label}\[{code}\]: ", told(CODES[code]))
 
 
 def test_every_code_of_the_source_is_explained_and_the_other_way_round():

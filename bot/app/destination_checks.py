@@ -1,0 +1,210 @@
+"""Whether destinations can be reached: asked without telling anybody anything, or tried with one test message each."""
+
+import contextlib
+from collections.abc import Collection
+from typing import Any, Final
+
+import aiohttp
+from rich.console import Console
+
+from bot.app.destinations import Builder, Plan, Secrets
+from bot.app.findings import Finding, Level
+from bot.clock import Clock
+from bot.delivery.destination import Answer, Destination, Order, TargetGone, Unlayable
+from bot.delivery.webhook import Guard
+from bot.model import addresses
+from bot.model.alert import TellKind, alert_key, short_id
+from bot.model.destinations import (
+    AppriseTarget,
+    ConsoleTarget,
+    Described,
+    DiscordTarget,
+    Secret,
+    TelegramTarget,
+    WebhookTarget,
+)
+from bot.model.outbox import Delivered, OutboxRow, Rejected, RetryLater, row_id
+from bot.model.view import AlertView
+from bot.settings import Settings
+
+WAIT_S: Final = 12.0
+SEND_S: Final = 60.0
+TEST: Final = "test"
+"""`kind` of a test message, for programs that read it."""
+_DISCORD_HOSTS: Final = frozenset({"discord.com", "canary.discord.com", "ptb.discord.com", "discordapp.com"})
+
+
+async def check_destinations(settings: Settings, plan: Plan, clock: Clock) -> list[Finding]:
+    """One finding for each bot and each destination; nothing is posted."""
+    secrets = Secrets(settings)
+    chats = [(d.name, d.target) for d in plan.described if isinstance(d.target, TelegramTarget)]
+    tokens: dict[Secret | None, list[tuple[str, TelegramTarget]]] = {}
+    if settings.telegram.token is not None:
+        tokens[None] = []
+    for name, target in chats:
+        tokens.setdefault(target.token, []).append((name, target))
+    findings = []
+    for token, targets in tokens.items():
+        findings += await _bot(settings, secrets.value(token, "bot token"), targets, clock)
+    for described in plan.described:
+        if not isinstance(described.target, TelegramTarget):
+            findings.append(await _other(described, secrets, clock))
+    return findings
+
+
+async def _bot(
+    settings: Settings, token: str | None, targets: list[tuple[str, TelegramTarget]], clock: Clock
+) -> list[Finding]:
+    """Who the bot is, and whether it sees its chats. The token is in the URL, so no error text is passed on."""
+    if token is None:
+        return [Finding(Level.FAIL, name, "its bot token is not set") for name, _ in targets]
+    url = f"{settings.telegram.api_url}/bot{token}"
+    status, body = await _ask("GET", f"{url}/getMe", clock)
+    if status in {401, 404}:
+        advice = "copy the token from @BotFather again into OIBOT_TELEGRAM__TOKEN, or where the destination names it"
+        return [Finding(Level.FAIL, "telegram", "the token is not accepted", advice)]
+    if status != 200 or not isinstance(body.get("result"), dict):
+        text = "cannot be reached" if status is None else f"HTTP {status}"
+        advice = "check the network of this machine, or OIBOT_TELEGRAM__API_URL"
+        return [Finding(Level.FAIL, "telegram", text, advice)]
+    user = body["result"].get("username", "?")
+    findings = [Finding(Level.OK, "telegram", f"@{user}")]
+    for name, target in targets:
+        status, body = await _ask("GET", f"{url}/getChat?chat_id={target.chat}", clock)
+        where = f"chat {target.chat}" + (f", topic {target.topic}" if target.topic is not None else "")
+        if status == 200:
+            findings.append(Finding(Level.OK, name, f"{where} (nothing was posted)"))
+        else:
+            advice = f"write /start to @{user}, or add it to the group, or correct the number"
+            said = f"HTTP {status}" if status is not None else "no answer"
+            findings.append(Finding(Level.FAIL, name, f"{where} is not there for @{user} ({said})", advice))
+    return findings
+
+
+async def _other(described: Described, secrets: Secrets, clock: Clock) -> Finding:
+    name = described.name
+    match described.target:
+        case DiscordTarget(webhook):
+            url = secrets.value(webhook, "Discord webhook")
+            return await _discord(name, url, clock)
+        case WebhookTarget(address, secret, private):
+            url = address if isinstance(address, str) else secrets.value(address, "webhook address")
+            if url is None or secrets.value(secret, "signing secret") is None:
+                return Finding(Level.FAIL, name, "its secret is not set")
+            return await _webhook(name, url, clock, private=private)
+        case AppriseTarget(address):
+            fault = secrets.fault(address, "Apprise address")
+            text = fault or f"known to Apprise (nothing was posted; `oibot send-test {name}` does)"
+            return Finding(Level.FAIL if fault else Level.OK, name, text)
+        case _:
+            return Finding(Level.OK, name, "alerts are printed to the terminal")
+
+
+async def _discord(name: str, url: str | None, clock: Clock) -> Finding:
+    """Look the webhook up without posting; its URL is a secret."""
+    if url is None:
+        return Finding(Level.FAIL, name, "its webhook is not set")
+    host = url.partition("://")[2].partition("/")[0].partition(":")[0]
+    if not (host in _DISCORD_HOSTS or addresses.is_loopback(host)) or "/webhooks/" not in url:
+        advice = "copy it from Discord: channel settings, Integrations, Webhooks"
+        return Finding(Level.FAIL, name, "its address is no Discord webhook address", advice)
+    status, body = await _ask("GET", url, clock)
+    if status == 200:
+        return Finding(Level.OK, name, f"webhook {str(body.get('name', ''))[:40]!r} (nothing was posted)")
+    if status in {401, 404}:
+        return Finding(Level.FAIL, name, "the webhook does not exist any more", "make a new one in the channel")
+    text = "cannot be reached" if status is None else f"HTTP {status}"
+    return Finding(Level.FAIL, name, text, "check the network of this machine")
+
+
+async def _webhook(name: str, url: str, clock: Clock, *, private: bool) -> Finding:
+    """Whether anything answers there; what it does with a message only a message can show."""
+    fault = addresses.fault_of(url, private=private)
+    if fault is not None:
+        return Finding(Level.FAIL, name, f"its address: {fault}")
+    status, _ = await _ask("HEAD", url, clock, guard=Guard(private=private))
+    if status is None:
+        advice = "check the address, its certificate and the network; private: true for one in a private network"
+        return Finding(Level.FAIL, name, "cannot be reached", advice)
+    return Finding(Level.OK, name, f"answers (nothing was posted; `oibot send-test {name}` does)")
+
+
+async def _ask(method: str, url: str, clock: Clock, *, guard: Guard | None = None) -> tuple[int | None, dict[str, Any]]:
+    timeout = aiohttp.ClientTimeout(total=None)
+    connector = aiohttp.TCPConnector(resolver=guard) if guard is not None else None
+    try:
+        async with (
+            clock.timeout(WAIT_S),
+            aiohttp.ClientSession(timeout=timeout, connector=connector, trust_env=guard is None) as session,
+            session.request(method, url, allow_redirects=False) as answer,
+        ):
+            try:
+                body = await answer.json(content_type=None)
+            except ValueError:
+                body = {}
+            return answer.status, body if isinstance(body, dict) else {}
+    except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
+        return None, {}
+
+
+def sample_row(name: str, *, now_ms: int) -> OutboxRow:
+    """What a test message says: an alert that nobody can take for a real one."""
+    key = alert_key(TEST, "*", now_ms)
+    view = AlertView(
+        rule_id=TEST,
+        title=f"a test message to {name}, nothing happened",
+        symbol="TEST",
+        venue="",
+        base="TEST",
+        severity="info",
+        short_id=short_id(key),
+        kind=TEST,
+        at_ms=now_ms,
+        fired_ms=now_ms,
+        condition="",
+        value_text="",
+        value=None,
+        value_is_ratio=False,
+    )
+    return OutboxRow(row_id(key, TellKind.FIRE, 0, name), key, TellKind.FIRE, name, "info", now_ms, view)
+
+
+async def send_tests(
+    settings: Settings, plan: Plan, names: Collection[str], *, console: Console, clock: Clock
+) -> list[Finding]:
+    """One message to each of these destinations and what came of it; the plan is sound and has them."""
+    findings = []
+    async with contextlib.AsyncExitStack() as stack:
+        builder = Builder(settings, clock=clock, console=console, stack=stack)
+        for described in plan.described:
+            if described.name in names:
+                destination = await builder.one(described)
+                findings.append(_told(described, await _send(destination, clock)))
+    return findings
+
+
+async def _send(destination: Destination, clock: Clock) -> Answer:
+    order = Order(rows=(sample_row(destination.name, now_ms=clock.wall_ms()),))
+    await clock.sleep(destination.ready_in_s())
+    try:
+        async with clock.timeout(SEND_S):
+            return await destination.send(order)
+    except TimeoutError:
+        return RetryLater(0.0, "no answer in time", ambiguous=True)
+
+
+def _told(described: Described, answer: Answer) -> Finding:
+    match answer:
+        case Delivered(provider_id):
+            said = f"delivered as {provider_id}" if provider_id else "delivered"
+            if isinstance(described.target, ConsoleTarget):
+                said = "printed"
+            return Finding(Level.OK, described.name, said)
+        case RetryLater(after_s, reason):
+            text = f"not delivered: {reason}"
+            return Finding(Level.FAIL, described.name, text, f"a real alert would be sent again after {after_s:.0f} s")
+        case Rejected(reason, destination_dead=True):
+            advice = "nothing reaches this destination until that is mended"
+            return Finding(Level.FAIL, described.name, f"refused: {reason}", advice)
+        case Rejected(reason) | TargetGone(reason) | Unlayable(reason):
+            return Finding(Level.FAIL, described.name, f"refused: {reason}")

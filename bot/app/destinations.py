@@ -1,0 +1,257 @@
+"""Which destinations there are, from `destinations.yaml` or else from the settings, and how each is built.
+
+Without that file the settings describe them: `telegram`, `discord`, or the console when there is neither; all of them are
+`main`. With it, only what it describes counts. Either way each chat in which commands are answered has a way of its own for
+the alerts that were asked for there.
+
+Errors in the file stop a start, as errors in the settings do: an alert that goes to the wrong place is lost as surely as one
+that goes nowhere.
+"""
+
+import contextlib
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from rich.console import Console
+
+from bot.app.routing import MAIN, Routes
+from bot.chat.asker import AT_TERMINAL
+from bot.clock import Clock
+from bot.delivery import apprise_bridge
+from bot.delivery.apprise_bridge import AppriseDestination
+from bot.delivery.console import ConsoleDestination
+from bot.delivery.destination import Destination
+from bot.delivery.discord import DiscordDestination
+from bot.delivery.telegram import TelegramDestination
+from bot.delivery.webhook import MIN_SECRET_LENGTH, WebhookDestination
+from bot.errors import ConfigError
+from bot.model import addresses
+from bot.model.destinations import (
+    AppriseTarget,
+    ConsoleTarget,
+    Described,
+    DiscordTarget,
+    Secret,
+    TelegramTarget,
+    Use,
+    WebhookTarget,
+)
+from bot.rules.destinations import DestinationFile, Means, destination_file, load_destinations
+from bot.rules.problems import Problem, render_all
+from bot.settings import Settings
+
+_TOKEN: Final = re.compile(r"\d+:[\w-]+")
+
+
+class Secrets:
+    """Finds what destinations name, and judges its form. Nothing here says a value."""
+
+    def __init__(self, settings: Settings, environment: Mapping[str, str] | None = None) -> None:
+        self._settings = settings
+        self._environment = os.environ if environment is None else environment
+
+    def value(self, secret: Secret | None, use: Use) -> str | None:
+        """None where it is not set. Without a name: what the settings hold for that use."""
+        if secret is None:
+            held = {"bot token": self._settings.telegram.token, "Discord webhook": self._settings.discord.webhook_url}
+            found = held.get(use)
+        elif secret.source == "secret":
+            found = self._settings.secrets.get(secret.name)
+        else:
+            return self._environment.get(secret.name, "").strip() or None
+        return (found.get_secret_value().strip() or None) if found is not None else None
+
+    def fault(self, secret: Secret | None, use: Use) -> str | None:
+        """Why it cannot be used; None when it can."""
+        value = self.value(secret, use)
+        if value is None:
+            return _missing(secret, use)
+        fault = _fault_of_value(value, use)
+        return None if fault is None else f"{secret or use}: {fault}"
+
+
+def _missing(secret: Secret | None, use: Use) -> str:
+    if secret is None:
+        setting = "OIBOT_TELEGRAM__TOKEN" if use == "bot token" else "OIBOT_DISCORD__WEBHOOK_URL"
+        return f"{setting} is not set, and the destination names no {use} of its own"
+    if secret.source == "secret":
+        name = secret.name
+        return f"{secret} is not set: set OIBOT_SECRETS__{name.upper()}, or put it into the file secrets__{name}"
+    if secret.name.upper().startswith("OIBOT_"):
+        return f"{secret} is not set; in .env it would be a setting, so write secret:NAME and set OIBOT_SECRETS__NAME"
+    return f"{secret} is not set: the environment has no variable {secret.name}"
+
+
+def _fault_of_value(value: str, use: Use) -> str | None:
+    match use:
+        case "bot token":
+            return None if _TOKEN.fullmatch(value) else "expected digits, a colon and letters, as @BotFather gives them"
+        case "Discord webhook":
+            fault = addresses.fault_of(value)
+            return fault if fault or "/webhooks/" in value else "expected an address with /webhooks/ in it"
+        case "webhook address":
+            return addresses.fault_of(value, private=True)
+        case "signing secret":
+            short = len(value) < MIN_SECRET_LENGTH
+            return f"a signing secret has at least {MIN_SECRET_LENGTH} characters" if short else None
+        case "Apprise address":
+            return apprise_bridge.fault_of(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All destinations of one process, without secrets."""
+
+    described: tuple[Described, ...]
+    main: tuple[str, ...]
+    """Names behind `main`."""
+    chats: Mapping[str, int] = field(default_factory=dict)
+    """Further destinations, one for each Telegram chat that no described one goes to; they are not part of `main`."""
+    chat_of_main: Mapping[int, str] = field(default_factory=dict)
+    """Telegram chats that a described destination goes to as a whole, with its name."""
+    file: DestinationFile | None = None
+
+    @property
+    def routes(self) -> Routes:
+        by_name = {d.name: (d.name,) for d in self.described}
+        by_chat = {f"telegram:{chat_id}": name for name, chat_id in self.chats.items()}
+        by_chat |= {f"telegram:{chat_id}": name for chat_id, name in self.chat_of_main.items()}
+        if self.console is not None:
+            by_chat[AT_TERMINAL.chat] = self.console
+        subscribers = tuple(d for d in self.described if d.subscribes)
+        return Routes({**by_name, MAIN: self.main}, by_chat, subscribers)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """That `notify` may use, also of destinations that are not sound: those are told at their own place."""
+        return frozenset(d.name for d in self.described) | {MAIN} | (self.file.names if self.file else frozenset())
+
+    @property
+    def console(self) -> str | None:
+        """The first destination that is the terminal."""
+        return next((d.name for d in self.described if isinstance(d.target, ConsoleTarget)), None)
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        return self.file.problems if self.file else ()
+
+    def of_chat(self, chat_id: int) -> tuple[str, ...]:
+        """Destinations that may live again when somebody writes in that chat: all that go to it, topics too."""
+        described = [
+            d.name for d in self.described if isinstance(d.target, TelegramTarget) and d.target.chat == chat_id
+        ]
+        return (*described, *(name for name, chat in self.chats.items() if chat == chat_id))
+
+    def require_sound(self) -> "Plan":
+        """Itself; raises `ConfigError` with all errors of the file."""
+        errors = self.file.errors if self.file else ()
+        if errors:
+            raise ConfigError(f"no start with errors in the destinations:\n{render_all(errors)}")
+        return self
+
+
+def plan_of(settings: Settings, *, reads_file: bool = True, asks_secrets: bool = True) -> Plan:
+    """What the file in the rules folder describes, else the settings. With `asks_secrets`, a missing one is an error."""
+    path = destination_file(settings.rules_dir) if reads_file else None
+    if path is None:
+        return _plan_of_settings(settings)
+    found = load_destinations(path, means=Means(Secrets(settings).fault) if asks_secrets else None)
+    return plan_of_file(settings, found)
+
+
+def plan_of_file(settings: Settings, found: DestinationFile) -> Plan:
+    """What a file that was read describes."""
+    main = tuple(d.name for d in found.described if d.is_default)[:1] or tuple(d.name for d in found.described)
+    whole = {
+        d.target.chat: d.name
+        for d in reversed(found.described)
+        if isinstance(d.target, TelegramTarget) and d.target.topic is None and d.target.token is None
+    }
+    asked = _chats(settings)
+    of_main = {chat_id: name for chat_id, name in whole.items() if chat_id in asked}
+    chats = {f"telegram:{chat_id}": chat_id for chat_id in asked if chat_id not in whole}
+    return Plan(found.described, main, chats, of_main, found)
+
+
+def _plan_of_settings(settings: Settings) -> Plan:
+    described = []
+    chats = _chats(settings)
+    if chats:
+        described.append(Described("telegram", TelegramTarget(chats[0])))
+    if settings.discord.webhook_url is not None:
+        described.append(Described("discord", DiscordTarget()))
+    if not described:
+        described.append(Described("console", ConsoleTarget()))
+    further = {f"telegram:{chat_id}": chat_id for chat_id in chats[1:]}
+    return Plan(tuple(described), tuple(d.name for d in described), further, dict.fromkeys(chats[:1], "telegram"))
+
+
+def _chats(settings: Settings) -> list[int]:
+    """Telegram chats in which alerts can be made, the one that gets all alerts first."""
+    telegram = settings.telegram
+    if telegram.token is None or not (telegram.chat_id or telegram.owner_id):
+        return []
+    return list(dict.fromkeys(c for c in (telegram.chat_id, telegram.owner_id, *telegram.chats) if c is not None))
+
+
+class Builder:
+    """Makes what sends. All that it makes is closed with `stack`."""
+
+    def __init__(self, settings: Settings, *, clock: Clock, console: Console, stack: contextlib.AsyncExitStack) -> None:
+        self._settings = settings
+        self._secrets = Secrets(settings)
+        self._clock = clock
+        self._console = console
+        self._stack = stack
+        self._telegram: dict[tuple[str, int], TelegramDestination] = {}
+        """The first one of each chat; later ones share its limits."""
+
+    async def all(self, plan: Plan) -> list[Destination]:
+        """Every destination of a sound plan; raises `ConfigError` where a secret is gone."""
+        made = [await self.one(described) for described in plan.described]
+        for name, chat_id in plan.chats.items():
+            made.append(await self._telegram_chat(name, TelegramTarget(chat_id)))
+        return made
+
+    async def one(self, described: Described) -> Destination:
+        name, clock = described.name, self._clock
+        match described.target:
+            case TelegramTarget() as target:
+                return await self._telegram_chat(name, target)
+            case DiscordTarget(webhook, thread):
+                url = self._secret(name, webhook, "Discord webhook")
+                discord = DiscordDestination(name=name, webhook_url=url, clock=clock, thread=thread)
+                return await self._stack.enter_async_context(discord)
+            case WebhookTarget(address, secret, private):
+                url = address if isinstance(address, str) else self._secret(name, address, "webhook address")
+                key = self._secret(name, secret, "signing secret")
+                signed = WebhookDestination(name=name, url=url, secret=key, clock=clock, private=private)
+                return await self._stack.enter_async_context(signed)
+            case AppriseTarget(url_secret):
+                url = self._secret(name, url_secret, "Apprise address")
+                return AppriseDestination(name=name, url=url, clock=clock)
+            case ConsoleTarget():
+                return ConsoleDestination(name=name, console=self._console)
+
+    async def _telegram_chat(self, name: str, target: TelegramTarget) -> TelegramDestination:
+        token = self._secret(name, target.token, "bot token")
+        made = TelegramDestination(
+            name=name,
+            token=token,
+            api_url=self._settings.telegram.api_url,
+            chat_id=target.chat,
+            clock=self._clock,
+            topic=target.topic,
+            beside=self._telegram.get((token, target.chat)),
+        )
+        self._telegram.setdefault((token, target.chat), made)
+        return await self._stack.enter_async_context(made)
+
+    def _secret(self, name: str, secret: Secret | None, use: Use) -> str:
+        value = self._secrets.value(secret, use)
+        if value is None:
+            raise ConfigError(f'destination "{name}": {_missing(secret, use)}')
+        return value

@@ -1,0 +1,123 @@
+"""What a webhook is sent: the neutral content of alerts as JSON, for programs. Pure.
+
+The form is documented in docs/destinations.md and numbered. Within one number fields are only added. The same rows give the
+same bytes, so a repeated request is the same request.
+"""
+
+import json
+import math
+from typing import Final
+
+from bot.delivery import layout, markup
+from bot.delivery.destination import Order
+from bot.delivery.text import clean
+from bot.model.outbox import OutboxRow
+from bot.model.view import AlertView, Member, Move
+
+VERSION: Final = 1
+MAX_BODY_BYTES: Final = 256 * 1024
+MAX_MEMBERS: Final = 10
+_MAX_TEXT: Final = 4_000
+_MAX_CONDITION: Final = 2_000
+_MAX_NAME: Final = 100
+
+Json = dict[str, object]
+
+
+def body_of(order: Order, *, message_id: str) -> bytes:
+    """The bytes to sign and send. Above the limit the oldest events go, counted; the last one stays."""
+    text = markup.plain_text(layout.compose(order.rows, fire=order.fire, edit=False))
+    events = [_event(row) for row in order.rows]
+    left_out = 0
+    while True:
+        body: Json = {"version": VERSION, "message_id": message_id, "text": text[:_MAX_TEXT], "events": events}
+        data = _bytes(body | ({"left_out": left_out} if left_out else {}))
+        if len(data) <= MAX_BODY_BYTES or len(events) == 1:
+            return data
+        half = len(events) // 2
+        events = events[half:]
+        left_out += half
+
+
+def _bytes(body: Json) -> bytes:
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.encode("utf-8", "replace")
+
+
+def _event(row: OutboxRow) -> Json:
+    view = row.view
+    return {
+        "id": row.id,
+        "kind": view.kind,
+        "at_ms": view.at_ms,
+        "alert": {"key": row.key, "id": clean(view.short_id, 16), "fired_ms": view.fired_ms},
+        "rule": {
+            "id": clean(view.rule_id, _MAX_NAME),
+            "title": clean(view.title, _MAX_NAME),
+            "severity": view.severity,
+            "tags": list(view.tags),
+            "condition": clean(view.condition, _MAX_CONDITION),
+        },
+        "instrument": {
+            "venue": clean(view.venue, _MAX_NAME),
+            "symbol": clean(view.symbol, _MAX_NAME),
+            "base": clean(view.base, _MAX_NAME),
+        },
+        "value": {
+            "expression": clean(view.value_text, _MAX_CONDITION),
+            "is_ratio": view.value_is_ratio,
+            "now": _number(view.value),
+            "before": _number(view.value_before),
+            "peak": _number(view.peak),
+        },
+        "price": _move(view.price, view.price_age_ms),
+        "oi": _move(view.oi, view.oi_age_ms),
+        "oi_usd": _number(view.oi_usd),
+        "funding": _funding(view),
+        "volume_24h": _number(view.volume_24h),
+        "market": _market(view),
+        "reason": clean(view.reason, 300),
+    }
+
+
+def _number(value: float | None) -> float | None:
+    """JSON has no infinity and no NaN."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _move(move: Move | None, age_ms: int | None) -> Json | None:
+    if move is None:
+        return None
+    return {
+        "window_ms": move.window_ms,
+        "change": _number(move.change),
+        "then": _number(move.then),
+        "now": _number(move.now),
+        "age_ms": age_ms,
+    }
+
+
+def _funding(view: AlertView) -> Json | None:
+    if view.funding is None:
+        return None
+    return {
+        "rate": _number(view.funding),
+        "interval_h": _number(view.funding_interval_h),
+        "next_ms": view.next_funding_ms,
+    }
+
+
+def _market(view: AlertView) -> Json | None:
+    if view.n_members is None:
+        return None
+    members = [_member(member) for member in view.members[:MAX_MEMBERS]]
+    return {"n_members": view.n_members, "n_true": view.n_true, "members": members}
+
+
+def _member(member: Member) -> Json:
+    return {
+        "symbol": clean(member.symbol, _MAX_NAME),
+        "value": _number(member.value),
+        "oi_change": _number(member.oi_change),
+        "price_change": _number(member.price_change),
+    }
