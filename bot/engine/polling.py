@@ -22,8 +22,8 @@ _NO_LIMIT = 1 << 60
 
 def poll_needs(market: Market, view: View, members: Sequence[tuple[Rule, Mask]], watched: set[int]) -> list[PollNeed]:
     """One need for each instrument. `members`: rules whose scope is decided, with who is in it."""
-    oi_usd = np.nan_to_num(view.value("oi_usd")[0])
-    volume = np.nan_to_num(view.value("volume_24h")[0])
+    oi_usd = np.nan_to_num(view.latest("oi_usd")[0])
+    volume = np.nan_to_num(view.latest("volume_24h")[0])
     limit = np.full(market.n_rows, _NO_LIMIT, dtype=np.int64)
     flow_ms = np.zeros(market.n_rows, dtype=np.int64)
     ratio_ms = np.zeros(market.n_rows, dtype=np.int64)

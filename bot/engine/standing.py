@@ -40,7 +40,7 @@ def _too_small(seen: TickValues, scope: Scope, row: int) -> str:
     for series, floor in (("oi_usd", scope.min_oi_usd), ("volume_24h", scope.min_volume_24h)):
         if floor is None:
             continue
-        size = float(seen.view.value(series)[0, row])
+        size = float(seen.view.latest(series)[0, row])
         if not size >= floor:
             name = "open interest" if series == "oi_usd" else "24-hour volume"
             shown = "unknown" if usd(size) == UNKNOWN else usd(size)

@@ -2,7 +2,9 @@
 
 The fixed part (names, kinds, quotes) follows the universe. The ranked part (`top`, `min_oi_usd`, `min_volume_24h`) is
 taken anew each whole hour, with slack: a member stays while within 1.2 N and above 0.8 of the figure, so an instrument
-on the edge does not come and go. Until 90 % of the candidates have their value the scope is warming up: unknown.
+on the edge does not come and go. Until 90 % of the candidates have their value the scope is warming up: unknown. The
+newest figure counts, however old: sizes change slowly, and the largest contracts are those whose samples expire first,
+since they are polled most often.
 """
 
 from fnmatch import fnmatchcase
@@ -121,10 +123,10 @@ class ScopeTracker:
         scope = self._scope
         floors = []
         if scope.min_oi_usd is not None:
-            floors.append((view.value("oi_usd")[0], scope.min_oi_usd))
+            floors.append((view.latest("oi_usd")[0], scope.min_oi_usd))
         if scope.min_volume_24h is not None:
-            floors.append((view.value("volume_24h")[0], scope.min_volume_24h))
-        by = view.value(scope.by)[0] if scope.top is not None else floors[0][0]
+            floors.append((view.latest("volume_24h")[0], scope.min_volume_24h))
+        by = view.latest(scope.by)[0] if scope.top is not None else floors[0][0]
         return by, floors
 
     def _rank(self, view: View, hour: int) -> None:

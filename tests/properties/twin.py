@@ -56,7 +56,7 @@ class Ranked:
         if hour == self._hour:
             return
         names = {*self._floors, *([self._by] if self._top is not None else [])}
-        figures = {s: {name: market.level(name, s) for name in names} for s in market.instruments}
+        figures = {s: {name: _latest(market, name, s) for name in names} for s in market.instruments}
         inside = [s for s, found in figures.items() if all(math.isfinite(v) for v in found.values())]
         if not inside or len(inside) * 10 < len(figures) * 9:
             return
@@ -70,6 +70,13 @@ class Ranked:
                 else:
                     self._members.discard(symbol)
         self._hour = hour
+
+
+def _latest(market: SlowMarket, name: str, symbol: str) -> float:
+    """The newest figure, however old."""
+    parts = ("price", "oi") if name == "oi_usd" else (name,)
+    samples = [market.instruments[symbol].gauges[part].newest(market.now_ms) for part in parts]
+    return math.prod(s[1] for s in samples) if all(samples) else math.nan
 
 
 class Twin(SlowMarket):
