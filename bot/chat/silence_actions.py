@@ -116,7 +116,7 @@ class SilenceActions:
                 return matched
             for kind, value in matched:
                 if kind in found:
-                    problem = Problem(f"Two times a {kind}, of which none can be both: {found[kind]}, {value}.")
+                    problem = Problem(f"A silence has one {kind}: {found[kind]}, or {value}?")
                     return _usage(problem, "/silence BTC 2h")
                 found[kind] = value
         return found
