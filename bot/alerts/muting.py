@@ -95,10 +95,10 @@ class Muting:
         self._look_ms = 0
         """When something that is kept may have to be released."""
 
-    def restore(self, rows: Iterable[OutboxRow]) -> None:
+    def restore(self, kept: Iterable[Kept]) -> None:
         """Take back what was kept when the bot stopped, in its order."""
-        for row in rows:
-            self._hold(row)
+        for one in kept:
+            self._hold(one.row).mute = Mute(one.reason, one.until_ms)
         self._look_ms = 0
 
     # -- what keeps quiet ------------------------------------------------------------------------------------------

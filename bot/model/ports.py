@@ -147,7 +147,7 @@ class Outbox(Protocol):
         """
         ...
 
-    def kept(self, *, batch: int = 1_000) -> AsyncIterator[list[OutboxRow]]:
+    def kept(self, *, batch: int = 1_000) -> AsyncIterator[list[Kept]]:
         """Muted rows in the order in which they came, in batches."""
         ...
 

@@ -164,9 +164,9 @@ class MemoryOutbox:
         heads = [self._state(rows[0].id) for rows in self._open(destination).values()]
         return min((due_ms for state, due_ms in heads if state == "waiting"), default=None)
 
-    async def kept(self, *, batch: int = 1_000) -> AsyncIterator[list[OutboxRow]]:
+    async def kept(self, *, batch: int = 1_000) -> AsyncIterator[list[Kept]]:
         """Muted rows in the order in which they came."""
-        rows = [row for row in self._rows.values() if row.id in self._muted]
+        rows = [self._muted[row_id] for row_id in self._rows if row_id in self._muted]
         for start in range(0, len(rows), batch):
             yield rows[start : start + batch]
 

@@ -13,7 +13,7 @@ import msgspec
 
 from bot import log
 from bot.model.alert import TellKind, key_range
-from bot.model.outbox import Delivered, Message, OutboxRow, Outcome, Rejected, RetryLater
+from bot.model.outbox import Delivered, Kept, Message, OutboxRow, Outcome, Rejected, RetryLater
 from bot.model.silence import Fired
 from bot.model.view import AlertView
 from bot.storage.database import Database, Transaction
@@ -202,18 +202,19 @@ class SqliteOutbox:
         found = await self._database.fetch("read the outbox", _NEXT_DUE, (destination, 0))
         return found[0][0] if found else None
 
-    async def kept(self, *, batch: int = 1_000) -> AsyncIterator[list[OutboxRow]]:
+    async def kept(self, *, batch: int = 1_000) -> AsyncIterator[list[Kept]]:
         """Muted rows in the order in which they came. What cannot be read is logged and left out."""
         last = -1
         while found := await self._database.fetch(
             "read muted rows",
-            f"SELECT {_ROW}, o.seq FROM outbox o WHERE o.state = 'muted' AND o.seq > ? ORDER BY o.seq LIMIT ?",  # noqa: S608
+            f"SELECT {_ROW}, o.muted_reason, o.muted_until_ms, o.seq FROM outbox o "  # noqa: S608
+            "WHERE o.state = 'muted' AND o.seq > ? ORDER BY o.seq LIMIT ?",
             (last, batch),
         ):
             rows = []
             for values in found:
                 try:
-                    rows.append(_read_row(values))
+                    rows.append(Kept(_read_row(values[:7]), values[7], values[8]))
                 except (msgspec.MsgspecError, ValueError) as error:
                     _log.error("outbox.unreadable", row=values[0], error=str(error))
             yield rows

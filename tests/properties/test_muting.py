@@ -36,7 +36,7 @@ def done(coroutine):
 
 
 async def all_kept(outbox):
-    return [row async for rows in outbox.kept(batch=3) for row in rows]
+    return [one async for found in outbox.kept(batch=3) for one in found]
 
 
 @dataclass
@@ -254,7 +254,7 @@ class Muted(RuleBasedStateMachine):
         told = self.told()
         ids = [row.id for row in told]
         assert len(ids) == len(set(ids))
-        kept = {row.id for row in done(all_kept(self.outbox))}
+        kept = {one.row.id for one in done(all_kept(self.outbox))}
         members: dict[str, int] = {}
         for alert in self.all:
             for destination in alert.destinations:
@@ -293,9 +293,9 @@ class Muted(RuleBasedStateMachine):
         self.time_passes(60 * 24 * 60)
         self.each_firing_is_told_once_or_kept_while_something_mutes_it()
         acked = {a.key for a in done(self.store.acks())}
-        for row in done(all_kept(self.outbox)):
-            assert row.kind is not TellKind.FIRE
-            assert row.key in acked, "only an acknowledgement without an end lasts that long"
+        for one in done(all_kept(self.outbox)):
+            assert one.row.kind is not TellKind.FIRE
+            assert one.row.key in acked, "only an acknowledgement without an end lasts that long"
 
 
 Muted.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)

@@ -150,7 +150,7 @@ async def test_destinations_do_not_see_each_other(ports, make, n):
 
 
 async def kept_rows(ports, batch=1_000):
-    return [row async for rows in ports.outbox.kept(batch=batch) for row in rows]
+    return [one.row async for found in ports.outbox.kept(batch=batch) for one in found]
 
 
 def muted(*rows):
@@ -166,6 +166,7 @@ async def test_a_kept_row_is_stored_but_belongs_to_no_lane(ports, make, batch):
     assert await ports.outbox.waiting("main", now_ms=9_999, limit=9) == []
     assert await ports.outbox.next_due_ms("main") is None
     assert await kept_rows(ports, batch) == rows
+    assert [one async for found in ports.outbox.kept(batch=batch) for one in found] == list(muted(*rows))
     assert await ports.outbox.counts() == EMPTY | {"muted": 3}
     assert await ports.outbox.row_of(rows[0].key, "fire", "main") == rows[0]
 

@@ -50,7 +50,7 @@ class Place:
             venue_now=lambda: self.now_ms,
         )
         asked = AlertActions(market=market, store=self.chat_alerts, desk=None, clock=clock, max_per_chat=3)
-        self.actions = Actions(market=market, status=status, clock=clock, alerts=asked, silences=silences)
+        self.actions = Actions(market=market, status=status, why=None, clock=clock, alerts=asked, silences=silences)
 
     async def ask(self, text, asker: Asker = OWNER):
         asked = parse(text)

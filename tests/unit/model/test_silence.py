@@ -5,7 +5,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bot.model.alert import alert_key, keys_of, short_id
 from bot.model.silence import QuietHours, Silence, zone_of
 
 NIGHT = QuietHours("telegram", 23 * 60, 7 * 60, "Europe/Berlin")
@@ -92,13 +91,3 @@ def test_a_silence_ends_after_it_begins_and_may_be_ended_early():
     assert [one.is_active(t) for t in (4, 5, 8, 9)] == [False, True, True, False]
     ended = Silence("s-1", 5, 9, "a", 5, expired_ms=7)
     assert [ended.is_active(t) for t in (6, 7)] == [True, False]
-
-
-def test_the_keys_of_a_prefix_are_those_whose_short_id_begins_like_it():
-    keys = [alert_key("r", "i", n) for n in range(3_000)]
-    for prefix in ("0", "z", "zz", "7q", short_id(keys[5]), short_id(keys[5])[:4]):
-        span = keys_of(prefix)
-        assert span is not None
-        assert [k for k in keys if span[0] <= k < span[1]] == [k for k in keys if short_id(k).startswith(prefix)]
-    assert keys_of("zzzzzzzz") == ("ffffffffff", "g")
-    assert [keys_of(bad) for bad in ("", "u", "Z", "123456789")] == [None] * 4
