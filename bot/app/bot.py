@@ -152,7 +152,6 @@ class Bot:
         store = SqliteKeyValues(database)
         committer = Committer(alerts, self.clock)
         self._mutes = await Mutes.load(database)
-        routes = self._plan.routes
         mailbox = Mailbox()
         self.engine = Engine(self.rules.rules, records=await alerts.load())
         self._chat_alerts = SqliteChatAlertStore(database)
@@ -183,7 +182,7 @@ class Bot:
                 mailbox=mailbox,
                 clock=self.clock,
                 committer=committer,
-                routes=routes,
+                routes=self._plan.routes,
                 on_rows=tell,
                 on_progress=self._take_progress,
                 on_feed=self._options.on_feed,
@@ -243,7 +242,9 @@ class Bot:
         )
         routes = self._plan.routes
         silences = self._mutes.actions(self.cards, self._chat_alerts, self.engine, self.live, routes, destinations)
-        actions = Actions(market=self.cards, status=self.status, why=why, clock=self.clock, alerts=asked, silences=silences)
+        actions = Actions(
+            market=self.cards, status=self.status, why=why, clock=self.clock, alerts=asked, silences=silences
+        )
         return actions, LocalChat(path=data_dir.control, market=self.cards, why=why, clock=self.clock)
 
     async def _supervise(self, data_dir: DataDir, committer: Committer, lanes: Lanes, store: SqliteKeyValues) -> int:

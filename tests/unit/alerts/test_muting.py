@@ -1,5 +1,7 @@
 """What is kept, released and summarised, one case at a time; the property test does the rest."""
 
+from dataclasses import replace
+
 import pytest
 
 from bot.alerts.muting import Muting
@@ -7,7 +9,7 @@ from bot.alerts.summary import MAX_NAMED, MAX_RULES, Over, summary_row
 from bot.model.alert import TellKind, alert_key, short_id
 from bot.model.outbox import Fold, OutboxRow, row_id
 from bot.model.silence import Ack, Fired, QuietHours, Silence
-from bot.model.view import AlertView
+from bot.model.view import AlertView, HeldBack
 
 T0 = 1_767_225_600_000
 MINUTE = 60_000
@@ -200,3 +202,14 @@ def test_a_summary_of_very_many_names_the_latest_and_counts_all():
     assert sum(len(missed.named) for missed in view.missed) <= 1.5 * MAX_NAMED
     assert view.missed[0].named[0][1] > view.missed[0].named[1][1], "the latest first"
     assert summary_row(list(reversed(over)), "telegram", T0, []).id == summary_row(over, "telegram", T0, []).id
+
+
+def test_what_an_alert_held_back_is_accounted_for_in_the_summary():
+    muting = Muting(silences=[silence()])
+    muting.take([row(), row(symbol="ETHUSDT")], T0)
+    ends = [row("end"), row("end", symbol="ETHUSDT")]
+    held = [replace(r, view=replace(r.view, held_back=(HeldBack("OI flush", n),))) for n, r in enumerate(ends, 2)]
+    muting.take(held, T0 + MINUTE)
+    (summary,) = muting.take((), T0 + 60 * MINUTE).now
+    assert [(m.title, m.n) for m in summary.view.missed] == [("OI surge", 2), ("OI flush, held back by these:", 5)]
+    assert summary.view.n_true == 2

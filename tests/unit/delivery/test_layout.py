@@ -1,6 +1,7 @@
 """Golden texts: what people read, word for word, in each destination."""
 
 import io
+import json
 from dataclasses import replace
 
 import pytest
@@ -11,6 +12,7 @@ from rich.console import Console
 from bot.delivery import console, embed, layout, markup
 from bot.delivery.destination import Order
 from bot.delivery.text import utf16_length
+from bot.delivery.webhook_body import body_of
 from bot.model.alert import TellKind
 from bot.model.outbox import OutboxRow
 from bot.model.view import AlertView, HeldBack, Member, Missed, Move
@@ -450,6 +452,12 @@ def test_a_summary_names_rules_coins_and_ids(make):
     assert "OI surge 3" in body["embeds"][0]["description"]
     assert "fields" not in body["embeds"][0]
     assert "url" not in body["embeds"][0]
+    (event,) = json.loads(body_of(Order(rows=(row,)), message_id="m"))["events"]
+    assert event["missed"][0] == {
+        "title": "OI surge",
+        "n": 3,
+        "alerts": [{"base": "BTC", "id": "7q4mk2px"}, {"base": "<b>", "id": "7q4mk2py"}],
+    }
 
 
 def test_an_acknowledgement_stands_above_what_the_firing_said(make):
