@@ -21,6 +21,7 @@ from bot.app.desk import Desk
 from bot.app.destinations import Builder, Plan, plan_of
 from bot.app.explainer import Explainer
 from bot.app.live import Live
+from bot.app.mutes import Mutes
 from bot.app.snapshots import Snapshots
 from bot.app.status import Status
 from bot.app.supervisor import Policy, Supervisor
@@ -117,6 +118,7 @@ class Bot:
         self.status: Status
         self._alerts: SqliteAlertStore
         self._chat_alerts: SqliteChatAlertStore
+        self._mutes: Mutes
 
     async def run(self, *, for_s: float | None = None) -> int:
         """Run until `stop` is set or, when given, for so many clock seconds; returns the exit code."""
@@ -149,7 +151,7 @@ class Bot:
         alerts, outbox = SqliteAlertStore(database), SqliteOutbox(database)
         store = SqliteKeyValues(database)
         committer = Committer(alerts, self.clock)
-        routes = self._plan.routes
+        self._mutes = await Mutes.load(database)
         mailbox = Mailbox()
         self.engine = Engine(self.rules.rules, records=await alerts.load())
         self._chat_alerts = SqliteChatAlertStore(database)
@@ -180,12 +182,13 @@ class Bot:
                 mailbox=mailbox,
                 clock=self.clock,
                 committer=committer,
-                routes=routes,
+                routes=self._plan.routes,
                 on_rows=tell,
                 on_progress=self._take_progress,
                 on_feed=self._options.on_feed,
                 on_reset=lambda: self.feed.windows_emptied(),  # noqa: PLW0108, `feed` is made below
                 on_grown=lambda series: self.feed.history.refill_longer(series),  # noqa: PLW0108, `feed` is made below
+                muting=self._mutes.muting,
                 recorder=journal,
                 keeper=self.snapshots,
             )
@@ -200,6 +203,7 @@ class Bot:
                 data_dir=data_dir.path,
                 warming=self._warming,
                 dead=lambda: tuple(f"{lane.name}: {lane.dead_reason}" for lane in lanes.status() if lane.dead_reason),
+                muting=self._mutes.muting,
             )
             self._alerts = alerts
             return await self._supervise(data_dir, committer, lanes, store)
@@ -220,7 +224,7 @@ class Bot:
             missing_ms=Holes(self.engine.market).missing_ms,
         )
 
-    def _answering(self, data_dir: DataDir) -> tuple[Actions, LocalChat]:
+    def _answering(self, data_dir: DataDir, destinations: Sequence[str]) -> tuple[Actions, LocalChat]:
         """What answers people, and the front for this machine's own commands."""
         asked = AlertActions(
             market=self.cards,
@@ -236,12 +240,16 @@ class Bot:
             chat_alerts=self._chat_alerts,
             loaded=lambda: self.rules.rules,
         )
-        actions = Actions(market=self.cards, status=self.status, why=why, clock=self.clock, alerts=asked)
+        routes = self._plan.routes
+        silences = self._mutes.actions(self.cards, self._chat_alerts, self.engine, self.live, routes, destinations)
+        actions = Actions(
+            market=self.cards, status=self.status, why=why, clock=self.clock, alerts=asked, silences=silences
+        )
         return actions, LocalChat(path=data_dir.control, market=self.cards, why=why, clock=self.clock)
 
     async def _supervise(self, data_dir: DataDir, committer: Committer, lanes: Lanes, store: SqliteKeyValues) -> int:
         supervisor = Supervisor(self.clock)
-        actions, local = self._answering(data_dir)
+        actions, local = self._answering(data_dir, lanes.names)
         fronts = ["control"]
         async with asyncio.TaskGroup() as group:
             supervisor.start(group, "committer", committer.run, Policy.RESTART)
@@ -344,7 +352,8 @@ class Bot:
         """Once a day: forget what was told or ended long ago."""
         while True:
             await self.clock.sleep(DAY_MS / 1_000)
-            n = await self._alerts.prune(before_ms=self.live.venue_now() - KEEP_MS)
+            before_ms = self.live.venue_now() - KEEP_MS
+            n = await self._alerts.prune(before_ms=before_ms) + await self._mutes.store.prune(before_ms=before_ms)
             self._log.info("database.pruned", rows=n)
 
     def _take_progress(self, progress: Progress) -> None:

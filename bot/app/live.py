@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol, TypeVar
 
 from bot import log
+from bot.alerts.muting import Muting
 from bot.app.committer import Committer
 from bot.app.routing import Routes
 from bot.clock import Clock
@@ -84,6 +85,7 @@ class Live:
         on_feed: Callable[[FeedStatus], None] = lambda _: None,
         on_reset: Callable[[], None] = lambda: None,
         on_grown: Callable[[frozenset[str]], None] = lambda _: None,
+        muting: Muting | None = None,
         recorder: Recorder | None = None,
         keeper: Keeper | None = None,
     ) -> None:
@@ -97,6 +99,7 @@ class Live:
         self._on_feed = on_feed
         self._on_reset = on_reset
         self._on_grown = on_grown
+        self._muting = muting if muting is not None else Muting()
         self._recorder = recorder
         self._keeper = keeper
         self._has_begun = False
@@ -184,14 +187,19 @@ class Live:
 
     async def store(self, result: Result) -> None:
         """Commit what changed, then wake the lanes; what the database has not taken in time is handed to them as it is."""
-        if not result:
+        if not self.venue_time.is_known:
             return
-        rows = self._routes.rows(result.notices)
-        if self._recorder is not None and (result.transitions or rows):
+        told = self._muting.take(self._routes.rows(result.notices), self.venue_now())
+        if not (result or told):
+            return
+        if self._recorder is not None and (result.transitions or told.now):
             self._recorder.flush()
         for transition in result.transitions:
             self._say(transition)
-        is_stored = await self._committer.commit(Commit(result.records, result.transitions, rows))
+        change = Commit(result.records, result.transitions, told.now, told.kept, told.released, told.folded)
+        is_stored = await self._committer.commit(change)
+        # What was released comes before what is new: the end of an alert may follow its firing at once.
+        rows = (*told.released, *told.now)
         if rows:
             self._on_rows(() if is_stored else rows)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 import bot
+from bot.alerts.muting import Muting
 from bot.app.live import Live
 from bot.clock import Clock
 from bot.engine.cards import fresh
@@ -43,6 +44,7 @@ class Status:
         data_dir: Path,
         warming: Callable[[], str],
         dead: Callable[[], tuple[str, ...]],
+        muting: Muting,
     ) -> None:
         self._engine = engine
         self._live = live
@@ -53,12 +55,14 @@ class Status:
         self._data_dir = data_dir
         self._warming = warming
         self._dead = dead
+        self._muting = muting
         self._started_ms = clock.monotonic_ms()
 
     async def status(self) -> BotStatus:
         n_price, price_age_ms, _ = fresh(self._engine, "price")
         n_oi, _, oi_slowest_ms = fresh(self._engine, "oi")
-        today_ms = self._live.venue_now() // DAY_MS * DAY_MS
+        now_ms = self._live.venue_now()
+        today_ms = now_ms // DAY_MS * DAY_MS
         today = await self._alerts.transitions(since_ms=today_ms, limit=10_000)
         counts = await self._outbox.counts()
         return BotStatus(
@@ -81,6 +85,9 @@ class Status:
             disk_free_gb=shutil.disk_usage(self._data_dir).free / 1e9,
             warming=self._warming(),
             dead_destinations=self._dead(),
+            n_silences=sum(one.is_active(now_ms) for one in self._muting.silences(now_ms)),
+            quiet=tuple(q.destination for q in self._muting.quiet_hours() if q.until_ms(now_ms) is not None),
+            n_kept=self._muting.n_kept,
         )
 
 

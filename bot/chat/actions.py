@@ -1,7 +1,7 @@
 """Commands to replies, through ports only. The same for every front.
 
-Promises: every command of the table has a handler; but for `/alert` and `/delete`, answering changes nothing. Raises
-only what a port raises; the front that called turns that into an apology.
+Promises: every command of the table has a handler; but for alerts, silences, acknowledgements and quiet hours, answering
+changes nothing. Raises only what a port raises; the front that called turns that into an apology.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,6 +12,7 @@ from bot.chat.alert_actions import AlertActions
 from bot.chat.asker import Asker
 from bot.chat.commands import Command, UsageError, find, shorten
 from bot.chat.reply import BLANK, Line, Reply, Table, code, line
+from bot.chat.silence_actions import SilenceActions
 from bot.chat.symbols import NotFound, SymbolBook
 from bot.chat.why import Why
 from bot.clock import Clock
@@ -34,6 +35,7 @@ class CardPage(Protocol):
 
 
 _NO_ALERTS: Final = Reply((line("I take no alerts here."),))
+_NO_SILENCES: Final = Reply((line("I keep nothing quiet here."),))
 _NO_DATA: Final = line("No open interest is known yet. Try again in a minute.")
 
 
@@ -48,17 +50,26 @@ class Actions:
         why: WhyReader,
         clock: Clock,
         alerts: AlertActions | None = None,
+        silences: SilenceActions | None = None,
     ) -> None:
-        """`alerts` None: no alerts are made in chat, and whoever asks for one is told so."""
+        """`alerts` None: no alerts are made in chat, and whoever asks for one is told so; likewise `silences`."""
         self._market = market
         self._status = status
         self._clock = clock
         self._why = Why(market, why)
         self._alerts = alerts
+        self._silences = silences
         self._alert_handlers: dict[str, Callable[[AlertActions, Command, Asker], Awaitable[Reply]]] = {
             "alert": AlertActions.create,
             "alerts": AlertActions.show,
             "delete": AlertActions.delete,
+        }
+        self._silence_handlers: dict[str, Callable[[SilenceActions, Command, Asker], Awaitable[Reply]]] = {
+            "silence": SilenceActions.create,
+            "silences": SilenceActions.show,
+            "unsilence": SilenceActions.end,
+            "ack": SilenceActions.acknowledge,
+            "quiet": SilenceActions.quiet,
         }
         self._handlers: dict[str, Callable[[Command], Awaitable[Reply]]] = {
             "oi": self._oi,
@@ -71,7 +82,8 @@ class Actions:
     @property
     def handled(self) -> frozenset[str]:
         """Names of commands that have a handler."""
-        return frozenset(self._handlers) | frozenset(self._alert_handlers) | {"why"}
+        by_name = (self._handlers, self._alert_handlers, self._silence_handlers)
+        return frozenset(name for handlers in by_name for name in handlers) | {"why"}
 
     async def answer(self, command: Command | UsageError, *, asker: Asker) -> Reply:
         """Carry a command out."""
@@ -81,6 +93,10 @@ class Actions:
             if self._alerts is None:
                 return _NO_ALERTS
             return await self._alert_handlers[command.name](self._alerts, command, asker)
+        if command.name in self._silence_handlers:
+            if self._silences is None:
+                return _NO_SILENCES
+            return await self._silence_handlers[command.name](self._silences, command, asker)
         if command.name == "why":
             return await self._why.answer(command, asker)
         return await self._handlers[command.name](command)

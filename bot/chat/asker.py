@@ -14,6 +14,8 @@ class Asker:
     """`terminal`, or `telegram:` and the number of the user."""
     is_owner: bool = False
     """May change what others made."""
+    name: str = ""
+    """What people call them, as they wrote it themselves; never trusted."""
 
     def may_change(self, maker: str) -> bool:
         """Whether something that `maker` made in this chat may be changed."""
@@ -24,5 +26,5 @@ AT_TERMINAL: Final = Asker("terminal", "terminal", is_owner=True)
 """Who can type there owns the process."""
 
 
-def in_telegram(chat_id: int, user_id: int, *, is_owner: bool) -> Asker:
-    return Asker(f"telegram:{chat_id}", f"telegram:{user_id}", is_owner=is_owner)
+def in_telegram(chat_id: int, user_id: int, *, is_owner: bool, name: str = "") -> Asker:
+    return Asker(f"telegram:{chat_id}", f"telegram:{user_id}", is_owner=is_owner, name=name)

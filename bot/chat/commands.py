@@ -17,6 +17,7 @@ MAX_ARGUMENTS_CHARS: Final = 1_000
 MAX_SYMBOLS: Final = 10
 MAX_WORD_CHARS: Final = 40
 MAX_ALERT_WORDS: Final = 24
+MAX_SILENCE_WORDS: Final = 60
 
 _SEPARATORS = re.compile(r"[\s,;]+")
 _HEAD = re.compile(r"^/([^\s@]*)(?:@(\S*))?(?:\s+(.*))?$", re.DOTALL)
@@ -124,6 +125,28 @@ def _alert_prefix(text: str) -> tuple[str, ...] | Problem:
     return (digits,)
 
 
+def _few_words(text: str) -> tuple[str, ...] | Problem:
+    """Read by the command itself."""
+    words = tuple(text.split())
+    return words if len(words) <= MAX_SILENCE_WORDS else Problem("That is too long for me.")
+
+
+def _some_words(text: str) -> tuple[str, ...] | Problem:
+    return _few_words(text) if text.split() else Problem("I expected what to keep quiet.")
+
+
+def _silence_prefix(text: str) -> tuple[str, ...] | Problem:
+    words = text.casefold().split()
+    if len(words) != 1:
+        return Problem("I expected the id of one silence, or all.")
+    digits = words[0].removeprefix("s-")
+    if digits == "all" and "-" not in words[0]:
+        return ("all",)
+    if not re.fullmatch(r"[0-9a-z]{1,8}", digits, re.ASCII):
+        return Problem("I expected the first characters of a silence's id, or all.")
+    return (digits,)
+
+
 COMMANDS: Final[tuple[CommandSpec, ...]] = (
     CommandSpec(
         "oi",
@@ -206,6 +229,57 @@ COMMANDS: Final[tuple[CommandSpec, ...]] = (
         "Alerts",
         True,
         ("/delete a-7q4m · four characters of its id are enough", "/delete all · all alerts of this chat"),
+    ),
+    CommandSpec(
+        "silence",
+        ("mute",),
+        _some_words,
+        "/silence BTC 2h",
+        "keep alerts quiet for a while",
+        "Quiet",
+        True,
+        (
+            "/silence BTC 2h · a symbol; oi_surge, oi_*, #7q4m, a-7q4m, tag:NAME, severity:info as well",
+            "/silence oi_surge BTC until 18:00 moving house · both must match; a comment comes last",
+            "/silence all 2h · everything but critical alerts; with all critical 2h these too",
+            "here behind the target: in this chat alone.",
+            "What fires meanwhile is kept: told at the end if it still fires, else in a summary.",
+        ),
+    ),
+    CommandSpec("silences", (), _nothing, "/silences", "what is quiet now", "Quiet", True),
+    CommandSpec(
+        "unsilence",
+        ("unmute",),
+        _silence_prefix,
+        "/unsilence s-7q4m",
+        "end a silence now",
+        "Quiet",
+        True,
+        ("/unsilence s-7q4m · the first characters of its id are enough", "/unsilence all · all that you may end"),
+    ),
+    CommandSpec(
+        "ack",
+        (),
+        _few_words,
+        "/ack #7q4m for 4h",
+        "I have seen it: no repeats",
+        "Quiet",
+        True,
+        ("/ack #7q4m · no repeats and escalations until it ends", "/ack #7q4m for 4h · for that long at most"),
+    ),
+    CommandSpec(
+        "quiet",
+        (),
+        _few_words,
+        "/quiet 23:00-07:00 Europe/Berlin",
+        "hours for critical alerts only",
+        "Quiet",
+        True,
+        (
+            "/quiet 23:00-07:00 Europe/Berlin · info and warnings of this chat are kept until they end",
+            "/quiet · what is set",
+            "/quiet off",
+        ),
     ),
     CommandSpec("status", (), _nothing, "/status", "feeds, delays, alerts", "Bot", True),
     CommandSpec("help", ("h",), _topic, "/help oi", "more about one command", "Bot", True),

@@ -195,6 +195,15 @@ def _behind(age_ms: int | None) -> str:
     return f"{age_ms / 1000:.1f} s" if age_ms < 10_000 else numbers.duration(age_ms)
 
 
+def _quiet(status: BotStatus) -> str:
+    """What is muted now; empty where nothing is."""
+    n = status.n_silences
+    parts = [f"{n} silence{'' if n == 1 else 's'}"] if n else []
+    parts += [f"quiet hours at {', '.join(status.quiet)}"] if status.quiet else []
+    parts += [f"{status.n_kept} alert{'' if status.n_kept == 1 else 's'} kept"] if status.n_kept else []
+    return " · ".join(parts)
+
+
 def status_page(status: BotStatus, *, now_ms: int) -> Reply:
     """First what people lose, in plain words; then figures."""
     up = f"up {numbers.duration(status.uptime_s * 1000)} · v{status.version}"
@@ -211,6 +220,7 @@ def status_page(status: BotStatus, *, now_ms: int) -> Reply:
         ("OI", f"{status.n_oi_fresh} of {n} symbols, slowest {numbers.duration(status.oi_slowest_ms)}"),
         ("Weight", f"{numbers.percent(status.weight_share, sign=False, digits=0)} of the venue's limit"),
         ("Alerts", f"{status.n_alerts_today} today · {status.n_firing} firing · {status.n_pending} pending{waiting}"),
+        *([("Quiet", quiet)] if (quiet := _quiet(status)) else []),
         ("Rules", f"{status.n_rules} loaded"),
         ("Memory", f"{status.rss_mb:.0f} MB · disk {status.disk_free_gb:.1f} GB free"),
     )

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from telegram import CallbackQuery, Message, Update
+from telegram import CallbackQuery, Message, Update, User
 from telegram.constants import ChatType
 
 from bot import log
@@ -97,7 +97,8 @@ class Dispatcher:
         match verdict:
             case Verdict.ANSWER:
                 self._see(chat_id)
-                reply = await answer_safely(self._actions, asked, asker=self._asker(incoming), clock=self._clock)
+                asker = self._asker(incoming, message.from_user)
+                reply = await answer_safely(self._actions, asked, asker=asker, clock=self._clock)
             case Verdict.REFUSE:
                 await self._save_refusals()
                 reply = Reply((line(_PRIVATE),))
@@ -127,17 +128,23 @@ class Dispatcher:
             return
         await self._client.answer_press(query.id)
         self._see(message.chat.id)
-        reply = await answer_safely(self._actions, asked, asker=self._asker(incoming), clock=self._clock)
+        asker = self._asker(incoming, query.from_user)
+        reply = await answer_safely(self._actions, asked, asker=asker, clock=self._clock)
         result = await self._client.edit(message.chat.id, message.message_id, reply)
         if isinstance(result, Failure) and result.kind is Kind.CANNOT_EDIT:
             result = await self._client.send(message.chat.id, reply)
         self._note(result, message.chat.id)
 
-    def _asker(self, incoming: Incoming) -> Asker:
+    def _asker(self, incoming: Incoming, user: User | None) -> Asker:
         """Of a message that is answered, which has both numbers."""
         assert incoming.chat_id is not None
         assert incoming.user_id is not None
-        return in_telegram(incoming.chat_id, incoming.user_id, is_owner=self._gate.is_owner(incoming.user_id))
+        return in_telegram(
+            incoming.chat_id,
+            incoming.user_id,
+            is_owner=self._gate.is_owner(incoming.user_id),
+            name=user.full_name if user is not None else "",
+        )
 
     def _see(self, chat_id: int) -> None:
         if self._on_seen is not None:

@@ -15,6 +15,7 @@ from rich.text import Text
 from bot.delivery import layout
 from bot.delivery.destination import Answer, Order
 from bot.delivery.text import Card, Line, clean, plain
+from bot.model.alert import TellKind
 from bot.model.outbox import Delivered, Rejected, RetryLater
 from bot.model.view import AlertView
 
@@ -49,7 +50,9 @@ def block(order: Order) -> Text:
     lines.append(head)
     if tags := layout.hashtags(view):
         head.append(f"  {tags}", style="dim")
-    if not ends or merged:
+    if order.rows[-1].kind is TellKind.SUMMARY:
+        lines += [_text(spans) for spans in card.body]
+    elif not ends or merged:
         lines += _body(card, view)
     else:
         own = (*layout.own_lines(view, only_of_ends=True), *layout.note_lines(view))

@@ -58,10 +58,14 @@ def payload(rows: Sequence[OutboxRow], *, fire: AlertView | None, edit: bool) ->
     """The whole body of the request."""
     view, kind = rows[-1].view, rows[-1].kind
     card = layout.compose(rows, fire=fire, edit=edit)
+    if kind is TellKind.SUMMARY:
+        return _summary(card, view)
     ends = kind in layout.ENDINGS and not (kind is TellKind.END and layout.is_event(view))
     told = view
     if kind in layout.ENDINGS:
         told = fire or (rows[0].view if rows[0].kind is TellKind.FIRE else view)
+    if kind is TellKind.ACK:
+        told = fire or view
     embed: Json = {
         "title": cut(layout.title_of(view), TITLE_LIMIT),
         "color": ENDED_COLOUR if ends else COLOURS.get(view.severity, COLOURS["warning"]),
@@ -90,6 +94,18 @@ def _footer(view: AlertView) -> str:
     return f"{text} · {tags}" if tags else text
 
 
+def _summary(card: Card, view: AlertView) -> Json:
+    """Of no single alert: no figures, no chart."""
+    lines = [_line(card.head), *(_line(spans) for spans in card.body)]
+    embed: Json = {
+        "title": "While muted",
+        "color": COLOURS.get(view.severity, COLOURS["warning"]),
+        "description": cut("\n".join(lines), DESCRIPTION_LIMIT),
+        "footer": {"text": cut(f"#{clean(view.short_id, 16)} · data, not advice", FOOTER_LIMIT)},
+    }
+    return _body("", [_fit(embed)], view, edit=False)
+
+
 def plain_payload(rows: Sequence[OutboxRow], *, fire: AlertView | None, edit: bool) -> Json:
     """Text alone, for when Discord refused the embed."""
     text = plain_text(layout.compose(rows, fire=fire, edit=edit))
@@ -110,7 +126,9 @@ def _description(card: Card, view: AlertView, told: AlertView, *, ends: bool) ->
         return "\n".join(_line(x) for x in (card.head, *(own or layout.move_lines(told))))
     above: list[Line] = []
     below = layout.note_lines(told)
-    if ends and told is view:
+    if view.kind == TellKind.ACK:
+        above = [card.head]
+    elif ends and told is view:
         above, below = [card.head, *below], ()
     elif ends:
         above = [card.head, *layout.own_lines(view, only_of_ends=True), *layout.note_lines(view)]

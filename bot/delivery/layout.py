@@ -17,7 +17,7 @@ from bot.model.outbox import OutboxRow
 from bot.model.view import AlertView, HeldBack, Member, Move
 
 MARKS = {"info": "⚪", "warning": "🟠", "critical": "🔴"}
-ENDED, CLOSED = "✅", "⏹"
+ENDED, CLOSED, ACKED, MUTED = "✅", "⏹", "👍", "🔕"
 OLD_MS = 60_000
 """Data older than this is called old."""
 ENDINGS = frozenset({TellKind.END, TellKind.CLOSE})
@@ -74,6 +74,10 @@ def compose(rows: Sequence[OutboxRow], *, fire: AlertView | None, edit: bool) ->
         if fire is not None and kind is TellKind.END and is_event(view):
             return fire_card(fire)
         return ending_card(view, fire=fire, edit=edit)
+    if kind is TellKind.SUMMARY:
+        return summary_card(view)
+    if kind is TellKind.ACK:
+        return ack_card(view, fire=fire, edit=edit)
     if kind in {TellKind.ESCALATE, TellKind.REPEAT}:
         return update_card(view, escalates=kind is TellKind.ESCALATE)
     return fire_card(view)
@@ -106,6 +110,37 @@ def update_card(view: AlertView, *, escalates: bool) -> Card:
         after = numbers.duration(view.at_ms - view.fired_ms)
         head = line(f"{mark_of(view)} {title_of(view)}: still, after {after}: {what} ", Span(now, "bold"), was)
     return Card(head=head, body=own_lines(view) or move_lines(view), footer=_footer(view))
+
+
+def ack_card(view: AlertView, *, fire: AlertView | None, edit: bool) -> Card:
+    """Who has seen a firing, above what it said; one line where that cannot be edited."""
+    by = clean(view.reason, 120)
+    if not edit or fire is None:
+        return Card(line(f"{ACKED} ", Span(title_of(view), "bold"), f"  seen by {by}"), footer=_footer(view))
+    told = fire_card(fire)
+    head = line(f"{ACKED} ", Span(f"Seen by {by}", "bold"))
+    return Card(head, (told.head, (), *told.body), told.table, told.details, told.footer)
+
+
+def summary_card(view: AlertView) -> Card:
+    """What fired and ended while it was muted: by rule, with coins and ids."""
+    n = view.n_true or 0
+    why = f" ({clean(view.reason, 120)})" if view.reason else ""
+    head = line(f"{MUTED} ", Span(f"While muted{why}: {n} alert{'' if n == 1 else 's'} fired and ended", "bold"))
+    return Card(head=head, body=missed_lines(view), footer=_footer(view))
+
+
+def missed_lines(view: AlertView) -> tuple[Line, ...]:
+    """`OI surge 3: BTC #7q4mk2px, ETH #…`."""
+    lines = []
+    for missed in view.missed:
+        parts: list[Span | str] = [Span(f"{clean(missed.title, 100)} {missed.n}", "bold")]
+        for n, (coin, short_id) in enumerate(missed.named):
+            parts += [", " if n else ": ", f"{clean(coin, 24)} ", Span(f"#{clean(short_id, 16)}", "code")]
+        more = missed.n - len(missed.named)
+        parts += [f" and {more} more"] if missed.named and more > 0 else []
+        lines.append(line(*parts))
+    return tuple(lines)
 
 
 def ending_text(view: AlertView) -> str:

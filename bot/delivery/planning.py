@@ -1,10 +1,12 @@
 """Which message comes next for an alert, from its open rows. Pure.
 
 Updates may be dropped, ends never: where an end already waits, everything before it is told by the end's message, and
-of several waiting updates only the newest is sent. A message carries all rows that it tells.
+of several waiting updates only the newest is sent. An acknowledgement edits the message of its firing, by itself. A
+message carries all rows that it tells.
 """
 
 import hashlib
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -45,10 +47,12 @@ class Plan:
 
 def next_message(rows: Sequence[OutboxRow]) -> Plan:
     """The next message of one alert from its open rows, in order; there is at least one."""
-    fires = rows[0].kind is TellKind.FIRE
+    first = rows[0].kind
     for n, row in enumerate(rows):
         if row.kind in _ENDINGS:
-            return Plan(tuple(rows[: n + 1]), Form.NEW if fires else Form.EDIT)
-    if fires:
+            return Plan(tuple(rows[: n + 1]), Form.NEW if first is TellKind.FIRE else Form.EDIT)
+    if first in {TellKind.FIRE, TellKind.SUMMARY}:
         return Plan((rows[0],), Form.NEW)
-    return Plan(tuple(rows), Form.REPLY)
+    is_ack = first is TellKind.ACK
+    alike = tuple(itertools.takewhile(lambda row: (row.kind is TellKind.ACK) is is_ack, rows))
+    return Plan(alike, Form.EDIT if is_ack else Form.REPLY)

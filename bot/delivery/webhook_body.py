@@ -12,7 +12,7 @@ from bot.delivery import layout, markup
 from bot.delivery.destination import Order
 from bot.delivery.text import clean
 from bot.model.outbox import OutboxRow
-from bot.model.view import AlertView, Member, Move
+from bot.model.view import AlertView, Member, Missed, Move
 
 VERSION: Final = 1
 MAX_BODY_BYTES: Final = 256 * 1024
@@ -46,7 +46,7 @@ def _bytes(body: Json) -> bytes:
 
 def _event(row: OutboxRow) -> Json:
     view = row.view
-    return {
+    event: Json = {
         "id": row.id,
         "kind": view.kind,
         "at_ms": view.at_ms,
@@ -78,6 +78,12 @@ def _event(row: OutboxRow) -> Json:
         "market": _market(view),
         "reason": clean(view.reason, 300),
     }
+    return event | {"missed": [_missed(missed) for missed in view.missed]} if view.missed else event
+
+
+def _missed(missed: Missed) -> Json:
+    alerts = [{"base": clean(coin, _MAX_NAME), "id": clean(short_id, 16)} for coin, short_id in missed.named]
+    return {"title": clean(missed.title, _MAX_NAME), "n": missed.n, "alerts": alerts}
 
 
 def _number(value: float | None) -> float | None:

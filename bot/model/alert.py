@@ -29,6 +29,10 @@ class TellKind(StrEnum):
     REPEAT = "repeat"
     END = "end"
     CLOSE = "close"
+    ACK = "ack"
+    """Somebody has seen it."""
+    SUMMARY = "summary"
+    """What fired and ended while it was muted; of no single alert."""
 
 
 def alert_key(rule_id: str, instrument: str, fired_ms: int) -> str:

@@ -74,3 +74,8 @@ class BotStatus:
     """What is still being filled after a start; empty when nothing is."""
     dead_destinations: tuple[str, ...] = ()
     """Destinations that nothing can be sent to any more, each with its reason."""
+    n_silences: int = 0
+    quiet: tuple[str, ...] = ()
+    """Destinations that have quiet hours now."""
+    n_kept: int = 0
+    """Alerts of which something is kept until a mute ends, counted for each destination."""

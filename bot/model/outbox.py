@@ -26,8 +26,45 @@ class OutboxRow:
     destination: str
     severity: str
     created_ms: int
-    """Venue time of the fact."""
+    """Venue time of the fact; of a row that was kept, when it was released."""
     view: AlertView
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A row that is muted: stored, but not handed to a lane."""
+
+    row: OutboxRow
+    reason: str
+    """For people, such as `silence s-7q4mk2px`."""
+    until_ms: int
+    """When what mutes it ends, as far as is known now. Venue time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """What is still kept of an alert for a destination is told by another row, or by none (`told_by` empty) where the
+    alert's own message tells it.
+    """
+
+    key: str
+    destination: str
+    told_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """Rows after muting. To be stored together."""
+
+    now: tuple[OutboxRow, ...] = ()
+    """New rows to tell, summaries among them."""
+    kept: tuple[Kept, ...] = ()
+    released: tuple[OutboxRow, ...] = ()
+    """Rows kept before, to be told now."""
+    folded: tuple[Fold, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.now or self.kept or self.released or self.folded)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,17 @@ class HeldBack:
 
 
 @dataclass(frozen=True, slots=True)
+class Missed:
+    """Alerts of one rule that fired and ended while they were muted."""
+
+    title: str
+    """The rule's name for people."""
+    n: int
+    named: tuple[tuple[str, str], ...]
+    """Coin and short id of the latest ones, the latest first."""
+
+
+@dataclass(frozen=True, slots=True)
 class AlertView:
     """The neutral content of one message. None means unknown and is left out."""
 
@@ -81,7 +92,7 @@ class AlertView:
     n_true: int | None = None
     members: tuple[Member, ...] = ()
     reason: str = ""
-    """Why it was closed, where it was."""
+    """Why it was closed, or who has seen it."""
     message: str | None = None
     """The rule's own text, a template for `bot.delivery.template`; None: the built-in layout."""
     tags: tuple[str, ...] = ()
@@ -89,3 +100,5 @@ class AlertView:
     """It arrives without a sound."""
     held_back: tuple[HeldBack, ...] = ()
     """What this alert kept quiet while it fired, for its end."""
+    missed: tuple[Missed, ...] = ()
+    """Of a summary."""

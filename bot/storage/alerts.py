@@ -26,6 +26,12 @@ _ADD_ROW = (
     "INSERT INTO outbox (id, key, kind, destination, severity, created_ms, view) "
     "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
 )
+_KEEP_ROW = (
+    "INSERT INTO outbox (id, key, kind, destination, severity, created_ms, view, state, muted_reason, muted_until_ms) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, 'muted', ?, ?) ON CONFLICT (id) DO NOTHING"
+)
+_RELEASE_ROW = "UPDATE outbox SET state = 'waiting', created_ms = ? WHERE id = ? AND state = 'muted'"
+_FOLD_ROWS = "UPDATE outbox SET state = 'folded', told_by = ? WHERE key = ? AND destination = ? AND state = 'muted'"
 
 
 def _row_values(row: OutboxRow) -> Values:
@@ -45,6 +51,7 @@ class SqliteAlertStore:
     async def commit(self, change: Commit) -> None:
         """Store all of it or nothing, in one transaction."""
         rows = [_row_values(row) for row in change.rows]
+        kept = [(*_row_values(one.row), one.reason, one.until_ms) for one in change.kept]
         records = [tuple(getattr(record, column) for column in _COLUMNS) for record in change.records]
         transitions = [
             (t.rule_id, t.venue, t.symbol, t.state.value, t.at_ms, t.value, t.key, t.reason) for t in change.transitions
@@ -53,6 +60,9 @@ class SqliteAlertStore:
             await tx.executemany(_UPSERT, records)
             await tx.executemany(_ADD_TRANSITION, transitions)
             await tx.executemany(_ADD_ROW, rows)
+            await tx.executemany(_KEEP_ROW, kept)
+            await tx.executemany(_RELEASE_ROW, [(row.created_ms, row.id) for row in change.released])
+            await tx.executemany(_FOLD_ROWS, [(f.told_by, f.key, f.destination) for f in change.folded])
 
     async def load(self) -> list[AlertRecord]:
         rows = await self._database.fetch(
@@ -100,6 +110,11 @@ class SqliteAlertStore:
         async with self._database.transaction("prune") as tx:
             gone = await tx.execute("DELETE FROM transitions WHERE at_ms < ?", (before_ms,))
             gone += await tx.execute(f"DELETE FROM outbox WHERE id IN ({settled})", (before_ms,))  # noqa: S608
+            gone += await tx.execute(
+                "DELETE FROM outbox WHERE state = 'folded' AND created_ms < ? "
+                "AND key NOT IN (SELECT key FROM alerts WHERE state = 'firing')",
+                (before_ms,),
+            )
             await tx.execute(
                 "DELETE FROM messages WHERE state IN ('delivered', 'buried') AND settled_ms < ? "
                 "AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.message_id = messages.id)",

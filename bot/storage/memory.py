@@ -3,10 +3,11 @@
 import dataclasses
 from collections.abc import AsyncIterator
 
-from bot.model.alert import AlertRecord, Transition, key_range
+from bot.model.alert import AlertRecord, TellKind, Transition, key_range
 from bot.model.chat_alert import ChatAlert, is_alert_id
-from bot.model.outbox import Delivered, Message, OutboxRow, Outcome, Rejected, RetryLater
+from bot.model.outbox import Delivered, Fold, Kept, Message, OutboxRow, Outcome, Rejected, RetryLater
 from bot.model.ports import Commit
+from bot.model.silence import Ack, Fired, QuietHours, Silence
 from bot.storage.alerts import split_instrument
 from bot.storage.outbox import MAX_WAIT_MS, STATES, Buried
 
@@ -42,13 +43,42 @@ class MemoryOutbox:
         self._rows: dict[str, OutboxRow] = {}
         self._sent: dict[str, _Sent] = {}
         self._message_of_row: dict[str, str] = {}
+        self._muted: dict[str, Kept] = {}
+        self._told_by: dict[str, str] = {}
 
     def add(self, rows: tuple[OutboxRow, ...]) -> None:
         """A row that exists already is left as it is."""
         for row in rows:
             self._rows.setdefault(row.id, row)
 
+    def keep(self, kept: tuple[Kept, ...]) -> None:
+        """A row that exists already is left as it is."""
+        for one in kept:
+            if one.row.id not in self._rows:
+                self._rows[one.row.id] = one.row
+                self._muted[one.row.id] = one
+
+    def release(self, rows: tuple[OutboxRow, ...], folded: tuple[Fold, ...]) -> None:
+        """Hand kept rows to the lanes; then fold what is still kept of these alerts."""
+        for row in rows:
+            if self._muted.pop(row.id, None) is not None:
+                self._rows[row.id] = dataclasses.replace(self._rows[row.id], created_ms=row.created_ms)
+        for fold in folded:
+            for row_id in [i for i in self._muted if self._is_of(i, fold)]:
+                del self._muted[row_id]
+                self._told_by[row_id] = fold.told_by
+
+    def _is_of(self, row_id: str, fold: Fold) -> bool:
+        row = self._rows[row_id]
+        return (row.key, row.destination) == (fold.key, fold.destination)
+
+    def told_by(self, row_id: str) -> str | None:
+        """The row that tells a folded one; None for one that is not folded."""
+        return self._told_by.get(row_id)
+
     def _state(self, row_id: str) -> tuple[str, int]:
+        if row_id in self._muted or row_id in self._told_by:
+            return "muted" if row_id in self._muted else "folded", 0
         message_id = self._message_of_row.get(row_id)
         if message_id is None:
             return "waiting", 0
@@ -125,13 +155,35 @@ class MemoryOutbox:
     async def counts(self) -> dict[str, int]:
         counts = dict.fromkeys(STATES, 0)
         for row_id in self._rows:
-            counts[self._state(row_id)[0]] += 1
+            state = self._state(row_id)[0]
+            counts[state] = counts.get(state, 0) + 1
         return counts
 
     async def next_due_ms(self, destination: str) -> int | None:
         """0 for rows that were never tried."""
         heads = [self._state(rows[0].id) for rows in self._open(destination).values()]
         return min((due_ms for state, due_ms in heads if state == "waiting"), default=None)
+
+    async def kept(self, *, batch: int = 1_000) -> AsyncIterator[list[Kept]]:
+        """Muted rows in the order in which they came."""
+        rows = [self._muted[row_id] for row_id in self._rows if row_id in self._muted]
+        for start in range(0, len(rows), batch):
+            yield rows[start : start + batch]
+
+    async def fired(self, prefix: str, *, destination: str = "", limit: int) -> list[Fired]:
+        """Firings whose short id begins like that, the latest first; with `destination`, those told or kept there."""
+        wanted = key_range(prefix)
+        if wanted is None:
+            return []
+        rows = [row for row in reversed(self._rows.values()) if wanted[0] <= row.key < wanted[1]]
+        ended = {row.key for row in rows if row.kind in {TellKind.END, TellKind.CLOSE}}
+        found: dict[str, Fired] = {}
+        for row in rows:
+            if row.kind is TellKind.FIRE:
+                known = found.get(row.key)
+                where = (row.destination, *(known.destinations if known else ()))
+                found[row.key] = Fired(row.key, row.view, tuple(sorted(where)), row.key in ended)
+        return [one for one in found.values() if destination in {"", *one.destinations}][:limit]
 
     async def buried(self, *, limit: int = 100) -> list[Buried]:
         """What will never be told, newest first, with the reason."""
@@ -158,7 +210,15 @@ class MemoryOutbox:
             del self._message_of_row[row_id]
         used = set(self._message_of_row.values())
         self._sent = {k: sent for k, sent in self._sent.items() if k in used}
-        return len(old)
+        folded = [
+            row_id
+            for row_id in self._told_by
+            if (row := self._rows[row_id]).created_ms < before_ms and row.key not in firing
+        ]
+        for row_id in folded:
+            del self._rows[row_id]
+            del self._told_by[row_id]
+        return len(old) + len(folded)
 
 
 class MemoryAlertStore:
@@ -175,6 +235,12 @@ class MemoryAlertStore:
         for t in change.transitions:
             self._transitions.setdefault((t.rule_id, t.venue, t.symbol, t.at_ms, t.state, t.key), t)
         self._outbox.add(change.rows)
+        self._outbox.keep(change.kept)
+        self._outbox.release(change.released, change.folded)
+
+    def firing(self) -> set[str]:
+        """Keys of what fires now."""
+        return {record.key for record in self._records.values() if record.state == "firing"}
 
     def forget(self, rule_id: str) -> int:
         """The lives of a deleted alert, but for one that fires. For the store of chat alerts."""
@@ -212,8 +278,7 @@ class MemoryAlertStore:
         kept = {key: t for key, t in self._transitions.items() if t.at_ms >= before_ms}
         gone = len(self._transitions) - len(kept)
         self._transitions = kept
-        firing = {record.key for record in self._records.values() if record.state == "firing"}
-        return gone + self._outbox.prune(before_ms=before_ms, firing=firing)
+        return gone + self._outbox.prune(before_ms=before_ms, firing=self.firing())
 
 
 def _newest(found: list[Transition], limit: int) -> list[Transition]:
@@ -258,3 +323,51 @@ class MemoryChatAlertStore:
         ids = sorted(self._stored)
         for start in range(0, len(ids), batch):
             yield [self._stored[id_] for id_ in ids[start : start + batch] if id_ in self._stored]
+
+
+class MemorySilenceStore:
+    """The `SilenceStore` port."""
+
+    def __init__(self, alerts: MemoryAlertStore) -> None:
+        self._alerts = alerts
+        self._silences: dict[str, Silence] = {}
+        self._acks: dict[tuple[str, str], Ack] = {}
+        self._quiet: dict[str, QuietHours] = {}
+
+    async def add(self, silence: Silence) -> bool:
+        if silence.id in self._silences:
+            return False
+        self._silences[silence.id] = silence
+        return True
+
+    async def expire(self, silence_id: str, *, at_ms: int) -> bool:
+        silence = self._silences.get(silence_id)
+        if silence is None or silence.until_ms <= at_ms or silence.expired_ms is not None:
+            return False
+        self._silences[silence_id] = dataclasses.replace(silence, expired_ms=at_ms)
+        return True
+
+    async def all(self) -> list[Silence]:
+        return sorted(self._silences.values(), key=lambda s: (s.created_ms, s.id))
+
+    async def acknowledge(self, ack: Ack) -> None:
+        self._acks[ack.key, ack.destination] = ack
+
+    async def acks(self) -> list[Ack]:
+        return [ack for _, ack in sorted(self._acks.items())]
+
+    async def put_quiet(self, quiet: QuietHours) -> None:
+        self._quiet[quiet.destination] = quiet
+
+    async def drop_quiet(self, destination: str) -> bool:
+        return self._quiet.pop(destination, None) is not None
+
+    async def quiet_hours(self) -> list[QuietHours]:
+        return [quiet for _, quiet in sorted(self._quiet.items())]
+
+    async def prune(self, *, before_ms: int) -> int:
+        firing = self._alerts.firing()
+        n = len(self._silences) + len(self._acks)
+        self._silences = {k: s for k, s in self._silences.items() if s.until_ms >= before_ms}
+        self._acks = {k: a for k, a in self._acks.items() if a.at_ms >= before_ms or a.key in firing}
+        return n - len(self._silences) - len(self._acks)

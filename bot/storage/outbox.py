@@ -1,23 +1,27 @@
 """The outbox in SQLite.
 
 A row is open (`waiting`, `sending`) or settled (`delivered`, `buried`); its state repeats that of its message. Rows of
-one alert leave in their order: none is handed out while an earlier one is under way or not due yet.
+one alert leave in their order: none is handed out while an earlier one is under way or not due yet. A row that is
+`muted` belongs to no lane until it is released; a `folded` one is told by another.
 """
 
 import dataclasses
+from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
 
 from bot import log
-from bot.model.alert import TellKind
-from bot.model.outbox import Delivered, Message, OutboxRow, Outcome, Rejected, RetryLater
+from bot.model.alert import TellKind, key_range
+from bot.model.outbox import Delivered, Kept, Message, OutboxRow, Outcome, Rejected, RetryLater
+from bot.model.silence import Fired
 from bot.model.view import AlertView
 from bot.storage.database import Database, Transaction
 
 _log = log.get("storage")
 
 STATES = ("waiting", "sending", "delivered", "buried")
+"""Counted even where there are none."""
 MAX_WAIT_MS = 3_600_000
 """No message waits longer after a start: the clock that set its time may have been wrong."""
 _ROW = "o.id, o.key, o.kind, o.destination, o.severity, o.created_ms, o.view"
@@ -197,6 +201,46 @@ class SqliteOutbox:
         """0 for rows that were never tried."""
         found = await self._database.fetch("read the outbox", _NEXT_DUE, (destination, 0))
         return found[0][0] if found else None
+
+    async def kept(self, *, batch: int = 1_000) -> AsyncIterator[list[Kept]]:
+        """Muted rows in the order in which they came. What cannot be read is logged and left out."""
+        last = -1
+        while found := await self._database.fetch(
+            "read muted rows",
+            f"SELECT {_ROW}, o.muted_reason, o.muted_until_ms, o.seq FROM outbox o "  # noqa: S608
+            "WHERE o.state = 'muted' AND o.seq > ? ORDER BY o.seq LIMIT ?",
+            (last, batch),
+        ):
+            rows = []
+            for values in found:
+                try:
+                    rows.append(Kept(_read_row(values[:7]), values[7], values[8]))
+                except (msgspec.MsgspecError, ValueError) as error:
+                    _log.error("outbox.unreadable", row=values[0], error=str(error))
+            yield rows
+            last = found[-1][-1]
+
+    async def fired(self, prefix: str, *, destination: str = "", limit: int) -> list[Fired]:
+        """Firings whose short id begins like that, the latest first; with `destination`, those told or kept there."""
+        span = key_range(prefix)
+        if span is None:
+            return []
+        found = await self._database.fetch(
+            "find firings",
+            f"SELECT {_ROW}, EXISTS (SELECT 1 FROM outbox e WHERE e.key = o.key AND e.kind IN ('end', 'close')) "  # noqa: S608
+            "FROM outbox o WHERE o.kind = 'fire' AND o.key >= ? AND o.key < ? ORDER BY o.seq DESC LIMIT 1000",
+            span,
+        )
+        fired: dict[str, Fired] = {}
+        for values in found:
+            try:
+                row, ended = _read_row(values[:7]), bool(values[7])
+            except (msgspec.MsgspecError, ValueError):
+                continue
+            known = fired.get(row.key)
+            where = (row.destination, *(known.destinations if known else ()))
+            fired[row.key] = Fired(row.key, row.view, tuple(sorted(where)), ended)
+        return [one for one in fired.values() if destination in {"", *one.destinations}][:limit]
 
     async def buried(self, *, limit: int = 100) -> list[Buried]:
         """What will never be told, newest first, with the reason."""

@@ -15,8 +15,9 @@ from bot.storage.alerts import SqliteAlertStore
 from bot.storage.chat_alerts import SqliteChatAlertStore
 from bot.storage.database import open_database
 from bot.storage.key_values import SqliteKeyValues
-from bot.storage.memory import MemoryAlertStore, MemoryChatAlertStore, MemoryKeyValues, MemoryOutbox
+from bot.storage.memory import MemoryAlertStore, MemoryChatAlertStore, MemoryKeyValues, MemoryOutbox, MemorySilenceStore
 from bot.storage.outbox import SqliteOutbox
+from bot.storage.silences import SqliteSilenceStore
 
 
 @dataclass
@@ -25,6 +26,7 @@ class Ports:
     outbox: Any
     values: Any
     chat_alerts: Any
+    silences: Any
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -33,13 +35,14 @@ async def ports(request, tmp_path):
         if request.param == "memory":
             outbox = MemoryOutbox()
             alerts = MemoryAlertStore(outbox)
-            yield Ports(alerts, outbox, MemoryKeyValues(), MemoryChatAlertStore(alerts))
+            yield Ports(alerts, outbox, MemoryKeyValues(), MemoryChatAlertStore(alerts), MemorySilenceStore(alerts))
         else:
             opened = await open_database(tmp_path / "oibot.db", now_ms=1)
             assert opened.damage is None
             stack.push_async_callback(opened.database.close)
             db = opened.database
-            yield Ports(SqliteAlertStore(db), SqliteOutbox(db), SqliteKeyValues(db), SqliteChatAlertStore(db))
+            values, asked, silences = SqliteKeyValues(db), SqliteChatAlertStore(db), SqliteSilenceStore(db)
+            yield Ports(SqliteAlertStore(db), SqliteOutbox(db), values, asked, silences)
 
 
 class Make:

@@ -1,8 +1,14 @@
 """What every `Outbox` promises."""
 
+from dataclasses import replace
+
 import pytest
 
-from bot.model.outbox import Delivered, Message, Rejected, RetryLater
+from bot.model.alert import State
+from bot.model.outbox import Delivered, Fold, Kept, Message, Rejected, RetryLater
+from bot.model.ports import Commit
+
+EMPTY = dict.fromkeys(["waiting", "sending", "delivered", "buried"], 0)
 
 
 def message(*rows, name="m1", **changes):
@@ -52,7 +58,7 @@ async def test_a_failed_row_is_due_again_at_its_time_and_its_end_waits_with_it(p
     assert await ports.outbox.waiting("main", now_ms=3499, limit=9) == []
     assert await ports.outbox.next_due_ms("main") == 3500
     assert await ports.outbox.waiting("main", now_ms=3500, limit=9) == [fire, end]
-    assert await ports.outbox.counts() == {"waiting": 2, "sending": 0, "delivered": 0, "buried": 0}
+    assert await ports.outbox.counts() == EMPTY | {"waiting": 2}
 
 
 async def test_a_delivered_message_is_found_by_its_alert(ports, make):
@@ -89,7 +95,7 @@ async def test_rows_may_move_to_a_message_that_carries_more(ports, make):
     for kind in ("fire", "end"):
         found = await ports.outbox.message_of(fire.key, kind, "main")
         assert (found.id, found.row_ids, found.provider_id) == ("m2", (fire.id, end.id), "5")
-    assert await ports.outbox.counts() == {"waiting": 0, "sending": 0, "delivered": 2, "buried": 0}
+    assert await ports.outbox.counts() == EMPTY | {"delivered": 2}
 
 
 async def test_what_is_rejected_is_listed_with_its_reason(ports, make):
@@ -141,3 +147,91 @@ async def test_destinations_do_not_see_each_other(ports, make, n):
     await ports.outbox.begin(message(rows[0], name="a"))
     assert len(await ports.outbox.waiting("main", now_ms=0, limit=1000)) == n - 1
     assert len(await ports.outbox.waiting("side", now_ms=0, limit=1000)) == n
+
+
+async def kept_rows(ports, batch=1_000):
+    return [one.row async for found in ports.outbox.kept(batch=batch) for one in found]
+
+
+def muted(*rows):
+    return tuple(Kept(row, "silence s-1", 9_000) for row in rows)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 1_000])
+async def test_a_kept_row_is_stored_but_belongs_to_no_lane(ports, make, batch):
+    rows = [make.row(n) for n in (3, 1, 2)]
+    await ports.alerts.commit(Commit((), (), (), kept=muted(*rows)))
+    await ports.alerts.commit(Commit((), (), (rows[0],), kept=muted(rows[1])))  # known: both change nothing
+
+    assert await ports.outbox.waiting("main", now_ms=9_999, limit=9) == []
+    assert await ports.outbox.next_due_ms("main") is None
+    assert await kept_rows(ports, batch) == rows
+    assert [one async for found in ports.outbox.kept(batch=batch) for one in found] == list(muted(*rows))
+    assert await ports.outbox.counts() == EMPTY | {"muted": 3}
+    assert await ports.outbox.row_of(rows[0].key, "fire", "main") == rows[0]
+
+
+async def test_a_released_row_waits_since_its_release_and_before_what_came_later(ports, make):
+    fire, other = make.row(1000), make.row(2000)
+    await ports.alerts.commit(Commit((), (), (), kept=muted(fire)))
+    await ports.alerts.commit(Commit((), (), (other,)))
+    freed = replace(fire, created_ms=8_000)
+    for _ in range(2):  # a commit may be repeated
+        await ports.alerts.commit(Commit((), (), (), released=(freed,)))
+
+    assert await ports.outbox.waiting("main", now_ms=8_000, limit=9) == [freed, other]
+    assert await kept_rows(ports) == []
+
+
+async def test_a_row_that_is_not_kept_is_not_released(ports, make, settle):
+    row = make.row()
+    await ports.alerts.commit(Commit((), (), (row,)))
+    await settle(row)
+    await ports.alerts.commit(Commit((), (), (), released=(row,), folded=(Fold(row.key, "main", "x"),)))
+    assert await ports.outbox.counts() == EMPTY | {"delivered": 1}
+
+
+async def test_what_is_folded_is_told_by_another_and_goes_when_it_is_old(ports, make):
+    fire, end, elsewhere = make.row(1000), make.row(1000, "end"), make.row(1000, destination="other")
+    summary = make.row(7000, "summary")
+    await ports.alerts.commit(Commit((), (), (), kept=muted(fire, end, elsewhere)))
+    await ports.alerts.commit(Commit((), (), (summary,), folded=(Fold(fire.key, "main", summary.id),)))
+
+    assert await ports.outbox.counts() == EMPTY | {"waiting": 1, "folded": 2, "muted": 1}
+    assert await ports.outbox.waiting("main", now_ms=9_000, limit=9) == [summary]
+    assert await kept_rows(ports) == [elsewhere]
+
+    await ports.alerts.commit(make.commit(records=[make.record(key=fire.key)]))
+    assert await ports.alerts.prune(before_ms=9_000) == 0, "it still fires"
+    await ports.alerts.commit(make.commit(records=[make.record(state=State.INACTIVE)]))
+    assert await ports.alerts.prune(before_ms=9_000) == 2
+    assert await ports.outbox.counts() == EMPTY | {"waiting": 1, "muted": 1}
+
+
+async def test_in_one_commit_the_newest_update_is_released_and_the_others_are_folded(ports, make):
+    first, second = make.row(1000, "escalate", 1), make.row(1000, "escalate", 2)
+    await ports.alerts.commit(Commit((), (), (), kept=muted(first, second)))
+    change = Commit((), (), (), released=(second,), folded=(Fold(first.key, "main", second.id),))
+    await ports.alerts.commit(change)
+    assert await ports.outbox.waiting("main", now_ms=9_000, limit=9) == [second]
+    assert await ports.outbox.counts() == EMPTY | {"waiting": 1, "folded": 1}
+
+
+async def test_firings_are_found_by_the_beginning_of_their_short_id(ports, make):
+    fires = [make.row(n) for n in range(40)]
+    await ports.alerts.commit(Commit((), (), tuple(fires)))
+    one = fires[7]
+    end, there = make.row(7, "end"), make.row(7, destination="there")
+    await ports.alerts.commit(Commit((), (), (end,), kept=muted(there)))
+
+    (found,) = await ports.outbox.fired(one.view.short_id, limit=9)
+    assert (found.key, found.destinations, found.ended) == (one.key, ("main", "there"), True)
+    assert [f.key for f in await ports.outbox.fired(one.view.short_id[:4], destination="there", limit=9)] == [one.key]
+    assert await ports.outbox.fired(one.view.short_id, destination="nowhere", limit=9) == []
+    for prefix in {fire.view.short_id[:1] for fire in fires}:
+        expected = [fire.key for fire in reversed(fires) if fire.view.short_id.startswith(prefix)]
+        keys = [f.key for f in await ports.outbox.fired(prefix, limit=99)]
+        assert sorted(keys) == sorted(expected)
+        assert len(await ports.outbox.fired(prefix, limit=1)) == 1
+    for nothing in ("", "u", "%", "123456789"):
+        assert await ports.outbox.fired(nothing, limit=9) == []

@@ -251,3 +251,32 @@ async def test_after_closing_every_operation_is_a_storage_error(path):
         await SqliteKeyValues(opened.database).get("a")
     with pytest.raises(StorageError, match="closed"):
         await SqliteKeyValues(opened.database).put("a", "1")
+
+
+async def test_rows_of_an_outbox_without_mutes_stay_as_they_are(path, monkeypatch):
+    now = preparing.migrations()
+    monkeypatch.setattr(preparing, "migrations", lambda: [one for one in now if one[0] < 4])
+    opened = await open_database(path, now_ms=1)
+    async with opened.database.transaction("fill") as tx:
+        await tx.execute("INSERT INTO messages VALUES ('m', 'main', '77', 0, 'delivered', 1, 0, 5, '')")
+        for n, state in enumerate(["delivered", "waiting"], 7):
+            message = "m" if state == "delivered" else None
+            values = (n, f"id{n}", "k", "fire", "main", "warning", n, "{}", message, state)
+            await tx.execute("INSERT INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+    await opened.database.close()
+    monkeypatch.setattr(preparing, "migrations", lambda: now)
+    opened = await open_database(path, now_ms=2)
+    try:
+        assert opened.damage is None
+        rows = await opened.database.fetch(
+            "read", "SELECT seq, id, message_id, state, muted_reason, told_by FROM outbox ORDER BY seq"
+        )
+        assert rows == [(7, "id7", "m", "delivered", "", ""), (8, "id8", None, "waiting", "", "")]
+        async with opened.database.transaction("add") as tx:
+            await tx.execute(
+                "INSERT INTO outbox (id, key, kind, destination, severity, created_ms, view, state) "
+                "VALUES ('id9', 'k', 'fire', 'main', 'info', 1, '{}', 'muted')"
+            )
+        assert await opened.database.fetch("read", "SELECT seq FROM outbox WHERE id = 'id9'") == [(9,)]
+    finally:
+        await opened.database.close()

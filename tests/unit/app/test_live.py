@@ -17,6 +17,7 @@ from bot.market.mailbox import Mailbox
 from bot.model.alert import State, Transition, alert_key, short_id
 from bot.model.chat_alert import ChatAlert
 from bot.model.ports import Commit
+from bot.model.silence import Silence
 from bot.model.updates import Bars, FeedStatus, InstrumentList, Liquidations, MarkPrices, OpenInterest, VenueTime
 from bot.storage.memory import MemoryAlertStore, MemoryChatAlertStore, MemoryOutbox
 
@@ -647,3 +648,32 @@ async def test_alerts_that_another_chat_made_are_not_shown(world):
 
     assert await why.firing(short_id(key)[:5], "telegram:1") == [fired]
     assert await why.firing(short_id(key)[:5], "telegram:2") == []
+
+
+async def test_what_a_silence_kept_is_handed_to_the_lanes_when_the_database_is_slow(rules_of, perpetual):
+    """Rows that were released but not stored in time are told from memory, the firing before its end."""
+
+    class Stuck(MemoryAlertStore):
+        is_stuck = False
+
+        async def commit(self, change):
+            if self.is_stuck:
+                await asyncio.Event().wait()
+            await super().commit(change)
+
+    world = World(rules_of("- {id: level, when: price >= 100}\n"), [perpetual("A")])
+    world.alerts = Stuck(world.outbox)
+    world.committer._store = world.alerts
+    world.live._muting.add(Silence("s-1", T0, T0 + 10_000, "t", T0))
+    async with running(world):
+        world.list()
+        world.push(99.0)
+        await world.clock.advance(1)
+        world.push(101.0)
+        await world.clock.advance(1)
+        assert (await world.outbox.counts())["muted"] == 1
+        assert world.woken == []
+        world.alerts.is_stuck = True
+        await world.clock.advance(15)
+        ((row,),) = [rows for rows in world.woken if rows]
+        assert (row.kind, row.created_ms >= T0 + 10_000) == ("fire", True)

@@ -251,3 +251,10 @@ async def test_a_destination_that_died_is_told(ask, status):
     status.now = replace(status.now, dead_destinations=("telegram: the bot was blocked",))
 
     assert "⚠️ Nothing can be sent to telegram: the bot was blocked" in to_plain(await ask("/status"))
+
+
+async def test_status_says_what_is_quiet(actions, status):
+    assert "Quiet" not in to_plain(await actions.answer(Command("status"), asker=AT_TERMINAL))
+    status.now = replace(status.now, n_silences=2, quiet=("telegram",), n_kept=1)
+    said = to_plain(await actions.answer(Command("status"), asker=AT_TERMINAL))
+    assert "Quiet 2 silences · quiet hours at telegram · 1 alert kept" in said

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,7 @@ from bot.clock import ManualClock
 from bot.delivery.destination import TargetGone, Unlayable
 from bot.delivery.lanes import Lanes
 from bot.errors import StorageError
-from bot.model.outbox import Delivered, Rejected, RetryLater
+from bot.model.outbox import Delivered, Kept, Rejected, RetryLater
 from bot.model.ports import Commit
 from bot.storage.memory import MemoryAlertStore, MemoryOutbox
 
@@ -439,3 +440,43 @@ async def test_an_end_from_memory_waits_for_a_firing_that_waits_in_the_database(
         ("BTCUSDT", "end", "edit"),
     ]
     assert told.count(("ETHUSDT", "fire", "new")) == 1
+
+
+async def test_an_acknowledgement_edits_the_firing_alone_and_the_end_comes_after(room, make):
+    fire = make.row()
+    await room.commit(fire, make.row("ack", n=1, after_s=1))
+    await room.commit(make.row("escalate", n=1, after_s=2), make.row("ack", n=2, after_s=3))
+    await room.commit(make.row("end", after_s=4))
+    assert room.main.told == [
+        ("fire", "new", None),
+        ("ack", "edit", "101"),
+        ("escalate", "reply", "101"),
+        ("ack", "edit", "101"),
+        ("end", "edit", "101"),
+    ]
+    assert room.main.orders[1].fire == fire.view
+
+
+async def test_an_acknowledgement_that_waits_with_the_end_is_told_by_it(room, make):
+    await room.commit(make.row())
+    await room.commit(make.row("ack", n=1, after_s=3), make.row("end", after_s=4))
+    assert room.main.told == [("fire", "new", None), ("end", "edit", "101")]
+
+
+async def test_a_summary_is_a_message_of_its_own(room, make):
+    await room.commit(make.row("summary"))
+    assert room.main.told == [("summary", "new", None)]
+
+
+async def test_a_kept_row_is_not_sent_until_it_is_released_however_old_it_is(room, make):
+    fire = make.row()
+    await room.store.commit(Commit((), (), (), kept=(Kept(fire, "silence s-1", 1),)))
+    room.lanes.notify()
+    await room.clock.advance(30 * 3_600)
+    assert room.main.told == []
+    freed = replace(fire, created_ms=room.clock.wall_ms())
+    await room.store.commit(Commit((), (), (), released=(freed,)))
+    room.lanes.notify()
+    await room.clock.advance(0)
+    assert room.main.told == [("fire", "new", None)]
+    assert (await room.outbox.counts())["delivered"] == 1

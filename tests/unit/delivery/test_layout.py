@@ -1,6 +1,7 @@
 """Golden texts: what people read, word for word, in each destination."""
 
 import io
+import json
 from dataclasses import replace
 
 import pytest
@@ -11,9 +12,10 @@ from rich.console import Console
 from bot.delivery import console, embed, layout, markup
 from bot.delivery.destination import Order
 from bot.delivery.text import utf16_length
+from bot.delivery.webhook_body import body_of
 from bot.model.alert import TellKind
 from bot.model.outbox import OutboxRow
-from bot.model.view import AlertView, HeldBack, Member, Move
+from bot.model.view import AlertView, HeldBack, Member, Missed, Move
 from bot.sim.chat_discord import problem
 from bot.sim.chat_html import parse
 
@@ -416,3 +418,58 @@ def test_whatever_is_in_it_every_limit_holds(view, edit):
     for made in (embed.payload([row], fire=view, edit=edit), embed.plain_payload([row], fire=view, edit=edit)):
         assert problem(made) is None
     assert printed(row)
+
+
+def summary_of(make):
+    missed = (
+        Missed("OI surge", 3, (("BTC", "7q4mk2px"), ("<b>", "7q4mk2py"))),
+        Missed("2 more rules", 5, ()),
+    )
+    view = make.view(
+        kind="summary", symbol="*", venue="", title="While muted", n_true=8, missed=missed, reason="silence s-7q4mk2px",
+        condition="", value=None, value_text="", oi=None, price=None, funding=None, volume_24h=None,
+    )  # fmt: skip
+    return make.row("summary", view=view)
+
+
+def test_a_summary_names_rules_coins_and_ids(make):
+    row = summary_of(make)
+    assert telegram(row) == (
+        "🔕 <b>While muted (silence s-7q4mk2px): 8 alerts fired and ended</b>\n"
+        "\n"
+        "<b>OI surge 3</b>: BTC <code>#7q4mk2px</code>, &lt;b&gt; <code>#7q4mk2py</code> and 1 more\n"
+        "<b>2 more rules 5</b>\n"
+        "\n"
+        f"<code>#{row.view.short_id}</code> · data, not advice"
+    )
+    assert printed(row).splitlines() == [
+        f"▌ 🔕 While muted (silence s-7q4mk2px): 8 alerts fired and ended  #{row.view.short_id}",
+        "▌ OI surge 3: BTC #7q4mk2px, <b> #7q4mk2py and 1 more",
+        "▌ 2 more rules 5",
+    ]
+    body = embed.payload([row], fire=None, edit=False)
+    assert problem(body) is None
+    assert "OI surge 3" in body["embeds"][0]["description"]
+    assert "fields" not in body["embeds"][0]
+    assert "url" not in body["embeds"][0]
+    (event,) = json.loads(body_of(Order(rows=(row,)), message_id="m"))["events"]
+    assert event["missed"][0] == {
+        "title": "OI surge",
+        "n": 3,
+        "alerts": [{"base": "BTC", "id": "7q4mk2px"}, {"base": "<b>", "id": "7q4mk2py"}],
+    }
+
+
+def test_an_acknowledgement_stands_above_what_the_firing_said(make):
+    fire = make.view()
+    row = make.row("ack", view=make.view(kind="ack", reason="Ann <i> until 18:00 UTC"))
+    edited = telegram(row, fire=fire, edit=True)
+    assert edited.startswith(
+        "👍 <b>Seen by Ann &lt;i&gt; until 18:00 UTC</b>\n\n🟠 <b>BTCUSDT · OI surge</b>  14:31 UTC\n"
+    )
+    assert "88.3k → 93.6k BTC" in edited
+    assert printed(row) == "▌ 👍 BTCUSDT · OI surge  seen by Ann <i> until 18:00 UTC  #7q4mk2px"
+    body = embed.payload([row], fire=fire, edit=True)
+    assert problem(body) is None
+    assert "Seen by Ann" in body["embeds"][0]["description"]
+    assert body["embeds"][0]["fields"]

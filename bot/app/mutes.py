@@ -1,0 +1,56 @@
+"""What keeps alerts quiet, put together: the muting with what is stored, and the commands over it."""
+
+from collections.abc import Sequence
+
+from bot import log
+from bot.alerts.muting import Muting
+from bot.app.live import Live
+from bot.app.routing import Routes
+from bot.chat.silence_actions import SilenceActions
+from bot.engine.engine import Engine
+from bot.model.ports import ChatAlertStore, MarketReader, Outbox
+from bot.storage.database import Database
+from bot.storage.outbox import SqliteOutbox
+from bot.storage.silences import SqliteSilenceStore
+
+
+class Mutes:
+    """The muting of one run and its store. Made by `load`."""
+
+    def __init__(self, muting: Muting, store: SqliteSilenceStore, outbox: Outbox) -> None:
+        self.muting = muting
+        self.store = store
+        self._outbox = outbox
+
+    @classmethod
+    async def load(cls, database: Database) -> "Mutes":
+        """With all that was stored, and all that was kept when the bot stopped."""
+        store, outbox = SqliteSilenceStore(database), SqliteOutbox(database)
+        muting = Muting(silences=await store.all(), acks=await store.acks(), quiet=await store.quiet_hours())
+        async for rows in outbox.kept():
+            muting.restore(rows)
+        if muting.n_kept:
+            log.get("muting").info("muting.restored", kept=muting.n_kept)
+        return cls(muting, store, outbox)
+
+    def actions(
+        self,
+        market: MarketReader,
+        chat_alerts: ChatAlertStore,
+        engine: Engine,
+        live: Live,
+        routes: Routes,
+        destinations: Sequence[str],
+    ) -> SilenceActions:
+        """The commands."""
+        return SilenceActions(
+            market=market,
+            store=self.store,
+            outbox=self._outbox,
+            chat_alerts=chat_alerts,
+            mutes=self.muting,
+            rule_ids=lambda: [rule.id for rule in engine.rules],
+            destination_of=routes.by_chat.get,
+            destinations=destinations,
+            venue_now=live.venue_now,
+        )

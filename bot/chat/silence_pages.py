@@ -1,0 +1,196 @@
+"""What is said of silences, acknowledgements and quiet hours. Pure, as `pages`."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from bot.chat.commands import shorten
+from bot.chat.reply import BLANK, Button, Line, Reply, bold, code, line
+from bot.model import numbers
+from bot.model.instrument import MARKET
+from bot.model.silence import Fired, QuietHours, Silence, zone_of
+
+MARKET_GLOB: Final = "[*]"
+_SILENCES: Final = (Button("Silences", "/silences"),)
+
+
+def when(ms: int, zone: str, *, now_ms: int) -> str:
+    """`16:31 UTC`, with the day where it is another: `Fri 27 Nov 16:31 Europe/Berlin`."""
+    local, today = (datetime.fromtimestamp(t / 1000, zone_of(zone)) for t in (ms, now_ms))
+    day = "" if local.date() == today.date() else f"{local:%a} {local.day} {local:%b} "
+    return f"{day}{local:%H:%M} {zone}"
+
+
+def hours(quiet: QuietHours) -> str:
+    """`23:00–07:00 Europe/Berlin`."""
+    start, end = (f"{m // 60:02d}:{m % 60:02d}" for m in (quiet.starts_min, quiet.ends_min))
+    return f"{start}–{end} {quiet.zone}"
+
+
+def what(silence: Silence) -> str:
+    """What it matches: `rule oi_surge, BTCUSDT`."""
+    symbol = "the market as a whole" if silence.symbol == MARKET_GLOB else silence.symbol.replace("[[]", "[")
+    parts = [f"rule {silence.rule}"] if silence.rule else []
+    parts += [symbol] if symbol else []
+    parts += [f"tag {silence.tag}"] if silence.tag else []
+    if not parts:
+        parts.append("everything")
+    if silence.severities == ("info", "warning"):
+        return f"{', '.join(parts)} but critical alerts"
+    if silence.severities:
+        parts.append(f"severity {' or '.join(silence.severities)}")
+    return ", ".join(parts)
+
+
+def _where(silence: Silence) -> str:
+    return f"at {silence.destination}" if silence.destination else "everywhere"
+
+
+def _left(silence: Silence, zone: str, now_ms: int) -> str:
+    """`until 16:31 UTC (2h)`; the length in whole units, as it was asked for."""
+    return f"until {when(silence.until_ms, zone, now_ms=now_ms)} ({numbers.duration(silence.until_ms - now_ms)})"
+
+
+def created(silence: Silence, zone: str, *, assumed_time: bool) -> Reply:
+    """What was understood, canonically."""
+    now_ms = silence.created_ms
+    blocks = [line("🔕 ", code(silence.id), bold(f" {what(silence)}"))]
+    blocks.append(line(f"Quiet {_where(silence)} {_left(silence, zone, now_ms)}."))
+    blocks += [line("No time was given: I took 2h.")] if assumed_time else []
+    blocks += [line(f"Comment: {silence.comment}")] if silence.comment else []
+    blocks.append(
+        line("What fires meanwhile is kept: at the end you are told what still fires, and the rest in a summary.")
+    )
+    return Reply(tuple(blocks), ((Button("End now", f"/unsilence {silence.id}"), *_SILENCES),))
+
+
+def full(n: int) -> Reply:
+    return Reply((line(f"There are {n} silences, as many as there may be. End one first."),), (_SILENCES,))
+
+
+def listing(
+    silences: Sequence[tuple[Silence, tuple[int, int]]], quiet: Sequence[QuietHours], zone: str, *, now_ms: int
+) -> Reply:
+    """What is quiet now and why, and what is kept."""
+    blocks: list[Line] = []
+    if silences:
+        blocks.append(line(bold(f"Silences ({len(silences)})")))
+    for silence, (n_firing, n_ended) in silences:
+        comment = f" · {silence.comment}" if silence.comment else ""
+        kept = f" · kept: {n_firing} firing, {n_ended} ended" if n_firing or n_ended else ""
+        starts = f"from {when(silence.starts_ms, zone, now_ms=now_ms)} " if silence.starts_ms > now_ms else ""
+        blocks += [
+            BLANK,
+            line(code(silence.id), f" {what(silence)}{comment}"),
+            line(f"{_where(silence)} · {starts}{_left(silence, zone, now_ms)}{kept}"),
+        ]
+    if quiet:
+        blocks += [BLANK] if blocks else []
+        blocks.append(line(bold("Quiet hours")))
+        blocks += [line(f"{one.destination} · {hours(one)}{_now(one, now_ms)}") for one in quiet]
+    if not blocks:
+        return Reply((line("Nothing is quiet. Try /silence BTC 2h."),))
+    ends = [Button(f"End {silence.id}", f"/unsilence {silence.id}") for silence, _ in silences[:4]]
+    return Reply(tuple(blocks), tuple((button,) for button in ends))
+
+
+def _now(quiet: QuietHours, now_ms: int) -> str:
+    return " · quiet now" if quiet.until_ms(now_ms) is not None else ""
+
+
+def ended(silence: Silence, kept: tuple[int, int]) -> Reply:
+    n_firing, n_ended = kept
+    blocks = [line("🔔 Ended ", code(silence.id), f" {what(silence)}.")]
+    if n_firing or n_ended:
+        parts = [f"{n_firing} still fire{'s' if n_firing == 1 else ''}"] if n_firing else []
+        parts += [f"{n_ended} ended meanwhile"] if n_ended else []
+        blocks.append(line(f"Kept: {' · '.join(parts)}. You are told now, unless something else keeps them quiet."))
+    return Reply(tuple(blocks), (_SILENCES,))
+
+
+def ended_all(n: int, n_left: int) -> Reply:
+    kept = f" {n_left} made by others stay." if n_left else ""
+    return Reply((line(f"Ended {n} silence{'' if n == 1 else 's'}.{kept}"),))
+
+
+def no_silence(typed: str) -> Reply:
+    return Reply((line("No silence begins with ", code(shorten(typed)), ". /silences lists them."),), (_SILENCES,))
+
+
+def ambiguous(typed: str, names: Sequence[str]) -> Reply:
+    listed = " and ".join(names)
+    return Reply((line("More than one begins with ", code(shorten(typed)), f": {listed}. Write more of it."),))
+
+
+NONE: Final = Reply((line("There is no silence to end."),))
+NOT_YOURS: Final = Reply((line("Only who made a silence, or my owner, may end it."),))
+NOT_HERE: Final = Reply((line("Nothing is told in this chat, so there is nothing to keep quiet here."),))
+OWNER_ONLY: Final = Reply((line("Only my owner may do that for another place than this chat."),))
+
+
+def no_place(typed: str, known: Sequence[str]) -> Reply:
+    return Reply((line("I tell nothing at ", code(shorten(typed)), f". I know {', '.join(known)}."),))
+
+
+def no_alert(typed: str) -> Reply:
+    return Reply((line("I know no firing whose id begins with ", code(f"#{shorten(typed)}"), "."),))
+
+
+def unknown(typed: str, suggestions: Sequence[str], commands: Sequence[str]) -> Reply:
+    """Neither a rule nor a symbol; the nearest as buttons, never a guess."""
+    meant = f" Did you mean {' or '.join(suggestions)}?" if suggestions else ""
+    hint = "" if suggestions else " A comment comes after the time, as in /silence BTC 2h maintenance."
+    text = f" neither as a rule nor as a symbol.{meant}{hint}"
+    buttons = tuple(Button(label, command) for label, command in zip(suggestions, commands, strict=True))
+    return Reply((line("I know ", code(shorten(typed)), text),), (buttons,) if buttons else ())
+
+
+def _alert(fired: Fired) -> str:
+    view = fired.view
+    name = "Market" if view.symbol == MARKET else view.symbol
+    return f" {shorten(name)} · {shorten(view.title, 60)}"
+
+
+def acknowledged(fired: Fired, until_ms: int | None, zone: str, *, now_ms: int) -> Reply:
+    until = "until it ends" if until_ms is None else f"until {when(until_ms, zone, now_ms=now_ms)}, or its end"
+    return Reply(
+        (
+            line("👍 ", code(f"#{fired.view.short_id}"), bold(_alert(fired))),
+            line(f"No repeats and escalations {until}. Its end is told."),
+        )
+    )
+
+
+def over(fired: Fired) -> Reply:
+    return Reply((line(code(f"#{fired.view.short_id}"), f"{_alert(fired)} has ended already."),))
+
+
+def quiet_is(quiet: QuietHours | None, destination: str, *, now_ms: int) -> Reply:
+    """What is set."""
+    if quiet is None:
+        return Reply((line(f"No quiet hours at {destination}. Try /quiet 23:00-07:00 Europe/Berlin."),))
+    return Reply(
+        (line(f"Quiet hours at {destination}: {hours(quiet)}{_now(quiet, now_ms)}."),),
+        ((Button("Off", "/quiet off"),),),
+    )
+
+
+def quiet_set(quiet: QuietHours, *, assumed_zone: bool, now_ms: int) -> Reply:
+    until_ms = quiet.until_ms(now_ms)
+    blocks = [line("🌙 ", bold(f"Quiet hours {hours(quiet)}"), f" at {quiet.destination}.")]
+    if assumed_zone:
+        blocks.append(line(f"No time zone was given: I took {quiet.zone}."))
+    if until_ms is not None:
+        blocks.append(line(f"They have begun: until {when(until_ms, quiet.zone, now_ms=now_ms)}."))
+    blocks.append(line("Critical alerts still come through. The rest is kept, and told or summarised at their end."))
+    return Reply(tuple(blocks), ((Button("Off", "/quiet off"), *_SILENCES),))
+
+
+def quiet_off(destination: str, *, was_set: bool) -> Reply:
+    text = f"No more quiet hours at {destination}." if was_set else f"There are no quiet hours at {destination}."
+    return Reply((line(text),))
+
+
+def no_zone(typed: str, meant: str | None) -> Reply:
+    hint = f" Did you mean {meant}?" if meant else " Write it like Europe/Berlin or UTC."
+    return Reply((line("I don't know the time zone ", code(shorten(typed)), f".{hint}"),))

@@ -1,0 +1,171 @@
+"""What people type to keep alerts quiet, as wishes: `oi_surge BTC 2h maintenance`, `#7q4m for 4h`, `23:00-07:00`.
+
+Before the time stand targets, all of which must match, and behind it a comment. Knows no rules and no instruments.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from bot.chat.commands import Problem, shorten
+from bot.model.silence import MAX_SILENCE_MS
+from bot.rules.ast import HOUR_MS, MINUTE_MS, duration_text
+from bot.rules.literals import parse_duration_ms
+
+DEFAULT_MS: Final = 2 * HOUR_MS
+MAX_COMMENT_CHARS: Final = 200
+MAX_TARGET_CHARS: Final = 40
+MIN_ID_CHARS: Final = 4
+
+_CLOCK: Final = re.compile(r"([01]?[0-9]|2[0-3])(?::([0-5][0-9]))?", re.ASCII)
+_RANGE: Final = re.compile(r"([0-9:]+)\s*[-–—]\s*([0-9:]+)(?:\s+(.*))?", re.ASCII)
+_ALIKE: Final = str.maketrans("oil", "011")
+"""Letters that ids do not have, for the digits that they are taken for."""
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceWish:
+    """What somebody wants to hear no more for a while."""
+
+    targets: tuple[str, ...]
+    """As typed; none means everything."""
+    duration_ms: int | None = None
+    until_min: int | None = None
+    """Minutes after local midnight; None with a duration."""
+    comment: str = ""
+    also_critical: bool = False
+    is_here: bool = False
+    at: str = ""
+    """A destination's name."""
+
+    @property
+    def assumed_time(self) -> bool:
+        return self.duration_ms is None and self.until_min is None
+
+
+def read_silence(words: tuple[str, ...]) -> SilenceWish | Problem:
+    """Read the arguments of `/silence`. Never raises."""
+    rest, targets = list(words), []
+    also_critical, is_here, at = False, False, ""
+    duration_ms: int | None = None
+    until_min: int | None = None
+    is_all = False
+    while rest and duration_ms is None and until_min is None:
+        word = rest.pop(0)
+        lowered = word.casefold()
+        if lowered in {"all", "everything"}:
+            is_all = True
+        elif lowered == "critical":
+            also_critical = True
+        elif lowered == "here":
+            is_here = True
+        elif lowered == "at":
+            if not rest:
+                return Problem("After at I expected where, such as telegram.")
+            at = rest.pop(0)
+        elif lowered in {"until", "till"}:
+            until_min = read_clock(rest[0]) if rest else None
+            if until_min is None:
+                return Problem(f"After {lowered} I expected a time such as 18:00, not {_shown(rest)}.")
+            rest.pop(0)
+        elif lowered == "for" or parse_duration_ms(lowered) is not None:
+            typed = (rest.pop(0) if rest else "") if lowered == "for" else word
+            found = read_duration(typed)
+            if isinstance(found, Problem):
+                return found
+            duration_ms = found
+        elif len(word) > MAX_TARGET_CHARS:
+            return Problem(f"{shorten(word)} is too long for a rule or a symbol.")
+        else:
+            targets.append(word)
+    if is_all and targets:
+        return Problem(f"All, or {shorten(targets[0])}? I take one of them.")
+    comment = " ".join(rest)
+    if len(comment) > MAX_COMMENT_CHARS:
+        return Problem(f"A comment has at most {MAX_COMMENT_CHARS} characters.")
+    return SilenceWish(tuple(targets), duration_ms, until_min, comment, also_critical, is_here, at)
+
+
+def _shown(rest: list[str]) -> str:
+    return shorten(rest[0]) if rest else "nothing"
+
+
+def read_duration(typed: str) -> int | Problem:
+    """Milliseconds between a minute and thirty days."""
+    ms = parse_duration_ms(typed.casefold())
+    if ms is None:
+        return Problem(f"I expected a duration such as 2h, not {shorten(typed) or 'nothing'}.")
+    if not MINUTE_MS <= ms <= MAX_SILENCE_MS:
+        bounds = f"between {duration_text(MINUTE_MS)} and {duration_text(MAX_SILENCE_MS)}"
+        return Problem(f"I take a duration {bounds}, not {shorten(typed)}.")
+    return ms
+
+
+def read_clock(typed: str) -> int | None:
+    """Minutes after midnight of `18:00`, `7:30` or `18`."""
+    found = _CLOCK.fullmatch(typed)
+    return None if found is None else int(found[1]) * 60 + int(found[2] or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class AckWish:
+    """Which firing somebody has seen, and for how long that counts."""
+
+    prefix: str
+    duration_ms: int | None = None
+
+
+def read_id(typed: str) -> str | Problem:
+    """The digits of a short id, with or without the mark."""
+    digits = typed.casefold().removeprefix("#").translate(_ALIKE)
+    if not re.fullmatch(r"[0-9a-hjkmnp-tv-z]{4,8}", digits, re.ASCII):
+        return Problem(f"I expected four to eight characters of an alert's id, such as #7q4m, not {shorten(typed)}.")
+    return digits
+
+
+def read_ack(words: tuple[str, ...]) -> AckWish | Problem:
+    """`#7q4m`, `#7q4m for 4h` or `#7q4m 4h`."""
+    if not words:
+        return Problem("I expected the id of an alert, such as #7q4m.")
+    prefix = read_id(words[0])
+    if isinstance(prefix, Problem):
+        return prefix
+    rest = words[2:] if len(words) > 1 and words[1].casefold() == "for" else words[1:]
+    if len(words) == 1:
+        return AckWish(prefix)
+    if len(rest) > 1:
+        return Problem(f"Behind the duration I expected nothing, not {shorten(rest[1])}.")
+    duration = read_duration(rest[0] if rest else "")
+    return duration if isinstance(duration, Problem) else AckWish(prefix, duration)
+
+
+@dataclass(frozen=True, slots=True)
+class QuietWish:
+    """Quiet hours to set, to end, or (`is_look`) to look at."""
+
+    starts_min: int = 0
+    ends_min: int = 0
+    zone: str = ""
+    """As typed; empty where it was left out."""
+    at: str = ""
+    is_off: bool = False
+    is_look: bool = False
+
+
+def read_quiet(words: tuple[str, ...]) -> QuietWish | Problem:
+    """`23:00-07:00`, `23:00-07:00 Europe/Berlin`, `off`, nothing; `at NAME` behind it."""
+    at = ""
+    if len(words) >= 2 and words[-2].casefold() == "at":
+        words, at = words[:-2], words[-1]
+    if not words:
+        return QuietWish(at=at, is_look=True)
+    if len(words) == 1 and words[0].casefold() == "off":
+        return QuietWish(at=at, is_off=True)
+    text = " ".join(words)
+    found = _RANGE.fullmatch(text)
+    starts_min, ends_min = (read_clock(found[1]), read_clock(found[2])) if found else (None, None)
+    if found is None or starts_min is None or ends_min is None:
+        return Problem(f"I expected hours such as 23:00-07:00, or off, not {shorten(text)}.")
+    if starts_min == ends_min:
+        return Problem("Quiet hours need an end other than their start; /silence all is for longer.")
+    return QuietWish(starts_min, ends_min, "_".join((found[3] or "").split()), at)

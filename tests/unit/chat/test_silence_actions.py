@@ -1,0 +1,320 @@
+"""`/silence`, `/silences`, `/unsilence`, `/ack`, `/quiet` as people see them."""
+
+from dataclasses import replace
+
+import pytest
+
+from bot.alerts.muting import Muting
+from bot.chat.actions import Actions
+from bot.chat.alert_actions import AlertActions
+from bot.chat.asker import AT_TERMINAL, Asker, in_telegram
+from bot.chat.commands import Command, parse
+from bot.chat.silence_actions import MAX_SILENCES, SilenceActions
+from bot.chat.telegram_html import to_plain
+from bot.clock import ManualClock
+from bot.model.alert import TellKind, alert_key, short_id
+from bot.model.chat_alert import ChatAlert
+from bot.model.outbox import OutboxRow, row_id
+from bot.model.ports import Commit
+from bot.model.silence import Silence
+from bot.model.view import AlertView
+from bot.storage.memory import MemoryAlertStore, MemoryChatAlertStore, MemoryOutbox, MemorySilenceStore
+
+NOW_MS = 1_767_225_600_000  # a Thursday, 00:00 UTC
+HOUR = 3_600_000
+OWNER = in_telegram(-1001, 7, is_owner=True, name="Ann\u202e Owner")
+GUEST, OTHER = in_telegram(-1001, 8, is_owner=False), in_telegram(-1001, 9, is_owner=False)
+ELSEWHERE = in_telegram(-2, 8, is_owner=False)
+
+
+class Place:
+    """One bot's muting, its stores and its commands."""
+
+    def __init__(self, market, status):
+        self.now_ms = NOW_MS
+        self.outbox = MemoryOutbox()
+        self.alerts = MemoryAlertStore(self.outbox)
+        self.store = MemorySilenceStore(self.alerts)
+        self.chat_alerts = MemoryChatAlertStore(self.alerts)
+        self.muting = Muting()
+        clock = ManualClock(wall_ms=NOW_MS)
+        silences = SilenceActions(
+            market=market,
+            store=self.store,
+            outbox=self.outbox,
+            chat_alerts=self.chat_alerts,
+            mutes=self.muting,
+            rule_ids=lambda: ["oi_surge", "oi_flush", "funding_extreme"],
+            destination_of={"telegram:-1001": "telegram", "telegram:5": "telegram:5"}.get,
+            destinations=("telegram", "telegram:5", "discord"),
+            venue_now=lambda: self.now_ms,
+        )
+        asked = AlertActions(market=market, store=self.chat_alerts, desk=None, clock=clock, max_per_chat=3)
+        self.actions = Actions(market=market, status=status, why=None, clock=clock, alerts=asked, silences=silences)
+
+    async def ask(self, text, asker: Asker = OWNER):
+        asked = parse(text)
+        assert asked is not None
+        reply = await self.actions.answer(asked, asker=asker)
+        for row in reply.buttons:
+            assert all(isinstance(parse(button.command), Command) for button in row)
+            assert all(len(button.command.encode()) <= 64 for button in row)
+        return to_plain(reply)
+
+    async def only(self) -> Silence:
+        (silence,) = await self.store.all()
+        assert self.muting.silences(self.now_ms) == [silence]
+        return silence
+
+    async def fire(self, symbol="BTCUSDT", kind="fire", n=0, to="telegram"):
+        key = alert_key("oi_surge", symbol, NOW_MS + n)
+        view = AlertView(
+            rule_id="oi_surge", title="OI surge", symbol=symbol, venue="binance", base=symbol[:3], severity="warning",
+            short_id=short_id(key), kind=kind, at_ms=NOW_MS, fired_ms=NOW_MS, condition="", value_text="", value=None,
+            value_is_ratio=False,
+        )  # fmt: skip
+        row = OutboxRow(row_id(key, TellKind(kind), 0, to), key, TellKind(kind), to, "warning", NOW_MS, view)
+        told = self.muting.take([row], self.now_ms)
+        await self.alerts.commit(Commit((), (), told.now, told.kept, told.released, told.folded))
+        return row
+
+
+@pytest.fixture
+def place(market, status):
+    return Place(market, status)
+
+
+async def test_the_owner_silences_a_symbol_everywhere_and_sees_what_was_understood(place):
+    said = await place.ask("/silence btc 2h moving house")
+    one = await place.only()
+    assert said == (
+        f"🔕 {one.id} BTCUSDT\n"
+        "Quiet everywhere until 02:00 UTC (2h).\n"
+        "Comment: moving house\n"
+        "What fires meanwhile is kept: at the end you are told what still fires, and the rest in a summary."
+    )
+    assert (one.symbol, one.rule, one.destination, one.severities) == ("BTCUSDT", "", "", ())
+    assert (one.starts_ms, one.ends_ms, one.author, one.comment) == (
+        NOW_MS,
+        NOW_MS + 2 * HOUR,
+        "telegram:7",
+        "moving house",
+    )
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("oi_surge 1d", {"rule": "oi_surge", "ends_ms": NOW_MS + 24 * HOUR}),
+        ("OI_* 90m", {"rule": "oi_*", "ends_ms": NOW_MS + 3 * HOUR // 2}),
+        ("bt* 1h", {"symbol": "BT*"}),
+        ("oi_surge eth until 18:00", {"rule": "oi_surge", "symbol": "ETHUSDT", "ends_ms": NOW_MS + 18 * HOUR}),
+        ("btc until 0:00", {"ends_ms": NOW_MS + 24 * HOUR}),
+        ("tag:whale severity:info", {"tag": "whale", "severities": ("info",), "ends_ms": NOW_MS + 2 * HOUR}),
+        ("all", {"severities": ("info", "warning")}),
+        ("3h", {"severities": ("info", "warning"), "ends_ms": NOW_MS + 3 * HOUR}),
+        ("all critical for 3h", {"severities": (), "ends_ms": NOW_MS + 3 * HOUR}),
+        ("btc here 1h", {"symbol": "BTCUSDT", "destination": "telegram"}),
+        ("btc at discord 1h", {"symbol": "BTCUSDT", "destination": "discord"}),
+    ],
+)
+async def test_what_is_typed_becomes_matchers_and_a_time(place, typed, expected):
+    await place.ask(f"/silence {typed}")
+    one = await place.only()
+    assert {name: getattr(one, name) for name in expected} == expected
+
+
+async def test_what_is_assumed_and_what_passes_is_said(place):
+    said = await place.ask("/silence all")
+    assert "everything but critical alerts" in said
+    assert "No time was given: I took 2h." in said
+
+
+@pytest.mark.parametrize(
+    ("typed", "part"),
+    [
+        ("oi_surg 2h", "I know oi_surg neither as a rule nor as a symbol. Did you mean oi_surge?"),
+        ("BTCUDST 2h", "Did you mean BTCUSDT"),
+        ("btc maintenance", "A comment comes after the time"),
+        ("zz* 2h", "neither as a rule"),
+        ("btc eth 2h", "A silence has one symbol: BTCUSDT, or ETHUSDT?"),
+        ("all btc 2h", "I take one of them"),
+        ("btc until noon", "I expected a time such as 18:00, not noon"),
+        ("btc 10s", "between 1m and 30d"),
+        ("btc 31d", "between 1m and 30d"),
+        ("btc for ever", "a duration such as 2h, not ever"),
+        ("btc at mars 2h", "I tell nothing at mars. I know telegram, telegram:5, discord."),
+        ("severity:loud 1h", "A severity is info, warning, critical."),
+        ("#zzzz 1h", "I know no firing whose id begins with #zzzz."),
+        ("#u 1h", "I expected four to eight characters"),
+        ("a-7777 1h", "neither as a rule"),
+        ("off", "/unsilence all"),
+        ("btc 1h " + "x" * 201, "at most 200 characters"),
+        ("x" * 41, "too long"),
+    ],
+)
+async def test_what_is_wrong_is_told_and_changes_nothing(place, typed, part):
+    assert part in await place.ask(f"/silence {typed}")
+    assert await place.store.all() == []
+
+
+async def test_a_firing_names_its_rule_and_symbol(place):
+    row = await place.fire("*")
+    await place.ask(f"/silence #{row.view.short_id[:5].upper()} 1h")
+    one = await place.only()
+    assert (one.rule, one.symbol) == ("oi_surge", "[*]")
+    assert "the market as a whole" in await place.ask("/silences")
+    again = await place.fire("*", n=1)
+    assert place.muting.kept_by(one) == (1, 0)
+    assert await place.outbox.row_of(again.key, "fire", "telegram") == again
+
+
+async def test_an_alert_made_in_chat_is_silenced_by_its_id(place):
+    alert = ChatAlert("a-7q4mk2px", OWNER.chat, OWNER.user, "binance:BTCUSDT", "price", ">", 1.0, False, NOW_MS)
+    await place.chat_alerts.add(alert)
+    await place.ask("/silence a-7q4m 1h")
+    assert (await place.only()).rule == alert.id
+
+
+async def test_others_silence_their_chat_and_end_what_they_made(place):
+    await place.ask("/silence btc 1h", GUEST)
+    one = await place.only()
+    assert (one.destination, one.author) == ("telegram", "telegram:8")
+    assert await place.ask(f"/unsilence {one.id}", OTHER) == "Only who made a silence, or my owner, may end it."
+    assert "Nothing is told in this chat" in await place.ask("/silence btc 1h", ELSEWHERE)
+    assert "Only my owner may do that" in await place.ask("/silence btc at discord 1h", GUEST)
+    assert "No silence begins with" in await place.ask(f"/unsilence {one.id}", ELSEWHERE)
+    assert "Ended" in await place.ask(f"/unsilence {one.id[:3]}", GUEST)
+    assert place.muting.silences(NOW_MS) == []
+
+
+async def test_unsilence_all_leaves_what_others_made(place):
+    await place.ask("/silence btc 1h", GUEST)
+    await place.ask("/silence eth here 1h", OWNER)
+    assert await place.ask("/unsilence all", GUEST) == "Ended 1 silence. 1 made by others stay."
+    assert await place.ask("/unsilence all", OWNER) == "Ended 1 silence."
+    assert await place.ask("/unsilence all", OWNER) == "There is no silence to end."
+
+
+async def test_a_prefix_of_several_asks_for_more(place):
+    for n in range(40):
+        await place.ask(f"/silence btc {n + 1}h")
+    ids = [one.id for one in await place.store.all()]
+    first = max({i[2] for i in ids}, key=lambda c: sum(i[2] == c for i in ids))
+    assert "More than one begins with" in await place.ask(f"/unsilence {first}")
+
+
+async def test_there_is_a_limit(place):
+    for n in range(MAX_SILENCES):
+        await place.ask(f"/silence btc {n + 1}m")
+    assert f"There are {MAX_SILENCES} silences" in await place.ask("/silence eth 1h")
+
+
+async def test_silences_lists_what_is_quiet_and_what_is_kept(place):
+    assert await place.ask("/silences") == "Nothing is quiet. Try /silence BTC 2h."
+    await place.ask("/silence btc 1h tired")
+    await place.ask("/quiet 23:00-07:00 Europe/Berlin")
+    one = await place.only()
+    await place.fire(n=1)
+    for kind in ("fire", "end"):
+        await place.fire(n=2, kind=kind)
+    place.now_ms += HOUR // 2
+    assert await place.ask("/silences") == (
+        "Silences (1)\n\n"
+        f"{one.id} BTCUSDT · tired\n"
+        "everywhere · until 02:00 Europe/Berlin (30m) · kept: 1 firing, 1 ended\n\n"
+        "Quiet hours\n"
+        "telegram · 23:00–07:00 Europe/Berlin · quiet now"
+    )
+    said = await place.ask(f"/unsilence {one.id}")
+    assert "Kept: 1 still fires · 1 ended meanwhile." in said
+
+
+async def test_ack_stops_repeats_and_shows_who(place):
+    row = await place.fire()
+    said = await place.ask(f"/ack #{row.view.short_id[:4]} for 4h")
+    assert said == (
+        f"👍 #{row.view.short_id} BTCUSDT · OI surge\n"
+        "No repeats and escalations until 04:00 UTC, or its end. Its end is told."
+    )
+    (ack,) = await place.store.acks()
+    assert (ack.key, ack.destination, ack.by, ack.until_ms) == (row.key, "", "Ann Owner", NOW_MS + 4 * HOUR)
+    (shown,) = place.muting.take((), NOW_MS).now
+    assert (shown.kind, shown.view.reason) == (TellKind.ACK, "Ann Owner until 04:00 UTC")
+    await place.ask(f"/ack {row.view.short_id}", GUEST)
+    assert [(a.destination, a.by) for a in await place.store.acks()] == [("", "Ann Owner"), ("telegram", "telegram:8")]
+
+
+@pytest.mark.parametrize(
+    ("typed", "part"),
+    [
+        ("", "I expected the id of an alert"),
+        ("#abc", "four to eight characters"),
+        ("#zzzz", "I know no firing"),
+        ("#zzzz for", "a duration such as 2h, not nothing"),
+        ("#zzzz 4h please", "I expected nothing, not please"),
+    ],
+)
+async def test_an_ack_that_cannot_be_is_told(place, typed, part):
+    assert part in await place.ask(f"/ack {typed}".strip())
+    assert await place.store.acks() == []
+
+
+async def test_an_ack_after_the_end_says_so(place):
+    row = await place.fire()
+    await place.fire(kind="end")
+    assert "has ended already" in await place.ask(f"/ack {row.view.short_id}")
+    assert await place.store.acks() == []
+
+
+async def test_nobody_acknowledges_what_is_told_elsewhere(place):
+    row = await place.fire(to="discord")
+    assert "I know no firing" in await place.ask(f"/ack {row.view.short_id}", GUEST)
+
+
+async def test_quiet_hours_of_a_chat(place):
+    assert await place.ask("/quiet") == "No quiet hours at telegram. Try /quiet 23:00-07:00 Europe/Berlin."
+    assert await place.ask("/quiet 23:00-7 berlin", GUEST) == (
+        "🌙 Quiet hours 23:00–07:00 Europe/Berlin at telegram.\n"
+        "They have begun: until 07:00 Europe/Berlin.\n"
+        "Critical alerts still come through. The rest is kept, and told or summarised at their end."
+    )
+    assert await place.ask("/quiet") == "Quiet hours at telegram: 23:00–07:00 Europe/Berlin · quiet now."
+    said = await place.ask("/quiet 1:00 – 2:30")
+    assert "No time zone was given: I took Europe/Berlin." in said
+    assert [(q.starts_min, q.ends_min, q.zone) for q in await place.store.quiet_hours()] == [(60, 150, "Europe/Berlin")]
+    await place.ask("/quiet 1:00-2:00 at discord")
+    assert [(q.destination, q.zone) for q in place.muting.quiet_hours()] == [
+        ("discord", "UTC"),
+        ("telegram", "Europe/Berlin"),
+    ]
+    assert await place.ask("/quiet off") == "No more quiet hours at telegram."
+    assert await place.ask("/quiet off") == "There are no quiet hours at telegram."
+    assert [q.destination for q in await place.store.quiet_hours()] == ["discord"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "part"),
+    [
+        ("25:00-07:00", "I expected hours such as 23:00-07:00, or off"),
+        ("tonight", "I expected hours"),
+        ("7-7", "an end other than their start"),
+        ("23-7 Europe/Berlni", "I don't know the time zone Europe/Berlni. Did you mean Europe/Berlin?"),
+        ("23-7 ../../etc/passwd", "I don't know the time zone"),
+        ("23-7 at mars", "I tell nothing at mars"),
+    ],
+)
+async def test_quiet_hours_that_cannot_be_are_told(place, typed, part):
+    assert part in await place.ask(f"/quiet {typed}")
+    assert await place.store.quiet_hours() == []
+
+
+async def test_at_the_terminal_everything_may_be_silenced_though_nothing_is_told_there(place):
+    await place.ask("/silence btc 1h", AT_TERMINAL)
+    assert (await place.only()).destination == ""
+    assert "Nothing is told in this chat" in await place.ask("/quiet 23-7", AT_TERMINAL)
+
+
+async def test_without_them_it_says_so(actions):
+    for text in ("/silence btc", "/silences", "/unsilence all", "/ack #7q4m", "/quiet"):
+        assert to_plain(await actions.answer(parse(text), asker=replace(OWNER))) == "I keep nothing quiet here."
