@@ -1,9 +1,9 @@
 """Lowest and highest of windows, exact, in a few operations a tick.
 
-The grid is cut into blocks. For every past point the extremum from there to the end of its block is kept (a suffix),
-for every whole block its extremum, and for the block under way the extremum so far (a prefix). A window is then a
-suffix, the whole blocks between, and the prefix; the part between is remembered until the window moves on by a block.
-Unknown points are -inf for highest (and inf for lowest), so they never win.
+The grid is cut into blocks. For every whole block its extremum is kept, and for the block under way the extremum so far
+(a prefix). A window also keeps the extrema from each point of its oldest block to that block's end (a suffix). It is then
+one row of its suffix, the whole blocks between, and the prefix; the first two are remembered until the window moves on
+by a block. Unknown points are -inf for highest (and inf for lowest), so they never win.
 """
 
 from collections.abc import Sequence
@@ -35,14 +35,10 @@ class Extrema:
             (int(self._n[self._gauge == g].max()) + BLOCK) // BLOCK + 2 if len(self._gauges) else 0
             for g in self._gauges
         ]
-        self._base = BLOCK * np.concatenate([[0], np.cumsum(self._n_blocks)]).astype(np.int64)
-        """Where the suffixes of each gauge begin."""
         self._long = np.flatnonzero(self._n - 1 >= BLOCK)
         """Pairs that reach past one block; the others are read from the ring."""
         self._short = np.flatnonzero((self._n - 1 < BLOCK) & (self._n > 1))
         self._long_place = np.array([self._place[int(g)] for g in self._gauge[self._long]], dtype=np.int64)
-        self._long_base = self._base[self._long_place]
-        self._long_size = BLOCK * np.array(self._n_blocks, dtype=np.int64)[self._long_place]
         places = np.array(self._gauges, dtype=np.int64)
         self._ring, self._slots = tier.base[places], tier.slots[places]
         self._at: int | None = None
@@ -51,7 +47,7 @@ class Extrema:
 
     def _allocate(self, n_rows: int) -> None:
         dtype = self._tier.dtype
-        self._suffix = np.full((int(self._base[-1]), n_rows), self._worst, dtype=dtype)
+        self._suffix = np.full((len(self._long) * BLOCK, n_rows), self._worst, dtype=dtype)
         self._whole = [np.full((n, n_rows), self._worst, dtype=dtype) for n in self._n_blocks]
         self._prefix = np.full((len(self._gauges), n_rows), self._worst, dtype=dtype)
         self._middle = np.full((len(self._long), n_rows), self._worst, dtype=dtype)
@@ -106,14 +102,8 @@ class Extrema:
                 self._close_block(k, gauge, block)
 
     def _close_block(self, k: int, gauge: int, block: int) -> None:
-        n_blocks = self._n_blocks[k]
         values = self._filled(self._tier.rows(gauge, block * BLOCK, BLOCK), is_whole=False)
-        start = int(self._base[k]) + block % n_blocks * BLOCK
-        suffix = self._suffix[start : start + BLOCK]
-        suffix[BLOCK - 1] = values[BLOCK - 1]
-        for i in range(BLOCK - 2, -1, -1):
-            self._better(values[i], suffix[i + 1], out=suffix[i])
-        self._whole[k][block % n_blocks] = suffix[0]
+        self._better.reduce(values, axis=0, out=self._whole[k][block % self._n_blocks[k]])
 
     def _rebuild(self, gauge: int, columns: "slice | npt.NDArray[np.intp]") -> None:
         """Compute the blocks of some columns afresh from the ring."""
@@ -126,17 +116,10 @@ class Extrema:
         values = self._filled(values, is_whole=False)
         # The block under way may just have been completed.
         n_done = (self._at + 1) // BLOCK - first
-        suffix = values[: n_done * BLOCK].reshape(n_done, BLOCK, values.shape[1]).copy()
-        for i in range(BLOCK - 2, -1, -1):
-            self._better(suffix[:, i], suffix[:, i + 1], out=suffix[:, i])
+        done = values[: n_done * BLOCK].reshape(n_done, BLOCK, values.shape[1])
         blocks = np.arange(first, first + n_done) % n_blocks
-        shaped = self._suffix[self._base[k] : self._base[k + 1]].reshape(n_blocks, BLOCK, -1)
-        if isinstance(columns, slice):
-            shaped[blocks] = suffix
-            self._whole[k][blocks] = suffix[:, 0]
-        else:
-            shaped[blocks[:, None, None], np.arange(BLOCK)[None, :, None], columns] = suffix
-            self._whole[k][blocks[:, None], columns] = suffix[:, 0]
+        at = blocks if isinstance(columns, slice) else (blocks[:, None], columns)
+        self._whole[k][at] = self._better.reduce(done, axis=1)
         self._prefix[k, columns] = self._better.reduce(values[(current - first) * BLOCK :], axis=0)
         self._oldest[self._long_place == k] = -1
 
@@ -164,11 +147,21 @@ class Extrema:
         moved = np.flatnonzero(oldest != self._oldest) if current == self._current else np.arange(len(first))
         for j in moved:
             self._fold(int(j), int(oldest[j]), current)
+            if oldest[j] != self._oldest[j]:
+                self._fill_suffix(int(j), int(oldest[j]))
         self._oldest, self._current = oldest, current
-        out: Values = self._suffix.take(self._long_base + first % self._long_size, axis=0)
+        out: Values = self._suffix.take(np.arange(len(first)) * BLOCK + first % BLOCK, axis=0)
         self._better(out, self._middle, out=out)
         self._better(out, self._prefix.take(self._long_place, axis=0), out=out)
         return out
+
+    def _fill_suffix(self, j: int, block: int) -> None:
+        gauge = self._gauges[self._long_place[j]]
+        values = self._filled(self._tier.rows(gauge, block * BLOCK, BLOCK), is_whole=False)
+        suffix = self._suffix[j * BLOCK : (j + 1) * BLOCK]
+        suffix[-1] = values[-1]
+        for i in range(BLOCK - 2, -1, -1):
+            self._better(values[i], suffix[i + 1], out=suffix[i])
 
     def _fold(self, j: int, oldest: int, current: int) -> None:
         """The whole blocks strictly between the oldest one and the one under way."""
