@@ -28,3 +28,8 @@ class FeedError(BotError):
 
 class StorageError(BotError):
     """The database refused an operation."""
+
+    def __init__(self, message: str, *, may_pass: bool = True) -> None:
+        """`may_pass`: the same may work later (full, locked, slow disk); False where it never will as it is."""
+        super().__init__(message)
+        self.may_pass = may_pass

@@ -11,6 +11,7 @@ from bot.model.instrument import MARKET
 from bot.model.outbox import OutboxRow
 from bot.model.ports import Commit
 from bot.storage.database import Database, Values
+from bot.storage.pruning import delete_in_batches
 
 _COLUMNS = tuple(f.name for f in dataclasses.fields(AlertRecord))
 _UPSERT = (
@@ -33,12 +34,25 @@ _KEEP_ROW = (
 _RELEASE_ROW = "UPDATE outbox SET state = 'waiting', created_ms = ? WHERE id = ? AND state = 'muted'"
 _FOLD_ROWS = "UPDATE outbox SET state = 'folded', told_by = ? WHERE key = ? AND destination = ? AND state = 'muted'"
 
+_OLD_TRANSITIONS = "SELECT seq FROM transitions WHERE at_ms < ? AND seq > ? ORDER BY seq LIMIT ?"
+_OLD_ROWS = (
+    "SELECT o.seq, o.key FROM outbox o JOIN messages m ON m.id = o.message_id "
+    "WHERE m.state IN ('delivered', 'buried') AND m.settled_ms < ? AND o.seq > ? ORDER BY o.seq LIMIT ?"
+)
+_OLD_FOLDED = (
+    "SELECT seq, key FROM outbox WHERE state = 'folded' AND created_ms < ? AND seq > ? ORDER BY seq LIMIT ?"
+)
+_OLD_MESSAGES = (
+    "SELECT id FROM messages m WHERE state IN ('delivered', 'buried') AND settled_ms < ? "
+    "AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.message_id = m.id) AND id > ? ORDER BY id LIMIT ?"
+)
+
 
 def _row_values(row: OutboxRow) -> Values:
     try:
         view = msgspec.json.encode(row.view).decode()
     except (msgspec.MsgspecError, UnicodeError, TypeError) as error:
-        raise StorageError(f"commit: the view of {row.id} cannot be written: {error}") from error
+        raise StorageError(f"commit: the view of {row.id} cannot be written: {error}", may_pass=False) from error
     return (row.id, row.key, row.kind.value, row.destination, row.severity, row.created_ms, view)
 
 
@@ -102,24 +116,40 @@ class SqliteAlertStore:
         """Forget transitions and settled outbox rows older than that. Rows of alerts still firing stay: their end
         needs the message to edit. Returns how many rows and transitions went.
         """
-        settled = (
-            "SELECT o.id FROM outbox o JOIN messages m ON m.id = o.message_id "
-            "WHERE m.state IN ('delivered', 'buried') AND m.settled_ms < ? "
-            "AND o.key NOT IN (SELECT key FROM alerts WHERE state = 'firing')"
+        database, values = self._database, (before_ms,)
+        gone = await delete_in_batches(
+            database,
+            "prune transitions",
+            find=_OLD_TRANSITIONS,
+            delete="DELETE FROM transitions WHERE seq = ?",
+            values=values,
         )
-        async with self._database.transaction("prune") as tx:
-            gone = await tx.execute("DELETE FROM transitions WHERE at_ms < ?", (before_ms,))
-            gone += await tx.execute(f"DELETE FROM outbox WHERE id IN ({settled})", (before_ms,))  # noqa: S608
-            gone += await tx.execute(
-                "DELETE FROM outbox WHERE state = 'folded' AND created_ms < ? "
-                "AND key NOT IN (SELECT key FROM alerts WHERE state = 'firing')",
-                (before_ms,),
-            )
-            await tx.execute(
-                "DELETE FROM messages WHERE state IN ('delivered', 'buried') AND settled_ms < ? "
-                "AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.message_id = messages.id)",
-                (before_ms,),
-            )
+        firing = {key for (key,) in await database.fetch("prune", "SELECT key FROM alerts WHERE state = 'firing'")}
+        gone += await delete_in_batches(
+            database,
+            "prune the outbox",
+            find=_OLD_ROWS,
+            delete="DELETE FROM outbox WHERE seq = ?",
+            values=values,
+            keeps=lambda row: row[1] in firing,
+        )
+        gone += await delete_in_batches(
+            database,
+            "prune the outbox",
+            find=_OLD_FOLDED,
+            delete="DELETE FROM outbox WHERE seq = ? AND state = 'folded'",
+            values=values,
+            keeps=lambda row: row[1] in firing,
+        )
+        await delete_in_batches(
+            database,
+            "prune messages",
+            find=_OLD_MESSAGES,
+            # Once more whether it is free: a row may have joined it since it was found.
+            delete="DELETE FROM messages WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM outbox WHERE message_id = ?1)",
+            values=values,
+            first=("",),
+        )
         return gone
 
 

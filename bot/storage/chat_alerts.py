@@ -7,7 +7,8 @@ from typing import Any, Final
 import msgspec
 
 from bot.model.chat_alert import PREFIX, ChatAlert
-from bot.storage.database import Database
+from bot.storage.database import Database, Transaction
+from bot.storage.pruning import delete_in_batches
 
 _COLUMNS: Final = tuple(f.name for f in dataclasses.fields(ChatAlert))
 _SELECT: Final = f"SELECT {', '.join(_COLUMNS)} FROM chat_alerts"  # noqa: S608
@@ -15,6 +16,13 @@ _INSERT: Final = (
     f"INSERT INTO chat_alerts ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))}) "  # noqa: S608
     "ON CONFLICT (id) DO NOTHING"
 )
+
+_LEFT_BEHIND: Final = (
+    "SELECT rule_id, instrument FROM alerts WHERE rule_id GLOB ? AND state <> 'firing' "
+    "AND rule_id NOT IN (SELECT id FROM chat_alerts) AND (rule_id, instrument) > (?, ?) "
+    "ORDER BY rule_id, instrument LIMIT ?"
+)
+_FORGET: Final = "DELETE FROM alerts WHERE rule_id = ? AND instrument = ? AND state <> 'firing'"
 
 
 def _alert(row: tuple[Any, ...]) -> ChatAlert:
@@ -29,13 +37,15 @@ class SqliteChatAlertStore:
         self._database = database
 
     async def add(self, alert: ChatAlert) -> bool:
-        async with self._database.transaction("add a chat alert") as tx:
-            return await tx.execute(_INSERT, tuple(getattr(alert, column) for column in _COLUMNS)) == 1
+        values = tuple(getattr(alert, column) for column in _COLUMNS)
+        return await self._database.write("add a chat alert", lambda tx: tx.execute(_INSERT, values)) == 1
 
     async def delete(self, alert_id: str) -> bool:
-        async with self._database.transaction("delete a chat alert") as tx:
+        async def remove(tx: Transaction) -> int:
             await tx.execute("DELETE FROM alerts WHERE rule_id = ? AND state <> 'firing'", (alert_id,))
-            return await tx.execute("DELETE FROM chat_alerts WHERE id = ?", (alert_id,)) == 1
+            return await tx.execute("DELETE FROM chat_alerts WHERE id = ?", (alert_id,))
+
+        return await self._database.write("delete a chat alert", remove) == 1
 
     async def of_chat(self, chat: str, *, limit: int, offset: int = 0) -> list[ChatAlert]:
         rows = await self._database.fetch(
@@ -61,12 +71,14 @@ class SqliteChatAlertStore:
         return [_alert(row) for row in rows]
 
     async def prune(self) -> int:
-        async with self._database.transaction("prune chat alerts") as tx:
-            return await tx.execute(
-                "DELETE FROM alerts WHERE rule_id GLOB ? AND state <> 'firing' "
-                "AND rule_id NOT IN (SELECT id FROM chat_alerts)",
-                (f"{PREFIX}*",),
-            )
+        return await delete_in_batches(
+            self._database,
+            "prune chat alerts",
+            find=_LEFT_BEHIND,
+            delete=_FORGET,
+            values=(f"{PREFIX}*",),
+            first=("", ""),
+        )
 
     async def all(self, *, batch: int = 10_000) -> AsyncIterator[list[ChatAlert]]:
         last = ""

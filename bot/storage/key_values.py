@@ -14,9 +14,11 @@ class SqliteKeyValues:
         return rows[0][0] if rows else None
 
     async def put(self, key: str, value: str) -> None:
-        async with self._database.transaction("store a value") as tx:
-            await tx.execute(
+        await self._database.write(
+            "store a value",
+            lambda tx: tx.execute(
                 "INSERT INTO key_values (key, value) VALUES (?, ?) "
                 "ON CONFLICT (key) DO UPDATE SET value = excluded.value",
                 (key, value),
-            )
+            ),
+        )

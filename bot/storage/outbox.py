@@ -91,21 +91,23 @@ class SqliteOutbox:
 
     async def begin(self, message: Message) -> None:
         """Note that an attempt starts. A row that was in another message leaves it."""
-        async with self._database.transaction("begin an attempt") as tx:
-            await self._store(tx, message, state="sending", attempts=1)
+        await self._database.write("begin an attempt", lambda tx: self._store(tx, message, state="sending", attempts=1))
 
     async def settle(self, message: Message, outcome: Outcome, *, now_ms: int) -> None:
         """Note what came of it. Works without a `begin` that was stored, should the disk have been full then."""
-        async with self._database.transaction("settle an attempt") as tx:
+
+        async def note(tx: Transaction) -> None:
             match outcome:
                 case Delivered(provider_id):
-                    message = dataclasses.replace(message, provider_id=provider_id)
-                    await self._store(tx, message, state="delivered", settled_ms=now_ms)
+                    told = dataclasses.replace(message, provider_id=provider_id)
+                    await self._store(tx, told, state="delivered", settled_ms=now_ms)
                 case RetryLater(after_s, reason):
                     due_ms = now_ms + round(after_s * 1000)
                     await self._store(tx, message, state="waiting", due_ms=due_ms, reason=reason)
                 case Rejected(reason):
                     await self._store(tx, message, state="buried", settled_ms=now_ms, reason=reason)
+
+        await self._database.write("settle an attempt", note)
 
     async def _store(
         self,
@@ -182,7 +184,7 @@ class SqliteOutbox:
             return None
 
     async def recover(self, *, now_ms: int) -> int:
-        async with self._database.transaction("recover the outbox") as tx:
+        async def reopen(tx: Transaction) -> int:
             await tx.execute("UPDATE outbox SET state = 'waiting' WHERE state = 'sending'")
             await tx.execute(
                 "UPDATE messages SET due_ms = min(due_ms, ?) WHERE state = 'waiting'", (now_ms + MAX_WAIT_MS,)
@@ -192,6 +194,8 @@ class SqliteOutbox:
                 "WHERE state = 'sending'",
                 (now_ms,),
             )
+
+        return await self._database.write("recover the outbox", reopen)
 
     async def counts(self) -> dict[str, int]:
         found = await self._database.fetch("count the outbox", "SELECT state, count(*) FROM outbox GROUP BY state")
