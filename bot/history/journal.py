@@ -196,6 +196,9 @@ class JournalWriter:
         self._entries: list[list[Any]] = []
         folder.mkdir(parents=True, exist_ok=True)
         self._file = self._open(header)
+        # Also now: many short runs would never reach the size at which a file is changed.
+        with contextlib.suppress(OSError):
+            self._prune()
 
     @property
     def path(self) -> Path:
@@ -264,9 +267,11 @@ class JournalWriter:
     def _prune(self) -> None:
         files = sorted(self._folder.glob("*.oij"))
         total = sum(_size(f) for f in files)
-        for file in files[:-1]:
+        for file in files:
             if total <= self._max_bytes:
                 break
+            if file == self.path:  # not always the last by name: the clock may have been wrong
+                continue
             total -= _size(file)
             file.unlink()
             file.with_suffix(SNAPSHOT_SUFFIX).unlink(missing_ok=True)

@@ -237,6 +237,16 @@ def test_the_oldest_files_go_when_the_folder_is_full(tmp_path, rules_of, perpetu
     assert not (tmp_path / f"{T0}-0001.oij").exists()
 
 
+def test_files_of_earlier_runs_count_though_none_was_full_and_whatever_their_clock_said(tmp_path):
+    for name in ("1000-0001.oij", "2000-0001.oij", "99999999999999-0001.oij"):
+        (tmp_path / name).write_bytes(b"x" * 6_000)
+    writer(tmp_path, header(), max_bytes=14_000).close()
+    left = {f.name for f in tmp_path.iterdir()}
+    assert left == {"2000-0001.oij", "99999999999999-0001.oij", f"{T0}-0001.oij"}
+    writer(tmp_path / "new", header(), max_bytes=1).close()
+    assert (tmp_path / "new" / f"{T0}-0001.oij").exists(), "never the one being written"
+
+
 def test_a_replay_starts_from_the_alerts_that_were_stored(tmp_path, rules_of, perpetual):
     """What was firing when the recording began ends with the id it had."""
     rules = rules_of("- {id: level, when: price >= 100}\n")

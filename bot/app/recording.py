@@ -1,0 +1,37 @@
+"""The journal of a run: what its header says, and how large it may grow."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+from bot.clock import Clock
+from bot.engine.engine import Engine
+from bot.history.journal import Header, JournalWriter
+from bot.rules.files import read_rule_texts
+from bot.settings import Settings
+
+
+def open_journal(
+    folder: Path, settings: Settings, engine: Engine, destinations: Collection[str], clock: Clock
+) -> JournalWriter:
+    """A journal that begins with what the engine is now. `destinations` are the names that rules may use."""
+    texts = read_rule_texts(settings.rules_dir)
+
+    def header(*, continues: bool = True) -> Header:
+        return Header(
+            step_ms=engine.market.fine_ms,
+            rule_files=texts,
+            destinations=sorted(destinations),
+            instruments=list(engine.market.universe.items()),
+            records=list(engine.records()),
+            alerts=list(engine.subscriptions.alerts()),
+            continues=continues,
+        )
+
+    return JournalWriter(
+        folder,
+        header=header(continues=False),
+        refresh=header,
+        started_ms=clock.wall_ms(),
+        rotate_bytes=settings.record.rotate_mb * 1_000_000,
+        max_bytes=settings.record.max_mb * 1_000_000,
+    )
