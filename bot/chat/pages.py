@@ -208,14 +208,14 @@ def status_page(status: BotStatus, *, now_ms: int) -> Reply:
     """First what people lose, in plain words; then figures."""
     up = f"up {numbers.duration(status.uptime_s * 1000)} · v{status.version}"
     lost = losses(status, now_ms=now_ms)
-    lost = (*lost, *(f"Nothing can be sent to {dead}" for dead in status.dead_destinations))
+    lost = (*lost, *(f"Nothing can be sent to {dead}" for dead in status.dead_destinations), *status.troubles)
     warnings = [line(f"⚠️ {text}") for text in lost]
     if status.warming:
         warnings.append(line(f"⏳ Warming up: {status.warming}. Rules that need more history wait for it."))
     head = [*warnings, line(up[0].upper() + up[1:])] if warnings else [line(f"✅ All good · {up}")]
     n = status.n_instruments
     waiting = f" · {status.n_outbox} waiting to be sent" if status.n_outbox else ""
-    figures = (
+    figures: tuple[tuple[str, str], ...] = (
         ("Prices", f"{status.n_price_fresh} of {n} symbols, {_behind(status.price_age_ms)} behind"),
         ("OI", f"{status.n_oi_fresh} of {n} symbols, slowest {numbers.duration(status.oi_slowest_ms)}"),
         ("Weight", f"{numbers.percent(status.weight_share, sign=False, digits=0)} of the venue's limit"),
@@ -224,6 +224,8 @@ def status_page(status: BotStatus, *, now_ms: int) -> Reply:
         ("Rules", f"{status.n_rules} loaded"),
         ("Memory", f"{status.rss_mb:.0f} MB · disk {status.disk_free_gb:.1f} GB free"),
     )
+    if status.backup:
+        figures = (*figures, ("Backup", status.backup))
     blocks = (*head, BLANK, *(line(bold(name), f" {text}") for name, text in figures))
     return Reply(blocks, ((Button("↻ Refresh", "/status"),),))
 

@@ -90,7 +90,10 @@ def _body(content: str, embeds: list[Json], view: AlertView, *, edit: bool) -> J
 
 def _footer(view: AlertView) -> str:
     tags = layout.hashtags(view)
-    text = f"{clean(view.rule_id, 80)} · #{clean(view.short_id, 16)} · data, not advice"
+    text = f"{clean(view.rule_id, 80)} · #{clean(view.short_id, 16)}"
+    if view.report:
+        return text
+    text += " · data, not advice"
     return f"{text} · {tags}" if tags else text
 
 
@@ -138,6 +141,8 @@ def _description(card: Card, view: AlertView, told: AlertView, *, ends: bool) ->
 
 def _story(card: Card, told: AlertView) -> list[str]:
     """What the built-in layout says of a firing."""
+    if told.report:
+        return [_line(x) for x in card.body]
     lines: list[str] = []
     if told.symbol == MARKET:
         if told.n_true is not None and told.n_members is not None:

@@ -31,7 +31,9 @@ def name_of(view: AlertView) -> str:
 
 
 def title_of(view: AlertView) -> str:
-    """`BTCUSDT · OI surge`."""
+    """`BTCUSDT · OI surge`; news of the bot itself concern no coin."""
+    if view.report:
+        return clean(view.title, 100)
     return f"{name_of(view)} · {clean(view.title, 100)}"
 
 
@@ -86,6 +88,9 @@ def compose(rows: Sequence[OutboxRow], *, fire: AlertView | None, edit: bool) ->
 def fire_card(view: AlertView) -> Card:
     """The full story of a firing."""
     head = line(f"{mark_of(view)} ", Span(title_of(view), "bold"), f"  {numbers.clock_time(view.fired_ms)}")
+    if view.report:
+        body = tuple(line(clean(text, 600)) for text in view.report.split("\n"))
+        return Card(head=head, body=body, footer=line(Span(f"#{clean(view.short_id, 16)}", "code")))
     around = note_lines(view)
     if own := own_lines(view):
         return Card(head=head, body=(*own, *around), footer=_footer(view))

@@ -79,3 +79,7 @@ class BotStatus:
     """Destinations that have quiet hours now."""
     n_kept: int = 0
     """Alerts of which something is kept until a mute ends, counted for each destination."""
+    troubles: tuple[str, ...] = ()
+    """What is wrong with what is stored, in plain words, worst first."""
+    backup: str = ""
+    """How old the newest backup is and how many there are; empty when none are made."""

@@ -102,3 +102,5 @@ class AlertView:
     """What this alert kept quiet while it fired, for its end."""
     missed: tuple[Missed, ...] = ()
     """Of a summary."""
+    report: str = ""
+    """News of the bot itself, in plain words; then there are no figures and no rule."""

@@ -258,3 +258,14 @@ async def test_status_says_what_is_quiet(actions, status):
     status.now = replace(status.now, n_silences=2, quiet=("telegram",), n_kept=1)
     said = to_plain(await actions.answer(Command("status"), asker=AT_TERMINAL))
     assert "Quiet 2 silences · quiet hours at telegram · 1 alert kept" in said
+
+
+async def test_trouble_with_what_is_stored_and_the_age_of_the_backup_are_told(ask, status):
+    assert "Backup" not in to_plain(await ask("/status"))
+    status.now = replace(status.now, troubles=("Nothing can be stored: the disk is full.",), backup="5h ago, 7 kept")
+
+    page = to_plain(await ask("/status"))
+
+    assert page.startswith("⚠️ Nothing can be stored: the disk is full.")
+    assert "All good" not in page
+    assert "Backup 5h ago, 7 kept" in page

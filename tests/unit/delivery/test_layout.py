@@ -406,6 +406,7 @@ moves = st.none() | st.builds(Move, st.integers(0, 10**9), numbers_, numbers_, n
             st.builds(HeldBack, foreign, st.integers(1, 10**6), st.lists(foreign, max_size=10).map(tuple), st.just(11)),
             max_size=12,
         ).map(tuple),
+        report=foreign | st.just(""),
     ),
     edit=st.booleans(),
 )
@@ -473,3 +474,36 @@ def test_an_acknowledgement_stands_above_what_the_firing_said(make):
     assert problem(body) is None
     assert "Seen by Ann" in body["embeds"][0]["description"]
     assert body["embeds"][0]["fields"]
+
+
+def test_news_of_the_bot_are_plain_words_without_a_coin_or_a_rule(make):
+    view = make.view(
+        title="Nothing can be stored",
+        report="Reason: the disk is <b>full</b>.\nI go on.",
+        symbol="*",
+        severity="critical",
+        oi=None,
+        price=None,
+        funding=None,
+        volume_24h=None,
+    )
+    row = make.row(view=view)
+    expected = [
+        "🔴 Nothing can be stored  14:31 UTC",
+        "Reason: the disk is <b>full</b>.",
+        "I go on.",
+        "#7q4mk2px",
+    ]
+    card = layout.compose([row], fire=None, edit=False)
+    assert [x for x in markup.plain_text(card).split("\n") if x] == expected
+    html = markup.telegram_html(card)
+    assert "&lt;b&gt;full&lt;/b&gt;" in html
+    assert "Rule" not in html
+    [told] = embed.payload([row], fire=None, edit=False)["embeds"]
+    assert told["title"] == "Nothing can be stored"
+    assert told["description"] == r"Reason: the disk is \<b\>full\</b\>." + "\nI go on."
+    assert "advice" not in told["footer"]["text"]
+    assert "fields" not in told
+    said = printed(row)
+    assert "Nothing can be stored" in said
+    assert "the disk is <b>full</b>.   I go on." in said
