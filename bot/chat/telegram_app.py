@@ -23,6 +23,7 @@ from bot.chat.telegram_client import BATCH, Failure, Kind, TelegramClient
 from bot.chat.telegram_dispatch import Dispatcher
 from bot.chat.update_ledger import UpdateLedger
 from bot.clock import Clock
+from bot.errors import StorageError
 from bot.model.ports import KeyValues
 
 POLL_S: Final = 30.0
@@ -291,7 +292,11 @@ class TelegramChat:
     async def _put(self, key: str, text: str) -> bool:
         try:
             await self._store.put(key, text)
-        except Exception:  # noqa: BLE001 - a full disk must not stop answers
+        except StorageError as error:  # a full disk must not stop answers; whoever watches over storage says it once
+            self.counts["store_failed"] += 1
+            _log.debug("chat_state.not_saved", key=key, reason=str(error))
+            return False
+        except Exception:  # noqa: BLE001 - neither must anything else
             self.counts["store_failed"] += 1
             _log.exception("chat_state.save_failed", key=key)
             return False

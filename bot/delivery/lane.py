@@ -154,7 +154,7 @@ class Lane:
             if not rows:
                 return await self._until_due_s(now_ms)
         except StorageError as error:
-            self._log.warning("outbox.unavailable", reason=str(error))
+            self._log.debug("outbox.unavailable", reason=str(error))
             rows = self._unstored.pending()
             if not rows:
                 return STORAGE_RETRY_S
@@ -231,7 +231,7 @@ class Lane:
             found = await self._outbox.row_of(key, TellKind.FIRE, self.name)
             fire = found.view if found else None
         except StorageError as error:
-            self._log.warning("outbox.unavailable", reason=str(error))
+            self._log.debug("outbox.unavailable", reason=str(error))
         if told is None or told.provider_id is None:
             return Order(rows=rows, fire=fire)
         return Order(rows=rows, form=form, target=told.provider_id, fire=fire)
@@ -310,4 +310,4 @@ class Lane:
                 del self._unnoted[message_id]
         except StorageError as error:
             self._note_again_ms = self._clock.monotonic_ms() + STORAGE_RETRY_S * 1000
-            self._log.warning("outcome.unnoted", reason=str(error), kept=len(self._unnoted))
+            self._log.debug("outcome.unnoted", reason=str(error), kept=len(self._unnoted))

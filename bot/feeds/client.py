@@ -23,6 +23,7 @@ import msgspec
 
 from bot import log
 from bot.clock import Clock
+from bot.errors import StorageError
 from bot.feeds.backoff import Backoff
 from bot.feeds.binance.rest import Pool, Request, classify_error, parse_used_weight
 from bot.feeds.budget import CallBudget, WeightBudget
@@ -175,7 +176,9 @@ class RestClient:
         try:
             await self._store.put(STATE_KEY, text)
             self._saved = text
-        except Exception as error:  # noqa: BLE001 - a full disk must not stop the feeds; the next round tries again
+        except StorageError as error:  # the next round tries again; whoever watches over storage says it once
+            _log.debug("budget.not_saved", reason=str(error))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop the feeds
             _log.warning("budget.save_failed", error=str(error))
 
     # What others may know
