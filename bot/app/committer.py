@@ -1,11 +1,13 @@
 """Alert state and outbox rows into the database, without letting a slow disk stop the watching.
 
 Changes are committed one after another, in order. The engine waits for its commit up to two seconds; then it goes on
-while the commit is still under way, said once. What cannot be stored is kept (bounded) and tried again.
+while the commit is still under way, said once. What cannot be stored now is kept and tried again; when much has gathered
+it is put together, so that hours without a disk end in one transaction. What can never be stored is said and left out.
 """
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from typing import Final
 
 from bot import log
@@ -15,7 +17,19 @@ from bot.model.ports import AlertStore, Commit
 
 PATIENCE_S: Final = 2.0
 RETRY_S: Final = 5.0
-MAX_WAITING: Final = 10_000
+MAX_WAITING: Final = 1_000
+"""More than that are put together."""
+MAX_ROWS: Final = 10_000
+MAX_TRANSITIONS: Final = 50_000
+
+
+def merged(changes: Sequence[Commit]) -> tuple[Commit, int]:
+    """Many changes as one, and how many rows and transitions, the oldest, did not fit. Of a record the newest counts."""
+    records = {(r.rule_id, r.instrument): r for change in changes for r in change.records}
+    transitions = [t for change in changes for t in change.transitions]
+    rows = [row for change in changes for row in change.rows]
+    lost = max(0, len(transitions) - MAX_TRANSITIONS) + max(0, len(rows) - MAX_ROWS)
+    return Commit(tuple(records.values()), tuple(transitions[-MAX_TRANSITIONS:]), tuple(rows[-MAX_ROWS:])), lost
 
 
 class Committer:
@@ -29,19 +43,30 @@ class Committer:
         self._arrived = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
-        self.is_behind = False
+        self._reason = ""
+        self._unstorable: Commit | None = None
+        self._behind_ms: float | None = None
         self.n_lost = 0
+        """Rows, transitions and changes that no database will ever hold."""
 
     @property
     def n_waiting(self) -> int:
         return len(self._waiting)
 
+    @property
+    def is_behind(self) -> bool:
+        """A commit took longer than the engine waits, and what came since is not stored yet."""
+        return self._behind_ms is not None
+
+    @property
+    def behind_s(self) -> float:
+        """For how long; 0 when it is not."""
+        return 0.0 if self._behind_ms is None else (self._clock.monotonic_ms() - self._behind_ms) / 1000
+
     async def commit(self, change: Commit) -> bool:
-        """Hand over a change; True once it is stored, False when that takes longer than the engine may wait."""
+        """Hand over a change; True once it is stored, False when that takes longer than the engine may wait or cannot be."""
         if len(self._waiting) >= MAX_WAITING:
-            del self._waiting[1]  # the first is being written
-            self.n_lost += 1
-            self._log.error("commit.dropped", waiting=len(self._waiting), lost=self.n_lost)
+            self._merge()
         self._waiting.append(change)
         self._empty.clear()
         self._arrived.set()
@@ -51,10 +76,18 @@ class Committer:
             async with self._clock.timeout(PATIENCE_S):
                 await self._empty.wait()
         except TimeoutError:
-            self.is_behind = True
+            self._behind_ms = self._clock.monotonic_ms()
             self._log.warning("commit.delayed", waiting=len(self._waiting), after_s=PATIENCE_S)
             return False
-        return True
+        return self._unstorable is not change
+
+    def _merge(self) -> None:
+        first, *others = self._waiting  # the first is being written
+        change, lost = merged(others)
+        self._waiting = deque((first, change))
+        if lost:
+            self.n_lost += lost
+            self._log.error("commit.dropped", lost=lost, lost_in_all=self.n_lost)
 
     async def drain(self, within_s: float) -> bool:
         """At stop: wait for what is under way."""
@@ -70,15 +103,38 @@ class Committer:
         while True:
             await self._arrived.wait()
             while self._waiting:
-                try:
-                    await self._store.commit(self._waiting[0])
-                except StorageError as error:
-                    self._log.error("commit.failed", reason=str(error), waiting=len(self._waiting))
+                if await self._store_first():
+                    self._waiting.popleft()
+                else:
                     await self._clock.sleep(RETRY_S)
-                    continue
-                self._waiting.popleft()
             if self.is_behind:
-                self.is_behind = False
-                self._log.info("commit.recovered")
+                self._log.info("commit.recovered", after_s=round(self.behind_s, 1))
+                self._behind_ms = None
+            self._reason = ""
             self._arrived.clear()
             self._empty.set()
+
+    async def _store_first(self) -> bool:
+        """True when it needs no further try."""
+        change = self._waiting[0]
+        try:
+            await self._store.commit(change)
+        except StorageError as error:
+            if not error.may_pass:
+                self._leave_out(change, str(error))
+                return True
+            if str(error) != self._reason:
+                self._reason = str(error)
+                self._log.error("commit.failed", reason=self._reason, waiting=len(self._waiting))
+            return False
+        except Exception as error:  # noqa: BLE001, else one change would keep all behind it from ever being stored
+            self._log.exception("commit.crashed")
+            self._leave_out(change, type(error).__name__)
+        return True
+
+    def _leave_out(self, change: Commit, reason: str) -> None:
+        self._unstorable = change
+        self.n_lost += 1
+        self._log.error(
+            "commit.unstorable", reason=reason, rows=len(change.rows), rules=sorted({r.rule_id for r in change.records})
+        )

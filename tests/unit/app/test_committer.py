@@ -1,0 +1,117 @@
+"""The committer on a manual clock: order, patience, what it keeps and what it must leave out."""
+
+import asyncio
+
+import pytest
+
+from bot.app import committer as module
+from bot.app.committer import Committer, merged
+from bot.clock import ManualClock
+from bot.errors import StorageError
+from bot.model.alert import AlertRecord, State, TellKind, Transition
+from bot.model.outbox import OutboxRow
+from bot.model.ports import Commit
+from bot.model.view import AlertView
+from bot.storage.memory import MemoryAlertStore, MemoryOutbox
+
+VIEW = AlertView("r", "R", "S", "v", "B", "info", "id", "fire", 1, 1, "c", "x", 1.0, False)
+
+
+def change(n, *, instrument="v:S"):
+    return Commit(
+        (AlertRecord("r", instrument, "c", State.FIRING, fired_ms=n),),
+        (Transition("r", "v", "S", State.FIRING, n, 1.0, f"k{n}"),),
+        (OutboxRow(f"row{n}", f"k{n}", TellKind.FIRE, "main", "info", n, VIEW),),
+    )
+
+
+class Disk(MemoryAlertStore):
+    """A store that fails while `error` is set."""
+
+    def __init__(self):
+        super().__init__(MemoryOutbox())
+        self.error = None
+        self.poison = None
+        self.n_commits = 0
+
+    async def commit(self, change):
+        self.n_commits += 1
+        if self.poison is not None and change.records and change.records[0].fired_ms == self.poison[0]:
+            raise self.poison[1]
+        if self.error is not None:
+            raise self.error
+        await super().commit(change)
+
+
+@pytest.fixture
+async def room():
+    clock, disk = ManualClock(), Disk()
+    made = Committer(disk, clock)
+    task = asyncio.create_task(made.run())
+    yield clock, disk, made
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def commit(clock, committer, what, *, seconds=0.0):
+    task = asyncio.create_task(committer.commit(what))
+    await clock.advance(seconds)
+    return await task
+
+
+async def test_what_waited_for_the_disk_is_stored_whole_and_in_order(room):
+    clock, disk, committer = room
+    disk.error = StorageError("commit: database or disk is full")
+    assert not await commit(clock, committer, change(1), seconds=2.1)
+    for n in range(2, 6):
+        assert not await commit(clock, committer, change(n))
+    assert committer.is_behind
+    assert committer.behind_s == pytest.approx(0.1)
+    await clock.advance(60)
+    disk.error = None
+    await clock.advance(5)
+    assert not committer.is_behind
+    assert [r.fired_ms for r in await disk.load()] == [5]
+    assert [t.at_ms for t in await disk.transitions()] == [5, 4, 3, 2, 1]
+    assert await commit(clock, committer, change(6))
+
+
+async def test_a_day_without_a_disk_is_kept_small_and_loses_no_newest(room, monkeypatch):
+    clock, disk, committer = room
+    monkeypatch.setattr(module, "MAX_WAITING", 20)
+    monkeypatch.setattr(module, "MAX_ROWS", 50)
+    disk.error = StorageError("full")
+    await commit(clock, committer, change(0), seconds=2.1)
+    for n in range(1, 200):
+        await commit(clock, committer, change(n))
+        assert committer.n_waiting <= 21
+    disk.error, before = None, disk.n_commits
+    await clock.advance(5)
+    assert disk.n_commits - before < 25
+    assert [r.fired_ms for r in await disk.load()] == [199]
+    stored = [r.created_ms for r in await disk._outbox.waiting("main", now_ms=0, limit=1_000)]
+    assert len(stored) + committer.n_lost == 200
+    assert stored[0] == 0, "the one that was being written was never touched"
+    assert stored[1:] == list(range(200 - len(stored) + 1, 200))
+
+
+@pytest.mark.parametrize("error", [StorageError("a view", may_pass=False), OverflowError("too large")])
+async def test_a_change_that_can_never_be_stored_does_not_hold_up_those_behind_it(room, error):
+    clock, disk, committer = room
+    disk.poison = (2, error)
+    assert await commit(clock, committer, change(1))
+    assert not await commit(clock, committer, change(2)), "it has to be told from memory"
+    assert await commit(clock, committer, change(3))
+    assert committer.n_lost == 1
+    assert not committer.is_behind
+    assert [t.at_ms for t in await disk.transitions()] == [3, 1]
+
+
+def test_of_many_changes_the_newest_record_counts_and_the_oldest_rows_go(monkeypatch):
+    monkeypatch.setattr(module, "MAX_ROWS", 3)
+    monkeypatch.setattr(module, "MAX_TRANSITIONS", 4)
+    one, lost = merged([change(n, instrument=f"v:{n % 2}") for n in range(6)])
+    assert lost == 5
+    assert [(r.instrument, r.fired_ms) for r in one.records] == [("v:0", 4), ("v:1", 5)]
+    assert [t.at_ms for t in one.transitions] == [2, 3, 4, 5]
+    assert [r.created_ms for r in one.rows] == [3, 4, 5]
