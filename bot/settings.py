@@ -151,6 +151,13 @@ class AlertsSection(Section, frozen=True):
     max_per_chat: Annotated[int, Field(ge=0, le=10_000)] = 100
 
 
+class BackupSection(Section, frozen=True):
+    """Daily copies of the database, in the data folder."""
+
+    keep: Annotated[int, Field(ge=0, le=1_000)] = 7
+    """How many; 0 for none."""
+
+
 class ClockSection(Section, frozen=True):
     """For tests: a faster clock, shared with a simulated venue."""
 
@@ -187,6 +194,7 @@ class Settings(BaseSettings):
     telegram: TelegramSection = TelegramSection()
     discord: DiscordSection = DiscordSection()
     alerts: AlertsSection = AlertsSection()
+    backup: BackupSection = BackupSection()
     log: LogSection = LogSection()
     clock: ClockSection = ClockSection()
     record: RecordSection = RecordSection()
@@ -284,6 +292,7 @@ def for_demo(*, data_dir: Path, rules_dir: Path, rest_url: str, stream_url: str)
         telegram=TelegramSection(),
         discord=DiscordSection(),
         alerts=AlertsSection(),
+        backup=BackupSection(),
         log=LogSection(level="WARNING"),
         clock=ClockSection(),
         record=RecordSection(),

@@ -10,7 +10,6 @@ import contextlib
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from rich.console import Console
 
@@ -20,8 +19,13 @@ from bot.app.data_dir import DataDir
 from bot.app.desk import Desk
 from bot.app.destinations import Builder, Plan, plan_of
 from bot.app.explainer import Explainer
+from bot.app.heartbeat import beat
+from bot.app.keeping import Keeping, findings
 from bot.app.live import Live
 from bot.app.mutes import Mutes
+from bot.app.notices import Notice, tell_directly
+from bot.app.opening import open_patiently
+from bot.app.recording import open_journal
 from bot.app.snapshots import Snapshots
 from bot.app.status import Status
 from bot.app.supervisor import Policy, Supervisor
@@ -36,20 +40,19 @@ from bot.engine.cards import Cards
 from bot.engine.engine import Engine
 from bot.errors import ConfigError
 from bot.feeds.binance.feed import BinanceFeed
-from bot.history.journal import Header, JournalWriter
+from bot.history.journal import JournalWriter
 from bot.market.holes import Holes
 from bot.market.mailbox import Mailbox
 from bot.market.market import DAY_MS
 from bot.model.chat_alert import AlertAdded
 from bot.model.outbox import OutboxRow
 from bot.model.updates import FeedStatus, Progress
-from bot.rules.files import read_rule_texts
 from bot.rules.loader import RuleSet, load_folder
 from bot.rules.surroundings import Surroundings
 from bot.settings import Settings
 from bot.storage.alerts import SqliteAlertStore
 from bot.storage.chat_alerts import SqliteChatAlertStore
-from bot.storage.database import Database, open_database
+from bot.storage.database import Opened
 from bot.storage.key_values import SqliteKeyValues
 from bot.storage.outbox import SqliteOutbox
 
@@ -60,9 +63,6 @@ STOP_COMMIT_S = 2.0
 STOP_LANES_S = 2.0
 STOP_REST_S = 1.0
 CLOSE_S = 1.0
-HEARTBEAT_S = 5.0
-KEEP_MS = 30 * DAY_MS
-"""How long transitions and delivered rows are kept."""
 VENUE = "binance"
 
 
@@ -116,6 +116,7 @@ class Bot:
         self.snapshots: Snapshots
         self.feed: BinanceFeed
         self.status: Status
+        self.keeping: Keeping
         self._alerts: SqliteAlertStore
         self._chat_alerts: SqliteChatAlertStore
         self._mutes: Mutes
@@ -135,25 +136,39 @@ class Bot:
                 markup=False,
             )
         with DataDir(self._settings.data_dir) as data_dir:
-            opened = await open_database(data_dir.database, now_ms=self.clock.wall_ms())
-            if opened.damage:
-                self._log.error("database.damaged", what=opened.damage)
-                self._options.console.print(f"[red]Database:[/] {opened.damage}")
+            opened = await open_patiently(
+                data_dir.database, backups=data_dir.backups, clock=self.clock, stop=self.stop, say=self._say_directly
+            )
+            if opened is None:
+                return 0
             try:
-                return await self._run(data_dir, opened.database)
+                return await self._run(data_dir, opened)
             finally:
                 # A statement that hangs on the disk must not hang the stop: what it held is not acknowledged.
                 with contextlib.suppress(TimeoutError):
                     async with self.clock.timeout(CLOSE_S):
                         await opened.database.close()
 
-    async def _run(self, data_dir: DataDir, database: Database) -> int:
-        alerts, outbox = SqliteAlertStore(database), SqliteOutbox(database)
+    async def _say_directly(self, notice: Notice) -> None:
+        """Before there are lanes."""
+        self._print(notice)
+        if self._options.delivers:
+            async with contextlib.AsyncExitStack() as stack:
+                builder = Builder(self._settings, clock=self.clock, console=self._options.console, stack=stack)
+                made = [d for d in await builder.all(self._plan) if d.name != self._plan.console]
+                await tell_directly(made, notice, at_ms=self.clock.wall_ms())
+
+    def _print(self, notice: Notice) -> None:
+        self._options.console.print(f"{notice.title}. {notice.text}", style="red", highlight=False, markup=False)
+
+    async def _run(self, data_dir: DataDir, opened: Opened) -> int:
+        database = opened.database
+        self._alerts, outbox = SqliteAlertStore(database), SqliteOutbox(database)
         store = SqliteKeyValues(database)
-        committer = Committer(alerts, self.clock)
+        committer = Committer(self._alerts, self.clock)
         self._mutes = await Mutes.load(database)
         mailbox = Mailbox()
-        self.engine = Engine(self.rules.rules, records=await alerts.load())
+        self.engine = Engine(self.rules.rules, records=await self._alerts.load())
         self._chat_alerts = SqliteChatAlertStore(database)
         async for batch in self._chat_alerts.all():
             for alert in batch:
@@ -193,20 +208,44 @@ class Bot:
                 keeper=self.snapshots,
             )
             self.feed = self._feed(mailbox, store)
+            self.keeping = self._keeping(data_dir, opened, committer, lanes)
             self.status = Status(
                 engine=self.engine,
                 live=self.live,
                 feed=self.feed,
-                alerts=alerts,
+                alerts=self._alerts,
                 outbox=outbox,
                 clock=self.clock,
                 data_dir=data_dir.path,
                 warming=self._warming,
                 dead=lambda: tuple(f"{lane.name}: {lane.dead_reason}" for lane in lanes.status() if lane.dead_reason),
                 muting=self._mutes.muting,
+                troubles=self.keeping.troubles,
+                backup=self.keeping.upkeep.text,
             )
-            self._alerts = alerts
             return await self._supervise(data_dir, committer, lanes, store)
+
+    def _keeping(self, data_dir: DataDir, opened: Opened, committer: Committer, lanes: Lanes) -> Keeping:
+        told_by_a_lane = self._options.delivers and self._plan.console is not None
+        keeping = Keeping.of(
+            opened,
+            committer,
+            lanes,
+            preferred=self._plan.of_chat(self._settings.telegram.owner_id or 0),
+            backups=data_dir.backups,
+            keep=self._settings.backup.keep,
+            clock=self.clock,
+            venue_now=self.live.venue_now,
+        )
+        keeping.tell(findings(opened), aloud=None if told_by_a_lane else self._print)
+        return keeping
+
+    def _journal(self, data_dir: DataDir, stack: contextlib.AsyncExitStack) -> JournalWriter | None:
+        if not (self._settings.record.enabled or self._options.records):
+            return None
+        journal = open_journal(data_dir.journal, self._settings, self.engine, self._plan.names, self.clock)
+        stack.callback(journal.close)
+        return journal
 
     def _feed(self, mailbox: Mailbox, store: SqliteKeyValues) -> BinanceFeed:
         return BinanceFeed(
@@ -254,8 +293,9 @@ class Bot:
         async with asyncio.TaskGroup() as group:
             supervisor.start(group, "committer", committer.run, Policy.RESTART)
             supervisor.start(group, "engine", self.live.run, Policy.RESTART)
-            supervisor.start(group, "heartbeat", lambda: self._heartbeat(data_dir.heartbeat), Policy.RESTART)
-            supervisor.start(group, "pruning", self._prune, Policy.RESTART)
+            supervisor.start(group, "heartbeat", lambda: beat(data_dir, self.live, self.clock), Policy.RESTART)
+            for name, run in self.keeping.components.items():
+                supervisor.start(group, name, run, Policy.RESTART)
             if self._options.delivers:
                 supervisor.start(group, "delivery", lanes.run, Policy.RESTART)
             supervisor.start(group, "feed", self.feed.run, Policy.RESTART)
@@ -296,7 +336,7 @@ class Bot:
     async def _end(self, supervisor: Supervisor, committer: Committer, lanes: Lanes, fronts: Sequence[str]) -> None:
         """Stop the parts in order, each within its time."""
         await supervisor.stop(*fronts, "feed", within_s=STOP_FEEDS_S)
-        await supervisor.stop("engine", "heartbeat", "pruning", within_s=STOP_ENGINE_S)
+        await supervisor.stop("engine", "heartbeat", *self.keeping.components, within_s=STOP_ENGINE_S)
         await self.live.store(self.live.closing())
         self.snapshots.finish()
         await committer.drain(STOP_COMMIT_S)
@@ -310,51 +350,6 @@ class Bot:
         """Somebody wrote in a chat, so it may be written to again."""
         for name in self._plan.of_chat(chat_id):
             lanes.revive(name)
-
-    def _journal(self, data_dir: DataDir, stack: contextlib.AsyncExitStack) -> JournalWriter | None:
-        record = self._settings.record
-        if not (record.enabled or self._options.records):
-            return None
-        texts = read_rule_texts(self._settings.rules_dir)
-
-        def header(*, continues: bool = True) -> Header:
-            return Header(
-                step_ms=self.engine.market.fine_ms,
-                rule_files=texts,
-                destinations=sorted(self._plan.names),
-                instruments=list(self.engine.market.universe.items()),
-                records=list(self.engine.records()),
-                alerts=list(self.engine.subscriptions.alerts()),
-                continues=continues,
-            )
-
-        writer = JournalWriter(
-            data_dir.journal,
-            header=header(continues=False),
-            refresh=header,
-            started_ms=self.clock.wall_ms(),
-            rotate_bytes=record.rotate_mb * 1_000_000,
-            max_bytes=record.max_mb * 1_000_000,
-        )
-        stack.callback(writer.close)
-        return writer
-
-    async def _heartbeat(self, path: Path) -> None:
-        """Tell `oibot health` how old the pipeline is: a file with the wall time of the last tick on fresh prices."""
-        while True:
-            last = self.live.last_push_ms
-            age_ms = -1 if last is None else int(self.clock.monotonic_ms() - last)
-            with contextlib.suppress(OSError):
-                path.write_text(f"{self.clock.wall_ms()} {age_ms} {self.live.n_ticks}\n", encoding="ascii")  # noqa: ASYNC240, thirty bytes
-            await self.clock.sleep(HEARTBEAT_S)
-
-    async def _prune(self) -> None:
-        """Once a day: forget what was told or ended long ago."""
-        while True:
-            await self.clock.sleep(DAY_MS / 1_000)
-            before_ms = self.live.venue_now() - KEEP_MS
-            n = await self._alerts.prune(before_ms=before_ms) + await self._mutes.store.prune(before_ms=before_ms)
-            self._log.info("database.pruned", rows=n)
 
     def _take_progress(self, progress: Progress) -> None:
         self._progress[progress.task] = progress

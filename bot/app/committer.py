@@ -6,6 +6,7 @@ it is put together, so that hours without a disk end in one transaction. What ca
 """
 
 import asyncio
+import itertools
 from collections import deque
 from collections.abc import Sequence
 from typing import Final
@@ -24,12 +25,16 @@ MAX_TRANSITIONS: Final = 50_000
 
 
 def merged(changes: Sequence[Commit]) -> tuple[Commit, int]:
-    """Many changes as one, and how many rows and transitions, the oldest, did not fit. Of a record the newest counts."""
+    """Many plain changes as one, and how many rows and transitions, the oldest, did not fit. Of a record the newest counts."""
     records = {(r.rule_id, r.instrument): r for change in changes for r in change.records}
     transitions = [t for change in changes for t in change.transitions]
     rows = [row for change in changes for row in change.rows]
     lost = max(0, len(transitions) - MAX_TRANSITIONS) + max(0, len(rows) - MAX_ROWS)
     return Commit(tuple(records.values()), tuple(transitions[-MAX_TRANSITIONS:]), tuple(rows[-MAX_ROWS:])), lost
+
+
+def _is_plain(change: Commit) -> bool:
+    return not (change.kept or change.released or change.folded)
 
 
 class Committer:
@@ -83,11 +88,20 @@ class Committer:
 
     def _merge(self) -> None:
         first, *others = self._waiting  # the first is being written
-        change, lost = merged(others)
-        self._waiting = deque((first, change))
-        if lost:
-            self.n_lost += lost
-            self._log.error("commit.dropped", lost=lost, lost_in_all=self.n_lost)
+        self._waiting = deque((first,))
+        for is_plain, run in itertools.groupby(others, key=_is_plain):
+            # What mutes, releases or folds depends on what came before it and stays by itself.
+            change, lost = merged(list(run)) if is_plain else (None, 0)
+            self._waiting.extend([change] if change is not None else run)
+            self._lose(lost)
+        while len(self._waiting) >= MAX_WAITING:
+            del self._waiting[1]
+            self._lose(1)
+
+    def _lose(self, n: int) -> None:
+        if n:
+            self.n_lost += n
+            self._log.error("commit.dropped", lost=n, lost_in_all=self.n_lost)
 
     async def drain(self, within_s: float) -> bool:
         """At stop: wait for what is under way."""

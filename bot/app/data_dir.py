@@ -39,6 +39,10 @@ class DataDir:
         """The windows as they were; safe to delete."""
         return self.path / "snapshot" / "windows.ois"
 
+    @property
+    def backups(self) -> Path:
+        return self.path / "backups"
+
     def __enter__(self) -> Self:
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -12,6 +12,7 @@ from bot.app.live import Live
 from bot.clock import Clock
 from bot.engine.cards import fresh
 from bot.engine.engine import Engine
+from bot.errors import StorageError
 from bot.model.alert import State
 from bot.model.cards import BotStatus, FeedHealth
 from bot.model.ports import AlertStore, Outbox
@@ -45,6 +46,8 @@ class Status:
         warming: Callable[[], str],
         dead: Callable[[], tuple[str, ...]],
         muting: Muting,
+        troubles: Callable[[], tuple[str, ...]] = tuple,
+        backup: Callable[[], str] = str,
     ) -> None:
         self._engine = engine
         self._live = live
@@ -56,15 +59,15 @@ class Status:
         self._warming = warming
         self._dead = dead
         self._muting = muting
+        self._troubles = troubles
+        self._backup = backup
         self._started_ms = clock.monotonic_ms()
 
     async def status(self) -> BotStatus:
         n_price, price_age_ms, _ = fresh(self._engine, "price")
         n_oi, _, oi_slowest_ms = fresh(self._engine, "oi")
         now_ms = self._live.venue_now()
-        today_ms = now_ms // DAY_MS * DAY_MS
-        today = await self._alerts.transitions(since_ms=today_ms, limit=10_000)
-        counts = await self._outbox.counts()
+        n_today, n_open, unread = await self._counts()
         return BotStatus(
             version=bot.__version__,
             uptime_s=(self._clock.monotonic_ms() - self._started_ms) / 1000.0,
@@ -79,8 +82,8 @@ class Status:
             n_rules=len(self._engine.rules),
             n_firing=self._engine.count(State.FIRING),
             n_pending=self._engine.count(State.PENDING),
-            n_alerts_today=sum(t.state is State.FIRING for t in today),
-            n_outbox=counts.get("waiting", 0) + counts.get("sending", 0),
+            n_alerts_today=n_today,
+            n_outbox=n_open,
             rss_mb=rss_mb(),
             disk_free_gb=shutil.disk_usage(self._data_dir).free / 1e9,
             warming=self._warming(),
@@ -88,7 +91,21 @@ class Status:
             n_silences=sum(one.is_active(now_ms) for one in self._muting.silences(now_ms)),
             quiet=tuple(q.destination for q in self._muting.quiet_hours() if q.until_ms(now_ms) is not None),
             n_kept=self._muting.n_kept,
+            troubles=(*self._troubles(), *unread),
+            backup=self._backup(),
         )
+
+    async def _counts(self) -> tuple[int, int, tuple[str, ...]]:
+        """Firings today and rows to be sent; what can be told without the database where it cannot be read."""
+        today_ms = self._live.venue_now() // DAY_MS * DAY_MS
+        try:
+            today = await self._alerts.transitions(since_ms=today_ms, limit=10_000)
+            counts = await self._outbox.counts()
+        except StorageError as error:
+            n_today = sum(t.at_ms >= today_ms for t in self._live.told)
+            return n_today, 0, (f"What is stored cannot be read: {error}. Counts are of this run only.",)
+        n_today = sum(t.state is State.FIRING for t in today)
+        return n_today, counts.get("waiting", 0) + counts.get("sending", 0), ()
 
 
 def rss_mb() -> float:

@@ -5,6 +5,7 @@ import sys
 import typer
 
 import bot
+from bot.cli.backup import backup, restore
 from bot.cli.check import check
 from bot.cli.demo import demo
 from bot.cli.explain import explain
@@ -25,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (run, demo, check, send_test, lint, explain, schema, replay, record, sim, health):
+for command in (run, demo, check, send_test, lint, explain, schema, replay, record, backup, restore, sim, health):
     app.command()(command)
 
 

@@ -1,6 +1,7 @@
 """The committer on a manual clock: order, patience, what it keeps and what it must leave out."""
 
 import asyncio
+import dataclasses
 
 import pytest
 
@@ -93,6 +94,22 @@ async def test_a_day_without_a_disk_is_kept_small_and_loses_no_newest(room, monk
     assert len(stored) + committer.n_lost == 200
     assert stored[0] == 0, "the one that was being written was never touched"
     assert stored[1:] == list(range(200 - len(stored) + 1, 200))
+
+
+async def test_what_mutes_or_folds_is_never_put_together_with_others(room, monkeypatch):
+    clock, disk, committer = room
+    monkeypatch.setattr(module, "MAX_WAITING", 10)
+    disk.error = StorageError("full")
+    await commit(clock, committer, change(0), seconds=2.1)
+    folding = dataclasses.replace(change(5), folded=(Fold("k1", "main", "row5"),))
+    for what in (*map(change, range(1, 5)), folding, *map(change, range(6, 11))):
+        await commit(clock, committer, what)
+    assert [len(c.rows) for c in committer._waiting] == [1, 4, 1, 4, 1]
+    assert committer._waiting[2] is folding
+    for n in range(11, 40):
+        await commit(clock, committer, dataclasses.replace(change(n), folded=folding.folded))
+        assert committer.n_waiting <= 10
+    assert committer.n_lost > 0
 
 
 @pytest.mark.parametrize("error", [StorageError("a view", may_pass=False), OverflowError("too large")])

@@ -1,0 +1,86 @@
+"""Everything that cares for what is stored, put together: the watch, the daily upkeep, and their voice."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.app.committer import Committer
+from bot.app.notices import Notice, Notices
+from bot.app.storage_watch import StorageWatch
+from bot.app.upkeep import Upkeep
+from bot.clock import Clock
+from bot.delivery.lanes import Lanes
+from bot.storage.database import Opened
+from bot.storage.key_values import SqliteKeyValues
+
+PROBE_KEY = "storage.probe"
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """The parts."""
+
+    notices: Notices
+    watch: StorageWatch
+    upkeep: Upkeep
+
+    @classmethod
+    def of(
+        cls,
+        opened: Opened,
+        committer: Committer,
+        lanes: Lanes,
+        *,
+        preferred: Sequence[str],
+        backups: Path,
+        keep: int,
+        clock: Clock,
+        venue_now: Callable[[], int],
+    ) -> "Keeping":
+        """Everything for one open database. `backups` and `keep`: where they are, and how many; `preferred` names the
+        destinations of whoever runs the bot, to which news go first.
+        """
+        notices = Notices(lanes, preferred=preferred, clock=clock, venue_now=venue_now)
+        values = SqliteKeyValues(opened.database)
+        watch = StorageWatch(
+            trouble=opened.database.trouble,
+            committer=committer,
+            probe=lambda: values.put(PROBE_KEY, str(clock.wall_ms())),
+            notices=notices,
+            clock=clock,
+        )
+        upkeep = Upkeep(
+            database=opened.database,
+            folder=backups,
+            keep=keep,
+            clock=clock,
+            venue_now=venue_now,
+            tell=notices.tell,
+        )
+        return cls(notices, watch, upkeep)
+
+    def tell(self, news: Sequence[Notice], *, aloud: Callable[[Notice], None] | None) -> None:
+        """Tell what was found at the start; `aloud` also prints it."""
+        for notice in news:
+            self.notices.tell(notice)
+            if aloud is not None:
+                aloud(notice)
+
+    @property
+    def components(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        """What the supervisor runs, by name."""
+        return {"storage watch": self.watch.run, "upkeep": self.upkeep.run}
+
+    def troubles(self) -> tuple[str, ...]:
+        """For `/status`: what is wrong, worst first."""
+        return (*self.watch.lines(), *self.upkeep.lines())
+
+
+def findings(opened: Opened) -> list[Notice]:
+    """What opening the database found, as news."""
+    found = []
+    if opened.damage:
+        found.append(Notice("The database was damaged", f"Found at the start: {opened.damage}."))
+    if opened.doubt:
+        found.append(Notice("The last changes may be lost", f"Found at the start: {opened.doubt}.", "warning"))
+    return found

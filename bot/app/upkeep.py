@@ -1,0 +1,167 @@
+"""Once a day: a backup, then what is old goes, then free pages go back to the disk.
+
+All of it in small steps or on a reading connection, so that alerts never wait for it. A backup that fails is tried again
+every hour, and said once. When the last backup was made is read from the folder, so that restarts do not put it off.
+"""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, TypeVar
+
+from bot import log
+from bot.app.notices import Notice
+from bot.clock import Clock
+from bot.errors import StorageError
+from bot.model import numbers
+from bot.storage import copies
+from bot.storage.alerts import SqliteAlertStore
+from bot.storage.chat_alerts import SqliteChatAlertStore
+from bot.storage.database import Database
+from bot.storage.pruning import shrink
+from bot.storage.silences import SqliteSilenceStore
+
+FIRST_S: Final = 600.0
+"""After a start there is more important work."""
+EVERY_S: Final = 3_600.0
+DAY_MS: Final = 86_400_000
+KEEP_MS: Final = 30 * DAY_MS
+"""How long transitions and settled rows are kept."""
+MAX_AHEAD_MS: Final = 3_600_000
+"""A backup that claims to be made later than this from now tells of a wrong clock, not of a fresh backup."""
+
+_log = log.get("upkeep")
+T = TypeVar("T")
+
+
+class Upkeep:
+    """`run` is a component."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        folder: Path,
+        keep: int,
+        clock: Clock,
+        venue_now: Callable[[], int],
+        tell: Callable[[Notice], None],
+    ) -> None:
+        """`folder` and `keep`: where backups are, and how many; 0 for none."""
+        self._database = database
+        self._alerts = SqliteAlertStore(database)
+        self._chat_alerts = SqliteChatAlertStore(database)
+        self._silences = SqliteSilenceStore(database)
+        self._folder = folder
+        self._keep = keep
+        self._clock = clock
+        self._venue_now = venue_now
+        self._tell = tell
+        self._pruned_ms: float | None = None
+        self.failure = ""
+        """Why the last backup failed; empty when it did not."""
+
+    async def run(self) -> None:
+        await self._clock.sleep(FIRST_S)
+        while True:
+            if self._keep and self._is_backup_due():
+                await self.back_up()
+            if self._pruned_ms is None or self._clock.monotonic_ms() - self._pruned_ms >= DAY_MS:
+                await self.prune()
+            await self._clock.sleep(EVERY_S)
+
+    def _newest(self) -> copies.Copy | None:
+        found = copies.listed(self._folder)
+        return found[-1] if found else None
+
+    def _is_backup_due(self) -> bool:
+        newest = self._newest()
+        return newest is None or not -MAX_AHEAD_MS < self._clock.wall_ms() - newest.at_ms < DAY_MS
+
+    def text(self) -> str:
+        """For `/status`: `5h ago, 7 kept`."""
+        if not self._keep:
+            return ""
+        newest = self._newest()
+        if newest is None:
+            return "none yet"
+        age = numbers.duration(max(0, self._clock.wall_ms() - newest.at_ms))
+        return f"{age} ago, {len(copies.listed(self._folder))} kept"
+
+    def lines(self) -> tuple[str, ...]:
+        """For `/status`: what is wrong."""
+        return (f"The last backup failed: {self.failure}.",) if self.failure else ()
+
+    async def back_up(self) -> bool:
+        """Make one now, and let the oldest go."""
+        opened: list[sqlite3.Connection] = []
+        try:
+            made = await _in_a_thread(
+                lambda: copies.back_up(
+                    self._database.path,
+                    self._folder,
+                    now_ms=self._clock.wall_ms(),
+                    keep=self._keep,
+                    on_open=opened.append,
+                ),
+                stop=lambda: opened[0].interrupt() if opened else None,
+            )
+        except StorageError as error:
+            _log.error("backup.failed", reason=str(error))
+            if not self.failure:
+                text = f"{error}.\nIt is tried again every hour; `oibot backup` tries it at once."
+                self._tell(Notice("The backup failed", text, "warning"))
+            self.failure = str(error)
+            return False
+        _log.info("backup.made", file=made.path.name, bytes=made.path.stat().st_size)
+        if self.failure:
+            self.failure = ""
+            self._tell(Notice("Backups work again", f"{made.path.name} was made.", "info"))
+        return True
+
+    async def prune(self) -> None:
+        """Forget what was told or ended long ago, and what deleted alerts left behind."""
+        try:
+            gone = await self._alerts.prune(before_ms=self._venue_now() - KEEP_MS)
+            gone += await self._chat_alerts.prune()
+            gone += await self._silences.prune(before_ms=self._venue_now() - KEEP_MS)
+            pages = await shrink(self._database)
+        except StorageError as error:
+            _log.warning("pruning.failed", reason=str(error))
+            return
+        self._pruned_ms = self._clock.monotonic_ms()
+        _log.info("database.pruned", rows=gone, pages=pages)
+
+
+async def _in_a_thread(work: Callable[[], T], *, stop: Callable[[], object]) -> T:
+    """Run it beside the loop, in a thread for which nobody waits at the end: the disk may hang. `stop` ends it early."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[T] = loop.create_future()
+
+    def finish(result: T | None, error: BaseException | None) -> None:
+        if done.done():
+            return
+        if error is not None:
+            done.set_exception(error)
+        else:
+            done.set_result(result)  # type: ignore[arg-type]
+
+    def run() -> None:
+        result, failed = None, None
+        try:
+            result = work()
+        except BaseException as error:  # noqa: BLE001, it is raised where it is waited for
+            failed = error
+        try:
+            loop.call_soon_threadsafe(finish, result, failed)
+        except RuntimeError:  # the loop ended meanwhile
+            return
+
+    threading.Thread(target=run, name="backup", daemon=True).start()
+    try:
+        return await done
+    except asyncio.CancelledError:
+        stop()
+        raise
