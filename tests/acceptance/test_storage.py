@@ -143,7 +143,8 @@ def file_limit(world, bot):
     size = max(f.stat().st_size for f in world.data.glob("oibot.db*"))
     resource.prlimit(bot.pid, resource.RLIMIT_FSIZE, (size, before[1]))
     yield
-    resource.prlimit(bot.pid, resource.RLIMIT_FSIZE, before)
+    with contextlib.suppress(ProcessLookupError):
+        resource.prlimit(bot.pid, resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("fault", [full_disk, file_limit])
@@ -165,6 +166,21 @@ async def test_while_nothing_can_be_written_alerts_are_told_from_memory_and_stor
     assert bot.output.count("storage.trouble") == 1
     assert bot.output.count("storage.recovered") == 1
     assert bot.output.count("commit.failed") <= 2
+
+
+async def test_a_stop_while_nothing_can_be_written_is_as_quick_as_any_and_the_next_start_goes_on(world):
+    bot = await world.start()
+    await world.tells_more(1, bot)
+    with file_limit(world, bot):
+        await world.seen(DOWN, bot)
+        bot.signal(signal.SIGTERM)
+        assert await bot.exit_code(10) == 0, bot.output
+        assert "Traceback" not in bot.output, bot.output
+        bot = await world.start()
+    await world.tells_more(1, bot)
+    await world.stop(bot)
+    assert "database.damaged" not in bot.output
+    assert "database.journal_gone" not in bot.output
 
 
 async def test_a_database_locked_for_thirty_seconds_silences_nobody(world):
