@@ -52,7 +52,7 @@ from bot.rules.surroundings import Surroundings
 from bot.settings import Settings
 from bot.storage.alerts import SqliteAlertStore
 from bot.storage.chat_alerts import SqliteChatAlertStore
-from bot.storage.database import Opened
+from bot.storage.database import Database, Opened
 from bot.storage.key_values import SqliteKeyValues
 from bot.storage.outbox import SqliteOutbox
 
@@ -169,11 +169,7 @@ class Bot:
         self._mutes = await Mutes.load(database)
         mailbox = Mailbox()
         self.engine = Engine(self.rules.rules, records=await self._alerts.load())
-        self._chat_alerts = SqliteChatAlertStore(database)
-        async for batch in self._chat_alerts.all():
-            for alert in batch:
-                self.engine.consume(AlertAdded(alert))
-        self.engine.alerts_loaded()
+        await self._load_chat_alerts(database)
         self.cards = Cards(self.engine)
         async with contextlib.AsyncExitStack() as stack:
             builder = Builder(self._settings, clock=self.clock, console=self._options.console, stack=stack)
@@ -224,6 +220,13 @@ class Bot:
                 backup=self.keeping.upkeep.text,
             )
             return await self._supervise(data_dir, committer, lanes, store)
+
+    async def _load_chat_alerts(self, database: Database) -> None:
+        self._chat_alerts = SqliteChatAlertStore(database)
+        async for batch in self._chat_alerts.all():
+            for alert in batch:
+                self.engine.consume(AlertAdded(alert))
+        self.engine.alerts_loaded()
 
     def _keeping(self, data_dir: DataDir, opened: Opened, committer: Committer, lanes: Lanes) -> Keeping:
         told_by_a_lane = self._options.delivers and self._plan.console is not None

@@ -89,11 +89,14 @@ class Committer:
     def _merge(self) -> None:
         first, *others = self._waiting  # the first is being written
         self._waiting = deque((first,))
-        for is_plain, run in itertools.groupby(others, key=_is_plain):
+        for is_plain, grouped in itertools.groupby(others, key=_is_plain):
+            run = list(grouped)
+            if is_plain:
+                change, lost = merged(run)
+                run = [change]
+                self._lose(lost)
             # What mutes, releases or folds depends on what came before it and stays by itself.
-            change, lost = merged(list(run)) if is_plain else (None, 0)
-            self._waiting.extend([change] if change is not None else run)
-            self._lose(lost)
+            self._waiting.extend(run)
         while len(self._waiting) >= MAX_WAITING:
             del self._waiting[1]
             self._lose(1)

@@ -39,9 +39,7 @@ _OLD_ROWS = (
     "SELECT o.seq, o.key FROM outbox o JOIN messages m ON m.id = o.message_id "
     "WHERE m.state IN ('delivered', 'buried') AND m.settled_ms < ? AND o.seq > ? ORDER BY o.seq LIMIT ?"
 )
-_OLD_FOLDED = (
-    "SELECT seq, key FROM outbox WHERE state = 'folded' AND created_ms < ? AND seq > ? ORDER BY seq LIMIT ?"
-)
+_OLD_FOLDED = "SELECT seq, key FROM outbox WHERE state = 'folded' AND created_ms < ? AND seq > ? ORDER BY seq LIMIT ?"
 _OLD_MESSAGES = (
     "SELECT id FROM messages m WHERE state IN ('delivered', 'buried') AND settled_ms < ? "
     "AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.message_id = m.id) AND id > ? ORDER BY id LIMIT ?"

@@ -10,7 +10,7 @@ from bot.app.committer import Committer, merged
 from bot.clock import ManualClock
 from bot.errors import StorageError
 from bot.model.alert import AlertRecord, State, TellKind, Transition
-from bot.model.outbox import OutboxRow
+from bot.model.outbox import Fold, OutboxRow
 from bot.model.ports import Commit
 from bot.model.view import AlertView
 from bot.storage.memory import MemoryAlertStore, MemoryOutbox
