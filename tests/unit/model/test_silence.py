@@ -43,13 +43,13 @@ def test_a_night_in_which_clocks_change_is_an_hour_shorter_or_longer():
         assert until_ms - ms(now) == hours * hour
 
 
-@pytest.mark.parametrize("starts", ["02:30", "01:30", "04:30"])
-@pytest.mark.parametrize("ends", ["02:30", "02:45", "07:00", "01:00"])
+@pytest.mark.parametrize(
+    ("starts", "ends"),
+    [(s, e) for s in ("02:30", "01:30", "04:30") for e in ("02:30", "02:45", "07:00", "01:00") if s != e],
+)
 @pytest.mark.parametrize("day", ["2026-03-28", "2026-10-24"])
 def test_a_range_has_one_beginning_and_one_end_whatever_the_clocks_do(starts, ends, day):
     """Over three days around a change: each night has one, and each ends when it was said to."""
-    if starts == ends:
-        pytest.skip("no range")
     minutes = [int(t[:2]) * 60 + int(t[3:]) for t in (starts, ends)]
     quiet = QuietHours("telegram", *minutes, "Europe/Berlin")
     begin_ms, step_ms = ms(f"{day} 12:00"), 5 * 60_000
