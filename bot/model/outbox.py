@@ -5,7 +5,8 @@ id once it is known, and the outcome. Rows point to their message, so that an en
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 
 from bot.model.alert import TellKind
 from bot.model.view import AlertView
@@ -14,6 +15,33 @@ from bot.model.view import AlertView
 def row_id(key: str, kind: TellKind, n: int, destination: str) -> str:
     """Derived, never counted: the same fact enqueued twice is one row."""
     return hashlib.sha256(f"{key}\n{kind}\n{n}\n{destination}".encode()).hexdigest()[:32]
+
+
+class Layout(StrEnum):
+    """How a message tells what it carries."""
+
+    ALERT = ""
+    """The story of one alert."""
+    DIGEST = "digest"
+    """Several alerts, a line each."""
+    MARKET = "market"
+    """One card for a storm over the whole market."""
+    MORE = "more"
+    """What did not fit on that card."""
+    LATE = "late"
+    """Alerts that waited too long to be news."""
+    HELD = "held"
+    """What a cap held back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """The message in which a row was tried before, without success so far."""
+
+    message_id: str
+    layout: Layout
+    ambiguous: bool
+    """It may have arrived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +56,10 @@ class OutboxRow:
     created_ms: int
     """Venue time of the fact; of a row that was kept, when it was released."""
     view: AlertView
+    tried: Tried | None = field(default=None, compare=False)
+    """Set by the outbox when it hands the row out again."""
+    again: bool = field(default=False, compare=False)
+    """Asked for by hand: told however old it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +111,7 @@ class Message:
     provider_id: str | None = None
     """The chat's own id of the message once delivered; lets a later row edit or answer it."""
     text_version: int = 0
+    layout: Layout = Layout.ALERT
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,3 +139,17 @@ class Rejected:
 
 
 Outcome = Delivered | RetryLater | Rejected
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row as people look after it."""
+
+    row: OutboxRow
+    state: str
+    """`waiting`, `sending`, `delivered` or `buried`."""
+    attempts: int
+    reason: str
+    """Why it is buried, or why it waits; empty when it was not tried yet."""
+    at_ms: int
+    """When it was settled; for one that waits, when it is due."""

@@ -1,6 +1,7 @@
 """Ports: what one room needs of another. `app.wiring` fills them; siblings never import each other."""
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,7 +10,7 @@ from bot.model.cards import BotStatus, InstrumentCard
 from bot.model.chat_alert import AlertLife, ChatAlert
 from bot.model.explanation import Explanation, Glance, RuleName
 from bot.model.instrument import Instrument
-from bot.model.outbox import Fold, Kept, Message, OutboxRow, Outcome
+from bot.model.outbox import Entry, Fold, Kept, Message, OutboxRow, Outcome
 from bot.model.silence import Ack, Fired, QuietHours, Silence
 from bot.model.updates import Update
 
@@ -135,6 +136,14 @@ class Outbox(Protocol):
         """The row of that alert and kind, whatever became of it; an end shows again what its fire told."""
         ...
 
+    async def rows_of(self, message_id: str) -> list[OutboxRow]:
+        """The rows that a message carries, in the order in which they were committed."""
+        ...
+
+    async def endings_of(self, message_id: str) -> list[OutboxRow]:
+        """Ends of the alerts that a message carries, for its destination, whatever became of them."""
+        ...
+
     async def recover(self, *, now_ms: int) -> int:
         """At start: attempts that never settled become due again, and nothing waits longer than an hour from now (the
         clock that set its time may have been wrong). Returns how many attempts.
@@ -155,8 +164,38 @@ class Outbox(Protocol):
         """Firings whose short id begins like that, the latest first; with `destination`, those told (or kept) there."""
         ...
 
-    async def next_due_ms(self, destination: str) -> int | None:
-        """When the next row of a destination is due; None when nothing waits."""
+    async def next_due_ms(self, destination: str, *, after_ms: int = -1) -> int | None:
+        """When the next row of a destination is due, of those due later than `after_ms`; None when nothing waits."""
+        ...
+
+
+class OutboxCare(Protocol):
+    """What people may do to the outbox by hand, beside a running bot too."""
+
+    async def entries(self, states: Sequence[str], *, destination: str | None = None, limit: int) -> list[Entry]:
+        """Rows in these states, the newest first."""
+        ...
+
+    async def retry(self, row_ids: Sequence[str]) -> int:
+        """Tell buried rows after all, however old they are, and waiting ones now. Rows of an alert of which something
+        later was told already stay. Returns how many will be told.
+        """
+        ...
+
+    async def bury(self, row_ids: Sequence[str], reason: str, *, now_ms: int) -> int:
+        """Tell waiting rows never. Returns how many."""
+        ...
+
+
+class SendLimits(Protocol):
+    """What a chat service allows all that send with one token."""
+
+    def slot(self, chat_id: int, *, within_s: float) -> AbstractAsyncContextManager[bool]:
+        """Wait until one message may go to a chat, at most so long; False where it may not in time."""
+        ...
+
+    def pause(self, chat_id: int, seconds: float) -> None:
+        """The service asked for a pause in that chat."""
         ...
 
 

@@ -20,7 +20,7 @@ import aiosqlite
 
 from bot.clock import Clock, SystemClock
 from bot.errors import StorageError
-from bot.storage import preparing
+from bot.storage import preparing, schema
 
 Values = Sequence[str | int | float | None]
 T = TypeVar("T")
@@ -175,11 +175,15 @@ class Database:
 
         await self._patiently("write", "checkpoint", work())
 
-    async def close(self) -> None:
-        """Close both connections. Closing twice is harmless."""
+    async def disconnect(self) -> None:
+        """Close both connections. Doing so twice is harmless."""
         async with self._lock:
             await self._reader.close()
             await self._writer.close()
+
+    async def close(self) -> None:
+        """Close both connections, and note that nobody uses the file any more. Closing twice is harmless."""
+        await self.disconnect()
         preparing.mark(self.path, is_open=False)
 
 
@@ -206,6 +210,24 @@ async def open_database(path: Path, *, now_ms: int, clock: Clock | None = None, 
         stack.pop_all()
     preparing.mark(path, is_open=True)
     return Opened(Database(path, writer, reader, clock), found.damage, found.doubt)
+
+
+async def join_database(path: Path) -> Database:
+    """Open a database that a running bot may be using: nothing is repaired or migrated. Raises `StorageError` where there
+    is none, or one of another version. Ends with `disconnect`.
+    """
+    if not path.is_file():  # noqa: ASYNC240, once, at the start of a command
+        raise StorageError(f"{path}: there is no database yet; `oibot run` makes it")
+    clock = SystemClock()
+    async with contextlib.AsyncExitStack() as stack:
+        writer, reader = [await _connect(path, stack, clock) for _ in range(2)]
+        with _refusals("open"):
+            [(version,)] = await reader.execute_fetchall("PRAGMA user_version")
+        newest = schema.migrations()[-1][0]
+        if version != newest:
+            raise StorageError(f"{path}: the database has schema {version}, this oibot {newest}; start the bot first")
+        stack.pop_all()
+    return Database(path, writer, reader, clock)
 
 
 async def _connect(path: Path, stack: contextlib.AsyncExitStack, clock: Clock) -> aiosqlite.Connection:

@@ -13,7 +13,7 @@ import msgspec
 
 from bot import log
 from bot.model.alert import TellKind, key_range
-from bot.model.outbox import Delivered, Kept, Message, OutboxRow, Outcome, Rejected, RetryLater
+from bot.model.outbox import Delivered, Kept, Layout, Message, OutboxRow, Outcome, Rejected, RetryLater, Tried
 from bot.model.silence import Fired
 from bot.model.view import AlertView
 from bot.storage.database import Database, Transaction
@@ -24,9 +24,10 @@ STATES = ("waiting", "sending", "delivered", "buried")
 """Counted even where there are none."""
 MAX_WAIT_MS = 3_600_000
 """No message waits longer after a start: the clock that set its time may have been wrong."""
-_ROW = "o.id, o.key, o.kind, o.destination, o.severity, o.created_ms, o.view"
+ROW = "o.id, o.key, o.kind, o.destination, o.severity, o.created_ms, o.view, o.again"
+_TRIED = "m.id AS tried_in, m.layout AS tried_layout, m.ambiguous AS tried_ambiguous"
 _OPEN = (
-    f"SELECT {_ROW}, o.seq, o.state, COALESCE(m.due_ms, 0) AS due_ms, "  # noqa: S608
+    f"SELECT {ROW}, {_TRIED}, o.seq, o.state, COALESCE(m.due_ms, 0) AS due_ms, "  # noqa: S608
     "MIN(o.seq) OVER (PARTITION BY o.key) AS head, "
     "MAX(o.severity = 'critical') OVER (PARTITION BY o.key) AS urgent, "
     "MAX(o.state = 'sending' OR COALESCE(m.due_ms, 0) > ?2) OVER (PARTITION BY o.key ORDER BY o.seq) AS held "
@@ -34,15 +35,16 @@ _OPEN = (
     "WHERE o.destination = ?1 AND o.state IN ('waiting', 'sending')"
 )
 _WAITING = (
-    "SELECT id, key, kind, destination, severity, created_ms, view "  # noqa: S608
-    f"FROM ({_OPEN}) WHERE NOT held ORDER BY urgent DESC, head, seq LIMIT ?3"
+    "SELECT id, key, kind, destination, severity, created_ms, view, again, "  # noqa: S608
+    f"tried_in, tried_layout, tried_ambiguous FROM ({_OPEN}) WHERE NOT held ORDER BY urgent DESC, head, seq LIMIT ?3"
 )
-_NEXT_DUE = f"SELECT MIN(due_ms) FROM ({_OPEN}) WHERE seq = head AND state = 'waiting'"  # noqa: S608
+_NEXT_DUE = f"SELECT MIN(due_ms) FROM ({_OPEN}) WHERE seq = head AND state = 'waiting' AND due_ms > ?3"  # noqa: S608
 _STORE_MESSAGE = (
-    "INSERT INTO messages (id, destination, provider_id, text_version, state, attempts, due_ms, settled_ms, reason) "
-    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (id) DO UPDATE SET provider_id = excluded.provider_id, "
-    "text_version = excluded.text_version, state = excluded.state, due_ms = excluded.due_ms, "
-    "settled_ms = excluded.settled_ms, reason = excluded.reason, attempts = max(attempts, excluded.attempts)"
+    "INSERT INTO messages (id, destination, provider_id, text_version, state, attempts, due_ms, settled_ms, reason, "
+    "layout, ambiguous) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) "
+    "ON CONFLICT (id) DO UPDATE SET provider_id = excluded.provider_id, text_version = excluded.text_version, "
+    "state = excluded.state, due_ms = excluded.due_ms, settled_ms = excluded.settled_ms, reason = excluded.reason, "
+    "layout = excluded.layout, attempts = max(attempts, excluded.attempts), ambiguous = max(ambiguous, excluded.ambiguous)"
 )
 
 
@@ -55,7 +57,8 @@ class Buried:
     at_ms: int
 
 
-def _read_row(values: tuple[Any, ...]) -> OutboxRow:
+def read_row(values: tuple[Any, ...]) -> OutboxRow:
+    """The columns of `ROW`, and where there are more, those of the message that it was tried in."""
     return OutboxRow(
         id=values[0],
         key=values[1],
@@ -64,7 +67,20 @@ def _read_row(values: tuple[Any, ...]) -> OutboxRow:
         severity=values[4],
         created_ms=values[5],
         view=msgspec.json.decode(values[6], type=AlertView),
+        again=bool(values[7]),
+        tried=Tried(values[8], Layout(values[9]), bool(values[10])) if values[8:] and values[8] else None,
     )
+
+
+def _readable(found: list[tuple[Any, ...]]) -> list[OutboxRow]:
+    """Rows without those that another version wrote."""
+    rows = []
+    for values in found:
+        try:
+            rows.append(read_row(values))
+        except (msgspec.MsgspecError, ValueError) as error:
+            _log.error("outbox.unreadable", row=values[0], error=str(error))
+    return rows
 
 
 class SqliteOutbox:
@@ -79,7 +95,7 @@ class SqliteOutbox:
         rows = []
         for values in found:
             try:
-                rows.append(_read_row(values))
+                rows.append(read_row(values))
             except (msgspec.MsgspecError, ValueError) as error:
                 # Written by another version: it must not stop the rows behind it.
                 _log.error("outbox.unreadable", row=values[0], error=str(error))
@@ -101,9 +117,9 @@ class SqliteOutbox:
                 case Delivered(provider_id):
                     told = dataclasses.replace(message, provider_id=provider_id)
                     await self._store(tx, told, state="delivered", settled_ms=now_ms)
-                case RetryLater(after_s, reason):
+                case RetryLater(after_s, reason, ambiguous):
                     due_ms = now_ms + round(after_s * 1000)
-                    await self._store(tx, message, state="waiting", due_ms=due_ms, reason=reason)
+                    await self._store(tx, message, state="waiting", due_ms=due_ms, reason=reason, ambiguous=ambiguous)
                 case Rejected(reason):
                     await self._store(tx, message, state="buried", settled_ms=now_ms, reason=reason)
 
@@ -119,6 +135,7 @@ class SqliteOutbox:
         due_ms: int = 0,
         settled_ms: int = 0,
         reason: str = "",
+        ambiguous: bool = False,
     ) -> None:
         known = await tx.fetch("SELECT attempts FROM messages WHERE id = ?", (message.id,))
         attempts = max(attempts + (known[0][0] if known else 0), message.attempts)
@@ -134,6 +151,8 @@ class SqliteOutbox:
                 due_ms,
                 settled_ms,
                 reason,
+                message.layout.value,
+                int(ambiguous),
             ),
         )
         left = set()
@@ -151,13 +170,13 @@ class SqliteOutbox:
     async def message_of(self, key: str, kind: str, destination: str) -> Message | None:
         found = await self._database.fetch(
             "read a message",
-            "SELECT m.id, m.attempts, m.provider_id, m.text_version FROM outbox o JOIN messages m ON m.id = o.message_id "
+            "SELECT m.id, m.attempts, m.provider_id, m.text_version, m.layout FROM outbox o JOIN messages m ON m.id = o.message_id "
             "WHERE o.key = ? AND o.kind = ? AND o.destination = ? AND m.state = 'delivered' ORDER BY o.seq DESC LIMIT 1",
             (key, kind, destination),
         )
         if not found:
             return None
-        message_id, attempts, provider_id, text_version = found[0]
+        message_id, attempts, provider_id, text_version, layout = found[0]
         rows = await self._database.fetch(
             "read a message", "SELECT id FROM outbox WHERE message_id = ? ORDER BY seq", (message_id,)
         )
@@ -168,17 +187,29 @@ class SqliteOutbox:
             attempts=attempts,
             provider_id=provider_id,
             text_version=text_version,
+            layout=Layout(layout),
         )
+
+    async def rows_of(self, message_id: str) -> list[OutboxRow]:
+        sql = f"SELECT {ROW} FROM outbox o WHERE o.message_id = ? ORDER BY o.seq"  # noqa: S608
+        return _readable(await self._database.fetch("read a message", sql, (message_id,)))
+
+    async def endings_of(self, message_id: str) -> list[OutboxRow]:
+        sql = (
+            f"SELECT {ROW} FROM outbox o JOIN (SELECT DISTINCT key, destination FROM outbox WHERE message_id = ?) told "  # noqa: S608
+            "ON told.key = o.key AND told.destination = o.destination WHERE o.kind IN ('end', 'close') ORDER BY o.seq"
+        )
+        return _readable(await self._database.fetch("read a message", sql, (message_id,)))
 
     async def row_of(self, key: str, kind: str, destination: str) -> OutboxRow | None:
         found = await self._database.fetch(
             "read a row",
-            f"SELECT {_ROW} FROM outbox o WHERE o.key = ? AND o.kind = ? AND o.destination = ? "  # noqa: S608
+            f"SELECT {ROW} FROM outbox o WHERE o.key = ? AND o.kind = ? AND o.destination = ? "  # noqa: S608
             "ORDER BY o.seq DESC LIMIT 1",
             (key, kind, destination),
         )
         try:
-            return _read_row(found[0]) if found else None
+            return read_row(found[0]) if found else None
         except (msgspec.MsgspecError, ValueError) as error:
             _log.error("outbox.unreadable", row=found[0][0], error=str(error))
             return None
@@ -190,7 +221,7 @@ class SqliteOutbox:
                 "UPDATE messages SET due_ms = min(due_ms, ?) WHERE state = 'waiting'", (now_ms + MAX_WAIT_MS,)
             )
             return await tx.execute(
-                "UPDATE messages SET state = 'waiting', due_ms = ?, reason = 'the bot stopped during the attempt' "
+                "UPDATE messages SET state = 'waiting', due_ms = ?, ambiguous = 1, reason = 'the bot stopped during the attempt' "
                 "WHERE state = 'sending'",
                 (now_ms,),
             )
@@ -201,9 +232,9 @@ class SqliteOutbox:
         found = await self._database.fetch("count the outbox", "SELECT state, count(*) FROM outbox GROUP BY state")
         return dict.fromkeys(STATES, 0) | dict(found)
 
-    async def next_due_ms(self, destination: str) -> int | None:
+    async def next_due_ms(self, destination: str, *, after_ms: int = -1) -> int | None:
         """0 for rows that were never tried."""
-        found = await self._database.fetch("read the outbox", _NEXT_DUE, (destination, 0))
+        found = await self._database.fetch("read the outbox", _NEXT_DUE, (destination, 0, after_ms))
         return found[0][0] if found else None
 
     async def kept(self, *, batch: int = 1_000) -> AsyncIterator[list[Kept]]:
@@ -211,14 +242,14 @@ class SqliteOutbox:
         last = -1
         while found := await self._database.fetch(
             "read muted rows",
-            f"SELECT {_ROW}, o.muted_reason, o.muted_until_ms, o.seq FROM outbox o "  # noqa: S608
+            f"SELECT {ROW}, o.muted_reason, o.muted_until_ms, o.seq FROM outbox o "  # noqa: S608
             "WHERE o.state = 'muted' AND o.seq > ? ORDER BY o.seq LIMIT ?",
             (last, batch),
         ):
             rows = []
             for values in found:
                 try:
-                    rows.append(Kept(_read_row(values[:7]), values[7], values[8]))
+                    rows.append(Kept(read_row(values[:8]), values[8], values[9]))
                 except (msgspec.MsgspecError, ValueError) as error:
                     _log.error("outbox.unreadable", row=values[0], error=str(error))
             yield rows
@@ -231,14 +262,14 @@ class SqliteOutbox:
             return []
         found = await self._database.fetch(
             "find firings",
-            f"SELECT {_ROW}, EXISTS (SELECT 1 FROM outbox e WHERE e.key = o.key AND e.kind IN ('end', 'close')) "  # noqa: S608
+            f"SELECT {ROW}, EXISTS (SELECT 1 FROM outbox e WHERE e.key = o.key AND e.kind IN ('end', 'close')) "  # noqa: S608
             "FROM outbox o WHERE o.kind = 'fire' AND o.key >= ? AND o.key < ? ORDER BY o.seq DESC LIMIT 1000",
             span,
         )
         fired: dict[str, Fired] = {}
         for values in found:
             try:
-                row, ended = _read_row(values[:7]), bool(values[7])
+                row, ended = read_row(values[:8]), bool(values[8])
             except (msgspec.MsgspecError, ValueError):
                 continue
             known = fired.get(row.key)
@@ -250,14 +281,14 @@ class SqliteOutbox:
         """What will never be told, newest first, with the reason."""
         found = await self._database.fetch(
             "read the outbox",
-            f"SELECT {_ROW}, m.reason, m.settled_ms FROM outbox o JOIN messages m ON m.id = o.message_id "  # noqa: S608
+            f"SELECT {ROW}, m.reason, m.settled_ms FROM outbox o JOIN messages m ON m.id = o.message_id "  # noqa: S608
             "WHERE o.state = 'buried' ORDER BY m.settled_ms DESC, o.seq DESC LIMIT ?",
             (limit,),
         )
         rows = []
         for values in found:
             try:
-                rows.append(Buried(row=_read_row(values[:7]), reason=values[7], at_ms=values[8]))
+                rows.append(Buried(row=read_row(values[:8]), reason=values[8], at_ms=values[9]))
             except (msgspec.MsgspecError, ValueError):
                 continue
         return rows

@@ -17,6 +17,7 @@ from bot.storage.database import open_database
 from bot.storage.key_values import SqliteKeyValues
 from bot.storage.memory import MemoryAlertStore, MemoryChatAlertStore, MemoryKeyValues, MemoryOutbox, MemorySilenceStore
 from bot.storage.outbox import SqliteOutbox
+from bot.storage.outbox_care import SqliteOutboxCare
 from bot.storage.silences import SqliteSilenceStore
 
 
@@ -26,6 +27,7 @@ class Ports:
     outbox: Any
     values: Any
     chat_alerts: Any
+    care: Any
     silences: Any
 
 
@@ -35,14 +37,27 @@ async def ports(request, tmp_path):
         if request.param == "memory":
             outbox = MemoryOutbox()
             alerts = MemoryAlertStore(outbox)
-            yield Ports(alerts, outbox, MemoryKeyValues(), MemoryChatAlertStore(alerts), MemorySilenceStore(alerts))
+            yield Ports(
+                alerts,
+                outbox,
+                MemoryKeyValues(),
+                MemoryChatAlertStore(alerts),
+                outbox,
+                MemorySilenceStore(alerts),
+            )
         else:
             opened = await open_database(tmp_path / "oibot.db", now_ms=1)
             assert opened.damage is None
             stack.push_async_callback(opened.database.close)
             db = opened.database
-            values, asked, silences = SqliteKeyValues(db), SqliteChatAlertStore(db), SqliteSilenceStore(db)
-            yield Ports(SqliteAlertStore(db), SqliteOutbox(db), values, asked, silences)
+            yield Ports(
+                SqliteAlertStore(db),
+                SqliteOutbox(db),
+                SqliteKeyValues(db),
+                SqliteChatAlertStore(db),
+                SqliteOutboxCare(db),
+                SqliteSilenceStore(db),
+            )
 
 
 class Make:

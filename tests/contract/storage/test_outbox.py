@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bot.model.alert import State
-from bot.model.outbox import Delivered, Fold, Kept, Message, Rejected, RetryLater
+from bot.model.outbox import Delivered, Fold, Kept, Layout, Message, Rejected, RetryLater, Tried
 from bot.model.ports import Commit
 
 EMPTY = dict.fromkeys(["waiting", "sending", "delivered", "buried"], 0)
@@ -147,6 +147,104 @@ async def test_destinations_do_not_see_each_other(ports, make, n):
     await ports.outbox.begin(message(rows[0], name="a"))
     assert len(await ports.outbox.waiting("main", now_ms=0, limit=1000)) == n - 1
     assert len(await ports.outbox.waiting("side", now_ms=0, limit=1000)) == n
+
+
+async def test_a_row_says_in_which_message_it_was_tried(ports, make):
+    one, two, fresh = make.row(1), make.row(2), make.row(3)
+    await ports.alerts.commit(make.commit(rows=[one, two, fresh]))
+    digest = message(one, two, name="d", layout=Layout.DIGEST)
+    await ports.outbox.begin(digest)
+    await ports.outbox.settle(digest, RetryLater(0, "busy"), now_ms=0)
+    rows = await ports.outbox.waiting("main", now_ms=0, limit=9)
+    assert [row.tried for row in rows] == [Tried("d", Layout.DIGEST, False)] * 2 + [None]
+    await ports.outbox.settle(digest, RetryLater(0, "no answer", ambiguous=True), now_ms=0)
+    await ports.outbox.settle(digest, RetryLater(0, "busy"), now_ms=0)
+    rows = await ports.outbox.waiting("main", now_ms=0, limit=9)
+    assert rows[0].tried == Tried("d", Layout.DIGEST, True), "once in doubt, always in doubt"
+
+
+async def test_an_attempt_that_a_stop_cut_short_is_in_doubt(ports, make):
+    row = make.row(1)
+    await ports.alerts.commit(make.commit(rows=[row]))
+    await ports.outbox.begin(message(row))
+    await ports.outbox.recover(now_ms=5)
+    [found] = await ports.outbox.waiting("main", now_ms=5, limit=9)
+    assert found.tried == Tried("m1", Layout.ALERT, True)
+
+
+async def test_a_digest_is_found_with_its_rows_and_the_ends_of_its_alerts(ports, make):
+    one, two, other = make.row(1), make.row(2), make.row(3)
+    end_of_two, end_of_other = make.row(2, "end"), make.row(3, "end")
+    elsewhere = [make.row(2, destination="side"), make.row(2, "end", destination="side")]
+    await ports.alerts.commit(make.commit(rows=[one, two, other, end_of_two, end_of_other, *elsewhere]))
+    digest = message(one, two, name="d", layout=Layout.DIGEST)
+    await ports.outbox.settle(digest, Delivered("7"), now_ms=0)
+    assert (await ports.outbox.message_of(two.key, "fire", "main")).layout is Layout.DIGEST
+    assert await ports.outbox.rows_of("d") == [one, two]
+    assert await ports.outbox.endings_of("d") == [end_of_two]
+    assert await ports.outbox.rows_of("unknown") == []
+    assert await ports.outbox.endings_of("unknown") == []
+
+
+async def test_the_next_due_time_may_leave_out_what_is_due(ports, make):
+    now, later = make.row(1), make.row(2)
+    await ports.alerts.commit(make.commit(rows=[now, later]))
+    await ports.outbox.settle(message(later), RetryLater(9, "busy"), now_ms=1000)
+    assert await ports.outbox.next_due_ms("main") == 0
+    assert await ports.outbox.next_due_ms("main", after_ms=1000) == 10_000
+    assert await ports.outbox.next_due_ms("main", after_ms=10_000) is None
+
+
+async def test_by_hand_what_was_buried_is_told_after_all(ports, make):
+    gone, fresh = make.row(1), make.row(2)
+    await ports.alerts.commit(make.commit(rows=[gone, fresh]))
+    await ports.outbox.settle(message(gone), Rejected("too old"), now_ms=7)
+    [entry] = await ports.care.entries(("buried",), limit=9)
+    assert (entry.row, entry.state, entry.reason, entry.at_ms) == (gone, "buried", "too old", 7)
+    assert await ports.care.retry([gone.id, "unknown"]) == 1
+    rows = await ports.outbox.waiting("main", now_ms=0, limit=9)
+    assert [(row.id, row.again, row.tried) for row in rows] == [(gone.id, True, None), (fresh.id, False, None)]
+    assert await ports.care.entries(("buried",), limit=9) == []
+
+
+async def test_by_hand_what_waits_for_its_backoff_goes_now(ports, make):
+    row = make.row(1)
+    await ports.alerts.commit(make.commit(rows=[row]))
+    await ports.outbox.settle(message(row), RetryLater(300, "busy"), now_ms=1000)
+    [entry] = await ports.care.entries(("waiting",), limit=9)
+    assert (entry.reason, entry.at_ms) == ("busy", 301_000)
+    assert await ports.care.retry([row.id]) == 1
+    assert await ports.outbox.waiting("main", now_ms=1000, limit=9) == [row]
+
+
+async def test_by_hand_a_firing_is_not_told_after_its_end(ports, make):
+    fire, end = make.row(1), make.row(1, "end")
+    await ports.alerts.commit(make.commit(rows=[fire, end]))
+    await ports.outbox.settle(message(fire), Rejected("refused"), now_ms=0)
+    await ports.outbox.settle(message(end, name="m2"), Delivered("7"), now_ms=0)
+    assert await ports.care.retry([fire.id]) == 0
+    assert (await ports.outbox.counts())["buried"] == 1
+
+
+async def test_by_hand_what_waits_is_given_up_and_its_neighbours_in_a_digest_are_not(ports, make):
+    one, two = make.row(1), make.row(2)
+    await ports.alerts.commit(make.commit(rows=[one, two]))
+    digest = message(one, two, name="d", layout=Layout.DIGEST)
+    await ports.outbox.settle(digest, RetryLater(0, "busy"), now_ms=0)
+    assert await ports.care.bury([one.id, "unknown"], "by hand", now_ms=9) == 1
+    assert await ports.outbox.waiting("main", now_ms=0, limit=9) == [two]
+    [entry] = await ports.care.entries(("buried",), limit=9)
+    assert (entry.row, entry.reason) == (one, "by hand")
+    assert await ports.care.retry([one.id]) == 1
+    assert len(await ports.outbox.waiting("main", now_ms=0, limit=9)) == 2
+
+
+async def test_entries_are_the_newest_first_and_of_one_destination_where_asked(ports, make):
+    rows = [make.row(1), make.row(2, destination="side"), make.row(3)]
+    await ports.alerts.commit(make.commit(rows=rows))
+    found = await ports.care.entries(("waiting", "buried"), limit=2)
+    assert [entry.row for entry in found] == [rows[2], rows[1]]
+    assert [entry.row for entry in await ports.care.entries(("waiting",), destination="side", limit=9)] == [rows[1]]
 
 
 async def kept_rows(ports, batch=1_000):
