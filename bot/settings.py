@@ -151,6 +151,20 @@ class AlertsSection(Section, frozen=True):
     max_per_chat: Annotated[int, Field(ge=0, le=10_000)] = 100
 
 
+class DeliverySection(Section, frozen=True):
+    """How much each destination is told."""
+
+    at_once: Annotated[int, Field(ge=0, le=100)] = 3
+    """Alerts within `gather_s` that are told one by one; what follows is told in one digest."""
+    gather_s: Annotated[float, Field(ge=0, le=600)] = 10.0
+    ttl_s: Annotated[float, Field(ge=60, le=86_400)] = 900.0
+    per_minute: Annotated[int, Field(ge=1, le=1_000)] = 20
+    per_day: Annotated[int, Field(ge=1, le=1_000_000)] = 500
+    critical_per_minute: Annotated[int, Field(ge=1, le=1_000)] = 60
+    critical_per_day: Annotated[int, Field(ge=1, le=1_000_000)] = 2_000
+    storm_share: Annotated[float, Field(gt=0, le=1)] = 0.1
+
+
 class BackupSection(Section, frozen=True):
     """Daily copies of the database, in the data folder."""
 
@@ -194,6 +208,7 @@ class Settings(BaseSettings):
     telegram: TelegramSection = TelegramSection()
     discord: DiscordSection = DiscordSection()
     alerts: AlertsSection = AlertsSection()
+    delivery: DeliverySection = DeliverySection()
     backup: BackupSection = BackupSection()
     log: LogSection = LogSection()
     clock: ClockSection = ClockSection()
@@ -292,6 +307,7 @@ def for_demo(*, data_dir: Path, rules_dir: Path, rest_url: str, stream_url: str)
         telegram=TelegramSection(),
         discord=DiscordSection(),
         alerts=AlertsSection(),
+        delivery=DeliverySection(),
         backup=BackupSection(),
         log=LogSection(level="WARNING"),
         clock=ClockSection(),

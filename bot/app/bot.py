@@ -26,11 +26,13 @@ from bot.app.mutes import Mutes
 from bot.app.notices import Notice, tell_directly
 from bot.app.opening import open_patiently
 from bot.app.recording import open_journal
+from bot.app.sending import Sending, open_sending
 from bot.app.snapshots import Snapshots
 from bot.app.status import Status
 from bot.app.supervisor import Policy, Supervisor
 from bot.chat.actions import Actions
 from bot.chat.alert_actions import AlertActions
+from bot.chat.dead_letters import DeadLetters
 from bot.chat.local import LocalChat
 from bot.chat.telegram_app import TelegramChat
 from bot.chat.terminal import TerminalChat
@@ -45,7 +47,6 @@ from bot.market.holes import Holes
 from bot.market.mailbox import Mailbox
 from bot.market.market import DAY_MS
 from bot.model.chat_alert import AlertAdded
-from bot.model.outbox import OutboxRow
 from bot.model.updates import FeedStatus, Progress
 from bot.rules.loader import RuleSet, load_folder
 from bot.rules.surroundings import Surroundings
@@ -55,6 +56,7 @@ from bot.storage.chat_alerts import SqliteChatAlertStore
 from bot.storage.database import Database, Opened
 from bot.storage.key_values import SqliteKeyValues
 from bot.storage.outbox import SqliteOutbox
+from bot.storage.outbox_care import SqliteOutboxCare
 
 # Nine seconds in all: a stop must be over within ten, whatever hangs.
 STOP_FEEDS_S = 2.0
@@ -119,6 +121,7 @@ class Bot:
         self.keeping: Keeping
         self._alerts: SqliteAlertStore
         self._chat_alerts: SqliteChatAlertStore
+        self._database: Database
         self._mutes: Mutes
 
     async def run(self, *, for_s: float | None = None) -> int:
@@ -164,7 +167,7 @@ class Bot:
     async def _run(self, data_dir: DataDir, opened: Opened) -> int:
         database = opened.database
         self._alerts, outbox = SqliteAlertStore(database), SqliteOutbox(database)
-        store = SqliteKeyValues(database)
+        self._database, store = database, SqliteKeyValues(database)
         committer = Committer(self._alerts, self.clock)
         self._mutes = await Mutes.load(database)
         mailbox = Mailbox()
@@ -172,19 +175,17 @@ class Bot:
         await self._load_chat_alerts(database)
         self.cards = Cards(self.engine)
         async with contextlib.AsyncExitStack() as stack:
-            builder = Builder(self._settings, clock=self.clock, console=self._options.console, stack=stack)
-            lanes = Lanes(
-                outbox=outbox,
-                destinations=await builder.all(self._plan) if self._options.delivers else [],
+            sending = await open_sending(
+                self._settings,
+                Builder(self._settings, clock=self.clock, console=self._options.console, stack=stack, store=store),
+                self._plan if self._options.delivers else None,
                 clock=self.clock,
+                outbox=outbox,
+                store=store,
                 venue_now=lambda: self.live.venue_now(),  # noqa: PLW0108, `live` is made below
+                n_instruments=lambda: len(self.engine.market.universe),
             )
-
-            def tell(unstored: Sequence[OutboxRow]) -> None:
-                if unstored:
-                    lanes.offer(unstored)
-                lanes.notify()
-
+            lanes = sending.lanes
             journal = self._journal(data_dir, stack)
             self.snapshots = Snapshots(self.engine, data_dir.snapshot, self.clock, journal=journal)
             await self.snapshots.load()
@@ -194,7 +195,7 @@ class Bot:
                 clock=self.clock,
                 committer=committer,
                 routes=self._plan.routes,
-                on_rows=tell,
+                on_rows=sending.tell,
                 on_progress=self._take_progress,
                 on_feed=self._options.on_feed,
                 on_reset=lambda: self.feed.windows_emptied(),  # noqa: PLW0108, `feed` is made below
@@ -219,7 +220,7 @@ class Bot:
                 troubles=self.keeping.troubles,
                 backup=self.keeping.upkeep.text,
             )
-            return await self._supervise(data_dir, committer, lanes, store)
+            return await self._supervise(data_dir, committer, sending, store)
 
     async def _load_chat_alerts(self, database: Database) -> None:
         self._chat_alerts = SqliteChatAlertStore(database)
@@ -285,11 +286,20 @@ class Bot:
         routes = self._plan.routes
         silences = self._mutes.actions(self.cards, self._chat_alerts, self.engine, self.live, routes, destinations)
         actions = Actions(
-            market=self.cards, status=self.status, why=why, clock=self.clock, alerts=asked, silences=silences
+            market=self.cards,
+            status=self.status,
+            why=why,
+            clock=self.clock,
+            alerts=asked,
+            dead_letters=DeadLetters(SqliteOutboxCare(self._database)),
+            silences=silences,
         )
         return actions, LocalChat(path=data_dir.control, market=self.cards, why=why, clock=self.clock)
 
-    async def _supervise(self, data_dir: DataDir, committer: Committer, lanes: Lanes, store: SqliteKeyValues) -> int:
+    async def _supervise(
+        self, data_dir: DataDir, committer: Committer, sending: Sending, store: SqliteKeyValues
+    ) -> int:
+        lanes = sending.lanes
         supervisor = Supervisor(self.clock)
         actions, local = self._answering(data_dir, lanes.names)
         fronts = ["control"]
@@ -303,18 +313,8 @@ class Bot:
                 supervisor.start(group, "delivery", lanes.run, Policy.RESTART)
             supervisor.start(group, "feed", self.feed.run, Policy.RESTART)
             supervisor.start(group, "control", local.run, Policy.DEGRADE)
-            telegram = self._settings.telegram
-            if telegram.token is not None and self._options.delivers:
-                chat = TelegramChat(
-                    token=telegram.token.get_secret_value(),
-                    api_url=telegram.api_url,
-                    owner_id=telegram.owner_id,
-                    chat_ids=[c for c in (telegram.chat_id, *telegram.chats) if c is not None],
-                    actions=actions,
-                    store=store,
-                    clock=self.clock,
-                    on_seen=lambda chat_id: self._revive(lanes, chat_id),
-                )
+            chat = self._telegram_chat(actions, sending, store)
+            if chat is not None:
                 supervisor.start(group, "telegram", chat.run, Policy.RESTART)
                 fronts.append("telegram")
             if self._options.reads_terminal:
@@ -348,6 +348,23 @@ class Bot:
         else:
             await self.snapshots.written(STOP_LANES_S)
         await supervisor.stop("delivery", "committer", within_s=STOP_REST_S)
+
+    def _telegram_chat(self, actions: Actions, sending: Sending, store: SqliteKeyValues) -> TelegramChat | None:
+        telegram = self._settings.telegram
+        if telegram.token is None or not self._options.delivers:
+            return None
+        token = telegram.token.get_secret_value()
+        return TelegramChat(
+            token=token,
+            api_url=telegram.api_url,
+            owner_id=telegram.owner_id,
+            chat_ids=[c for c in (telegram.chat_id, *telegram.chats) if c is not None],
+            actions=actions,
+            store=store,
+            clock=self.clock,
+            on_seen=lambda chat_id: self._revive(sending.lanes, chat_id),
+            limits=sending.builder.telegram_limits(token),
+        )
 
     def _revive(self, lanes: Lanes, chat_id: int) -> None:
         """Somebody wrote in a chat, so it may be written to again."""

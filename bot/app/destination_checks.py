@@ -185,9 +185,10 @@ async def send_tests(
 
 async def _send(destination: Destination, clock: Clock) -> Answer:
     order = Order(rows=(sample_row(destination.name, now_ms=clock.wall_ms()),))
-    await clock.sleep(destination.ready_in_s())
     try:
         async with clock.timeout(SEND_S):
+            while (wait_s := destination.take_slot(urgent=True)) > 0:
+                await clock.sleep(wait_s)
             return await destination.send(order)
     except TimeoutError:
         return RetryLater(0.0, "no answer in time", ambiguous=True)

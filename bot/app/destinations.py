@@ -11,7 +11,7 @@ that goes nowhere.
 import contextlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -25,6 +25,7 @@ from bot.delivery.apprise_bridge import AppriseDestination
 from bot.delivery.console import ConsoleDestination
 from bot.delivery.destination import Destination
 from bot.delivery.discord import DiscordDestination
+from bot.delivery.limits import DiscordLimits, TelegramLimits
 from bot.delivery.telegram import TelegramDestination
 from bot.delivery.webhook import MIN_SECRET_LENGTH, WebhookDestination
 from bot.errors import ConfigError
@@ -39,6 +40,7 @@ from bot.model.destinations import (
     Use,
     WebhookTarget,
 )
+from bot.model.ports import KeyValues
 from bot.rules.destinations import DestinationFile, Means, destination_file, load_destinations
 from bot.rules.problems import Problem, render_all
 from bot.settings import Settings
@@ -200,14 +202,30 @@ def _chats(settings: Settings) -> list[int]:
 class Builder:
     """Makes what sends. All that it makes is closed with `stack`."""
 
-    def __init__(self, settings: Settings, *, clock: Clock, console: Console, stack: contextlib.AsyncExitStack) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock,
+        console: Console,
+        stack: contextlib.AsyncExitStack,
+        store: KeyValues | None = None,
+    ) -> None:
+        """`store`: remembers where Telegram groups went."""
         self._settings = settings
         self._secrets = Secrets(settings)
         self._clock = clock
         self._console = console
         self._stack = stack
-        self._telegram: dict[tuple[str, int], TelegramDestination] = {}
-        """The first one of each chat; later ones share its limits."""
+        self._store = store
+        self._telegram_limits: dict[str, TelegramLimits] = {}
+        self._discord_limits = DiscordLimits(clock)
+        self.on_note: Callable[[str], None] = lambda _: None
+        """Told what the owner should know."""
+
+    def telegram_limits(self, token: str) -> TelegramLimits:
+        """What Telegram allows all that send with that token."""
+        return self._telegram_limits.setdefault(token, TelegramLimits(self._clock))
 
     async def all(self, plan: Plan) -> list[Destination]:
         """Every destination of a sound plan; raises `ConfigError` where a secret is gone."""
@@ -223,7 +241,9 @@ class Builder:
                 return await self._telegram_chat(name, target)
             case DiscordTarget(webhook, thread):
                 url = self._secret(name, webhook, "Discord webhook")
-                discord = DiscordDestination(name=name, webhook_url=url, clock=clock, thread=thread)
+                discord = DiscordDestination(
+                    name=name, webhook_url=url, clock=clock, thread=thread, limits=self._discord_limits
+                )
                 return await self._stack.enter_async_context(discord)
             case WebhookTarget(address, secret, private):
                 url = address if isinstance(address, str) else self._secret(name, address, "webhook address")
@@ -245,9 +265,10 @@ class Builder:
             chat_id=target.chat,
             clock=self._clock,
             topic=target.topic,
-            beside=self._telegram.get((token, target.chat)),
+            limits=self.telegram_limits(token),
+            store=self._store,
+            on_note=lambda text: self.on_note(text),  # noqa: PLW0108, set once the lanes are there
         )
-        self._telegram.setdefault((token, target.chat), made)
         return await self._stack.enter_async_context(made)
 
     def _secret(self, name: str, secret: Secret | None, use: Use) -> str:

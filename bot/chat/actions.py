@@ -1,7 +1,7 @@
 """Commands to replies, through ports only. The same for every front.
 
-Promises: every command of the table has a handler; but for alerts, silences, acknowledgements and quiet hours, answering
-changes nothing. Raises only what a port raises; the front that called turns that into an apology.
+Promises: every command of the table has a handler; but for alerts, silences, acknowledgements, quiet
+hours and what is told again, answering changes nothing. Raises only what a port raises; the front that called turns that into an apology.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -11,6 +11,7 @@ from bot.chat import pages
 from bot.chat.alert_actions import AlertActions
 from bot.chat.asker import Asker
 from bot.chat.commands import Command, UsageError, find, shorten
+from bot.chat.dead_letters import DeadLetters
 from bot.chat.reply import BLANK, Line, Reply, Table, code, line
 from bot.chat.silence_actions import SilenceActions
 from bot.chat.symbols import NotFound, SymbolBook
@@ -35,6 +36,7 @@ class CardPage(Protocol):
 
 
 _NO_ALERTS: Final = Reply((line("I take no alerts here."),))
+_NO_LETTERS: Final = Reply((line("I tell nothing here, so nothing is left over."),))
 _NO_SILENCES: Final = Reply((line("I keep nothing quiet here."),))
 _NO_DATA: Final = line("No open interest is known yet. Try again in a minute.")
 
@@ -51,8 +53,10 @@ class Actions:
         clock: Clock,
         alerts: AlertActions | None = None,
         silences: SilenceActions | None = None,
+        dead_letters: DeadLetters | None = None,
     ) -> None:
-        """`alerts` None: no alerts are made in chat, and whoever asks for one is told so; likewise `silences`."""
+        """`alerts` None: no alerts are made in chat, and whoever asks for one is told so; likewise the others."""
+        self._dead_letters = dead_letters
         self._market = market
         self._status = status
         self._clock = clock
@@ -83,7 +87,7 @@ class Actions:
     def handled(self) -> frozenset[str]:
         """Names of commands that have a handler."""
         by_name = (self._handlers, self._alert_handlers, self._silence_handlers)
-        return frozenset(name for handlers in by_name for name in handlers) | {"why"}
+        return frozenset(name for handlers in by_name for name in handlers) | {"deadletters", "why"}
 
     async def answer(self, command: Command | UsageError, *, asker: Asker) -> Reply:
         """Carry a command out."""
@@ -93,6 +97,8 @@ class Actions:
             if self._alerts is None:
                 return _NO_ALERTS
             return await self._alert_handlers[command.name](self._alerts, command, asker)
+        if command.name == "deadletters":
+            return _NO_LETTERS if self._dead_letters is None else await self._dead_letters.answer(command, asker)
         if command.name in self._silence_handlers:
             if self._silences is None:
                 return _NO_SILENCES

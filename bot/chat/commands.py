@@ -125,6 +125,16 @@ def _alert_prefix(text: str) -> tuple[str, ...] | Problem:
     return (digits,)
 
 
+def _dead_letters(text: str) -> tuple[str, ...] | Problem:
+    """Nothing, or `retry` and an id or `all`."""
+    words = text.casefold().replace("#", "").split()
+    if not words:
+        return ()
+    if len(words) != 2 or words[0] != "retry" or not re.fullmatch(r"[0-9a-z]{3,8}", words[1], re.ASCII):
+        return Problem("I expected nothing, or retry and an id or all.")
+    return tuple(words)
+
+
 def _few_words(text: str) -> tuple[str, ...] | Problem:
     """Read by the command itself."""
     words = tuple(text.split())
@@ -279,6 +289,20 @@ COMMANDS: Final[tuple[CommandSpec, ...]] = (
             "/quiet 23:00-07:00 Europe/Berlin · info and warnings of this chat are kept until they end",
             "/quiet · what is set",
             "/quiet off",
+        ),
+    ),
+    CommandSpec(
+        "deadletters",
+        ("dead",),
+        _dead_letters,
+        "/deadletters",
+        "what could not be told",
+        "Bot",
+        True,
+        (
+            "/deadletters · what could not be told, and why; for the owner",
+            "/deadletters retry 7q4mk2px · tell it after all",
+            "/deadletters retry all",
         ),
     ),
     CommandSpec("status", (), _nothing, "/status", "feeds, delays, alerts", "Bot", True),

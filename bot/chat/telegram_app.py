@@ -24,7 +24,7 @@ from bot.chat.telegram_dispatch import Dispatcher
 from bot.chat.update_ledger import UpdateLedger
 from bot.clock import Clock
 from bot.errors import StorageError
-from bot.model.ports import KeyValues
+from bot.model.ports import KeyValues, SendLimits
 
 POLL_S: Final = 30.0
 STALE_S: Final = 60.0
@@ -60,6 +60,7 @@ class TelegramChat:
         store: KeyValues,
         clock: Clock,
         on_seen: Callable[[int], None] | None = None,
+        limits: SendLimits | None = None,
     ) -> None:
         """Prepare; nothing is opened before `run`.
 
@@ -72,6 +73,7 @@ class TelegramChat:
             store: Keeps the offset and whom we refused.
             clock: The only source of time.
             on_seen: Told the id of each chat in which someone allowed spoke; delivery re-enables it.
+            limits: Shared with the alerts that go out with the same token.
         """
         self._token = token
         self._api_url = api_url
@@ -82,6 +84,7 @@ class TelegramChat:
         self._store = store
         self._clock = clock
         self._on_seen = on_seen
+        self._limits = limits
         self._ledger = UpdateLedger()
         self._slots = asyncio.Semaphore(MAX_AT_ONCE)
         self._saving = asyncio.Lock()
@@ -104,7 +107,7 @@ class TelegramChat:
 
     async def run(self) -> None:
         """Poll and answer until cancelled."""
-        self._client = TelegramClient(token=self._token, api_url=self._api_url, clock=self._clock)
+        self._client = TelegramClient(token=self._token, api_url=self._api_url, clock=self._clock, limits=self._limits)
         self._dispatcher = Dispatcher(
             client=self._client,
             gate=self._gate,

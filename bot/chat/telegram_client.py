@@ -41,6 +41,7 @@ from bot import log
 from bot.chat.reply import Reply
 from bot.chat.telegram_html import keyboard, to_html, to_plain
 from bot.clock import Clock
+from bot.model.ports import SendLimits
 
 # Without it the library warns on every 429 that a number of seconds will become a timedelta.
 os.environ.setdefault("PTB_TIMEDELTA", "1")
@@ -59,6 +60,10 @@ _NO_TOPIC = ("thread not found", "topic_closed", "topic_deleted")
 
 _log = log.get("chat.telegram")
 _T = TypeVar("_T")
+
+
+Attempt = Callable[[str, str | None, InlineKeyboardMarkup | None], Awaitable["int | Failure"]]
+"""Text, parse mode and buttons to the id of the message, or why there is none."""
 
 
 class Kind(StrEnum):
@@ -131,8 +136,10 @@ def classify(error: TelegramError) -> tuple[Kind, float]:
 class TelegramClient:
     """Two HTTP clients to one bot: one only polls, so that a hung poll never delays an answer."""
 
-    def __init__(self, *, token: str, api_url: str, clock: Clock) -> None:
+    def __init__(self, *, token: str, api_url: str, clock: Clock, limits: SendLimits | None = None) -> None:
+        """`limits`: shared with the alerts that go out with the same token."""
         self._token = token
+        self._limits = limits
         self._base_url = f"{api_url.rstrip('/')}/bot"
         self._clock = clock
         self._paused_until_ms: dict[int, float] = {}
@@ -274,12 +281,14 @@ class TelegramClient:
         self,
         chat_id: int,
         reply: Reply,
-        attempt: Callable[[str, str | None, InlineKeyboardMarkup | None], Awaitable[int | Failure]],
+        attempt: Attempt,
     ) -> int | Failure:
         """One attempt; a second one as plain text, after a short pause, or after a lost connection."""
         waited = await self._wait_for_pause(chat_id)
         if waited is not None:
             return waited
+        if self._limits is not None:
+            attempt = self._within(self._limits, chat_id, attempt)
         rows = keyboard(reply)
         buttons = [[InlineKeyboardButton(one.label, callback_data=one.command) for one in row] for row in rows]
         html = (to_html(reply), ParseMode.HTML.value, InlineKeyboardMarkup(buttons) if buttons else None)
@@ -300,7 +309,21 @@ class TelegramClient:
             case _:
                 return result
 
+    @staticmethod
+    def _within(limits: SendLimits, chat_id: int, attempt: Attempt) -> Attempt:
+        """The same attempt, once the limits leave room for it."""
+
+        async def later(text: str, mode: str | None, markup: InlineKeyboardMarkup | None) -> int | Failure:
+            async with limits.slot(chat_id, within_s=MAX_PAUSE_S) as is_free:
+                if not is_free:
+                    return Failure(Kind.FLOOD, "too much was said in this chat lately", MAX_PAUSE_S)
+                return await attempt(text, mode, markup)
+
+        return later
+
     def _pause(self, chat_id: int, seconds: float) -> None:
+        if self._limits is not None:
+            self._limits.pause(chat_id, seconds)
         now_ms = self._clock.monotonic_ms()
         self._paused_until_ms = {chat: until for chat, until in self._paused_until_ms.items() if until > now_ms}
         self._paused_until_ms[chat_id] = now_ms + seconds * 1000.0

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from telegram import CallbackQuery, Message, Update, User
-from telegram.constants import ChatType
+from telegram.constants import ChatMemberStatus, ChatType
 
 from bot import log
 from bot.chat.access import USER_PER_MINUTE, Gate, Incoming, Verdict
@@ -24,6 +24,8 @@ from bot.clock import Clock
 _PRIVATE: Final = "This bot is private."
 _SLOW_DOWN: Final = f"That was a lot at once: I answer {USER_PER_MINUTE} commands a minute."
 _OUT_OF_DATE: Final = "This button is out of date."
+
+_PRESENT: Final = frozenset({ChatMemberStatus.MEMBER, ChatMemberStatus.ADMINISTRATOR, ChatMemberStatus.OWNER})
 
 _log = log.get("chat.telegram")
 
@@ -62,6 +64,8 @@ class Dispatcher:
                 status=changed.new_chat_member.status,
                 is_listed=self._gate.is_listed(changed.chat.id),
             )
+            if changed.new_chat_member.status in _PRESENT and self._gate.is_listed(changed.chat.id):
+                self._see(changed.chat.id)
         elif update.callback_query is not None:
             await self._press(update.callback_query)
         elif update.message is not None:

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from bot import log
 from bot.clock import Clock
 from bot.delivery import layout, markup
-from bot.delivery.destination import Answer, Order
+from bot.delivery.destination import Answer, Order, fingerprint
 from bot.delivery.text import plain
 from bot.model.outbox import Delivered, Rejected, RetryLater
 
@@ -63,6 +63,7 @@ class AppriseDestination:
     def __init__(self, *, name: str = "apprise", url: str, clock: Clock, notifier: Notifier | None = None) -> None:
         """`notifier` takes the place of the one that Apprise makes of `url`."""
         self._name = name
+        self._fingerprint = fingerprint(url.strip())
         self._clock = clock
         self._fault = None
         if notifier is None:
@@ -76,8 +77,22 @@ class AppriseDestination:
     def name(self) -> str:
         return self._name
 
-    def ready_in_s(self) -> float:
+    @property
+    def fingerprint(self) -> str:
+        return self._fingerprint
+
+    @property
+    def held_s(self) -> float:
         return 0.0
+
+    def hold(self, seconds: float) -> None:
+        """Nothing is shared with others."""
+
+    def take_slot(self, *, urgent: bool) -> float:  # noqa: ARG002, no limits are known
+        return 0.0
+
+    def free_slot(self) -> None:
+        """None is kept."""
 
     async def send(self, order: Order) -> Answer:
         """Make one attempt. One that hangs in its thread lets none begin beside it."""
@@ -87,8 +102,8 @@ class AppriseDestination:
         if self._is_busy:
             return RetryLater(FAILED_PAUSE_S, "the service has not answered the last message yet")
         title, body = text_of(order)
-        kind = _TYPES.get(order.rows[-1].view.severity, "warning")
-        if order.rows[-1].kind in layout.ENDINGS:
+        kind = _TYPES.get(order.severity, "warning")
+        if order.rows and all(row.kind in layout.ENDINGS for row in order.rows[-1:]):
             kind = "success"
         loop = asyncio.get_running_loop()
         done: asyncio.Future[str] = loop.create_future()
@@ -122,7 +137,7 @@ class AppriseDestination:
 
 def text_of(order: Order) -> tuple[str, str]:
     """Title and body in plain text. A service without replies gets the name of the coin in every message."""
-    card = layout.compose(order.rows, fire=order.fire, edit=False)
+    card = order.composed()
     title = plain(card.head)
     body = markup.plain_text(card).removeprefix(title).strip()
     return title, body or title

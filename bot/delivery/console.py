@@ -66,6 +66,18 @@ def block(order: Order) -> Text:
     return out
 
 
+def card_block(order: Order) -> Text:
+    """A card that is not the story of one alert."""
+    card = order.composed()
+    out = Text(overflow="fold")
+    lines = (card.head, *card.body, *card.details)
+    for n, spans in enumerate(x for x in lines if x):
+        out.append("\n" if n else "")
+        out.append(f"{BAR} ", style=_COLOURS.get(order.severity, "yellow"))
+        _append(out, spans)
+    return out
+
+
 def _body(card: Card, view: AlertView) -> list[Text]:
     """Figures on one line, what they mean and why on the next, then a table where there is one. A text of the rule's
     own stays as it was written.
@@ -101,14 +113,28 @@ class ConsoleDestination:
     def name(self) -> str:
         return self._name
 
-    def ready_in_s(self) -> float:
+    @property
+    def fingerprint(self) -> str:
+        return ""
+
+    @property
+    def held_s(self) -> float:
         return 0.0
+
+    def hold(self, seconds: float) -> None:
+        """Nobody asks a terminal to wait."""
+
+    def take_slot(self, *, urgent: bool) -> float:  # noqa: ARG002
+        return 0.0
+
+    def free_slot(self) -> None:
+        """None is kept."""
 
     async def send(self, order: Order) -> Answer:
         """Print one alert; the console has no message ids, so an edit or a reply is printed anew."""
         if self._is_printing:
             return RetryLater(_BLOCKED_S, "the terminal takes no output")
-        text = block(order)
+        text = block(order) if order.card is None else card_block(order)
         loop = asyncio.get_running_loop()
         done: asyncio.Future[bool] = loop.create_future()
 

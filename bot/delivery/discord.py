@@ -5,6 +5,7 @@ address is a secret: no log line, reason or exception that leaves this module ho
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Final, Self
 
@@ -14,8 +15,9 @@ from yarl import URL
 from bot import __version__, log
 from bot.clock import Clock
 from bot.delivery import embed
-from bot.delivery.destination import Answer, Form, Order
-from bot.delivery.discord_errors import AMBIGUOUS_PAUSE_S, DEFAULT_PAUSE_S, answer_of
+from bot.delivery.destination import Answer, Form, Order, fingerprint
+from bot.delivery.discord_errors import AMBIGUOUS_PAUSE_S, DEFAULT_PAUSE_S, answer_of, is_for_all
+from bot.delivery.limits import DiscordLimits
 from bot.delivery.pace import Pace
 from bot.model.outbox import Rejected, RetryLater
 
@@ -32,9 +34,19 @@ _log = log.get("delivery.discord")
 class DiscordDestination:
     """Sends to one webhook. Use as an async context manager: it owns HTTP connections."""
 
-    def __init__(self, *, name: str = "discord", webhook_url: str, clock: Clock, thread: int | None = None) -> None:
-        """`thread` is one of the webhook's channel."""
+    def __init__(
+        self,
+        *,
+        name: str = "discord",
+        webhook_url: str,
+        clock: Clock,
+        thread: int | None = None,
+        limits: DiscordLimits | None = None,
+    ) -> None:
+        """`thread` is one of the webhook's channel; `limits` are shared by all webhooks."""
         self._name = name
+        self._fingerprint = fingerprint(webhook_url.strip(), str(thread))
+        self._limits = limits if limits is not None else DiscordLimits(clock)
         try:
             self._url: URL | None = URL(webhook_url.strip())
             if thread is not None:
@@ -59,8 +71,22 @@ class DiscordDestination:
     def name(self) -> str:
         return self._name
 
-    def ready_in_s(self) -> float:
-        return self._pace.ready_in_s()
+    @property
+    def fingerprint(self) -> str:
+        return self._fingerprint
+
+    @property
+    def held_s(self) -> float:
+        return self._limits.paused_s
+
+    def hold(self, seconds: float) -> None:
+        self._limits.pause_all(seconds)
+
+    def take_slot(self, *, urgent: bool) -> float:  # noqa: ARG002, a webhook has one user, its lane
+        return max(self._pace.ready_in_s(), self._limits.paused_s)
+
+    def free_slot(self) -> None:
+        """Nothing is taken before a request is made."""
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -74,17 +100,21 @@ class DiscordDestination:
         """Make one attempt."""
         if self._url is None or self._url.scheme not in {"http", "https"} or not self._url.host:
             return Rejected("the webhook address is not a URL", destination_dead=True)
-        edits = order.form is Form.EDIT and order.target is not None and order.target.isdigit()
-        make = embed.plain_payload if order.plain else embed.payload
-        body = make(order.rows, fire=order.fire, edit=edits)
-        target = order.target if edits else None
+        target = order.target if order.edits and (order.target or "").isdigit() else None
+        if target is None and order.edits:
+            order = replace(order, form=Form.NEW, target=None)
+        body = embed.body_of(order)
         method, url = "POST", self._url.update_query(wait="true")
         if target is not None:
             method, url = "PATCH", (self._url / "messages" / target).with_query(self._url.query)
         try:
             async with self._open().request(method, url, json=body, allow_redirects=False) as response:
                 self._obey(response.headers)
-                return answer_of(response.status, response.headers, await _read(response), target=target)
+                found = await _read(response)
+                answer = answer_of(response.status, response.headers, found, target=target)
+                if isinstance(answer, RetryLater) and is_for_all(response.status, response.headers, found):
+                    self._limits.pause_all(answer.after_s)
+                return answer
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
             _log.debug("attempt.failed", error=type(error).__name__)
             return RetryLater(DEFAULT_PAUSE_S, "Discord cannot be reached")

@@ -48,6 +48,16 @@ def pause_s(headers: Mapping[str, str], body: Mapping[str, object]) -> float:
     return min(max(BLOCKED_PAUSE_S if found is None else found, MIN_PAUSE_S), MAX_PAUSE_S)
 
 
+def is_for_all(status: int, headers: Mapping[str, str], body: bytes) -> bool:
+    """Whether a 429 means our address and not one webhook: Discord's global limit, or Cloudflare's ban."""
+    if status != 429:
+        return False
+    found = read_json(body)
+    if found.get("global") is True or headers.get("X-RateLimit-Global", "").lower() == "true":
+        return True
+    return _seconds(found.get("retry_after")) is None and not any(name.startswith("X-RateLimit") for name in headers)
+
+
 def answer_of(status: int, headers: Mapping[str, str], body: bytes, *, target: str | None) -> Answer:
     """`target` is the id of the message that was to be edited."""
     found = read_json(body)

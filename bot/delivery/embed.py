@@ -12,8 +12,9 @@ from typing import Any
 from urllib.parse import quote
 
 from bot.delivery import layout
+from bot.delivery.destination import REPEATED, Order
 from bot.delivery.markup import plain_text
-from bot.delivery.text import Card, Line, clean, cut, utf16_length
+from bot.delivery.text import Card, Line, clean, cut, plain, utf16_length
 from bot.model import numbers
 from bot.model.alert import TellKind
 from bot.model.instrument import MARKET
@@ -54,6 +55,37 @@ def _line(spans: Line) -> str:
     return "".join(parts)
 
 
+def body_of(order: Order) -> Json:
+    """The whole body of the request for an order."""
+    if order.plain:
+        return _body(cut(escape(plain_text(order.composed())), CONTENT_LIMIT), [], silent=order.silent)
+    if order.card is not None:
+        return card_payload(order)
+    body = payload(order.rows, fire=order.fire, edit=order.edits)
+    if order.repeated:
+        footer = body["embeds"][0]["footer"]
+        footer["text"] = cut(footer["text"] + REPEATED.text, FOOTER_LIMIT)
+        _fit(body["embeds"][0])
+    return body
+
+
+def card_payload(order: Order) -> Json:
+    """A card that is not the story of one alert: its lines as they stand."""
+    card, severity = order.composed(), order.severity
+    title = plain(card.head)
+    lines = [_line(x) for x in card.body]
+    if card.table:
+        lines.append("```\n" + "\n".join(card.table).replace("`", "ʼ") + "\n```")
+    lines += [_line(x) for x in card.details]
+    embed: Json = {
+        "title": cut(title, TITLE_LIMIT),
+        "color": ENDED_COLOUR if title.startswith(layout.ENDED) else COLOURS.get(severity, COLOURS["warning"]),
+        "description": cut("\n".join(lines), DESCRIPTION_LIMIT),
+        "footer": {"text": cut(plain(card.footer), FOOTER_LIMIT)},
+    }
+    return _body("", [_fit(embed)], silent=order.silent)
+
+
 def payload(rows: Sequence[OutboxRow], *, fire: AlertView | None, edit: bool) -> Json:
     """The whole body of the request."""
     view, kind = rows[-1].view, rows[-1].kind
@@ -80,12 +112,12 @@ def payload(rows: Sequence[OutboxRow], *, fire: AlertView | None, edit: bool) ->
         embed["url"] = url
     with contextlib.suppress(ValueError, OverflowError, OSError):
         embed["timestamp"] = datetime.fromtimestamp(view.fired_ms / 1000, UTC).isoformat()
-    return _body("", [_fit(embed)], view, edit=edit)
+    return _body("", [_fit(embed)], silent=view.silent and not edit)
 
 
-def _body(content: str, embeds: list[Json], view: AlertView, *, edit: bool) -> Json:
+def _body(content: str, embeds: list[Json], *, silent: bool) -> Json:
     body: Json = {"content": content, "embeds": embeds, "allowed_mentions": {"parse": []}}
-    return {**body, "flags": SUPPRESS_NOTIFICATIONS} if view.silent and not edit else body
+    return {**body, "flags": SUPPRESS_NOTIFICATIONS} if silent else body
 
 
 def _footer(view: AlertView) -> str:
@@ -106,13 +138,7 @@ def _summary(card: Card, view: AlertView) -> Json:
         "description": cut("\n".join(lines), DESCRIPTION_LIMIT),
         "footer": {"text": cut(f"#{clean(view.short_id, 16)} · data, not advice", FOOTER_LIMIT)},
     }
-    return _body("", [_fit(embed)], view, edit=False)
-
-
-def plain_payload(rows: Sequence[OutboxRow], *, fire: AlertView | None, edit: bool) -> Json:
-    """Text alone, for when Discord refused the embed."""
-    text = plain_text(layout.compose(rows, fire=fire, edit=edit))
-    return _body(cut(escape(text), CONTENT_LIMIT), [], rows[-1].view, edit=edit)
+    return _body("", [_fit(embed)], silent=view.silent)
 
 
 def chart_url(view: AlertView) -> str | None:

@@ -1,47 +1,45 @@
 """One lane: takes the rows of one destination in order and sends them, one message at a time.
 
-Its own limits are waited for before a row is claimed, the attempt is noted before the first byte leaves, and the outcome
-after it. An attempt whose outcome is unknown is repeated with the same `#id`. What is refused for good is buried with
-its reason; what a dead destination refused stays listed. When the database takes no note, the lane sends all the same
-and remembers what it sent until it can be noted; rows that it did not take at all are told from memory.
+A slot of its destination's limits is taken before a row is claimed, the attempt is noted before the first byte leaves,
+and the outcome after it. An attempt whose outcome is unknown is repeated with the same `#id`, and says that it may be a
+repeat. What is refused for good is buried with its reason; what a dead destination refused stays listed. When the
+database takes no note, the lane sends all the same and remembers what it sent until it can be noted; rows that it did
+not take at all are told from memory.
 
 Due times follow the monotonic clock from the lane's start, so that a jump of the wall clock neither stalls nor hurries.
 """
 
 import asyncio
 import math
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
 from bot import log
 from bot.clock import Clock
-from bot.delivery.destination import Answer, Destination, Form, Order, TargetGone, Unlayable
-from bot.delivery.planning import first_alert, message_of, next_message
+from bot.delivery.attempts import MAX_LANE_BACKOFF_S, Attempts, backoff_s
+from bot.delivery.destination import Destination, Form, Order
+from bot.delivery.intake import Intake
+from bot.delivery.lane_memory import LaneMemory, recall, remember
+from bot.delivery.manners import Manners
+from bot.delivery.notebook import STORAGE_RETRY_S, Notebook
+from bot.delivery.orders import Orders
+from bot.delivery.planning import OUT_OF_DATE, Plan, Planner, Told
+from bot.delivery.text import Card, clean, line
 from bot.delivery.unstored import Unstored
 from bot.errors import StorageError
-from bot.model.alert import TellKind
 from bot.model.outbox import Delivered, Message, OutboxRow, Outcome, Rejected, RetryLater
-from bot.model.ports import Outbox
-from bot.model.view import AlertView
+from bot.model.ports import KeyValues, Outbox
 
-ATTEMPT_TIMEOUT_S: Final = 60.0
-FIRST_BACKOFF_S: Final = 1.0
 MAX_MESSAGE_BACKOFF_S: Final = 300.0
-MAX_LANE_BACKOFF_S: Final = 60.0
-STORAGE_RETRY_S: Final = 5.0
-MAX_AGE_MS: Final = 24 * 3_600_000
-"""Older rows are buried: nobody is served by yesterday's alert."""
-BATCH: Final = 50
-MAX_UNNOTED: Final = 10_000
+MAX_COUNTED: Final = 10_000
+MAX_NOTES: Final = 20
 MAX_IDLE_S: Final = 30.0
 """Rows may be committed later than their notice; nobody waits longer than this for them."""
+REMEMBER_EVERY_S: Final = 30.0
+WORTH_REMEMBERING_S: Final = 5.0
 _QUIET_S: Final = 2.0
-
-
-def backoff_s(failures: int, cap_s: float) -> float:
-    """1, 2, 4 … seconds up to the cap."""
-    return min(cap_s, FIRST_BACKOFF_S * float(1 << min(max(failures - 1, 0), 30)))
 
 
 @dataclass(slots=True)
@@ -58,23 +56,43 @@ class Lane:
     """The way to one destination."""
 
     def __init__(
-        self, destination: Destination, outbox: Outbox, clock: Clock, *, venue_now: Callable[[], int] | None = None
+        self,
+        destination: Destination,
+        outbox: Outbox,
+        clock: Clock,
+        *,
+        venue_now: Callable[[], int] | None = None,
+        manners: Manners | None = None,
+        store: KeyValues | None = None,
+        n_instruments: Callable[[], int] = lambda: 0,
+        report: Callable[[str, str], None] = lambda _topic, _text: None,
     ) -> None:
-        """`venue_now`: venue time in ms, by which rows age; the lane's own time where it is not given."""
+        """Prepare; see `Lanes` for the arguments. `report`: told a topic and a text for the owner."""
         self._destination = destination
         self._outbox = outbox
         self._clock = clock
         self._log = log.get("delivery").bind(destination=destination.name)
         self._offset_ms = clock.wall_ms() - clock.monotonic_ms()
         self._venue_now = venue_now if venue_now is not None else self._now_ms
+        self._n_instruments = n_instruments
+        self._report = report
+        self._store = store
+        self._memory: LaneMemory | None = None
+        self._is_dirty = False
+        self._remember_ms = 0.0
+        self._planner = Planner(manners if manners is not None else Manners())
         self._unstored = Unstored()
+        self._orders = Orders(outbox, self._unstored, destination=destination.name)
+        self._notebook = Notebook(outbox, clock)
+        self._intake = Intake(destination.name, outbox, self._unstored, self._notebook)
+        self._attempts = Attempts(destination, clock)
+        self._notes: deque[str] = deque(maxlen=MAX_NOTES)
         self._woken = asyncio.Event()
         self._quiet = asyncio.Event()
         self._resume_ms = 0.0
         self._failures = 0
-        self._attempts: dict[str, int] = {}
-        self._unnoted: dict[str, tuple[Message, Outcome]] = {}
-        self._note_again_ms = 0.0
+        self._n_tried: dict[str, int] = {}
+        self._denied: bool | None = None
         self._closed = False
         self.dead_reason: str | None = None
         """Why nothing is sent any more; None while the destination lives."""
@@ -97,17 +115,39 @@ class Lane:
         self._unstored.offer(row)
         self.notify()
 
+    def note(self, text: str) -> None:
+        """Tell the owner something about the bot here."""
+        self._notes.append(text)
+        self.notify()
+
     def notify(self) -> None:
         """Rows were committed."""
+        self._denied = None
         self._quiet.clear()
         self._woken.set()
 
     def revive(self) -> None:
         """The destination may be tried again: its person wrote, or its settings changed."""
-        if self.dead_reason is not None:
-            self._log.info("destination.revived")
+        if self.dead_reason is None:
+            return
+        self._log.info("destination.revived")
         self.dead_reason = None
         self._resume_ms = 0.0
+        if self._memory is not None:
+            self._memory.dead_reason, self._memory.is_owner_told = None, False
+            self._must_remember()
+        self.notify()
+
+    def owner_told(self) -> None:
+        """The owner knows that this destination is dead."""
+        if self._memory is not None:
+            self._memory.is_owner_told = True
+            self._must_remember()
+            self._woken.set()
+
+    def hurry(self) -> None:
+        """The bot is about to stop: gather no more."""
+        self._planner.hurry()
         self.notify()
 
     def close(self) -> None:
@@ -121,6 +161,7 @@ class Lane:
     async def run(self) -> None:
         """Send for ever."""
         self._closed = False
+        await self._recall()
         self.notify()
         while True:
             self._woken.clear()
@@ -139,154 +180,153 @@ class Lane:
 
     async def _step(self) -> float | None:
         """Send at most one message. Seconds until there may be more to do; None: until notified."""
+        await self.remember()
         if self._closed:
             return None
-        await self._note()
+        await self._notebook.write(self._now_ms())
         if self.dead_reason is not None:
             return None
-        # The slot comes first: a claimed row that then waits for the limiter would age unseen.
-        wait_s = max(self.paused_s, self._destination.ready_in_s())
-        if wait_s > 0:
+        if self.paused_s > 0:
+            return self.paused_s
+        # Whoever was denied a slot asks for it again before it reads what would only have to wait.
+        if self._denied is not None and (wait_s := self._slot(urgent=self._denied)) > 0:
             return wait_s
-        now_ms = self._now_ms()
-        try:
-            rows = await self._waiting(now_ms) or await self._from_memory()
-            if not rows:
-                return await self._until_due_s(now_ms)
-        except StorageError as error:
-            self._log.debug("outbox.unavailable", reason=str(error))
-            rows = self._unstored.pending()
-            if not rows:
-                return STORAGE_RETRY_S
-        await self._tell(first_alert(rows))
+        if self._notes:
+            return await self._tell_note()
+        found = await self._next()
+        if not isinstance(found, Plan):
+            self._destination.free_slot()
+            return found
+        if found.form is Form.DROP:
+            await self._finish(found, Rejected(found.reason))
+            return 0.0
+        if (wait_s := self._slot(urgent=found.is_urgent)) > 0:
+            return wait_s
+        await self._tell(found)
         return 0.0
 
-    async def _waiting(self, now_ms: int) -> list[OutboxRow]:
-        """What the outbox hands out, less what was sent already but could not be noted."""
-        sent = {row_id for message, _ in self._unnoted.values() for row_id in message.row_ids}
-        rows = await self._outbox.waiting(self.name, now_ms=now_ms, limit=BATCH + len(sent))
-        told = self._unstored.stored(rows)
-        if told:
-            self._unnoted |= told
-            sent |= {row_id for message, _ in told.values() for row_id in message.row_ids}
-            await self._note()
-        return [row for row in rows if row.id not in sent]
+    def _slot(self, *, urgent: bool) -> float:
+        """0: taken, and kept until something is sent. It comes first: a claimed row that waits would age unseen."""
+        wait_s = self._destination.take_slot(urgent=urgent)
+        self._denied = urgent if wait_s > 0 else None
+        return wait_s
 
-    async def _from_memory(self) -> list[OutboxRow]:
-        """Rows that the database did not take; none of an alert whose firing still waits in it."""
-        rows = self._unstored.pending()
-        while rows and rows[0].kind is not TellKind.FIRE and self._unstored.fire(rows[0].key) is None:
-            key = rows[0].key
-            fire = await self._outbox.row_of(key, TellKind.FIRE, self.name)
-            if fire is None or await self._outbox.message_of(key, TellKind.FIRE, self.name) is not None:
-                break
-            rows = [row for row in rows if row.key != key]
-        return rows
+    # -- what comes next -----------------------------------------------------------------------------------------
 
-    async def _until_due_s(self, now_ms: int) -> float | None:
-        due_ms = await self._outbox.next_due_ms(self.name)
-        if self._unnoted:
-            return STORAGE_RETRY_S
-        # At least a second: a row that is due but not handed out must not make the lane spin.
-        return None if due_ms is None else max(1.0, math.ceil(due_ms - now_ms) / 1000)
-
-    async def _tell(self, rows: list[OutboxRow]) -> None:
-        plan = next_message(rows)
-        message = message_of(plan.rows, form=plan.form)
-        if self._venue_now() - rows[0].created_ms > MAX_AGE_MS:
-            await self._finish(message, Rejected("older than 24 hours"))
-            return
-        order = await self._order(plan.rows, plan.form)
+    async def _next(self) -> Plan | float | None:
+        now_ms = self._now_ms()
+        waits: list[float] = []
         try:
-            if not self._unstored.holds(rows[0].id):
-                await self._outbox.begin(message)
-        except StorageError as error:
-            self._log.warning("attempt.unnoted", reason=str(error))
-        answer = await self._attempt(order)
-        if isinstance(answer, TargetGone):
-            self._log.info("message.gone", reason=answer.reason)
-            order = replace(order, form=Form.NEW, target=None)
-            answer = await self._again(order)
-        if isinstance(answer, Unlayable) and not order.plain:
-            self._log.error("message.refused", reason=answer.reason, rule=rows[0].view.rule_id)
-            answer = await self._again(replace(order, plain=True))
-        match answer:
-            case TargetGone(reason) | Unlayable(reason):
-                await self._finish(message, Rejected(reason))
-            case outcome:
-                await self._finish(message, outcome)
-
-    async def _order(self, rows: tuple[OutboxRow, ...], form: Form) -> Order:
-        """Find what the message relates to. Without a delivered firing it becomes a message of its own."""
-        if form is Form.NEW:
-            return Order(rows=rows)
-        key = rows[-1].key
-        if (remembered := self._unstored.fire(key)) is not None:
-            target, view = remembered
-            return Order(rows=rows, form=form if target else Form.NEW, target=target, fire=view)
-        fire: AlertView | None = None
-        told: Message | None = None
-        try:
-            told = await self._outbox.message_of(key, TellKind.FIRE, self.name)
-            found = await self._outbox.row_of(key, TellKind.FIRE, self.name)
-            fire = found.view if found else None
+            stored = await self._intake.waiting(now_ms)
+            for rows in (stored, await self._intake.from_memory()):
+                found = await self._plan(rows)
+                if isinstance(found, Plan):
+                    return found
+                waits += [] if found is None else [found]
+            due_ms = await self._outbox.next_due_ms(self.name, after_ms=now_ms if stored else -1)
+            if due_ms is not None:
+                # At least a second: a row that is due but not handed out must not make the lane spin.
+                waits.append(max(1.0, math.ceil(due_ms - now_ms) / 1000))
         except StorageError as error:
             self._log.debug("outbox.unavailable", reason=str(error))
-        if told is None or told.provider_id is None:
-            return Order(rows=rows, fire=fire)
-        return Order(rows=rows, form=form, target=told.provider_id, fire=fire)
+            waits.append(STORAGE_RETRY_S)
+            found = self._planned(self._unstored.pending(), {})
+            if isinstance(found, Plan):
+                return found
+            waits += [] if found is None else [found]
+        return min([*waits, STORAGE_RETRY_S] if len(self._notebook) else waits, default=None)
 
-    async def _again(self, order: Order) -> Answer:
-        await self._clock.sleep(self._destination.ready_in_s())
-        return await self._attempt(order)
+    async def _plan(self, rows: list[OutboxRow]) -> Plan | float | None:
+        return self._planned(rows, await self._orders.told(rows)) if rows else None
 
-    async def _attempt(self, order: Order) -> Answer:
+    def _planned(self, rows: list[OutboxRow], told: dict[str, Told]) -> Plan | float | None:
+        if not rows:
+            return None
+        self._planner.n_instruments = self._n_instruments()
+        return self._planner.next(rows, told, now_ms=self._clock.monotonic_ms(), venue_ms=self._venue_now())
+
+    # -- attempts ------------------------------------------------------------------------------------------------
+
+    async def _tell(self, plan: Plan) -> None:
+        order = await self._orders.make(plan, n_instruments=self._n_instruments())
         try:
-            async with self._clock.timeout(ATTEMPT_TIMEOUT_S):
-                return await self._destination.send(order)
-        except TimeoutError:
-            return RetryLater(backoff_s(4, MAX_LANE_BACKOFF_S), "no answer in time", ambiguous=True)
-        except Exception as error:  # noqa: BLE001, one attempt must not end the lane
-            self._log.exception("attempt.crashed", error=type(error).__name__)
-            return RetryLater(STORAGE_RETRY_S, f"internal error ({type(error).__name__})", ambiguous=True)
+            if not self._unstored.holds(plan.rows[0].id):
+                await self._outbox.begin(plan.message())
+        except StorageError as error:
+            self._log.warning("attempt.unnoted", reason=str(error))
+        outcome = await self._attempts.make(order, anew=lambda: self._orders.anew(plan) if plan.layout else None)
+        await self._finish(plan, outcome)
 
-    async def _finish(self, message: Message, outcome: Outcome) -> None:
-        n = self._attempts.get(message.id, 0) + 1
+    async def _tell_note(self) -> float:
+        """What the owner should know. Tried until it arrives or is refused."""
+        if (wait_s := self._slot(urgent=True)) > 0:
+            return wait_s
+        text = self._notes[0]
+        answer = await self._attempts.once(Order(rows=(), card=Card(head=line("⚠️ ", clean(text, 1_000))), urgent=True))
+        if isinstance(answer, RetryLater):
+            self._pause(answer)
+            return self.paused_s
+        self._notes.popleft()
+        if isinstance(answer, Rejected) and answer.destination_dead:
+            self._die(answer.reason)
+        return 0.0
+
+    # -- outcomes ------------------------------------------------------------------------------------------------
+
+    async def _finish(self, plan: Plan, outcome: Outcome) -> None:
+        message = plan.message()
+        n = self._n_tried.get(message.id, 0) + 1
         match outcome:
-            case Delivered():
+            case Delivered(provider_id):
                 self.stats.delivered += 1
                 self._failures = 0
-                self._attempts.pop(message.id, None)
-                self._log.info("message.delivered", message=message.id, attempt=n)
+                self._n_tried.pop(message.id, None)
+                self._orders.delivered(plan, provider_id)
+                self._planner.delivered(plan, now_ms=self._clock.monotonic_ms(), venue_ms=self._venue_now())
+                self._is_dirty = True
+                self._log.info("message.delivered", message=message.id, attempt=n, rows=len(plan.rows))
             case RetryLater():
-                outcome = self._postpone(message, outcome, n)
+                outcome = self._postpone(plan, message, outcome, n)
             case Rejected(reason, destination_dead=True):
-                self._log.error("destination.died", reason=reason)
-                self.dead_reason = reason
+                self._die(reason)
                 outcome = RetryLater(0.0, reason)
             case Rejected(reason):
-                self.stats.buried += 1
-                self._attempts.pop(message.id, None)
-                self._log.error("message.buried", message=message.id, reason=reason)
+                self._bury(plan, message, reason)
         if self._unstored.holds(message.row_ids[0]):
             if not isinstance(outcome, RetryLater):
                 self._unstored.settle(message, outcome)
             return
-        if len(self._unnoted) >= MAX_UNNOTED:
-            self._unnoted.pop(next(iter(self._unnoted)))
-        self._unnoted[message.id] = (message, outcome)
-        await self._note()
+        self._notebook.put(message, outcome)
+        await self._notebook.write(self._now_ms())
 
-    def _postpone(self, message: Message, outcome: RetryLater, n: int) -> RetryLater:
+    def _bury(self, plan: Plan, message: Message, reason: str) -> None:
+        self._n_tried.pop(message.id, None)
+        if reason == OUT_OF_DATE:
+            self._log.info("message.dropped", message=message.id, reason=reason)
+            return
+        self.stats.buried += 1
+        self._log.error("message.buried", message=message.id, reason=reason)
+        ids = ", ".join(dict.fromkeys(f"#{row.view.short_id}" for row in plan.rows[:5]))
+        self._report(f"buried:{self.name}", f"{self.name}: {ids} could not be told: {reason}. /deadletters lists all")
+
+    def _die(self, reason: str) -> None:
+        self._log.error("destination.died", reason=reason)
+        self.dead_reason = reason
+        if self._memory is not None:
+            self._memory.dead_reason, self._memory.fingerprint = reason, self._destination.fingerprint
+            self._must_remember()
+        self._report(f"dead:{self.name}", _obituary(self.name, reason))
+
+    def _postpone(self, plan: Plan, message: Message, outcome: RetryLater, n: int) -> RetryLater:
         """The message waits for its own backoff, the lane for that of the destination: others may go before it."""
-        if len(self._attempts) >= MAX_UNNOTED:
-            self._attempts.clear()
-        self._attempts[message.id] = n
-        self._failures += 1
+        if len(self._n_tried) >= MAX_COUNTED:
+            self._n_tried.clear()
+        self._n_tried[message.id] = n
         self.stats.retried += 1
         self.stats.ambiguous += outcome.ambiguous
-        pause_s = max(outcome.after_s, backoff_s(self._failures, MAX_LANE_BACKOFF_S))
-        self._resume_ms = max(self._resume_ms, self._clock.monotonic_ms() + pause_s * 1000)
+        if outcome.ambiguous:
+            self._orders.in_doubt(plan)
+        self._pause(outcome)
         # One step longer than the lane, so that a message that fails by itself lets the others by.
         after_s = max(outcome.after_s, backoff_s(n + 1, MAX_MESSAGE_BACKOFF_S))
         self._log.warning(
@@ -299,15 +339,50 @@ class Lane:
         )
         return replace(outcome, after_s=after_s)
 
-    async def _note(self) -> None:
-        """Write down outcomes; those that the database does not take stay for the next time."""
-        if self._clock.monotonic_ms() < self._note_again_ms:
+    def _pause(self, outcome: RetryLater) -> None:
+        self._failures += 1
+        pause_s = max(outcome.after_s, backoff_s(self._failures, MAX_LANE_BACKOFF_S))
+        self._resume_ms = max(self._resume_ms, self._clock.monotonic_ms() + pause_s * 1000)
+        if pause_s >= WORTH_REMEMBERING_S:
+            self._must_remember()
+
+    # -- memory --------------------------------------------------------------------------------------------------
+
+    def _must_remember(self) -> None:
+        self._is_dirty, self._remember_ms = True, 0.0
+
+    async def _recall(self) -> None:
+        """What an earlier process knew; once."""
+        if self._memory is not None:
             return
-        try:
-            for message_id in list(self._unnoted):
-                message, outcome = self._unnoted[message_id]
-                await self._outbox.settle(message, outcome, now_ms=self._now_ms())
-                del self._unnoted[message_id]
-        except StorageError as error:
-            self._note_again_ms = self._clock.monotonic_ms() + STORAGE_RETRY_S * 1000
-            self._log.debug("outcome.unnoted", reason=str(error), kept=len(self._unnoted))
+        memory = self._memory = await recall(self._store, self.name)
+        lane_s, held_s = memory.pauses_s(self._clock.wall_ms())
+        self._resume_ms = max(self._resume_ms, self._clock.monotonic_ms() + lane_s * 1000)
+        self._destination.hold(held_s)
+        self._planner.caps.load(memory.told_today)
+        if memory.dead_reason is None:
+            return
+        if memory.fingerprint != self._destination.fingerprint:
+            # Another address or secret by now.
+            memory.dead_reason, memory.is_owner_told = None, False
+            return
+        self._log.warning("destination.still_dead", reason=memory.dead_reason)
+        self.dead_reason = memory.dead_reason
+        if not memory.is_owner_told:
+            self._report(f"dead:{self.name}", _obituary(self.name, memory.dead_reason))
+
+    async def remember(self) -> None:
+        """Store what must not be forgotten, now and then, and at once what matters."""
+        now_ms = self._clock.monotonic_ms()
+        if self._memory is None or not self._is_dirty or (now_ms < self._remember_ms and not self._closed):
+            return
+        wall_ms = self._clock.wall_ms()
+        self._memory.paused_until_ms = round(wall_ms + self.paused_s * 1000)
+        self._memory.held_until_ms = round(wall_ms + self._destination.held_s * 1000)
+        self._memory.told_today = self._planner.caps.dump()
+        self._remember_ms = now_ms + REMEMBER_EVERY_S * 1000
+        self._is_dirty = not await remember(self._store, self.name, self._memory)
+
+
+def _obituary(name: str, reason: str) -> str:
+    return f"{name} takes no messages any more: {reason}. What it missed is kept; it is tried again when its person writes."

@@ -12,11 +12,16 @@ from typing import Final
 from bot import log
 from bot.clock import Clock
 from bot.delivery.destination import Destination
-from bot.delivery.lane import STORAGE_RETRY_S, Lane
+from bot.delivery.lane import Lane
+from bot.delivery.manners import Manners
+from bot.delivery.notebook import STORAGE_RETRY_S
 from bot.errors import StorageError
 from bot.model.outbox import OutboxRow
-from bot.model.ports import Outbox
+from bot.model.ports import KeyValues, Outbox
 
+REPORT_EVERY_S: Final = 3_600.0
+"""The owner hears of one thing no more often."""
+MAX_TOPICS: Final = 1_000
 _RESTART_S: Final = 5.0
 
 _log = log.get("delivery")
@@ -45,11 +50,41 @@ class Lanes:
         destinations: Sequence[Destination],
         clock: Clock,
         venue_now: Callable[[], int] | None = None,
+        manners: Manners | None = None,
+        store: KeyValues | None = None,
+        n_instruments: Callable[[], int] = lambda: 0,
+        owner: str | None = None,
     ) -> None:
-        """`venue_now`: venue time in ms, by which rows age; a wrong wall clock then buries nothing."""
+        """Prepare one lane per destination.
+
+        Args:
+            outbox: What is to be told.
+            destinations: Where to; their names are those of the rows.
+            clock: Of waits and ages.
+            venue_now: Venue time in ms, by which rows age; a wrong wall clock then buries nothing.
+            manners: How much is told at once, in a minute and in a day.
+            store: Keeps dead destinations, pauses and counts over a restart; None forgets them.
+            n_instruments: How many coins there are; 0 while unknown.
+            owner: Where the owner is told of the bot's own troubles; the first destination that lives otherwise.
+        """
         self._outbox = outbox
         self._clock = clock
-        self._lanes = {d.name: Lane(d, outbox, clock, venue_now=venue_now) for d in destinations}
+        self._owner = owner
+        self._reported_ms: dict[str, float] = {}
+        self._unreported: dict[str, str] = {}
+        self._lanes = {
+            d.name: Lane(
+                d,
+                outbox,
+                clock,
+                venue_now=venue_now,
+                manners=manners,
+                store=store,
+                n_instruments=n_instruments,
+                report=self.report,
+            )
+            for d in destinations
+        }
         self._running = False
 
     @property
@@ -73,6 +108,33 @@ class Lanes:
         """Try a dead destination again; unknown names are ignored."""
         if name in self._lanes:
             self._lanes[name].revive()
+            self._reported_ms.pop(f"dead:{name}", None)
+            self._unreported.pop(f"dead:{name}", None)
+            waiting, self._unreported = self._unreported, {}
+            for topic, text in waiting.items():
+                self._pass_on(topic, text)
+
+    def report(self, topic: str, text: str) -> None:
+        """Tell the owner, in a destination that lives; of one topic at most once an hour. Kept while none does."""
+        now_ms = self._clock.monotonic_ms()
+        last_ms = self._reported_ms.get(topic)
+        if last_ms is not None and (now_ms - last_ms) / 1000 < REPORT_EVERY_S:
+            return
+        self._reported_ms[topic] = now_ms
+        while len(self._reported_ms) > MAX_TOPICS:
+            self._reported_ms.pop(next(iter(self._reported_ms)))
+        self._pass_on(topic, text)
+
+    def _pass_on(self, topic: str, text: str) -> None:
+        names = [name for name in (self._owner, *self._lanes) if name is not None]
+        living = [self._lanes[name] for name in names if name in self._lanes and not self._lanes[name].dead_reason]
+        if not living:
+            self._unreported[topic] = text
+            return
+        living[0].note(text)
+        dead = self._lanes.get(topic.removeprefix("dead:")) if topic.startswith("dead:") else None
+        if dead is not None:
+            dead.owner_told()
 
     def status(self) -> tuple[LaneStatus, ...]:
         return tuple(
@@ -134,6 +196,8 @@ class Lanes:
         if not self._running:
             return True
         drained = True
+        for lane in self._lanes.values():
+            lane.hurry()
         try:
             async with self._clock.timeout(timeout_s), asyncio.TaskGroup() as group:
                 for lane in self._lanes.values():
@@ -143,4 +207,5 @@ class Lanes:
             _log.warning("drain.abandoned", after_s=timeout_s)
         for lane in self._lanes.values():
             lane.close()
+            await lane.remember()
         return drained

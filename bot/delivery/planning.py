@@ -1,40 +1,56 @@
-"""Which message comes next for an alert, from its open rows. Pure.
+"""Which message comes next for one destination, from its open rows. Keeps state, does no I/O: time is an argument.
 
 Updates may be dropped, ends never: where an end already waits, everything before it is told by the end's message, and
-of several waiting updates only the newest is sent. An acknowledgement edits the message of its firing, by itself. A
-message carries all rows that it tells.
+of several waiting updates only the newest is sent. An acknowledgement edits the message of its firing, by itself; where
+that message is about many, it answers it. A message carries all rows that it tells.
+
+In this order: what was tried as a digest before (the same rows again, so that a repeat can be recognised), what a cap
+held back and may be told now, critical alerts, alerts that are late, alerts one by one or in a digest, then updates and
+ends of what was told.
 """
 
 import hashlib
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
 
+from bot.delivery import digest
+from bot.delivery.caps import Caps
 from bot.delivery.destination import Form
+from bot.delivery.gathering import AtOnce, Gathering, Together
+from bot.delivery.items import ENDINGS, items_of
+from bot.delivery.manners import Manners
+from bot.delivery.market_card import storms
 from bot.model.alert import TellKind
-from bot.model.outbox import Message, OutboxRow
+from bot.model.chat_alert import is_alert_id
+from bot.model.instrument import MARKET
+from bot.model.outbox import Layout, Message, OutboxRow
 
-_ENDINGS = frozenset({TellKind.END, TellKind.CLOSE})
+MAX_AGE_MS: Final = 24 * 3_600_000
+"""Older rows are buried: nobody is served by yesterday's alert."""
+MAX_REMEMBERED: Final = 10_000
+TOO_OLD: Final = "older than 24 hours"
+OUT_OF_DATE: Final = "an update that is out of date"
+
+Alert = list[OutboxRow]
+"""The open rows of one alert, in order."""
 
 
-def message_id(rows: Sequence[OutboxRow]) -> str:
+def message_id(rows: Sequence[OutboxRow], layout: Layout = Layout.ALERT) -> str:
     """Derived from the rows, so that the same rows are the same message after a restart."""
-    return hashlib.sha256("\n".join(row.id for row in rows).encode()).hexdigest()[:32]
+    text = "\n".join([*(row.id for row in rows), *([layout.value] if layout else [])])
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def message_of(rows: Sequence[OutboxRow], *, form: Form) -> Message:
-    return Message(
-        id=message_id(rows),
-        destination=rows[0].destination,
-        row_ids=tuple(row.id for row in rows),
-        attempts=0,
-        text_version=1 if form is Form.EDIT else 0,
-    )
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Where the firing of an alert was told."""
 
-
-def first_alert(rows: Sequence[OutboxRow]) -> list[OutboxRow]:
-    """The rows of the alert that comes first; they stand together and in order."""
-    return [row for row in rows if row.key == rows[0].key]
+    message_id: str
+    provider_id: str | None
+    layout: Layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +59,267 @@ class Plan:
 
     rows: tuple[OutboxRow, ...]
     form: Form
+    layout: Layout = Layout.ALERT
+    told: Told | None = None
+    """Set for what follows a firing that was told among others."""
+    reason: str = ""
+    """Why rows are dropped."""
+
+    @property
+    def is_urgent(self) -> bool:
+        return is_urgent(self.rows)
+
+    def message(self) -> Message:
+        return Message(
+            id=message_id(self.rows, self.layout),
+            destination=self.rows[0].destination,
+            row_ids=tuple(row.id for row in self.rows),
+            attempts=0,
+            text_version=1 if self.form is Form.EDIT else 0,
+            layout=self.layout,
+        )
+
+
+def by_alert(rows: Sequence[OutboxRow]) -> list[Alert]:
+    """Groups in the order of their first rows."""
+    groups: dict[str, Alert] = {}
+    for row in rows:
+        groups.setdefault(row.key, []).append(row)
+    return list(groups.values())
+
+
+def is_urgent(rows: Sequence[OutboxRow]) -> bool:
+    return any(row.severity == "critical" for row in rows)
 
 
 def next_message(rows: Sequence[OutboxRow]) -> Plan:
-    """The next message of one alert from its open rows, in order; there is at least one."""
+    """The next message of one alert told by itself, from its open rows; there is at least one."""
     first = rows[0].kind
     for n, row in enumerate(rows):
-        if row.kind in _ENDINGS:
+        if row.kind in ENDINGS:
             return Plan(tuple(rows[: n + 1]), Form.NEW if first is TellKind.FIRE else Form.EDIT)
     if first in {TellKind.FIRE, TellKind.SUMMARY}:
         return Plan((rows[0],), Form.NEW)
     is_ack = first is TellKind.ACK
     alike = tuple(itertools.takewhile(lambda row: (row.kind is TellKind.ACK) is is_ack, rows))
     return Plan(alike, Form.EDIT if is_ack else Form.REPLY)
+
+
+def stands_alone(alert: Sequence[OutboxRow]) -> bool:
+    """Never told in a digest: what is critical, what somebody asked for about one contract, news of the bot itself."""
+    view = alert[0].view
+    return is_urgent(alert) or bool(view.report) or (is_alert_id(view.rule_id) and view.symbol != MARKET)
+
+
+class Planner:
+    """The manners of one lane."""
+
+    def __init__(self, manners: Manners, *, n_instruments: int = 0) -> None:
+        self._manners = manners
+        self._gathering = Gathering(manners)
+        self._late: set[str] = set()
+        self._late_ms = -math.inf
+        self._more: set[str] = set()
+        self._touched_ms: dict[str, float] = {}
+        self.caps = Caps(manners)
+        self.n_instruments = n_instruments
+
+    def hurry(self) -> None:
+        """The bot stops: what is being gathered goes now."""
+        self._gathering.hurries = True
+
+    def next(
+        self, rows: Sequence[OutboxRow], told: Mapping[str, Told], *, now_ms: float, venue_ms: int
+    ) -> Plan | float | None:
+        """The next message of the open rows that are due; else seconds until there may be one, None without any.
+
+        `told`: where the firings of alerts were told whose firing is not among the rows, by key.
+        """
+        fires: list[Alert] = []
+        late: list[Alert] = []
+        follow: list[Alert] = []
+        alone: list[Alert] = []
+        for alert in by_alert(rows):
+            if venue_ms - alert[0].created_ms > MAX_AGE_MS and not alert[0].again:
+                return Plan(tuple(alert), Form.DROP, reason=TOO_OLD)
+            if (tried := alert[0].tried) is not None and tried.layout and alert[0].kind is TellKind.FIRE:
+                same = tuple(row for row in rows if row.tried is not None and row.tried.message_id == tried.message_id)
+                return Plan(same, Form.NEW, tried.layout)
+            if alert[0].kind is not TellKind.FIRE:
+                follow.append(alert)
+            elif stands_alone(alert):
+                alone.append(alert)
+            elif venue_ms - alert[0].created_ms > self._manners.ttl_s * 1000:
+                late.append(alert)
+            elif tried is not None:
+                # What failed by itself may fail again: it must not take others with it.
+                alone.append(alert)
+            else:
+                fires.append(alert)
+        waits: list[float] = []
+        for found in self._candidates(fires, late, alone, _Follow(follow, told), now_ms, venue_ms):
+            if isinstance(found, Plan):
+                return found
+            if found is not None:
+                waits.append(found)
+        return min(waits, default=None)
+
+    def _candidates(
+        self, fires: list[Alert], late: list[Alert], alone: list[Alert], follow: "_Follow", now_ms: float, venue_ms: int
+    ) -> Iterator[Plan | float | None]:
+        """In the order of what goes first; looked at one after the other, since looking opens windows."""
+        yield self._held([*alone, *late, *fires], now_ms, venue_ms)
+        for alert in alone:
+            yield self._alone(alert, now_ms, venue_ms)
+        for urgent in (True, False):
+            if not urgent:
+                yield self._lately(late, now_ms, venue_ms)
+                yield self._gathered(fires, now_ms, venue_ms)
+            for alert in follow.alerts:
+                if is_urgent(alert) is urgent:
+                    yield self._following(alert, follow, now_ms, venue_ms)
+
+    def delivered(self, plan: Plan, *, now_ms: float, venue_ms: int) -> None:
+        """A message arrived."""
+        keys = {row.key for row in plan.rows}
+        for key in keys:
+            self.caps.held.pop(key, None)
+        self._late -= keys
+        if plan.form is Form.EDIT:
+            if plan.told is not None:
+                self._touch(plan.told.message_id, now_ms)
+            return
+        self.caps.count(urgent=plan.is_urgent, now_ms=now_ms, venue_ms=venue_ms)
+        if plan.form is Form.REPLY:
+            self._touch(plan.rows[-1].key, now_ms)
+        elif plan.layout is Layout.ALERT and plan.rows[0].kind is TellKind.FIRE and not stands_alone(plan.rows):
+            self._gathering.told()
+
+    def _touch(self, what: str, now_ms: float) -> None:
+        self._touched_ms.pop(what, None)
+        self._touched_ms[what] = now_ms
+        while len(self._touched_ms) > MAX_REMEMBERED:
+            self._touched_ms.pop(next(iter(self._touched_ms)))
+
+    def _untouched_in_s(self, what: str, now_ms: float) -> float:
+        last_ms = self._touched_ms.get(what, -math.inf)
+        return max(0.0, self._manners.update_every_s - (now_ms - last_ms) / 1000)
+
+    def _hold_back(self, alerts: Sequence[Alert], *, urgent: bool, now_ms: float, venue_ms: int) -> float:
+        """Seconds until the cap lifts; 0 when it is open. What waits for it is remembered."""
+        closed_s = self.caps.closed_s(urgent=urgent, now_ms=now_ms, venue_ms=venue_ms)
+        if closed_s > 0:
+            self.caps.held.update((alert[0].key, urgent) for alert in alerts)
+        return closed_s
+
+    def _held(self, alerts: Sequence[Alert], now_ms: float, venue_ms: int) -> Plan | None:
+        """What a cap held back, in one message once it lifts; a single one by itself."""
+        held = self.caps.held
+        for urgent in (True, False):
+            tier = [alert for alert in alerts if held.get(alert[0].key) is urgent]
+            if not tier or self.caps.closed_s(urgent=urgent, now_ms=now_ms, venue_ms=venue_ms) > 0:
+                continue
+            if len(tier) == 1:
+                return next_message(tier[0])
+            return _several(tier, Layout.HELD)
+        return None
+
+    def _alone(self, alert: Alert, now_ms: float, venue_ms: int) -> Plan | float:
+        closed_s = self._hold_back([alert], urgent=is_urgent(alert), now_ms=now_ms, venue_ms=venue_ms)
+        return closed_s or next_message(alert)
+
+    def _lately(self, late: list[Alert], now_ms: float, venue_ms: int) -> Plan | float | None:
+        if not late:
+            return None
+        if closed_s := self._hold_back(late, urgent=False, now_ms=now_ms, venue_ms=venue_ms):
+            return closed_s
+        rest = [alert for alert in late if alert[0].key in self._late]
+        if not rest:
+            wait_s = self._manners.update_every_s - (now_ms - self._late_ms) / 1000
+            if wait_s > 0:
+                return wait_s
+            rest, self._late, self._late_ms = late, {alert[0].key for alert in late}, now_ms
+        return _several(rest, Layout.LATE)
+
+    def _gathered(self, fires: list[Alert], now_ms: float, venue_ms: int) -> Plan | float | None:
+        if not fires:
+            return None
+        alerts = {alert[0].key: alert for alert in fires}
+        if closed_s := self._hold_back(fires, urgent=False, now_ms=now_ms, venue_ms=venue_ms):
+            self._gathering.forget(tuple(alerts))
+            return closed_s
+        match self._gathering.next(tuple(alerts), now_ms):
+            case AtOnce(key):
+                return next_message(alerts[key])
+            case Together(keys):
+                return self._together([alerts[key] for key in keys])
+            case wait_s:
+                return wait_s
+
+    def _together(self, alerts: list[Alert]) -> Plan:
+        """One market card for a storm, then what did not fit on it, then digests of the others."""
+        if len(alerts) == 1:
+            return next_message(alerts[0])
+        self._more &= {alert[0].key for alert in alerts}
+        rest = [alert for alert in alerts if alert[0].key not in self._more]
+        manners = self._manners
+        found = storms(rest, n_instruments=self.n_instruments, share=manners.storm_share, least=manners.storm_least)
+        if found:
+            storm = sorted(found[0], key=_strength)
+            plan = _several(storm, Layout.MARKET)
+            carried = {row.key for row in plan.rows}
+            self._more |= {alert[0].key for alert in storm} - carried
+            return plan
+        if self._more:
+            return _several([alert for alert in alerts if alert[0].key in self._more], Layout.MORE)
+        return _several(sorted(alerts, key=_strength), Layout.DIGEST)
+
+    def _following(self, alert: Alert, follow: "_Follow", now_ms: float, venue_ms: int) -> Plan | float:
+        """An update or an end of what was told."""
+        key = alert[0].key
+        place = follow.told.get(key)
+        among = place if place is not None and place.layout is not Layout.ALERT else None
+        if any(row.kind in ENDINGS for row in alert):
+            return next_message(alert) if among is None else self._ends_among(among, follow, now_ms)
+        plan = next_message(alert)
+        if alert[0].kind is TellKind.ACK:
+            return plan if among is None else replace(plan, form=Form.REPLY, told=among)
+        if alert[0].kind is TellKind.SUMMARY:
+            return self.caps.closed_s(urgent=plan.is_urgent, now_ms=now_ms, venue_ms=venue_ms) or plan
+        plan = replace(plan, told=among)
+        if venue_ms - alert[-1].created_ms > self._manners.ttl_s * 1000 and not alert[-1].again:
+            return replace(plan, form=Form.DROP, reason=OUT_OF_DATE)
+        wait_s = self.caps.closed_s(urgent=plan.is_urgent, now_ms=now_ms, venue_ms=venue_ms)
+        if not plan.is_urgent:
+            wait_s = max(wait_s, self._untouched_in_s(key, now_ms))
+        return wait_s or plan
+
+    def _ends_among(self, place: Told, follow: "_Follow", now_ms: float) -> Plan | float:
+        """All ends that wait for one message are shown in it by one edit."""
+        if wait_s := self._untouched_in_s(place.message_id, now_ms):
+            return wait_s
+        rows: list[OutboxRow] = []
+        for alert in follow.alerts:
+            found = follow.told.get(alert[0].key)
+            if found is not None and found.message_id == place.message_id and any(r.kind in ENDINGS for r in alert):
+                rows += next_message(alert).rows
+        return Plan(tuple(rows), Form.EDIT, place.layout, place)
+
+
+@dataclass(frozen=True, slots=True)
+class _Follow:
+    """Alerts whose firing is not open any more, and where it was told."""
+
+    alerts: list[Alert]
+    told: Mapping[str, Told]
+
+
+def _strength(alert: Sequence[OutboxRow]) -> tuple[int, float]:
+    [item] = items_of(alert)
+    return item.rank, -item.strength
+
+
+def _several(alerts: Sequence[Sequence[OutboxRow]], layout: Layout) -> Plan:
+    """As many of them as one message holds."""
+    n = digest.n_fitting(layout, alerts)
+    return Plan(tuple(row for alert in alerts[:n] for row in alert), Form.NEW, layout)

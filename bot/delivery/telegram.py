@@ -1,31 +1,34 @@
 """One Telegram chat, or one topic of it, as a destination. The library only builds requests and parses answers.
 
 Its rate limiter, its retries and its start-up call are not used: a bot whose token is wrong, or whose Telegram is down,
-still starts. A group that becomes a supergroup is followed for the life of the process; after a restart Telegram names
-the new chat again on the first message.
+still starts. A group that becomes a supergroup is followed, over restarts too. A topic that is gone is replaced by the
+chat itself.
 """
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
 
 from telegram import Bot, LinkPreviewOptions, ReplyParameters
 from telegram.constants import ParseMode
-from telegram.error import ChatMigrated, TelegramError
+from telegram.error import BadRequest, ChatMigrated, RetryAfter, TelegramError
 from telegram.request import HTTPXRequest
 
 from bot import log
 from bot.clock import Clock
-from bot.delivery import layout, markup
-from bot.delivery.destination import Answer, Form, Order
-from bot.delivery.pace import Pace
-from bot.delivery.telegram_errors import AMBIGUOUS_PAUSE_S, answer_of
+from bot.delivery import markup
+from bot.delivery.destination import Answer, Form, Order, fingerprint
+from bot.delivery.limits import Slot, TelegramLimits
+from bot.delivery.telegram_errors import AMBIGUOUS_PAUSE_S, MIN_PAUSE_S, answer_of, clamp_pause_s, is_topic_gone
+from bot.delivery.text import clean
+from bot.errors import StorageError
 from bot.model.outbox import Delivered, RetryLater
+from bot.model.ports import KeyValues
 
 CONNECT_TIMEOUT_S: Final = 10.0
 READ_TIMEOUT_S: Final = 30.0
 """Telegram may take long and deliver all the same; giving up early makes duplicates."""
-_CHAT_LIMITS: Final = ((1, 1.0),)
-_GROUP_LIMITS: Final = ((1, 1.0), (20, 60.0))
+_MAX_MOVES: Final = 10
 
 _log = log.get("delivery.telegram")
 
@@ -41,15 +44,32 @@ class TelegramDestination:
         api_url: str,
         chat_id: int,
         clock: Clock,
+        limits: TelegramLimits | None = None,
         topic: int | None = None,
-        beside: "TelegramDestination | None" = None,
+        store: KeyValues | None = None,
+        on_note: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`api_url` is the server without `/bot`; the library's timers are divided by the clock's speed. `topic` is one of
-        a group that has topics. `beside` sends to the same chat with the same token, so they share its limits.
+        """Prepare; nothing is asked of Telegram before the first message.
+
+        Args:
+            name: Of the destination.
+            token: The bot's; never logged.
+            api_url: The server without `/bot`.
+            chat_id: Where messages go.
+            clock: The library's timers are divided by its speed.
+            limits: The token's budget, shared with everything else that sends with it.
+            topic: One of a group that has topics.
+            store: Remembers where a group went.
+            on_note: Told in words what the owner should know.
         """
         self._name = name
         self._chat_id = chat_id
         self._topic = topic
+        self._store = store
+        self._on_note = on_note
+        self._limits = limits if limits is not None else TelegramLimits(clock)
+        self._slot: Slot | None = None
+        self._fingerprint = fingerprint(token, api_url, str(chat_id), str(topic))
         speed = clock.speed
         # Two, because the library wants one of its own for updates; that one is never used.
         self._requests = [
@@ -69,10 +89,9 @@ class TelegramDestination:
             request=self._requests[0],
             get_updates_request=self._requests[1],
         )
-        limits = _GROUP_LIMITS if chat_id < 0 else _CHAT_LIMITS
-        self.pace: Pace = beside.pace if beside is not None else Pace(clock, limits)
 
     async def __aenter__(self) -> Self:
+        await self._follow()
         return self
 
     async def __aexit__(
@@ -90,27 +109,83 @@ class TelegramDestination:
         """Where messages go now; changes when a group becomes a supergroup."""
         return self._chat_id
 
-    def ready_in_s(self) -> float:
-        return self.pace.ready_in_s()
+    @property
+    def fingerprint(self) -> str:
+        return self._fingerprint
+
+    @property
+    def held_s(self) -> float:
+        return self._limits.paused_s
+
+    def hold(self, seconds: float) -> None:
+        self._limits.pause_all(seconds)
+
+    def take_slot(self, *, urgent: bool) -> float:
+        if self._slot is not None:
+            return 0.0
+        found = self._limits.take(self._chat_id, urgent=urgent)
+        if not isinstance(found, Slot):
+            return found
+        self._slot = found
+        return 0.0
+
+    def free_slot(self, *, was_used: bool = False) -> None:
+        if self._slot is not None:
+            self._limits.give_back(self._slot, was_used=was_used)
+            self._slot = None
 
     async def send(self, order: Order) -> Answer:
         """Make one attempt."""
-        edit = order.form is Form.EDIT and order.target is not None
-        card = layout.compose(order.rows, fire=order.fire, edit=edit)
+        card = order.composed()
         text = markup.plain_text(card) if order.plain else markup.telegram_html(card)
         try:
             return Delivered(await self._call(text, order))
         except ChatMigrated as error:
-            _log.warning("chat.migrated", old=self._chat_id, new=error.new_chat_id)
-            self._chat_id = error.new_chat_id
+            await self._move(error.new_chat_id)
             return answer_of(error)
+        except RetryAfter as error:
+            self._limits.pause(self._chat_id, clamp_pause_s(error.retry_after))
+            return answer_of(error)
+        except BadRequest as error:
+            if self._topic is not None and is_topic_gone(error):
+                self._leave_topic()
+                return RetryLater(MIN_PAUSE_S, f"Telegram: {clean(error.message, 120)}; the chat itself is next")
+            return answer_of(error, target=order.target)
         except TelegramError as error:
             return answer_of(error, target=order.target)
         except Exception as error:  # noqa: BLE001, an answer that the library cannot digest
             _log.warning("answer.unreadable", error=type(error).__name__)
             return RetryLater(AMBIGUOUS_PAUSE_S, "Telegram's answer could not be read", ambiguous=True)
         finally:
-            self.pace.use()
+            self.free_slot(was_used=True)
+
+    def _leave_topic(self) -> None:
+        _log.warning("topic.gone", destination=self._name, topic=self._topic)
+        self._on_note(f"{self._name}: its topic is closed or deleted; alerts go to the chat itself")
+        self._topic = None
+
+    async def _move(self, new_chat_id: int) -> None:
+        """A group became a supergroup and has another number now."""
+        _log.warning("chat.migrated", destination=self._name, old=self._chat_id, new=new_chat_id)
+        old, self._chat_id = self._chat_id, new_chat_id
+        if self._store is not None:
+            try:
+                await self._store.put(_moved_key(old), str(new_chat_id))
+            except StorageError as error:
+                # Telegram will name the new chat again after a restart.
+                _log.warning("chat.move_unnoted", reason=str(error))
+
+    async def _follow(self) -> None:
+        """Where the chat went in earlier lives."""
+        for _ in range(_MAX_MOVES if self._store is not None else 0):
+            try:
+                moved = await self._store.get(_moved_key(self._chat_id)) if self._store is not None else None
+                if moved is None:
+                    return
+                self._chat_id = int(moved)
+            except (StorageError, ValueError) as error:
+                _log.warning("chat.move_unreadable", error=type(error).__name__)
+                return
 
     async def _call(self, text: str, order: Order) -> str:
         """One request; the id of the message that now says it."""
@@ -134,7 +209,11 @@ class TelegramDestination:
             parse_mode=parse_mode,
             link_preview_options=preview,
             reply_parameters=reply,
-            disable_notification=order.rows[-1].view.silent,
+            disable_notification=order.silent,
             message_thread_id=self._topic,
         )
         return str(sent.message_id)
+
+
+def _moved_key(chat_id: int) -> str:
+    return f"telegram.moved.{chat_id}"

@@ -68,6 +68,7 @@ _CHAT_GONE: Final = (
     "topic_deleted",
     "message thread not found",
 )
+_TOPIC_GONE: Final = ("topic_closed", "topic_deleted", "message thread not found")
 _NOT_SENT: Final = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "ProxyError"})
 """Exceptions of the HTTP library after which surely nothing has left."""
 
@@ -83,6 +84,11 @@ def clamp_pause_s(seconds: object) -> float:
     if not isinstance(seconds, (int, float)) or not math.isfinite(seconds):
         return UNNAMED_PAUSE_S
     return min(max(float(seconds), MIN_PAUSE_S), MAX_PAUSE_S)
+
+
+def is_topic_gone(error: BadRequest) -> bool:
+    """Whether only the topic is lost, and the chat may still be there."""
+    return error.message.lower().startswith(_TOPIC_GONE)
 
 
 def answer_of(error: TelegramError, *, target: str | None = None) -> Answer:

@@ -5,6 +5,7 @@ recognised by their ids and not told twice. Bounded: what does not fit is droppe
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from bot.model.alert import TellKind
@@ -20,7 +21,7 @@ class Unstored:
     def __init__(self) -> None:
         self._rows: dict[str, OutboxRow] = {}
         self._told: dict[str, tuple[Message, Outcome]] = {}
-        self._fires: dict[str, tuple[str | None, AlertView]] = {}
+        self._fires: dict[str, tuple[Message, AlertView]] = {}
         self.n_dropped = 0
 
     def offer(self, row: OutboxRow) -> None:
@@ -58,11 +59,11 @@ class Unstored:
             row = self._rows.pop(row_id, None)
             self._told[row_id] = (message, outcome)
             if row is not None and row.kind is TellKind.FIRE and isinstance(outcome, Delivered):
-                self._fires[row.key] = (outcome.provider_id, row.view)
+                self._fires[row.key] = (replace(message, provider_id=outcome.provider_id), row.view)
         for memory in (self._told, self._fires):
             while len(memory) > MAX_ROWS:
                 memory.pop(next(iter(memory)))
 
-    def fire(self, key: str) -> tuple[str | None, AlertView] | None:
-        """Message id and content of a firing that was told from memory."""
+    def fire(self, key: str) -> tuple[Message, AlertView] | None:
+        """Message and content of a firing that was told from memory."""
         return self._fires.get(key)

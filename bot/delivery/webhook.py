@@ -20,9 +20,8 @@ from yarl import URL
 
 from bot import __version__, log
 from bot.clock import Clock
-from bot.delivery.destination import Answer, Order
-from bot.delivery.planning import message_id
-from bot.delivery.webhook_body import body_of
+from bot.delivery.destination import Answer, Order, fingerprint
+from bot.delivery.webhook_body import body_of, id_of
 from bot.model import addresses
 from bot.model.outbox import Delivered, Rejected, RetryLater
 
@@ -117,6 +116,7 @@ class WebhookDestination:
     ) -> None:
         """`private`: the address may be in a private network. `resolver` is asked for addresses; the system's if None."""
         self._name = name
+        self._fingerprint = fingerprint(url.strip(), secret)
         self._fault = addresses.fault_of(url.strip(), private=private)
         # As it is written: the other side may have signed it, or compare it byte by byte.
         self._url = URL(url.strip(), encoded=url.isascii()) if self._fault is None else URL()
@@ -140,8 +140,22 @@ class WebhookDestination:
     def name(self) -> str:
         return self._name
 
-    def ready_in_s(self) -> float:
+    @property
+    def fingerprint(self) -> str:
+        return self._fingerprint
+
+    @property
+    def held_s(self) -> float:
         return 0.0
+
+    def hold(self, seconds: float) -> None:
+        """Nothing is shared with others."""
+
+    def take_slot(self, *, urgent: bool) -> float:  # noqa: ARG002, no limits are known
+        return 0.0
+
+    def free_slot(self) -> None:
+        """None is kept."""
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -158,7 +172,7 @@ class WebhookDestination:
         """Make one attempt."""
         if self._fault is not None:
             return Rejected(f"the webhook's address cannot be used: {self._fault}", destination_dead=True)
-        sent = message_id(order.rows)
+        sent = id_of(order)
         body = body_of(order, message_id=sent)
         timestamp = str(self._clock.wall_ms() // 1000)
         headers = {

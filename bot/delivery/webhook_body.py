@@ -4,12 +4,15 @@ The form is documented in docs/destinations.md and numbered. Within one number f
 same bytes, so a repeated request is the same request.
 """
 
+import hashlib
 import json
 import math
+from dataclasses import replace
 from typing import Final
 
-from bot.delivery import layout, markup
-from bot.delivery.destination import Order
+from bot.delivery import markup
+from bot.delivery.destination import Form, Order
+from bot.delivery.planning import message_id
 from bot.delivery.text import clean
 from bot.model.outbox import OutboxRow
 from bot.model.view import AlertView, Member, Missed, Move
@@ -24,15 +27,27 @@ _MAX_NAME: Final = 100
 Json = dict[str, object]
 
 
+def id_of(order: Order) -> str:
+    """The same for the same content, however often it is sent."""
+    if order.rows:
+        return message_id(order.rows)
+    return hashlib.sha256(markup.plain_text(order.composed()).encode()).hexdigest()[:32]
+
+
+def _as_new(order: Order) -> Order:
+    """Nothing can be edited there, so every text stands by itself."""
+    return replace(order, form=Form.NEW, repeated=False)
+
+
 def body_of(order: Order, *, message_id: str) -> bytes:
     """The bytes to sign and send. Above the limit the oldest events go, counted; the last one stays."""
-    text = markup.plain_text(layout.compose(order.rows, fire=order.fire, edit=False))
+    text = markup.plain_text(_as_new(order).composed())
     events = [_event(row) for row in order.rows]
     left_out = 0
     while True:
         body: Json = {"version": VERSION, "message_id": message_id, "text": text[:_MAX_TEXT], "events": events}
         data = _bytes(body | ({"left_out": left_out} if left_out else {}))
-        if len(data) <= MAX_BODY_BYTES or len(events) == 1:
+        if len(data) <= MAX_BODY_BYTES or len(events) <= 1:
             return data
         half = len(events) // 2
         events = events[half:]

@@ -1,0 +1,56 @@
+"""`/deadletters`: what could not be told, why, and telling it after all. For the owner alone: it names other chats."""
+
+from typing import Final
+
+from bot.chat.asker import Asker
+from bot.chat.commands import Command, shorten
+from bot.chat.reply import BLANK, Button, Reply, code, line
+from bot.model import numbers
+from bot.model.alert import short_id
+from bot.model.outbox import Entry
+from bot.model.ports import OutboxCare
+
+N_SHOWN: Final = 10
+MAX_READ: Final = 10_000
+MIN_ID: Final = 4
+_NOT_YOURS: Final = Reply((line("Only the owner may look at that."),))
+_NONE: Final = Reply((line("Everything could be told."),))
+
+
+class DeadLetters:
+    """Answers the command."""
+
+    def __init__(self, outbox: OutboxCare) -> None:
+        self._outbox = outbox
+
+    async def answer(self, command: Command, asker: Asker) -> Reply:
+        if not asker.is_owner:
+            return _NOT_YOURS
+        entries = await self._outbox.entries(("buried",), limit=MAX_READ)
+        if not entries:
+            return _NONE
+        if command.words:
+            return await self._retry(command.words[1], entries)
+        return _page(entries)
+
+    async def _retry(self, wanted: str, entries: list[Entry]) -> Reply:
+        chosen = [e for e in entries if wanted == "all" or short_id(e.row.key).startswith(wanted)]
+        if wanted != "all" and (len(wanted) < MIN_ID or len({e.row.key for e in chosen}) != 1):
+            return Reply((line("I know no such message, or several: ", code(wanted), "."),))
+        # The oldest first, as they happened.
+        n = await self._outbox.retry([entry.row.id for entry in reversed(chosen)])
+        if n == 0:
+            return Reply((line("Something later of the same alert was told already; it stays as it is."),))
+        return Reply((line(f"{n} will be told within half a minute."),))
+
+
+def _page(entries: list[Entry]) -> Reply:
+    lines = [line(f"{len(entries)} could not be told:"), BLANK]
+    for entry in entries[:N_SHOWN]:
+        row = entry.row
+        what = f" {shorten(row.view.symbol)} {shorten(row.view.title)}, {row.kind.value}, {row.destination}: "
+        at = numbers.clock_time(row.created_ms)
+        lines.append(line(code(f"#{short_id(row.key)}"), f" {at}", what, shorten(entry.reason, 120)))
+    if len(entries) > N_SHOWN:
+        lines.append(line(f"and {len(entries) - N_SHOWN} more: oibot outbox list --state buried"))
+    return Reply(tuple(lines), ((Button("Tell them after all", "/deadletters retry all"),),))

@@ -1,0 +1,174 @@
+"""Cards of messages about many alerts: digests, late digests, what a cap held back, and their ends. Pure.
+
+No digest hides an id: what does not fit goes into another message, which `n_fitting` decides. Only what a cap held back
+is a summary by its nature: it counts all and lists the ids that fit.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from bot.delivery import layout, market_card
+from bot.delivery.items import ENDINGS, Item, by_rule, counts_text, items_of, times_text
+from bot.delivery.markup import to_plain
+from bot.delivery.text import Card, Line, Span, clean, line, plain, utf16_length
+from bot.model import numbers
+from bot.model.instrument import MARKET
+from bot.model.outbox import Layout, OutboxRow
+
+MOST: Final = {Layout.DIGEST: 30, Layout.MARKET: 300, Layout.MORE: 150, Layout.LATE: 100, Layout.HELD: 10_000}
+"""Alerts in one message."""
+ROOM: Final = 3_500
+"""UTF-16 units of what is told at first; the rest is for ends, and for what Discord needs to escape."""
+FULL: Final = 3_900
+_END_LENGTH: Final = 20
+_ADVICE: Final[Line] = line(Span("data, not advice", "dim"))
+
+
+def compose(kind: Layout, rows: Sequence[OutboxRow], *, n_instruments: int) -> Card:
+    """The card of a message that carries `rows`; ends among them are shown beside their alerts."""
+    items = items_of(rows)
+    match kind:
+        case Layout.MARKET:
+            return market_card.compose(items, n_instruments=n_instruments)
+        case Layout.LATE:
+            return _late(items)
+        case Layout.HELD:
+            return _held(items)
+        case Layout.MORE:
+            head = line(Span(f"{_marks(items)}{len(items)} more of the same: {counts_text(items)}", "bold"))
+            return Card(head=head, body=_compact(items), footer=_ADVICE)
+        case _:
+            return _digest(items)
+
+
+def endings_card(rows: Sequence[OutboxRow]) -> Card:
+    """Ends of alerts that were told together, as a message of its own: where there is none to edit."""
+    items = items_of(rows)
+    head = line(Span(f"{layout.ENDED} {len(items)} ended: {counts_text(items)}", "bold"))
+    return Card(head=head, body=_compact(items), footer=_ADVICE)
+
+
+def n_fitting(kind: Layout, alerts: Sequence[Sequence[OutboxRow]]) -> int:
+    """How many of these alerts one message holds, at least one."""
+    n = min(len(alerts), MOST.get(kind, 1))
+    if kind is Layout.HELD:
+        return n
+    while n > 1:
+        rows = [row for alert in alerts[:n] for row in alert]
+        open_ends = sum(not any(row.kind in ENDINGS for row in alert) for alert in alerts[:n])
+        size = utf16_length(to_plain(compose(kind, rows, n_instruments=len(alerts))))
+        # Ends of the market card are counted, not spelled out.
+        if size + (0 if kind is Layout.MARKET else _END_LENGTH * open_ends) <= FULL and size <= ROOM:
+            break
+        n -= max(1, n // 10)
+    return n
+
+
+def _marks(items: Sequence[Item]) -> str:
+    if all(item.end is not None for item in items):
+        return f"{layout.ENDED} "
+    worst = min(items, key=lambda item: item.rank)
+    return f"{layout.mark_of(worst.view)} "
+
+
+def _digest(items: Sequence[Item]) -> Card:
+    groups = by_rule(items)
+    ended = sum(item.end is not None for item in items)
+    if len(groups) == 1:
+        title, group = groups[0]
+        window = group[0].view.window_ms
+        what = f"{_things(group)}: {title}" + (f" ({numbers.window(window)})" if window else "")
+    else:
+        what = f"{len(items)} alerts: {counts_text(items)}"
+    fired = min(item.view.fired_ms for item in items)
+    tail = f"  {numbers.clock_time(fired)}" + (f" · {ended} ended" if ended else "")
+    body: list[Line] = []
+    for title, group in groups:
+        if len(groups) > 1:
+            body += [()] if body else []
+            body.append(line(Span(title, "bold")))
+        body += [_row(item, marked=len({one.rank for one in items}) > 1) for item in group]
+    return Card(head=line(_marks(items), Span(what, "bold"), tail), body=tuple(body), footer=_ADVICE)
+
+
+def _things(items: Sequence[Item]) -> str:
+    coins = all(item.view.symbol != MARKET for item in items)
+    return f"{len(items)} coin{'' if len(items) == 1 else 's'}" if coins else f"{len(items)} alerts"
+
+
+def _name(item: Item) -> str:
+    return clean(layout.name_of(item.view), 24)
+
+
+def _row(item: Item, *, marked: bool) -> Line:
+    """`BTCUSDT  +6.06% · price +0.89%  #7q4mk2px`, with its end where it has one."""
+    view = item.view
+    mark = layout.ENDED if item.end is not None else layout.mark_of(view) if marked else ""
+    parts = []
+    if view.symbol == MARKET and view.n_true is not None and view.n_members is not None:
+        parts.append(f"{view.n_true} of {view.n_members} coins")
+    elif view.value is not None:
+        name = layout.value_name(view)
+        short = name if name in {"OI", "Price"} else ""
+        parts.append(f"{short} {layout.value_text(view, view.value)}".strip())
+    price = view.price.change if view.price is not None else None
+    if price is not None and not (view.value_is_ratio and view.value == price):
+        parts.append(f"price {numbers.percent(price, digits=2)}")
+    if item.seen is not None:
+        parts.append(f"seen by {clean(item.seen.reason, 40)}")
+    if item.end is not None:
+        parts.append(f"ended after {numbers.duration(item.end.at_ms - view.fired_ms)}")
+    rest = " · ".join(parts)
+    return line(f"{mark} " if mark else "", _name(item), f"  {rest}" if rest else "", "  ", _id(item))
+
+
+def _id(item: Item) -> Span:
+    return Span(f"#{clean(item.view.short_id, 16)}", "code")
+
+
+def _short(item: Item) -> str:
+    """`BTCUSDT 14:31–14:33 #7q4mk2px ✅`."""
+    ended = f" {layout.ENDED}" if item.end is not None else ""
+    return f"{_name(item)} {times_text(item)} #{clean(item.view.short_id, 16)}{ended}"
+
+
+def _compact(items: Sequence[Item]) -> tuple[Line, ...]:
+    """One paragraph per rule."""
+    found: list[Line] = []
+    for title, group in by_rule(items):
+        found += [()] if found else []
+        found += [line(Span(title, "bold")), line(" · ".join(_short(item) for item in group))]
+    return tuple(found)
+
+
+def _late(items: Sequence[Item]) -> Card:
+    first = numbers.clock_time(min(item.view.fired_ms for item in items)).removesuffix(" UTC")
+    last = numbers.clock_time(max(item.view.fired_ms for item in items))
+    when = f"fired {last}" if last.startswith(first) else f"fired {first} to {last}"
+    head = line("⏰ ", Span(f"told late: {counts_text(items)}, {when}", "bold"))
+    return Card(head=head, body=_compact(items), footer=_ADVICE)
+
+
+def _held(items: Sequence[Item]) -> Card:
+    """All are counted; ids as far as they fit."""
+    head = line("✋ ", Span(f"held back {len(items)}: {counts_text(items)}", "bold"))
+    body: list[Line] = []
+    room = ROOM - utf16_length(plain(head))
+    left = 0
+    for title, group in by_rule(items):
+        shown: list[str] = []
+        size = utf16_length(title) + 3
+        for item in group:
+            text = _short(item)
+            if size + utf16_length(text) + 3 > room:
+                left += 1
+                continue
+            shown.append(text)
+            size += utf16_length(text) + 3
+        if shown:
+            room -= size
+            body += [()] if body else []
+            body += [line(Span(title, "bold")), line(" · ".join(shown))]
+    if left:
+        body += [(), line(f"and {left} more")]
+    return Card(head=head, body=tuple(body), footer=_ADVICE)

@@ -1,0 +1,49 @@
+"""Rows that a lane may tell now: from the outbox, and from memory where the database did not take them."""
+
+from typing import Final
+
+from bot.delivery.notebook import Notebook
+from bot.delivery.planning import by_alert
+from bot.delivery.unstored import Unstored
+from bot.model.alert import TellKind
+from bot.model.outbox import OutboxRow
+from bot.model.ports import Outbox
+
+BATCH: Final = 200
+MAX_BATCH: Final = 10_000
+"""Read at once when more than a batch waits: it will be told in digests."""
+
+
+class Intake:
+    """Of one lane. Both methods raise `StorageError`."""
+
+    def __init__(self, destination: str, outbox: Outbox, unstored: Unstored, notebook: Notebook) -> None:
+        self._destination = destination
+        self._outbox = outbox
+        self._unstored = unstored
+        self._notebook = notebook
+
+    async def waiting(self, now_ms: int) -> list[OutboxRow]:
+        """What the outbox hands out, less what was sent already but could not be noted."""
+        sent = self._notebook.row_ids
+        rows = await self._outbox.waiting(self._destination, now_ms=now_ms, limit=BATCH + len(sent))
+        if len(rows) == BATCH + len(sent):
+            rows = await self._outbox.waiting(self._destination, now_ms=now_ms, limit=MAX_BATCH + len(sent))
+        told = self._unstored.stored(rows)
+        if told:
+            self._notebook.put_all(told.values())
+            sent = self._notebook.row_ids
+            await self._notebook.write(now_ms)
+        return [row for row in rows if row.id not in sent]
+
+    async def from_memory(self) -> list[OutboxRow]:
+        """Rows that the database did not take; none of an alert whose firing still waits in it."""
+        found: list[OutboxRow] = []
+        for alert in by_alert(self._unstored.pending()):
+            key = alert[0].key
+            if alert[0].kind is not TellKind.FIRE and self._unstored.fire(key) is None:
+                fire = await self._outbox.row_of(key, TellKind.FIRE, self._destination)
+                if fire is not None and await self._outbox.message_of(key, TellKind.FIRE, self._destination) is None:
+                    continue
+            found += alert
+        return found

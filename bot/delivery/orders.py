@@ -1,0 +1,128 @@
+"""From a plan to an order: where the firing was told, and what the message says. Reads the outbox, writes nothing."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from bot import log
+from bot.delivery import digest
+from bot.delivery.destination import Form, Order
+from bot.delivery.planning import Plan, Told, by_alert
+from bot.delivery.unstored import Unstored
+from bot.errors import StorageError
+from bot.model.alert import TellKind
+from bot.model.outbox import Layout, Message, OutboxRow
+from bot.model.ports import Outbox
+from bot.model.view import AlertView
+
+MAX_KNOWN: Final = 10_000
+
+_log = log.get("delivery")
+
+
+class Orders:
+    """Makes the orders of one lane."""
+
+    def __init__(self, outbox: Outbox, unstored: Unstored, *, destination: str) -> None:
+        self._outbox = outbox
+        self._unstored = unstored
+        self._destination = destination
+        self._told: dict[str, Told] = {}
+        self._maybe_told: dict[str, None] = {}
+
+    async def told(self, rows: Sequence[OutboxRow]) -> dict[str, Told]:
+        """Where the firings were told of alerts whose firing is not among the rows. Raises `StorageError`."""
+        found = {}
+        for alert in by_alert(rows):
+            key = alert[0].key
+            if alert[0].kind is not TellKind.FIRE and (place := await self._place(key)) is not None:
+                found[key] = place
+        return found
+
+    async def _place(self, key: str) -> Told | None:
+        if (known := self._told.get(key)) is not None:
+            return known
+        if (remembered := self._unstored.fire(key)) is not None:
+            return _told(remembered[0])
+        message = await self._outbox.message_of(key, TellKind.FIRE, self._destination)
+        if message is None:
+            return None
+        self._know(key, _told(message))
+        return self._told[key]
+
+    def _know(self, key: str, told: Told) -> None:
+        self._told[key] = told
+        while len(self._told) > MAX_KNOWN:
+            self._told.pop(next(iter(self._told)))
+
+    def delivered(self, plan: Plan, provider_id: str | None) -> None:
+        """A message arrived: what it told is found without asking the database."""
+        told = Told(plan.message().id, provider_id, plan.layout)
+        for row in plan.rows:
+            self._maybe_told.pop(row.id, None)
+            if row.kind is TellKind.FIRE:
+                self._know(row.key, told)
+
+    def in_doubt(self, plan: Plan) -> None:
+        """It may have arrived: when it is sent again, it says so."""
+        self._maybe_told |= dict.fromkeys(row.id for row in plan.rows)
+        while len(self._maybe_told) > MAX_KNOWN:
+            self._maybe_told.pop(next(iter(self._maybe_told)))
+
+    async def make(self, plan: Plan, *, n_instruments: int) -> Order:
+        """What to send. Without a message to edit or answer it becomes a message of its own."""
+        if plan.layout is not Layout.ALERT:
+            order = await self._among(plan, n_instruments)
+        else:
+            order = await self._single(plan)
+        doubt = any((r.tried is not None and r.tried.ambiguous) or r.id in self._maybe_told for r in plan.rows)
+        # Editing twice changes nothing.
+        return replace(order, urgent=plan.is_urgent, repeated=doubt and not order.edits)
+
+    async def _among(self, plan: Plan, n_instruments: int) -> Order:
+        if plan.form is not Form.EDIT:
+            return Order(rows=plan.rows, card=digest.compose(plan.layout, plan.rows, n_instruments=n_instruments))
+        target = plan.told.provider_id if plan.told is not None else None
+        rows: dict[str, OutboxRow] = {}
+        if plan.told is not None and target is not None:
+            try:
+                told = await self._outbox.rows_of(plan.told.message_id)
+                ends = await self._outbox.endings_of(plan.told.message_id)
+                rows = {row.id: row for row in (*told, *ends, *plan.rows)} if told else {}
+            except StorageError as error:
+                _log.debug("outbox.unavailable", reason=str(error))
+        if not rows:
+            return self.anew(plan)
+        card = digest.compose(plan.layout, tuple(rows.values()), n_instruments=n_instruments)
+        return Order(rows=plan.rows, form=Form.EDIT, target=target, card=card)
+
+    @staticmethod
+    def anew(plan: Plan) -> Order:
+        """Ends as a message of their own, where the message that they belong to is not there."""
+        return Order(rows=plan.rows, card=digest.endings_card(plan.rows))
+
+    async def _single(self, plan: Plan) -> Order:
+        if plan.form is Form.NEW:
+            return Order(rows=plan.rows)
+        key = plan.rows[-1].key
+        if plan.told is not None:
+            return _related(plan, plan.told.provider_id, None)
+        if (remembered := self._unstored.fire(key)) is not None:
+            return _related(plan, remembered[0].provider_id, remembered[1])
+        fire: AlertView | None = None
+        place: Told | None = None
+        try:
+            place = await self._place(key)
+            found = await self._outbox.row_of(key, TellKind.FIRE, self._destination)
+            fire = found.view if found else None
+        except StorageError as error:
+            _log.debug("outbox.unavailable", reason=str(error))
+        return _related(plan, place.provider_id if place is not None else None, fire)
+
+
+def _related(plan: Plan, target: str | None, fire: AlertView | None) -> Order:
+    return Order(rows=plan.rows, form=plan.form if target else Form.NEW, target=target, fire=fire)
+
+
+def _told(message: Message) -> Told:
+    return Told(message.id, message.provider_id, message.layout)
