@@ -11,6 +11,7 @@ from bot.cli.demo import demo
 from bot.cli.explain import explain
 from bot.cli.health import health
 from bot.cli.lint import lint
+from bot.cli.outbox import outbox
 from bot.cli.replay import replay
 from bot.cli.run import record, run
 from bot.cli.schema import schema
@@ -28,6 +29,9 @@ app = typer.Typer(
 
 for command in (run, demo, check, send_test, lint, explain, schema, replay, record, backup, restore, sim, health):
     app.command()(command)
+
+
+app.add_typer(outbox, name="outbox")
 
 
 @app.command()
