@@ -29,6 +29,7 @@ from bot.clock import SystemClock
 from bot.delivery.destination import Destination
 from bot.delivery.discord import DiscordDestination
 from bot.delivery.lanes import Lanes
+from bot.delivery.manners import UNBOUNDED
 from bot.delivery.telegram import TelegramDestination
 from bot.engine.engine import Engine
 from bot.engine.inputs import Samples
@@ -139,8 +140,9 @@ async def _alerts(
                 # Those before it stay where they are, so that each tick has one new alert and no end.
                 batch.price[: row + 1] = 2e9 + np.arange(row + 1)
                 engine.consume(batch)
-            while destination.ready_in_s() > 0:
-                await clock.sleep(destination.ready_in_s() + 0.01)
+            while (wait_s := destination.take_slot(urgent=False)) > 0:
+                await clock.sleep(wait_s + 0.01)
+            destination.free_slot()
             result = engine.tick(second.at_ms)
             decided.append(time.monotonic_ns())
             assert len(result.notices) == 1
@@ -170,6 +172,7 @@ async def _house(folder: Path, clock: SystemClock, engine: Engine, destination: 
         destinations=[destination],
         clock=clock,
         venue_now=lambda: engine.now_ms,
+        manners=UNBOUNDED,
     )
     live = Live(
         engine=engine,

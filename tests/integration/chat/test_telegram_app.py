@@ -38,6 +38,7 @@ LISTED = [
     "unsilence",
     "ack",
     "quiet",
+    "deadletters",
     "status",
     "help",
 ]

@@ -8,6 +8,11 @@ import pytest
 from bot.chat.actions import Actions
 from bot.chat.telegram_app import TelegramChat
 from bot.clock import SystemClock
+from bot.delivery.destination import Order
+from bot.delivery.limits import TelegramLimits
+from bot.delivery.telegram import TelegramDestination
+from bot.delivery.text import Card, line
+from bot.model.outbox import Delivered
 from bot.sim.chatserver import ChatServer
 
 pytestmark = pytest.mark.integration
@@ -45,3 +50,36 @@ async def test_a_conversation_with_a_strict_server(chat, speed):
             "This bot is private.",
         ]
         assert server.messages(OWNER)[0].text.split("\n")[1].startswith("2 BTC")
+
+
+@pytest.mark.promise("P8")
+async def test_answers_and_alerts_share_what_telegram_allows(chat):
+    """Commands come while the same chat is told alerts: nobody is refused, and all is said."""
+    clock = SystemClock(speed=10)
+    limits = TelegramLimits(clock)
+    async with ChatServer(clock=clock, enforce_limits=True) as server:
+        running = TelegramChat(
+            token=server.telegram_token,
+            api_url=server.telegram_url,
+            owner_id=OWNER,
+            chat_ids=[],
+            actions=Actions(market=chat.market, status=chat.market, why=chat.market, clock=clock),
+            store=chat.store,
+            clock=clock,
+            limits=limits,
+        )
+        async with TelegramDestination(
+            token=server.telegram_token, api_url=server.telegram_url, chat_id=OWNER, clock=clock, limits=limits
+        ) as alerts:
+            task = asyncio.create_task(running.run())
+            for _ in range(5):
+                server.telegram.say("/oi BTC", chat_id=OWNER)
+            for n in range(8):
+                while (wait_s := alerts.take_slot(urgent=False)) > 0:
+                    await clock.sleep(wait_s)
+                assert isinstance(await alerts.send(Order(rows=(), card=Card(head=line(f"alert {n}")))), Delivered)
+            await server.until(lambda: len(server.messages(OWNER)) == 13, within_s=100)
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        assert server.telegram.n_flooded == 0

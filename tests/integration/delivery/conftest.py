@@ -52,7 +52,7 @@ def make_row(kind="fire", *, n=0, destination="telegram", symbol="BTCUSDT", afte
         key=key,
         kind=TellKind(kind),
         destination=destination,
-        severity="warning",
+        severity=changes.get("severity", "warning"),
         created_ms=fired_ms + after_s * 1000,
         view=AlertView(**(values | changes)),
     )
@@ -100,11 +100,11 @@ async def discord(server, fast):
 class Room:
     """Lanes that run, and the means to feed and watch them."""
 
-    def __init__(self, clock, destinations):
+    def __init__(self, clock, destinations, **how):
         self.clock = clock
         self.outbox = MemoryOutbox()
         self.store = MemoryAlertStore(self.outbox)
-        self.lanes = Lanes(outbox=self.outbox, destinations=destinations, clock=clock)
+        self.lanes = Lanes(outbox=self.outbox, destinations=destinations, clock=clock, **how)
 
     async def commit(self, *rows):
         await self.store.commit(Commit((), (), rows))
@@ -121,8 +121,8 @@ class Room:
 @pytest.fixture
 def running(fast):
     @contextlib.asynccontextmanager
-    async def make(*destinations, clock=None):
-        room = Room(clock or fast, destinations)
+    async def make(*destinations, clock=None, **how):
+        room = Room(clock or fast, destinations, **how)
         task = asyncio.create_task(room.lanes.run())
         try:
             yield room

@@ -178,4 +178,4 @@ async def test_the_webhook_is_never_shown(server, fast, order, logged):
 async def test_the_headers_set_the_pace(server, discord, order):
     for _ in range(5):
         assert isinstance(await discord.send(order()), Delivered)
-    assert 0 < discord.ready_in_s() <= 2.1
+    assert 0 < discord.take_slot(urgent=False) <= 2.1

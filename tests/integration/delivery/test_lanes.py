@@ -1,14 +1,17 @@
 """Lanes over sockets and faults: nothing lost, duplicates only where the outcome was unknown."""
 
 import asyncio
+import contextlib
 import io
+import re
 
 import pytest
 from rich.console import Console
 
 from bot.clock import SystemClock
 from bot.delivery.console import ConsoleDestination
-from bot.delivery.destination import Order
+from bot.delivery.limits import TelegramLimits
+from bot.delivery.manners import UNBOUNDED
 from bot.delivery.telegram import TelegramDestination
 from bot.sim import chat_faults as faults
 from bot.sim.chatserver import ChatServer
@@ -33,7 +36,7 @@ def fresh(row, fast):
 
 
 def ids(messages):
-    return [m.text.split("#")[-1][:8] for m in messages]
+    return [found for m in messages for found in re.findall(r"#([0-9a-hjkmnp-tv-z]{8})", m.text)]
 
 
 async def test_transient_errors_are_retried_until_it_arrives_once(server, telegram, running, fresh):
@@ -131,18 +134,43 @@ async def test_one_hanging_chat_delays_no_other(server, telegram, discord, runni
 
 
 @pytest.mark.promise("P8")
-async def test_many_alerts_break_no_limit(row):
-    clock = SystemClock(speed=20)
-    at_ms = clock.wall_ms()
-    async with ChatServer(clock=clock, enforce_limits=True) as server:
-        async with TelegramDestination(
-            token=server.telegram_token, api_url=server.telegram_url, chat_id=71, clock=clock
-        ) as chat:
-            for n in range(25):
-                await clock.sleep(chat.ready_in_s())
-                await chat.send(Order(rows=(row(symbol=f"C{n}USDT", at_ms=at_ms),)))
+@pytest.mark.parametrize("severity", ["critical", "warning"])
+async def test_a_thousand_alerts_at_once_to_fifty_chats_break_no_limit(row, running, severity):
+    """Ten of the chats are groups. Critical ones are told one by one, the others mostly in digests."""
+    clock = SystemClock(speed=4)
+    chats = [*range(1, 41), *range(-10, 0)]
+    async with ChatServer(clock=clock, enforce_limits=True) as server, contextlib.AsyncExitStack() as stack:
+        limits = TelegramLimits(clock)
+        sinks = [
+            await stack.enter_async_context(
+                TelegramDestination(
+                    name=f"telegram:{chat_id}",
+                    token=server.telegram_token,
+                    api_url=server.telegram_url,
+                    chat_id=chat_id,
+                    clock=clock,
+                    limits=limits,
+                )
+            )
+            for chat_id in chats
+        ]
+        at_ms = clock.wall_ms()
+        rows = [
+            row(symbol=f"C{n}USDT", destination=sink.name, at_ms=at_ms, severity="critical" if n == 19 else severity)
+            for n in range(20)
+            for sink in sinks
+        ]
+        async with running(*sinks, clock=clock) as room:
+            await room.commit(*rows)
+            counts = await room.settled(within_s=60)
         assert server.telegram.n_flooded == 0
-        assert len(server.messages()) == 25
+        assert counts["delivered"] == 1_000
+        for chat_id, sink in zip(chats, sinks, strict=True):
+            told = ids(server.messages(chat_id))
+            assert sorted(told) == sorted(r.view.short_id for r in rows if r.destination == sink.name)
+        if severity == "warning":
+            firsts = [server.messages(chat_id)[0].text for chat_id in chats]
+            assert all(text.startswith("🔴 C19USDT") for text in firsts), "critical first"
 
 
 @pytest.mark.promise("P1")
@@ -160,7 +188,7 @@ async def test_over_a_storm_of_faults_nothing_is_lost_and_duplicates_are_account
     for n, fault in enumerate(kinds):
         server.telegram.fail(fault, skip=n * 2)
     rows = [fresh(symbol=f"C{n}USDT") for n in range(12)]
-    async with running(telegram) as room:
+    async with running(telegram, manners=UNBOUNDED) as room:
         await room.commit(*rows)
         counts = await room.settled(within_s=20)
         [status] = room.lanes.status()

@@ -4,6 +4,7 @@ import pytest
 
 from bot.clock import SystemClock
 from bot.delivery.destination import Form, TargetGone, Unlayable
+from bot.delivery.limits import TelegramLimits
 from bot.delivery.telegram import TelegramDestination
 from bot.model.outbox import Delivered, Rejected, RetryLater
 from bot.sim import chat_faults as faults
@@ -226,9 +227,14 @@ async def test_a_refused_token_ends_the_destination_and_is_never_shown(server, o
 
 
 async def test_the_own_pace_is_one_message_a_second(telegram, order):
-    assert telegram.ready_in_s() == 0
+    assert telegram.take_slot(urgent=False) == 0
     await telegram.send(order())
-    assert 0.5 < telegram.ready_in_s() <= 1.06
+    assert 0.5 < telegram.take_slot(urgent=False) <= 1.06
+
+
+async def ready(clock, destination):
+    while (wait_s := destination.take_slot(urgent=False)) > 0:
+        await clock.sleep(wait_s)
 
 
 async def test_a_topic_gets_its_messages_and_their_edits(server, fast, order, row):
@@ -237,10 +243,10 @@ async def test_a_topic_gets_its_messages_and_their_edits(server, fast, order, ro
         token=server.telegram_token, api_url=server.telegram_url, chat_id=-1001, topic=12, clock=fast
     ) as topic:
         fired = await topic.send(order())
-        await fast.sleep(topic.ready_in_s())
+        await ready(fast, topic)
         update = order(row("escalate", value=0.092, value_before=0.06), form=Form.REPLY, target=fired.provider_id)
         assert isinstance(await topic.send(update), Delivered)
-        await fast.sleep(topic.ready_in_s())
+        await ready(fast, topic)
         ended = await topic.send(order(row("end", after_s=60), form=Form.EDIT, target=fired.provider_id))
     assert ended == fired
     first, second = server.messages(-1001)
@@ -250,34 +256,31 @@ async def test_a_topic_gets_its_messages_and_their_edits(server, fast, order, ro
 
 
 @pytest.mark.promise("P10")
-async def test_a_topic_that_is_gone_ends_its_destination_and_not_that_of_the_chat(server, fast, order):
-    async with (
-        TelegramDestination(
-            token=server.telegram_token, api_url=server.telegram_url, chat_id=-1001, clock=fast
-        ) as chat,
-        TelegramDestination(
-            token=server.telegram_token, api_url=server.telegram_url, chat_id=-1001, topic=9, clock=fast, beside=chat
-        ) as topic,
-    ):
+async def test_a_topic_that_is_gone_gives_way_to_the_chat_itself(server, fast, order):
+    async with TelegramDestination(
+        token=server.telegram_token, api_url=server.telegram_url, chat_id=-1001, topic=9, clock=fast
+    ) as topic:
         answer = await topic.send(order())
-        assert isinstance(answer, Rejected)
-        assert answer.destination_dead
-        assert "thread not found" in answer.reason
-        assert isinstance(await chat.send(order()), Delivered)
+        assert answer == RetryLater(1.0, "Telegram: Message thread not found; the chat itself is next")
+        assert isinstance(await topic.send(order()), Delivered)
+    assert server.messages(-1001)[0].topic is None
 
 
-async def test_two_destinations_in_one_chat_share_its_pace(server, fast, order):
-    async with (
-        TelegramDestination(
-            token=server.telegram_token, api_url=server.telegram_url, chat_id=-1001, clock=fast
-        ) as chat,
-        TelegramDestination(
-            token=server.telegram_token, api_url=server.telegram_url, chat_id=-1001, topic=9, clock=fast, beside=chat
-        ) as topic,
-        TelegramDestination(
-            token=server.telegram_token, api_url=server.telegram_url, chat_id=-1002, clock=fast
-        ) as other,
-    ):
+async def test_destinations_of_one_token_share_its_budget(server, fast, order):
+    limits = TelegramLimits(fast)
+
+    def destination(chat_id, **more):
+        return TelegramDestination(
+            token=server.telegram_token,
+            api_url=server.telegram_url,
+            chat_id=chat_id,
+            clock=fast,
+            limits=limits,
+            **more,
+        )
+
+    async with destination(-1001) as chat, destination(-1001, topic=9) as topic, destination(-1002) as other:
+        await ready(fast, chat)
         await chat.send(order())
-        assert topic.ready_in_s() > 0
-        assert other.ready_in_s() == 0
+        assert topic.take_slot(urgent=False) > 0
+        assert other.take_slot(urgent=False) == 0

@@ -1,14 +1,20 @@
 """Makers of views and rows, and a destination that answers as it is told."""
 
 import asyncio
+import contextlib
 from typing import Any
 
 import pytest
 
+from bot.clock import ManualClock
 from bot.delivery.destination import Order
+from bot.delivery.lanes import Lanes
+from bot.delivery.text import plain
 from bot.model.alert import TellKind, alert_key, short_id
 from bot.model.outbox import Delivered, OutboxRow, row_id
+from bot.model.ports import Commit
 from bot.model.view import AlertView, Move
+from bot.storage.memory import MemoryAlertStore, MemoryKeyValues, MemoryOutbox
 
 FIRED_MS = 1_795_444_260_000
 
@@ -86,8 +92,11 @@ class Scripted:
     def __init__(self, name: str = "main") -> None:
         self._name = name
         self.orders: list[Order] = []
+        self.notes: list[str] = []
+        """What the owner was told here."""
         self.script: list[Any] = []
         self.wait_s = 0.0
+        self.held = 0.0
         self.hang = asyncio.Event()
         self.hang.set()
 
@@ -95,10 +104,27 @@ class Scripted:
     def name(self) -> str:
         return self._name
 
-    def ready_in_s(self) -> float:
+    @property
+    def fingerprint(self) -> str:
+        return "here"
+
+    @property
+    def held_s(self) -> float:
+        return self.held
+
+    def hold(self, seconds: float) -> None:
+        self.held = seconds
+
+    def take_slot(self, *, urgent: bool) -> float:
         return self.wait_s
 
+    def free_slot(self) -> None:
+        pass
+
     async def send(self, order: Order) -> Any:
+        if not order.rows:
+            self.notes.append(plain(order.composed().head))
+            return Delivered(None)
         self.orders.append(order)
         await self.hang.wait()
         answer = self.script.pop(0) if self.script else Delivered(str(100 + len(self.orders)))
@@ -115,3 +141,67 @@ class Scripted:
 @pytest.fixture
 def scripted() -> type[Scripted]:
     return Scripted
+
+
+class JumpingClock(ManualClock):
+    """Its wall time can be set wrong."""
+
+    jump_ms = 0
+
+    def wall_ms(self):
+        return super().wall_ms() + self.jump_ms
+
+
+class Room:
+    """Lanes over a memory outbox, and a clock that stands at the alert's firing."""
+
+    def __init__(self, names=("main",), **how):
+        self.clock = JumpingClock(wall_ms=FIRED_MS)
+        self.outbox = MemoryOutbox()
+        self.store = MemoryAlertStore(self.outbox)
+        self.destinations = {name: Scripted(name) for name in names}
+        self.how = how
+        self.restart()
+
+    def restart(self):
+        """New lanes, as after a stop."""
+        self.lanes = Lanes(
+            outbox=self.outbox, destinations=list(self.destinations.values()), clock=self.clock, **self.how
+        )
+
+    @property
+    def main(self):
+        return self.destinations["main"]
+
+    async def commit(self, *rows):
+        await self.store.commit(Commit((), (), rows))
+        self.lanes.notify()
+        await self.clock.advance(0)
+
+    @contextlib.asynccontextmanager
+    async def running(self):
+        task = asyncio.create_task(self.lanes.run())
+        try:
+            await self.clock.advance(0)
+            yield self
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+@pytest.fixture
+def rooms() -> type[Room]:
+    return Room
+
+
+@pytest.fixture
+async def room():
+    async with Room().running() as found:
+        yield found
+
+
+@pytest.fixture
+def keep() -> MemoryKeyValues:
+    """What survives a restart."""
+    return MemoryKeyValues()

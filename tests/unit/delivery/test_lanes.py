@@ -1,7 +1,6 @@
 """A lane tells everything once, in order, and stops for nobody but its own destination."""
 
 import asyncio
-import contextlib
 import itertools
 from dataclasses import replace
 
@@ -13,53 +12,6 @@ from bot.delivery.lanes import Lanes
 from bot.errors import StorageError
 from bot.model.outbox import Delivered, Kept, Rejected, RetryLater
 from bot.model.ports import Commit
-from bot.storage.memory import MemoryAlertStore, MemoryOutbox
-
-
-class JumpingClock(ManualClock):
-    """Its wall time can be set wrong."""
-
-    jump_ms = 0
-
-    def wall_ms(self):
-        return super().wall_ms() + self.jump_ms
-
-
-class Room:
-    """Lanes over a memory outbox, and a clock that stands at the alert's firing."""
-
-    def __init__(self, make, scripted, names=("main",)):
-        self.clock = JumpingClock(wall_ms=make.FIRED_MS)
-        self.outbox = MemoryOutbox()
-        self.store = MemoryAlertStore(self.outbox)
-        self.destinations = {name: scripted(name) for name in names}
-        self.lanes = Lanes(outbox=self.outbox, destinations=list(self.destinations.values()), clock=self.clock)
-
-    @property
-    def main(self):
-        return self.destinations["main"]
-
-    async def commit(self, *rows):
-        await self.store.commit(Commit((), (), rows))
-        self.lanes.notify()
-        await self.clock.advance(0)
-
-    @contextlib.asynccontextmanager
-    async def running(self):
-        task = asyncio.create_task(self.lanes.run())
-        try:
-            await self.clock.advance(0)
-            yield self
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-
-
-@pytest.fixture
-async def room(make, scripted):
-    async with Room(make, scripted).running() as found:
-        yield found
 
 
 async def test_a_firing_is_a_new_message(room, make):
@@ -71,7 +23,9 @@ async def test_a_firing_is_a_new_message(room, make):
 async def test_updates_reply_to_the_firing_and_the_end_edits_it(room, make):
     fire = make.row()
     await room.commit(fire)
+    await room.clock.advance(60)
     await room.commit(make.row("escalate", n=1, after_s=60))
+    await room.clock.advance(60)
     await room.commit(make.row("repeat", n=2, after_s=120))
     await room.commit(make.row("end", after_s=180))
     assert room.main.told == [
@@ -235,8 +189,8 @@ async def test_an_attempt_that_hangs_is_given_up_as_ambiguous(room, make):
     assert (await room.outbox.counts())["delivered"] == 1
 
 
-async def test_a_hanging_destination_delays_no_other(make, scripted):
-    async with Room(make, scripted, ("main", "side")).running() as room:
+async def test_a_hanging_destination_delays_no_other(make, rooms):
+    async with rooms(("main", "side")).running() as room:
         room.main.hang.clear()
         await room.commit(make.row(), make.row(destination="side"))
         assert room.destinations["side"].told == [("fire", "new", None)]
@@ -261,8 +215,8 @@ async def test_critical_alerts_go_first(room, make):
     assert [o.rows[0].view.symbol for o in room.main.orders] == ["ETHUSDT", "BTCUSDT"]
 
 
-async def test_what_was_under_way_at_a_kill_is_sent_again_after_the_start(make, scripted):
-    room = Room(make, scripted)
+async def test_what_was_under_way_at_a_kill_is_sent_again_after_the_start(make, rooms):
+    room = rooms()
     async with room.running():
         room.main.hang.clear()
         await room.commit(make.row())
@@ -340,8 +294,8 @@ async def test_drain_gives_up_on_a_hung_attempt(room, make):
     assert await drain is False
 
 
-async def test_draining_lanes_that_never_ran_returns_at_once(make, scripted):
-    assert await Room(make, scripted).lanes.drain(5.0) is True
+async def test_draining_lanes_that_never_ran_returns_at_once(make, rooms):
+    assert await rooms().lanes.drain(5.0) is True
 
 
 async def test_rows_that_the_database_did_not_take_are_told_from_memory_once(room, make):
@@ -398,8 +352,8 @@ async def test_a_jump_of_the_wall_clock_neither_stalls_nor_buries(room, make):
     assert await room.outbox.counts() == {"waiting": 0, "sending": 0, "delivered": 3, "buried": 0}
 
 
-async def test_a_wrong_wall_clock_at_the_start_buries_nothing_when_venue_time_is_known(make, scripted):
-    room = Room(make, scripted)
+async def test_a_wrong_wall_clock_at_the_start_buries_nothing_when_venue_time_is_known(make, rooms):
+    room = rooms()
     room.clock = ManualClock(wall_ms=make.FIRED_MS + 5 * 86_400_000)
     room.lanes = Lanes(
         outbox=room.outbox, destinations=[room.main], clock=room.clock, venue_now=lambda: make.FIRED_MS + 1000
@@ -409,8 +363,8 @@ async def test_a_wrong_wall_clock_at_the_start_buries_nothing_when_venue_time_is
     assert (await room.outbox.counts())["delivered"] == 1
 
 
-async def test_lanes_start_though_the_outbox_cannot_be_recovered_yet(make, scripted):
-    room = Room(make, scripted)
+async def test_lanes_start_though_the_outbox_cannot_be_recovered_yet(make, rooms):
+    room = rooms()
     fails = [StorageError("disk full")] * 2
     real = room.outbox.recover
 

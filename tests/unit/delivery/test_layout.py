@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from bot.delivery import console, embed, layout, markup
-from bot.delivery.destination import Order
-from bot.delivery.text import utf16_length
+from bot.delivery.destination import Form, Order
+from bot.delivery.text import Card, Span, line, utf16_length
 from bot.delivery.webhook_body import body_of
 from bot.model.alert import TellKind
 from bot.model.outbox import OutboxRow
@@ -332,11 +332,12 @@ def test_tags_are_hashtags(make):
 
 
 def test_what_is_silent_suppresses_the_notification_of_a_post_and_not_of_an_edit(make):
-    row = make.row(view=make.view(silent=True))
-    for make_payload in (embed.payload, embed.plain_payload):
-        assert make_payload([row], fire=None, edit=False)["flags"] == 4096
-        assert "flags" not in make_payload([row], fire=None, edit=True)
-        assert "flags" not in make_payload([make.row(view=make.view())], fire=None, edit=False)
+    quiet, loud = make.row(view=make.view(silent=True)), make.row(symbol="ETHUSDT", view=make.view())
+    for more in ({}, {"plain": True}, {"card": Card(head=line("2 coins"))}):
+        assert embed.body_of(Order(rows=(quiet,), **more))["flags"] == 4096
+        assert "flags" not in embed.body_of(Order(rows=(quiet,), form=Form.EDIT, target="1", **more))
+        assert "flags" not in embed.body_of(Order(rows=(loud,), **more))
+        assert "flags" not in embed.body_of(Order(rows=(quiet, loud), **more)), "one that is not makes the sound"
 
 
 def test_an_end_says_what_it_kept_quiet(make):
@@ -416,9 +417,34 @@ def test_whatever_is_in_it_every_limit_holds(view, edit):
     text = parse(markup.telegram_html(card))
     assert 0 < utf16_length(text) <= 4096
     assert 0 < utf16_length(markup.plain_text(card)) <= 4096
-    for made in (embed.payload([row], fire=view, edit=edit), embed.plain_payload([row], fire=view, edit=edit)):
+    order = Order(rows=(row,), fire=view, form=Form.EDIT if edit else Form.NEW, target="1")
+    for made in (embed.body_of(order), embed.body_of(replace(order, plain=True))):
         assert problem(made) is None
     assert printed(row)
+
+
+CARDS = [
+    Card(head=line("🟠 ", Span("9 coins: *OI* surge", "bold")), body=(line("BTC_USDT <b>"), (), line("x"))),
+    Card(head=line("✅ all"), body=tuple(line("x" * 200 + str(n)) for n in range(60)), details=(line("#7q4mk2px"),)),
+    Card(head=line("⚠️ a note")),
+]
+
+
+@pytest.mark.parametrize("card", CARDS)
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_card_of_many_alerts_is_sound_everywhere(card, plain):
+    order = Order(rows=(), card=card, plain=plain, repeated=True)
+    assert problem(embed.body_of(order)) is None
+    parse(markup.telegram_html(order.composed()))
+    out = io.StringIO()
+    Console(file=out, width=100).print(console.card_block(order), highlight=False)
+    assert out.getvalue().startswith("▌ ")
+
+
+def test_a_digest_in_discord_shows_its_text_as_it_is():
+    [found] = embed.body_of(Order(rows=(), card=CARDS[0]))["embeds"]
+    assert found["title"] == "🟠 9 coins: *OI* surge"
+    assert found["description"] == "BTC\\_USDT \\<b\\>\n\nx"
 
 
 def summary_of(make):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bot.delivery.destination import Order
-from bot.delivery.planning import message_id, message_of
+from bot.delivery.planning import Plan, message_id
 from bot.delivery.webhook import answer_of, pause_s, signature
 from bot.delivery.webhook_body import MAX_BODY_BYTES, body_of
 from bot.model.outbox import Delivered, Rejected, RetryLater
@@ -148,7 +148,7 @@ def test_an_alert_of_the_market_has_its_members(make):
 def test_the_same_rows_are_the_same_bytes_under_the_key_of_the_outbox(make):
     order = Order(rows=(make.row(), make.row("end", after_s=5)))
     assert body_of(order, message_id="m") == body_of(replace(order, plain=True), message_id="m")
-    assert message_id(order.rows) == message_of(order.rows, form=order.form).id
+    assert message_id(order.rows) == Plan(order.rows, order.form).message().id
 
 
 def test_texts_from_outside_are_clean_and_bounded(make):
