@@ -1,16 +1,29 @@
 """What many tests share: recordings, rules from text, instruments."""
 
+import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from bot.model.instrument import Instrument
 from bot.rules.loader import load_text
 from bot.rules.schema import Rule
 
 _ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """What a test sets up for logging ends with it, so that no other leans on it."""
+    root = logging.getLogger()
+    held = root.level, list(root.handlers)
+    yield
+    structlog.reset_defaults()
+    root.setLevel(held[0])
+    root.handlers[:] = held[1]
 
 
 @pytest.fixture
