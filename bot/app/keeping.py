@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.app.committer import Committer
+from bot.app.memory import MemoryKeeper
 from bot.app.notices import Notice, Notices
 from bot.app.storage_watch import StorageWatch
 from bot.app.upkeep import Upkeep
@@ -23,6 +24,7 @@ class Keeping:
     notices: Notices
     watch: StorageWatch
     upkeep: Upkeep
+    memory: MemoryKeeper
 
     @classmethod
     def of(
@@ -57,7 +59,7 @@ class Keeping:
             venue_now=venue_now,
             tell=notices.tell,
         )
-        return cls(notices, watch, upkeep)
+        return cls(notices, watch, upkeep, MemoryKeeper(clock))
 
     def tell(self, news: Sequence[Notice], *, aloud: Callable[[Notice], None] | None) -> None:
         """Tell what was found at the start; `aloud` also prints it."""
@@ -69,7 +71,7 @@ class Keeping:
     @property
     def components(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         """What the supervisor runs, by name."""
-        return {"storage watch": self.watch.run, "upkeep": self.upkeep.run}
+        return {"storage watch": self.watch.run, "upkeep": self.upkeep.run, "memory": self.memory.run}
 
     def troubles(self) -> tuple[str, ...]:
         """For `/status`: what is wrong, worst first."""
