@@ -184,7 +184,9 @@ class Muting:
             held.fire, held.update, held.has_fire, held.ended = None, None, True, True
             held.about = replace(held.about, held_back=row.view.held_back)
         else:
-            held.update = row
+            # New figures do not take the place of what is worth a message.
+            if held.update is None or row.kind is not TellKind.UPDATE:
+                held.update = row
             held.n_updates += 1
         return held
 

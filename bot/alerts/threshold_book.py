@@ -94,6 +94,11 @@ class ThresholdBook:
             elif mode in {_ARMED, _ABSENT} and self._was_armed[slot]:
                 yield self._rest.get(slot) or self._idle(slot)
 
+    def facts(self, alert_id: str) -> Facts | None:
+        """What is told of an alert besides its changes; None for one that is gone."""
+        slot = self._columns.slot_of(alert_id)
+        return None if slot is None else self._columns.facts(slot)
+
     @property
     def n_awake(self) -> int:
         return len(self._watch)

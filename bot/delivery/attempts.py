@@ -9,6 +9,8 @@ from typing import Final
 from bot import log
 from bot.clock import Clock
 from bot.delivery.destination import Answer, Destination, Form, Order, TargetGone, Unlayable
+from bot.delivery.planning import OUT_OF_DATE
+from bot.model.alert import TellKind
 from bot.model.outbox import Outcome, Rejected, RetryLater
 
 ATTEMPT_TIMEOUT_S: Final = 60.0
@@ -33,6 +35,8 @@ class Attempts:
     async def make(self, order: Order, *, anew: Callable[[], Order | None]) -> Outcome:
         """Send an order. `anew`: what to send instead where its target is gone; None: the same as a new message."""
         answer = await self.once(order)
+        if isinstance(answer, TargetGone) and order.rows and order.rows[-1].kind is TellKind.UPDATE:
+            return Rejected(OUT_OF_DATE)
         if isinstance(answer, TargetGone):
             self._log.info("message.gone", reason=answer.reason)
             order = anew() or replace(order, form=Form.NEW, target=None)

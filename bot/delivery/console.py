@@ -24,6 +24,9 @@ _BLOCKED_S: Final = 5.0
 _COLOURS: Final = {"info": "bright_black", "warning": "yellow", "critical": "red"}
 _STYLES: Final = {"bold": "bold", "code": "cyan", "dim": "dim", "up": "bold green", "down": "bold red", "": ""}
 
+_NOTES: Final = ("held back", "crossed during", "already true", "updated ")
+"""How lines begin that say how something is told."""
+
 
 def _append(text: Text, spans: Line) -> None:
     for span in spans:
@@ -41,8 +44,10 @@ def block(order: Order) -> Text:
     view = order.rows[-1].view
     # A terminal has no message to edit: an end names its coin, and does not repeat what stands above.
     ends = order.rows[-1].kind in layout.ENDINGS
-    merged = len(order.rows) > 1
     card = layout.compose(order.rows, fire=None, edit=False)
+    if order.rows[-1].kind in layout.FEEDS:
+        return card_block(order)
+    merged = len(order.rows) > 1
     lines: list[Text] = []
     head = Text()
     _append(head, card.head)
@@ -84,13 +89,15 @@ def _body(card: Card, view: AlertView) -> list[Text]:
     """
     if view.message is not None and not card.details:
         return [_text(spans) for spans in card.body if spans]
-    figures, rest, notes = Text(), Text(), []
+    figures, rest, notes, totals = Text(), Text(), [], []
     for spans in card.body:
         words = plain(spans)
         if words.startswith("📖"):
             rest.append(words.removeprefix("📖 "))
-        elif words.startswith("held back"):
+        elif words.startswith(_NOTES):
             notes.append(_text(spans))
+        elif words and view.breadth is not None and figures.plain:
+            totals.append(_text(spans))
         elif words:
             figures.append("   " if figures.plain else "")
             _append(figures, spans)
@@ -98,7 +105,7 @@ def _body(card: Card, view: AlertView) -> list[Text]:
     for words in (f"Funding {funding}" if funding else "", clean(view.condition, 200)):
         if words and card.details:
             rest.append(("   " if rest.plain else "") + words, style="dim")
-    return [text for text in (figures, rest, *(Text(row) for row in card.table), *notes) if text.plain]
+    return [text for text in (figures, *totals, rest, *(Text(row) for row in card.table), *notes) if text.plain]
 
 
 class ConsoleDestination:

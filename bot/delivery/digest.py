@@ -15,7 +15,14 @@ from bot.model import numbers
 from bot.model.instrument import MARKET
 from bot.model.outbox import Layout, OutboxRow
 
-MOST: Final = {Layout.DIGEST: 30, Layout.MARKET: 300, Layout.MORE: 150, Layout.LATE: 100, Layout.HELD: 10_000}
+MOST: Final = {
+    Layout.DIGEST: 30,
+    Layout.MARKET: 300,
+    Layout.MORE: 150,
+    Layout.LATE: 100,
+    Layout.HELD: 10_000,
+    Layout.ALREADY: 30,
+}
 """Alerts in one message."""
 ROOM: Final = 3_500
 """UTF-16 units of what is told at first; the rest is for ends, and for what Discord needs to escape."""
@@ -30,6 +37,8 @@ def compose(kind: Layout, rows: Sequence[OutboxRow], *, n_instruments: int) -> C
     match kind:
         case Layout.MARKET:
             return market_card.compose(items, n_instruments=n_instruments)
+        case Layout.ALREADY:
+            return _already(items)
         case Layout.LATE:
             return _late(items)
         case Layout.HELD:
@@ -82,13 +91,26 @@ def _digest(items: Sequence[Item]) -> Card:
         what = f"{len(items)} alerts: {counts_text(items)}"
     fired = min(item.view.fired_ms for item in items)
     tail = f"  {numbers.clock_time(fired)}" + (f" · {ended} ended" if ended else "")
+    body = _rows(items, titled=len(groups) > 1)
+    return Card(head=line(_marks(items), Span(what, "bold"), tail), body=body, footer=_ADVICE)
+
+
+def _already(items: Sequence[Item]) -> Card:
+    ended = sum(item.end is not None for item in items)
+    tail = "  when the bot began to watch" + (f" · {ended} ended" if ended else "")
+    what = f"Already true: {len(items)} alert{'' if len(items) == 1 else 's'}"
+    return Card(head=line(_marks(items), Span(what, "bold"), tail), body=_rows(items, titled=True), footer=_ADVICE)
+
+
+def _rows(items: Sequence[Item], *, titled: bool) -> tuple[Line, ...]:
+    """One line per alert, by rule."""
     body: list[Line] = []
-    for title, group in groups:
-        if len(groups) > 1:
+    for title, group in by_rule(items):
+        if titled:
             body += [()] if body else []
             body.append(line(Span(title, "bold")))
         body += [_row(item, marked=len({one.rank for one in items}) > 1) for item in group]
-    return Card(head=line(_marks(items), Span(what, "bold"), tail), body=tuple(body), footer=_ADVICE)
+    return tuple(body)
 
 
 def _things(items: Sequence[Item]) -> str:

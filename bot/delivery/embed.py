@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from bot.delivery import layout
+from bot.delivery import detail, layout
 from bot.delivery.destination import REPEATED, Order
 from bot.delivery.markup import plain_text
 from bot.delivery.text import Card, Line, clean, cut, plain, utf16_length
@@ -30,6 +30,7 @@ SUPPRESS_NOTIFICATIONS = 4_096
 """Of a post: it arrives without a sound. An edit makes none."""
 
 _MARKDOWN = re.compile(r"([\\*_~`|>\[\]#<@-])")
+_FOLD = "More"
 Json = dict[str, Any]
 
 
@@ -92,6 +93,8 @@ def payload(rows: Sequence[OutboxRow], *, fire: AlertView | None, edit: bool) ->
     card = layout.compose(rows, fire=fire, edit=edit)
     if kind is TellKind.SUMMARY:
         return _summary(card, view)
+    if kind in layout.FEEDS:
+        return card_payload(Order(rows=tuple(rows), card=card))
     ends = kind in layout.ENDINGS and not (kind is TellKind.END and layout.is_event(view))
     told = view
     if kind in layout.ENDINGS:
@@ -173,10 +176,10 @@ def _story(card: Card, told: AlertView) -> list[str]:
     if told.symbol == MARKET:
         if told.n_true is not None and told.n_members is not None:
             lines.append(f"**{told.n_true} of {told.n_members} coins**")
+        lines += [_line(x) for x in detail.breadth_lines(told)]
     else:
         lines.append(_moves(told))
-        reading = numbers.reading(told.price.change if told.price else None, told.oi.change if told.oi else None)
-        lines.append(reading or "")
+        lines.append(detail.reading_text(told))
     lines.append(_code(clean(told.condition, 600)))
     if card.table:
         lines.append("```\n" + "\n".join(card.table).replace("`", "ʼ") + "\n```")
@@ -210,9 +213,15 @@ def _fields(view: AlertView) -> list[Json]:
         found.append(("Price", path + _old(view.price_age_ms)))
     if funding := layout.funding_text(view):
         found.append(("Funding", funding))
-    if view.volume_24h is not None:
-        found.append(("Volume 24h", numbers.usd(view.volume_24h)))
-    return [{"name": name, "value": cut(value, FIELD_LIMIT), "inline": True} for name, value in found]
+    if volume := detail.volume_text(view):
+        found.append(("Volume", volume))
+    found += [(name, text) for name, text in (("OI rank", detail.rank_text(view)),) if text]
+    folded = [plain(x) for x in detail.window_lines(view)]
+    folded += [f"Unusual: {text}" for text in (detail.unusual_text(view),) if text]
+    if folded:
+        # Spoilers are what Discord has instead of a fold.
+        found.append((_FOLD, "\n".join(f"||{escape(x)}||" for x in folded)))
+    return [{"name": name, "value": cut(value, FIELD_LIMIT), "inline": name != _FOLD} for name, value in found]
 
 
 def _length(embed: Json) -> int:

@@ -1,6 +1,7 @@
 """From the view of an alert to the card of its message: what is said, in which words and order. Pure.
 
-A firing is a card of its own; an escalation or a repeat one line; an end a line above what the firing said. Unknown
+A firing is a card of its own; an update the same with new figures, in its place; an escalation or a repeat one line; an
+end a line above what the firing said. Unknown
 values are left out, never shown as zero. A rule's own text takes the place of everything between the first line and the
 last.
 """
@@ -8,6 +9,7 @@ last.
 from collections.abc import Sequence
 from dataclasses import replace
 
+from bot.delivery import detail
 from bot.delivery.template import render_message
 from bot.delivery.text import Card, Line, Span, Style, clean, line, table
 from bot.model import numbers
@@ -17,10 +19,13 @@ from bot.model.outbox import OutboxRow
 from bot.model.view import AlertView, HeldBack, Member, Move
 
 MARKS = {"info": "⚪", "warning": "🟠", "critical": "🔴"}
-ENDED, CLOSED, ACKED, MUTED = "✅", "⏹", "👍", "🔕"
+ENDED, CLOSED, ACKED, MUTED, DATA = "✅", "⏹", "👍", "🔕", "📡"
 OLD_MS = 60_000
 """Data older than this is called old."""
 ENDINGS = frozenset({TellKind.END, TellKind.CLOSE})
+FEEDS = frozenset({TellKind.LOST, TellKind.BACK})
+LONG_GAP_MS = 60_000
+"""A crossing after a longer gap may have come any time in it."""
 _MAX_TABLE_ROWS = 10
 _MAX_HELD = 900
 _ADVICE = "data, not advice"
@@ -70,6 +75,8 @@ def compose(rows: Sequence[OutboxRow], *, fire: AlertView | None, edit: bool) ->
     """The card of one message. `fire` is what the firing said, where known; `edit` replaces that firing's message."""
     view = rows[-1].view
     kind = rows[-1].kind
+    if kind in FEEDS:
+        return feed_card(view)
     if kind in ENDINGS:
         if fire is None and rows[0].kind is TellKind.FIRE:
             fire = rows[0].view
@@ -101,6 +108,27 @@ def fire_card(view: AlertView) -> Card:
         details=(*_details(view), rule_line(view)),
         footer=_footer(view),
     )
+
+
+def feed_card(view: AlertView) -> Card:
+    """Data that firing alerts wait for: that it is missing, or comes again. Never that they are over."""
+    feed = clean(view.feed, 60).capitalize()
+    footer = line(Span(f"#{clean(view.short_id, 16)}", "code"))
+    known = numbers.duration(view.at_ms - view.fired_ms)
+    since = numbers.clock_time(view.fired_ms)
+    if view.kind == TellKind.BACK:
+        head = line(f"{DATA} ", Span(f"{feed}: data is back", "bold"), f" after {known}")
+        return Card(head, body=(line("Alerts go on from here; what is over by now ends now."),), footer=footer)
+    n = view.n_affected
+    head = line(f"{DATA} ", Span(f"{feed}: no data for {known}", "bold"), f"  since {since}")
+    stand = "alert stands" if n == 1 else "alerts stand"
+    body = [line(f"{n} {stand} still until it is back, neither going on nor over:")]
+    for one in view.affected:
+        name = "Market" if one.symbol == MARKET else clean(one.symbol, 60)
+        body.append(line(f"{name} · {clean(one.title, 100)}  ", Span(f"#{clean(one.short_id, 16)}", "code")))
+    if n > len(view.affected):
+        body.append(line(f"and {n - len(view.affected)} more"))
+    return Card(head=head, body=tuple(body), footer=footer)
 
 
 def update_card(view: AlertView, *, escalates: bool) -> Card:
@@ -198,8 +226,15 @@ def own_lines(view: AlertView, *, only_of_ends: bool = False) -> tuple[Line, ...
 
 
 def note_lines(view: AlertView) -> tuple[Line, ...]:
-    """What other rules had to do with it: told late because of them, or what they did not tell because of it."""
+    """What has to be known about how it is told: after a gap, late, anew, or in the place of others."""
     found = []
+    if view.gap_ms > LONG_GAP_MS:
+        found.append(line(Span(f"crossed during a gap of {round(view.gap_ms / 60_000)} min in the data", "dim")))
+    if view.is_already_true:
+        found.append(line(Span("already true when the bot began to watch", "dim")))
+    if view.kind == TellKind.UPDATE:
+        was = f", was {value_text(view, view.value_before, digits=1)}" if view.value_before is not None else ""
+        found.append(line(Span(f"updated {numbers.clock_time(view.at_ms)}{was}", "dim")))
     if view.kind == TellKind.FIRE and view.at_ms > view.fired_ms:
         until = numbers.clock_time(view.at_ms)
         found.append(line(Span(f"held back until {until}, while a rule that inhibits it fired", "dim")))
@@ -230,13 +265,12 @@ def _body(view: AlertView) -> tuple[Line, ...]:
             lines.append(line(Span(f"{view.n_true} of {view.n_members} coins", "bold")))
         elif view.value is not None:
             lines.append(measured_line(view))
-        return tuple(lines)
+        return (*lines, *detail.breadth_lines(view))
     shown = [move.change for move in (view.oi, view.price) if move is not None]
     if view.value is not None and view.value_text and not (view.value_is_ratio and view.value in shown):
         lines.append(measured_line(view))
     lines += move_lines(view)
-    reading = numbers.reading(view.price.change if view.price else None, view.oi.change if view.oi else None)
-    if reading:
+    if reading := detail.reading_text(view):
         lines += [(), line(f"📖 {reading}")]
     return tuple(lines)
 
@@ -283,12 +317,13 @@ def funding_text(view: AlertView) -> str:
 
 
 def _details(view: AlertView) -> tuple[Line, ...]:
-    found = []
-    if funding := funding_text(view):
-        found.append(line(f"Funding {funding}"))
-    if view.volume_24h is not None:
-        found.append(line(f"Volume 24h {numbers.usd(view.volume_24h)}"))
-    return tuple(found)
+    named = (
+        ("Volume", detail.volume_text(view)),
+        ("Funding", funding_text(view)),
+        ("OI rank", detail.rank_text(view)),
+        ("Unusual", detail.unusual_text(view)),
+    )
+    return (*detail.window_lines(view), *(line(f"{name} {text}") for name, text in named if text))
 
 
 def rule_line(view: AlertView) -> Line:
@@ -311,15 +346,17 @@ def member_table(view: AlertView) -> tuple[str, ...]:
     shown = view.members[:_MAX_TABLE_ROWS]
     known = any(m.oi_change is not None or m.price_change is not None for m in shown)
     window = f" {numbers.window(view.window_ms)}" if view.window_ms else ""
-    rows = [["", f"OI{window}", f"price{window}"] if known else ["", "value"]]
-    rows += [_member_row(view, member, changes=known) for member in shown]
+    opened = any(m.opened_usd is not None for m in shown)
+    rows = [["", f"OI{window}", f"price{window}", *(["opened"] if opened else [])] if known else ["", "value"]]
+    rows += [_member_row(view, member, changes=known, opened=opened) for member in shown]
     lines = table(rows)
     more = (view.n_true or len(view.members)) - len(shown)
     return (*lines, f"and {more} more") if more > 0 else lines
 
 
-def _member_row(view: AlertView, member: Member, *, changes: bool) -> list[str]:
+def _member_row(view: AlertView, member: Member, *, changes: bool, opened: bool) -> list[str]:
     name = clean(member.symbol, 24)
     if not changes:
         return [name, value_text(view, member.value)]
-    return [name, numbers.percent(member.oi_change, digits=2), numbers.percent(member.price_change, digits=2)]
+    figures = [numbers.percent(x, digits=2) for x in (member.oi_change, member.price_change)]
+    return [name, *figures, *([detail.opened_text(member.opened_usd)] if opened else [])]

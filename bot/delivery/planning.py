@@ -4,6 +4,10 @@ Updates may be dropped, ends never: where an end already waits, everything befor
 of several waiting updates only the newest is sent. An acknowledgement edits the message of its firing, by itself; where
 that message is about many, it answers it. A message carries all rows that it tells.
 
+What was already true when the bot first looked is gathered from the first of them on and told together. New figures edit
+the message of their firing; where there is none that can be edited, they are dropped. Lost data is a message of its own,
+and so is its return; both in one where nobody was told before.
+
 In this order: what was tried as a digest before (the same rows again, so that a repeat can be recognised), what a cap
 held back and may be told now, critical alerts, alerts that are late, alerts one by one or in a digest, then updates and
 ends of what was told.
@@ -33,6 +37,9 @@ MAX_AGE_MS: Final = 24 * 3_600_000
 MAX_REMEMBERED: Final = 10_000
 TOO_OLD: Final = "older than 24 hours"
 OUT_OF_DATE: Final = "an update that is out of date"
+
+_EDITS: Final = frozenset({TellKind.ACK, TellKind.UPDATE})
+_FEEDS: Final = frozenset({TellKind.LOST, TellKind.BACK})
 
 Alert = list[OutboxRow]
 """The open rows of one alert, in order."""
@@ -100,9 +107,11 @@ def next_message(rows: Sequence[OutboxRow]) -> Plan:
             return Plan(tuple(rows[: n + 1]), Form.NEW if first is TellKind.FIRE else Form.EDIT)
     if first in {TellKind.FIRE, TellKind.SUMMARY}:
         return Plan((rows[0],), Form.NEW)
-    is_ack = first is TellKind.ACK
-    alike = tuple(itertools.takewhile(lambda row: (row.kind is TellKind.ACK) is is_ack, rows))
-    return Plan(alike, Form.EDIT if is_ack else Form.REPLY)
+    if first in _FEEDS:
+        return Plan(tuple(rows), Form.NEW)
+    edits = first if first in _EDITS else None
+    alike = itertools.takewhile(lambda row: (row.kind if row.kind in _EDITS else None) is edits, rows)
+    return Plan(tuple(alike), Form.EDIT if edits else Form.REPLY)
 
 
 def stands_alone(alert: Sequence[OutboxRow]) -> bool:
@@ -136,6 +145,7 @@ class Planner:
         `told`: where the firings of alerts were told whose firing is not among the rows, by key.
         """
         fires: list[Alert] = []
+        already: list[Alert] = []
         late: list[Alert] = []
         follow: list[Alert] = []
         alone: list[Alert] = []
@@ -154,10 +164,13 @@ class Planner:
             elif tried is not None:
                 # What failed by itself may fail again: it must not take others with it.
                 alone.append(alert)
+            elif alert[0].view.is_already_true:
+                already.append(alert)
             else:
                 fires.append(alert)
         waits: list[float] = []
-        for found in self._candidates(fires, late, alone, _Follow(follow, told), now_ms, venue_ms):
+        waiting = _Waiting(fires, already, late, alone)
+        for found in self._candidates(waiting, _Follow(follow, told), now_ms, venue_ms):
             if isinstance(found, Plan):
                 return found
             if found is not None:
@@ -165,15 +178,17 @@ class Planner:
         return min(waits, default=None)
 
     def _candidates(
-        self, fires: list[Alert], late: list[Alert], alone: list[Alert], follow: "_Follow", now_ms: float, venue_ms: int
+        self, waiting: "_Waiting", follow: "_Follow", now_ms: float, venue_ms: int
     ) -> Iterator[Plan | float | None]:
         """In the order of what goes first; looked at one after the other, since looking opens windows."""
-        yield self._held([*alone, *late, *fires], now_ms, venue_ms)
-        for alert in alone:
+        fires, already, late = waiting.fires, waiting.already, waiting.late
+        yield self._held([*waiting.alone, *late, *already, *fires], now_ms, venue_ms)
+        for alert in waiting.alone:
             yield self._alone(alert, now_ms, venue_ms)
         for urgent in (True, False):
             if not urgent:
                 yield self._lately(late, now_ms, venue_ms)
+                yield self._already_true(already, now_ms, venue_ms)
                 yield self._gathered(fires, now_ms, venue_ms)
             for alert in follow.alerts:
                 if is_urgent(alert) is urgent:
@@ -241,6 +256,17 @@ class Planner:
             rest, self._late, self._late_ms = late, {alert[0].key for alert in late}, now_ms
         return _several(rest, Layout.LATE)
 
+    def _already_true(self, already: list[Alert], now_ms: float, venue_ms: int) -> Plan | float | None:
+        """Together, once the time to gather since the first is over."""
+        if not already:
+            return None
+        wait_s = self._manners.gather_s - (venue_ms - min(alert[0].created_ms for alert in already)) / 1000
+        if wait_s > 0 and not self._gathering.hurries:
+            return wait_s
+        if closed_s := self._hold_back(already, urgent=False, now_ms=now_ms, venue_ms=venue_ms):
+            return closed_s
+        return next_message(already[0]) if len(already) == 1 else _several(already, Layout.ALREADY)
+
     def _gathered(self, fires: list[Alert], now_ms: float, venue_ms: int) -> Plan | float | None:
         if not fires:
             return None
@@ -284,7 +310,10 @@ class Planner:
         plan = next_message(alert)
         if alert[0].kind is TellKind.ACK:
             return plan if among is None else replace(plan, form=Form.REPLY, told=among)
-        if alert[0].kind is TellKind.SUMMARY:
+        if alert[0].kind is TellKind.UPDATE:
+            can_edit = place is not None and place.provider_id is not None and among is None
+            return plan if can_edit else replace(plan, form=Form.DROP, reason=OUT_OF_DATE)
+        if alert[0].kind is TellKind.SUMMARY or alert[0].kind in _FEEDS:
             return self.caps.closed_s(urgent=plan.is_urgent, now_ms=now_ms, venue_ms=venue_ms) or plan
         plan = replace(plan, told=among)
         if venue_ms - alert[-1].created_ms > self._manners.ttl_s * 1000 and not alert[-1].again:
@@ -304,6 +333,16 @@ class Planner:
             if found is not None and found.message_id == place.message_id and any(r.kind in ENDINGS for r in alert):
                 rows += next_message(alert).rows
         return Plan(tuple(rows), Form.EDIT, place.layout, place)
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """Firings that are to be told, by the way in which that is done."""
+
+    fires: list[Alert]
+    already: list[Alert]
+    late: list[Alert]
+    alone: list[Alert]
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ DESCRIBED: Final[dict[str, tuple[bool, str]]] = {
     "rule": (False, "the rule's id"),
     "id": (False, "the alert's id, such as #7k2m9q4x"),
     "severity": (False, "info, warning or critical"),
-    "kind": (False, "fire, escalate, repeat, end or close"),
+    "kind": (False, "fire, update, escalate, repeat, end or close"),
     "tags": (False, "the rule's tags, separated by spaces"),
     "condition": (False, "the rule's when"),
     "measured": (False, "the expression of the measured value"),

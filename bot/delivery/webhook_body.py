@@ -15,7 +15,7 @@ from bot.delivery.destination import Form, Order
 from bot.delivery.planning import message_id
 from bot.delivery.text import clean
 from bot.model.outbox import OutboxRow
-from bot.model.view import AlertView, Member, Missed, Move
+from bot.model.view import AlertView, Breadth, Member, Missed, Move
 
 VERSION: Final = 1
 MAX_BODY_BYTES: Final = 256 * 1024
@@ -86,10 +86,21 @@ def _event(row: OutboxRow) -> Json:
             "peak": _number(view.peak),
         },
         "price": _move(view.price, view.price_age_ms),
+        "price_moves": [_move(move, None) for move in view.price_moves],
+        "price_unusual": _number(view.price_unusual),
         "oi": _move(view.oi, view.oi_age_ms),
+        "oi_moves": [_move(move, None) for move in view.oi_moves],
+        "oi_unusual": _number(view.oi_unusual),
+        "oi_rank": view.oi_rank,
+        "oi_change_rank": view.oi_change_rank,
+        "n_ranked": view.n_ranked,
         "oi_usd": _number(view.oi_usd),
         "funding": _funding(view),
         "volume_24h": _number(view.volume_24h),
+        "volume_ratio": _number(view.volume_ratio),
+        "gap_ms": view.gap_ms,
+        "is_already_true": view.is_already_true,
+        "feed": _feed(view),
         "market": _market(view),
         "reason": clean(view.reason, 300),
     }
@@ -132,7 +143,26 @@ def _market(view: AlertView) -> Json | None:
     if view.n_members is None:
         return None
     members = [_member(member) for member in view.members[:MAX_MEMBERS]]
-    return {"n_members": view.n_members, "n_true": view.n_true, "members": members}
+    return {"n_members": view.n_members, "n_true": view.n_true, "members": members, "breadth": _breadth(view.breadth)}
+
+
+def _breadth(breadth: Breadth | None) -> Json | None:
+    if breadth is None:
+        return None
+    found: Json = {"n_known": breadth.n_known, "n_oi_up": breadth.n_oi_up, "n_oi_down": breadth.n_oi_down}
+    figures = ("oi_median", "price_median", "opened_usd", "opened_share", "oi_usd_change", "oi_usd")
+    return found | {name: _number(getattr(breadth, name)) for name in figures}
+
+
+def _feed(view: AlertView) -> Json | None:
+    """Of lost data, and of data that is back."""
+    if not view.feed:
+        return None
+    affected = [
+        {"title": clean(a.title, _MAX_NAME), "symbol": clean(a.symbol, _MAX_NAME), "id": clean(a.short_id, 16)}
+        for a in view.affected
+    ]
+    return {"name": clean(view.feed, _MAX_NAME), "n_affected": view.n_affected, "affected": affected}
 
 
 def _member(member: Member) -> Json:
@@ -141,4 +171,5 @@ def _member(member: Member) -> Json:
         "value": _number(member.value),
         "oi_change": _number(member.oi_change),
         "price_change": _number(member.price_change),
+        "opened_usd": _number(member.opened_usd),
     }

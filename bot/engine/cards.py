@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bot.engine.engine import Engine
-from bot.engine.telling import move, number
+from bot.engine.figures import move, number
 from bot.market.gauges import NEVER_MS
 from bot.market.market import DAY_MS
 from bot.market.series import Leaf

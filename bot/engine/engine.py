@@ -9,18 +9,19 @@ from types import MappingProxyType
 
 import numpy as np
 
-from bot.alerts.book import Change, RuleBook, policy_gap_ms
-from bot.alerts.lifecycle import Policy
+from bot.alerts.book import Change, RuleBook
 from bot.alerts.threshold_columns import Facts
+from bot.engine.feeds_lost import is_feed_record
 from bot.engine.inhibiting import Inhibiting
 from bot.engine.inputs import Coverage, Input, Listed, Placed, Reset, Samples
+from bot.engine.news import News
 from bot.engine.polling import poll_needs
 from bot.engine.reading import values_of
 from bot.engine.restoring import Restoring, closing, idle
 from bot.engine.result import NOTHING, Result, transition_of
 from bot.engine.subscriptions import Heard, Subscriptions, measured, rule_of
 from bot.engine.telling import Teller
-from bot.engine.walking import Walker
+from bot.engine.walking import Walker, book_of
 from bot.market.market import DEFAULT_OI_INTERVAL_MS, Market
 from bot.market.series import DAY_MS
 from bot.market.universe import GONE, Diff
@@ -32,7 +33,7 @@ from bot.model.ports import PollNeed
 from bot.model.updates import F64, Bars, History, InstrumentList, Liquidations, MarkPrices, Tickers
 from bot.rules.ast import Expr
 from bot.rules.numbers import Mask
-from bot.rules.plan import Plan, PlanResult, is_event
+from bot.rules.plan import Plan, PlanResult
 from bot.rules.program import Block
 from bot.rules.schema import Rule
 
@@ -49,7 +50,8 @@ class Engine:
         dtype: str = "float32",
         records: Iterable[AlertRecord] = (),
     ) -> None:
-        records = tuple(records)
+        stored = tuple(records)
+        records = tuple(r for r in stored if not is_feed_record(r))
         self.market = Market(step_ms=step_ms, n_block=n_block, dtype=dtype)
         self.plan = Plan(rules, self.market)
         self.subscriptions = Subscriptions(records, step_ms=step_ms)
@@ -60,27 +62,15 @@ class Engine:
         self._block = Block(n_block)
         self._n_gathered = 0
         self._rules = {r.id: r for r in self.plan.rules}
-        self._books = {r.id: self._book(r) for r in self.plan.rules}
+        self._books = {r.id: book_of(r, self.plan, step_ms) for r in self.plan.rules}
         self._restoring = Restoring((r for r in records if not is_alert_id(r.rule_id)), self._books)
         self._walker = Walker(self.plan, self._books, self.market)
         self._teller = Teller(self.market)
         self._inhibiting = Inhibiting(self.plan.rules, self.market.universe, records)
+        self._news = News(self._rules, self._books, self.market, self.subscriptions, stored, self.members)
         self._owed = NOTHING
         self._last: PlanResult | None = None
         self.now_ms = 0
-
-    def _book(self, rule: Rule) -> RuleBook:
-        policy = Policy(
-            for_ms=rule.for_ms,
-            cooldown_ms=rule.cooldown_ms,
-            repeat_ms=rule.repeat_ms,
-            escalate=rule.escalate,
-            once=rule.once,
-            uses_oi=self.plan.uses_oi(rule),
-            max_gap_ms=policy_gap_ms(self._step_ms),
-            is_event=is_event(rule),
-        )
-        return RuleBook(rule.id, rule.condition_hash, policy, per_market=rule.per == "market")
 
     # -- in ------------------------------------------------------------------------------------------------------
 
@@ -165,7 +155,7 @@ class Engine:
         """Evaluate what was gathered."""
         result = self._owed + self._evaluate()
         self._owed = NOTHING
-        return self._inhibiting.stamp_result(result, self._record)
+        return self._news.finish(self.now_ms, self._inhibiting.stamp_result(result, self._record))
 
     # -- evaluation ----------------------------------------------------------------------------------------------
 
@@ -178,10 +168,12 @@ class Engine:
         changes = self._walker.walk(block, result, self._name)
         view = View(self.market, block.moments)
         heard = self._hear(result, view) if len(self.subscriptions) else Heard()
+        changes += self._news.look(result, self.plan.program, view, changes, heard)
         if not (changes or heard.records or heard.changes or self._inhibiting.is_due):
             return NOTHING
         # Order of time first; within a tick rules come before what people asked for.
         merged = sorted([*changes, *heard.changes], key=lambda c: c.at_ms)
+        self._teller.look(view, merged)
         told = self._result(merged, result, view, heard.facts)
         return Result(told.transitions, told.notices, (*told.records, *heard.records))
 
@@ -249,7 +241,9 @@ class Engine:
             if change.tell is not None:
                 followed = None if result is None else self._books[rule.id].option(change.row)
                 reading = None if result is None else result.measured(rule, change.t, change.row, followed)
-                notices.append(self._teller.notice(change, rule, reading, result, view, sifted.held_back))
+                already = self._news.is_already_true(change)
+                about_it = (change, rule, reading, result, view, sifted.held_back)
+                notices.append(self._teller.notice(*about_it, is_already_true=already))
             records[change.rule_id, change.row] = self._books[change.rule_id].record(change.row)
         return Result(tuple(transitions), tuple(notices), tuple(records.values()))
 
@@ -262,7 +256,7 @@ class Engine:
         """The state of all alerts, those of instruments not seen yet included."""
         placed = [b.record(row) for b in self._books.values() for row in b.rows()]
         found = (*placed, *self._restoring.waiting, *self.subscriptions.records())
-        return self._inhibiting.stamp_all(found, self._record)
+        return (*self._inhibiting.stamp_all(found, self._record), *self._news.records())
 
     def _record(self, rule_id: str, instrument: str) -> AlertRecord:
         book = self._books.get(rule_id)

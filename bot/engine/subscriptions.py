@@ -146,6 +146,17 @@ class Subscriptions:
     def alerts(self) -> Iterator[ChatAlert]:
         return self.book.alerts()
 
+    def facts(self, alert_id: str) -> Facts | None:
+        """What an alert is about; None for one that is gone."""
+        return self.book.facts(alert_id)
+
+    def value(self, alert_id: str, row: int, evaluation: Evaluation, program: Program) -> float | None:
+        """What an alert measures at the first tick of a block; None where it is unknown."""
+        facts = self.book.facts(alert_id)
+        at = None if facts is None else program.row(expr_of(facts.measure), EVERYWHERE)
+        value = np.nan if at is None else float(evaluation.values[at, 0, row])
+        return value if np.isfinite(value) else None
+
 
 def _at_tick(change: Change, t: int) -> Change:
     return replace(change, t=t)

@@ -1,17 +1,16 @@
 """From a change to what a message shows: the numbers as they were at that tick."""
 
-import math
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
-import numpy as np
-
 from bot.alerts.book import Change
+from bot.engine.figures import NOTHING_SHOWN, Figures
 from bot.market.market import Market
 from bot.market.view import View
 from bot.model.alert import Notice, TellKind, short_id
 from bot.model.instrument import MARKET
-from bot.model.view import AlertView, HeldBack, Member, Move
+from bot.model.view import AlertView, HeldBack
 from bot.rules.ast import text
 from bot.rules.meter import Measured
 from bot.rules.plan import PlanResult
@@ -19,18 +18,8 @@ from bot.rules.schema import DEFAULT_NOTIFY, Rule
 
 DEFAULT_WINDOW_MS: Final = 900_000
 """Price and open interest are compared over this where the rule has no window of its own."""
-MAX_MEMBERS: Final = 10
-
-
-def number(value: float) -> float | None:
-    """A finite number, or None."""
-    return float(value) if math.isfinite(value) else None
-
-
-def move(view: View, series: str, window_ms: int, t: int, row: int) -> Move:
-    """The change of a series over a window at one tick."""
-    change, then = view.change(series, window_ms)
-    return Move(window_ms, number(change[t, row]), number(then[t, row]), number(view.value(series)[t, row]))
+FULL: Final = frozenset({TellKind.FIRE, TellKind.UPDATE})
+"""What tells the whole story; the others point to it."""
 
 
 class Teller:
@@ -39,6 +28,12 @@ class Teller:
     def __init__(self, market: Market) -> None:
         self._market = market
         self._conditions: dict[str, tuple[Rule, str]] = {}
+        self._figures: Figures | None = None
+
+    def look(self, view: View, changes: Iterable[Change]) -> None:
+        """Read the figures of a block of ticks once for all changes in it that will be told."""
+        told = [(c.t, c.row) for c in changes if c.tell in FULL and c.instrument != MARKET]
+        self._figures = Figures(self._market, view, told)
 
     def _condition(self, rule: Rule) -> str:
         """Canonical text of `when`; worked out once, since a storm tells the same rule a hundred times."""
@@ -55,6 +50,8 @@ class Teller:
         result: PlanResult | None,
         view: View | None,
         held_back: tuple[HeldBack, ...] = (),
+        *,
+        is_already_true: bool = False,
     ) -> Notice:
         """What a change tells. `measured`, `result` and `view` are of its tick; without them only what it was is told."""
         kind = change.tell
@@ -63,6 +60,9 @@ class Teller:
             # Told late: with the figures of now.
             now = change.value if measured.value is None else measured.value
             change = replace(change, value=now, peak=now)
+        told = self._view(change, rule, measured, result, view)
+        if held_back or is_already_true:
+            told = replace(told, held_back=held_back, is_already_true=is_already_true)
         return Notice(
             key=change.key,
             kind=kind,
@@ -72,7 +72,7 @@ class Teller:
             severity=rule.severity,
             notify=rule.notify,
             at_ms=change.at_ms,
-            view=replace(self._view(change, rule, measured, result, view), held_back=held_back),
+            view=told,
         )
 
     @staticmethod
@@ -109,11 +109,16 @@ class Teller:
         self, change: Change, rule: Rule, measured: Measured | None, result: PlanResult | None, view: View | None
     ) -> AlertView:
         venue, _, symbol = change.instrument.rpartition(":")
-        instrument = None if change.instrument == MARKET else self._market.universe.at(change.row)
-        window_ms = (measured.window_ms if measured else 0) or DEFAULT_WINDOW_MS
         per_market = change.instrument == MARKET
+        instrument = None if per_market else self._market.universe.at(change.row)
+        window_ms = (measured.window_ms if measured else 0) or DEFAULT_WINDOW_MS
         assert change.tell is not None
-        base = AlertView(
+        is_known = view is not None and result is not None and measured is not None
+        shown = NOTHING_SHOWN
+        if is_known and view is not None and not per_market:
+            figures = self._figures_of(view, change)
+            shown = figures.shown(window_ms, change.t, change.row, whole=change.tell in FULL)
+        told = AlertView(
             rule_id=rule.id,
             title=rule.title,
             symbol=symbol,
@@ -131,44 +136,48 @@ class Teller:
             value_before=change.value_before,
             peak=change.peak,
             window_ms=window_ms,
+            price=shown.price,
+            oi=shown.oi,
+            oi_usd=shown.oi_usd,
+            funding=shown.funding,
+            funding_interval_h=shown.funding_interval_h,
+            next_funding_ms=shown.next_funding_ms,
+            volume_24h=shown.volume_24h,
+            oi_age_ms=shown.oi_age_ms,
+            price_age_ms=shown.price_age_ms,
             reason=change.reason,
             message=rule.message,
             tags=rule.tags,
             silent=rule.silent,
+            gap_ms=change.gap_ms,
+            oi_moves=shown.oi_moves,
+            price_moves=shown.price_moves,
+            volume_ratio=shown.volume_ratio,
+            volume_window_ms=shown.volume_window_ms,
+            oi_rank=shown.oi_rank,
+            oi_change_rank=shown.oi_change_rank,
+            n_ranked=shown.n_ranked,
+            oi_unusual=shown.oi_unusual,
+            price_unusual=shown.price_unusual,
         )
-        if view is None or result is None or measured is None:
-            return base
-        if per_market:
-            return _with_members(base, rule, result, measured, view, self._market, change.t)
-        return self._with_numbers(base, view, change.t, change.row)
+        if not per_market or view is None or result is None or measured is None:
+            return told
+        return self._with_market(told, change, rule, measured, result, view)
 
-    def _with_numbers(self, base: AlertView, view: View, t: int, row: int) -> AlertView:
-        market = self._market
-        next_funding_ms = int(market.next_funding_ms[row])
+    def _figures_of(self, view: View, change: Change) -> Figures:
+        if self._figures is None or self._figures.view is not view:
+            self.look(view, [change])
+        assert self._figures is not None
+        return self._figures
+
+    def _with_market(
+        self, told: AlertView, change: Change, rule: Rule, measured: Measured, result: PlanResult, view: View
+    ) -> AlertView:
+        figures, t = self._figures_of(view, change), change.t
         return replace(
-            base,
-            price=move(view, "price", base.window_ms, t, row),
-            oi=move(view, "oi", base.window_ms, t, row),
-            oi_usd=number(view.value("oi_usd")[t, row]),
-            funding=number(view.value("funding")[t, row]),
-            funding_interval_h=float(market.funding_interval_h[row]),
-            next_funding_ms=next_funding_ms or None,
-            volume_24h=number(view.value("volume_24h")[t, row]),
-            oi_age_ms=int(view.age("oi")[t, row]),
-            price_age_ms=int(view.age("price")[t, row]),
+            told,
+            n_members=measured.n_members,
+            n_true=measured.n_true,
+            members=figures.members(result.true_members(rule, t), told.window_ms, t),
+            breadth=figures.breadth(result.members(rule.scope)[t], told.window_ms, t),
         )
-
-
-def _with_members(
-    base: AlertView, rule: Rule, result: PlanResult, measured: Measured, view: View, market: Market, t: int
-) -> AlertView:
-    oi = view.pct("oi", base.window_ms)[t]
-    price = view.pct("price", base.window_ms)[t]
-    rows = result.true_members(rule, t)
-    rows.sort(key=lambda row: (-abs(np.nan_to_num(oi[row])), row))
-    members = []
-    for row in rows[:MAX_MEMBERS]:
-        instrument = market.universe.at(row)
-        if instrument is not None:
-            members.append(Member(instrument.symbol, number(oi[row]), number(oi[row]), number(price[row])))
-    return replace(base, n_members=measured.n_members, n_true=measured.n_true, members=tuple(members))

@@ -12,20 +12,37 @@ from typing import Any, Final
 
 import numpy as np
 
-from bot.alerts.book import Change, RuleBook, RuleTruth, Seen, Ticks
+from bot.alerts.book import Change, RuleBook, RuleTruth, Seen, Ticks, policy_gap_ms
+from bot.alerts.lifecycle import Policy
 from bot.market.market import DEFAULT_OI_INTERVAL_MS, Market
 from bot.market.view import View
 from bot.model.truth import FALSE, TRUE
 from bot.model.updates import F64
 from bot.rules.cells import Cells, CellTruths, Ints
 from bot.rules.numbers import Mask
-from bot.rules.plan import Plan, PlanResult
+from bot.rules.plan import Plan, PlanResult, is_event
 from bot.rules.program import Block
+from bot.rules.schema import Rule
 
 _NEVER_MS: Final = 1 << 60
 
 Cell = tuple[int, int]
 """Number of a rule, and row."""
+
+
+def book_of(rule: Rule, plan: Plan, step_ms: int) -> RuleBook:
+    """An empty book for the alerts of a rule."""
+    policy = Policy(
+        for_ms=rule.for_ms,
+        cooldown_ms=rule.cooldown_ms,
+        repeat_ms=rule.repeat_ms,
+        escalate=rule.escalate,
+        once=rule.once,
+        uses_oi=plan.uses_oi(rule),
+        max_gap_ms=policy_gap_ms(step_ms),
+        is_event=is_event(rule),
+    )
+    return RuleBook(rule.id, rule.condition_hash, policy, per_market=rule.per == "market")
 
 
 class Walker:

@@ -33,6 +33,12 @@ class TellKind(StrEnum):
     """Somebody has seen it."""
     SUMMARY = "summary"
     """What fired and ended while it was muted; of no single alert."""
+    UPDATE = "update"
+    """The figures moved; the message of the firing is to say the new ones."""
+    LOST = "lost"
+    """The data of alerts that fire is missing; of no single alert."""
+    BACK = "back"
+    """It comes again."""
 
 
 def alert_key(rule_id: str, instrument: str, fired_ms: int) -> str:
@@ -121,7 +127,7 @@ class Notice:
     key: str
     kind: TellKind
     n: int
-    """Counts the escalations and repeats of one firing; 0 for fire and end."""
+    """Counts the escalations and repeats of one firing, and its updates by minutes; 0 for all else."""
     rule_id: str
     instrument: str
     severity: str

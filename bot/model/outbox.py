@@ -28,6 +28,8 @@ class Layout(StrEnum):
     """One card for a storm over the whole market."""
     MORE = "more"
     """What did not fit on that card."""
+    ALREADY = "already"
+    """What was true when the bot first looked, a line each."""
     LATE = "late"
     """Alerts that waited too long to be news."""
     HELD = "held"

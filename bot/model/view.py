@@ -25,6 +25,38 @@ class Member:
     value: float | None
     oi_change: float | None
     price_change: float | None
+    opened_usd: float | None = None
+    """What was opened (or closed, below zero) over the window, at the price of now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Breadth:
+    """The members of a market-wide rule together, over the rule's window. None means that too few are known."""
+
+    n_known: int
+    """Members of which both ends of open interest and price are known; the sums are over these."""
+    n_oi_up: int
+    n_oi_down: int
+    oi_median: float | None
+    price_median: float | None
+    opened_usd: float | None
+    """Change of open interest in coins, added at the prices of now: what was opened or closed."""
+    opened_share: float | None
+    """The same over what was open before, at the same prices."""
+    oi_usd_change: float | None
+    """Change of open interest in dollars: what was opened, and what the price did to the rest."""
+    oi_usd: float | None
+    """Open interest now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Affected:
+    """An alert that stands still because its data is lost."""
+
+    title: str
+    """The rule's name for people."""
+    symbol: str
+    short_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +107,7 @@ class AlertView:
     value: float | None
     value_is_ratio: bool
     value_before: float | None = None
-    """What was told last, for an escalation."""
+    """What was told last, for an escalation or an update."""
     peak: float | None = None
     window_ms: int = 0
     """The window the rule looks at; 0 when it has none."""
@@ -104,3 +136,27 @@ class AlertView:
     """Of a summary."""
     report: str = ""
     """News of the bot itself, in plain words; then there are no figures and no rule."""
+    gap_ms: int = 0
+    """Of a crossing: how long nothing was known before it."""
+    is_already_true: bool = False
+    """It was true when the bot first looked, so nobody knows since when."""
+    oi_moves: tuple[Move, ...] = ()
+    """Open interest over other windows, the shortest first."""
+    price_moves: tuple[Move, ...] = ()
+    volume_ratio: float | None = None
+    """Volume over `volume_window_ms` against a usual one of the last day."""
+    volume_window_ms: int = 0
+    oi_rank: int | None = None
+    """Place by open interest in dollars among `n_ranked` instruments; 1 is the largest."""
+    oi_change_rank: int | None = None
+    """Place by the change of open interest over the window, in the direction of the change."""
+    n_ranked: int = 0
+    oi_unusual: float | None = None
+    """Share (0 to 1) of the moves of a day, over the window, that were smaller than this one."""
+    price_unusual: float | None = None
+    breadth: Breadth | None = None
+    feed: str = ""
+    """Of lost data: what is missing, such as `open interest`."""
+    affected: tuple[Affected, ...] = ()
+    """The first alerts of `n_affected` that stand still."""
+    n_affected: int = 0

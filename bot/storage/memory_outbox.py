@@ -191,7 +191,7 @@ class MemoryOutbox:
         """What will never be told, newest first, with the reason."""
         found = []
         for row in self._rows.values():
-            if self._state(row.id)[0] == "buried":
+            if self._state(row.id)[0] == "buried" and row.kind is not TellKind.UPDATE:
                 sent = self._sent[self._message_of_row[row.id]]
                 found.append(Buried(row=row, reason=sent.reason, at_ms=sent.settled_ms))
         found.reverse()

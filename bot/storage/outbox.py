@@ -278,11 +278,11 @@ class SqliteOutbox:
         return [one for one in fired.values() if destination in {"", *one.destinations}][:limit]
 
     async def buried(self, *, limit: int = 100) -> list[Buried]:
-        """What will never be told, newest first, with the reason."""
+        """What will never be told, newest first, with the reason. Updates may be dropped and are not listed."""
         found = await self._database.fetch(
             "read the outbox",
             f"SELECT {ROW}, m.reason, m.settled_ms FROM outbox o JOIN messages m ON m.id = o.message_id "  # noqa: S608
-            "WHERE o.state = 'buried' ORDER BY m.settled_ms DESC, o.seq DESC LIMIT ?",
+            "WHERE o.state = 'buried' AND o.kind != 'update' ORDER BY m.settled_ms DESC, o.seq DESC LIMIT ?",
             (limit,),
         )
         rows = []

@@ -333,3 +333,12 @@ async def test_firings_are_found_by_the_beginning_of_their_short_id(ports, make)
         assert len(await ports.outbox.fired(prefix, limit=1)) == 1
     for nothing in ("", "u", "%", "123456789"):
         assert await ports.outbox.fired(nothing, limit=9) == []
+
+
+async def test_a_dropped_update_is_no_dead_letter(ports, make):
+    update = make.row(kind="update", n=1)
+    await ports.alerts.commit(make.commit(rows=[update]))
+    await ports.outbox.begin(message(update))
+    await ports.outbox.settle(message(update), Rejected("nothing to edit"), now_ms=5)
+    assert await ports.outbox.buried() == []
+    assert await ports.outbox.waiting("main", now_ms=5, limit=9) == []

@@ -15,7 +15,7 @@ from bot.delivery.text import Card, Span, line, utf16_length
 from bot.delivery.webhook_body import body_of
 from bot.model.alert import TellKind
 from bot.model.outbox import OutboxRow
-from bot.model.view import AlertView, HeldBack, Member, Missed, Move
+from bot.model.view import Affected, AlertView, Breadth, HeldBack, Member, Missed, Move
 from bot.sim.chat_discord import problem
 from bot.sim.chat_html import parse
 
@@ -40,8 +40,8 @@ def test_a_firing_in_telegram(make):
         "\n"
         "📖 Price up + OI up: new longs are opening.\n"
         "\n"
-        "<blockquote expandable>Funding +0.0081% / 8h · next in 1h 29m\n"
-        "Volume 24h $21.3B\n"
+        "<blockquote expandable>Volume 24h $21.3B\n"
+        "Funding +0.0081% / 8h · next in 1h 29m\n"
         "Rule <code>oi_surge</code> · <code>pct(oi, 15m) &gt;= 5%</code></blockquote>\n"
         "\n"
         "<code>#7q4mk2px</code> · data, not advice"
@@ -65,8 +65,8 @@ def test_a_firing_in_plain_text(make):
         "\n"
         "📖 Price up + OI up: new longs are opening.\n"
         "\n"
-        "Funding +0.0081% / 8h · next in 1h 29m\n"
         "Volume 24h $21.3B\n"
+        "Funding +0.0081% / 8h · next in 1h 29m\n"
         "Rule oi_surge · pct(oi, 15m) >= 5%\n"
         "\n"
         "#7q4mk2px · data, not advice"
@@ -90,7 +90,7 @@ def test_a_firing_in_discord(make):
                     {"name": "OI", "value": "88.3k → 93.6k BTC ($8.72B)", "inline": True},
                     {"name": "Price", "value": "92,361 → 93,183", "inline": True},
                     {"name": "Funding", "value": "+0.0081% / 8h · next in 1h 29m", "inline": True},
-                    {"name": "Volume 24h", "value": "$21.3B", "inline": True},
+                    {"name": "Volume", "value": "24h $21.3B", "inline": True},
                 ],
                 "footer": {"text": "oi_surge · #7q4mk2px · data, not advice"},
                 "timestamp": "2026-11-23T14:31:00+00:00",
@@ -383,7 +383,7 @@ moves = st.none() | st.builds(Move, st.integers(0, 10**9), numbers_, numbers_, n
         base=foreign,
         severity=st.sampled_from(["info", "warning", "critical", "?"]),
         short_id=foreign,
-        kind=st.sampled_from(["fire", "escalate", "repeat", "end", "close"]),
+        kind=st.sampled_from(["fire", "update", "escalate", "repeat", "end", "close", "lost", "back"]),
         at_ms=st.integers(0, 2**53),
         fired_ms=st.integers(0, 2**53),
         condition=foreign,
@@ -398,7 +398,7 @@ moves = st.none() | st.builds(Move, st.integers(0, 10**9), numbers_, numbers_, n
         funding=numbers_,
         n_true=st.none() | st.integers(0, 10**6),
         n_members=st.none() | st.integers(0, 10**6),
-        members=st.lists(st.builds(Member, foreign, numbers_, numbers_, numbers_), max_size=12).map(tuple),
+        members=st.lists(st.builds(Member, foreign, *[numbers_] * 4), max_size=12).map(tuple),
         reason=foreign,
         message=st.none() | st.sampled_from([OWN, "{{ title }}\n{{ condition }}", "{{ kind }}{{ reason }}"]) | foreign,
         tags=st.lists(st.from_regex(r"[A-Za-z0-9_-]{1,40}", fullmatch=True), max_size=20).map(tuple),
@@ -408,6 +408,21 @@ moves = st.none() | st.builds(Move, st.integers(0, 10**9), numbers_, numbers_, n
             max_size=12,
         ).map(tuple),
         report=foreign | st.just(""),
+        gap_ms=st.integers(0, 2**40),
+        is_already_true=st.booleans(),
+        oi_moves=st.lists(moves.filter(bool), max_size=2).map(tuple),
+        price_moves=st.lists(moves.filter(bool), max_size=2).map(tuple),
+        volume_ratio=numbers_,
+        volume_window_ms=st.integers(0, 10**9),
+        oi_rank=st.none() | st.integers(0, 10**6),
+        oi_change_rank=st.none() | st.integers(0, 10**6),
+        n_ranked=st.integers(0, 10**6),
+        oi_unusual=st.none() | st.floats(0, 1),
+        price_unusual=st.none() | st.floats(0, 1),
+        breadth=st.none() | st.builds(Breadth, *[st.integers(0, 10**4)] * 3, *[numbers_] * 6),
+        feed=foreign,
+        affected=st.lists(st.builds(Affected, foreign, foreign, foreign), max_size=20).map(tuple),
+        n_affected=st.integers(0, 10**6),
     ),
     edit=st.booleans(),
 )

@@ -109,10 +109,21 @@ def test_the_json_of_the_guide(make):
         "instrument": {"venue": "binance", "symbol": "BTCUSDT", "base": "BTC"},
         "value": {"expression": "pct(oi, 15m)", "is_ratio": True, "now": 0.0606, "before": None, "peak": None},
         "price": {"window_ms": 900_000, "change": 0.0089, "then": 92_361.0, "now": 93_183.0, "age_ms": 900},
+        "price_moves": [],
+        "price_unusual": None,
         "oi": {"window_ms": 900_000, "change": 0.0606, "then": 88_300.0, "now": 93_600.0, "age_ms": 12_000},
+        "oi_moves": [],
+        "oi_unusual": None,
+        "oi_rank": None,
+        "oi_change_rank": None,
+        "n_ranked": 0,
         "oi_usd": 8.72e9,
         "funding": {"rate": 0.000081, "interval_h": 8.0, "next_ms": NOW_MS + 89 * 60_000},
         "volume_24h": 21.3e9,
+        "volume_ratio": None,
+        "gap_ms": 0,
+        "is_already_true": False,
+        "feed": None,
         "market": None,
         "reason": "",
     }
@@ -142,7 +153,13 @@ def test_an_alert_of_the_market_has_its_members(make):
     event = body(make.row(n_members=90, n_true=20, members=members))["events"][0]
     assert event["market"]["n_true"] == 20
     assert len(event["market"]["members"]) == 10
-    assert event["market"]["members"][0] == {"symbol": "C0USDT", "value": 0.1, "oi_change": 0.1, "price_change": None}
+    assert event["market"]["members"][0] == {
+        "symbol": "C0USDT",
+        "value": 0.1,
+        "oi_change": 0.1,
+        "price_change": None,
+        "opened_usd": None,
+    }
 
 
 def test_the_same_rows_are_the_same_bytes_under_the_key_of_the_outbox(make):

@@ -1,0 +1,125 @@
+"""The lines of a message that only some messages have: what is folded away, and the market as a whole. Pure.
+
+Unknown values are left out, never shown as zero.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from bot.delivery.text import Line, Span, line
+from bot.model import numbers
+from bot.model.view import AlertView, Breadth, Move
+
+MUCH_FUNDING: Final = 0.0005
+"""Per eight hours; beyond it one side pays a lot."""
+_DAY_MS: Final = 86_400_000
+MUCH_VOLUME: Final = 4.0
+"""Times the usual."""
+
+
+def reading_text(view: AlertView) -> str:
+    """`Price up + OI up: new longs are opening. Longs pay a lot.`; empty where nothing can be read."""
+    price, oi = (move.change if move is not None else None for move in (view.price, view.oi))
+    reading = numbers.reading(price, oi)
+    return " ".join(x for x in (reading or "", _qualifiers(view)) if x) if reading else ""
+
+
+def _qualifiers(view: AlertView) -> str:
+    found = []
+    if view.funding is not None and view.funding_interval_h:
+        per_8h = view.funding * 8 / view.funding_interval_h
+        if abs(per_8h) >= MUCH_FUNDING:
+            found.append(f"{'Longs' if per_8h > 0 else 'Shorts'} pay a lot.")
+    if view.volume_ratio is not None and view.volume_ratio >= MUCH_VOLUME:
+        found.append("On heavy volume.")
+    return " ".join(found)
+
+
+def window_lines(view: AlertView) -> tuple[Line, ...]:
+    """`OI +6.1% 15m · +6.4% 1h · +7.9% 24h`, and the same of the price."""
+    found = []
+    for name, own, others in (("OI", view.oi, view.oi_moves), ("Price", view.price, view.price_moves)):
+        if others:
+            found.append(line(f"{name} {_windows(own, others)}"))
+    return tuple(found)
+
+
+def _windows(own: Move | None, others: Sequence[Move]) -> str:
+    moves = [move for move in (own, *others) if move is not None and move.change is not None]
+    moves.sort(key=lambda move: move.window_ms)
+    return " · ".join(f"{numbers.percent(m.change, digits=1)} {_window(m.window_ms)}" for m in moves)
+
+
+def _window(window_ms: int) -> str:
+    return "24h" if window_ms == _DAY_MS else numbers.window(window_ms)
+
+
+def volume_text(view: AlertView) -> str:
+    """`2.5× the usual in 15m · 24h $21.3B`; empty when unknown."""
+    parts = []
+    if view.volume_ratio is not None:
+        window = f" in {numbers.window(view.volume_window_ms)}" if view.volume_window_ms else ""
+        parts.append(f"{numbers.amount(view.volume_ratio)}× the usual{window}")
+    if view.volume_24h is not None:
+        parts.append(f"24h {numbers.usd(view.volume_24h)}")
+    return " · ".join(parts)
+
+
+def rank_text(view: AlertView) -> str:
+    """`#1 of 532 by size · #3 by 15m change`; empty when unknown."""
+    if view.oi_rank is None or not view.n_ranked:
+        return ""
+    text = f"#{view.oi_rank} of {view.n_ranked} by size"
+    if view.oi_change_rank is not None:
+        text += f" · #{view.oi_change_rank} by {numbers.window(view.window_ms)} change"
+    return text
+
+
+def unusual_text(view: AlertView) -> str:
+    """`OI larger than 97% of 15m moves in 24h · price 61%`; empty when unknown."""
+    shares = [(name, x) for name, x in (("OI", view.oi_unusual), ("price", view.price_unusual)) if x is not None]
+    if not shares:
+        return ""
+    (name, share), *others = shares
+    first = f"{name} larger than {_share(share)} of {_window(view.window_ms)} moves in 24h"
+    return " · ".join([first, *(f"{other} {_share(x)}" for other, x in others)])
+
+
+def _share(share: float) -> str:
+    # Of 287 moves none was larger: that is not 100 % of all.
+    return f"{min(99, int(share * 100))}%"
+
+
+def opened_text(usd: float | None) -> str:
+    """`+$1.2B`."""
+    text = numbers.usd(usd)
+    return f"+{text}" if usd is not None and usd > 0 else text
+
+
+def breadth_lines(view: AlertView) -> tuple[Line, ...]:
+    """Breadth, medians and totals of the members of a market-wide rule."""
+    b = view.breadth
+    if b is None:
+        return ()
+    return (_breadth(b), _medians(b, view.window_ms), *_totals(b))
+
+
+def _breadth(b: Breadth) -> Line:
+    return line(f"OI up in {b.n_oi_up}, down in {b.n_oi_down} of {b.n_known}")
+
+
+def _medians(b: Breadth, window_ms: int) -> Line:
+    window = f" in {numbers.window(window_ms)}" if window_ms else ""
+    oi, price = numbers.percent(b.oi_median, digits=2), numbers.percent(b.price_median, digits=2)
+    return line(f"Median OI {oi}, price {price}{window}")
+
+
+def _totals(b: Breadth) -> tuple[Line, ...]:
+    found = []
+    if b.opened_usd is not None:
+        share = f" ({numbers.percent(b.opened_share, digits=2)})" if b.opened_share is not None else ""
+        what = "Opened" if b.opened_usd >= 0 else "Closed"
+        found.append(line(f"{what} ", Span(opened_text(b.opened_usd), "bold"), f"{share} at today's prices"))
+    if b.oi_usd_change is not None and b.oi_usd is not None:
+        found.append(line(f"OI in dollars {opened_text(b.oi_usd_change)} to {numbers.usd(b.oi_usd)}"))
+    return tuple(found)

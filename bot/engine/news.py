@@ -1,0 +1,81 @@
+"""What is told besides the changes of alerts: figures that moved, data that is lost, and what was true from the start.
+
+None of it is part of an alert's life: transitions are the same without it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from bot.alerts.book import Change, RuleBook
+from bot.engine.already_true import AlreadyTrue
+from bot.engine.feeds_lost import FeedsLost
+from bot.engine.result import Result
+from bot.engine.subscriptions import Heard, Subscriptions, rule_of
+from bot.engine.updates import Updates
+from bot.market.market import Market
+from bot.market.view import View
+from bot.model.alert import AlertRecord
+from bot.model.chat_alert import is_alert_id
+from bot.rules.numbers import Mask
+from bot.rules.plan import PlanResult
+from bot.rules.program import Program
+from bot.rules.schema import Rule
+
+
+class News:
+    """All such news of one engine."""
+
+    def __init__(
+        self,
+        rules: Mapping[str, Rule],
+        books: Mapping[str, RuleBook],
+        market: Market,
+        subscriptions: Subscriptions,
+        records: Sequence[AlertRecord],
+        members: Callable[[Rule], Mask | None],
+    ) -> None:
+        """`records`: everything that was stored; `members`: who is in the scope of a rule."""
+        self._rules = rules
+        self._books = books
+        self._subscriptions = subscriptions
+        self._already = AlreadyTrue(tuple(rules.values()), is_fresh=not records)
+        self._updates = Updates(market.universe, records)
+        self._lost = FeedsLost(market, records, rule_of=self._rule, members=members)
+
+    def _rule(self, rule_id: str) -> Rule | None:
+        """A rule, or a chat alert as one."""
+        if not is_alert_id(rule_id):
+            return self._rules.get(rule_id)
+        facts = self._subscriptions.facts(rule_id)
+        return None if facts is None else rule_of(rule_id, facts)
+
+    def look(
+        self, result: PlanResult, program: Program, view: View, changes: Iterable[Change], heard: Heard
+    ) -> list[Change]:
+        """Updates of this tick, besides its changes; what those of chat alerts are about is added to `heard`."""
+        self._already.look(result, view.now_ms.tolist())
+        if view.n_times > 1:
+            return []  # on history nobody reads messages
+
+        def read(rule_id: str, row: int) -> float | None:
+            if is_alert_id(rule_id):
+                return self._subscriptions.value(rule_id, row, result.evaluation, program)
+            rule = self._rules.get(rule_id)
+            return None if rule is None else result.measured(rule, 0, row, self._books[rule_id].option(row)).value
+
+        found = self._updates.due(view, read, {c.key for c in (*changes, *heard.changes)})
+        for change in found:
+            if is_alert_id(change.rule_id) and (facts := self._subscriptions.facts(change.rule_id)) is not None:
+                heard.facts[change.rule_id] = facts
+        return found
+
+    def is_already_true(self, change: Change) -> bool:
+        """Whether a change tells of a firing that was true when the bot first looked."""
+        return self._already.is_so(change)
+
+    def finish(self, now_ms: int, result: Result) -> Result:
+        """With what is told of lost data. Everything that is told passes here."""
+        self._updates.told(result.notices)
+        return result + self._lost.look(now_ms, result.transitions)
+
+    def records(self) -> Sequence[AlertRecord]:
+        return self._lost.records()
