@@ -6,19 +6,24 @@ of the start and has been true ever since its first known evaluation; afterwards
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from bot.alerts.book import Change
 from bot.model.alert import TellKind
 from bot.model.instrument import MARKET
 from bot.model.truth import FALSE, TRUE, UNKNOWN
+from bot.model.updates import I64
 from bot.rules.numbers import Mask
 from bot.rules.plan import PlanResult, is_event
 from bot.rules.schema import Rule
 
 FRESH_MS: Final = 300_000
+NEVER_MS: Final = 1 << 60
+
+S = TypeVar("S", bound=np.generic)
 
 
 class AlreadyTrue:
@@ -30,8 +35,8 @@ class AlreadyTrue:
         self._until_ms: int | None = None
         self._seen: dict[str, Mask] = {}
         """Per rule and instrument: whether its truth was known once."""
-        self._held: dict[str, Mask] = {}
-        """Whether it was true then and has not been false since."""
+        self._over_ms: dict[str, I64] = {}
+        """Since when it is not so any more; 0 where it never was."""
 
     def look(self, result: PlanResult, now_ms: Sequence[int]) -> None:
         """Take in the truths of a block of ticks, before its changes are told."""
@@ -42,33 +47,36 @@ class AlreadyTrue:
         elif now_ms[0] > self._until_ms:
             self._rules = ()
             self._seen.clear()
-            self._held.clear()
+            self._over_ms.clear()
             return
         for rule in self._rules:
-            self._follow(rule, result)
+            self._follow(rule, result, now_ms)
 
-    def _follow(self, rule: Rule, result: PlanResult) -> None:
+    def _follow(self, rule: Rule, result: PlanResult, now_ms: Sequence[int]) -> None:
         truth = result.truth(rule)
         width = truth.when.shape[1]
-        seen, held = (_widened(masks.get(rule.id), width) for masks in (self._seen, self._held))
-        for when, members in zip(truth.when, truth.members, strict=True):
+        seen = _widened(self._seen.get(rule.id), width, np.bool_)
+        over_ms = _widened(self._over_ms.get(rule.id), width, np.int64)
+        for when, members, at_ms in zip(truth.when, truth.members, now_ms, strict=True):
             known = (when != UNKNOWN) & members
-            held = (held & (when != FALSE)) | (known & ~seen & (when == TRUE))
+            over_ms[(when == FALSE) & (over_ms == NEVER_MS)] = at_ms
+            over_ms[known & ~seen & (when == TRUE)] = NEVER_MS
             seen |= known
-        self._seen[rule.id], self._held[rule.id] = seen, held
+        self._seen[rule.id], self._over_ms[rule.id] = seen, over_ms
 
     def is_so(self, change: Change) -> bool:
         """Whether a change tells of a firing that was already true."""
         if change.tell is not TellKind.FIRE or self._until_ms is None or change.fired_ms > self._until_ms:
             return False
-        held = self._held.get(change.rule_id)
+        over_ms = self._over_ms.get(change.rule_id)
         row = 0 if change.instrument == MARKET else change.row
-        return held is not None and row < len(held) and bool(held[row])
+        # Of a block of ticks the later ones were seen before this is asked.
+        return over_ms is not None and row < len(over_ms) and bool(over_ms[row] > change.fired_ms)
 
 
-def _widened(mask: Mask | None, width: int) -> Mask:
+def _widened(values: npt.NDArray[S] | None, width: int, dtype: type[S]) -> npt.NDArray[S]:
     """Room for instruments that were listed since; nothing is known of them."""
-    found = np.zeros(width, dtype=np.bool_)
-    if mask is not None:
-        found[: len(mask)] = mask
+    found = np.zeros(width, dtype=dtype)
+    if values is not None:
+        found[: len(values)] = values
     return found
