@@ -1,7 +1,8 @@
 """What a simulated chat server does instead of answering properly, and what it received."""
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from aiohttp import web
@@ -32,6 +33,8 @@ class Fault:
     """Wait that long, then go on; alone, only a slow answer."""
     accepts: bool = False
     """Do what was asked, although the answer will not say so."""
+    holds_s: float = 0.0
+    """Wait that long after it was done, before the answer."""
     cuts: bool = False
     """Close the connection without an answer."""
     status: int = 0
@@ -52,7 +55,9 @@ def telegram_error(code: int, description: str, **parameters: Any) -> Fault:
 
 
 def too_many_requests(retry_after: Any = 1) -> Fault:
-    return telegram_error(429, f"Too Many Requests: retry after {retry_after}", retry_after=retry_after)
+    """As the server says it: in the text, in the parameters and in a header."""
+    fault = telegram_error(429, f"Too Many Requests: retry after {retry_after}", retry_after=retry_after)
+    return replace(fault, headers={"Retry-After": str(retry_after)})
 
 
 def blocked() -> Fault:
@@ -90,13 +95,30 @@ def dropped(*, accepted: bool) -> Fault:
     return Fault(accepts=accepted, cuts=True)
 
 
+def held(seconds: float) -> Fault:
+    """Carried out at once; the answer comes later, or never if somebody dies before."""
+    return Fault(accepts=True, holds_s=seconds)
+
+
 def discord_error(status: int, code: int, message: str, **headers: str) -> Fault:
     return Fault(status=status, body={"message": message, "code": code}, headers=headers)
 
 
-def discord_too_many(retry_after: float, *, is_global: bool = False) -> Fault:
-    body = {"message": "You are being rate limited.", "retry_after": retry_after, "global": is_global}
-    return Fault(status=429, body=body, headers={"Retry-After": str(max(1, round(retry_after)))})
+def discord_too_many(retry_after: float, *, is_global: bool = False, is_shared: bool = False) -> Fault:
+    what = "The resource is" if is_shared else "You are"
+    body = {"message": f"{what} being rate limited.", "retry_after": retry_after, "global": is_global}
+    scope = "global" if is_global else "shared" if is_shared else "user"
+    headers = {"Retry-After": str(max(1, math.ceil(retry_after))), "X-RateLimit-Scope": scope}
+    return Fault(status=429, body=body, headers=headers | ({"X-RateLimit-Global": "true"} if is_global else {}))
+
+
+def discord_banned() -> Fault:
+    """The network in front of Discord refuses the address; no header says for how long."""
+    text = (
+        "You are being blocked from accessing our API temporarily due to exceeding our rate limits frequently. "
+        "Please read our docs at https://discord.com/developers/docs/topics/rate-limits to prevent this moving forward."
+    )
+    return Fault(status=429, body={"code": 0, "message": text})
 
 
 @dataclass(slots=True)
@@ -143,6 +165,8 @@ class FaultPlan:
         if fault.hang_s:
             await self._clock.sleep(fault.hang_s)
         proper = answer() if fault.accepts or not (fault.status or fault.cuts) else None
+        if fault.holds_s:
+            await self._clock.sleep(fault.holds_s)
         if fault.cuts:
             if request.transport is not None:
                 request.transport.abort()
