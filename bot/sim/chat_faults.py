@@ -142,6 +142,11 @@ class FaultPlan:
         """Misbehave at the next `times` requests that match, after letting `skip` of them pass."""
         self._planned.append(_Planned(fault, matches, times, skip))
 
+    @property
+    def n_waiting(self) -> int:
+        """Faults that have not met their request."""
+        return sum(planned.left for planned in self._planned)
+
     def clear(self) -> None:
         self._planned.clear()
 

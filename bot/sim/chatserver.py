@@ -111,6 +111,9 @@ class ChatServer:
         async def serve(request: web.Request) -> web.StreamResponse:
             try:
                 return await handle(request)
+            except ConnectionResetError:
+                # The client died within its request: nobody reads the answer.
+                return web.Response()
             finally:
                 for waker in self._wakers:
                     waker.set()
