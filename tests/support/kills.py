@@ -91,8 +91,11 @@ class Market:
                     await self.jump(session, COINS[self.n_moves % len(COINS)])
                 await self._clock.sleep(self._every_s)
 
-    async def jump(self, session: aiohttp.ClientSession, symbol: str, *, change: float = 0.09) -> None:
-        body = {"symbol": symbol, "price_change": change, "seconds": 4}
+    async def jump(
+        self, session: aiohttp.ClientSession, symbol: str, *, change: float = 0.09, seconds: float = 4
+    ) -> None:
+        """Up within two seconds, back after `seconds` more."""
+        body = {"symbol": symbol, "price_change": change, "seconds": seconds}
         async with session.post(self._url, json=body) as response:
             assert response.status == 200, await response.text()
         self.n_moves += 1
@@ -111,11 +114,12 @@ async def going(task: "asyncio.Future | asyncio.Task") -> AsyncIterator[None]:
 class Loop:
     """One kill loop."""
 
-    def __init__(self, harness: Harness, *, seed: int, breaks: bool = True) -> None:
-        """`breaks`: the chats and the network misbehave; otherwise they are sound and only kills happen."""
+    def __init__(self, harness: Harness, *, seed: int, breaks: bool = True, idle: bool = False) -> None:
+        """`breaks`: the chats and the network misbehave. `idle`: kill only when everything is told."""
         self._harness = harness
         self._rng = random.Random(seed)
         self._breaks = breaks
+        self._idle = idle
         self._runs: list[list[Path]] = []
         self._doubtful: faults.FaultPlan | None = None
         """Holds a fault that hides what became of a message."""
@@ -133,9 +137,11 @@ class Loop:
             async with Proxy("127.0.0.1", port) as self.proxy:
                 market = Market(venue[0], clock, every_s=6, together=2)
                 env = self._env(venue)
-                async with going(asyncio.create_task(market.run())):
+                async with contextlib.AsyncExitStack() as stack:
+                    if not self._idle:
+                        await stack.enter_async_context(going(asyncio.create_task(market.run())))
                     for _ in range(n_kills):
-                        await self._one_life(env)
+                        await self._one_life(env, market)
                         on_kill(self.report)
                 await self._last_life(env)
         self._judge()
@@ -154,10 +160,12 @@ class Loop:
             OIBOT_RECORD__ENABLED="true",
         )
 
-    async def _one_life(self, env: dict[str, str]) -> None:
+    async def _one_life(self, env: dict[str, str], market: "Market") -> None:
         bot = await self._start(env)
         holding = self._plan()
-        if holding is None:
+        if self._idle:
+            await self._told_one(market, bot)
+        elif holding is None:
             await asyncio.sleep(self._rng.uniform(0.0, 1.6))
         else:
             # Nothing may come within reach; then it is a random instant too.
@@ -168,6 +176,24 @@ class Loop:
         await bot.exit_code()
         self.report.n_kills += 1
         self._after_death(bot)
+
+    async def _told_one(self, market: "Market", bot: Process) -> None:
+        """One alert from its firing to its end, all of it told."""
+        n = self._harness.rows("SELECT count(*) FROM transitions WHERE state = 'resolved'")[0][0]
+        async with aiohttp.ClientSession() as session:
+            await asyncio.sleep(8 / self._harness.speed)
+            await market.jump(session, COINS[market.n_moves % len(COINS)])
+
+        def is_told() -> bool:
+            ended = self._harness.rows("SELECT count(*) FROM transitions WHERE state = 'resolved'")[0][0]
+            return ended > n and self._is_quiet()
+
+        await eventually(is_told, within_s=20, why=lambda: bot.output)
+
+    def _is_quiet(self) -> bool:
+        open_rows = "SELECT count(*) FROM outbox WHERE state IN ('waiting', 'sending')"
+        firing = "SELECT count(*) FROM alerts WHERE state = 'firing'"
+        return self._harness.rows(open_rows)[0][0] == 0 and self._harness.rows(firing)[0][0] == 0
 
     def _plan(self) -> faults.FaultPlan | None:
         """Faults for this life; the plan to wait for when it is to die while an answer is held."""
@@ -219,13 +245,7 @@ class Loop:
     async def _last_life(self, env: dict[str, str]) -> None:
         self._settle()
         bot = await self._start(env)
-        open_rows = "SELECT count(*) FROM outbox WHERE state IN ('waiting', 'sending')"
-        firing = "SELECT count(*) FROM alerts WHERE state = 'firing'"
-
-        def quiet() -> bool:
-            return self._harness.rows(open_rows)[0][0] == 0 and self._harness.rows(firing)[0][0] == 0
-
-        await eventually(quiet, within_s=90, why=lambda: bot.output)
+        await eventually(self._is_quiet, within_s=90, why=lambda: bot.output)
         bot.signal(signal.SIGTERM)
         assert await bot.exit_code() == 0, bot.output
         assert "Traceback" not in bot.output, bot.output
