@@ -9,7 +9,7 @@ from aiohttp import web
 
 from bot.clock import Clock
 from bot.sim import chat_faults
-from bot.sim.chat_faults import Fault, FaultPlan, Json, Received
+from bot.sim.chat_faults import CALL, Fault, FaultPlan, Json, Received
 from bot.sim.chat_limits import DiscordAddress, DiscordBuckets, TooMany
 from bot.sim.chat_log import Happening, What
 from bot.sim.chat_payload import problem, refusal, visible_text
@@ -104,7 +104,8 @@ class DiscordServer:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         payload: Json = await request.json() if request.can_read_body else {}
         at_ms = self._clock.monotonic_ms()
-        self._record(Received("discord", request.method, payload, at_ms, dict(request.headers)))
+        request[CALL] = Received("discord", request.method, payload, at_ms, dict(request.headers))
+        self._record(request[CALL])
         fault = self.faults.take(request.method, payload)
         return await self.faults.act(fault, request, lambda: self._answer(request, payload))
 

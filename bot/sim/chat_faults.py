@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -23,6 +23,10 @@ class Received:
     params: Json
     at_ms: float
     headers: Mapping[str, str]
+
+
+CALL: Final = web.RequestKey("received", Received)
+"""Where a handler keeps what it received, for who looks at the answer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from bot.clock import Clock
 from bot.sim import chat_faults
-from bot.sim.chat_faults import Fault, FaultPlan, Json, Received
+from bot.sim.chat_faults import CALL, Fault, FaultPlan, Json, Received
 from bot.sim.chat_html import utf16_length
 from bot.sim.chat_log import Happening
 from bot.sim.chat_methods import BOT, Methods, decoded, integer
@@ -191,7 +191,8 @@ class TelegramServer:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         method = request.match_info["method"]
         params = await _params(request)
-        self._record(Received("telegram", method, params, self._clock.monotonic_ms(), dict(request.headers)))
+        request[CALL] = Received("telegram", method, params, self._clock.monotonic_ms(), dict(request.headers))
+        self._record(request[CALL])
         fault = self.faults.take(method, params)
         if request.match_info["token"] != self.token:
             return chat_faults.unauthorized().response()

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from bot.clock import Clock, SystemClock
 from bot.sim.chat_discord import WEBHOOK_ID, WEBHOOK_TOKEN, DiscordServer
-from bot.sim.chat_faults import Received
+from bot.sim.chat_faults import CALL, Received
 from bot.sim.chat_log import Happening
 from bot.sim.chat_rooms import ChatMessage
 from bot.sim.chat_telegram import TelegramServer
@@ -35,6 +35,8 @@ class ChatServer:
         self._clock = clock
         self.received: list[Received] = []
         """Every request to either server, in order."""
+        self.on_answer: Callable[[Received, int, bytes], None] = lambda *_: None
+        """Called with each request, the status and the body of its answer."""
         self.happenings: list[Happening] = []
         """What people saw the bot do in their chats, in order over both servers."""
         happened = self.happenings.append
@@ -110,10 +112,16 @@ class ChatServer:
     def _served(self, handle: Handler) -> Handler:
         async def serve(request: web.Request) -> web.StreamResponse:
             try:
-                return await handle(request)
+                response = await handle(request)
             except ConnectionResetError:
                 # The client died within its request: nobody reads the answer.
                 return web.Response()
+            else:
+                received = request.get(CALL)
+                if received is not None and isinstance(response, web.Response):
+                    body = response.body if isinstance(response.body, bytes) else b""
+                    self.on_answer(received, response.status, body)
+                return response
             finally:
                 for waker in self._wakers:
                     waker.set()

@@ -50,6 +50,9 @@ class Process:
     def signal(self, number: int) -> None:
         self.process.send_signal(number)
 
+    def terminate(self) -> None:
+        self.signal(signal.SIGTERM)
+
 
 class Harness:
     """Starts processes with a clean environment and ends what is left."""
