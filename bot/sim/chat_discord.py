@@ -28,7 +28,8 @@ class WebhookMessage:
     payload: Json
     edits: list[Json] = field(default_factory=list)
     """Earlier payloads, oldest first."""
-    thread_id: str | None = None
+    thread: str = ""
+    """`thread_id`."""
 
     @property
     def text(self) -> str:
@@ -157,7 +158,7 @@ class DiscordServer:
         if wrong is not None:
             # Without `wait=true` a message that is not saved does not return an error.
             return wrong.response() if request.query.get("wait") == "true" else web.Response(status=204)
-        message = WebhookMessage(str(self._next_id), payload, thread_id=request.query.get("thread_id"))
+        message = WebhookMessage(str(self._next_id), payload, thread=request.query.get("thread_id", ""))
         self._next_id += 1
         hook.messages.append(message)
         self._note(What.NEW, hook, message)
@@ -166,8 +167,8 @@ class DiscordServer:
         return web.json_response(self._json(hook, message), headers=headers)
 
     def _find(self, hook: Webhook, request: web.Request) -> WebhookMessage | None:
-        wanted = request.match_info["message"], request.query.get("thread_id")
-        return next((m for m in reversed(hook.messages) if (m.id, m.thread_id) == wanted), None)
+        wanted = request.match_info["message"], request.query.get("thread_id", "")
+        return next((m for m in reversed(hook.messages) if (m.id, m.thread) == wanted), None)
 
     def _edit(self, hook: Webhook, request: web.Request, payload: Json, headers: dict[str, str]) -> web.Response:
         message = self._find(hook, request)

@@ -84,11 +84,11 @@ class Methods:
         return self._send(params, *_text_of(params, "caption", MAX_CAPTION, CAPTION_TOO_LONG), has_photo=True)
 
     def _send(self, params: Json, source: str, text: str, *, has_photo: bool = False) -> Json:
-        chat_id, thread_id = _chat_id(params), integer(params.get("message_thread_id"))
+        chat_id, topic = _chat_id(params), integer(params.get("message_thread_id"))
         if not text and not has_photo:
             raise Refusal(chat_faults.bad_request("message text is empty"))
         markup = _markup(params)
-        self.rooms.enter(chat_id, thread_id)
+        self.rooms.enter(chat_id, topic)
         reply_to = self._reply_to(chat_id, params)
         self._spend(chat_id)
         message = ChatMessage(
@@ -100,7 +100,7 @@ class Methods:
             reply_to=reply_to,
             markup=markup,
             silent=str(params.get("disable_notification", "")).lower() == "true",
-            thread_id=thread_id,
+            topic=topic,
             has_photo=has_photo,
         )
         self.messages.append(message)
@@ -269,7 +269,7 @@ class Methods:
 
     def json_of(self, message: ChatMessage) -> Json:
         """A message as the API tells it."""
-        thread = {"message_thread_id": message.thread_id, "is_topic_message": True}
+        thread = {"message_thread_id": message.topic, "is_topic_message": True}
         said = {"caption" if message.has_photo else "text": message.text}
         return {
             "message_id": message.message_id,
@@ -278,7 +278,7 @@ class Methods:
             "from": BOT,
             **(said if message.text else {}),
             **({"photo": [_PHOTO]} if message.has_photo else {}),
-            **(thread if message.thread_id is not None else {}),
+            **(thread if message.topic is not None else {}),
             **({"edit_date": message.date} if message.edits else {}),
             **({"reply_markup": message.markup} if message.markup else {}),
         }

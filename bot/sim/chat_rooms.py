@@ -34,7 +34,8 @@ class ChatMessage:
     silent: bool = False
     edits: list[str] = field(default_factory=list)
     """Earlier texts, oldest first."""
-    thread_id: int | None = None
+    topic: int | None = None
+    """`message_thread_id`."""
     has_photo: bool = False
 
 
@@ -45,10 +46,7 @@ class Room:
     closed: str = ""
     """Why the bot may not write (`bot was blocked by the user` …); empty while it may."""
     migrated_to: int | None = None
-    is_forum: bool = False
-    """It has topics. Elsewhere every thread id is taken."""
-    topics: dict[int, bool] = field(default_factory=dict)
-    """Whether each is open."""
+    closed_topics: set[int] = field(default_factory=set)
     pinned: list[int] = field(default_factory=list)
     """Message ids, the newest last."""
     administrators: set[int] = field(default_factory=set)
@@ -59,13 +57,15 @@ class Rooms:
 
     def __init__(self) -> None:
         self._rooms: dict[int, Room] = {}
+        self.topics: dict[int, set[int]] = {}
+        """Of chats that are forums; a message to another topic is refused."""
         self.is_strict = False
         """A private chat whose person never wrote refuses the bot, and unknown groups are not found."""
 
     def of(self, chat_id: int) -> Room:
         return self._rooms.setdefault(chat_id, Room())
 
-    def enter(self, chat_id: int, thread_id: int | None = None) -> None:
+    def enter(self, chat_id: int, topic: int | None = None) -> None:
         """The bot writes there. Raises `Refusal` as the server would."""
         if self.is_strict and chat_id not in self._rooms:
             if chat_id > 0:
@@ -80,11 +80,10 @@ class Rooms:
             )
         if room.closed:
             raise Refusal(chat_faults.telegram_error(403, f"Forbidden: {room.closed}"))
-        if room.is_forum and thread_id is not None:
-            if thread_id not in room.topics:
-                raise Refusal(chat_faults.bad_request("message thread not found"))
-            if not room.topics[thread_id]:
-                raise Refusal(chat_faults.bad_request("TOPIC_CLOSED"))
+        if topic is not None and topic not in self.topics.get(chat_id, ()):
+            raise Refusal(chat_faults.bad_request("message thread not found"))
+        if topic in room.closed_topics:
+            raise Refusal(chat_faults.bad_request("TOPIC_CLOSED"))
 
 
 def chat_json(chat_id: int) -> Json:

@@ -58,6 +58,11 @@ class TelegramServer:
         return self._methods.rooms
 
     @property
+    def topics(self) -> dict[int, set[int]]:
+        """Of chats that are forums; a message to another topic is refused."""
+        return self.rooms.topics
+
+    @property
     def answered(self) -> list[Json]:
         """Answers to button presses."""
         return self._methods.answered
@@ -168,18 +173,16 @@ class TelegramServer:
 
     def open_topic(self, chat_id: int) -> int:
         """A forum topic; returns its thread id."""
-        room, number = self.rooms.of(chat_id), self._methods.new_message_id()
-        room.is_forum = True
-        room.topics[number] = True
+        number = self._methods.new_message_id()
+        self.topics.setdefault(chat_id, set()).add(number)
         return number
 
-    def close_topic(self, chat_id: int, thread_id: int) -> None:
-        self.rooms.of(chat_id).topics[thread_id] = False
+    def close_topic(self, chat_id: int, topic: int) -> None:
+        self.rooms.of(chat_id).closed_topics.add(topic)
 
-    def delete_topic(self, chat_id: int, thread_id: int) -> None:
-        self.rooms.of(chat_id).topics.pop(thread_id, None)
-        gone = [m for m in self.messages if (m.chat_id, m.thread_id) == (chat_id, thread_id)]
-        self.messages[:] = [m for m in self.messages if m not in gone]
+    def delete_topic(self, chat_id: int, topic: int) -> None:
+        self.topics.get(chat_id, set()).discard(topic)
+        self.messages[:] = [m for m in self.messages if (m.chat_id, m.topic) != (chat_id, topic)]
 
     @property
     def n_unread(self) -> int:
