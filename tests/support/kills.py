@@ -30,6 +30,7 @@ from tests.support.harness import Harness, Process, eventually
 from tests.support.proxy import Proxy
 
 OWNER = 4711
+SPEED = 5.0
 RULES = """version: 1
 defaults: {cooldown: 0s}
 rules:
@@ -129,13 +130,15 @@ class Loop:
 
     async def run(self, n_kills: int, *, on_kill: Callable[[Report], None] = lambda _: None) -> Report:
         harness = self._harness
+        # Not faster: two seconds of the clock are all that the bot waits for its disk before it tells from memory.
+        harness.speed = SPEED
         venue = await harness.venue(instruments=20, script=False)
         harness.rules(RULES)
         clock = harness.clock()
         async with ChatServer(clock=clock, enforce_limits=True) as self.chats:
             port = int(self.chats.telegram_url.rsplit(":", 1)[1])
             async with Proxy("127.0.0.1", port) as self.proxy:
-                market = Market(venue[0], clock, every_s=6, together=2)
+                market = Market(venue[0], clock, every_s=4, together=2)
                 env = self._env(venue)
                 async with contextlib.AsyncExitStack() as stack:
                     if not self._idle:
@@ -166,7 +169,7 @@ class Loop:
         if self._idle:
             await self._told_one(market, bot)
         elif holding is None:
-            await asyncio.sleep(self._rng.uniform(0.0, 1.6))
+            await asyncio.sleep(self._rng.uniform(0.0, 2.0))
         else:
             # Nothing may come within reach; then it is a random instant too.
             with contextlib.suppress(AssertionError):
