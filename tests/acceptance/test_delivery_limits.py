@@ -20,8 +20,6 @@ from bot.storage.database import open_database
 from tests.support.arrivals import END, SHORT_ID, committed, judge
 from tests.support.kills import Market
 
-# One budget for all chats of a token came with the lanes that gather; without it a storm is more than Telegram takes.
-pytest.importorskip("bot.delivery.limits", reason="needs one budget for all chats of a token")
 
 pytestmark = pytest.mark.acceptance
 
