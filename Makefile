@@ -7,17 +7,21 @@ RUN_STAMP := $(VENV)/.run
 DEV_STAMP := $(VENV)/.dev
 JUDGES := .venv-judges
 JUDGES_STAMP := $(JUDGES)/.ready
+JUDGES_CHAT := .venv-judges-chat
+JUDGES_CHAT_STAMP := $(JUDGES_CHAT)/.ready
+JUDGE := -m pytest -p no:cacheprovider --rootdir tests/judges -c tests/judges/pytest.ini
 BENCH := .venv-bench
 BENCH_STAMP := $(BENCH)/.ready
 
-.PHONY: demo run test check judges fuzz bench lock clean help
+.PHONY: demo run test check judges soak fuzz bench lock clean help
 
 help:
 	@echo "make demo    the bot on a simulated exchange: no account, no network"
 	@echo "make run     the bot on live Binance, settings from .env"
 	@echo "make test    all tests"
 	@echo "make check   format, lint, types, layers"
-	@echo "make judges  our simulated exchange, judged by clients we did not write"
+	@echo "make judges  our simulated exchange and chats, and what the bot says to them, judged by code we did not write"
+	@echo "make soak    a thousand kills, and days of the whole market on fast time; hours"
 	@echo "make fuzz    hostile rule files and templates, until it is stopped or finds something"
 	@echo "make bench   speed and size against the goals, and against other tools"
 
@@ -42,6 +46,11 @@ $(JUDGES_STAMP): requirements-judges.lock
 	@$(JUDGES)/bin/python -m pip --disable-pip-version-check install -q --require-hashes -r requirements-judges.lock
 	@touch $@
 
+$(JUDGES_CHAT_STAMP): requirements-judges-chat.lock
+	@$(PYTHON) -m venv $(JUDGES_CHAT)
+	@$(JUDGES_CHAT)/bin/python -m pip --disable-pip-version-check install -q --require-hashes -r requirements-judges-chat.lock
+	@touch $@
+
 $(BENCH_STAMP): requirements-bench.lock pyproject.toml
 	@$(PYTHON) -m venv $(BENCH)
 	@$(BENCH)/bin/python -m pip --disable-pip-version-check install -q --require-hashes -r requirements-bench.lock
@@ -64,12 +73,16 @@ check: $(DEV_STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-judges: $(DEV_STAMP) $(JUDGES_STAMP)
-	$(JUDGES)/bin/python -m pytest -p no:cacheprovider --rootdir tests/judges -c tests/judges/pytest.ini tests/judges
+judges: $(DEV_STAMP) $(JUDGES_STAMP) $(JUDGES_CHAT_STAMP)
+	$(JUDGES)/bin/python $(JUDGE) tests/judges/test_official_connector.py
+	$(JUDGES_CHAT)/bin/python $(JUDGE) tests/judges/test_chat_transcript.py
 
 fuzz: $(DEV_STAMP)
 	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(PIP) install -q -e '.[fuzz]'
 	$(BIN)/python -m tests.fuzz $(ARGS)
+
+soak: $(DEV_STAMP)
+	$(BIN)/python -m tests.soak $(ARGS)
 
 bench: $(BENCH_STAMP)
 	$(BENCH)/bin/python -m tests.bench $(ARGS)
@@ -81,4 +94,4 @@ lock:
 	uv pip compile pyproject.toml --extra bench -c requirements.lock --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header -q -o requirements-bench.lock
 
 clean:
-	rm -rf $(VENV) $(JUDGES) $(BENCH) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(JUDGES) $(JUDGES_CHAT) $(BENCH) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -210,6 +210,8 @@ class JournalWriter:
         file = self.path.open("xb")
         file.write(MAGIC)
         self._size = len(MAGIC) + _write(file, msgspec.to_builtins(header))
+        # A run that dies at once leaves a journal that can be read.
+        file.flush()
         return file
 
     def record(self, item: Input) -> None:

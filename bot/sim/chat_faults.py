@@ -1,8 +1,9 @@
 """What a simulated chat server does instead of answering properly, and what it received."""
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -24,6 +25,10 @@ class Received:
     headers: Mapping[str, str]
 
 
+CALL: Final = web.RequestKey("received", Received)
+"""Where a handler keeps what it received, for who looks at the answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One way to misbehave. The steps happen in the order of the fields."""
@@ -32,6 +37,8 @@ class Fault:
     """Wait that long, then go on; alone, only a slow answer."""
     accepts: bool = False
     """Do what was asked, although the answer will not say so."""
+    holds_s: float = 0.0
+    """Wait that long after it was done, before the answer."""
     cuts: bool = False
     """Close the connection without an answer."""
     status: int = 0
@@ -52,7 +59,9 @@ def telegram_error(code: int, description: str, **parameters: Any) -> Fault:
 
 
 def too_many_requests(retry_after: Any = 1) -> Fault:
-    return telegram_error(429, f"Too Many Requests: retry after {retry_after}", retry_after=retry_after)
+    """As the server says it: in the text, in the parameters and in a header."""
+    fault = telegram_error(429, f"Too Many Requests: retry after {retry_after}", retry_after=retry_after)
+    return replace(fault, headers={"Retry-After": str(retry_after)})
 
 
 def blocked() -> Fault:
@@ -90,13 +99,30 @@ def dropped(*, accepted: bool) -> Fault:
     return Fault(accepts=accepted, cuts=True)
 
 
+def held(seconds: float) -> Fault:
+    """Carried out at once; the answer comes later, or never if somebody dies before."""
+    return Fault(accepts=True, holds_s=seconds)
+
+
 def discord_error(status: int, code: int, message: str, **headers: str) -> Fault:
     return Fault(status=status, body={"message": message, "code": code}, headers=headers)
 
 
-def discord_too_many(retry_after: float, *, is_global: bool = False) -> Fault:
-    body = {"message": "You are being rate limited.", "retry_after": retry_after, "global": is_global}
-    return Fault(status=429, body=body, headers={"Retry-After": str(max(1, round(retry_after)))})
+def discord_too_many(retry_after: float, *, is_global: bool = False, is_shared: bool = False) -> Fault:
+    what = "The resource is" if is_shared else "You are"
+    body = {"message": f"{what} being rate limited.", "retry_after": retry_after, "global": is_global}
+    scope = "global" if is_global else "shared" if is_shared else "user"
+    headers = {"Retry-After": str(max(1, math.ceil(retry_after))), "X-RateLimit-Scope": scope}
+    return Fault(status=429, body=body, headers=headers | ({"X-RateLimit-Global": "true"} if is_global else {}))
+
+
+def discord_banned() -> Fault:
+    """The network in front of Discord refuses the address; no header says for how long."""
+    text = (
+        "You are being blocked from accessing our API temporarily due to exceeding our rate limits frequently. "
+        "Please read our docs at https://discord.com/developers/docs/topics/rate-limits to prevent this moving forward."
+    )
+    return Fault(status=429, body={"code": 0, "message": text})
 
 
 @dataclass(slots=True)
@@ -119,6 +145,11 @@ class FaultPlan:
     ) -> None:
         """Misbehave at the next `times` requests that match, after letting `skip` of them pass."""
         self._planned.append(_Planned(fault, matches, times, skip))
+
+    @property
+    def n_waiting(self) -> int:
+        """Faults that have not met their request."""
+        return sum(planned.left for planned in self._planned)
 
     def clear(self) -> None:
         self._planned.clear()
@@ -143,6 +174,8 @@ class FaultPlan:
         if fault.hang_s:
             await self._clock.sleep(fault.hang_s)
         proper = answer() if fault.accepts or not (fault.status or fault.cuts) else None
+        if fault.holds_s:
+            await self._clock.sleep(fault.holds_s)
         if fault.cuts:
             if request.transport is not None:
                 request.transport.abort()

@@ -14,8 +14,10 @@ from aiohttp import web
 
 from bot.clock import Clock, SystemClock
 from bot.sim.chat_discord import WEBHOOK_ID, WEBHOOK_TOKEN, DiscordServer
-from bot.sim.chat_faults import Received
-from bot.sim.chat_telegram import ChatMessage, TelegramServer
+from bot.sim.chat_faults import CALL, Received
+from bot.sim.chat_log import Happening
+from bot.sim.chat_rooms import ChatMessage
+from bot.sim.chat_telegram import TelegramServer
 
 _STOP_S: Final = 0.2
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -33,8 +35,13 @@ class ChatServer:
         self._clock = clock
         self.received: list[Received] = []
         """Every request to either server, in order."""
-        self.telegram = TelegramServer(clock, self._record, enforce_limits=enforce_limits)
-        self.discord = DiscordServer(clock, self._record)
+        self.on_answer: Callable[[Received, int, bytes], None] = lambda *_: None
+        """Called with each request, the status and the body of its answer."""
+        self.happenings: list[Happening] = []
+        """What people saw the bot do in their chats, in order over both servers."""
+        happened = self.happenings.append
+        self.telegram = TelegramServer(clock, self._record, happened, enforce_limits=enforce_limits)
+        self.discord = DiscordServer(clock, self._record, happened)
         self._runner: web.AppRunner | None = None
         self._wakers: set[asyncio.Event] = set()
 
@@ -44,7 +51,8 @@ class ChatServer:
         webhook = "/api/webhooks/{id}/{token}"
         app.router.add_get(webhook, self._served(self.discord.look))
         app.router.add_post(webhook, self._served(self.discord.handle))
-        app.router.add_patch(webhook + "/messages/{message}", self._served(self.discord.handle))
+        for method in ("PATCH", "DELETE"):
+            app.router.add_route(method, webhook + "/messages/{message}", self._served(self.discord.handle))
         self._runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=_STOP_S, access_log=None)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._host, self._port)
@@ -73,6 +81,11 @@ class ChatServer:
     def discord_webhook_url(self) -> str:
         return f"http://{self._host}:{self._port}/api/webhooks/{WEBHOOK_ID}/{WEBHOOK_TOKEN}"
 
+    def new_webhook(self) -> str:
+        """The address of one more webhook."""
+        hook = self.discord.add()
+        return f"http://{self._host}:{self._port}/api/webhooks/{hook.id}/{hook.token}"
+
     def messages(self, chat_id: int | None = None) -> list[ChatMessage]:
         """What the Telegram bot said, in order, as it stands now."""
         return [m for m in self.telegram.messages if chat_id in {None, m.chat_id}]
@@ -99,7 +112,16 @@ class ChatServer:
     def _served(self, handle: Handler) -> Handler:
         async def serve(request: web.Request) -> web.StreamResponse:
             try:
-                return await handle(request)
+                response = await handle(request)
+            except ConnectionResetError:
+                # The client died within its request: nobody reads the answer.
+                return web.Response()
+            else:
+                received = request.get(CALL)
+                if received is not None and isinstance(response, web.Response):
+                    body = response.body if isinstance(response.body, bytes) else b""
+                    self.on_answer(received, response.status, body)
+                return response
             finally:
                 for waker in self._wakers:
                     waker.set()

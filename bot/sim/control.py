@@ -1,7 +1,8 @@
 """The control endpoints of the simulator, below `/sim/` on the REST port. They are ours and cost no weight.
 
 `POST /sim/fault` {"kind", "seconds", "stream"?}, `POST /sim/heal`, `POST /sim/list` {"base", "price"?},
-`POST /sim/{delist,settle,halt,resume}` {"symbol"}, `POST /sim/close` {"code"}, `GET /sim/stats`.
+`POST /sim/{delist,settle,halt,resume}` {"symbol"}, `POST /sim/close` {"code"}, `GET /sim/stats`, and
+`POST /sim/move` {"symbol", "price_change"?, "oi_change"?, "seconds"}: a coin goes there within two seconds, stays, and comes back.
 """
 
 from collections.abc import Awaitable, Callable
@@ -22,6 +23,8 @@ class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     base: str = ""
     price: float = 1.0
     code: int = 1001
+    price_change: float = 0.0
+    oi_change: float = 0.0
 
 
 class Control:
@@ -53,12 +56,15 @@ class Control:
         async def list_coin(body: _Body) -> None:
             lifecycle.list_coin(body.base, body.price)
 
+        async def move(body: _Body) -> None:
+            venue.move(body.symbol, price=body.price_change, oi=body.oi_change, seconds=body.seconds)
+
         async def change(body: _Body) -> None:
             changes = {"delist": lifecycle.delist, "settle": lifecycle.settle, "halt": lifecycle.halt}
             changes.get(request.match_info["what"], lifecycle.resume)(body.symbol)
 
         actions: dict[str, Callable[[_Body], Awaitable[None]]] = {
-            "fault": fault, "heal": heal, "close": close, "list": list_coin,
+            "fault": fault, "heal": heal, "close": close, "list": list_coin, "move": move,
             "delist": change, "settle": change, "halt": change, "resume": change,
         }  # fmt: skip
         action = actions.get(request.match_info["what"])

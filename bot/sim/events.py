@@ -3,8 +3,8 @@ to find.
 
 An event adds to the logarithm of price and open interest of its coins along a piecewise linear shape that starts and
 ends at zero, and multiplies their volume for a while. Two kinds exist: *planned* ones, a few per day, a pure function
-of (seed, day); and *scripted* ones, placed relative to an anchor, the moment the first subscriber gets its first
-mark price. Shapes are written so that a 15-minute change read against 5-minute history rows crosses its threshold at
+of (seed, day); *scripted* ones, placed relative to an anchor, the moment the first subscriber gets its first
+mark price; and *moves* of one coin, made on request. Shapes are written so that a 15-minute change read against 5-minute history rows crosses its threshold at
 the stated second, and so that a build that ends does not look like a flush.
 """
 
@@ -119,6 +119,13 @@ def _event(
         np.log1p(rng.uniform(*price, coins.size)),
         volume,
     )
+
+
+def move(start_ms: int, row: int, *, price: float, oi: float, rise_s: float, hold_s: float, fall_s: float) -> Event:
+    """Return one coin's move: up to the full changes (ratios, above -1), held there, and back."""
+    knots = [(0.0, 0.0), (rise_s, 1.0), (rise_s + hold_s, 1.0), (rise_s + hold_s + fall_s, 0.0)]
+    shape = _shape(*((at_s, share, share, share) for at_s, share in knots))
+    return Event("move", shape, start_ms, np.array([row]), np.log1p([oi]), np.log1p([price]), 1.0)
 
 
 def _breadth(start_ms: int, ranked: Sequence[int], rng: np.random.Generator) -> Event:

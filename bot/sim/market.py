@@ -1,6 +1,6 @@
 """The simulated market: what every contract is worth, how much of it is held and traded, at any time.
 
-Everything is a pure function of (seed, number of instruments, start, anchor, time): a live stream and a history
+Everything is a pure function of (seed, number of instruments, start, anchor, moves asked for, time): a live stream and a history
 endpoint that ask for the same instant get the same number. Between the minute knots of `Series` prices follow seeded
 bridges with a node every five seconds; open interest and volume run straight. Planted events (`bot.sim.events`) are
 added on top.
@@ -9,6 +9,7 @@ Until `fix_anchor` is called the anchor slides: `slide(now)` sets it, and histor
 under way. Prices are in quote units, open interest in base units, times in epoch milliseconds.
 """
 
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,8 @@ _BANK = 256
 _FUNDING_PERIOD_MS = 6 * 3_600_000
 _QUIET_BEFORE_ANCHOR_MS = 30 * 60_000
 _SCRIPT_AHEAD_MS = 12 * 3_600_000
+_MAX_MOVES = 1_000
+"""Older moves are forgotten, as if they had not been."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,6 +77,7 @@ class Market:
         self._sliding_ms = start_ms
         self._scripted: tuple[int, int, list[events.Event]] | None = None
         self._planned: dict[int, list[events.Event]] = {}
+        self._moves: deque[events.Event] = deque(maxlen=_MAX_MOVES)
         self._frames: dict[int, _Frame] = {}
         self._ranges: tuple[int, F64, F64] | None = None
         self._opened: tuple[int, F64] | None = None
@@ -129,6 +133,10 @@ class Market:
         if self._anchor_ms is None:
             self._anchor_ms = now_ms
 
+    def move(self, event: events.Event) -> None:
+        """Add an event that begins now or later; the past must not change."""
+        self._moves.append(event)
+
     def events_between(self, first_ms: int, last_ms: int) -> list[events.Event]:
         """Return the events that touch that span."""
         anchor_ms = self._anchor_ms if self._anchor_ms is not None else self._sliding_ms
@@ -141,6 +149,7 @@ class Market:
             ]
         if self._script:
             found += self._scripted_until(anchor_ms, last_ms)
+        found += self._moves
         return [e for e in found if e.start_ms <= last_ms and e.end_ms >= first_ms]
 
     def _planned_on(self, day: int) -> list[events.Event]:

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from bot import log
 from bot.clock import Clock, SystemClock
+from bot.sim import events
 from bot.sim.control import Control
 from bot.sim.faults import Faults
 from bot.sim.lifecycle import Lifecycle
@@ -20,6 +21,8 @@ from bot.sim.market import Market
 from bot.sim.rest import Rest
 from bot.sim.streams import Hub
 from bot.sim.ticker import Ticker
+
+_MOVE_S = 2.0
 
 _log = log.get("sim.venue")
 
@@ -132,6 +135,18 @@ class Venue:
             if self._thaw_at_ms is not None and self.clock.wall_ms() >= self._thaw_at_ms:
                 self._thaw_at_ms = None
                 self.hub.thaw_all()
+
+    def move(self, symbol: str, *, price: float = 0.0, oi: float = 0.0, seconds: float = 60.0) -> None:
+        """Move one coin by these ratios now, back after that long; there and back take two seconds each.
+
+        Raises:
+            KeyError: there is no such symbol.
+            ValueError: nothing would be left.
+        """
+        if price <= -1 or oi <= -1:
+            raise ValueError(f"expected changes above -1, got {min(price, oi)}")
+        row, now_ms = self.market.rows[symbol], self.clock.wall_ms()
+        self.market.move(events.move(now_ms, row, price=price, oi=oi, rise_s=_MOVE_S, hold_s=seconds, fall_s=_MOVE_S))
 
     # What happened
 

@@ -447,3 +447,25 @@ async def test_a_client_that_reads_nothing_is_dropped_and_the_others_go_on(sessi
                 while venue.stats()["n_dropped_slow"] == 0:
                     assert (await one(ws))["stream"] == ARRAY
         writer.close()
+
+
+async def test_a_coin_moves_on_request_and_comes_back(slow_venue, session):
+    async def now():
+        _, premium, _ = await get(session, slow_venue, "/fapi/v1/premiumIndex", symbol="ETHUSDT")
+        _, held, _ = await get(session, slow_venue, "/fapi/v1/openInterest", symbol="ETHUSDT")
+        return float(premium["markPrice"]), float(held["openInterest"])
+
+    price, held = await now()
+    status, _ = await post(
+        session, slow_venue, "/sim/move", symbol="ETHUSDT", price_change=0.2, oi_change=-0.3, seconds=0.5
+    )
+    assert status == 200
+    await asyncio.sleep(2.2)
+    moved = await now()
+    assert moved[0] / price == pytest.approx(1.2, rel=0.01)
+    assert moved[1] / held == pytest.approx(0.7, rel=0.01)
+    await asyncio.sleep(2.5)
+    back = await now()
+    assert back == pytest.approx((price, held), rel=0.01)
+    assert (await post(session, slow_venue, "/sim/move", symbol="NOPEUSDT"))[0] == 404
+    assert (await post(session, slow_venue, "/sim/move", symbol="ETHUSDT", price_change=-1))[0] == 400

@@ -228,6 +228,13 @@ def test_a_journal_cut_anywhere_gives_the_beginning_of_the_run(tmp_path, rules_o
         assert part == said[: len(part)]
 
 
+def test_a_run_that_died_at_once_leaves_a_journal_without_entries(tmp_path):
+    held = writer(tmp_path, header())
+    found, entries = read(held.path)
+    assert (found, list(entries)) == (header(), [])
+    held.close()
+
+
 def test_the_oldest_files_go_when_the_folder_is_full(tmp_path, rules_of, perpetual):
     _, files = run_and_record(
         tmp_path, rules_of(RULES), [perpetual(b) for b in "ABC"], rotate_bytes=4_000, max_bytes=15_000

@@ -1,0 +1,352 @@
+"""What the simulated Bot API does with messages, buttons, pins and the menu; each method answers or raises `Refusal`.
+
+Lengths are counted in UTF-16 units after the markup is parsed, as the real server does.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+from bot.clock import Clock
+from bot.sim import chat_faults
+from bot.sim.chat_faults import Json
+from bot.sim.chat_html import MarkupError, parse, utf16_length
+from bot.sim.chat_limits import TelegramFlood
+from bot.sim.chat_log import Happening, What
+from bot.sim.chat_rooms import MAX_CAPTION, MAX_TEXT, ChatMessage, Refusal, Rooms, chat_json, user_json
+
+BOT_ID: Final = 1_234_567_890
+BOT: Final[Json] = {"id": BOT_ID, "is_bot": True, "first_name": "oibot", "username": "oi_sim_bot"}
+MAX_CALLBACK_BYTES: Final = 64
+MAX_BUTTONS: Final = 100
+MAX_ANSWER: Final = 200
+QUERY_LIFE_MS: Final = 15 * 60_000.0
+_COMMAND: Final = re.compile(r"[a-z0-9_]{1,32}")
+_NOT_MODIFIED: Final = (
+    "message is not modified: specified new message content and reply markup are exactly the same as a current content "
+    "and reply markup of the message"
+)
+
+
+class Methods:
+    """The messages of one bot and what may be done to them."""
+
+    def __init__(self, clock: Clock, happened: Callable[[Happening], None], *, enforce_limits: bool) -> None:
+        self._clock = clock
+        self._happened = happened
+        self._enforce_limits = enforce_limits
+        self._flood = TelegramFlood()
+        self._next_message = 1
+        self.rooms = Rooms()
+        self.messages: list[ChatMessage] = []
+        self.answered: list[Json] = []
+        self.commands: list[Json] = []
+        self.queries: dict[str, float] = {}
+        """Button presses that wait for their answer, and when they were made."""
+        self.webhook_url = ""
+        self.n_flooded = 0
+        self.table: dict[str, Callable[[Json], Any]] = {
+            "getMe": self._get_me,
+            "sendMessage": self._send_message,
+            "sendPhoto": self._send_photo,
+            "editMessageText": self._edit_text,
+            "editMessageCaption": self._edit_caption,
+            "editMessageReplyMarkup": self._edit_markup,
+            "deleteMessage": self._delete,
+            "pinChatMessage": self._pin,
+            "unpinChatMessage": self._unpin,
+            "answerCallbackQuery": self._answer_query,
+            "setMyCommands": self._set_commands,
+            "setWebhook": self._set_webhook,
+            "deleteWebhook": self._delete_webhook,
+            "getWebhookInfo": self._webhook_info,
+            "getChat": self._get_chat,
+            "getChatMember": self._get_member,
+            "sendChatAction": self._act,
+        }
+
+    def find(self, chat_id: int, message_id: int | None) -> ChatMessage | None:
+        return next((m for m in reversed(self.messages) if (m.chat_id, m.message_id) == (chat_id, message_id)), None)
+
+    def new_message_id(self) -> int:
+        self._next_message += 1
+        return self._next_message - 1
+
+    # Messages
+
+    def _send_message(self, params: Json) -> Json:
+        return self._send(params, *_text_of(params, "text", MAX_TEXT, "message is too long"))
+
+    def _send_photo(self, params: Json) -> Json:
+        if not params.get("photo"):
+            raise Refusal(chat_faults.bad_request("there is no photo in the request"))
+        return self._send(params, *_text_of(params, "caption", MAX_CAPTION, CAPTION_TOO_LONG), has_photo=True)
+
+    def _send(self, params: Json, source: str, text: str, *, has_photo: bool = False) -> Json:
+        chat_id, topic = _chat_id(params), integer(params.get("message_thread_id"))
+        if not text and not has_photo:
+            raise Refusal(chat_faults.bad_request("message text is empty"))
+        markup = _markup(params)
+        self.rooms.enter(chat_id, topic)
+        reply_to = self._reply_to(chat_id, params)
+        self._spend(chat_id)
+        message = ChatMessage(
+            chat_id=chat_id,
+            message_id=self.new_message_id(),
+            source=source,
+            text=text,
+            date=self._clock.wall_ms() // 1000,
+            reply_to=reply_to,
+            markup=markup,
+            silent=str(params.get("disable_notification", "")).lower() == "true",
+            topic=topic,
+            has_photo=has_photo,
+        )
+        self.messages.append(message)
+        self._note(What.NEW, message)
+        return self.json_of(message)
+
+    def _reply_to(self, chat_id: int, params: Json) -> int | None:
+        reply = decoded(params.get("reply_parameters")) or {}
+        found = integer(reply.get("message_id"))
+        if found is None or self.find(chat_id, found) is not None:
+            return found
+        if not reply.get("allow_sending_without_reply"):
+            raise Refusal(chat_faults.bad_request("message to be replied not found"))
+        return None
+
+    def _edit_text(self, params: Json) -> Json:
+        message = self._editable(params)
+        if message.has_photo:
+            raise Refusal(chat_faults.bad_request("there is no text in the message to edit"))
+        source, text = _text_of(params, "text", MAX_TEXT, "message is too long")
+        if not text:
+            raise Refusal(chat_faults.bad_request("message text is empty"))
+        return self._change(message, source, text, _markup(params))
+
+    def _edit_caption(self, params: Json) -> Json:
+        message = self._editable(params)
+        if not message.has_photo:
+            raise Refusal(chat_faults.bad_request("there is no caption in the message to edit"))
+        source, text = _text_of(params, "caption", MAX_CAPTION, CAPTION_TOO_LONG)
+        return self._change(message, source, text, _markup(params))
+
+    def _edit_markup(self, params: Json) -> Json:
+        message = self._editable(params)
+        return self._change(message, message.source, message.text, _markup(params))
+
+    def _editable(self, params: Json) -> ChatMessage:
+        chat_id = _chat_id(params)
+        self.rooms.enter(chat_id)
+        message = self.find(chat_id, integer(params.get("message_id")))
+        if message is None:
+            raise Refusal(chat_faults.bad_request("message to edit not found"))
+        return message
+
+    def _change(self, message: ChatMessage, source: str, text: str, markup: Any) -> Json:
+        if (text, source, markup) == (message.text, message.source, message.markup):
+            raise Refusal(chat_faults.bad_request(_NOT_MODIFIED))
+        self._spend(message.chat_id)
+        message.edits.append(message.text)
+        message.source, message.text, message.markup = source, text, markup
+        self._note(What.EDIT, message)
+        return self.json_of(message)
+
+    def _delete(self, params: Json) -> bool:
+        message = self.find(_chat_id(params), integer(params.get("message_id")))
+        if message is None:
+            raise Refusal(chat_faults.bad_request("message to delete not found"))
+        self.messages.remove(message)
+        room = self.rooms.of(message.chat_id)
+        room.pinned = [n for n in room.pinned if n != message.message_id]
+        self._note(What.DELETE, message)
+        return True
+
+    def _pin(self, params: Json) -> bool:
+        chat_id = _chat_id(params)
+        self.rooms.enter(chat_id)
+        message = self.find(chat_id, integer(params.get("message_id")))
+        if message is None:
+            raise Refusal(chat_faults.bad_request("message to pin not found"))
+        room = self.rooms.of(chat_id)
+        room.pinned = [*(n for n in room.pinned if n != message.message_id), message.message_id]
+        self._note(What.PIN, message)
+        return True
+
+    def _unpin(self, params: Json) -> bool:
+        """Without an id the newest pin goes."""
+        chat_id = _chat_id(params)
+        room = self.rooms.of(chat_id)
+        wanted = integer(params.get("message_id"))
+        wanted = wanted if wanted is not None or not room.pinned else room.pinned[-1]
+        message = self.find(chat_id, wanted)
+        if message is None or wanted not in room.pinned:
+            raise Refusal(chat_faults.bad_request("message to unpin not found"))
+        room.pinned.remove(message.message_id)
+        self._note(What.UNPIN, message)
+        return True
+
+    def _note(self, what: What, message: ChatMessage) -> None:
+        self._happened(
+            Happening(
+                service="telegram",
+                chat=str(message.chat_id),
+                what=what,
+                message_id=str(message.message_id),
+                text=message.text if what in {What.NEW, What.EDIT} else "",
+                at_ms=self._clock.monotonic_ms(),
+                reply_to=None if message.reply_to is None else str(message.reply_to),
+            )
+        )
+
+    def _spend(self, chat_id: int) -> None:
+        if not self._enforce_limits:
+            return
+        wait_s = self._flood.spend(chat_id, self._clock.monotonic_ms())
+        if wait_s is not None:
+            self.n_flooded += 1
+            raise Refusal(chat_faults.too_many_requests(wait_s))
+
+    # The rest
+
+    def _answer_query(self, params: Json) -> bool:
+        now_ms = self._clock.monotonic_ms()
+        made_ms = self.queries.pop(str(params.get("callback_query_id")), None)
+        if made_ms is None or now_ms - made_ms > QUERY_LIFE_MS:
+            text = "query is too old and response timeout expired or query ID is invalid"
+            raise Refusal(chat_faults.bad_request(text))
+        if utf16_length(str(params.get("text") or "")) > MAX_ANSWER:
+            raise Refusal(chat_faults.bad_request("MESSAGE_TOO_LONG"))
+        self.answered.append(params)
+        return True
+
+    def _set_commands(self, params: Json) -> bool:
+        commands = list(decoded(params.get("commands")) or [])
+        for one in commands:
+            if not _COMMAND.fullmatch(str(one.get("command", "")).removeprefix("/")):
+                raise Refusal(chat_faults.bad_request("BOT_COMMAND_INVALID"))
+            if not 1 <= utf16_length(str(one.get("description", ""))) <= 256:
+                raise Refusal(chat_faults.bad_request("BOT_COMMAND_DESCRIPTION_INVALID"))
+        if len(commands) > 100:
+            raise Refusal(chat_faults.bad_request("BOT_COMMANDS_TOO_MUCH"))
+        self.commands = commands
+        return True
+
+    def _set_webhook(self, params: Json) -> bool:
+        self.webhook_url = str(params.get("url") or "")
+        return True
+
+    def _delete_webhook(self, _: Json) -> bool:
+        self.webhook_url = ""
+        return True
+
+    def _webhook_info(self, _: Json) -> Json:
+        return {"url": self.webhook_url, "has_custom_certificate": False, "pending_update_count": 0}
+
+    @staticmethod
+    def _get_me(_: Json) -> Json:
+        rights = {"can_join_groups": True, "can_read_all_group_messages": False, "supports_inline_queries": False}
+        return {**BOT, **rights}
+
+    def _get_chat(self, params: Json) -> Json:
+        chat_id = _chat_id(params)
+        self.rooms.enter(chat_id)
+        return {**chat_json(chat_id), "accent_color_id": 0, "max_reaction_count": 11, "accepted_gift_types": _NO_GIFTS}
+
+    def _get_member(self, params: Json) -> Json:
+        chat_id, user_id = _chat_id(params), integer(params.get("user_id"))
+        self.rooms.enter(chat_id)
+        if user_id is None:
+            raise Refusal(chat_faults.bad_request("invalid user_id specified"))
+        is_administrator = user_id in self.rooms.of(chat_id).administrators
+        status = {"status": "administrator", **_ALL_RIGHTS} if is_administrator else {"status": "member"}
+        return {"user": user_json(user_id, "somebody"), **status}
+
+    def _act(self, params: Json) -> bool:
+        self.rooms.enter(_chat_id(params))
+        return True
+
+    def json_of(self, message: ChatMessage) -> Json:
+        """A message as the API tells it."""
+        thread = {"message_thread_id": message.topic, "is_topic_message": True}
+        said = {"caption" if message.has_photo else "text": message.text}
+        return {
+            "message_id": message.message_id,
+            "date": message.date,
+            "chat": chat_json(message.chat_id),
+            "from": BOT,
+            **(said if message.text else {}),
+            **({"photo": [_PHOTO]} if message.has_photo else {}),
+            **(thread if message.topic is not None else {}),
+            **({"edit_date": message.date} if message.edits else {}),
+            **({"reply_markup": message.markup} if message.markup else {}),
+        }
+
+
+CAPTION_TOO_LONG: Final = "message caption is too long"
+_PHOTO: Final[Json] = {"file_id": "photo", "file_unique_id": "photo", "width": 800, "height": 450}
+_NO_GIFTS: Final[Json] = dict.fromkeys(
+    ("unlimited_gifts", "limited_gifts", "unique_gifts", "premium_subscription", "gifts_from_channels"), False
+)
+_ALL_RIGHTS: Final[Json] = {
+    "can_be_edited": False,
+    "is_anonymous": False,
+    **dict.fromkeys(
+        (
+            *("can_manage_chat", "can_delete_messages", "can_manage_video_chats", "can_restrict_members"),
+            *("can_promote_members", "can_change_info", "can_invite_users", "can_post_stories", "can_edit_stories"),
+            "can_delete_stories",
+        ),
+        True,
+    ),
+}
+
+
+def integer(value: Any) -> int | None:
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def decoded(value: Any) -> Any:
+    """Nested parameters are JSON inside the form."""
+    return json.loads(value) if isinstance(value, str) and value else value
+
+
+def _chat_id(params: Json) -> int:
+    chat_id = integer(params.get("chat_id"))
+    if chat_id is None:
+        raise Refusal(chat_faults.bad_request("chat_id is empty" if not params.get("chat_id") else "chat not found"))
+    return chat_id
+
+
+def _text_of(params: Json, name: str, limit: int, too_long: str) -> tuple[str, str]:
+    """As sent, and as people see it."""
+    source = str(params.get(name) or "")
+    text = source.strip()
+    if params.get("parse_mode") == "HTML":
+        try:
+            text = parse(source)
+        except MarkupError as error:
+            raise Refusal(chat_faults.bad_request(f"can't parse entities: {error}")) from error
+    if utf16_length(text) > limit:
+        raise Refusal(chat_faults.bad_request(too_long))
+    return source, text
+
+
+def _markup(params: Json) -> Any:
+    markup = decoded(params.get("reply_markup"))
+    if not markup:
+        return markup
+    buttons = [button for row in markup.get("inline_keyboard", []) for button in row]
+    if len(buttons) > MAX_BUTTONS:
+        raise Refusal(chat_faults.bad_request("reply markup is too long"))
+    for button in buttons:
+        data = button.get("callback_data")
+        if not button.get("text"):
+            raise Refusal(chat_faults.bad_request("can't parse inline keyboard button: Text is empty"))
+        if data is not None and not 1 <= len(str(data).encode()) <= MAX_CALLBACK_BYTES:
+            raise Refusal(chat_faults.bad_request("BUTTON_DATA_INVALID"))
+    return markup

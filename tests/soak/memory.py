@@ -1,0 +1,143 @@
+"""A bot on the whole market for days of fast time: memory, open files and threads over the hours, as a table with bars."""
+
+import asyncio
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+
+from bot.sim.chatserver import ChatServer
+from tests.support.harness import ROOT, Harness, Process, eventually
+from tests.support.kills import OWNER
+
+MAX_MB = 220.0
+"""Resident, with 950 instruments, a day of windows and the shipped rules."""
+MAX_SLOPE_MB = 1.0
+"""Per 24 hours, once windows are full."""
+FULL_H = 25.0
+MAX_EXTRA_FILES = 4
+_BAR_MB = 5.0
+
+
+@dataclass(frozen=True)
+class Look:
+    """The process at one moment."""
+
+    hour: float
+    rss_mb: float
+    n_files: int
+    n_threads: int
+    n_reconnects: int
+    n_ticks: int
+
+
+def look_at(pid: int, *, hour: float, n_reconnects: int, heartbeat: Path) -> Look:
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+    try:
+        n_ticks = int(heartbeat.read_text(encoding="ascii").split()[2])
+    except (OSError, IndexError, ValueError):
+        n_ticks = 0
+    return Look(
+        hour=hour,
+        rss_mb=int(fields["VmRSS"].split()[0]) / 1024,
+        n_files=len(os.listdir(f"/proc/{pid}/fd")),
+        n_threads=int(fields["Threads"]),
+        n_reconnects=n_reconnects,
+        n_ticks=n_ticks,
+    )
+
+
+def row(look: Look) -> str:
+    bar = "█" * round(look.rss_mb / _BAR_MB)
+    return (
+        f"{look.hour:7.2f} {look.rss_mb:8.1f} {look.n_files:6} {look.n_threads:8} {look.n_reconnects:11} "
+        f"{look.n_ticks:8}  {bar}"
+    )
+
+
+def slope_mb(looks: list[Look]) -> float | None:
+    """Least squares, per 24 hours, of the looks since windows are full; None for fewer than three hours of them."""
+    late = [x for x in looks if x.hour >= FULL_H]
+    if len(late) < 3 or late[-1].hour - late[0].hour < 3:
+        return None
+    mean_h = sum(x.hour for x in late) / len(late)
+    mean_mb = sum(x.rss_mb for x in late) / len(late)
+    over = sum((x.hour - mean_h) * (x.rss_mb - mean_mb) for x in late)
+    return 24 * over / sum((x.hour - mean_h) ** 2 for x in late)
+
+
+def problems(looks: list[Look]) -> list[str]:
+    """What breaks the promise."""
+    found = []
+    worst = max(looks, key=lambda x: x.rss_mb)
+    if worst.rss_mb > MAX_MB:
+        found.append(f"memory: {worst.rss_mb:.1f} MB at hour {worst.hour:.1f}, expected at most {MAX_MB:.0f}")
+    slope = slope_mb(looks)
+    if slope is not None and slope > MAX_SLOPE_MB:
+        found.append(f"memory grows by {slope:.2f} MB a day, expected at most {MAX_SLOPE_MB}")
+    settled = looks[len(looks) // 3]
+    if looks[-1].n_files > settled.n_files + MAX_EXTRA_FILES:
+        found.append(f"open files: {settled.n_files} after a third, {looks[-1].n_files} at the end")
+    if looks[-1].n_threads > settled.n_threads:
+        found.append(f"threads: {settled.n_threads} after a third, {looks[-1].n_threads} at the end")
+    return found
+
+
+async def watch(harness: Harness, *, hours: float, instruments: int, reconnects: int, n_looks: int = 72) -> bool:
+    """Run it; True when all is bounded."""
+    venue = await harness.venue(instruments=instruments)
+    clock = harness.clock()
+    looks: list[Look] = []
+    async with ChatServer(clock=clock, enforce_limits=True) as chats, aiohttp.ClientSession() as session:
+        env = harness.env(
+            venue,
+            OIBOT_TELEGRAM__TOKEN=chats.telegram_token,
+            OIBOT_TELEGRAM__API_URL=chats.telegram_url,
+            OIBOT_TELEGRAM__OWNER_ID=str(OWNER),
+            OIBOT_RULES_DIR=str(ROOT / "rules"),
+        )
+        bot = await harness.start("run", env=env)
+        await eventually(lambda: "feed.live" in bot.output, within_s=120, why=lambda: bot.output)
+        print(f"{'hour':>7} {'RSS MB':>8} {'files':>6} {'threads':>8} {'reconnects':>11} {'ticks':>8}", flush=True)
+        await _hours(harness, bot, session, venue[0], looks, hours, reconnects, n_looks)
+        print(f"{len(chats.messages())} messages, {chats.telegram.n_flooded} refused for their pace")
+        is_sound = chats.telegram.n_flooded == 0
+        bot.terminate()
+        is_sound &= await bot.exit_code(30) == 0
+    wrong = problems(looks)
+    for text in wrong:
+        print(text)
+    slope = slope_mb(looks)
+    print(f"at most {max(x.rss_mb for x in looks):.1f} MB" + (f", {slope:+.2f} MB a day" if slope is not None else ""))
+    return is_sound and not wrong
+
+
+async def _hours(
+    harness: Harness,
+    bot: Process,
+    session: aiohttp.ClientSession,
+    rest_url: str,
+    looks: list[Look],
+    hours: float,
+    reconnects: int,
+    n_looks: int,
+) -> None:
+    began_s, n_done = time.monotonic(), 0
+    heartbeat = harness.folder / "data" / "heartbeat"
+    total_s = hours * 3_600 / harness.speed
+    for n in range(1, max(reconnects, n_looks) + 1):
+        await asyncio.sleep(max(0.0, began_s + total_s * n / max(reconnects, n_looks) - time.monotonic()))
+        if bot.process.returncode is not None:
+            raise AssertionError(f"the bot ended:\n{bot.output[-4_000:]}")
+        if n * reconnects // max(reconnects, n_looks) > n_done:
+            n_done += 1
+            async with session.post(f"{rest_url}/sim/close", json={"code": 1001}) as response:
+                assert response.status == 200
+        if n * n_looks // max(reconnects, n_looks) > len(looks):
+            hour = (time.monotonic() - began_s) * harness.speed / 3_600
+            looks.append(look_at(bot.pid, hour=hour, n_reconnects=n_done, heartbeat=heartbeat))
+            print(row(looks[-1]), flush=True)
+        del bot.lines[:-200]

@@ -1,0 +1,111 @@
+"""A real bot, its chats, and a transcript: `python -m tests.support.chat_session FILE`.
+
+People write, press buttons and block; coins jump, so that alerts fire, are updated and end. Every request of the bot to
+either chat server goes to FILE as one JSON line with its answer, for judges that nobody here wrote.
+"""
+
+import asyncio
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import aiohttp
+
+from bot.sim import chat_faults as faults
+from bot.sim.chat_faults import Received
+from bot.sim.chatserver import ChatServer
+from tests.support.harness import Harness, eventually
+from tests.support.kills import OWNER, RULES, Market
+
+GROUP, STRANGER = -77, 99
+SPEED = 8.0
+COMMANDS = (
+    *("/start", "/help", "/oi BTC", "/oi BTC ETH SOL", "/price BTC", "/status", "/alerts", "/nonsense", "hello"),
+    *("/alert BTC price > 1", "/alert ETH oi > 5% 15m", "/alerts", "/oi 币安人生", "/oi <b>&"),
+)
+
+
+async def main(file: Path) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        harness = Harness(Path(folder))
+        harness.speed = SPEED
+        try:
+            await _session(harness, file)
+        finally:
+            await harness.close()
+
+
+async def _session(harness: Harness, file: Path) -> None:
+    venue = await harness.venue(instruments=40, script=False)
+    clock = harness.clock()
+    harness.rules(RULES)
+    with file.open("w", encoding="utf-8") as out:
+
+        def write(call: Received, status: int, body: bytes) -> None:
+            line = {
+                "service": call.service,
+                "method": call.method,
+                "params": call.params,
+                "headers": dict(call.headers),
+                "status": status,
+                "answer": body.decode(errors="replace"),
+            }
+            out.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+        async with ChatServer(clock=clock, enforce_limits=True) as chats:
+            chats.on_answer = write
+            env = harness.env(
+                venue,
+                OIBOT_RULES_DIR=str(harness.folder / "rules"),
+                OIBOT_TELEGRAM__TOKEN=chats.telegram_token,
+                OIBOT_TELEGRAM__API_URL=chats.telegram_url,
+                OIBOT_TELEGRAM__OWNER_ID=str(OWNER),
+                OIBOT_TELEGRAM__CHAT_ID=str(OWNER),
+                OIBOT_TELEGRAM__CHATS=f"[{GROUP}]",
+                OIBOT_DISCORD__WEBHOOK_URL=chats.discord_webhook_url,
+            )
+            bot = await harness.start("run", env=env)
+            await eventually(lambda: "feed.live" in bot.output, within_s=40, why=lambda: bot.output)
+            await _talk(harness, chats)
+            await _market(harness, chats, venue[0])
+            bot.terminate()
+            assert await bot.exit_code() == 0, bot.output
+
+
+async def _talk(harness: Harness, chats: ChatServer) -> None:
+    telegram = chats.telegram
+    for text in COMMANDS:
+        telegram.say(text, chat_id=OWNER)
+        await asyncio.sleep(1.2 / harness.speed)
+    topic = telegram.open_topic(GROUP)
+    telegram.say("/oi BTC", chat_id=GROUP, user_id=OWNER, message_thread_id=topic, is_topic_message=True)
+    telegram.say("/oi BTC", chat_id=STRANGER)
+    await eventually(lambda: chats.messages(GROUP) and chats.messages(STRANGER), within_s=10)
+    for message in [m for m in chats.messages() if m.markup]:
+        for row in message.markup.get("inline_keyboard", []):
+            for button in row:
+                telegram.press(button["callback_data"], message, user_id=OWNER)
+                await asyncio.sleep(1.2 / harness.speed)
+    telegram.block(STRANGER)
+    telegram.unblock(STRANGER)
+
+
+async def _market(harness: Harness, chats: ChatServer, rest_url: str) -> None:
+    """Alerts of every kind, through refusals of either server, so that the bot's other ways are seen too."""
+    market = Market(rest_url, harness.clock(), every_s=0, together=0)
+    ended = "SELECT count(*) FROM outbox WHERE kind = 'end' AND state = 'delivered'"
+    async with aiohttp.ClientSession() as session:
+        for n, symbol in enumerate(("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT")):
+            if n == 2:
+                chats.telegram.fail(faults.bad_request("can't parse entities: Unexpected end tag at byte offset 3"))
+                chats.discord.fail(faults.Fault(status=400, body={"code": 50035, "message": "Invalid Form Body"}))
+            before = harness.rows(ended)[0][0]
+            await market.jump(session, symbol, change=0.06)
+            await asyncio.sleep(2.5 / harness.speed)
+            await market.jump(session, symbol, change=0.05)
+            await eventually(lambda b=before: harness.rows(ended)[0][0] >= b + 2, within_s=20)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1])))

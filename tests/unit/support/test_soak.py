@@ -1,0 +1,26 @@
+"""The long run tells growth from noise."""
+
+from tests.soak.memory import Look, problems, slope_mb
+
+
+def looks(rss, *, files=lambda n: 30, threads=lambda n: 5):
+    return [Look(float(n), rss(n), files(n), threads(n), n, n) for n in range(1, 73)]
+
+
+def test_a_flat_run_is_well():
+    assert problems(looks(lambda n: 100 + min(n, 24) * 3 + n % 2)) == []
+
+
+def test_growth_after_windows_are_full_is_told():
+    found = looks(lambda n: 100 + n * 0.1)
+    assert 2.39 < slope_mb(found) < 2.41
+    assert [text.split(":")[0] for text in problems(found)] == ["memory grows by 2.40 MB a day, expected at most 1.0"]
+
+
+def test_too_much_and_too_many_are_told():
+    found = looks(lambda n: 221.0, files=lambda n: 30 + n, threads=lambda n: 5 + n // 40)
+    assert [text.split(":")[0] for text in problems(found)] == ["memory", "open files", "threads"]
+
+
+def test_a_short_run_has_no_slope():
+    assert slope_mb(looks(lambda n: 100.0)[:26]) is None
