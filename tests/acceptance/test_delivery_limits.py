@@ -20,7 +20,6 @@ from bot.storage.database import open_database
 from tests.support.arrivals import END, SHORT_ID, committed, judge
 from tests.support.kills import Market
 
-
 pytestmark = pytest.mark.acceptance
 
 PRIVATE, GROUPS = range(1, 41), range(-10, 0)
