@@ -85,7 +85,8 @@ async def test_a_venue_that_refuses_is_named_and_the_bot_keeps_trying(harness, u
     bot = await harness.start("run", env=harness.env(nowhere))
 
     await until(lambda: "refused" in bot.output, within_s=30, why=lambda: bot.output)
-    assert "make demo" in bot.output
+    # The hint is printed a moment after the log line.
+    await until(lambda: "make demo" in bot.output, within_s=10, why=lambda: bot.output)
     bot.signal(signal.SIGTERM)
 
     assert await bot.exit_code() == 0, bot.output
