@@ -111,12 +111,12 @@ async def world(harness, chats, until):
 
 @contextlib.contextmanager
 def small_file_system(folder):
-    """Two megabytes at that path."""
+    """Sixteen megabytes at that path: more than database and windows of a few contracts need together."""
     folder.mkdir()
     if shutil.which("mount") is None or os.geteuid() != 0:
         pytest.skip("only root can mount a small file system")
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], capture_output=True, text=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(folder)], capture_output=True, text=True, check=False
     )
     if mounted.returncode:
         pytest.skip(f"no small file system can be mounted here: {mounted.stderr.strip()}")
