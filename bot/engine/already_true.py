@@ -49,10 +49,10 @@ class AlreadyTrue:
             self._seen.clear()
             self._over_ms.clear()
             return
-        for rule in self._rules:
-            self._follow(rule, result, now_ms)
+        self._rules = tuple([rule for rule in self._rules if self._follow(rule, result, now_ms)])
 
-    def _follow(self, rule: Rule, result: PlanResult, now_ms: Sequence[int]) -> None:
+    def _follow(self, rule: Rule, result: PlanResult, now_ms: Sequence[int]) -> bool:
+        """Whether there is still something to see: an instrument not known yet, or one that is true ever since."""
         truth = result.truth(rule)
         width = truth.when.shape[1]
         seen = _widened(self._seen.get(rule.id), width, np.bool_)
@@ -63,6 +63,7 @@ class AlreadyTrue:
             over_ms[known & ~seen & (when == TRUE)] = NEVER_MS
             seen |= known
         self._seen[rule.id], self._over_ms[rule.id] = seen, over_ms
+        return bool((over_ms == NEVER_MS).any() or not (seen | ~truth.members[-1]).all())
 
     def is_so(self, change: Change) -> bool:
         """Whether a change tells of a firing that was already true."""
