@@ -242,8 +242,8 @@ class Loop:
         self.report.n_delayed += "commit.delayed" in bot.output
         open_fires = self._harness.rows("SELECT key, destination FROM outbox WHERE state = 'sending' AND kind = 'fire'")
         self.report.unknown |= {(where, short_id(key)) for key, where in open_fires}
-        messages = "SELECT count(DISTINCT message_id) FROM outbox WHERE state = 'sending' AND kind = 'fire'"
-        self.report.n_ambiguous += self._harness.rows(messages)[0][0]
+        # Alerts, not messages: a message that is sent again repeats all that it carries.
+        self.report.n_ambiguous += len(open_fires)
 
     async def _last_life(self, env: dict[str, str]) -> None:
         self._settle()
