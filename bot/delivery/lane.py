@@ -336,6 +336,7 @@ class Lane:
             reason=outcome.reason,
             ambiguous=outcome.ambiguous,
             after_s=round(after_s, 1),
+            rows=len(plan.rows),
         )
         return replace(outcome, after_s=after_s)
 

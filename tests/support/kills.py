@@ -8,6 +8,7 @@ Then what people saw is compared with the database, and the database with a repl
 
 import asyncio
 import contextlib
+import json
 import random
 import signal
 import tempfile
@@ -56,7 +57,7 @@ class Report:
     n_held: int = 0
     """Kills between the answer's being due and its arrival."""
     n_ambiguous: int = 0
-    """Messages of firings whose outcome the bot could not know: kills during an attempt, lost answers, cut connections."""
+    """Firings in messages whose outcome the bot could not know: kills during an attempt, lost answers, cut connections."""
     n_delayed: int = 0
     """Runs in which the disk was too slow, so that alerts may have been told from memory."""
     unknown: set[Pair] = field(default_factory=set)
@@ -218,12 +219,9 @@ class Loop:
         return None
 
     def _settle(self) -> None:
-        """Count what broke since the last life, and mend it."""
-        self.report.n_ambiguous += self.proxy.n_cut
+        """Mend what broke in the last life."""
         self.proxy.n_cut = 0
-        if self._doubtful is not None:
-            self.report.n_ambiguous += self._doubtful.n_waiting == 0
-            self._doubtful = None
+        self._doubtful = None
         self.proxy.set()
         for plan in (self.chats.telegram.faults, self.chats.discord.faults):
             plan.clear()
@@ -240,10 +238,18 @@ class Loop:
 
     def _after_death(self, bot: Process) -> None:
         self.report.n_delayed += "commit.delayed" in bot.output
+        self.report.n_ambiguous += self._n_in_doubt(bot)
         open_fires = self._harness.rows("SELECT key, destination FROM outbox WHERE state = 'sending' AND kind = 'fire'")
         self.report.unknown |= {(where, short_id(key)) for key, where in open_fires}
         # Alerts, not messages: a message that is sent again repeats all that it carries.
         self.report.n_ambiguous += len(open_fires)
+
+    def _n_in_doubt(self, bot: Process) -> int:
+        """Alerts in the messages that this life's broken answers left in doubt: the fullest, one for each injected fault."""
+        n_faults = self.proxy.n_cut + (self._doubtful is not None and self._doubtful.n_waiting == 0)
+        events = [json.loads(text) for text in bot.lines if '"message.postponed"' in text and text.startswith("{")]
+        sizes = sorted((event["rows"] for event in events if event["ambiguous"]), reverse=True)
+        return sum(sizes[:n_faults])
 
     async def _last_life(self, env: dict[str, str]) -> None:
         self._settle()
