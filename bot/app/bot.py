@@ -34,8 +34,10 @@ from bot.chat.actions import Actions
 from bot.chat.alert_actions import AlertActions
 from bot.chat.dead_letters import DeadLetters
 from bot.chat.local import LocalChat
+from bot.chat.looking import Looking
 from bot.chat.telegram_app import TelegramChat
 from bot.chat.terminal import TerminalChat
+from bot.chat.why import Why
 from bot.clock import Clock, SystemClock
 from bot.delivery.lanes import Lanes
 from bot.engine.cards import Cards
@@ -269,13 +271,6 @@ class Bot:
 
     def _answering(self, data_dir: DataDir, destinations: Sequence[str]) -> tuple[Actions, LocalChat]:
         """What answers people, and the front for this machine's own commands."""
-        asked = AlertActions(
-            market=self.cards,
-            store=self._chat_alerts,
-            desk=Desk(self.engine, self.live),
-            clock=self.clock,
-            max_per_chat=self._settings.alerts.max_per_chat,
-        )
         why = Explainer(
             engine=self.engine,
             live=self.live,
@@ -285,15 +280,20 @@ class Bot:
         )
         routes = self._plan.routes
         silences = self._mutes.actions(self.cards, self._chat_alerts, self.engine, self.live, routes, destinations)
-        actions = Actions(
-            market=self.cards,
-            status=self.status,
-            why=why,
-            clock=self.clock,
-            alerts=asked,
-            dead_letters=DeadLetters(SqliteOutboxCare(self._database)),
-            silences=silences,
+        families = (
+            Looking(market=self.cards, status=self.status, clock=self.clock),
+            Why(self.cards, why),
+            AlertActions(
+                market=self.cards,
+                store=self._chat_alerts,
+                desk=Desk(self.engine, self.live),
+                clock=self.clock,
+                max_per_chat=self._settings.alerts.max_per_chat,
+            ),
+            silences,
+            DeadLetters(SqliteOutboxCare(self._database)),
         )
+        actions = Actions(*(family.handlers for family in families))
         return actions, LocalChat(path=data_dir.control, market=self.cards, why=why, clock=self.clock)
 
     async def _supervise(

@@ -1,173 +1,40 @@
 """Commands to replies, through ports only. The same for every front.
 
-Promises: every command of the table has a handler; but for alerts, silences, acknowledgements, quiet
-hours and what is told again, answering changes nothing. Raises only what a port raises; the front that called turns that into an apology.
+What the bot can do comes in families: objects with `handlers`, which map names of commands to what carries them out.
+Raises only what a port raises; the front that called turns that into an apology.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, Protocol
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
 
 from bot.chat import pages
-from bot.chat.alert_actions import AlertActions
 from bot.chat.asker import Asker
-from bot.chat.commands import Command, UsageError, find, shorten
-from bot.chat.dead_letters import DeadLetters
-from bot.chat.reply import BLANK, Line, Reply, Table, code, line
-from bot.chat.silence_actions import SilenceActions
-from bot.chat.symbols import NotFound, SymbolBook
-from bot.chat.why import Why
-from bot.clock import Clock
-from bot.model.cards import InstrumentCard
-from bot.model.instrument import Instrument
-from bot.model.ports import MarketReader, StatusReader, WhyReader
+from bot.chat.commands import Command, UsageError, find
+from bot.chat.reply import Reply, line
 
-N_LARGEST: Final = 5
+Handler = Callable[[Command, Asker], Awaitable[Reply]]
 
-Named = tuple[str, InstrumentCard]
-"""What to type to get it, and the card."""
-
-TablePage = Callable[[str, Sequence[InstrumentCard]], tuple[Line | Table, ...]]
-
-
-class CardPage(Protocol):
-    """Lays one card out."""
-
-    def __call__(self, card: InstrumentCard, *, name: str) -> Reply: ...
-
-
-_NO_ALERTS: Final = Reply((line("I take no alerts here."),))
-_NO_LETTERS: Final = Reply((line("I tell nothing here, so nothing is left over."),))
-_NO_SILENCES: Final = Reply((line("I keep nothing quiet here."),))
-_NO_DATA: Final = line("No open interest is known yet. Try again in a minute.")
+_NOT_HERE: Final = "I cannot do that here."
 
 
 class Actions:
     """What the bot can do for people."""
 
-    def __init__(
-        self,
-        *,
-        market: MarketReader,
-        status: StatusReader,
-        why: WhyReader,
-        clock: Clock,
-        alerts: AlertActions | None = None,
-        silences: SilenceActions | None = None,
-        dead_letters: DeadLetters | None = None,
-    ) -> None:
-        """`alerts` None: no alerts are made in chat, and whoever asks for one is told so; likewise the others."""
-        self._dead_letters = dead_letters
-        self._market = market
-        self._status = status
-        self._clock = clock
-        self._why = Why(market, why)
-        self._alerts = alerts
-        self._silences = silences
-        self._alert_handlers: dict[str, Callable[[AlertActions, Command, Asker], Awaitable[Reply]]] = {
-            "alert": AlertActions.create,
-            "alerts": AlertActions.show,
-            "delete": AlertActions.delete,
-        }
-        self._silence_handlers: dict[str, Callable[[SilenceActions, Command, Asker], Awaitable[Reply]]] = {
-            "silence": SilenceActions.create,
-            "silences": SilenceActions.show,
-            "unsilence": SilenceActions.end,
-            "ack": SilenceActions.acknowledge,
-            "quiet": SilenceActions.quiet,
-        }
-        self._handlers: dict[str, Callable[[Command], Awaitable[Reply]]] = {
-            "oi": self._oi,
-            "price": self._price,
-            "status": self._tell_status,
-            "help": self._help,
-            "start": self._start,
-        }
+    def __init__(self, *families: Mapping[str, Handler]) -> None:
+        """A command that no family carries out is answered with the `without` of its row."""
+        self._handlers = {name: handler for family in families for name, handler in family.items()}
 
     @property
     def handled(self) -> frozenset[str]:
         """Names of commands that have a handler."""
-        by_name = (self._handlers, self._alert_handlers, self._silence_handlers)
-        return frozenset(name for handlers in by_name for name in handlers) | {"deadletters", "why"}
+        return frozenset(self._handlers)
 
     async def answer(self, command: Command | UsageError, *, asker: Asker) -> Reply:
         """Carry a command out."""
         if isinstance(command, UsageError):
             return pages.usage(command)
-        if command.name in self._alert_handlers:
-            if self._alerts is None:
-                return _NO_ALERTS
-            return await self._alert_handlers[command.name](self._alerts, command, asker)
-        if command.name == "deadletters":
-            return _NO_LETTERS if self._dead_letters is None else await self._dead_letters.answer(command, asker)
-        if command.name in self._silence_handlers:
-            if self._silences is None:
-                return _NO_SILENCES
-            return await self._silence_handlers[command.name](self._silences, command, asker)
-        if command.name == "why":
-            return await self._why.answer(command, asker)
-        return await self._handlers[command.name](command)
-
-    async def _oi(self, command: Command) -> Reply:
-        return await self._look(command, pages.oi_card, pages.oi_table, "Open interest")
-
-    async def _price(self, command: Command) -> Reply:
-        return await self._look(command, pages.price_card, pages.price_table, "Prices")
-
-    async def _look(
-        self,
-        command: Command,
-        card_page: CardPage,
-        table: TablePage,
-        title: str,
-    ) -> Reply:
-        """One symbol gives a card, several a table, none the largest."""
-        book = SymbolBook(self._market.instruments())
-        if not command.words:
-            largest = await self._largest(book)
-            if not largest:
-                return Reply((_NO_DATA,))
-            blocks = table(f"{title} · the {len(largest)} largest", [card for _, card in largest])
-            return Reply(blocks, pages.card_buttons(command.name, largest))
-        found = [book.resolve(word) for word in command.words]
-        if len(found) == 1:
-            return self._one(command.name, found[0], book, card_page)
-        missing = [one for one in found if isinstance(one, NotFound)]
-        named = await self._named([one for one in found if isinstance(one, Instrument)], book)
-        blocks = table(title, [card for _, card in named]) if named else ()
-        gap = (BLANK,) if blocks and missing else ()
-        unknown = tuple(line("I don't know the symbol ", code(shorten(one.text)), ".") for one in missing)
-        near = [(book.ask_for(one), one) for lost in missing for one in lost.suggestions]
-        buttons = (*pages.card_buttons(command.name, named), *pages.near_buttons(command.name, near))
-        return Reply((*blocks, *gap, *unknown) or (_NO_DATA,), buttons)
-
-    def _one(self, name: str, found: Instrument | NotFound, book: SymbolBook, page: CardPage) -> Reply:
-        if isinstance(found, NotFound):
-            return pages.not_found(name, found, [(book.ask_for(one), one) for one in found.suggestions])
-        card = self._market.card(found.key)
-        if card is None:
-            return Reply((line("No data for ", code(found.symbol), " yet. Try again in a minute."),))
-        return page(card, name=book.ask_for(found))
-
-    async def _named(self, found: Sequence[Instrument], book: SymbolBook) -> list[Named]:
-        named: list[Named] = []
-        for one in {one.key: one for one in found}.values():
-            # A card reads whole windows of the market: several at once would hold up a tick.
-            await self._clock.sleep(0)
-            card = self._market.card(one.key)
-            if card is not None:
-                named.append((book.ask_for(one), card))
-        return named
-
-    async def _largest(self, book: SymbolBook) -> list[Named]:
-        by_key = {one.key: one for one in self._market.instruments()}
-        return await self._named([by_key[k] for k in self._market.largest(N_LARGEST) if k in by_key], book)
-
-    async def _tell_status(self, _command: Command) -> Reply:
-        return pages.status_page(await self._status.status(), now_ms=self._clock.wall_ms())
-
-    async def _help(self, command: Command) -> Reply:
-        spec = find(command.words[0]) if command.words else None
-        return pages.help_page() if spec is None else pages.help_topic(spec)
-
-    async def _start(self, _command: Command) -> Reply:
-        return pages.start_page(sum(one.is_trading and one.kind != "delivery" for one in self._market.instruments()))
+        handler = self._handlers.get(command.name)
+        if handler is None:
+            spec = find(command.name)
+            return Reply((line(spec.without if spec is not None and spec.without else _NOT_HERE),))
+        return await handler(command, asker)

@@ -5,13 +5,16 @@ nothing that was said; a chat sees and deletes its own alerts only.
 """
 
 import asyncio
+from collections.abc import Mapping
 from typing import Final
 
 from bot.chat import alert_pages, pages
+from bot.chat.actions import Handler
 from bot.chat.alert_text import AlertWish, condition_text, read_alert
 from bot.chat.asker import Asker
-from bot.chat.commands import Command, Problem, UsageError
+from bot.chat.commands import Command, UsageError
 from bot.chat.reply import Reply
+from bot.chat.spec import Problem
 from bot.chat.symbols import NotFound, SymbolBook
 from bot.clock import Clock
 from bot.model.chat_alert import PREFIX, ChatAlert, alert_id
@@ -35,6 +38,10 @@ class AlertActions:
         self._max_per_chat = max_per_chat
         self._making = asyncio.Lock()
         """Counting and adding are one step, so that two at once do not pass the limit."""
+
+    @property
+    def handlers(self) -> Mapping[str, Handler]:
+        return {"alert": self.create, "alerts": self.show, "delete": self.delete}
 
     async def create(self, command: Command, asker: Asker) -> Reply:
         """`/alert SYMBOL FIGURE > NUMBER [WINDOW] …`"""

@@ -9,7 +9,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from bot.chat.commands import Problem, shorten
+from bot.chat.commands import shorten
+from bot.chat.spec import Problem
 from bot.model.chat_alert import ChatAlert, ThresholdOp
 from bot.rules.ast import DAY_MS, MINUTE_MS, Call, Compare, Expr, Number, Series, duration_text, text
 from bot.rules.language import FLOWS, SERIES, Measure, did_you_mean

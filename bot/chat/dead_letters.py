@@ -1,7 +1,9 @@
 """`/deadletters`: what could not be told, why, and telling it after all. For the owner alone: it names other chats."""
 
+from collections.abc import Mapping
 from typing import Final
 
+from bot.chat.actions import Handler
 from bot.chat.asker import Asker
 from bot.chat.commands import Command, shorten
 from bot.chat.reply import BLANK, Button, Reply, code, line
@@ -22,6 +24,10 @@ class DeadLetters:
 
     def __init__(self, outbox: OutboxCare) -> None:
         self._outbox = outbox
+
+    @property
+    def handlers(self) -> Mapping[str, Handler]:
+        return {"deadletters": self.answer}
 
     async def answer(self, command: Command, asker: Asker) -> Reply:
         if not asker.is_owner:

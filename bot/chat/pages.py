@@ -6,8 +6,9 @@ Nothing here asks for anything; `actions` gathers what a page needs. Times are e
 from collections.abc import Sequence
 from typing import Final
 
-from bot.chat.commands import COMMANDS, CommandSpec, UsageError, shorten
+from bot.chat.commands import COMMANDS, UsageError, shorten
 from bot.chat.reply import BLANK, TABLE_COLUMNS, Button, Line, Reply, Table, bold, code, line
+from bot.chat.spec import CommandSpec
 from bot.chat.symbols import NotFound
 from bot.model import numbers
 from bot.model.cards import BotStatus, InstrumentCard

@@ -5,7 +5,7 @@ which they are, and end only what they made. An unknown name is never guessed.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
@@ -14,8 +14,9 @@ from typing import Final, Literal
 from zoneinfo import available_timezones
 
 from bot.chat import pages, silence_pages
+from bot.chat.actions import Handler
 from bot.chat.asker import Asker
-from bot.chat.commands import Command, Problem, UsageError, clean, shorten
+from bot.chat.commands import Command, UsageError, clean, shorten
 from bot.chat.reply import Reply
 from bot.chat.silence_text import (
     DEFAULT_MS,
@@ -26,6 +27,7 @@ from bot.chat.silence_text import (
     read_quiet,
     read_silence,
 )
+from bot.chat.spec import Problem
 from bot.chat.symbols import NotFound, SymbolBook
 from bot.model import chat_alert
 from bot.model.instrument import Instrument
@@ -69,6 +71,16 @@ class SilenceActions:
         self._venue_now = venue_now
 
     # -- silences --------------------------------------------------------------------------------------------------
+
+    @property
+    def handlers(self) -> Mapping[str, Handler]:
+        return {
+            "silence": self.create,
+            "silences": self.show,
+            "unsilence": self.end,
+            "ack": self.acknowledge,
+            "quiet": self.quiet,
+        }
 
     async def create(self, command: Command, asker: Asker) -> Reply:
         """`/silence TARGET… [2h|until 18:00] [COMMENT]`"""

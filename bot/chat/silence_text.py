@@ -7,7 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from bot.chat.commands import Problem, shorten
+from bot.chat.commands import shorten
+from bot.chat.spec import Problem
 from bot.model.silence import MAX_SILENCE_MS
 from bot.rules.ast import HOUR_MS, MINUTE_MS, duration_text
 from bot.rules.literals import parse_duration_ms

@@ -1,11 +1,12 @@
 """`/why`: from what people type to an explanation. The rule may stand before or after the symbol."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from rapidfuzz.distance import JaroWinkler
 
 from bot.chat import pages, why_pages
+from bot.chat.actions import Handler
 from bot.chat.asker import Asker
 from bot.chat.commands import Command, find
 from bot.chat.reply import Reply
@@ -45,6 +46,10 @@ class Why:
     def __init__(self, market: MarketReader, why: WhyReader) -> None:
         self._market = market
         self._why = why
+
+    @property
+    def handlers(self) -> Mapping[str, Handler]:
+        return {"why": self.answer}
 
     async def answer(self, command: Command, asker: Asker) -> Reply:
         """Carry it out."""

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.chat.actions import Actions
 from bot.chat.asker import AT_TERMINAL
 from bot.chat.commands import COMMANDS, parse
 from bot.chat.reply import Button, Line, Reply, Span, Style, Table, columns, table_lines
@@ -20,6 +19,7 @@ from bot.model.cards import CARD_WINDOWS_MS, BotStatus, InstrumentCard
 from bot.model.explanation import AlertSeen, Distance, Explanation, Glance, Node, RuleName, SampleSeen, WindowSeen
 from bot.model.instrument import Instrument
 from bot.model.view import Move
+from tests.support.chat_actions import looking
 
 ANY_TEXT = st.text(st.characters(), max_size=300)  # lone surrogates included
 WORDS = [word for spec in COMMANDS for word in (spec.name, *spec.aliases)]
@@ -226,7 +226,7 @@ EXPLANATIONS = st.builds(
 def test_any_explanation_is_told_in_one_message(explanation, words, number):
     world = World("x", number, explanation=explanation)
     reply = run(
-        Actions(market=world, status=world, why=world, clock=ManualClock()).answer(
+        looking(market=world, status=world, why=world, clock=ManualClock()).answer(
             parse(f"/why {words.format(base='x')}"), asker=AT_TERMINAL
         )
     )
@@ -242,7 +242,7 @@ def test_any_text_is_answered_with_valid_html_that_fits(typed, base, number, is_
     world = World(base, number, explanation=EMPTY)
     asked = parse(typed, bot_name="my_bot", is_slash_optional=is_private)
     if asked is not None:
-        check(run(Actions(market=world, status=world, why=world, clock=ManualClock()).answer(asked, asker=AT_TERMINAL)))
+        check(run(looking(market=world, status=world, why=world, clock=ManualClock()).answer(asked, asker=AT_TERMINAL)))
 
 
 EMPTY = Explanation(

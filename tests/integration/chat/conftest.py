@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from aiohttp import web
 
-from bot.chat.actions import Actions
 from bot.chat.alert_actions import AlertActions
 from bot.chat.telegram_app import TelegramChat
 from bot.clock import SystemClock
@@ -18,6 +17,7 @@ from bot.model.chat_alert import ChatAlert
 from bot.model.instrument import Instrument
 from bot.model.view import Move
 from bot.storage.memory import MemoryAlertStore, MemoryChatAlertStore, MemoryOutbox
+from tests.support.chat_actions import looking
 
 OWNER, GROUP = 71, -100_500
 TOKEN = "123456:" + "c" * 35
@@ -167,9 +167,7 @@ class Chat:
             api_url=self.api.url,
             owner_id=owner_id,
             chat_ids=[GROUP],
-            actions=Actions(
-                market=self.market, status=self.market, why=self.market, clock=self.clock, alerts=self.alerts
-            ),
+            actions=looking(self.alerts, market=self.market, status=self.market, why=self.market, clock=self.clock),
             store=self.store,
             clock=self.clock,
             on_seen=self.seen.append,

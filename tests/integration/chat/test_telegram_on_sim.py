@@ -5,7 +5,6 @@ import contextlib
 
 import pytest
 
-from bot.chat.actions import Actions
 from bot.chat.telegram_app import TelegramChat
 from bot.clock import SystemClock
 from bot.delivery.destination import Order
@@ -14,6 +13,7 @@ from bot.delivery.telegram import TelegramDestination
 from bot.delivery.text import Card, line
 from bot.model.outbox import Delivered
 from bot.sim.chatserver import ChatServer
+from tests.support.chat_actions import looking
 
 pytestmark = pytest.mark.integration
 
@@ -29,7 +29,7 @@ async def test_a_conversation_with_a_strict_server(chat, speed):
             api_url=server.telegram_url,
             owner_id=OWNER,
             chat_ids=[],
-            actions=Actions(market=chat.market, status=chat.market, why=chat.market, clock=clock),
+            actions=looking(market=chat.market, status=chat.market, why=chat.market, clock=clock),
             store=chat.store,
             clock=clock,
         )
@@ -63,7 +63,7 @@ async def test_answers_and_alerts_share_what_telegram_allows(chat):
             api_url=server.telegram_url,
             owner_id=OWNER,
             chat_ids=[],
-            actions=Actions(market=chat.market, status=chat.market, why=chat.market, clock=clock),
+            actions=looking(market=chat.market, status=chat.market, why=chat.market, clock=clock),
             store=chat.store,
             clock=clock,
             limits=limits,

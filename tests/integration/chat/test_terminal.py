@@ -9,9 +9,9 @@ import pty
 import pytest
 from rich.console import Console
 
-from bot.chat.actions import Actions
 from bot.chat.terminal import TerminalChat
 from bot.clock import SystemClock
+from tests.support.chat_actions import looking
 
 pytestmark = pytest.mark.integration
 
@@ -25,7 +25,7 @@ class Terminal:
     def chat(self, fd: int) -> TerminalChat:
         clock = SystemClock()
         return TerminalChat(
-            actions=Actions(market=self._market, status=self._market, why=self._market, clock=clock),
+            actions=looking(market=self._market, status=self._market, why=self._market, clock=clock),
             clock=clock,
             on_quit=self._quit,
             console=Console(file=self.out, width=80, color_system=None),

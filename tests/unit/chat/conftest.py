@@ -17,6 +17,7 @@ from bot.model.explanation import Explanation, Glance, RuleName
 from bot.model.instrument import Instrument
 from bot.model.updates import InstrumentList, MarkPrices
 from bot.model.view import Move
+from tests.support.chat_actions import looking
 
 NOW_MS = 1_767_225_600_000
 
@@ -207,4 +208,4 @@ def why(rules_of) -> HandWhy:
 
 @pytest.fixture
 def actions(market: HandMarket, status: HandStatus, why: HandWhy) -> Actions:
-    return Actions(market=market, status=status, why=why, clock=ManualClock(wall_ms=NOW_MS))
+    return looking(market=market, status=status, why=why, clock=ManualClock(wall_ms=NOW_MS))

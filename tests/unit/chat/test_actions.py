@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from bot.chat.actions import Actions
 from bot.chat.asker import AT_TERMINAL
 from bot.chat.commands import COMMANDS, Command, UsageError, parse
-from bot.chat.reply import Button
+from bot.chat.reply import Button, line
 from bot.chat.telegram_html import keyboard, to_html, to_plain
 from bot.clock import ManualClock
 from bot.model.cards import FeedHealth
+from tests.support.chat_actions import looking
 
 
 @pytest.fixture
@@ -23,8 +23,13 @@ def ask(actions):
     return ask
 
 
-def test_every_command_of_the_table_has_a_handler(actions):
-    assert actions.handled == {spec.name for spec in COMMANDS}
+def test_every_command_of_the_table_has_a_handler_or_says_that_it_has_none(actions):
+    assert actions.handled <= {spec.name for spec in COMMANDS}
+    assert all(spec.without for spec in COMMANDS if spec.name not in actions.handled)
+
+
+async def test_what_no_family_carries_out_is_answered_with_a_sentence(ask):
+    assert (await ask("/alerts")).blocks == (line("I take no alerts here."),)
 
 
 async def test_the_oi_card(ask):
@@ -241,7 +246,7 @@ async def test_asking_for_the_largest_costs_five_cards_and_lets_the_loop_run_bet
 
     market = Large()
 
-    await Actions(market=market, status=status, why=why, clock=Clock()).answer(parse("/oi"), asker=AT_TERMINAL)
+    await looking(market=market, status=status, why=why, clock=Clock()).answer(parse("/oi"), asker=AT_TERMINAL)
 
     assert market.n_cards == 5
     assert market.longest == 1

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 
-from bot.chat.actions import Actions
 from bot.chat.alert_actions import AlertActions
 from bot.chat.asker import AT_TERMINAL, Asker, in_telegram
 from bot.chat.commands import Command, parse
@@ -13,6 +12,7 @@ from bot.chat.telegram_html import to_plain
 from bot.clock import ManualClock
 from bot.model.chat_alert import AlertLife, AlertStage
 from bot.storage.memory import MemoryAlertStore, MemoryChatAlertStore, MemoryOutbox
+from tests.support.chat_actions import looking
 
 NOW_MS = 1_767_225_600_000
 OWNER, GUEST = in_telegram(-1001, 7, is_owner=True), in_telegram(-1001, 8, is_owner=False)
@@ -55,7 +55,7 @@ def clock():
 @pytest.fixture
 def ask(market, status, why, desk, store, clock):
     alerts = AlertActions(market=market, store=store, desk=desk, clock=clock, max_per_chat=3)
-    actions = Actions(market=market, status=status, why=why, clock=clock, alerts=alerts)
+    actions = looking(alerts, market=market, status=status, why=why, clock=clock)
 
     async def ask(text, asker: Asker = OWNER):
         asked = parse(text)

@@ -1,7 +1,7 @@
 import pytest
 
 from bot.chat.alert_text import AlertWish, condition_text, extras_text, read_alert
-from bot.chat.commands import Problem
+from bot.chat.spec import Problem
 
 
 @pytest.mark.parametrize(

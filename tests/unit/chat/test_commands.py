@@ -1,6 +1,7 @@
 import pytest
 
-from bot.chat.commands import COMMANDS, MAX_SYMBOLS, Command, UsageError, clean, find, menu, parse
+from bot.chat.commands import COMMANDS, Command, UsageError, clean, find, menu, parse
+from bot.chat.grammars import MAX_SYMBOLS
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import pytest
 
-from bot.chat.actions import Actions
 from bot.chat.asker import AT_TERMINAL, in_telegram
 from bot.chat.commands import Command, UsageError, parse
 from bot.chat.dead_letters import DeadLetters
@@ -13,6 +12,7 @@ from bot.model.outbox import Message, OutboxRow, Rejected, row_id
 from bot.model.ports import Commit
 from bot.model.view import AlertView
 from bot.storage.memory import MemoryAlertStore, MemoryOutbox
+from tests.support.chat_actions import looking
 
 AT_MS = 1_795_444_260_000
 
@@ -44,7 +44,7 @@ async def buried(outbox):
 
 @pytest.fixture
 def ask(outbox, market, status, why):
-    actions = Actions(market=market, status=status, why=why, clock=ManualClock(), dead_letters=DeadLetters(outbox))
+    actions = looking(DeadLetters(outbox), market=market, status=status, why=why, clock=ManualClock())
 
     async def ask(text, asker=AT_TERMINAL):
         asked = parse(text)

@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from bot.alerts.muting import Muting
-from bot.chat.actions import Actions
 from bot.chat.alert_actions import AlertActions
 from bot.chat.asker import AT_TERMINAL, Asker, in_telegram
 from bot.chat.commands import Command, parse
@@ -19,6 +18,7 @@ from bot.model.ports import Commit
 from bot.model.silence import Silence
 from bot.model.view import AlertView
 from bot.storage.memory import MemoryAlertStore, MemoryChatAlertStore, MemoryOutbox, MemorySilenceStore
+from tests.support.chat_actions import looking
 
 NOW_MS = 1_767_225_600_000  # a Thursday, 00:00 UTC
 HOUR = 3_600_000
@@ -50,7 +50,7 @@ class Place:
             venue_now=lambda: self.now_ms,
         )
         asked = AlertActions(market=market, store=self.chat_alerts, desk=None, clock=clock, max_per_chat=3)
-        self.actions = Actions(market=market, status=status, why=None, clock=clock, alerts=asked, silences=silences)
+        self.actions = looking(asked, silences, market=market, status=status, why=None, clock=clock)
 
     async def ask(self, text, asker: Asker = OWNER):
         asked = parse(text)

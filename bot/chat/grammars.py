@@ -1,0 +1,101 @@
+"""Argument text of commands to words: one function for each kind of arguments. They never raise."""
+
+import re
+from typing import Final
+
+from bot.chat.spec import Problem
+
+MAX_SYMBOLS: Final = 10
+MAX_WORD_CHARS: Final = 40
+MAX_ALERT_WORDS: Final = 24
+MAX_SILENCE_WORDS: Final = 60
+
+_SEPARATORS = re.compile(r"[\s,;]+")
+
+
+def nothing(_text: str) -> tuple[str, ...] | Problem:
+    return ()
+
+
+def symbols(text: str) -> tuple[str, ...] | Problem:
+    words = tuple(dict.fromkeys(word for word in _SEPARATORS.split(text) if word))
+    if len(words) > MAX_SYMBOLS:
+        return Problem(f"That is {len(words)} symbols; I take up to {MAX_SYMBOLS} at once.")
+    if any(len(word) > MAX_WORD_CHARS for word in words):
+        return Problem(f"A symbol has at most {MAX_WORD_CHARS} characters.")
+    return words
+
+
+def why(text: str) -> tuple[str, ...] | Problem:
+    words = tuple(word for word in _SEPARATORS.split(text) if word)
+    if len(words) > 2:
+        return Problem(f"That is {len(words)} words; I take a symbol and a rule.")
+    if any(len(word) > MAX_WORD_CHARS for word in words):
+        return Problem(f"A symbol or a rule has at most {MAX_WORD_CHARS} characters.")
+    return words
+
+
+def topic(text: str) -> tuple[str, ...] | Problem:
+    words = text.split()
+    return (words[0].removeprefix("/").casefold()[:MAX_WORD_CHARS],) if words else ()
+
+
+def alert(text: str) -> tuple[str, ...] | Problem:
+    words = tuple(text.split())
+    if len(words) > MAX_ALERT_WORDS or any(len(word) > MAX_WORD_CHARS for word in words):
+        return Problem("That is too long for an alert.")
+    return words
+
+
+def page(text: str) -> tuple[str, ...] | Problem:
+    words = text.split()
+    if not words:
+        return ()
+    if len(words) > 1 or not re.fullmatch(r"[0-9]{1,4}", words[0], re.ASCII):
+        return Problem("I expected the number of a page, or nothing.")
+    return (words[0],)
+
+
+def alert_prefix(text: str) -> tuple[str, ...] | Problem:
+    """Some characters of an id, with or without the mark and the `a-`; or `all`."""
+    words = text.casefold().split()
+    if len(words) != 1:
+        return Problem("I expected the id of one alert, or all.")
+    digits = words[0].removeprefix("#").removeprefix("a-")
+    if digits == "all" and "-" not in words[0]:
+        return ("all",)
+    if not re.fullmatch(r"[0-9a-z]{4,8}", digits, re.ASCII):
+        return Problem("I expected four to eight characters of an alert's id, or all.")
+    return (digits,)
+
+
+def dead_letters(text: str) -> tuple[str, ...] | Problem:
+    """Nothing, or `retry` and an id or `all`."""
+    words = text.casefold().replace("#", "").split()
+    if not words:
+        return ()
+    if len(words) != 2 or words[0] != "retry" or not re.fullmatch(r"[0-9a-z]{3,8}", words[1], re.ASCII):
+        return Problem("I expected nothing, or retry and an id or all.")
+    return tuple(words)
+
+
+def few_words(text: str) -> tuple[str, ...] | Problem:
+    """Read by the command itself."""
+    words = tuple(text.split())
+    return words if len(words) <= MAX_SILENCE_WORDS else Problem("That is too long for me.")
+
+
+def some_words(text: str) -> tuple[str, ...] | Problem:
+    return few_words(text) if text.split() else Problem("I expected what to keep quiet.")
+
+
+def silence_prefix(text: str) -> tuple[str, ...] | Problem:
+    words = text.casefold().split()
+    if len(words) != 1:
+        return Problem("I expected the id of one silence, or all.")
+    digits = words[0].removeprefix("s-")
+    if digits == "all" and "-" not in words[0]:
+        return ("all",)
+    if not re.fullmatch(r"[0-9a-z]{1,8}", digits, re.ASCII):
+        return Problem("I expected the first characters of a silence's id, or all.")
+    return (digits,)

@@ -1,0 +1,27 @@
+"""Commands about the bot itself."""
+
+from typing import Final
+
+from bot.chat.grammars import dead_letters, nothing, topic
+from bot.chat.spec import CommandSpec
+
+ROWS: Final[tuple[CommandSpec, ...]] = (
+    CommandSpec(
+        "deadletters",
+        ("dead",),
+        dead_letters,
+        "/deadletters",
+        "what could not be told",
+        "Bot",
+        True,
+        (
+            "/deadletters · what could not be told, and why; for the owner",
+            "/deadletters retry 7q4mk2px · tell it after all",
+            "/deadletters retry all",
+        ),
+        without="I tell nothing here, so nothing is left over.",
+    ),
+    CommandSpec("status", (), nothing, "/status", "feeds, delays, alerts", "Bot", True),
+    CommandSpec("help", ("h",), topic, "/help oi", "more about one command", "Bot", True),
+    CommandSpec("start", (), nothing, "/start", "what I do", "Bot", False),
+)

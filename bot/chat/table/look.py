@@ -1,0 +1,54 @@
+"""Commands that look at the market."""
+
+from typing import Final
+
+from bot.chat.grammars import symbols, why
+from bot.chat.spec import CommandSpec
+
+ROWS: Final[tuple[CommandSpec, ...]] = (
+    CommandSpec(
+        "oi",
+        ("o",),
+        symbols,
+        "/oi BTC",
+        "open interest, changes, funding",
+        "Look",
+        True,
+        (
+            "/oi BTC · one card: size, rank, changes over 5m to 24h",
+            "/oi BTC ETH SOL · a table of several",
+            "/oi · the five largest",
+            "Symbols as you like: btc, BTC/USDT, $sol, bitcoin, BTCUSDT:binance.",
+        ),
+    ),
+    CommandSpec(
+        "price",
+        ("p",),
+        symbols,
+        "/price BTC",
+        "price and 24h range",
+        "Look",
+        True,
+        (
+            "/price BTC · mark price, 24h range, index, basis",
+            "/price BTC ETH · a table of several",
+            "/price · the five largest by open interest",
+        ),
+    ),
+    CommandSpec(
+        "why",
+        ("w",),
+        why,
+        "/why BTC",
+        "why a rule fires or does not",
+        "Look",
+        True,
+        (
+            "/why BTC · all rules that look at it, the nearest first",
+            "/why BTC oi_surge · one rule in full: values, windows, ages, what is missing",
+            "/why #7q4m · an alert by its id, or by four or more characters of it",
+            "/why breadth_surge · a rule about the whole market",
+            "✓ true, ✗ false, ? unknown; ● firing, ◐ pending, ◌ cooling, ○ inactive.",
+        ),
+    ),
+)
