@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from bot import log
+from bot.app import risk_desk
 from bot.app.committer import Committer
 from bot.app.data_dir import DataDir
 from bot.app.desk import Desk
@@ -121,6 +122,7 @@ class Bot:
         self.feed: BinanceFeed
         self.status: Status
         self.keeping: Keeping
+        self.desk: risk_desk.Desk
         self._alerts: SqliteAlertStore
         self._chat_alerts: SqliteChatAlertStore
         self._database: Database
@@ -203,9 +205,11 @@ class Bot:
                 on_reset=lambda: self.feed.windows_emptied(),  # noqa: PLW0108, `feed` is made below
                 on_grown=lambda series: self.feed.history.refill_longer(series),  # noqa: PLW0108, `feed` is made below
                 muting=self._mutes.muting,
+                personal=lambda rows: self.desk.personal(rows),  # noqa: PLW0108, `desk` is made below
                 recorder=journal,
                 keeper=self.snapshots,
             )
+            self.desk = await self._risk_desk(database, sending)
             self.feed = self._feed(mailbox, store)
             self.keeping = self._keeping(data_dir, opened, committer, lanes)
             self.status = Status(
@@ -223,6 +227,16 @@ class Bot:
                 backup=self.keeping.upkeep.text,
             )
             return await self._supervise(data_dir, committer, sending, store)
+
+    async def _risk_desk(self, database: Database, sending: Sending) -> risk_desk.Desk:
+        return await risk_desk.open_desk(
+            database,
+            self.engine,
+            routes=lambda: self._plan.routes,
+            tell=sending.tell,
+            clock=self.clock,
+            venue_now=self.live.venue_now,
+        )
 
     async def _load_chat_alerts(self, database: Database) -> None:
         self._chat_alerts = SqliteChatAlertStore(database)
@@ -291,6 +305,7 @@ class Bot:
                 max_per_chat=self._settings.alerts.max_per_chat,
             ),
             silences,
+            self.desk.actions(self.cards),
             DeadLetters(SqliteOutboxCare(self._database)),
         )
         actions = Actions(*(family.handlers for family in families))
@@ -312,6 +327,7 @@ class Bot:
             if self._options.delivers:
                 supervisor.start(group, "delivery", lanes.run, Policy.RESTART)
             supervisor.start(group, "feed", self.feed.run, Policy.RESTART)
+            supervisor.start(group, "stops", self.desk.run, Policy.RESTART)
             supervisor.start(group, "control", local.run, Policy.DEGRADE)
             chat = self._telegram_chat(actions, sending, store)
             if chat is not None:
@@ -338,7 +354,7 @@ class Bot:
 
     async def _end(self, supervisor: Supervisor, committer: Committer, lanes: Lanes, fronts: Sequence[str]) -> None:
         """Stop the parts in order, each within its time."""
-        await supervisor.stop(*fronts, "feed", within_s=STOP_FEEDS_S)
+        await supervisor.stop(*fronts, "feed", "stops", within_s=STOP_FEEDS_S)
         await supervisor.stop("engine", "heartbeat", *self.keeping.components, within_s=STOP_ENGINE_S)
         await self.live.store(self.live.closing())
         self.snapshots.finish()

@@ -86,6 +86,7 @@ class Live:
         on_reset: Callable[[], None] = lambda: None,
         on_grown: Callable[[frozenset[str]], None] = lambda _: None,
         muting: Muting | None = None,
+        personal: Callable[[Sequence[OutboxRow]], Sequence[OutboxRow]] = lambda rows: rows,
         recorder: Recorder | None = None,
         keeper: Keeper | None = None,
     ) -> None:
@@ -100,6 +101,7 @@ class Live:
         self._on_reset = on_reset
         self._on_grown = on_grown
         self._muting = muting if muting is not None else Muting()
+        self._personal = personal
         self._recorder = recorder
         self._keeper = keeper
         self._has_begun = False
@@ -189,7 +191,7 @@ class Live:
         """Commit what changed, then wake the lanes; what the database has not taken in time is handed to them as it is."""
         if not self.venue_time.is_known:
             return
-        told = self._muting.take(self._routes.rows(result.notices), self.venue_now())
+        told = self._muting.take(self._personal(self._routes.rows(result.notices)), self.venue_now())
         if not (result or told):
             return
         if self._recorder is not None and (result.transitions or told.now):

@@ -55,12 +55,15 @@ class Routes:
             for destination in self.destinations(notice)
         )
 
+    def of_chat(self, chat: str) -> tuple[str, ...]:
+        """Where what was asked for in a chat is told; `main` where the chat is gone."""
+        return (self.by_chat[chat],) if chat in self.by_chat else self.by_name[MAIN]
+
     def destinations(self, notice: Notice) -> tuple[str, ...]:
         """Who is told, each once. A name or chat that is gone means `main`: rather too many than nobody."""
-        main = self.by_name[MAIN]
         if is_alert_id(notice.rule_id):
-            chats = [(self.by_chat[name],) if name in self.by_chat else main for name in notice.notify]
-            return tuple(dict.fromkeys(name for names in chats for name in names))
+            return tuple(dict.fromkeys(name for chat in notice.notify for name in self.of_chat(chat)))
+        main = self.by_name[MAIN]
         named = [name for wanted in notice.notify for name in self.by_name.get(wanted, main)]
         also = [d.name for d in self.subscribers if d.wants(notice.severity, notice.view.tags)]
         return tuple(dict.fromkeys([*named, *also]))

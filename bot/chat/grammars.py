@@ -99,3 +99,16 @@ def silence_prefix(text: str) -> tuple[str, ...] | Problem:
     if not re.fullmatch(r"[0-9a-z]{1,8}", digits, re.ASCII):
         return Problem("I expected the first characters of a silence's id, or all.")
     return (digits,)
+
+
+def stop_care(text: str) -> tuple[str, ...] | Problem:
+    """Nothing, or `off` and an id or `all`."""
+    words = text.casefold().split()
+    if not words:
+        return ()
+    if len(words) != 2 or words[0] != "off":
+        return Problem("I expected nothing, or off and an id or all.")
+    wanted = words[1].removeprefix("w-")
+    if not re.fullmatch(r"[0-9a-z]{3,8}", wanted, re.ASCII):
+        return Problem("I expected four to eight characters of an id, or all.")
+    return ("off", wanted)

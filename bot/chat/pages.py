@@ -253,7 +253,9 @@ def help_page() -> Reply:
     for section in dict.fromkeys(spec.section for spec in COMMANDS):
         listed = [spec for spec in COMMANDS if spec.section == section and spec.is_listed]
         blocks += [BLANK] if blocks else []
-        blocks += [line(bold(section)), *(line(f"{spec.usage} · {spec.does}") for spec in listed)]
+        blocks += [line(bold(section)), *(line(f"{spec.usage} · {spec.does}") for spec in listed if not spec.is_minor)]
+        if minor := [f"/{spec.name}" for spec in listed if spec.is_minor]:
+            blocks.append(line(f"also {' '.join(minor)}"))
     return Reply(tuple(blocks))
 
 

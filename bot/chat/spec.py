@@ -29,5 +29,7 @@ class CommandSpec:
     is_listed: bool
     details: tuple[str, ...] = ()
     """Lines of `/help NAME`."""
+    is_minor: bool = False
+    """`/help` only names it; `/help NAME` and the menu show it."""
     without: str = ""
     """Said where nothing carries the command out; empty for what every front has."""

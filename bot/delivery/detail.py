@@ -6,7 +6,7 @@ Unknown values are left out, never shown as zero.
 from collections.abc import Sequence
 from typing import Final
 
-from bot.delivery.text import Line, Span, line
+from bot.delivery.text import Line, Span, clean, line
 from bot.model import numbers
 from bot.model.view import AlertView, Breadth, Move
 
@@ -63,6 +63,11 @@ def volume_text(view: AlertView) -> str:
     if view.volume_24h is not None:
         parts.append(f"24h {numbers.usd(view.volume_24h)}")
     return " · ".join(parts)
+
+
+def risk_lines(view: AlertView) -> tuple[Line, ...]:
+    """Where a stop could stand and what size follows, for whoever set what they may lose."""
+    return tuple(line(clean(text, 300)) for text in view.risk)
 
 
 def rank_text(view: AlertView) -> str:

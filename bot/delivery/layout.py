@@ -100,12 +100,12 @@ def fire_card(view: AlertView) -> Card:
         return Card(head=head, body=body, footer=line(Span(f"#{clean(view.short_id, 16)}", "code")))
     around = note_lines(view)
     if own := own_lines(view):
-        return Card(head=head, body=(*own, *around), footer=_footer(view))
+        return Card(head=head, body=(*own, *around), details=detail.risk_lines(view), footer=_footer(view))
     return Card(
         head=head,
         body=(*_body(view), *around),
         table=member_table(view),
-        details=(*_details(view), rule_line(view)),
+        details=(*_details(view), *detail.risk_lines(view), rule_line(view)),
         footer=_footer(view),
     )
 

@@ -160,3 +160,28 @@ class AlertView:
     affected: tuple[Affected, ...] = ()
     """The first alerts of `n_affected` that stand still."""
     n_affected: int = 0
+    risk: tuple[str, ...] = ()
+    """Lines about a stop and a size for whoever is told; computed for them alone."""
+
+    @classmethod
+    def news(
+        cls, source: str, title: str, text: str, *, symbol: str, severity: str, short_id: str, at_ms: int
+    ) -> "AlertView":
+        """A message in plain words that is no rule's alert."""
+        return cls(
+            rule_id=source,
+            title=title,
+            symbol=symbol,
+            venue="",
+            base="",
+            severity=severity,
+            short_id=short_id,
+            kind="fire",
+            at_ms=at_ms,
+            fired_ms=at_ms,
+            condition="",
+            value_text="",
+            value=None,
+            value_is_ratio=False,
+            report=text,
+        )

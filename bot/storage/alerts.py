@@ -23,7 +23,7 @@ _ADD_TRANSITION = (
     "INSERT INTO transitions (rule_id, venue, symbol, state, at_ms, value, key, reason) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 )
-_ADD_ROW = (
+ADD_ROW = (
     "INSERT INTO outbox (id, key, kind, destination, severity, created_ms, view) "
     "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
 )
@@ -46,7 +46,8 @@ _OLD_MESSAGES = (
 )
 
 
-def _row_values(row: OutboxRow) -> Values:
+def row_values(row: OutboxRow) -> Values:
+    """For `ADD_ROW`."""
     try:
         view = msgspec.json.encode(row.view).decode()
     except (msgspec.MsgspecError, UnicodeError, TypeError) as error:
@@ -62,8 +63,8 @@ class SqliteAlertStore:
 
     async def commit(self, change: Commit) -> None:
         """Store all of it or nothing, in one transaction."""
-        rows = [_row_values(row) for row in change.rows]
-        kept = [(*_row_values(one.row), one.reason, one.until_ms) for one in change.kept]
+        rows = [row_values(row) for row in change.rows]
+        kept = [(*row_values(one.row), one.reason, one.until_ms) for one in change.kept]
         records = [tuple(getattr(record, column) for column in _COLUMNS) for record in change.records]
         transitions = [
             (t.rule_id, t.venue, t.symbol, t.state.value, t.at_ms, t.value, t.key, t.reason) for t in change.transitions
@@ -71,7 +72,7 @@ class SqliteAlertStore:
         async with self._database.transaction("commit") as tx:
             await tx.executemany(_UPSERT, records)
             await tx.executemany(_ADD_TRANSITION, transitions)
-            await tx.executemany(_ADD_ROW, rows)
+            await tx.executemany(ADD_ROW, rows)
             await tx.executemany(_KEEP_ROW, kept)
             await tx.executemany(_RELEASE_ROW, [(row.created_ms, row.id) for row in change.released])
             await tx.executemany(_FOLD_ROWS, [(f.told_by, f.key, f.destination) for f in change.folded])

@@ -44,6 +44,7 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
         "Alerts",
         True,
         ("/delete a-7q4m · four characters of its id are enough", "/delete all · all alerts of this chat"),
+        is_minor=True,
         without="I take no alerts here.",
     ),
 )

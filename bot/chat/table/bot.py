@@ -19,6 +19,7 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
             "/deadletters retry 7q4mk2px · tell it after all",
             "/deadletters retry all",
         ),
+        is_minor=True,
         without="I tell nothing here, so nothing is left over.",
     ),
     CommandSpec("status", (), nothing, "/status", "feeds, delays, alerts", "Bot", True),

@@ -31,6 +31,7 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
         "what is quiet now",
         "Quiet",
         True,
+        is_minor=True,
         without="I keep nothing quiet here.",
     ),
     CommandSpec(
@@ -42,6 +43,7 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
         "Quiet",
         True,
         ("/unsilence s-7q4m · the first characters of its id are enough", "/unsilence all · all that you may end"),
+        is_minor=True,
         without="I keep nothing quiet here.",
     ),
     CommandSpec(

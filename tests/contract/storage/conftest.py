@@ -16,8 +16,10 @@ from bot.storage.chat_alerts import SqliteChatAlertStore
 from bot.storage.database import open_database
 from bot.storage.key_values import SqliteKeyValues
 from bot.storage.memory import MemoryAlertStore, MemoryChatAlertStore, MemoryKeyValues, MemoryOutbox, MemorySilenceStore
+from bot.storage.memory_risk import MemoryRiskStore
 from bot.storage.outbox import SqliteOutbox
 from bot.storage.outbox_care import SqliteOutboxCare
+from bot.storage.risk import SqliteRiskStore
 from bot.storage.silences import SqliteSilenceStore
 
 
@@ -29,6 +31,7 @@ class Ports:
     chat_alerts: Any
     care: Any
     silences: Any
+    risk: Any
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -44,6 +47,7 @@ async def ports(request, tmp_path):
                 MemoryChatAlertStore(alerts),
                 outbox,
                 MemorySilenceStore(alerts),
+                MemoryRiskStore(alerts),
             )
         else:
             opened = await open_database(tmp_path / "oibot.db", now_ms=1)
@@ -57,6 +61,7 @@ async def ports(request, tmp_path):
                 SqliteChatAlertStore(db),
                 SqliteOutboxCare(db),
                 SqliteSilenceStore(db),
+                SqliteRiskStore(db),
             )
 
 

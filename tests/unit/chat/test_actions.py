@@ -199,8 +199,10 @@ async def test_status_without_figures_shows_dashes(status, ask, healthy):
 
 async def test_help_lists_the_table_on_one_screen(ask):
     text = to_plain(await ask("/help"))
-    assert len(text.split("\n")) <= 22
-    assert all(f"{spec.usage} · {spec.does}" in text for spec in COMMANDS if spec.is_listed)
+    assert len(text.split("\n")) <= 30
+    listed = [spec for spec in COMMANDS if spec.is_listed]
+    assert all(f"{spec.usage} · {spec.does}" in text for spec in listed if not spec.is_minor)
+    assert all(f"/{spec.name}" in text for spec in listed)
     assert "/start" not in text
 
 

@@ -1,0 +1,226 @@
+"""The `RiskDesk` port: what people may lose, the stops that follow the market for them, and the lines for their alerts.
+
+Prices are looked at once a second. What is told of a stop and how far it moved are stored together, so that a crash
+neither loses nor repeats it; between two messages its level is stored twice a minute.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from bot import log
+from bot.app.routing import Routes
+from bot.chat import risk_pages
+from bot.chat.risk_actions import RiskActions
+from bot.clock import Clock
+from bot.engine.engine import Engine
+from bot.engine.risks import Risks
+from bot.errors import StorageError
+from bot.model.alert import TellKind, alert_key, short_id
+from bot.model.instrument import MARKET
+from bot.model.outbox import OutboxRow, row_id
+from bot.model.ports import MarketReader
+from bot.model.risk import RiskSettings, stop_idea
+from bot.model.risk_ports import RiskReader, RiskStore
+from bot.model.stop_watch import StopWatch
+from bot.model.view import AlertView
+from bot.storage.database import Database
+from bot.storage.risk import SqliteRiskStore
+
+SOURCE: Final = "stop"
+EVERY_S: Final = 1.0
+STORE_EVERY_MS: Final = 30_000
+MAX_PRICE_AGE_MS: Final = 10_000
+
+_log = log.get("risk")
+
+
+async def open_desk(
+    database: Database,
+    engine: Engine,
+    *,
+    routes: Callable[[], Routes],
+    tell: Callable[[Sequence[OutboxRow]], None],
+    clock: Clock,
+    venue_now: Callable[[], int],
+) -> "Desk":
+    """With all that is stored."""
+    store = SqliteRiskStore(database)
+    return Desk(
+        store=store,
+        settings=await store.all_settings(),
+        watches=await store.watches(),
+        risks=Risks(engine),
+        routes=routes,
+        tell=tell,
+        clock=clock,
+        venue_now=venue_now,
+    )
+
+
+class Desk:
+    """One per bot. Made by `load`."""
+
+    def __init__(
+        self,
+        *,
+        store: RiskStore,
+        settings: Mapping[str, RiskSettings],
+        watches: Sequence[StopWatch],
+        risks: RiskReader,
+        routes: Callable[[], Routes],
+        tell: Callable[[Sequence[OutboxRow]], None],
+        clock: Clock,
+        venue_now: Callable[[], int],
+    ) -> None:
+        """`tell`: rows were stored (none are handed over), wake the lanes."""
+        self._store = store
+        self._settings = dict(settings)
+        self._watches = {w.id: w for w in watches if w.touched_ms is None}
+        self._over = [w.id for w in watches if w.touched_ms is not None]
+        self._risks = risks
+        self._routes = routes
+        self._tell = tell
+        self._clock = clock
+        self._venue_now = venue_now
+        self._stored = dict(self._watches)
+        self._store_ms = 0.0
+
+    @classmethod
+    async def load(cls, store: RiskStore, **parts: object) -> "Desk":
+        return cls(store=store, settings=await store.all_settings(), watches=await store.watches(), **parts)  # type: ignore[arg-type]
+
+    def actions(self, market: MarketReader) -> RiskActions:
+        """The commands."""
+        return RiskActions(market=market, risks=self._risks, desk=self, venue_now=self._venue_now)
+
+    # -- the port ------------------------------------------------------------------------------------------------
+
+    def settings_of(self, person: str) -> RiskSettings | None:
+        return self._settings.get(person)
+
+    async def set(self, person: str, settings: RiskSettings | None) -> None:
+        if settings is None:
+            await self._store.drop(person)
+            self._settings.pop(person, None)
+        else:
+            await self._store.put(person, settings)
+            self._settings[person] = settings
+
+    def watches_of(self, chat: str) -> Sequence[StopWatch]:
+        return [w for w in self._watches.values() if w.chat == chat]
+
+    async def watch(self, watch: StopWatch) -> bool:
+        if not await self._store.add(watch):
+            return False
+        self._watches[watch.id] = self._stored[watch.id] = watch
+        return True
+
+    async def unwatch(self, watch_id: str) -> None:
+        await self._store.delete(watch_id)
+        self._forget(watch_id)
+
+    def _forget(self, watch_id: str) -> None:
+        self._watches.pop(watch_id, None)
+        self._stored.pop(watch_id, None)
+
+    # -- following -----------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Follow until cancelled."""
+        while True:
+            await self.look()
+            await self._clock.sleep(EVERY_S)
+
+    async def look(self) -> None:
+        """Take the prices of now."""
+        now_ms = self._venue_now()
+        moved, rows = [], []
+        for watch in list(self._watches.values()):
+            found = self._risks.price(watch.instrument)
+            if found is None or found[1] > MAX_PRICE_AGE_MS:
+                continue
+            after, news = watch.at(found[0], now_ms)
+            if after is watch:
+                continue
+            if news:
+                moved.append(after)
+                rows += self._rows(self._stored.get(watch.id, watch), after, found[0], now_ms)
+            else:
+                # Followed in memory, stored with the next message or twice a minute.
+                self._watches[watch.id] = after
+        try:
+            await self._keep(moved, rows)
+        except StorageError as error:
+            # Nothing was told, nothing moved: the next look finds the same.
+            _log.warning("stops.not_stored", reason=str(error))
+
+    async def _keep(self, moved: list[StopWatch], rows: list[OutboxRow]) -> None:
+        if moved:
+            await self._store.move(moved, rows)
+            for after in moved:
+                if after.id in self._watches:
+                    self._watches[after.id] = self._stored[after.id] = after
+                if after.touched_ms is not None:
+                    self._forget(after.id)
+                    self._over.append(after.id)
+                _log.info("stop.told", watch=after.id, stop=after.stop, touched=after.touched_ms is not None)
+            self._tell(())
+        while self._over:
+            await self._store.delete(self._over[-1])
+            self._over.pop()
+        now_ms = self._clock.monotonic_ms()
+        if now_ms >= self._store_ms:
+            self._store_ms = now_ms + STORE_EVERY_MS
+            late = [w for id_, w in self._watches.items() if self._stored.get(id_) != w]
+            if late:
+                await self._store.move(late, ())
+                self._stored |= {w.id: w for w in late}
+
+    def _rows(self, before: StopWatch, after: StopWatch, price: float, now_ms: int) -> list[OutboxRow]:
+        key = alert_key(SOURCE, f"{after.id}:{after.n_told}", now_ms)
+        symbol = after.instrument.partition(":")[2]
+        is_touched = after.touched_ms is not None
+        view = AlertView.news(
+            SOURCE,
+            f"{after.side} stop {'touched' if is_touched else 'moved'}",
+            risk_pages.news_text(before, after, price),
+            symbol=symbol,
+            severity="critical" if is_touched else "info",
+            short_id=short_id(key),
+            at_ms=now_ms,
+        )
+        return [
+            OutboxRow(
+                id=row_id(key, TellKind.FIRE, 0, name),
+                key=key,
+                kind=TellKind.FIRE,
+                destination=name,
+                severity=view.severity,
+                created_ms=now_ms,
+                view=view,
+            )
+            for name in self._routes().of_chat(after.chat)
+        ]
+
+    # -- alerts --------------------------------------------------------------------------------------------------
+
+    def personal(self, rows: Sequence[OutboxRow]) -> Sequence[OutboxRow]:
+        """Rows of firings with stops and sizes, where the person of that private chat has said what they may lose."""
+        if not self._settings:
+            return rows
+        chat_of = {destination: chat for chat, destination in self._routes().by_chat.items()}
+        return tuple(self._with_lines(row, chat_of.get(row.destination, "")) for row in rows)
+
+    def _with_lines(self, row: OutboxRow, chat: str) -> OutboxRow:
+        settings, view = self._settings.get(chat), row.view
+        if settings is None or row.kind is not TellKind.FIRE or view.symbol == MARKET or view.report:
+            return row
+        key = f"{view.venue}:{view.symbol}"
+        figures = self._risks.figures(key, view.window_ms)
+        instrument = self._risks.instrument(key)
+        if figures is None or instrument is None:
+            return row
+        ideas = [stop_idea(instrument, figures, side, settings=settings) for side in ("long", "short")]
+        lines = risk_pages.alert_lines(instrument, figures, ideas)
+        return dataclasses.replace(row, view=dataclasses.replace(view, risk=lines)) if lines else row

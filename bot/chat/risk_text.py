@@ -1,0 +1,112 @@
+"""What people type behind `/risk` and `/stop`, to values. Never raises; knows no instruments."""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from bot.chat.commands import shorten
+from bot.chat.spec import Problem
+from bot.model.risk import RiskSettings, Side
+from bot.rules.ast import DAY_MS, MINUTE_MS, duration_text
+from bot.rules.literals import parse_duration_ms, parse_number
+
+DEFAULT_WINDOW_MS: Final = 60 * MINUTE_MS
+MIN_WINDOW_MS: Final = 5 * MINUTE_MS
+MAX_WINDOW_MS: Final = DAY_MS
+MAX_EQUITY: Final = 1e12
+MAX_LEVERAGE: Final = 125.0
+_SIDES: Final[dict[str, Side]] = {
+    "long": "long",
+    "buy": "long",
+    "l": "long",
+    "short": "short",
+    "sell": "short",
+    "s": "short",
+}
+_WATCH: Final = frozenset({"watch", "follow", "trail"})
+_LABELS: Final = frozenset({"equity", "risk", "of", "with", "at", "entry"})
+
+
+@dataclass(frozen=True, slots=True)
+class StopWish:
+    """What somebody asks about."""
+
+    symbol: str
+    """As typed."""
+    side: Side
+    entry: float | None = None
+    window_ms: int = DEFAULT_WINDOW_MS
+    watches: bool = False
+
+
+def _amount(word: str) -> float | None:
+    text = word.removeprefix("$").replace(",", "")
+    text = text[:-1] + "B" if text.endswith("b") else text
+    found = parse_number(text)
+    return None if found is None or found.unit else found.value
+
+
+def read_risk(words: tuple[str, ...], before: RiskSettings | None) -> RiskSettings | Problem:
+    """Take `10000`, `1%`, `5x`, with or without the words equity, risk, leverage, in any order."""
+    after = before if before is not None else RiskSettings(0.0)
+    rest = [w for w in words if w.casefold() not in _LABELS]
+    while rest:
+        word = rest.pop(0).casefold()
+        if word in {"leverage", "lev"}:
+            word = (rest.pop(0).casefold().removesuffix("x") if rest else "") + "x"
+        changed = _taken(word, after)
+        if isinstance(changed, Problem):
+            return changed
+        after = changed
+    if after.equity <= 0:
+        return Problem("I need your equity first, such as 10000.")
+    return after
+
+
+def _taken(word: str, settings: RiskSettings) -> RiskSettings | Problem:
+    if word.endswith("x"):
+        found = parse_number(word[:-1])
+        if found is None or found.unit or not 1 <= found.value <= MAX_LEVERAGE:
+            return Problem(f"I expected a leverage from 1x to {MAX_LEVERAGE:g}x, not {shorten(word)}.")
+        return replace(settings, leverage=found.value)
+    if word.endswith("%"):
+        found = parse_number(word)
+        if found is None or not 0 < found.value <= 1:
+            return Problem(f"I expected a risk per trade such as 1%, not {shorten(word)}.")
+        return replace(settings, risk_ratio=found.value)
+    equity = _amount(word)
+    if equity is None or not 0 < equity <= MAX_EQUITY:
+        return Problem(
+            f"I expected an equity such as 10000, a risk such as 1% or a leverage such as 5x, not {shorten(word)}."
+        )
+    return replace(settings, equity=equity)
+
+
+def read_stop(words: tuple[str, ...]) -> StopWish | Problem:
+    """`BTC long [ENTRY] [WINDOW] [watch]`, the symbol first, the rest in any order."""
+    if not words:
+        return Problem("I expected a symbol and long or short.")
+    symbol, *rest = words
+    side: Side | None = None
+    wish = StopWish(symbol, "long")
+    for typed in rest:
+        word = typed.casefold()
+        if word in _SIDES and side is None:
+            side = _SIDES[word]
+        elif word in _WATCH:
+            wish = replace(wish, watches=True)
+        elif word in _LABELS:
+            continue
+        elif (window_ms := parse_duration_ms(word)) is not None:
+            if not MIN_WINDOW_MS <= window_ms <= MAX_WINDOW_MS:
+                bounds = f"{duration_text(MIN_WINDOW_MS)} to {duration_text(MAX_WINDOW_MS)}"
+                return Problem(f"I take windows from {bounds}, not {shorten(typed)}.")
+            wish = replace(wish, window_ms=window_ms)
+        elif (entry := _amount(word)) is not None and wish.entry is None:
+            wish = replace(wish, entry=entry)
+        else:
+            return Problem(
+                f"I expected long or short, an entry price, a window such as 1h, or watch, not {shorten(typed)}."
+            )
+    if side is None:
+        return Problem(f"After {shorten(symbol)} I expected long or short.")
+    return replace(wish, side=side)

@@ -1,0 +1,188 @@
+"""Stops that follow, and lines for alerts, over memory stores."""
+
+from dataclasses import replace
+
+import pytest
+
+from bot.app.risk_desk import Desk
+from bot.app.routing import Routes
+from bot.clock import ManualClock
+from bot.errors import StorageError
+from bot.model.alert import TellKind
+from bot.model.instrument import Instrument
+from bot.model.outbox import OutboxRow
+from bot.model.risk import RiskFigures, RiskSettings
+from bot.model.stop_watch import StopWatch
+from bot.model.view import AlertView
+from bot.storage.memory import MemoryAlertStore, MemoryOutbox
+from bot.storage.memory_risk import MemoryRiskStore
+
+KEY = "binance:BTCUSDT"
+BTC = Instrument("binance", "BTCUSDT", "perpetual", "BTC", "USDT", "TRADING", tick_size=0.1, step_size=0.001)
+MINE = RiskSettings(10_000.0, 0.01, 5.0)
+WATCH = StopWatch("w-7q4mk2px", "telegram:7", "telegram:7", KEY, "long", 100.0, 95.0, 95.0, 5.0, 100.0, 0.1, 0, 1)
+
+
+class HandRisks:
+    def __init__(self):
+        self.now = (100.0, 0)
+
+    def price(self, key):
+        return self.now
+
+    def instrument(self, key):
+        return BTC if key == KEY else None
+
+    def figures(self, key, window_ms):
+        return RiskFigures(100.0, 0, 1.0, window_ms)
+
+
+class World:
+    def __init__(self):
+        self.outbox = MemoryOutbox()
+        self.store = MemoryRiskStore(MemoryAlertStore(self.outbox))
+        self.risks, self.clock, self.woken = HandRisks(), ManualClock(), 0
+        self.routes = Routes.of(["telegram", "discord"], chats={"telegram:7": "telegram"})
+
+    async def open(self) -> Desk:
+        return Desk(
+            store=self.store,
+            settings=await self.store.all_settings(),
+            watches=await self.store.watches(),
+            risks=self.risks,
+            routes=lambda: self.routes,
+            tell=self._wake,
+            clock=self.clock,
+            venue_now=lambda: 5_000,
+        )
+
+    def _wake(self, unstored):
+        assert not unstored
+        self.woken += 1
+
+    async def told(self, destination="telegram"):
+        return await self.outbox.waiting(destination, now_ms=10_000, limit=99)
+
+
+@pytest.fixture
+def world():
+    return World()
+
+
+async def at(world, desk, *prices):
+    for price in prices:
+        world.risks.now = (price, 0)
+        await desk.look()
+
+
+async def test_it_tells_each_step_in_its_chat_and_the_touch_and_then_is_gone(world):
+    desk = await world.open()
+    assert await desk.watch(WATCH)
+    await at(world, desk, 100.5, 101.0)
+    assert not await world.told()
+    await at(world, desk, 101.5)
+    [moved] = await world.told()
+    assert (moved.kind, moved.severity, moved.view.title) == (TellKind.FIRE, "info", "long stop moved")
+    assert moved.view.report == "Stop 95.0 → 96.5, −3.50% from the entry. Mark price 101.5.\nData, not advice."
+    assert world.woken == 1
+    await at(world, desk, 100.0, 96.4)
+    touched, _ = await world.told()
+    assert (touched.severity, touched.view.title) == ("critical", "long stop touched")
+    assert "reached the stop 96.5" in touched.view.report
+    assert not desk.watches_of("telegram:7")
+    assert not await world.store.watches()
+    await at(world, desk, 50.0)
+    assert len(await world.told()) == 2
+    assert not await world.told("discord")
+
+
+async def test_a_restart_goes_on_where_it_was_and_repeats_nothing(world):
+    desk = await world.open()
+    await desk.watch(WATCH)
+    await at(world, desk, 101.5)
+    again = await world.open()
+    assert again.watches_of("telegram:7") == desk.watches_of("telegram:7")
+    await at(world, again, 101.5, 100.0)
+    assert len(await world.told()) == 1
+    await at(world, again, 96.4)
+    assert len(await world.told()) == 2
+
+
+async def test_a_touch_that_was_told_before_a_crash_is_not_told_again(world):
+    await world.store.add(replace(WATCH, touched_ms=4_000))
+    desk = await world.open()
+    assert not desk.watches_of("telegram:7")
+    await at(world, desk, 1.0)
+    assert not await world.told()
+    assert not await world.store.watches()
+
+
+async def test_a_better_level_between_messages_is_stored_after_a_while(world):
+    desk = await world.open()
+    await desk.watch(WATCH)
+    await at(world, desk, 100.0)
+    await at(world, desk, 100.5)
+    assert (await world.store.watches())[0].stop == 95.0
+    await world.clock.advance(31)
+    await at(world, desk, 100.5)
+    assert (await world.store.watches())[0].stop == 95.5
+
+
+@pytest.mark.parametrize("now", [None, (1.0, 10_001)])
+async def test_unknown_or_old_prices_touch_nothing(world, now):
+    desk = await world.open()
+    await desk.watch(WATCH)
+    world.risks.now = now
+    await desk.look()
+    assert not await world.told()
+    assert desk.watches_of("telegram:7") == [WATCH]
+
+
+async def test_what_could_not_be_stored_is_told_at_the_next_look(world):
+    desk = await world.open()
+    await desk.watch(WATCH)
+    move = world.store.move
+
+    async def full(watches, rows):
+        raise StorageError("disk full")
+
+    world.store.move = full
+    await at(world, desk, 96.0, 94.0)
+    assert not await world.told()
+    world.store.move = move
+    await at(world, desk, 94.0)
+    assert [row.view.title for row in await world.told()] == ["long stop touched"]
+
+
+async def test_settings_and_ends_are_stored(world):
+    desk = await world.open()
+    await desk.set("telegram:7", MINE)
+    await desk.watch(WATCH)
+    assert not await desk.watch(WATCH)
+    await desk.unwatch(WATCH.id)
+    again = await world.open()
+    assert again.settings_of("telegram:7") == MINE
+    assert not again.watches_of("telegram:7")
+    await again.set("telegram:7", None)
+    assert (await world.open()).settings_of("telegram:7") is None
+
+
+def row(destination="telegram", kind=TellKind.FIRE, symbol="BTCUSDT") -> OutboxRow:
+    view = AlertView.news("oi_surge", "OI surge", "", symbol=symbol, severity="warning", short_id="x", at_ms=1)
+    view = replace(view, venue="binance", window_ms=900_000)
+    return OutboxRow("r", "k", kind, destination, "warning", 1, view)
+
+
+async def test_alerts_to_a_person_with_settings_get_a_stop_and_a_size_and_others_do_not(world):
+    desk = await world.open()
+    rows = (row(), row("discord"), row(kind=TellKind.END), row(symbol="*"), row(symbol="NOUSDT"))
+    assert desk.personal(rows) == rows
+    await desk.set("telegram:7", MINE)
+    first, *others = desk.personal(rows)
+    assert others == list(rows[1:])
+    assert first.view.risk == (
+        "Usual 15m range 1.00% (1.0)",
+        "Stop idea long 98.5, 1.50% away, size at most 0.67x equity",
+        "Stop idea short 101.5, 1.50% away, size at most 0.67x equity",
+        "By mark price; your exchange may trigger on last. Data, not advice.",
+    )

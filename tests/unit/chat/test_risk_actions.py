@@ -1,0 +1,177 @@
+"""`/risk`, `/stop`, `/stops` as people see them."""
+
+from dataclasses import replace
+
+import pytest
+
+from bot.chat.asker import Asker, in_telegram
+from bot.chat.commands import Command, parse
+from bot.chat.risk_actions import MAX_PER_CHAT, RiskActions
+from bot.chat.risk_text import StopWish, read_risk, read_stop
+from bot.chat.spec import Problem
+from bot.chat.telegram_html import to_plain
+from bot.clock import ManualClock
+from bot.model.instrument import Instrument
+from bot.model.risk import RiskFigures, RiskSettings
+from tests.support.chat_actions import looking
+
+NOW_MS = 1_767_225_600_000
+ME, GROUP = in_telegram(7, 7, is_owner=True), in_telegram(-1001, 7, is_owner=True)
+GUEST = in_telegram(-1001, 8, is_owner=False)
+FIGURES = RiskFigures(93_183.0, 400, 391.0, 3_600_000, 0.0606, 12_000, 0.000081)
+
+
+class HandRisks:
+    def __init__(self):
+        self.now = FIGURES
+
+    def price(self, key):
+        return None if self.now.price is None else (self.now.price, self.now.price_age_ms)
+
+    def instrument(self, key):
+        return None
+
+    def figures(self, key, window_ms):
+        return replace(self.now, window_ms=window_ms)
+
+
+class HandDesk:
+    def __init__(self):
+        self.settings, self.watches = {}, []
+
+    def settings_of(self, person):
+        return self.settings.get(person)
+
+    async def set(self, person, settings):
+        self.settings[person] = settings
+
+    def watches_of(self, chat):
+        return [w for w in self.watches if w.chat == chat]
+
+    async def watch(self, watch):
+        if any(w.id == watch.id for w in self.watches):
+            return False
+        self.watches.append(watch)
+        return True
+
+    async def unwatch(self, watch_id):
+        self.watches = [w for w in self.watches if w.id != watch_id]
+
+
+@pytest.fixture
+def risks():
+    return HandRisks()
+
+
+@pytest.fixture
+def desk():
+    return HandDesk()
+
+
+@pytest.fixture
+def ask(market, status, why, risks, desk):
+    family = RiskActions(market=market, risks=risks, desk=desk, venue_now=lambda: NOW_MS)
+    actions = looking(family, market=market, status=status, why=why, clock=ManualClock(wall_ms=NOW_MS))
+
+    async def ask(text, asker: Asker = ME):
+        asked = parse(text)
+        assert asked is not None
+        reply = await actions.answer(asked, asker=asker)
+        for row in reply.buttons:
+            assert all(isinstance(parse(button.command), Command) for button in row)
+        return to_plain(reply)
+
+    return ask
+
+
+async def test_a_stop_without_settings_is_a_distance_with_its_reasons(ask):
+    assert await ask("/stop btc long") == (
+        "BTCUSDT long · stop idea\n"
+        "Entry  93,183 (mark price now)\n"
+        "Stop   92,525  −0.71%\n"
+        "       1.7 x the usual 1h range, 391.00 (0.42%)\n"
+        "· wider by 12%: open interest rose 6.1% in 1h, swings tend to be larger\n"
+        "Size   /risk 10000 1% in a private chat gives one\n"
+        "By mark price; your exchange may trigger on last. Data, not advice."
+    )
+
+
+async def test_with_settings_it_says_size_risk_cost_and_liquidation(ask):
+    assert "Equity $10,000, risk 1% per trade" in await ask("/risk 10000")
+    await ask("/risk 2% 10x")
+    text = await ask("/stop BTC short 93200 15m")
+    assert "Entry  93,200\n" in text
+    assert "Size   0.304" in text
+    assert "Risk   $200, 2% allowed" in text
+    assert "Hold   you get about" in text
+    assert "At 10x the exchange would close it near" in text
+    assert await ask("/risk off") == "Forgotten: no sizes from now on."
+    assert "no sizes" not in await ask("/stop BTC short")
+
+
+async def test_equity_stays_in_private_chats(ask):
+    await ask("/risk 10000 1%")
+    assert "private chat" in await ask("/risk", GROUP)
+    text = await ask("/stop BTC long", GROUP)
+    assert "x equity" not in text
+    assert "in a private chat gives one" in text
+
+
+@pytest.mark.parametrize(
+    ("typed", "part"),
+    [
+        ("/stop BTC", "expected long or short"),
+        ("/stop BTC sideways", "not sideways"),
+        ("/stop BTC long 3m", "5m to 24h"),
+        ("/stop BTCUDST long", "I don't know the symbol"),
+        ("/stop BTC long 9", "far from the price"),
+        ("/risk 1%", "need your equity"),
+        ("/risk 10000 0%", "risk per trade"),
+        ("/risk 10000 500x", "leverage from 1x to 125x"),
+        ("/risk banana", "not banana"),
+        ("/stops on", "expected nothing, or off"),
+        ("/stops off w-abcd", "know no such stop"),
+    ],
+)
+async def test_what_cannot_be_understood_is_said(ask, typed, part):
+    assert part in await ask(typed)
+
+
+async def test_stale_prices_and_missing_ranges_are_refused(ask, risks):
+    risks.now = replace(FIGURES, price_age_ms=90_000)
+    assert "no stop on old prices" in await ask("/stop BTC long")
+    risks.now = replace(FIGURES, atr=None)
+    assert "usual range of 1h" in await ask("/stop BTC long")
+
+
+async def test_a_stop_that_follows_is_listed_and_ended_by_who_made_it(ask, desk):
+    text = await ask("/stop BTC long watch", GROUP)
+    [watch] = desk.watches
+    assert (watch.side, watch.chat, watch.person, watch.stop) == ("long", "telegram:-1001", "telegram:7", watch.told)
+    assert watch.id in text
+    assert f"{watch.id} BTCUSDT long from 93,183: stop" in await ask("/stops", GUEST)
+    assert await ask("/stops") == ("No stop follows the market here. /stop BTC long watch lets one.")
+    assert await ask(f"/stops off {watch.id}", GUEST) == "Only who made it may end it."
+    assert watch.id in await ask(f"/stops off {watch.id[2:6]}", GROUP)
+    assert not desk.watches
+
+
+async def test_there_is_a_limit_and_ids_never_collide(ask, desk):
+    for _ in range(MAX_PER_CHAT):
+        await ask("/stop BTC long watch")
+    assert len({w.id for w in desk.watches}) == MAX_PER_CHAT
+    assert "follow here already" in await ask("/stop BTC long watch")
+
+
+def test_words_in_any_order():
+    assert read_stop(("BTC", "sell", "$70,000", "15m", "watch")) == StopWish(
+        "BTC", "short", 70_000.0, 900_000, watches=True
+    )
+    assert read_risk(("equity", "10k", "leverage", "3"), None) == RiskSettings(10_000.0, 0.01, 3.0)
+    assert isinstance(read_stop(("BTC", "long", "5", "6")), Problem)
+
+
+async def test_a_contract_that_does_not_trade_is_refused(ask, market):
+    broken = Instrument("binance", "OLDUSDT", "perpetual", "OLD", "USDT", "SETTLING")
+    market.instruments().append(broken)
+    assert "does not trade now" in await ask("/stop OLDUSDT long")
