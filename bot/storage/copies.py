@@ -73,7 +73,7 @@ def inspect(path: Path) -> int:
             if file.read(len(MAGIC)) != MAGIC:
                 raise StorageError(f"{path}: expected an SQLite database, found something else", may_pass=False)
     try:
-        with contextlib.closing(_reading(path)) as connection:
+        with contextlib.closing(reading(path)) as connection:
             found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
             if found != "ok":
                 raise StorageError(f"{path}: the file is damaged: {found}", may_pass=False)
@@ -114,7 +114,7 @@ def copy(source: Path, target: Path, *, on_open: Callable[[sqlite3.Connection], 
         try:
             part.unlink(missing_ok=True)
             os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-            with contextlib.closing(_reading(source)) as connection:
+            with contextlib.closing(reading(source)) as connection:
                 on_open(connection)
                 connection.execute("VACUUM INTO ?", (str(part),))
             inspect(part)
@@ -147,7 +147,8 @@ def back_up(
     return made
 
 
-def _reading(path: Path) -> sqlite3.Connection:
+def reading(path: Path) -> sqlite3.Connection:
+    """A connection that only reads."""
     # Read-only, so that closing it neither writes a journal back nor removes one.
     return sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=ro",

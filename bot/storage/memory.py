@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 from bot.model.alert import AlertRecord, Transition, key_range
 from bot.model.chat_alert import ChatAlert, is_alert_id
+from bot.model.members import EXPIRED_KEPT_MS, HOUR_MS, MAX_WRONG, Code, Member, Redeemed, Role, higher
 from bot.model.ports import Commit
 from bot.model.silence import Ack, QuietHours, Silence
 from bot.storage.alerts import split_instrument
@@ -174,3 +175,55 @@ class MemorySilenceStore:
         self._silences = {k: s for k, s in self._silences.items() if s.until_ms >= before_ms}
         self._acks = {k: a for k, a in self._acks.items() if a.at_ms >= before_ms or a.key in firing}
         return n - len(self._silences) - len(self._acks)
+
+
+class MemoryMemberStore:
+    """The `MemberStore` port."""
+
+    def __init__(self) -> None:
+        self._members: dict[str, Member] = {}
+        self._codes: dict[str, Code] = {}
+        self._wrong: list[tuple[str, int]] = []
+
+    async def put_code(self, code: Code, *, alone: bool) -> None:
+        if alone:
+            for digest, one in self._codes.items():
+                if one.kind == code.kind:
+                    self._codes[digest] = dataclasses.replace(one, uses_left=0)
+            self._wrong = [(kind, at_ms) for kind, at_ms in self._wrong if kind != code.kind]
+        self._codes[code.digest] = code
+
+    async def redeem(self, digest: str, kind: str, member: Member, *, now_ms: int) -> Redeemed:
+        if sum(one == kind and at_ms > now_ms - HOUR_MS for one, at_ms in self._wrong) >= MAX_WRONG:
+            return Redeemed.CLOSED
+        code = self._codes.get(digest)
+        if code is None or code.kind != kind:
+            self._wrong.append((kind, now_ms))
+            return Redeemed.WRONG
+        if now_ms >= code.expires_ms or not code.uses_left:
+            return Redeemed.EXPIRED
+        self._codes[digest] = dataclasses.replace(code, uses_left=code.uses_left - 1)
+        known = self._members.get(member.user)
+        if known is None or higher(code.role, known.role) is not known.role:
+            await self.put(dataclasses.replace(member, role=code.role, by=code.by))
+        return Redeemed.TAKEN
+
+    async def put(self, member: Member) -> None:
+        if member.role is Role.OWNER:
+            self._members = {user: m for user, m in self._members.items() if m.role is not Role.OWNER}
+        self._members[member.user] = member
+
+    async def drop(self, user: str) -> bool:
+        return self._members.pop(user, None) is not None
+
+    async def all(self) -> list[Member]:
+        return sorted(self._members.values(), key=lambda m: (m.since_ms, m.user))
+
+    async def owner(self) -> Member | None:
+        return next((m for m in self._members.values() if m.role is Role.OWNER), None)
+
+    async def prune(self, *, now_ms: int) -> int:
+        n = len(self._codes) + len(self._wrong)
+        self._codes = {d: c for d, c in self._codes.items() if c.expires_ms >= now_ms - EXPIRED_KEPT_MS}
+        self._wrong = [(kind, at_ms) for kind, at_ms in self._wrong if at_ms > now_ms - HOUR_MS]
+        return n - len(self._codes) - len(self._wrong)

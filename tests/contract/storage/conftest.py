@@ -15,7 +15,15 @@ from bot.storage.alerts import SqliteAlertStore
 from bot.storage.chat_alerts import SqliteChatAlertStore
 from bot.storage.database import open_database
 from bot.storage.key_values import SqliteKeyValues
-from bot.storage.memory import MemoryAlertStore, MemoryChatAlertStore, MemoryKeyValues, MemoryOutbox, MemorySilenceStore
+from bot.storage.members import SqliteMemberStore
+from bot.storage.memory import (
+    MemoryAlertStore,
+    MemoryChatAlertStore,
+    MemoryKeyValues,
+    MemoryMemberStore,
+    MemoryOutbox,
+    MemorySilenceStore,
+)
 from bot.storage.memory_risk import MemoryRiskStore
 from bot.storage.outbox import SqliteOutbox
 from bot.storage.outbox_care import SqliteOutboxCare
@@ -32,6 +40,7 @@ class Ports:
     care: Any
     silences: Any
     risk: Any
+    members: Any
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -48,6 +57,7 @@ async def ports(request, tmp_path):
                 outbox,
                 MemorySilenceStore(alerts),
                 MemoryRiskStore(alerts),
+                MemoryMemberStore(),
             )
         else:
             opened = await open_database(tmp_path / "oibot.db", now_ms=1)
@@ -62,6 +72,7 @@ async def ports(request, tmp_path):
                 SqliteOutboxCare(db),
                 SqliteSilenceStore(db),
                 SqliteRiskStore(db),
+                SqliteMemberStore(db),
             )
 
 
