@@ -13,10 +13,12 @@ from typing import Any, TextIO
 
 import structlog
 
-# Bot tokens (the word boundary is left out on purpose: `/bot123:…` has none), Discord webhooks, proxy passwords.
+# Bot tokens (the word boundary is left out on purpose: `/bot123:…` has none), Discord webhooks, codes of
+# links, proxy passwords.
 _SECRETS = (
     (re.compile(r"\d{6,12}:[\w-]{30,}"), "***token***"),
     (re.compile(r"(/webhooks/\d+/)[\w-]+"), r"\1***"),
+    (re.compile(r"(\bclaim_)[\w-]{16,}"), r"\1***"),
     (re.compile(r"(://[^/\s:@]*:)[^/\s\"]+@"), r"\1***@"),
 )
 

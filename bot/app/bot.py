@@ -20,6 +20,7 @@ from bot.app.data_dir import DataDir
 from bot.app.desk import Desk
 from bot.app.destinations import Builder, Plan, plan_of
 from bot.app.explainer import Explainer
+from bot.app.fronts import telegram_chat
 from bot.app.heartbeat import beat
 from bot.app.keeping import Keeping, findings
 from bot.app.live import Live
@@ -33,10 +34,10 @@ from bot.app.status import Status
 from bot.app.supervisor import Policy, Supervisor
 from bot.chat.actions import Actions
 from bot.chat.alert_actions import AlertActions
+from bot.chat.claims import Claims
 from bot.chat.dead_letters import DeadLetters
 from bot.chat.local import LocalChat
 from bot.chat.looking import Looking
-from bot.chat.telegram_app import TelegramChat
 from bot.chat.terminal import TerminalChat
 from bot.chat.why import Why
 from bot.clock import Clock, SystemClock
@@ -50,6 +51,7 @@ from bot.market.holes import Holes
 from bot.market.mailbox import Mailbox
 from bot.market.market import DAY_MS
 from bot.model.chat_alert import AlertAdded
+from bot.model.members import Member
 from bot.model.updates import FeedStatus, Progress
 from bot.rules.loader import RuleSet, load_folder
 from bot.rules.surroundings import Surroundings
@@ -58,6 +60,7 @@ from bot.storage.alerts import SqliteAlertStore
 from bot.storage.chat_alerts import SqliteChatAlertStore
 from bot.storage.database import Database, Opened
 from bot.storage.key_values import SqliteKeyValues
+from bot.storage.members import SqliteMemberStore
 from bot.storage.outbox import SqliteOutbox
 from bot.storage.outbox_care import SqliteOutboxCare
 
@@ -83,6 +86,8 @@ class Options:
     plan: Plan | None = None
     """Where alerts go; None: as the rules folder and the settings say."""
     records: bool = False
+    is_claimable: bool = False
+    """The settings name no owner: whoever opens a link of `oibot claim` becomes it, and `run` ends then."""
     on_progress: Callable[[Progress], None] = lambda _: None
     on_feed: Callable[[FeedStatus], None] = lambda _: None
     on_ready: Callable[["Bot"], None] = lambda _: None
@@ -114,6 +119,8 @@ class Bot:
         self._plan = plan.require_sound()
         self.rules = load_rules(settings, plan)
         self._for_s: float | None = None
+        self.claimed: Member | None = None
+        """The owner for whom the bot has to begin anew: what is told where depends on it."""
         self._progress: dict[str, Progress] = {}
         self.engine: Engine
         self.cards: Cards
@@ -149,12 +156,20 @@ class Bot:
             if opened is None:
                 return 0
             try:
+                if await self._knows_another_owner(opened.database):
+                    return 0
                 return await self._run(data_dir, opened)
             finally:
                 # A statement that hangs on the disk must not hang the stop: what it held is not acknowledged.
                 with contextlib.suppress(TimeoutError):
                     async with self.clock.timeout(CLOSE_S):
                         await opened.database.close()
+
+    async def _knows_another_owner(self, database: Database) -> bool:
+        """As when a backup took the place of a database that could not be read before."""
+        if self._options.is_claimable and self._settings.telegram.owner_id is None:
+            self.claimed = await SqliteMemberStore(database).owner()
+        return self.claimed is not None
 
     async def _say_directly(self, notice: Notice) -> None:
         """Before there are lanes."""
@@ -329,8 +344,17 @@ class Bot:
             supervisor.start(group, "feed", self.feed.run, Policy.RESTART)
             supervisor.start(group, "stops", self.desk.run, Policy.RESTART)
             supervisor.start(group, "control", local.run, Policy.DEGRADE)
-            chat = self._telegram_chat(actions, sending, store)
-            if chat is not None:
+            chat = telegram_chat(
+                self._settings,
+                self._plan,
+                sending,
+                actions=actions,
+                store=store,
+                clock=self.clock,
+                claims=Claims(SqliteMemberStore(self._database), self.clock) if self._options.is_claimable else None,
+                on_claimed=self._take_owner,
+            )
+            if chat is not None and self._options.delivers:
                 supervisor.start(group, "telegram", chat.run, Policy.RESTART)
                 fronts.append("telegram")
             if self._options.reads_terminal:
@@ -365,27 +389,9 @@ class Bot:
             await self.snapshots.written(STOP_LANES_S)
         await supervisor.stop("delivery", "committer", within_s=STOP_REST_S)
 
-    def _telegram_chat(self, actions: Actions, sending: Sending, store: SqliteKeyValues) -> TelegramChat | None:
-        telegram = self._settings.telegram
-        if telegram.token is None or not self._options.delivers:
-            return None
-        token = telegram.token.get_secret_value()
-        return TelegramChat(
-            token=token,
-            api_url=telegram.api_url,
-            owner_id=telegram.owner_id,
-            chat_ids=[c for c in (telegram.chat_id, *telegram.chats) if c is not None],
-            actions=actions,
-            store=store,
-            clock=self.clock,
-            on_seen=lambda chat_id: self._revive(sending.lanes, chat_id),
-            limits=sending.builder.telegram_limits(token),
-        )
-
-    def _revive(self, lanes: Lanes, chat_id: int) -> None:
-        """Somebody wrote in a chat, so it may be written to again."""
-        for name in self._plan.of_chat(chat_id):
-            lanes.revive(name)
+    def _take_owner(self, owner: Member) -> None:
+        self.claimed = owner
+        self.stop.set()
 
     def _take_progress(self, progress: Progress) -> None:
         self._progress[progress.task] = progress

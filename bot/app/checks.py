@@ -33,6 +33,7 @@ MIN_FREE_BYTES: Final = 500_000_000
 VENUE: Final = "binance"
 NO_OWNER: Final = "a Telegram token but no owner: no chat command will be answered"
 NO_CHAT: Final = "a Telegram token but neither owner nor chat: no alert and no answer goes to Telegram"
+BECOME_OWNER: Final = "`oibot claim` prints a link that makes you the owner"
 
 
 async def check_all(settings: Settings) -> list[Finding]:
@@ -52,7 +53,7 @@ def _settings(settings: Settings, plan: Plan) -> Finding:
             Level.WARN,
             "settings",
             NO_OWNER if telegram.chat_id is not None else NO_CHAT,
-            "set OIBOT_TELEGRAM__OWNER_ID to your numeric Telegram id",
+            BECOME_OWNER,
         )
     if plan.file is None and telegram.token is None and settings.discord.webhook_url is None:
         return Finding(Level.OK, "settings", "no Telegram and no Discord: alerts are printed to the terminal")

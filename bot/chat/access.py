@@ -9,6 +9,7 @@
 | the owner in a chat that is not listed | ignored |
 | a stranger in private | one polite refusal a day, then ignored |
 | a stranger elsewhere | ignored |
+| whoever opens a link that makes an owner, in private | decided by `claims`; a wrong one is answered as a stranger is |
 | more than 20 commands a minute of one user, 60 of one chat | told once, then ignored |
 
 Pure: time is an argument. All maps are bounded; at the bound the oldest entry goes.
@@ -127,6 +128,14 @@ class Gate:
         while len(self._buckets) > MAX_REMEMBERED:
             self._buckets.popitem(last=False)
         return bucket
+
+    def may_knock(self, user_id: int, chat_id: int, *, now_ms: int) -> bool:
+        """Whether somebody may show a code, of whom nothing else is known: as often as commands are answered."""
+        return self._within_rate(user_id, chat_id, now_ms) is Verdict.ANSWER
+
+    def refuse(self, user_id: int, *, now_ms: int) -> Verdict:
+        """Whether a stranger who showed a wrong code is told so: once a day, as all strangers."""
+        return self._refuse(user_id, now_ms)
 
     def _refuse(self, user_id: int, now_ms: int) -> Verdict:
         last_ms = self._refused_ms.get(user_id)

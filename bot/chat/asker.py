@@ -28,3 +28,9 @@ AT_TERMINAL: Final = Asker("terminal", "terminal", is_owner=True)
 
 def in_telegram(chat_id: int, user_id: int, *, is_owner: bool, name: str = "") -> Asker:
     return Asker(f"telegram:{chat_id}", f"telegram:{user_id}", is_owner=is_owner, name=name)
+
+
+def telegram_number(name: str) -> int | None:
+    """The number in the name of a user or chat of Telegram; None for another's."""
+    kind, _, number = name.partition(":")
+    return int(number) if kind == "telegram" and number.removeprefix("-").isdecimal() else None

@@ -17,6 +17,7 @@ from telegram import Update
 from bot import log
 from bot.chat.access import Gate
 from bot.chat.actions import Actions
+from bot.chat.claims import Claims
 from bot.chat.commands import menu
 from bot.chat.reply import Reply, line
 from bot.chat.telegram_client import BATCH, Failure, Kind, TelegramClient
@@ -24,6 +25,7 @@ from bot.chat.telegram_dispatch import Dispatcher
 from bot.chat.update_ledger import UpdateLedger
 from bot.clock import Clock
 from bot.errors import StorageError
+from bot.model.members import Member
 from bot.model.ports import KeyValues, SendLimits
 
 POLL_S: Final = 30.0
@@ -61,6 +63,8 @@ class TelegramChat:
         clock: Clock,
         on_seen: Callable[[int], None] | None = None,
         limits: SendLimits | None = None,
+        claims: Claims | None = None,
+        on_claimed: Callable[[Member], None] = lambda _: None,
     ) -> None:
         """Prepare; nothing is opened before `run`.
 
@@ -74,7 +78,11 @@ class TelegramChat:
             clock: The only source of time.
             on_seen: Told the id of each chat in which someone allowed spoke; delivery re-enables it.
             limits: Shared with the alerts that go out with the same token.
+            claims: Takes links that make an owner; None where the settings name one.
+            on_claimed: Told of the new owner, once he has been answered.
         """
+        self._claims = claims
+        self._on_claimed = on_claimed
         self._token = token
         self._api_url = api_url
         self._owner_id = owner_id
@@ -116,6 +124,7 @@ class TelegramChat:
             counts=self.counts,
             save_refusals=self._save_refusals,
             on_seen=self._on_seen,
+            claims=self._claims,
         )
         try:
             await self._load()
@@ -282,6 +291,8 @@ class TelegramChat:
             self._slots.release()
         self._ledger.finish(update.update_id)
         await self._save_offset()
+        if self._dispatcher.claimed is not None:
+            self._on_claimed(self._dispatcher.claimed)
 
     async def _save_offset(self) -> None:
         async with self._saving:

@@ -15,11 +15,14 @@ from bot import log
 from bot.chat.access import USER_PER_MINUTE, Gate, Incoming, Verdict
 from bot.chat.actions import Actions
 from bot.chat.asker import Asker, in_telegram
-from bot.chat.commands import Command, UsageError, parse
+from bot.chat.claims import ALREADY, NOT_NOW, Claims, answer_to, shown_code
+from bot.chat.commands import Command, UsageError, clean, parse
 from bot.chat.front import answer_safely
 from bot.chat.reply import Reply, line
 from bot.chat.telegram_client import Failure, Kind, TelegramClient
 from bot.clock import Clock
+from bot.errors import StorageError
+from bot.model.members import Member, Redeemed
 
 _PRIVATE: Final = "This bot is private."
 _SLOW_DOWN: Final = f"That was a lot at once: I answer {USER_PER_MINUTE} commands a minute."
@@ -43,7 +46,10 @@ class Dispatcher:
         counts: Counter[str],
         save_refusals: Callable[[], Awaitable[None]],
         on_seen: Callable[[int], None] | None,
+        claims: Claims | None = None,
     ) -> None:
+        """`claims` None: the settings name the owner, and no link makes another."""
+        self._claims = claims
         self._client = client
         self._gate = gate
         self._actions = actions
@@ -53,6 +59,8 @@ class Dispatcher:
         self._on_seen = on_seen
         self.bot_name = ""
         """Our user name, once known; commands to other names are not ours."""
+        self.claimed: Member | None = None
+        """Who has become the owner since this began."""
 
     async def dispatch(self, update: Update) -> None:
         """Answer one update, or leave it."""
@@ -92,6 +100,10 @@ class Dispatcher:
                 fix="put the new id into OIBOT_TELEGRAM__CHATS",
             )
             return
+        code = shown_code(message.text or "") if is_private and self._claims is not None else None
+        if code is not None:
+            await self._claim(message, code)
+            return
         asked = parse(message.text or "", bot_name=self.bot_name, is_slash_optional=is_private)
         if asked is None or (not is_private and _is_for_others(asked, message.text or "")):
             return
@@ -112,6 +124,34 @@ class Dispatcher:
                 return
         quoted = None if is_private else message.message_id
         self._note(await self._client.send(chat_id, reply, thread_id=thread_id, reply_to=quoted), chat_id)
+
+    async def _claim(self, message: Message, code: str) -> None:
+        """Somebody opened a link that makes an owner."""
+        incoming, user = _incoming(message), message.from_user
+        if self._claims is None or incoming.is_odd or user is None:
+            return
+        if not self._gate.may_knock(user.id, message.chat.id, now_ms=self._clock.wall_ms()):
+            return
+        if self._gate.is_owner(user.id) or (self.claimed is not None and self.claimed.chat == f"telegram:{user.id}"):
+            self._note(await self._client.send(message.chat.id, ALREADY), message.chat.id)
+            return
+        try:
+            redeemed, member = await self._claims.redeem(code, user_id=user.id, name=clean(user.full_name))
+        except StorageError as error:
+            _log.warning("claim.failed", reason=str(error))
+            self._note(await self._client.send(message.chat.id, NOT_NOW), message.chat.id)
+            return
+        _log.info("claim.tried", outcome=redeemed.value, user_id=user.id)
+        if redeemed is Redeemed.TAKEN:
+            self.claimed = member
+        elif redeemed is not Redeemed.EXPIRED:
+            # Who shows an old link once had the real one, and is told each time what to do.
+            verdict = self._gate.refuse(user.id, now_ms=self._clock.wall_ms())
+            self._counts[verdict.value] += 1
+            if verdict is not Verdict.REFUSE:
+                return
+            await self._save_refusals()
+        self._note(await self._client.send(message.chat.id, answer_to(redeemed)), message.chat.id)
 
     async def _press(self, query: CallbackQuery) -> None:
         """A button is the command that it carries, of the one who pressed it; its message becomes the answer."""

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Callable
 
 from rich.console import Console
 
@@ -12,6 +13,7 @@ from bot.app.bot import Bot, Options
 from bot.app.destinations import Plan
 from bot.app.supervisor import ComponentError
 from bot.cli.progress import WarmStart
+from bot.model.members import Member
 from bot.model.updates import FeedStatus
 from bot.settings import Settings
 
@@ -40,21 +42,40 @@ class FeedVoice:
                 self._hint = ""
 
 
-async def serve(settings: Settings, options: Options, *, for_s: float | None = None) -> int:
-    """Run a bot until a signal or, when given, for so many clock seconds. A second signal ends the process at once."""
+Again = Callable[[Member], tuple[Settings, Options]]
+"""How to begin anew with an owner."""
+
+
+async def serve(settings: Settings, options: Options, *, for_s: float | None = None, again: Again | None = None) -> int:
+    """Run a bot until a signal or, when given, for so many clock seconds. A second signal ends the process at once.
+
+    `again`: when somebody has become the owner, the bot stops in order and begins with these settings.
+    """
     bot = Bot(settings, options)
-    loop = asyncio.get_running_loop()
+    stopped = False
 
     def on_signal() -> None:
-        if bot.stop.is_set():
+        nonlocal stopped
+        if stopped:
             os._exit(130)
+        stopped = True
         bot.stop.set()
 
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, on_signal)
+    started_ms = bot.clock.monotonic_ms()
     code = 1
     try:
         code = await bot.run(for_s=for_s)
+        while bot.claimed is not None and again is not None and not stopped:
+            _log.info("bot.beginning_anew", reason="there is a new owner")
+            left_s = None if for_s is None else for_s - (bot.clock.monotonic_ms() - started_ms) / 1000
+            if left_s is not None and left_s <= 0:
+                break
+            bot = Bot(*again(bot.claimed))
+            for_s, started_ms = left_s, bot.clock.monotonic_ms()
+            code = await bot.run(for_s=left_s)
     except* ComponentError as group:
         for error in group.exceptions:
             _log.critical("bot.failed", reason=str(error))
@@ -62,7 +83,13 @@ async def serve(settings: Settings, options: Options, *, for_s: float | None = N
 
 
 def options_for(
-    console: Console, *, hint: str = "", reads_terminal: bool, delivers: bool = True, plan: Plan | None = None
+    console: Console,
+    *,
+    hint: str = "",
+    reads_terminal: bool,
+    delivers: bool = True,
+    plan: Plan | None = None,
+    is_claimable: bool = False,
 ) -> Options:
     """Progress bars, feed news and typed commands, as the console allows."""
     bars = WarmStart(console)
@@ -72,6 +99,7 @@ def options_for(
         delivers=delivers,
         records=not delivers,
         plan=plan,
+        is_claimable=is_claimable,
         on_progress=bars.take,
         on_feed=FeedVoice(console, hint=hint),
         on_stop=bars.close,

@@ -7,9 +7,12 @@ import typer
 from rich.console import Console
 
 from bot import log, settings
-from bot.app.checks import NO_CHAT, NO_OWNER
-from bot.app.destinations import plan_of
+from bot.app.bot import Options
+from bot.app.checks import BECOME_OWNER, NO_CHAT, NO_OWNER
+from bot.app.destinations import Plan, plan_of
+from bot.app.ownership import is_claimable, with_owner
 from bot.cli.process import is_interactive, options_for, serve
+from bot.model.members import Member
 
 HINT = "The bot keeps trying. `oibot check` says more; `make demo` shows it without an exchange."
 
@@ -29,31 +32,41 @@ def record(
 
 
 def _go(for_time: str | None, *, delivers: bool) -> None:
-    config = settings.load()
-    log.set_up(level=config.log.level, fmt=config.log.format)
+    read = settings.load()
+    log.set_up(level=read.log.level, fmt=read.log.format)
     console = Console()
     for name in settings.unknown_in_environment():
         console.print(f"{name}: no such setting; .env.example lists them all", style="yellow", highlight=False)
-    plan = plan_of(config, asks_secrets=delivers).require_sound()
-    options = options_for(
-        console,
-        hint=HINT,
-        reads_terminal=delivers and plan.console is not None and is_interactive(),
-        delivers=delivers,
-        plan=plan,
-    )
-    if delivers and config.telegram.token is not None and config.telegram.owner_id is None:
-        console.print(
-            f"{NO_CHAT if config.telegram.chat_id is None else NO_OWNER}; set OIBOT_TELEGRAM__OWNER_ID.",
-            style="yellow",
-            highlight=False,
+
+    def made(owner: Member | None = None) -> tuple[settings.Settings, Options]:
+        config = with_owner(read, owner)
+        plan = plan_of(config, asks_secrets=delivers).require_sound()
+        if delivers:
+            _say_where(config, plan, console)
+        reads_terminal = delivers and plan.console is not None and is_interactive()
+        options = options_for(
+            console,
+            hint=HINT,
+            reads_terminal=reads_terminal,
+            delivers=delivers,
+            plan=plan,
+            is_claimable=delivers and is_claimable(read),
         )
-    if delivers and plan.file is None and plan.console is not None:
-        console.print("Alerts are printed here: the settings name no chat to send them to.", style="dim")
-    code = asyncio.run(serve(config, options, for_s=seconds(for_time)))
+        return config, options
+
+    config, options = made()
+    code = asyncio.run(serve(config, options, for_s=seconds(for_time), again=made))
     if not delivers:
         console.print(f"Journal in {config.data_dir / 'journal'}", style="dim", highlight=False)
     raise typer.Exit(code)
+
+
+def _say_where(config: settings.Settings, plan: Plan, console: Console) -> None:
+    if config.telegram.token is not None and config.telegram.owner_id is None:
+        said = f"{NO_CHAT if config.telegram.chat_id is None else NO_OWNER}; {BECOME_OWNER}."
+        console.print(said[0].upper() + said[1:], style="yellow", highlight=False)
+    if plan.file is None and plan.console is not None:
+        console.print("Alerts are printed here: the settings name no chat to send them to.", style="dim")
 
 
 def seconds(text: str | None) -> float | None:

@@ -1,0 +1,50 @@
+"""The front of Telegram, made from settings."""
+
+from collections.abc import Callable
+
+from bot.app.destinations import Plan
+from bot.app.sending import Sending
+from bot.chat.actions import Actions
+from bot.chat.claims import Claims
+from bot.chat.telegram_app import TelegramChat
+from bot.clock import Clock
+from bot.model.members import Member
+from bot.model.ports import KeyValues
+from bot.settings import Settings
+
+
+def telegram_chat(
+    settings: Settings,
+    plan: Plan,
+    sending: Sending,
+    *,
+    actions: Actions,
+    store: KeyValues,
+    clock: Clock,
+    claims: Claims | None,
+    on_claimed: Callable[[Member], None],
+) -> TelegramChat | None:
+    """What answers in Telegram; None without a token. `claims`: None where no link makes an owner."""
+    telegram = settings.telegram
+    if telegram.token is None:
+        return None
+    token = telegram.token.get_secret_value()
+
+    def revive(chat_id: int) -> None:
+        """Somebody wrote in a chat, so it may be written to again."""
+        for name in plan.of_chat(chat_id):
+            sending.lanes.revive(name)
+
+    return TelegramChat(
+        token=token,
+        api_url=telegram.api_url,
+        owner_id=telegram.owner_id,
+        chat_ids=[c for c in (telegram.chat_id, *telegram.chats) if c is not None],
+        actions=actions,
+        store=store,
+        clock=clock,
+        on_seen=revive,
+        limits=sending.builder.telegram_limits(token),
+        claims=claims,
+        on_claimed=on_claimed,
+    )
