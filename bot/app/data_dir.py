@@ -9,6 +9,10 @@ from typing import Self
 from bot.errors import ConfigError
 
 
+class FolderInUseError(ConfigError):
+    """A bot runs on the folder."""
+
+
 class DataDir:
     """Holds the folder's lock while open. Two bots on one folder would tell everything twice."""
 
@@ -56,7 +60,7 @@ class DataDir:
         except OSError as error:
             os.close(self._lock)
             self._lock = None
-            raise ConfigError(
+            raise FolderInUseError(
                 f"{self.path}: another oibot is running on this folder; stop it, or set OIBOT_DATA_DIR for this one"
             ) from error
         return self

@@ -86,7 +86,7 @@ async def _other(described: Described, secrets: Secrets, clock: Clock) -> Findin
     match described.target:
         case DiscordTarget(webhook):
             url = secrets.value(webhook, "Discord webhook")
-            return await _discord(name, url, clock)
+            return await check_discord(name, url, clock)
         case WebhookTarget(address, secret, private):
             url = address if isinstance(address, str) else secrets.value(address, "webhook address")
             if url is None or secrets.value(secret, "signing secret") is None:
@@ -100,7 +100,7 @@ async def _other(described: Described, secrets: Secrets, clock: Clock) -> Findin
             return Finding(Level.OK, name, "alerts are printed to the terminal")
 
 
-async def _discord(name: str, url: str | None, clock: Clock) -> Finding:
+async def check_discord(name: str, url: str | None, clock: Clock) -> Finding:
     """Look the webhook up without posting; its URL is a secret."""
     if url is None:
         return Finding(Level.FAIL, name, "its webhook is not set")

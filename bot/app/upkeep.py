@@ -20,6 +20,7 @@ from bot.storage import copies
 from bot.storage.alerts import SqliteAlertStore
 from bot.storage.chat_alerts import SqliteChatAlertStore
 from bot.storage.database import Database
+from bot.storage.members import SqliteMemberStore
 from bot.storage.pruning import shrink
 from bot.storage.silences import SqliteSilenceStore
 
@@ -54,6 +55,7 @@ class Upkeep:
         self._alerts = SqliteAlertStore(database)
         self._chat_alerts = SqliteChatAlertStore(database)
         self._silences = SqliteSilenceStore(database)
+        self._members = SqliteMemberStore(database)
         self._folder = folder
         self._keep = keep
         self._clock = clock
@@ -127,6 +129,7 @@ class Upkeep:
             gone = await self._alerts.prune(before_ms=self._venue_now() - KEEP_MS)
             gone += await self._chat_alerts.prune()
             gone += await self._silences.prune(before_ms=self._venue_now() - KEEP_MS)
+            gone += await self._members.prune(now_ms=self._clock.wall_ms())
             pages = await shrink(self._database)
         except StorageError as error:
             _log.warning("pruning.failed", reason=str(error))

@@ -107,7 +107,7 @@ class Dispatcher:
         asked = parse(message.text or "", bot_name=self.bot_name, is_slash_optional=is_private)
         if asked is None or (not is_private and _is_for_others(asked, message.text or "")):
             return
-        incoming = _incoming(message)
+        incoming = incoming_of(message)
         verdict = self._decide(incoming)
         thread_id = message.message_thread_id if message.is_topic_message else None
         match verdict:
@@ -127,7 +127,7 @@ class Dispatcher:
 
     async def _claim(self, message: Message, code: str) -> None:
         """Somebody opened a link that makes an owner."""
-        incoming, user = _incoming(message), message.from_user
+        incoming, user = incoming_of(message), message.from_user
         if self._claims is None or incoming.is_odd or user is None:
             return
         if not self._gate.may_knock(user.id, message.chat.id, now_ms=self._clock.wall_ms()):
@@ -207,7 +207,8 @@ def _is_for_others(asked: Command | UsageError, text: str) -> bool:
     return isinstance(asked, UsageError) and asked.is_unknown and "@" not in text.split(maxsplit=1)[0]
 
 
-def _incoming(message: Message) -> Incoming:
+def incoming_of(message: Message) -> Incoming:
+    """What access needs to know of a message."""
     user = message.from_user
     return Incoming(
         user_id=user.id if user else None,

@@ -7,9 +7,11 @@ import typer
 import bot
 from bot.cli.backup import backup, restore
 from bot.cli.check import check
+from bot.cli.claim import claim
 from bot.cli.demo import demo
 from bot.cli.explain import explain
 from bot.cli.health import health
+from bot.cli.init import init
 from bot.cli.lint import lint
 from bot.cli.outbox import outbox
 from bot.cli.replay import replay
@@ -27,7 +29,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (run, demo, check, send_test, lint, explain, schema, replay, record, backup, restore, sim, health):
+for command in (
+    init,
+    claim,
+    run,
+    demo,
+    check,
+    send_test,
+    lint,
+    explain,
+    schema,
+    replay,
+    record,
+    backup,
+    restore,
+    sim,
+    health,
+):
     app.command()(command)
 
 

@@ -1,0 +1,54 @@
+"""The files that a new installation begins with: rules to start from, and what editors check them with."""
+
+import contextlib
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bot.errors import ConfigError
+from bot.rules.files import OTHER_FILES
+from bot.settings import shipped_rules
+
+RULES: Final = "default.yaml"
+SCHEMAS: Final = ("rules.schema.json", "destinations.schema.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Starter:
+    """One file, and whether it was written just now."""
+
+    path: Path
+    is_new: bool
+
+
+def write_starters(folder: Path) -> Sequence[Starter]:
+    """Copy what is missing; nothing is overwritten, and rules come only into a folder that has none.
+
+    Raises `ConfigError` where the folder cannot be written.
+    """
+    source = shipped_rules()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        has_rules = any(p.suffix in {".yaml", ".yml"} and p.name not in OTHER_FILES for p in folder.iterdir())
+        found = []
+        for name in (*(() if has_rules else (RULES,)), *SCHEMAS):
+            target = folder / name
+            is_new = not target.exists()
+            if is_new:
+                _copy(source / name, target)
+            found.append(Starter(target, is_new))
+    except OSError as error:
+        raise ConfigError(f"OIBOT_RULES_DIR: cannot write in {folder}: {error.strerror}") from error
+    return found
+
+
+def _copy(source: Path, target: Path) -> None:
+    part = target.with_name(f".{target.name}.part")
+    try:
+        shutil.copyfile(source, part)
+        part.replace(target)
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
