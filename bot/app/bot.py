@@ -27,6 +27,7 @@ from bot.app.live import Live
 from bot.app.mutes import Mutes
 from bot.app.notices import Notice, tell_directly
 from bot.app.opening import open_patiently
+from bot.app.overviews import Overviews
 from bot.app.recording import open_journal
 from bot.app.sending import Sending, open_sending
 from bot.app.snapshots import Snapshots
@@ -298,7 +299,7 @@ class Bot:
             missing_ms=Holes(self.engine.market).missing_ms,
         )
 
-    def _answering(self, data_dir: DataDir, destinations: Sequence[str]) -> tuple[Actions, LocalChat]:
+    def _answering(self, data_dir: DataDir, lanes: Lanes) -> tuple[Actions, LocalChat]:
         """What answers people, and the front for this machine's own commands."""
         why = Explainer(
             engine=self.engine,
@@ -308,7 +309,7 @@ class Bot:
             loaded=lambda: self.rules.rules,
         )
         routes = self._plan.routes
-        silences = self._mutes.actions(self.cards, self._chat_alerts, self.engine, self.live, routes, destinations)
+        silences = self._mutes.actions(self.cards, self._chat_alerts, self.engine, self.live, routes, lanes.names)
         families = (
             Looking(market=self.cards, status=self.status, clock=self.clock),
             Why(self.cards, why),
@@ -324,14 +325,17 @@ class Bot:
             DeadLetters(SqliteOutboxCare(self._database)),
         )
         actions = Actions(*(family.handlers for family in families))
-        return actions, LocalChat(path=data_dir.control, market=self.cards, why=why, clock=self.clock)
+        overview = Overviews(engine=self.engine, live=self.live, status=self.status, lanes=lanes.status)
+        return actions, LocalChat(
+            path=data_dir.control, market=self.cards, why=why, overview=overview, clock=self.clock
+        )
 
     async def _supervise(
         self, data_dir: DataDir, committer: Committer, sending: Sending, store: SqliteKeyValues
     ) -> int:
         lanes = sending.lanes
         supervisor = Supervisor(self.clock)
-        actions, local = self._answering(data_dir, lanes.names)
+        actions, local = self._answering(data_dir, lanes)
         fronts = ["control"]
         async with asyncio.TaskGroup() as group:
             supervisor.start(group, "committer", committer.run, Policy.RESTART)

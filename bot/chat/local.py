@@ -5,7 +5,8 @@ asks. What is sent and how long it may take is bounded. Whoever starts it holds 
 socket file that is there belongs to a bot that is gone.
 
 Requests: `{"ask": "explain", "rule": "oi_surge", "symbol": "BTCUSDT"}`; a rule about the whole market needs no symbol.
-Answers: `{"ok": true, "explanation": {...}}` or `{"ok": false, "error": "...", "near": [...]}`.
+`{"ask": "status"}`; `{"ask": "overview", "window_ms": 900000, "n": 10}`.
+Answers: `{"ok": true, "explanation": {...}}`, `"status"` or `"overview"` likewise; or `{"ok": false, "error": "...", "near": [...]}`.
 """
 
 import asyncio
@@ -25,8 +26,10 @@ from bot.chat.commands import clean, shorten
 from bot.chat.symbols import NotFound, SymbolBook
 from bot.chat.why import find_rule, near_rules
 from bot.clock import Clock
+from bot.model.cards import CARD_WINDOWS_MS, BotStatus
 from bot.model.explanation import Explanation
 from bot.model.instrument import MARKET
+from bot.model.overview import Overview, OverviewReader
 from bot.model.ports import MarketReader, WhyReader
 
 MAX_REQUEST_BYTES: Final = 4_096
@@ -34,6 +37,8 @@ MAX_ANSWER_BYTES: Final = 4_000_000
 DEADLINE_S: Final = 10.0
 MAX_PATH_BYTES: Final = 100
 """The kernel takes a little more."""
+MAX_ROWS: Final = 100
+"""Of each kind in an overview."""
 MAX_OPEN: Final = 16
 """Questions at a time; one more is turned away."""
 _BACKLOG: Final = 64
@@ -49,6 +54,8 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ask: str
     rule: str = ""
     symbol: str = ""
+    window_ms: int = 900_000
+    n: int = 10
 
 
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -56,6 +63,8 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
 
     ok: bool
     explanation: Explanation | None = None
+    status: BotStatus | None = None
+    overview: Overview | None = None
     error: str = ""
     near: tuple[str, ...] = ()
     """What was probably meant."""
@@ -111,8 +120,11 @@ def peer_uid(connection: socket.socket) -> int | None:
 class LocalChat:
     """Answers over one socket file until cancelled."""
 
-    def __init__(self, *, path: Path, market: MarketReader, why: WhyReader, clock: Clock) -> None:
+    def __init__(
+        self, *, path: Path, market: MarketReader, why: WhyReader, overview: OverviewReader, clock: Clock
+    ) -> None:
         self._path = path
+        self._overview = overview
         self._market = market
         self._why = why
         self._clock = clock
@@ -176,16 +188,27 @@ class LocalChat:
             request = msgspec.json.decode(raw, type=Request)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return Answer(ok=False, error=f"the question is no JSON object as expected: {error}")
-        if request.ask != "explain":
-            return Answer(ok=False, error=f"expected to be asked for explain, found {shorten(clean(request.ask))!r}")
         try:
-            return await self._explain(request)
+            match request.ask:
+                case "explain":
+                    return await explain_named(request.rule, request.symbol, market=self._market, why=self._why)
+                case "status":
+                    return Answer(ok=True, status=await self._overview.status())
+                case "overview":
+                    return await self._look(request)
+                case other:
+                    known = "explain, status or overview"
+                    return Answer(ok=False, error=f"expected to be asked for {known}, found {shorten(clean(other))!r}")
         except Exception:  # noqa: BLE001 - logged; whoever asked is told
             _log.exception("local.failed")
             return Answer(ok=False, error="something went wrong; the bot's log has the details")
 
-    async def _explain(self, request: Request) -> Answer:
-        return await explain_named(request.rule, request.symbol, market=self._market, why=self._why)
+    async def _look(self, request: Request) -> Answer:
+        if request.window_ms not in CARD_WINDOWS_MS:
+            known = ", ".join(str(one) for one in CARD_WINDOWS_MS)
+            return Answer(ok=False, error=f"expected a window_ms of {known}, found {request.window_ms}")
+        n = min(max(request.n, 1), MAX_ROWS)
+        return Answer(ok=True, overview=await self._overview.overview(request.window_ms, n))
 
 
 async def _read_line(connection: socket.socket) -> bytes:

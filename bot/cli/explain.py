@@ -15,12 +15,11 @@ import msgspec
 import typer
 from rich.console import Console
 
-from bot import settings
-from bot.app.data_dir import DataDir
-from bot.chat.local import Answer, Request, ask
+from bot.chat.local import Request
+from bot.cli.asking import ask_bot
 from bot.cli.explanation import show
 from bot.cli.past import explain_past
-from bot.errors import BotError, ConfigError
+from bot.errors import ConfigError
 from bot.rules.explain import explanations, find, nearest, render
 
 EXIT_UNKNOWN = 1
@@ -53,7 +52,8 @@ def explain(
     elif at is not None:
         raise ConfigError("explain: --at needs --journal FILE: the running bot knows the present alone")
     else:
-        answer = ask_bot(what, symbol or "")
+        hint = ", or ask a recording with --journal FILE"
+        answer = ask_bot(Request("explain", what, symbol or ""), command="explain", hint=hint)
     if answer.explanation is None:
         near = f"; did you mean {' or '.join(answer.near)}?" if answer.near else ""
         print(f"oibot: {answer.error}{near}", file=sys.stderr)
@@ -72,29 +72,6 @@ def explain_code(code: str) -> None:
         print(f"oibot: there is no code {code[:20]!r}; {hint}", file=sys.stderr)
         raise typer.Exit(EXIT_UNKNOWN)
     print(render(found, colour=sys.stdout.isatty()))
-
-
-def ask_bot(rule: str, symbol: str) -> Answer:
-    """Ask the bot that runs on the data folder of the settings."""
-    folder = settings.load().data_dir
-    path = DataDir(folder).control
-    try:
-        return ask(path, Request("explain", rule, symbol))
-    except (FileNotFoundError, ConnectionRefusedError):
-        raise ConfigError(
-            f"explain: no bot is running on {folder}; start it with `oibot run`, set OIBOT_DATA_DIR to the folder of the "
-            "one that runs, or ask a recording with --journal FILE"
-        ) from None
-    except PermissionError:
-        raise ConfigError(f"explain: {path} belongs to another user; ask as the user who runs the bot") from None
-    except TimeoutError:
-        raise BotError(
-            f"explain: the bot at {path} did not answer in time; `oibot health` says whether it moves"
-        ) from None
-    except (OSError, msgspec.DecodeError) as error:
-        raise BotError(
-            f"explain: the bot at {path} gave no answer that this version reads ({error}); it may be of another version"
-        ) from None
 
 
 def parse_time(text: str) -> int:
