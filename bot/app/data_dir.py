@@ -47,6 +47,20 @@ class DataDir:
     def backups(self) -> Path:
         return self.path / "backups"
 
+    def is_held(self) -> bool:
+        """Whether a process runs on the folder. Makes nothing."""
+        try:
+            descriptor = os.open(self.path / "lock", os.O_RDWR)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
     def __enter__(self) -> Self:
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -2,13 +2,14 @@
 
 import contextlib
 from collections.abc import Collection
-from typing import Any, Final
+from typing import Final
 
-import aiohttp
 from rich.console import Console
 
+from bot.app.asking import ask
 from bot.app.destinations import Builder, Plan, Secrets
 from bot.app.findings import Finding, Level
+from bot.app.telegram_checks import TelegramBot
 from bot.clock import Clock
 from bot.delivery.destination import Answer, Destination, Order, TargetGone, Unlayable
 from bot.delivery.webhook import Guard
@@ -27,25 +28,27 @@ from bot.model.outbox import Delivered, OutboxRow, Rejected, RetryLater, row_id
 from bot.model.view import AlertView
 from bot.settings import Settings
 
-WAIT_S: Final = 12.0
 SEND_S: Final = 60.0
 TEST: Final = "test"
 """`kind` of a test message, for programs that read it."""
 _DISCORD_HOSTS: Final = frozenset({"discord.com", "canary.discord.com", "ptb.discord.com", "discordapp.com"})
 
 
-async def check_destinations(settings: Settings, plan: Plan, clock: Clock) -> list[Finding]:
-    """One finding for each bot and each destination; nothing is posted."""
+async def check_destinations(
+    settings: Settings, plan: Plan, clock: Clock, *, asks_who_polls: bool = False
+) -> list[Finding]:
+    """One finding for each bot and each destination; nothing is posted. `asks_who_polls` disturbs another who polls."""
     secrets = Secrets(settings)
-    chats = [(d.name, d.target) for d in plan.described if isinstance(d.target, TelegramTarget)]
     tokens: dict[Secret | None, list[tuple[str, TelegramTarget]]] = {}
     if settings.telegram.token is not None:
-        tokens[None] = []
-    for name, target in chats:
-        tokens.setdefault(target.token, []).append((name, target))
+        tokens[None] = [(name, TelegramTarget(chat)) for name, chat in plan.chats.items()]
+    for described in plan.described:
+        if isinstance(described.target, TelegramTarget):
+            tokens.setdefault(described.target.token, []).append((described.name, described.target))
     findings = []
-    for token, targets in tokens.items():
-        findings += await _bot(settings, secrets.value(token, "bot token"), targets, clock)
+    for secret, targets in tokens.items():
+        is_asked = asks_who_polls and secret is None
+        findings += await _bot(settings, secrets.value(secret, "bot token"), targets, clock, asks_who_polls=is_asked)
     for described in plan.described:
         if not isinstance(described.target, TelegramTarget):
             findings.append(await _other(described, secrets, clock))
@@ -53,32 +56,23 @@ async def check_destinations(settings: Settings, plan: Plan, clock: Clock) -> li
 
 
 async def _bot(
-    settings: Settings, token: str | None, targets: list[tuple[str, TelegramTarget]], clock: Clock
+    settings: Settings,
+    token: str | None,
+    targets: list[tuple[str, TelegramTarget]],
+    clock: Clock,
+    *,
+    asks_who_polls: bool,
 ) -> list[Finding]:
-    """Who the bot is, and whether it sees its chats. The token is in the URL, so no error text is passed on."""
+    """Who the bot is, whether anybody else polls it, and whether it sees its chats."""
     if token is None:
-        return [Finding(Level.FAIL, name, "its bot token is not set") for name, _ in targets]
-    url = f"{settings.telegram.api_url}/bot{token}"
-    status, body = await _ask("GET", f"{url}/getMe", clock)
-    if status in {401, 404}:
-        advice = "copy the token from @BotFather again into OIBOT_TELEGRAM__TOKEN, or where the destination names it"
-        return [Finding(Level.FAIL, "telegram", "the token is not accepted", advice)]
-    if status != 200 or not isinstance(body.get("result"), dict):
-        text = "cannot be reached" if status is None else f"HTTP {status}"
-        advice = "check the network of this machine, or OIBOT_TELEGRAM__API_URL"
-        return [Finding(Level.FAIL, "telegram", text, advice)]
-    user = body["result"].get("username", "?")
-    findings = [Finding(Level.OK, "telegram", f"@{user}")]
-    for name, target in targets:
-        status, body = await _ask("GET", f"{url}/getChat?chat_id={target.chat}", clock)
-        where = f"chat {target.chat}" + (f", topic {target.topic}" if target.topic is not None else "")
-        if status == 200:
-            findings.append(Finding(Level.OK, name, f"{where} (nothing was posted)"))
-        else:
-            advice = f"write /start to @{user}, or add it to the group, or correct the number"
-            said = f"HTTP {status}" if status is not None else "no answer"
-            findings.append(Finding(Level.FAIL, name, f"{where} is not there for @{user} ({said})", advice))
-    return findings
+        return [Finding(Level.FAIL, name, "its bot token is not set", cause="secret-missing") for name, _ in targets]
+    bot = TelegramBot(token, api_url=settings.telegram.api_url, clock=clock)
+    findings = [await bot.check()]
+    if findings[0].level is Level.FAIL:
+        return findings
+    if asks_who_polls:
+        findings.append(await bot.check_polling())
+    return [*findings, *[await bot.check_chat(name, target) for name, target in targets]]
 
 
 async def _other(described: Described, secrets: Secrets, clock: Clock) -> Finding:
@@ -90,7 +84,7 @@ async def _other(described: Described, secrets: Secrets, clock: Clock) -> Findin
         case WebhookTarget(address, secret, private):
             url = address if isinstance(address, str) else secrets.value(address, "webhook address")
             if url is None or secrets.value(secret, "signing secret") is None:
-                return Finding(Level.FAIL, name, "its secret is not set")
+                return Finding(Level.FAIL, name, "its secret is not set", cause="secret-missing")
             return await _webhook(name, url, clock, private=private)
         case AppriseTarget(address):
             fault = secrets.fault(address, "Apprise address")
@@ -103,48 +97,30 @@ async def _other(described: Described, secrets: Secrets, clock: Clock) -> Findin
 async def check_discord(name: str, url: str | None, clock: Clock) -> Finding:
     """Look the webhook up without posting; its URL is a secret."""
     if url is None:
-        return Finding(Level.FAIL, name, "its webhook is not set")
+        return Finding(Level.FAIL, name, "its webhook is not set", cause="secret-missing")
     host = url.partition("://")[2].partition("/")[0].partition(":")[0]
     if not (host in _DISCORD_HOSTS or addresses.is_loopback(host)) or "/webhooks/" not in url:
         advice = "copy it from Discord: channel settings, Integrations, Webhooks"
-        return Finding(Level.FAIL, name, "its address is no Discord webhook address", advice)
-    status, body = await _ask("GET", url, clock)
-    if status == 200:
-        return Finding(Level.OK, name, f"webhook {str(body.get('name', ''))[:40]!r} (nothing was posted)")
-    if status in {401, 404}:
-        return Finding(Level.FAIL, name, "the webhook does not exist any more", "make a new one in the channel")
-    text = "cannot be reached" if status is None else f"HTTP {status}"
-    return Finding(Level.FAIL, name, text, "check the network of this machine")
+        return Finding(Level.FAIL, name, "its address is no Discord webhook address", advice, "address-wrong")
+    said = await ask("GET", url, clock)
+    if said.status == 200:
+        return Finding(Level.OK, name, f"webhook {str(said.body.get('name', ''))[:40]!r} (nothing was posted)")
+    if said.status in {401, 404}:
+        advice = "make a new one in the channel"
+        return Finding(Level.FAIL, name, "the webhook does not exist any more", advice, "webhook-gone")
+    text = said.trouble or f"HTTP {said.status}"
+    return Finding(Level.FAIL, name, text, "check the network of this machine", "unreachable")
 
 
 async def _webhook(name: str, url: str, clock: Clock, *, private: bool) -> Finding:
     """Whether anything answers there; what it does with a message only a message can show."""
     fault = addresses.fault_of(url, private=private)
     if fault is not None:
-        return Finding(Level.FAIL, name, f"its address: {fault}")
-    status, _ = await _ask("HEAD", url, clock, guard=Guard(private=private))
-    if status is None:
+        return Finding(Level.FAIL, name, f"its address: {fault}", cause="address-wrong")
+    if (await ask("HEAD", url, clock, guard=Guard(private=private))).status is None:
         advice = "check the address, its certificate and the network; private: true for one in a private network"
-        return Finding(Level.FAIL, name, "cannot be reached", advice)
+        return Finding(Level.FAIL, name, "cannot be reached", advice, "unreachable")
     return Finding(Level.OK, name, f"answers (nothing was posted; `oibot send-test {name}` does)")
-
-
-async def _ask(method: str, url: str, clock: Clock, *, guard: Guard | None = None) -> tuple[int | None, dict[str, Any]]:
-    timeout = aiohttp.ClientTimeout(total=None)
-    connector = aiohttp.TCPConnector(resolver=guard) if guard is not None else None
-    try:
-        async with (
-            clock.timeout(WAIT_S),
-            aiohttp.ClientSession(timeout=timeout, connector=connector, trust_env=guard is None) as session,
-            session.request(method, url, allow_redirects=False) as answer,
-        ):
-            try:
-                body = await answer.json(content_type=None)
-            except ValueError:
-                body = {}
-            return answer.status, body if isinstance(body, dict) else {}
-    except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
-        return None, {}
 
 
 def sample_row(name: str, *, now_ms: int) -> OutboxRow:

@@ -21,6 +21,8 @@ class Finding:
     subject: str
     text: str
     advice: str = ""
+    cause: str = ""
+    """What is wrong, by a name that programs may rely on, such as `clock-off`; empty where nothing is."""
 
 
 def worst(findings: Sequence[Finding]) -> Level:

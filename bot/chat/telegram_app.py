@@ -69,7 +69,7 @@ class TelegramChat:
         """Prepare; nothing is opened before `run`.
 
         Args:
-            token: The bot's token; it is never logged.
+            token: Never logged.
             api_url: Without a slash at the end, such as `https://api.telegram.org`.
             owner_id: Numeric user id; None means that nobody is answered.
             chat_ids: Chats in which everyone is answered, the chat of the alerts among them.
@@ -85,8 +85,7 @@ class TelegramChat:
         self._on_claimed = on_claimed
         self._token = token
         self._api_url = api_url
-        self._owner_id = owner_id
-        self._chat_ids = tuple(dict.fromkeys(chat_ids))
+        self._owner_id, self._chat_ids = owner_id, tuple(dict.fromkeys(chat_ids))
         self._gate = Gate(owner_id=owner_id, chat_ids=chat_ids)
         self._actions = actions
         self._store = store

@@ -1,8 +1,13 @@
-"""`oibot check`: settings, rules, folder, clock, venue and destinations, each with what to do when it is wrong."""
+"""`oibot check`: settings, rules, folder, database, clock, venue and destinations, each with what to do when it is wrong.
+
+Exit code 0 when the bot can run, 1 when something is wrong, 3 with warnings alone under `--strict`.
+"""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Annotated
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.text import Text
@@ -19,24 +24,35 @@ _COLOUR = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "bold red"}
 
 def check(
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 when there are warnings.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Leave out what needs a network.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the findings as JSON, with a name for each cause.")
+    ] = False,
 ) -> None:
-    """Check everything the bot needs; exit 0 when it can run, 1 when something is wrong."""
-    console = Console()
+    """Check everything the bot needs; each failure says what to do. Nothing is changed or posted."""
     log.set_up(level="ERROR")
     try:
         config = settings.load()
-        findings = asyncio.run(check_all(config))
+        findings = asyncio.run(check_all(config, is_offline=offline))
     except ConfigError as error:
-        findings = [Finding(Level.FAIL, "settings", str(error), "compare with .env.example")]
+        findings = [Finding(Level.FAIL, "settings", str(error), "compare with .env.example", "settings-wrong")]
+    if as_json:
+        print(msgspec.json.format(msgspec.json.encode(findings), indent=2).decode())
+    else:
+        _print(findings)
+    if worst(findings) is Level.FAIL:
+        raise typer.Exit(EXIT_FAILED)
+    if strict and worst(findings) is Level.WARN:
+        raise typer.Exit(EXIT_WARNINGS)
+
+
+def _print(findings: Sequence[Finding]) -> None:
+    console = Console()
     for finding in findings:
         console.print(line_of(finding))
     failed = sum(f.level is Level.FAIL for f in findings)
     warned = sum(f.level is Level.WARN for f in findings)
     console.print(f"{failed} failed, {warned} warning{'' if warned == 1 else 's'}", highlight=False)
-    if worst(findings) is Level.FAIL:
-        raise typer.Exit(EXIT_FAILED)
-    if strict and worst(findings) is Level.WARN:
-        raise typer.Exit(EXIT_WARNINGS)
 
 
 def line_of(finding: Finding) -> Text:

@@ -17,6 +17,7 @@ import typer
 from bot import settings
 from bot.app.checks import ask_venue
 from bot.app.destinations import Secrets, plan_of, plan_of_file
+from bot.app.ownership import with_owner
 from bot.clock import SystemClock
 from bot.errors import ConfigError
 from bot.model.instrument import Instrument
@@ -41,7 +42,7 @@ def lint(
     live: Annotated[bool, typer.Option("--live", help="Also ask the exchange which contracts there are.")] = False,
 ) -> None:
     """Check rule files and destinations, and point at every mistake."""
-    config = settings.load()
+    config = with_owner(settings.load())
     surroundings = Surroundings(instruments=asyncio.run(_listed(config))) if live else None
     found = _read(files or [config.rules_dir], config, surroundings)
     colour = format == "text" and sys.stdout.isatty()

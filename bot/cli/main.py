@@ -1,10 +1,11 @@
 """The `oibot` command: all commands in one place."""
 
 import sys
+from collections.abc import Callable
+from typing import Any, Final
 
 import typer
 
-import bot
 from bot.cli.backup import backup, restore
 from bot.cli.check import check
 from bot.cli.claim import claim
@@ -13,12 +14,16 @@ from bot.cli.explain import explain
 from bot.cli.health import health
 from bot.cli.init import init
 from bot.cli.lint import lint
+from bot.cli.migrate import migrate
 from bot.cli.outbox import outbox
 from bot.cli.replay import replay
 from bot.cli.run import record, run
 from bot.cli.schema import schema
 from bot.cli.send_test import send_test
 from bot.cli.sim import sim
+from bot.cli.status import status
+from bot.cli.top import top
+from bot.cli.version import version
 from bot.errors import BotError
 
 app = typer.Typer(
@@ -27,35 +32,25 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (
-    init,
-    claim,
-    run,
-    demo,
-    check,
-    send_test,
-    lint,
-    explain,
-    schema,
-    replay,
-    record,
-    backup,
-    restore,
-    sim,
-    health,
-):
-    app.command()(command)
+CARE: Final = "Look after it"
+GROUPS: Final[dict[str, tuple[Callable[..., Any], ...]]] = {
+    "Begin": (init, check, send_test, run, demo, claim),
+    "Look": (status, top, explain, health, version),
+    "Rules": (lint, schema, replay, record),
+    CARE: (backup, restore, migrate),
+    "For developers": (sim,),
+}
+"""As `oibot --help` shows them."""
 
-
-app.add_typer(outbox, name="outbox")
-
-
-@app.command()
-def version() -> None:
-    """Print the version."""
-    print(bot.__version__)
+for group, commands in GROUPS.items():
+    for command in commands:
+        app.command(rich_help_panel=group)(command)
+    if group == CARE:
+        app.add_typer(outbox, name="outbox", rich_help_panel=group)
 
 
 def run_command() -> None:

@@ -8,11 +8,14 @@ from rich.console import Console
 
 from bot import log, settings
 from bot.app.bot import Options
-from bot.app.checks import BECOME_OWNER, NO_CHAT, NO_OWNER
+from bot.app.checks import BECOME_OWNER, NO_CHAT, NO_OWNER, check_quickly
 from bot.app.destinations import Plan, plan_of
+from bot.app.findings import Level
 from bot.app.ownership import is_claimable, with_owner
 from bot.cli.process import is_interactive, options_for, serve
 from bot.model.members import Member
+
+_log = log.get("run")
 
 HINT = "The bot keeps trying. `oibot check` says more; `make demo` shows it without an exchange."
 
@@ -55,10 +58,26 @@ def _go(for_time: str | None, *, delivers: bool) -> None:
         return config, options
 
     config, options = made()
+    asyncio.run(_look_around(config))
     code = asyncio.run(serve(config, options, for_s=seconds(for_time), again=made))
     if not delivers:
         console.print(f"Journal in {config.data_dir / 'journal'}", style="dim", highlight=False)
     raise typer.Exit(code)
+
+
+async def _look_around(config: settings.Settings) -> None:
+    """The quick part of `oibot check`, into the log."""
+    findings = await check_quickly(config, plan_of(config))
+    for finding in findings:
+        if finding.level is not Level.OK:
+            _log.warning(
+                "check.warned" if finding.level is Level.WARN else "check.failed",
+                cause=finding.cause,
+                subject=finding.subject,
+                text=finding.text,
+                fix=finding.advice,
+            )
+    _log.info("check.done", n=len(findings), n_wrong=sum(f.level is not Level.OK for f in findings))
 
 
 def _say_where(config: settings.Settings, plan: Plan, console: Console) -> None:

@@ -1,4 +1,4 @@
-"""`oibot send-test [NAME]`: one test message to each destination, or to one, and what came of it.
+"""`oibot send-test [NAME|all]`: one test message to each destination, or to one, and what came of it.
 
 Exit code 0 where all arrived, 1 where one did not.
 """
@@ -13,6 +13,7 @@ from bot import log, settings
 from bot.app.destination_checks import send_tests
 from bot.app.destinations import plan_of
 from bot.app.findings import Level, worst
+from bot.app.ownership import with_owner
 from bot.cli.check import line_of
 from bot.clock import SystemClock
 from bot.errors import ConfigError
@@ -22,14 +23,18 @@ EXIT_FAILED = 1
 
 
 def send_test(
-    name: Annotated[str | None, typer.Argument(help="A destination; all of them when left out.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="A destination, main, or all, which is meant when left out.")
+    ] = None,
 ) -> None:
     """Send one test message to each destination, or to one, and say what came of it."""
     log.set_up(level="ERROR")
-    config = settings.load()
+    config = with_owner(settings.load())
     plan = plan_of(config).require_sound()
     known = [described.name for described in plan.described]
-    wanted = list(plan.main) if name == "main" and name not in known else known if name is None else [name]
+    groups = {"all": known, "main": list(plan.main)}
+    asked = name or "all"
+    wanted = [asked] if asked in known else groups.get(asked, [asked])
     unknown = [one for one in wanted if one not in known]
     if unknown:
         meant = did_you_mean(unknown[0], frozenset(known))

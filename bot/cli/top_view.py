@@ -17,7 +17,7 @@ from bot.model.overview import Burning, Mover, Overview
 SIDE_BY_SIDE: Final = 88
 """Columns from which on the two lists of movers stand beside each other."""
 BAR: Final = 20
-OVERHEAD_LINES: Final = 12
+OVERHEAD_LINES: Final = 13
 """What a frame needs besides the rows of its lists."""
 WARN_SHARE: Final = 0.6
 
@@ -41,6 +41,7 @@ class Frame:
         if status.warming:
             yield Text(f"… warming up: {clean(status.warming)}", style="yellow")
         yield _feeds(status)
+        yield _data(status)
         yield _weight(status)
         yield Text()
         window = numbers.window(seen.window_ms).replace("1d", "24h")
@@ -79,14 +80,18 @@ def _feeds(status: BotStatus) -> Text:
     text = Text.assemble(("Feeds   ", "bold"))
     for feed in status.feeds:
         text.append("● " if feed.live else "○ ", style="green" if feed.live else "red")
-        text.append(clean(feed.feed) + ("" if feed.live else " down") + "  ", style="" if feed.live else "red")
-    n = status.n_instruments
-    price_age = numbers.UNKNOWN if status.price_age_ms is None else f"{status.price_age_ms / 1000:.1f} s"
-    text.append(
-        f"prices {status.n_price_fresh}/{n}, {price_age} old · OI {status.n_oi_fresh}/{n}, "
-        f"slowest {numbers.duration(status.oi_slowest_ms)}"
-    )
+        text.append(clean(feed.feed) + ("" if feed.live else " down") + "  ", style=None if feed.live else "red")
     return text
+
+
+def _data(status: BotStatus) -> Text:
+    n = status.n_instruments
+    age = numbers.UNKNOWN if status.price_age_ms is None else f"{status.price_age_ms / 1000:.1f} s"
+    slowest = numbers.duration(status.oi_slowest_ms)
+    return Text.assemble(
+        ("Data    ", "bold"),
+        f"{status.n_price_fresh}/{n} prices, {age} old · {status.n_oi_fresh}/{n} open interest, slowest {slowest}",
+    )
 
 
 def _weight(status: BotStatus) -> Text:

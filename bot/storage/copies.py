@@ -93,6 +93,17 @@ def inspect(path: Path) -> int:
     return version
 
 
+def peek_schema(path: Path) -> int | None:
+    """The number of a database's schema, in use or not; None where it cannot be read. Changes nothing."""
+    if not path.is_file():
+        return None
+    try:
+        with contextlib.closing(reading(path)) as connection:
+            return int(connection.execute("PRAGMA user_version").fetchone()[0])
+    except sqlite3.Error:
+        return None
+
+
 def copy(source: Path, target: Path, *, on_open: Callable[[sqlite3.Connection], None] = lambda _: None) -> None:
     """Make a checked copy, readable by its owner alone; a file that has the name already is replaced.
 

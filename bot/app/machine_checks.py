@@ -1,0 +1,133 @@
+"""What `oibot check` and each start look at on this machine: folder, disk, database, proxy. No network but the proxy's own."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from bot import log
+from bot.app.data_dir import DataDir
+from bot.app.findings import Finding, Level
+from bot.clock import Clock
+from bot.errors import StorageError
+from bot.settings import Settings
+from bot.storage import copies
+from bot.storage.schema import migrations
+
+LEAST_FREE_BYTES: Final = 500_000_000
+LITTLE_FREE_BYTES: Final = 1_500_000_000
+PROXY_WAIT_S: Final = 5.0
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+def check_data_dir(settings: Settings) -> list[Finding]:
+    """Whether the data folder can be written to, and how much room there is."""
+    folder = settings.data_dir
+    existing = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+    reason = _why_not_writable(existing, tries=existing == folder)
+    if reason:
+        advice = f"make {existing} writable for this user, or set OIBOT_DATA_DIR"
+        return [Finding(Level.FAIL, "data folder", f"cannot write in {folder}: {reason}", advice, "folder-read-only")]
+    free = shutil.disk_usage(existing).free
+    text = f"{free / 1e9:.1f} GB free"
+    findings = [Finding(Level.OK, "data folder", str(folder))]
+    if free < LEAST_FREE_BYTES:
+        advice = "free at least 0.5 GB: alerts are stored before they are sent"
+        return [*findings, Finding(Level.FAIL, "disk", text, advice, "disk-full")]
+    if free < LITTLE_FREE_BYTES:
+        kept = settings.backup.keep
+        advice = f"{kept} backups and a journal need room; OIBOT_BACKUP__KEEP and OIBOT_RECORD__MAX_MB say how much"
+        return [*findings, Finding(Level.WARN, "disk", text, advice, "disk-low")]
+    return [*findings, Finding(Level.OK, "disk", text)]
+
+
+def _why_not_writable(folder: Path, *, tries: bool) -> str:
+    """Empty where it can be written to. A folder of ours is tried, others are only looked at."""
+    if not folder.is_dir():
+        return f"{folder} is no folder"
+    if tries:
+        try:
+            with tempfile.TemporaryFile(dir=folder):
+                return ""
+        except OSError as error:
+            return error.strerror or str(error)
+    return "" if os.access(folder, os.W_OK | os.X_OK) else "no permission, or a read-only file system"
+
+
+def check_database(settings: Settings) -> Finding:
+    """Whether the database is sound and of a schema that this version reads. Blocks; reads the whole file."""
+    path = DataDir(settings.data_dir).database
+    newest = migrations()[-1][0]
+    if not path.exists():
+        return Finding(Level.OK, "database", f"none yet; the first start makes {path}")
+    try:
+        version = copies.inspect(path)
+    except StorageError as error:
+        found = copies.peek_schema(path)
+        if found is not None and found > newest:
+            text = f"{path} has schema {found}, this version knows up to {newest}"
+            return Finding(Level.FAIL, "database", text, "install the newer version again", "database-newer")
+        if error.may_pass:
+            advice = "another program holds it, or the disk does not answer; try again"
+            return Finding(Level.FAIL, "database", str(error), advice, "database-unreadable")
+        advice = "the next start moves it aside and takes the newest backup; `oibot restore FILE` chooses one"
+        return Finding(Level.FAIL, "database", str(error), advice, "database-damaged")
+    if version < newest:
+        text = f"{path}, schema {version}, sound; the next start, or `oibot migrate`, brings it to {newest}"
+        return Finding(Level.OK, "database", text)
+    return Finding(Level.OK, "database", f"{path}, schema {version}, sound")
+
+
+def proxies(urls: Mapping[str, str]) -> dict[str, list[str]]:
+    """Proxies of the environment by their address, with the names of what goes through each. `urls` by name."""
+    known = getproxies()
+    found: dict[str, list[str]] = {}
+    for name, url in urls.items():
+        parts = urlsplit(url)
+        scheme = {"wss": "https", "ws": "http"}.get(parts.scheme, parts.scheme)
+        proxy = known.get(scheme) or known.get("all")
+        if proxy and not proxy_bypass(parts.hostname or ""):
+            found.setdefault(proxy, []).append(name)
+    return found
+
+
+async def check_proxies(urls: Mapping[str, str], clock: Clock, *, is_offline: bool = False) -> list[Finding]:
+    """Whether each proxy that is named in the environment is of a kind we speak, and there. Its password is not shown."""
+    findings = []
+    for proxy, users in proxies(urls).items():
+        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+        shown, who = log.redact(proxy), ", ".join(users)
+        if parts.scheme not in {"http", "https"}:
+            text = f"{shown} for {who}: only http:// proxies can be used"
+            advice = "name an HTTP proxy in HTTPS_PROXY and HTTP_PROXY, or except hosts with NO_PROXY"
+            findings.append(Finding(Level.FAIL, "proxy", text, advice, "proxy-unsupported"))
+            continue
+        trouble = "" if is_offline else await _reach(parts.hostname or "", parts.port or _PORTS[parts.scheme], clock)
+        if trouble:
+            advice = "correct HTTPS_PROXY and HTTP_PROXY, unset them, or except hosts with NO_PROXY"
+            text = f"{shown} for {who} cannot be reached: {trouble}"
+            findings.append(Finding(Level.FAIL, "proxy", text, advice, "proxy-unreachable"))
+        else:
+            findings.append(Finding(Level.OK, "proxy", f"{shown} for {who}"))
+    return findings
+
+
+async def _reach(host: str, port: int, clock: Clock) -> str:
+    """Empty where somebody listens there."""
+    try:
+        async with clock.timeout(PROXY_WAIT_S * max(1.0, clock.speed)):
+            _, writer = await asyncio.open_connection(host, port)
+    except TimeoutError:
+        return "no answer in time"
+    except (OSError, ValueError) as error:
+        return getattr(error, "strerror", None) or str(error)
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+    return ""
