@@ -16,6 +16,7 @@ from bot.app.data_dir import DataDir
 from bot.app.findings import Finding, Level
 from bot.clock import Clock
 from bot.errors import StorageError
+from bot.feeds.trouble import from_exception
 from bot.settings import Settings
 from bot.storage import copies
 from bot.storage.schema import migrations
@@ -34,17 +35,19 @@ def check_data_dir(settings: Settings) -> list[Finding]:
     if reason:
         advice = f"make {existing} writable for this user, or set OIBOT_DATA_DIR"
         return [Finding(Level.FAIL, "data folder", f"cannot write in {folder}: {reason}", advice, "folder-read-only")]
-    free = shutil.disk_usage(existing).free
-    text = f"{free / 1e9:.1f} GB free"
-    findings = [Finding(Level.OK, "data folder", str(folder))]
-    if free < LEAST_FREE_BYTES:
+    return [Finding(Level.OK, "data folder", str(folder)), room(shutil.disk_usage(existing).free)]
+
+
+def room(free_bytes: int) -> Finding:
+    """Whether that much is enough."""
+    text = f"{free_bytes / 1e9:.1f} GB free"
+    if free_bytes < LEAST_FREE_BYTES:
         advice = "free at least 0.5 GB: alerts are stored before they are sent"
-        return [*findings, Finding(Level.FAIL, "disk", text, advice, "disk-full")]
-    if free < LITTLE_FREE_BYTES:
-        kept = settings.backup.keep
-        advice = f"{kept} backups and a journal need room; OIBOT_BACKUP__KEEP and OIBOT_RECORD__MAX_MB say how much"
-        return [*findings, Finding(Level.WARN, "disk", text, advice, "disk-low")]
-    return [*findings, Finding(Level.OK, "disk", text)]
+        return Finding(Level.FAIL, "disk", text, advice, "disk-full")
+    if free_bytes < LITTLE_FREE_BYTES:
+        advice = "backups and journals need room; OIBOT_BACKUP__KEEP and OIBOT_RECORD__MAX_MB say how much"
+        return Finding(Level.WARN, "disk", text, advice, "disk-low")
+    return Finding(Level.OK, "disk", text)
 
 
 def _why_not_writable(folder: Path, *, tries: bool) -> str:
@@ -123,10 +126,8 @@ async def _reach(host: str, port: int, clock: Clock) -> str:
     try:
         async with clock.timeout(PROXY_WAIT_S * max(1.0, clock.speed)):
             _, writer = await asyncio.open_connection(host, port)
-    except TimeoutError:
-        return "no answer in time"
-    except (OSError, ValueError) as error:
-        return getattr(error, "strerror", None) or str(error)
+    except (OSError, TimeoutError, ValueError) as error:
+        return from_exception(error, f"{host}:{port}").text
     writer.close()
     with contextlib.suppress(OSError):
         await writer.wait_closed()

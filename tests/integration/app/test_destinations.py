@@ -91,9 +91,9 @@ async def test_a_check_asks_each_and_posts_nothing(world, server, hook, clock):
     settings, plan = world
     found = lines(await check_destinations(settings, plan, clock))
     assert {level for level, _ in found.values()} == {Level.OK}
-    assert found["telegram"][1] == "@oi_sim_bot"
+    assert found["telegram"][1] == "@oi_sim_bot, privacy mode on"
     assert found["topic"][1] == f"chat {CHAT}, topic 12 (nothing was posted)"
-    assert set(found) == {"telegram", "group", "topic", "ops", "pager", "screen"}
+    assert set(found) == {"telegram", "telegram:7", "group", "topic", "ops", "pager", "screen"}
     assert server.messages() == []
     assert server.discord.messages == []
     assert [method for method, _, _ in hook.got] == ["HEAD"]
@@ -115,7 +115,7 @@ async def test_a_wrong_token_is_told_once(world, server, clock):
     settings, plan = world
     server.telegram.token = "1:other"
     found = lines(await check_destinations(settings, plan, clock))
-    assert found["telegram"] == (Level.FAIL, "the token is not accepted")
+    assert found["telegram"] == (Level.FAIL, "the token is not accepted (HTTP 401)")
     assert "group" not in found
 
 

@@ -51,7 +51,7 @@ def world():
 @pytest.fixture
 async def served(world, tmp_path):
     path = tmp_path / "control.sock"
-    chat = LocalChat(path=path, market=world, why=world, clock=SystemClock())
+    chat = LocalChat(path=path, market=world, why=world, overview=world, clock=SystemClock())
     task = asyncio.create_task(chat.run())
     while not path.exists():
         await asyncio.sleep(0.005)
@@ -133,7 +133,7 @@ async def test_the_kernel_tells_whose_process_asks(tmp_path):
         (b'{"ask":"explain","surprise":7}\n', "no JSON object"),
         (b'["explain"]\n', "no JSON object"),
         (b"\xff\xfe\n", "no JSON object"),
-        (b'{"ask":"shutdown"}\n', "expected to be asked for explain, found 'shutdown'"),
+        (b'{"ask":"shutdown"}\n', "expected to be asked for explain, status or overview, found 'shutdown'"),
         (b"x" * 5_000 + b"\n", "longer than 4096 bytes"),
     ],
 )  # fmt: skip
@@ -168,7 +168,7 @@ async def test_a_failure_is_told_and_the_next_question_is_answered(served, world
 async def test_whoever_says_nothing_is_dropped(world, tmp_path, monkeypatch):
     monkeypatch.setattr(local, "DEADLINE_S", 0.2)
     path = tmp_path / "s"
-    task = asyncio.create_task(LocalChat(path=path, market=world, why=world, clock=SystemClock(speed=0.5)).run())
+    task = asyncio.create_task(LocalChat(path=path, market=world, why=world, overview=world, clock=SystemClock(speed=0.5)).run())
     while not path.exists():
         await asyncio.sleep(0.005)
     try:
@@ -196,7 +196,7 @@ async def test_a_file_of_a_bot_that_is_gone_is_replaced_and_the_own_one_removed(
     path = tmp_path / "control.sock"
     with socket.socket(socket.AF_UNIX) as gone:
         gone.bind(str(path))
-    task = asyncio.create_task(LocalChat(path=path, market=world, why=world, clock=SystemClock()).run())
+    task = asyncio.create_task(LocalChat(path=path, market=world, why=world, overview=world, clock=SystemClock()).run())
     await asyncio.sleep(0.05)
     assert (await put(path)).ok
 
@@ -214,7 +214,7 @@ async def test_a_file_of_a_bot_that_is_gone_is_replaced_and_the_own_one_removed(
 async def test_a_file_that_is_no_socket_is_left_alone(world, tmp_path):
     path = tmp_path / "control.sock"
     path.write_text("mine")
-    await LocalChat(path=path, market=world, why=world, clock=SystemClock()).run()
+    await LocalChat(path=path, market=world, why=world, overview=world, clock=SystemClock()).run()
     assert path.read_text() == "mine"
 
 
@@ -224,7 +224,7 @@ async def test_a_folder_deeper_than_a_socket_address_works_too(world, tmp_path):
     path = folder / "control.sock"
     with socket_address(path) as address:
         assert len(address) < 100 < len(str(path))
-    task = asyncio.create_task(LocalChat(path=path, market=world, why=world, clock=SystemClock()).run())
+    task = asyncio.create_task(LocalChat(path=path, market=world, why=world, overview=world, clock=SystemClock()).run())
     while not path.exists():
         await asyncio.sleep(0.005)
     try:
