@@ -68,7 +68,9 @@ async def test_from_init_to_the_first_alert(harness, chats, until):
     code, text = await answer(harness, env, "check", "--json")
     found = json.loads(text)
     assert code == 0, text
-    assert {"subject": "telegram", "level": "ok"}.items() <= next(f for f in found if f["subject"] == "telegram").items()
+    assert {"subject": "telegram", "level": "ok"}.items() <= next(
+        f for f in found if f["subject"] == "telegram"
+    ).items()
 
     bot.signal(signal.SIGTERM)
     assert await bot.exit_code() == 0, bot.output

@@ -11,14 +11,22 @@ import pytest
 from bot.chat import local
 from bot.chat.local import Answer, LocalChat, Request, ask, bind, socket_address
 from bot.clock import SystemClock
+from bot.model.cards import BotStatus
 from bot.model.explanation import AlertSeen, Explanation, Node, RuleName
 from bot.model.instrument import Instrument
+from bot.model.overview import Overview
 
 pytestmark = pytest.mark.integration
 
 ANSWER = Explanation(
     "oi_surge", "OI surge", False, "binance", "BTCUSDT", 5, "false", Node("a > 1", "false"), Node("b"), True, (), "a", 0.5,
     "ratio", AlertSeen("inactive"),
+)  # fmt: skip
+
+STATUS = BotStatus(
+    version="1", uptime_s=1.0, n_instruments=1, n_price_fresh=1, price_age_ms=None, n_oi_fresh=1, oi_slowest_ms=None,
+    weight_share=None, banned_until_ms=None, feeds=(), n_rules=1, n_firing=0, n_pending=0, n_alerts_today=0, n_outbox=0,
+    rss_mb=1.0, disk_free_gb=1.0, warming="",
 )  # fmt: skip
 
 
@@ -33,6 +41,13 @@ class World:
 
     def rules(self):
         return [RuleName("oi_surge", "OI surge"), RuleName("off", "off", is_on=False), RuleName("each", "each")]
+
+    async def status(self):
+        return STATUS
+
+    async def overview(self, window_ms, n):
+        self.asked.append((window_ms, n))
+        return Overview(5, window_ms, STATUS, (), (), (), ())
 
     async def explain(self, rule_id, instrument):
         self.asked.append((rule_id, instrument))
@@ -168,7 +183,9 @@ async def test_a_failure_is_told_and_the_next_question_is_answered(served, world
 async def test_whoever_says_nothing_is_dropped(world, tmp_path, monkeypatch):
     monkeypatch.setattr(local, "DEADLINE_S", 0.2)
     path = tmp_path / "s"
-    task = asyncio.create_task(LocalChat(path=path, market=world, why=world, overview=world, clock=SystemClock(speed=0.5)).run())
+    task = asyncio.create_task(
+        LocalChat(path=path, market=world, why=world, overview=world, clock=SystemClock(speed=0.5)).run()
+    )
     while not path.exists():
         await asyncio.sleep(0.005)
     try:
@@ -233,3 +250,15 @@ async def test_a_folder_deeper_than_a_socket_address_works_too(world, tmp_path):
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     assert not path.exists()
+
+
+async def test_status_and_overview_are_answered_too(served, world):
+    assert (await asyncio.to_thread(ask, served, Request("status"))).status == STATUS
+    asked = Request("overview", window_ms=900_000, n=7)
+    found = (await asyncio.to_thread(ask, served, asked)).overview
+    assert found == Overview(5, 900_000, STATUS, (), (), (), ())
+    await asyncio.to_thread(ask, served, Request("overview", n=10**9))
+    assert world.asked == [(900_000, 7), (900_000, 100)]
+    refused = await asyncio.to_thread(ask, served, Request("overview", window_ms=7))
+    assert not refused.ok
+    assert "expected a window_ms of 300000" in refused.error
