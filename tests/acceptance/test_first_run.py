@@ -43,10 +43,6 @@ async def test_from_init_to_the_first_alert(harness, chats, until):
     assert (harness.folder / ".env").stat().st_mode & 0o777 == 0o600
     assert (harness.folder / "rules" / "default.yaml").exists()
     claim = LINK.search(text)[1]
-    # The ways to look say that no bot runs.
-    code, text = await answer(harness, env, "status")
-    assert (code, "no bot is running on" in text) == (1, True)
-
     bot = await harness.start("run", env=env)
     await until(lambda: "feed.live" in bot.output, within_s=60, why=lambda: bot.output)
     chats.telegram.say("/oi BTC", chat_id=OWNER)
