@@ -8,17 +8,14 @@ not sent stays in the outbox.
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-
-from rich.console import Console
+from collections.abc import Sequence
 
 from bot import log
 from bot.app import risk_desk
 from bot.app.committer import Committer
 from bot.app.data_dir import DataDir
 from bot.app.desk import Desk
-from bot.app.destinations import Builder, Plan, plan_of
+from bot.app.destinations import Builder, plan_of
 from bot.app.explainer import Explainer
 from bot.app.fronts import telegram_chat
 from bot.app.heartbeat import beat
@@ -27,6 +24,7 @@ from bot.app.live import Live
 from bot.app.mutes import Mutes
 from bot.app.notices import Notice, tell_directly
 from bot.app.opening import open_patiently
+from bot.app.options import Options, load_rules
 from bot.app.overviews import Overviews
 from bot.app.recording import open_journal
 from bot.app.sending import Sending, open_sending
@@ -45,7 +43,6 @@ from bot.clock import Clock, SystemClock
 from bot.delivery.lanes import Lanes
 from bot.engine.cards import Cards
 from bot.engine.engine import Engine
-from bot.errors import ConfigError
 from bot.feeds.binance.feed import BinanceFeed
 from bot.history.journal import JournalWriter
 from bot.market.holes import Holes
@@ -53,9 +50,7 @@ from bot.market.mailbox import Mailbox
 from bot.market.market import DAY_MS
 from bot.model.chat_alert import AlertAdded
 from bot.model.members import Member
-from bot.model.updates import FeedStatus, Progress
-from bot.rules.loader import RuleSet, load_folder
-from bot.rules.surroundings import Surroundings
+from bot.model.updates import Progress
 from bot.settings import Settings
 from bot.storage.alerts import SqliteAlertStore
 from bot.storage.chat_alerts import SqliteChatAlertStore
@@ -73,38 +68,6 @@ STOP_LANES_S = 2.0
 STOP_REST_S = 1.0
 CLOSE_S = 1.0
 VENUE = "binance"
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How this process runs, apart from the settings."""
-
-    console: Console
-    reads_terminal: bool = False
-    """Answer commands typed into the terminal."""
-    delivers: bool = True
-    """False for `oibot record`: nothing is told."""
-    plan: Plan | None = None
-    """Where alerts go; None: as the rules folder and the settings say."""
-    records: bool = False
-    is_claimable: bool = False
-    """The settings name no owner: whoever opens a link of `oibot claim` becomes it, and `run` ends then."""
-    on_progress: Callable[[Progress], None] = lambda _: None
-    on_feed: Callable[[FeedStatus], None] = lambda _: None
-    on_ready: Callable[["Bot"], None] = lambda _: None
-    on_stop: Callable[[], None] = lambda: None
-
-
-def load_rules(settings: Settings, plan: Plan, *, surroundings: Surroundings | None = None) -> RuleSet:
-    """The rule set of the settings' folder; raises `ConfigError` when there is none at all.
-
-    With `surroundings`, it is also looked at in the world it runs in, which only adds warnings.
-    """
-    if not settings.rules_dir.is_dir():
-        raise ConfigError(
-            f"OIBOT_RULES_DIR: expected a folder with rule files, found none at {settings.rules_dir.absolute()}"
-        )
-    return load_folder(settings.rules_dir, destinations=plan.names, surroundings=surroundings)
 
 
 class Bot:

@@ -18,8 +18,8 @@ from rich.console import Console
 from rich.panel import Panel
 
 from bot import log, settings
-from bot.app.bot import Options
 from bot.app.destinations import plan_of
+from bot.app.options import Options
 from bot.cli.process import is_interactive, options_for, serve
 from bot.cli.run import seconds
 from bot.cli.summary import Summary

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from rich.console import Console
 
 from bot import log
-from bot.app.bot import Bot, Options
+from bot.app.bot import Bot
 from bot.app.destinations import Plan
+from bot.app.options import Options
 from bot.app.supervisor import ComponentError
 from bot.cli.progress import WarmStart
 from bot.model.members import Member

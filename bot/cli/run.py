@@ -7,10 +7,10 @@ import typer
 from rich.console import Console
 
 from bot import log, settings
-from bot.app.bot import Options
 from bot.app.checks import BECOME_OWNER, NO_CHAT, NO_OWNER, check_quickly
 from bot.app.destinations import Plan, plan_of
 from bot.app.findings import Level
+from bot.app.options import Options
 from bot.app.ownership import is_claimable, with_owner
 from bot.cli.process import is_interactive, options_for, serve
 from bot.model.members import Member

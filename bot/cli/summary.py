@@ -8,7 +8,8 @@ import aiohttp
 from rich.console import Console
 from rich.table import Table
 
-from bot.app.bot import Bot, Options
+from bot.app.bot import Bot
+from bot.app.options import Options
 from bot.app.status import rss_mb
 
 

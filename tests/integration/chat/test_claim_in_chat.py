@@ -5,7 +5,6 @@ import contextlib
 
 import pytest
 
-from bot.chat.actions import Actions
 from bot.chat.claims import Claims
 from bot.chat.telegram_app import TelegramChat
 from bot.clock import SystemClock
@@ -13,6 +12,7 @@ from bot.errors import StorageError
 from bot.model.members import MAX_WRONG, Member, Role
 from bot.sim.chatserver import ChatServer
 from bot.storage.memory import MemoryMemberStore
+from tests.support.chat_actions import looking
 
 pytestmark = pytest.mark.integration
 
@@ -32,7 +32,7 @@ class World:
             api_url=server.telegram_url,
             owner_id=owner_id,
             chat_ids=[GROUP],
-            actions=Actions(market=chat.market, status=chat.market, why=chat.market, clock=clock),
+            actions=looking(market=chat.market, status=chat.market, why=chat.market, clock=clock),
             store=chat.store,
             clock=clock,
             claims=self.claims,
