@@ -1,0 +1,153 @@
+"""Everything in one file, and back: on another machine, over what is there, and from archives that lie."""
+
+import contextlib
+import io
+import sqlite3
+import tarfile
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from bot.app.archives import MAX_FILE_BYTES
+from bot.cli.main import app
+from bot.errors import BotError, ConfigError, StorageError
+from bot.storage import preparing
+
+DATABASE = Path("data/oibot.db")
+ARCHIVE = Path("all.tar.gz")
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words):
+        result = CliRunner().invoke(app, [str(word) for word in words])
+        if isinstance(result.exception, BotError):
+            raise result.exception
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    return run
+
+
+@pytest.fixture
+def packed(run):
+    DATABASE.parent.mkdir()
+    preparing.prepare(DATABASE, now_ms=1)
+    with contextlib.closing(sqlite3.connect(DATABASE)) as connection, connection:
+        connection.execute("INSERT INTO key_values VALUES ('a', 'then')")
+    Path("rules").mkdir()
+    Path("rules/mine.yaml").write_text("version: 1\nrules: []\n")
+    Path("rules/destinations.yaml").write_text("destinations: {}\n")
+    Path("rules/notes.txt").write_text("not a rule")
+    Path(".env").write_text("OIBOT_ALERTS__MAX_PER_CHAT=7\n")
+    return lambda *more: run("backup", "--to", ARCHIVE, *more)
+
+
+def value():
+    with contextlib.closing(sqlite3.connect(DATABASE)) as connection:
+        return connection.execute("SELECT value FROM key_values WHERE key = 'a'").fetchone()[0]
+
+
+def names():
+    with tarfile.open(ARCHIVE) as tar:
+        return tar.getnames()
+
+
+def test_secrets_come_only_where_they_are_asked_for(packed):
+    assert "Packed VERSION, rules/destinations.yaml, rules/mine.yaml, oibot.db into all.tar.gz" in packed()
+    assert ".env" not in names()
+    assert ARCHIVE.stat().st_mode & 0o777 == 0o600
+    ARCHIVE.unlink()
+    assert "It holds your tokens" in packed("--with-secrets")
+    assert ".env" in names()
+    assert sorted(p.name for p in Path().iterdir()) == [".env", "all.tar.gz", "data", "rules"]
+
+
+def test_secrets_need_an_archive(packed, run):
+    with pytest.raises(ConfigError, match=r"NAME\.tar\.gz"):
+        run("backup", "--with-secrets")
+    with pytest.raises(ConfigError, match=r"NAME\.tar\.gz"):
+        run("backup", "--to", "x.db", "--with-secrets")
+
+
+def test_an_archive_brings_all_back_in_an_empty_folder(packed, run):
+    packed("--with-secrets")
+    there = Path("there")
+    there.mkdir()
+    with contextlib.chdir(there):
+        text = run("restore", Path("..") / ARCHIVE)
+        assert value() == "then"
+        assert "mine.yaml is back." in text
+        assert Path(".env").read_text() == "OIBOT_ALERTS__MAX_PER_CHAT=7\n"
+        assert Path(".env").stat().st_mode & 0o777 == 0o600
+        assert sorted(p.name for p in Path("rules").iterdir()) == ["destinations.yaml", "mine.yaml"]
+        assert not list(Path("data").glob(".unpacked-*"))
+
+
+def test_what_is_there_stays_and_the_old_lies_beside_it(packed, run):
+    packed("--with-secrets")
+    with contextlib.closing(sqlite3.connect(DATABASE)) as connection, connection:
+        connection.execute("UPDATE key_values SET value = 'now'")
+    Path("rules/mine.yaml").write_text("version: 1\nrules: []\n# new\n")
+    Path(".env").write_text("OIBOT_ALERTS__MAX_PER_CHAT=9\n")
+    text = run("restore", ARCHIVE)
+    assert value() == "then"
+    assert "the one of the backup is mine.yaml.restored" in text
+    assert Path("rules/mine.yaml").read_text().endswith("# new\n")
+    assert "new" not in Path("rules/mine.yaml.restored").read_text()
+    assert Path(".env").read_text() == "OIBOT_ALERTS__MAX_PER_CHAT=9\n"
+    assert Path(".env.restored").read_text() == "OIBOT_ALERTS__MAX_PER_CHAT=7\n"
+    assert not Path("rules/destinations.yaml.restored").exists(), "what is the same needs no word"
+
+
+def forge(*entries):
+    with tarfile.open(ARCHIVE, "w:gz") as tar:
+        for name, content, kind in entries:
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.size = kind, len(content)
+            entry.linkname = "/etc/passwd"
+            tar.addfile(entry, io.BytesIO(content))
+
+
+REG, LINK = tarfile.REGTYPE, tarfile.SYMTYPE
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [("../evil.yaml", b"x", REG)],
+        [("/etc/evil.yaml", b"x", REG)],
+        [("rules/../../evil.yaml", b"x", REG)],
+        [("rules/mine.yaml", b"", LINK)],
+        [("oibot.db", b"", LINK)],
+        [("rules/mine.py", b"x", REG)],
+        [("rules/big.yaml", b"0" * (MAX_FILE_BYTES + 1), REG)],
+        [("VERSION", b"no json", REG)],
+        [("VERSION", b'{"oibot":"1","schema":1,"made_ms":1}', REG)],
+        [("rules/mine.yaml", b"x", REG)] * 1_001,
+        [],
+    ],
+)
+def test_what_is_no_archive_of_ours_changes_nothing(run, tmp_path, entries):
+    forge(*entries)
+    with pytest.raises(ConfigError):
+        run("restore", ARCHIVE)
+    assert not DATABASE.exists()
+    assert not list(tmp_path.rglob("*evil*"))
+    assert sorted(p.name for p in Path().iterdir()) == ["all.tar.gz", "data"]
+
+
+def test_a_damaged_or_absent_file_is_told(run, packed):
+    packed()
+    ARCHIVE.write_bytes(ARCHIVE.read_bytes()[:-200])
+    with pytest.raises((StorageError, ConfigError)):
+        run("restore", ARCHIVE)
+    assert value() == "then"
+    with pytest.raises(StorageError, match="cannot be read"):
+        run("restore", "none.tar.gz")
+    Path("text.tar.gz").write_text("hello")
+    with pytest.raises(StorageError, match="cannot be read"):
+        run("restore", "text.tar.gz")
