@@ -67,7 +67,7 @@ def _go(for_time: str | None, *, delivers: bool) -> None:
 
 async def _look_around(config: settings.Settings) -> None:
     """The quick part of `oibot check`, into the log."""
-    findings = await check_quickly(config, plan_of(config))
+    findings = [f for f in await check_quickly(config, plan_of(config)) if f.cause != "no-owner"]  # said already
     for finding in findings:
         if finding.level is not Level.OK:
             _log.warning(
