@@ -25,13 +25,18 @@ class Said:
     """Why nothing came, for people."""
 
 
+def patience_s(clock: Clock) -> float:
+    """How long an answer may take: a fast clock must not leave a slow machine without time."""
+    return max(WAIT_S, 5.0 * clock.speed)
+
+
 async def ask(method: str, url: str, clock: Clock, *, guard: Guard | None = None) -> Said:
     """Ask once and briefly; never raises for what a network does. `guard` refuses addresses, and goes by no proxy."""
     timeout = aiohttp.ClientTimeout(total=None)
     connector = aiohttp.TCPConnector(resolver=guard) if guard is not None else None
     try:
         async with (
-            clock.timeout(WAIT_S),
+            clock.timeout(patience_s(clock)),
             aiohttp.ClientSession(timeout=timeout, connector=connector, trust_env=guard is None) as session,
             session.request(method, url, allow_redirects=False) as answer,
         ):

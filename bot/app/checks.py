@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from bot.app.asking import patience_s
 from bot.app.data_dir import DataDir
 from bot.app.destination_checks import check_destinations
 from bot.app.destinations import Plan, plan_of
@@ -30,7 +31,6 @@ from bot.model.instrument import Instrument
 from bot.rules.surroundings import Surroundings
 from bot.settings import Settings, unknown_in_environment
 
-WAIT_S: Final = 12.0
 MAX_SKEW_MS: Final = 1_000
 VENUE: Final = "binance"
 NO_OWNER: Final = "a Telegram token but no owner: no chat command will be answered"
@@ -136,7 +136,7 @@ async def ask_venue(settings: Settings, clock: Clock) -> tuple[list[Finding], li
     http = Http(base_url=settings.binance.rest_url, connections=1, speed=clock.speed)
     await http.open()
     try:
-        async with clock.timeout(WAIT_S):
+        async with clock.timeout(patience_s(clock)):
             asked_ms = clock.monotonic_ms()
             answer = await http.get(rest.server_time().target)
             took_ms = clock.monotonic_ms() - asked_ms
@@ -199,7 +199,7 @@ async def _binance_stream(settings: Settings, clock: Clock) -> Finding:
         url=stream_url(settings.binance.stream_url),
         protocol=Protocol(Universe().venue(VENUE)),
         clock=clock,
-        timeout_s=WAIT_S,
+        timeout_s=patience_s(clock),
     )
     if trouble is None:
         return Finding(Level.OK, subject, f"first data after {clock.monotonic_ms() - started_ms:.0f} ms")
