@@ -42,7 +42,7 @@ async def test_from_init_to_the_first_alert(harness, chats, until):
     assert "token works: @oi_sim_bot" in text
     assert (harness.folder / ".env").stat().st_mode & 0o777 == 0o600
     assert (harness.folder / "rules" / "default.yaml").exists()
-    claim = LINK.search(text)[1]
+    first = LINK.search(text)[1]
     bot = await harness.start("run", env=env)
     await until(lambda: "feed.live" in bot.output, within_s=120, why=lambda: bot.output)
     chats.telegram.say("/oi BTC", chat_id=OWNER)
