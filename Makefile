@@ -13,9 +13,10 @@ JUDGE := -m pytest -p no:cacheprovider --rootdir tests/judges -c tests/judges/py
 BENCH := .venv-bench
 BENCH_STAMP := $(BENCH)/.ready
 
-.PHONY: demo run test check judges soak fuzz bench lock clean help
+.PHONY: install demo run test check judges soak fuzz bench lock clean help
 
 help:
+	@echo "make install the bot into .venv, for a service; see docs/server.md"
 	@echo "make demo    the bot on a simulated exchange: no account, no network"
 	@echo "make run     the bot on live Binance, settings from .env"
 	@echo "make test    all tests"
@@ -57,6 +58,10 @@ $(BENCH_STAMP): requirements-bench.lock pyproject.toml
 	@$(BENCH)/bin/python -m pip --disable-pip-version-check install -q --require-hashes -r .ci/build.lock
 	@$(BENCH)/bin/python -m pip --disable-pip-version-check install -q --no-deps --no-build-isolation -e .
 	@touch $@
+
+install: $(RUN_STAMP)
+	@$(BIN)/python -m compileall -q bot
+	@echo "$(CURDIR)/$(BIN)/oibot is version $$($(BIN)/oibot version)"
 
 demo: $(RUN_STAMP)
 	@$(BIN)/oibot demo $(ARGS)

@@ -2,7 +2,7 @@
 
 Variables start with `OIBOT_`, sections are separated by two underscores: `OIBOT_TELEGRAM__TOKEN`. A secret may also
 be a file: `OIBOT_TELEGRAM__TOKEN_FILE=/run/secrets/token`, or a file named `telegram__token` in the folder that
-`OIBOT_SECRETS_DIR` names (systemd credentials, Docker secrets). Secrets that only `destinations.yaml` names are
+`OIBOT_SECRETS_DIR` names (systemd credentials, Docker secrets), else in a folder `credentials` beside `.env`. Secrets that only `destinations.yaml` names are
 `OIBOT_SECRETS__NAME`, or files named `secrets__name`. The environment wins over `.env`, `.env` over that
 folder, the folder over the defaults. An empty value counts as left out. No error message shows a value.
 """
@@ -27,6 +27,8 @@ from bot import log
 from bot.errors import ConfigError
 
 PREFIX: Final = "OIBOT_"
+CREDENTIALS: Final = Path("credentials")
+"""Where `oibot install-service` puts secrets, beside `.env`."""
 _TOKEN: Final = re.compile(r"\d+:[\w-]+")
 
 
@@ -257,13 +259,18 @@ def _line(error: ErrorDetails) -> str:
 def _from_secrets_dir() -> dict[str, Any]:
     """Map files named `telegram__token` and the like to nested values."""
     variable = f"{PREFIX}SECRETS_DIR"
-    if not os.environ.get(variable):
-        return {}
-    folder = Path(os.environ[variable])
+    named = os.environ.get(variable)
+    folder = Path(named) if named else CREDENTIALS
     if not folder.is_dir():
-        raise ConfigError(f"{variable}: no folder {folder}; create it or unset the variable")
+        if named:
+            raise ConfigError(f"{variable}: no folder {folder}; create it or unset the variable")
+        return {}
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as error:
+        raise ConfigError(f"settings: cannot read {folder.absolute()}: {error.strerror}; use sudo") from None
     found: dict[str, Any] = {}
-    for path in sorted(folder.iterdir()):
+    for path in paths:
         section, _, name = path.name.lower().removeprefix(PREFIX.lower()).partition("__")
         if not name or not path.is_file():
             continue

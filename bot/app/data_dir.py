@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from bot.errors import ConfigError
+from bot.storage import belonging
 
 
 class FolderInUseError(ConfigError):
@@ -64,10 +65,13 @@ class DataDir:
     def __enter__(self) -> Self:
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+            lock = self.path / "lock"
+            self._lock = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+            belonging.as_folder(lock, self.path)
         except OSError as error:
             raise ConfigError(
-                f"OIBOT_DATA_DIR: cannot write in {self.path}: {error.strerror}; make it writable or name another folder"
+                f"OIBOT_DATA_DIR: cannot write in {self.path}: {error.strerror}; make it writable or name another folder",
+                may_pass=True,
             ) from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -75,7 +79,8 @@ class DataDir:
             os.close(self._lock)
             self._lock = None
             raise FolderInUseError(
-                f"{self.path}: another oibot is running on this folder; stop it, or set OIBOT_DATA_DIR for this one"
+                f"{self.path}: another oibot is running on this folder; stop it, or set OIBOT_DATA_DIR for this one",
+                may_pass=True,
             ) from error
         return self
 

@@ -116,6 +116,8 @@ class Live:
         self.venue_time = VenueTime()
         self.feeds: dict[str, FeedStatus] = {}
         self.n_ticks = 0
+        self.n_turns = 0
+        """How often the loop has come round: also without prices, at least once a second unless it is stuck."""
         self.n_failed = 0
         self.first_push_ms: float | None = None
         self.last_push_ms: float | None = None
@@ -145,6 +147,7 @@ class Live:
             idle_ms = self._clock.monotonic_ms() - self._ticked_ms
             if self.venue_time.is_known and (is_push or idle_ms >= IDLE_TICK_S * 1_000):
                 await self._tick()
+            self.n_turns += 1
 
     async def _tick(self) -> None:
         self._ticked_ms = self._clock.monotonic_ms()

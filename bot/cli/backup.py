@@ -14,7 +14,7 @@ from bot.app import archives
 from bot.app.data_dir import DataDir
 from bot.clock import SystemClock
 from bot.errors import ConfigError, StorageError
-from bot.storage import copies, preparing
+from bot.storage import belonging, copies, preparing
 
 ENV = Path(".env")
 
@@ -98,6 +98,7 @@ def _put(file: Path, folder: DataDir, config: settings.Settings, *, named: Path 
     version = copies.inspect(file)
     fresh = database.with_name(f"{database.name}.restoring")
     copies.copy(file, fresh)
+    belonging.as_folder(fresh, database.parent)
     aside = preparing.move_aside(database, f"before-restore-{_now_ms(config)}")
     try:
         fresh.replace(database)

@@ -13,6 +13,7 @@ from bot.cli.demo import demo
 from bot.cli.explain import explain
 from bot.cli.health import health
 from bot.cli.init import init
+from bot.cli.install_service import install_service
 from bot.cli.lint import lint
 from bot.cli.migrate import migrate
 from bot.cli.outbox import outbox
@@ -41,7 +42,7 @@ GROUPS: Final[dict[str, tuple[Callable[..., Any], ...]]] = {
     "Begin": (init, check, send_test, run, demo, claim),
     "Look": (status, top, explain, health, version),
     "Rules": (lint, schema, replay, record),
-    CARE: (backup, restore, migrate),
+    CARE: (install_service, backup, restore, migrate),
     "For developers": (sim,),
 }
 """As `oibot --help` shows them."""

@@ -29,9 +29,8 @@ def migrate() -> None:
         if before == newest:
             print(f"{path} has schema {newest}, the newest there is.")
             return
-        made = copies.back_up(path, folder.backups, now_ms=now_ms, keep=max(1, config.backup.keep) + 1)
-        print(f"Copied to {made.path} first.")
-        found = preparing.prepare(path, now_ms=now_ms)
+        found = preparing.prepare(path, now_ms=now_ms, backups=folder.backups)
+        print(f"Copied to {copies.kept_before_upgrades(folder.backups)[before]} first.")
         for trouble in (found.damage, found.doubt):
             if trouble:
                 typer.echo(f"! {trouble}")

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -12,6 +13,7 @@ from bot import log
 from bot.app.bot import Bot
 from bot.app.destinations import Plan
 from bot.app.options import Options
+from bot.app.service_manager import Voice, speaking, voice_of, watched_of
 from bot.app.supervisor import ComponentError
 from bot.cli.progress import WarmStart
 from bot.model.members import Member
@@ -52,14 +54,25 @@ async def serve(settings: Settings, options: Options, *, for_s: float | None = N
 
     `again`: when somebody has become the owner, the bot stops in order and begins with these settings.
     """
-    bot = Bot(settings, options)
-    stopped = False
+    voice: Voice | None = None
+
+    def made(settings: Settings, options: Options) -> Bot:
+        def on_ready(started: Bot) -> None:
+            if voice is not None:
+                voice.started(watched_of(started))
+            options.on_ready(started)
+
+        return Bot(settings, replace(options, on_ready=on_ready))
+
+    bot = made(settings, options)
+    voice = voice_of(bot.clock)
+
+    stopping = asyncio.Event()
 
     def on_signal() -> None:
-        nonlocal stopped
-        if stopped:
+        if stopping.is_set():
             os._exit(130)
-        stopped = True
+        stopping.set()
         bot.stop.set()
 
     loop = asyncio.get_running_loop()
@@ -68,15 +81,16 @@ async def serve(settings: Settings, options: Options, *, for_s: float | None = N
     started_ms = bot.clock.monotonic_ms()
     code = 1
     try:
-        code = await bot.run(for_s=for_s)
-        while bot.claimed is not None and again is not None and not stopped:
-            _log.info("bot.beginning_anew", reason="there is a new owner")
-            left_s = None if for_s is None else for_s - (bot.clock.monotonic_ms() - started_ms) / 1000
-            if left_s is not None and left_s <= 0:
-                break
-            bot = Bot(*again(bot.claimed))
-            for_s, started_ms = left_s, bot.clock.monotonic_ms()
-            code = await bot.run(for_s=left_s)
+        async with speaking(voice, stopping):
+            code = await bot.run(for_s=for_s)
+            while bot.claimed is not None and again is not None and not stopping.is_set():
+                _log.info("bot.beginning_anew", reason="there is a new owner")
+                left_s = None if for_s is None else for_s - (bot.clock.monotonic_ms() - started_ms) / 1000
+                if left_s is not None and left_s <= 0:
+                    break
+                bot = made(*again(bot.claimed))
+                for_s, started_ms = left_s, bot.clock.monotonic_ms()
+                code = await bot.run(for_s=left_s)
     except* ComponentError as group:
         for error in group.exceptions:
             _log.critical("bot.failed", reason=str(error))

@@ -1,6 +1,8 @@
 """`oibot run` and `oibot record`: the bot on live data."""
 
 import asyncio
+import faulthandler
+import sys
 from typing import Annotated
 
 import typer
@@ -13,10 +15,13 @@ from bot.app.findings import Level
 from bot.app.options import Options
 from bot.app.ownership import is_claimable, with_owner
 from bot.cli.process import is_interactive, options_for, serve
+from bot.errors import ConfigError, StorageError
 from bot.model.members import Member
 
 _log = log.get("run")
 
+EXIT_CONFIG = 78
+"""What is wrong is for a person to mend: a service manager that starts us again would only do so for ever."""
 HINT = "The bot keeps trying. `oibot check` says more; `make demo` shows it without an exchange."
 
 
@@ -24,19 +29,31 @@ def run(
     for_time: Annotated[str | None, typer.Option("--for", help="Stop after a while, such as 90s or 10m.")] = None,
 ) -> None:
     """Run the bot with your settings until it is stopped."""
-    _go(for_time, delivers=True)
+    _go_or_give_up(for_time, delivers=True)
 
 
 def record(
     for_time: Annotated[str | None, typer.Option("--for", help="Stop after a while, such as 90s or 10m.")] = None,
 ) -> None:
     """Run without telling anybody and write a journal for `oibot replay` into the data folder."""
-    _go(for_time, delivers=False)
+    _go_or_give_up(for_time, delivers=False)
+
+
+def _go_or_give_up(for_time: str | None, *, delivers: bool) -> None:
+    try:
+        _go(for_time, delivers=delivers)
+    except (ConfigError, StorageError) as error:
+        if error.may_pass:
+            raise
+        print(f"oibot: {error}", file=sys.stderr)
+        raise typer.Exit(EXIT_CONFIG) from None
 
 
 def _go(for_time: str | None, *, delivers: bool) -> None:
     read = settings.load()
     log.set_up(level=read.log.level, fmt=read.log.format)
+    # A service manager ends a bot that is stuck by SIGABRT: the log then says where.
+    faulthandler.enable()
     console = Console()
     for name in settings.unknown_in_environment():
         console.print(f"{name}: no such setting; .env.example lists them all", style="yellow", highlight=False)

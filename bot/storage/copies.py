@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from bot.errors import StorageError
+from bot.storage import belonging
 from bot.storage.schema import migrations
 
 MAGIC: Final = b"SQLite format 3\0"
@@ -26,6 +27,8 @@ SPARE_BYTES: Final = 50_000_000
 """What must be left on the disk beside a copy: alerts need it more."""
 BUSY_TIMEOUT_S: Final = 5.0
 _NAME = re.compile(r"oibot-(\d{6,})-(\d{8}T\d{6})Z\.db")
+_UPGRADE = re.compile(r"before-upgrade-from-(\d{4,})\.db")
+KEPT_UPGRADES: Final = 2
 _STAMP = "%Y%m%dT%H%M%S"
 _OUR_TABLES = {"alerts", "transitions", "outbox", "messages", "key_values"}
 
@@ -153,9 +156,42 @@ def back_up(
         for leftover in folder.glob(".oibot-*.part"):
             leftover.unlink(missing_ok=True)
         copy(database, made.path, on_open=on_open)
+        _belongs(made.path, database)
         for old in before[: max(0, len(before) + 1 - keep)]:
             old.path.unlink(missing_ok=True)
     return made
+
+
+def keep_before_upgrade(database: Path, folder: Path, *, version: int) -> Path:
+    """Copy a database whose schema is about to leave `version`; two such copies are kept, and no thinning takes them.
+
+    One name for each version, so that attempts that are repeated do not fill the disk.
+    """
+    made = folder / f"before-upgrade-from-{version:04d}.db"
+    with _told(f"{folder}: the backup before the upgrade failed"):
+        for leftover in folder.glob(".before-upgrade-*.part"):
+            leftover.unlink(missing_ok=True)
+        copy(database, made)
+        _belongs(made, database)
+        others = sorted(v for v in kept_before_upgrades(folder) if v != version)
+        for old in others[: -KEPT_UPGRADES + 1]:
+            kept_before_upgrades(folder)[old].unlink(missing_ok=True)
+    return made
+
+
+def kept_before_upgrades(folder: Path) -> dict[int, Path]:
+    """What `keep_before_upgrade` left, by the schema's number."""
+    found: dict[int, Path] = {}
+    with contextlib.suppress(OSError):
+        for path in folder.iterdir():
+            if (name := _UPGRADE.fullmatch(path.name)) is not None:
+                found[int(name[1])] = path
+    return found
+
+
+def _belongs(made: Path, database: Path) -> None:
+    belonging.as_folder(made, database.parent)
+    belonging.as_folder(made.parent, database.parent)
 
 
 def reading(path: Path) -> sqlite3.Connection:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bot import log
 from bot.errors import StorageError
-from bot.storage import copies
+from bot.storage import belonging, copies
 from bot.storage.schema import migrations
 
 BUSY_TIMEOUT_MS = 5_000
@@ -63,6 +63,7 @@ def mark(path: Path, *, is_open: bool) -> None:
     with contextlib.suppress(OSError):
         fresh = marker_of(path).with_suffix(".new")
         fresh.write_text(text, encoding="ascii")
+        belonging.as_folder(fresh, path.parent)
         fresh.replace(marker_of(path))
 
 
@@ -100,7 +101,7 @@ def prepare(path: Path, *, now_ms: int, backups: Path | None = None) -> Found:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         path.chmod(0o600)
         with contextlib.closing(connect(path)) as connection:
-            _migrate(connection, path)
+            _migrate(connection, path, backups)
             _let_shrink(connection)
         if not marker_of(path).exists():
             mark(path, is_open=False)
@@ -211,16 +212,20 @@ def _let_shrink(connection: sqlite3.Connection) -> None:
         _log.warning("database.not_shrinkable", reason=str(error))
 
 
-def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+def _migrate(connection: sqlite3.Connection, path: Path, backups: Path | None) -> None:
+    """Bring the schema up to date, with a copy of what was before as the way back: no copy, no migration."""
     scripts = migrations()
     newest = scripts[-1][0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > newest:
         raise StorageError(
             f"{path}: the database has schema {version}, this version of oibot knows up to {newest}; "
-            "install the newer version again, or start with another data folder",
+            f"install the newer version again, or {_way_back(backups, newest)}",
             may_pass=False,
         )
+    if 0 < version < newest and backups is not None:
+        kept = copies.keep_before_upgrade(path, backups, version=version)
+        _log.info("database.kept", version=version, file=kept.name)
     for number, script in scripts:
         if number <= version:
             continue
@@ -233,3 +238,11 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
                 f"{path}: migration {number} failed and was undone: {error}", may_pass=may_pass(error)
             ) from error
         _log.info("database.migrated", version=number)
+
+
+def _way_back(backups: Path | None, newest: int) -> str:
+    kept = copies.kept_before_upgrades(backups) if backups else {}
+    usable = [version for version in kept if version <= newest]
+    if not usable:
+        return "`oibot restore` an older backup, or start with another data folder"
+    return f"go back to before the upgrade with: oibot restore {kept[max(usable)]}"

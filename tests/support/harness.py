@@ -11,7 +11,7 @@ import signal
 import sqlite3
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -64,11 +64,16 @@ class Harness:
         self.children: list[Process] = []
 
     async def start(self, *arguments: str, env: dict[str, str] | None = None, stdin=None) -> Process:
+        return await self.spawn([*python(), *arguments], env=env, stdin=stdin)
+
+    async def spawn(
+        self, command: Sequence[str], *, env: dict[str, str] | None = None, cwd: Path | None = None, stdin=None
+    ) -> Process:
+        """Any program, in the harness's folder unless told."""
         clean = {k: v for k, v in os.environ.items() if not k.startswith("OIBOT_")}
         process = await asyncio.create_subprocess_exec(
-            *python(),
-            *arguments,
-            cwd=self.folder,
+            *command,
+            cwd=cwd or self.folder,
             env={**clean, "PYTHONPATH": str(ROOT), "HOME": str(self.folder), **(env or {})},
             stdin=stdin if stdin is not None else asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,

@@ -212,6 +212,28 @@ def test_a_folder_of_secrets_names_them_like_the_variables(secrets_dir, name):
     assert token() == TOKEN
 
 
+def test_without_a_name_for_it_a_folder_credentials_beside_dotenv_is_one(env, tmp_path):
+    folder = tmp_path / "credentials"
+    folder.mkdir()
+    (folder / "telegram__token").write_text(TOKEN, encoding="utf-8")
+    assert token() == TOKEN
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "telegram__token").write_text("1:from-the-named", encoding="utf-8")
+    env("OIBOT_SECRETS_DIR", str(other))
+    assert token() == "1:from-the-named"
+
+
+def test_a_folder_credentials_that_may_not_be_read_is_told(tmp_path, monkeypatch):
+    (tmp_path / "credentials").mkdir()
+
+    def refused(_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refused)
+    assert f"cannot read {tmp_path}/credentials: Permission denied; use sudo" in refusal()
+
+
 def test_the_folder_of_secrets_is_weaker_than_dotenv_and_the_environment(secrets_dir, env):
     (secrets_dir / "telegram__token").write_text("1:from-the-folder", encoding="utf-8")
     (secrets_dir / "telegram__owner_id").write_text("7", encoding="utf-8")
