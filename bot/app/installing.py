@@ -12,7 +12,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
+
+from pydantic import BaseModel, SecretStr
 
 from bot.app.data_dir import DataDir
 from bot.app.service_unit import NAME, Places, is_as_written, unit_text
@@ -138,22 +140,28 @@ def _rules(target: Target, settings: Settings) -> list[Write]:
     ]
 
 
+def _secret_fields() -> list[tuple[str, str]]:
+    """Section and name of every setting that is a secret."""
+    return [
+        (section, name)
+        for section, field in Settings.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+        for name, inner in field.annotation.model_fields.items()
+        if inner.annotation is SecretStr or SecretStr in get_args(inner.annotation)
+    ]
+
+
 def secrets_of(settings: Settings) -> Mapping[str, str]:
     """The secrets among the settings, wherever they were read, by the names of files that `OIBOT_SECRETS_DIR` knows."""
     found = {f"secrets__{name}": secret for name, secret in settings.secrets.items()}
-    if settings.telegram.token is not None:
-        found["telegram__token"] = settings.telegram.token
-    if settings.discord.webhook_url is not None:
-        found["discord__webhook_url"] = settings.discord.webhook_url
-    return {name: secret.get_secret_value().strip() for name, secret in found.items() if secret.get_secret_value()}
+    found |= {f"{section}__{name}": getattr(getattr(settings, section), name) for section, name in _secret_fields()}
+    return {name: text for name, secret in found.items() if secret and (text := secret.get_secret_value().strip())}
 
 
 def is_secret(name: str) -> bool:
     """Whether a setting holds a secret or names a file with one."""
-    upper = name.upper().removesuffix("_FILE")
-    return upper in {f"{PREFIX}TELEGRAM__TOKEN", f"{PREFIX}DISCORD__WEBHOOK_URL"} or upper.startswith(
-        f"{PREFIX}SECRETS"
-    )
+    upper = name.upper().removesuffix("_FILE").removeprefix(PREFIX)
+    return upper.startswith("SECRETS") or any(upper == f"{s}__{n}".upper() for s, n in _secret_fields())
 
 
 def env_text(text: str, values: Mapping[str, str]) -> str:

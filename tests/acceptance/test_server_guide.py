@@ -17,6 +17,7 @@ import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -28,7 +29,6 @@ pytestmark = pytest.mark.acceptance
 
 GUIDE = (ROOT / "docs" / "server.md").read_text(encoding="utf-8")
 OWNER = 4711
-T0 = time.monotonic()
 BELOW_ROOT = ("/etc/oibot", "/opt/oibot", "/var/lib/oibot", "/usr/local/bin", "/root/", "/tmp/oibot-demo")
 STAND_INS = ("apt-get", "git", "make", "ln", "systemctl", "journalctl", "docker", "chown")
 RUN = ("oibot", "cd", "mkdir", "cp", "touch", "chmod", "tar")
@@ -99,7 +99,7 @@ class Server:
         self.asked: list[str] = []
         self._server: asyncio.Server | None = None
 
-    async def __aenter__(self) -> "Server":
+    async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._stand_in, "127.0.0.1", 0)
         port = self._server.sockets[0].getsockname()[1]
         for folder in ("opt/oibot/deploy", "usr/local/bin", "root", "etc/systemd/system", "tmp"):
@@ -115,7 +115,7 @@ class Server:
             f'#!/bin/sh\n[ "$1" = install-service ] && shift && set -- install-service --root {self.root} "$@"\n'
             f'exec {shlex.quote(sys.executable)} -m bot "$@"\n'
         )
-        for name, text in ((*((n, ask) for n in STAND_INS), ("oibot", oibot))):
+        for name, text in (*((n, ask) for n in STAND_INS), ("oibot", oibot)):
             (self.bin / name).write_text(text, encoding="utf-8")
             (self.bin / name).chmod(0o755)
         return self
@@ -224,7 +224,6 @@ class Server:
                 await process.wait()
             os.close(master)
             process._transport.close()
-        print(f"{time.monotonic() - T0:.1f} after {block[:50]!r}")
         assert self.faults == []
         assert code == 0, shown[-3_000:]
         assert "Traceback" not in shown, shown[-3_000:]
@@ -292,7 +291,9 @@ async def test_from_a_bare_server_to_alerts_and_on_to_the_next_machine(server, c
     assert "STATUS=" in await server.type(start)
     await until(lambda: re.search(r"OI .*#[0-9a-z]{8}", told(), re.DOTALL), within_s=90, why=told)
     record_property("seconds_to_the_first_alert", round(time.monotonic() - began_s, 1))
-    print(f"from nothing to the first alert: {time.monotonic() - began_s:.0f} s of real time, clock x{server.systemd.harness.speed:g}")
+    print(
+        f"from nothing to the first alert: {time.monotonic() - began_s:.0f} s of real time, clock x{server.systemd.harness.speed:g}"
+    )
 
     [every_day] = blocks("Every day")
     assert "main" in await server.type(every_day) or "telegram" in told().lower()
@@ -304,9 +305,7 @@ async def test_from_a_bare_server_to_alerts_and_on_to_the_next_machine(server, c
     older, way_back = blocks("Rollback")
     await server.type(older)
     await server.type("systemctl stop oibot")
-    await server.type(
-        "cd /etc/oibot\noibot backup --to /var/lib/oibot/backups/before-upgrade-from-0005.db\n"
-    )
+    await server.type("cd /etc/oibot\noibot backup --to /var/lib/oibot/backups/before-upgrade-from-0005.db\n")
     await server.type(way_back)
     assert server.systemd.is_running
 

@@ -183,7 +183,7 @@ async def test_a_migration_that_fails_is_undone_told_and_no_copies_pile_up(folde
 
 
 async def test_from_an_upgrade_back_to_the_version_before(folder, older_program):
-    """What `docs/operating.md` tells to do: the older program says what to restore, and then runs as before."""
+    """What `docs/server.md` tells to do: the older program says what to restore, and then runs as before."""
     before = NEWEST - 1
     written_by(folder.database, before)
     await upgrade(folder)

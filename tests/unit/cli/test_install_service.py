@@ -158,6 +158,22 @@ def test_a_token_in_a_file_becomes_a_credential_and_the_file_stays(world, run):
     assert Path("token").read_text() == TOKEN
 
 
+@pytest.mark.parametrize(
+    ("name", "secret"),
+    [
+        ("OIBOT_TELEGRAM__TOKEN", True),
+        ("OIBOT_TELEGRAM__TOKEN_FILE", True),
+        ("oibot_discord__webhook_url", True),
+        ("OIBOT_SECRETS__PAGER", True),
+        ("OIBOT_SECRETS_DIR", True),
+        ("OIBOT_TELEGRAM__OWNER_ID", False),
+        ("OIBOT_LOG__LEVEL", False),
+    ],
+)
+def test_what_is_a_secret_is_known_from_the_settings_themselves(name, secret):
+    assert installing.is_secret(name) is secret
+
+
 def test_without_any_secret_the_folder_for_them_is_there_all_the_same(world, run):
     """systemd does not start a unit whose credentials are missing."""
     Path(".env").unlink()
