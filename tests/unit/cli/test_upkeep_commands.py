@@ -2,6 +2,7 @@
 
 import contextlib
 import sqlite3
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -47,10 +48,11 @@ def test_a_migration_by_hand_keeps_a_copy(run, tmp_path):
     assert result.exit_code == 0, result.output
     assert f"schema {NEWEST - 1} -> {NEWEST}" in result.stdout
     assert copies.inspect(path) == NEWEST
-    [kept] = copies.listed(tmp_path / "data" / "backups")
-    assert copies.inspect(kept.path) == NEWEST - 1
+    kept = copies.kept_before_upgrades(tmp_path / "data" / "backups")[NEWEST - 1]
+    assert f"Copied to {Path('data/backups') / kept.name} first" in result.stdout
+    assert copies.inspect(kept) == NEWEST - 1
     assert "the newest there is" in run("migrate").stdout
-    assert len(copies.listed(tmp_path / "data" / "backups")) == 1
+    assert [p.name for p in kept.parent.iterdir()] == [kept.name]
 
 
 def test_what_is_damaged_is_not_migrated(run, tmp_path):
