@@ -86,6 +86,17 @@ def test_commands_in_the_text_exist():
     assert named <= set(get_command(app).commands), "a command that is no more"
 
 
+def test_symptoms_are_quoted_as_the_bot_says_them():
+    table = GUIDE.split("\n## When something is wrong\n")[1].split("\n## ")[0]
+    symptoms = [row.split("|")[1] for row in table.splitlines() if row.startswith("| ")][1:]
+    quotes = [quote for symptom in symptoms for quote in re.findall(r'"([^"]+)"', symptom)]
+    assert len(symptoms) > 12
+    assert len(quotes) > 8
+    said = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "bot").rglob("*.py"))
+    said = re.sub(r'"\s*\n\s*f?"', "", said)
+    assert [quote for quote in quotes if quote not in said] == []
+
+
 class Server:
     """A bare server below a folder: a shell with stand-ins, a service manager, and somebody who types."""
 
