@@ -26,22 +26,7 @@ async def test_the_owner_asks_and_gets_the_card(api, chat, buttons):
     assert chat.seen == [OWNER]
 
 
-LISTED = [
-    "oi",
-    "price",
-    "why",
-    "alert",
-    "alerts",
-    "delete",
-    "silence",
-    "silences",
-    "unsilence",
-    "ack",
-    "quiet",
-    "deadletters",
-    "status",
-    "help",
-]
+LISTED = [name for name, _ in menu()]
 
 
 async def test_the_menu_is_set_for_strangers_and_for_our_chats(api, chat):
