@@ -61,7 +61,7 @@ def marked(source: str) -> set[str]:
     }
 
 
-def tests_of(folder: Path = ROOT / "tests") -> dict[str, list[str]]:
+def proofs(folder: Path = ROOT / "tests") -> dict[str, list[str]]:
     """Promise -> files of tests, as paths below the project, by kind."""
     found: dict[str, list[str]] = {}
     for kind in KINDS:
@@ -121,7 +121,7 @@ def put_in(readme: str, section: str) -> str:
 
 
 def main() -> int:
-    promises, tests = read(), tests_of()
+    promises, tests = read(), proofs()
     wrong = problems(promises, tests)
     for text in wrong:
         print(text)

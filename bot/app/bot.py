@@ -60,10 +60,10 @@ from bot.storage.members import SqliteMemberStore
 from bot.storage.outbox import SqliteOutbox
 from bot.storage.outbox_care import SqliteOutboxCare
 
-# Nine seconds in all: a stop must be over within ten, whatever hangs.
-STOP_FEEDS_S = 2.0
+# Nine seconds in all, with the two that the last commit may take: a stop must be over within ten, whatever hangs.
+STOP_FEEDS_S = 1.5
 STOP_ENGINE_S = 1.0
-STOP_COMMIT_S = 2.0
+STOP_COMMIT_S = 0.5
 STOP_LANES_S = 2.0
 STOP_REST_S = 1.0
 CLOSE_S = 1.0
@@ -345,6 +345,7 @@ class Bot:
 
     async def _end(self, supervisor: Supervisor, committer: Committer, lanes: Lanes, fronts: Sequence[str]) -> None:
         """Stop the parts in order, each within its time."""
+        self._database.hurry(STOP_REST_S)
         await supervisor.stop(*fronts, "feed", "stops", within_s=STOP_FEEDS_S)
         await supervisor.stop("engine", "heartbeat", *self.keeping.components, within_s=STOP_ENGINE_S)
         await self.live.store(self.live.closing())

@@ -4,7 +4,6 @@ The bot is the one that `oibot run` starts, with the shipped rules; only the add
 limits that Binance publishes. Nothing leaves this machine and nothing is kept unless asked for.
 """
 
-import asyncio
 import contextlib
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from bot.app.destinations import plan_of
 from bot.app.options import Options
 from bot.cli.process import is_interactive, options_for, serve
 from bot.cli.run import seconds
+from bot.cli.stopping import StopSignals, run_until_stopped
 from bot.cli.summary import Summary
 from bot.errors import BotError
 from bot.settings import Settings
@@ -55,12 +55,12 @@ def demo(
         # The folder of the shipped rules may also hold somebody's destinations.
         plan = plan_of(config, reads_file=False)
         options = options_for(console, reads_terminal=is_interactive(), plan=plan)
-        code = asyncio.run(_show(config, options, summary, for_s))
+        code = run_until_stopped(lambda signals: _show(config, options, summary, signals, for_s))
     raise typer.Exit(code)
 
 
-async def _show(config: Settings, options: Options, summary: Summary, for_s: float | None) -> int:
-    code = await serve(config, summary.watch(options), for_s=for_s)
+async def _show(config: Settings, options: Options, summary: Summary, signals: StopSignals, for_s: float | None) -> int:
+    code = await serve(config, summary.watch(options), signals, for_s=for_s)
     await summary.print()
     return code
 

@@ -1,5 +1,6 @@
 """The `oibot` command: all commands in one place."""
 
+import signal
 import sys
 from collections.abc import Callable
 from typing import Any, Final
@@ -52,6 +53,14 @@ for group, commands in GROUPS.items():
         app.command(rich_help_panel=group)(command)
     if group == CARE:
         app.add_typer(outbox, name="outbox", rich_help_panel=group)
+
+
+@app.callback()
+def begin(context: typer.Context) -> None:
+    """Open-interest and price alerts for crypto futures."""
+    if context.invoked_subcommand not in {"run", "record", "demo"}:
+        # Cut off, these have not done what they were asked for.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def run_command() -> None:

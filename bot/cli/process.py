@@ -1,8 +1,6 @@
-"""One bot as a process: signals, exit code, and what a person sees besides the alerts."""
+"""One bot as a process: its exit code, and what a person sees besides the alerts."""
 
 import asyncio
-import os
-import signal
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,6 +14,7 @@ from bot.app.options import Options
 from bot.app.service_manager import Voice, speaking, voice_of, watched_of
 from bot.app.supervisor import ComponentError
 from bot.cli.progress import WarmStart
+from bot.cli.stopping import StopSignals
 from bot.model.members import Member
 from bot.model.updates import FeedStatus
 from bot.settings import Settings
@@ -49,8 +48,15 @@ Again = Callable[[Member], tuple[Settings, Options]]
 """How to begin anew with an owner."""
 
 
-async def serve(settings: Settings, options: Options, *, for_s: float | None = None, again: Again | None = None) -> int:
-    """Run a bot until a signal or, when given, for so many clock seconds. A second signal ends the process at once.
+async def serve(
+    settings: Settings,
+    options: Options,
+    signals: StopSignals,
+    *,
+    for_s: float | None = None,
+    again: Again | None = None,
+) -> int:
+    """Run a bot until a signal or, when given, for so many clock seconds; returns the exit code.
 
     `again`: when somebody has become the owner, the bot stops in order and begins with these settings.
     """
@@ -69,15 +75,11 @@ async def serve(settings: Settings, options: Options, *, for_s: float | None = N
 
     stopping = asyncio.Event()
 
-    def on_signal() -> None:
-        if stopping.is_set():
-            os._exit(130)
+    def on_stop() -> None:
         stopping.set()
         bot.stop.set()
 
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, on_signal)
+    signals.call(on_stop)
     started_ms = bot.clock.monotonic_ms()
     code = 1
     try:

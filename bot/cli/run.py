@@ -15,6 +15,7 @@ from bot.app.findings import Level
 from bot.app.options import Options
 from bot.app.ownership import is_claimable, with_owner
 from bot.cli.process import is_interactive, options_for, serve
+from bot.cli.stopping import run_until_stopped
 from bot.errors import ConfigError, StorageError
 from bot.model.members import Member
 
@@ -76,7 +77,8 @@ def _go(for_time: str | None, *, delivers: bool) -> None:
 
     config, options = made()
     asyncio.run(_look_around(config))
-    code = asyncio.run(serve(config, options, for_s=seconds(for_time), again=made))
+    for_s = seconds(for_time)
+    code = run_until_stopped(lambda signals: serve(config, options, signals, for_s=for_s, again=made))
     if not delivers:
         console.print(f"Journal in {config.data_dir / 'journal'}", style="dim", highlight=False)
     raise typer.Exit(code)

@@ -83,6 +83,7 @@ class Database:
         self._lock = asyncio.Lock()
         self._at_work: set[asyncio.Task[Any]] = set()
         self._stuck: dict[str, asyncio.Task[Any]] = {}
+        self._patience_s = PATIENCE_S
 
     @contextlib.asynccontextmanager
     async def transaction(self, operation: str) -> AsyncIterator[Transaction]:
@@ -132,11 +133,11 @@ class Database:
             raise self._note(StorageError(f"{operation}: the disk does not answer"))
         task = self._begin(work)
         try:
-            async with self._clock.timeout(PATIENCE_S):
+            async with self._clock.timeout(patience_s := self._patience_s):
                 return await asyncio.shield(task)
         except TimeoutError:
             self._stuck[kind] = task
-            raise self._note(StorageError(f"{operation}: the disk has not answered for {PATIENCE_S:g} s")) from None
+            raise self._note(StorageError(f"{operation}: the disk has not answered for {patience_s:g} s")) from None
 
     def _begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.ensure_future(work)  # noqa: TID251, it must outlive whoever asked for it
@@ -174,6 +175,10 @@ class Database:
                     await self._writer.execute_fetchall("PRAGMA wal_checkpoint(PASSIVE)")
 
         await self._patiently("write", "checkpoint", work())
+
+    def hurry(self, patience_s: float) -> None:
+        """From now on calls wait only so long: the process is about to end."""
+        self._patience_s = patience_s
 
     async def disconnect(self) -> None:
         """Close both connections. Doing so twice is harmless."""

@@ -2,13 +2,10 @@
 
 import asyncio
 import contextlib
-import os
 import re
 import resource
-import shutil
 import signal
 import sqlite3
-import subprocess
 from collections import Counter
 
 import pytest
@@ -17,6 +14,7 @@ from bot.clock import SystemClock
 from bot.model.alert import short_id
 from bot.sim.chat_faults import server_error
 from bot.sim.chatserver import ChatServer
+from tests.support.disk import full, small_file_system
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.promise("P14")]
 
@@ -109,31 +107,8 @@ async def world(harness, chats, until):
     return made
 
 
-@contextlib.contextmanager
-def small_file_system(folder):
-    """Sixteen megabytes at that path: more than database and windows of a few contracts need together."""
-    folder.mkdir()
-    if shutil.which("mount") is None or os.geteuid() != 0:
-        pytest.skip("only root can mount a small file system")
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(folder)], capture_output=True, text=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip(f"no small file system can be mounted here: {mounted.stderr.strip()}")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=False)
-
-
-@contextlib.contextmanager
 def full_disk(world, bot):
-    ballast = world.data / "ballast"
-    with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
-        while True:
-            file.write(b"x" * 4096)
-    yield
-    ballast.unlink()
+    return full(world.data)
 
 
 @contextlib.contextmanager

@@ -63,24 +63,33 @@ class Harness:
         self.speed = SPEED
         self.children: list[Process] = []
 
-    async def start(self, *arguments: str, env: dict[str, str] | None = None, stdin=None) -> Process:
-        return await self.spawn([*python(), *arguments], env=env, stdin=stdin)
+    async def start(self, *arguments: str, env: dict[str, str] | None = None, stdin=None, stdout=None) -> Process:
+        return await self.spawn([*python(), *arguments], env=env, stdin=stdin, stdout=stdout)
 
     async def spawn(
-        self, command: Sequence[str], *, env: dict[str, str] | None = None, cwd: Path | None = None, stdin=None
+        self,
+        command: Sequence[str],
+        *,
+        env: dict[str, str] | None = None,
+        cwd: Path | None = None,
+        stdin=None,
+        stdout=None,
     ) -> Process:
-        """Any program, in the harness's folder unless told."""
+        """Any program, in the harness's folder unless told. `stdout`: a file descriptor that gets the output, which is then
+        not kept.
+        """
         clean = {k: v for k, v in os.environ.items() if not k.startswith("OIBOT_")}
         process = await asyncio.create_subprocess_exec(
             *command,
             cwd=cwd or self.folder,
             env={**clean, "PYTHONPATH": str(ROOT), "HOME": str(self.folder), **(env or {})},
             stdin=stdin if stdin is not None else asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
+            stdout=stdout if stdout is not None else asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
         child = Process(process)
-        child.readers.append(asyncio.create_task(self._read(child)))
+        if stdout is None:
+            child.readers.append(asyncio.create_task(self._read(child)))
         self.children.append(child)
         return child
 

@@ -11,7 +11,7 @@ FILES = {"P1": ["tests/acceptance/test_kill.py", "tests/unit/a/test_b.py"]}
 
 def test_the_readme_is_up_to_date():
     found = promises.read()
-    tests = promises.tests_of()
+    tests = promises.proofs()
     assert problems(found, tests) == []
     now = promises.README.read_text(encoding="utf-8")
     assert now == put_in(now, table(found, tests)), "run `make promises`"
@@ -22,7 +22,7 @@ def test_every_promise_is_there_once_and_in_order():
 
 
 def test_every_proven_promise_but_those_of_pure_code_has_a_test_of_the_real_process():
-    tests = promises.tests_of()
+    tests = promises.proofs()
     proven = [row.id for row in promises.read().rows if row.proof is not None]
     assert [p for p in proven if not any(f.startswith("tests/acceptance/") for f in tests[p])] == []
 

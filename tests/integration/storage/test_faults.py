@@ -76,6 +76,20 @@ async def test_a_call_on_a_hung_disk_is_given_up_and_the_next_are_refused_at_onc
         assert await values.get("a") == "2", "what was begun was not lost"
 
 
+async def test_at_a_stop_calls_give_up_sooner(path):
+    clock = ManualClock()
+    async with opened(path, clock=clock) as found:
+        hang = Hang(found.database._writer)
+        found.database.hurry(1.0)
+        task = asyncio.ensure_future(SqliteKeyValues(found.database).put("a", "1"))
+        await clock.advance(0.9)
+        assert not task.done()
+        await clock.advance(0.2)
+        with pytest.raises(StorageError, match="not answered for 1 s"):
+            await task
+        await hang.end()
+
+
 async def test_a_stop_does_not_wait_for_a_hung_disk(path):
     async with opened(path) as found:
         record = AlertRecord(rule_id="r", instrument="binance:A", condition="c", state=State.FIRING)
