@@ -1,7 +1,8 @@
 """Log set-up: readable lines on a terminal, JSON otherwise, and no secret in either.
 
 Event names are constant strings of the form `noun.verb_past` (`feed.reconnected`, `alert.fired`); values travel as
-keys with units. Redaction is the last processor before rendering and covers standard-library loggers too.
+keys with units. Redaction is the last processor before rendering and covers standard-library loggers too. It knows secrets
+by their form, and those of the settings by their value (`hide`).
 """
 
 import contextlib
@@ -9,7 +10,8 @@ import logging
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
+from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 import structlog
 
@@ -20,7 +22,12 @@ _SECRETS = (
     (re.compile(r"(/webhooks/\d+/)[\w-]+"), r"\1***"),
     (re.compile(r"(\bclaim_)[\w-]{16,}"), r"\1***"),
     (re.compile(r"(://[^/\s:@]*:)[^/\s\"]+@"), r"\1***@"),
+    (re.compile(r"(?i)(authorization\W{1,5}(?:basic|bearer) +)[\w+/=.-]+"), r"\1***"),
 )
+MIN_HIDDEN: Final = 8
+"""Shorter values would blank out ordinary words."""
+MIN_HIDDEN_SEGMENT: Final = 16
+"""Of a path: shorter segments are names, such as `webhooks`."""
 
 # httpx logs each URL with the bot token at INFO, urllib3 at DEBUG; aiosqlite logs every statement at DEBUG.
 _QUIET = (
@@ -28,8 +35,50 @@ _QUIET = (
 )  # fmt: skip
 
 
+class _Hidden:
+    """What was given to `hide`, and the pattern that finds it."""
+
+    def __init__(self) -> None:
+        self.values: set[str] = set()
+        self.pattern: re.Pattern[str] | None = None
+
+
+_hidden = _Hidden()
+
+
+def hide(*secrets: str) -> None:
+    """Let `redact` know secrets by their value, also encoded for URLs. Of an address: what in it is secret."""
+    for secret in secrets:
+        for part in _secret_parts(secret.strip()):
+            _hidden.values |= {part, unquote(part), quote(part), quote(part, safe=""), quote_plus(part)}
+    values = sorted(filter(None, _hidden.values), key=len, reverse=True)
+    _hidden.pattern = re.compile("|".join(map(re.escape, values))) if values else None
+
+
+def forget() -> None:
+    """Undo `hide`."""
+    _hidden.values.clear()
+    _hidden.pattern = None
+
+
+def _secret_parts(secret: str) -> list[str]:
+    try:
+        address = urlsplit(secret)
+        password = address.password or ""
+    except ValueError:
+        return [secret]
+    if "://" not in secret:
+        # Of a bot token, `123:secret`, the number is public.
+        return [part for part in (secret, secret.rpartition(":")[2]) if len(part) >= MIN_HIDDEN]
+    values = [password, address.fragment, *(value for _, value in parse_qsl(address.query))]
+    segments = [part for part in address.path.split("/") if len(part) >= MIN_HIDDEN_SEGMENT]
+    return [part for part in (*values, *segments) if len(part) >= MIN_HIDDEN]
+
+
 def redact(text: str) -> str:
-    """Replace what looks like a bot token, a webhook's secret or a password in a URL."""
+    """Replace what looks like a bot token, a webhook's secret or a password in a URL, and what was given to `hide`."""
+    if _hidden.pattern is not None:
+        text = _hidden.pattern.sub("***", text)
     for pattern, replacement in _SECRETS:
         text = pattern.sub(replacement, text)
     return text

@@ -235,7 +235,9 @@ class Settings(BaseSettings):
 def load(**overrides: Any) -> Settings:
     """Read all sources; raise `ConfigError` that names each wrong variable, never its value."""
     try:
-        return Settings(**overrides)
+        found = Settings(**overrides)
+        log.hide(*_secrets_of(found))
+        return found
     except ValidationError as error:
         lines = [_line(e) for e in error.errors()]
         raise ConfigError("settings:\n  " + "\n  ".join(lines)) from None
@@ -246,6 +248,13 @@ def load(**overrides: Any) -> Settings:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ConfigError(f"settings: cannot read .env in {Path.cwd()}: {reason}") from None
+
+
+def _secrets_of(settings: Settings) -> list[str]:
+    """Every value that is a secret, whatever section it stands in."""
+    sections = [section for _, section in settings if isinstance(section, Section)]
+    values = [value for section in sections for _, value in section] + list(settings.secrets.values())
+    return [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
 
 
 def _line(error: ErrorDetails) -> str:

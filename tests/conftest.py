@@ -1,5 +1,9 @@
-"""What many tests share: recordings, rules from text, instruments."""
+"""What many tests share: recordings, rules from text, instruments, and a watch over secrets.
 
+Every test runs with the real log at DEBUG, and fails where a secret gets into it, or into what the test prints.
+"""
+
+import io
 import logging
 import os
 from collections.abc import Callable, Iterator
@@ -8,22 +12,51 @@ from pathlib import Path
 import pytest
 import structlog
 
+from bot import log
 from bot.model.instrument import Instrument
 from bot.rules.loader import load_text
 from bot.rules.schema import Rule
+from tests.support.secrets import leaks_in
 
 _ROOT = Path(__file__).parent.parent
 
 
+class LogWatch(io.StringIO):
+    """Looks at each line of the log and keeps none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.leaks: list[str] = []
+
+    def write(self, text: str) -> int:
+        if leaks_in(text):
+            self.leaks.append(text)
+        return len(text)
+
+
 @pytest.fixture(autouse=True)
 def logging_as_it_was() -> Iterator[None]:
-    """What a test sets up for logging ends with it, so that no other leans on it."""
+    """The log at DEBUG, watched; what a test sets up for logging ends with it, so that no other leans on it."""
     root = logging.getLogger()
     held = root.level, list(root.handlers)
+    watch = LogWatch()
+    log.set_up(level="DEBUG", fmt="json", stream=watch)
     yield
     structlog.reset_defaults()
     root.setLevel(held[0])
     root.handlers[:] = held[1]
+    log.forget()
+    assert watch.leaks == [], "a secret in the log"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
+    report = yield
+    if report.when == "call" and report.passed:
+        found = leaks_in(report.capstdout + report.capstderr + report.caplog)
+        if found:
+            report.outcome, report.longrepr = "failed", f"a secret in what the test printed: {found}"
+    return report
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from typing import Final
 
 from rich.console import Console
 
+from bot import log
 from bot.app.routing import MAIN, Routes
 from bot.chat.asker import AT_TERMINAL
 from bot.clock import Clock
@@ -63,7 +64,9 @@ class Secrets:
         elif secret.source == "secret":
             found = self._settings.secrets.get(secret.name)
         else:
-            return self._environment.get(secret.name, "").strip() or None
+            value = self._environment.get(secret.name, "").strip()
+            log.hide(value)
+            return value or None
         return (found.get_secret_value().strip() or None) if found is not None else None
 
     def fault(self, secret: Secret | None, use: Use) -> str | None:

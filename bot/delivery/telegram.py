@@ -19,8 +19,14 @@ from bot.clock import Clock
 from bot.delivery import markup
 from bot.delivery.destination import Answer, Form, Order, fingerprint
 from bot.delivery.limits import Slot, TelegramLimits
-from bot.delivery.telegram_errors import AMBIGUOUS_PAUSE_S, MIN_PAUSE_S, answer_of, clamp_pause_s, is_topic_gone
-from bot.delivery.text import clean
+from bot.delivery.telegram_errors import (
+    AMBIGUOUS_PAUSE_S,
+    MIN_PAUSE_S,
+    answer_of,
+    clamp_pause_s,
+    is_topic_gone,
+    words,
+)
 from bot.errors import StorageError
 from bot.model.outbox import Delivered, RetryLater
 from bot.model.ports import KeyValues
@@ -149,7 +155,7 @@ class TelegramDestination:
         except BadRequest as error:
             if self._topic is not None and is_topic_gone(error):
                 self._leave_topic()
-                return RetryLater(MIN_PAUSE_S, f"Telegram: {clean(error.message, 120)}; the chat itself is next")
+                return RetryLater(MIN_PAUSE_S, f"Telegram: {words(error)}; the chat itself is next")
             return answer_of(error, target=order.target)
         except TelegramError as error:
             return answer_of(error, target=order.target)

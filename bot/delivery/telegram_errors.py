@@ -22,6 +22,7 @@ from telegram.error import (
     TimedOut,
 )
 
+from bot import log
 from bot.delivery.destination import Answer, TargetGone, Unlayable
 from bot.delivery.text import clean
 from bot.model.outbox import Delivered, Rejected, RetryLater
@@ -101,7 +102,7 @@ def answer_of(error: TelegramError, *, target: str | None = None) -> Answer:
         case InvalidToken() | EndPointNotFound():
             return Rejected("Telegram refuses the bot token (or the address is wrong)", destination_dead=True)
         case Forbidden():
-            return Rejected(f"Telegram: {_words(error)}", destination_dead=True)
+            return Rejected(f"Telegram: {words(error)}", destination_dead=True)
         case Conflict():
             return RetryLater(60.0, "Telegram reports a conflict")
         case BadRequest():
@@ -116,9 +117,9 @@ def answer_of(error: TelegramError, *, target: str | None = None) -> Answer:
             return RetryLater(AMBIGUOUS_PAUSE_S, "Telegram's answer could not be read", ambiguous=True)
 
 
-def _words(error: TelegramError) -> str:
-    """The server's description, short and on one line. Only for classes whose text never holds the token."""
-    return clean(error.message, 120)
+def words(error: TelegramError) -> str:
+    """The server's description, short and on one line. It goes into messages, so it must not repeat our own address."""
+    return clean(log.redact(error.message), 120)
 
 
 def _bad_request(error: BadRequest, target: str | None) -> Answer:
@@ -126,10 +127,10 @@ def _bad_request(error: BadRequest, target: str | None) -> Answer:
     if text.startswith(_UNCHANGED):
         return Delivered(target)
     if text.startswith(_TARGET_GONE):
-        return TargetGone(_words(error))
+        return TargetGone(words(error))
     if text.startswith(_CHAT_GONE):
-        return Rejected(f"Telegram: {_words(error)}", destination_dead=True)
-    return Unlayable(f"Telegram: {_words(error)}")
+        return Rejected(f"Telegram: {words(error)}", destination_dead=True)
+    return Unlayable(f"Telegram: {words(error)}")
 
 
 def _network(error: NetworkError) -> Answer:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, get_args
 
-from bot import log
 from bot.model import addresses
 from bot.model.destinations import (
     KINDS,
@@ -29,7 +28,7 @@ from bot.model.destinations import (
 from bot.rules.files import OTHER_FILES, read_rule_file
 from bot.rules.limits import MAX_PROBLEMS, Budget
 from bot.rules.nodes import Mapping, Node, Scalar, read_nodes
-from bot.rules.problems import Problem
+from bot.rules.problems import Problem, without_secrets
 from bot.rules.readers import Reader
 from bot.rules.rule_reader import parts
 from bot.rules.schema import MAX_TAGS, SEVERITIES, TAG_FORM
@@ -124,12 +123,7 @@ def _without_secrets(problems: list[Problem]) -> list[Problem]:
     """Nothing is shown of a line in which a secret was found; of others, nothing that looks like one."""
     hidden = {problem.line for problem in problems if problem.code == "E118"}
     return [
-        replace(
-            problem,
-            message=log.redact(problem.message),
-            source_line="" if problem.line in hidden else log.redact(problem.source_line),
-        )
-        for problem in problems
+        without_secrets(replace(problem, source_line="") if problem.line in hidden else problem) for problem in problems
     ]
 
 

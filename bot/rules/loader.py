@@ -14,7 +14,7 @@ from bot.rules.language import did_you_mean
 from bot.rules.limits import MAX_PROBLEMS, Budget
 from bot.rules.lint import lint_rule
 from bot.rules.nodes import Mapping, Node, Scalar, read_nodes
-from bot.rules.problems import Problem
+from bot.rules.problems import Problem, without_secrets
 from bot.rules.readers import Reader
 from bot.rules.rule_reader import RULE_KEYS, Defaults, RuleReader, parts, read_defaults, warn_of_keys_without_effect
 from bot.rules.schema import ID_FORM, MAX_INHIBITED, Rule
@@ -104,7 +104,7 @@ class _Loading:
             message = f"there are {len(problems):,} problems in all; only the first {MAX_PROBLEMS} are told"
             first = problems[MAX_PROBLEMS]
             problems[MAX_PROBLEMS:] = [Problem(first.file, first.line, first.column, "E108", message)]
-        return RuleSet(tuple(self._rules), tuple(problems))
+        return RuleSet(tuple(self._rules), tuple(map(without_secrets, problems)))
 
     def read_folder(self, folder: Path) -> None:
         try:

@@ -8,8 +8,10 @@ without control characters, so that a hostile file cannot paint the reader's ter
 import json
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
+
+from bot import log
 
 Severity = Literal["error", "warning"]
 Format = Literal["text", "json", "github"]
@@ -42,6 +44,16 @@ class Problem:
     @property
     def is_error(self) -> bool:
         return self.severity == "error"
+
+
+def without_secrets(problem: Problem) -> Problem:
+    """Somebody may have written a secret where a name belongs; it is not shown again."""
+    return replace(
+        problem,
+        message=log.redact(problem.message),
+        hint=log.redact(problem.hint),
+        source_line=log.redact(problem.source_line),
+    )
 
 
 _COLOURS: Final = {"error": "\x1b[1;31m", "warning": "\x1b[1;33m"}

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot.clock import SystemClock
+from tests.support.secrets import leaks_in
 
 ROOT = Path(__file__).parent.parent.parent
 SPEED = 8.0
@@ -55,7 +56,7 @@ class Process:
 
 
 class Harness:
-    """Starts processes with a clean environment and ends what is left."""
+    """Starts processes with a clean environment and their log at DEBUG; ends what is left, and sees that no secret came out."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -138,6 +139,7 @@ class Harness:
             "OIBOT_CLOCK__SPEED": str(self.speed),
             "OIBOT_CLOCK__EPOCH_MS": str(self.epoch_ms),
             "OIBOT_LOG__FORMAT": "json",
+            "OIBOT_LOG__LEVEL": "DEBUG",
             **more,
         }
 
@@ -155,6 +157,8 @@ class Harness:
             await asyncio.gather(*child.readers, return_exceptions=True)
             # The transport closes with the loop otherwise, and says so.
             child.process._transport.close()
+        leaked = [found for child in self.children if (found := leaks_in(child.output))]
+        assert leaked == [], "a secret in the output of a process"
 
 
 async def eventually(condition: Callable[[], object], *, within_s: float, why: Callable[[], str] = lambda: "") -> None:

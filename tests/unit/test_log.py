@@ -220,3 +220,39 @@ def test_the_host_of_a_hidden_address_stays_readable():
     assert log.redact("http://user:geheim@proxy.example:3128/x") == "http://user:***@proxy.example:3128/x"
     assert log.redact(f"/bot{TOKEN}/getMe") == "/bot***token***/getMe"
     assert log.redact(f"/webhooks/12/{HOOK}?wait=true") == "/webhooks/12/***?wait=true"
+
+
+# -- by value ----------------------------------------------------------------------------------------------------------
+
+KEY = "canaryCanary0/1+2=canary"
+HIDDEN = [
+    pytest.param(KEY, KEY, id="itself"),
+    pytest.param(KEY, "a%3Db&k=canaryCanary0%2F1%2B2%3Dcanary", id="encoded for a URL"),
+    pytest.param("1234:canary-canary", "…/bot1234:canary-canary/getMe", id="a short token"),
+    pytest.param("https://host.test/in/canarycanarycanary1", "POST /in/canarycanarycanary1 HTTP/1.1", id="a path"),
+    pytest.param("https://host.test/in?key=canary%2Bcanary", "key: canary+canary", id="a query, decoded"),
+    pytest.param("json://user:canary canary@host.test/x", "password 'canary canary'", id="a password by itself"),
+    pytest.param("json://user:canary%20canary@host.test/x", "password 'canary canary'", id="a password, decoded"),
+]
+
+
+@pytest.mark.parametrize(("secret", "text"), HIDDEN)
+def test_a_secret_of_the_settings_is_known_by_its_value(written, secret, text):
+    log.hide(secret)
+    log.get("x").error("it.broke", reason=text)
+    logging.getLogger("somebody.else").error("cannot handle %s", text)
+    try:
+        raise RuntimeError(text)
+    except RuntimeError:
+        log.get("x").exception("it.crashed")
+    assert_clean(written)
+
+
+def test_names_and_short_words_in_an_address_stay():
+    log.hide("https://discord.com/api/webhooks/1/x?wait=true", "", "short")
+    text = "discord.com answers webhooks with true, in short"
+    assert log.redact(text) == text
+
+
+def test_a_header_of_authorization_is_cut():
+    assert log.redact("'Proxy-Authorization': 'Basic Y2FuYXJ5'") == "'Proxy-Authorization': 'Basic ***'"
