@@ -67,7 +67,7 @@ async def test_who_blocks_the_bot_is_left_alone_until_they_write_again_and_a_gro
             await market.jump(session, coin, change=0.06, seconds=60)
             await holds(lambda c=coin: c in on_discord())
             await asyncio.sleep(3 / harness.speed)
-        await holds(lambda: obituaries())
+        await holds(obituaries)
         await holds(lambda: len({i for m in chats.messages(moved) for i in SHORT_ID.findall(m.text)}) == len(COINS))
         n_tried = len(tried())
         chats.telegram.unblock(OWNER)
