@@ -31,8 +31,10 @@ MIN_HIDDEN_SEGMENT: Final = 16
 
 # httpx logs each URL with the bot token at INFO, urllib3 at DEBUG; aiosqlite logs every statement at DEBUG.
 _QUIET = (
-    "httpx", "httpcore", "telegram", "aiosqlite", "asyncio", "websockets", "aiohttp.access", "apprise", "urllib3",
+    "httpx", "httpcore", "telegram", "aiosqlite", "asyncio", "websockets", "aiohttp.access", "urllib3",
 )  # fmt: skip
+# It names whole addresses in its errors; what came of a message is said by us.
+_SILENT = ("apprise",)
 
 
 class _Hidden:
@@ -72,6 +74,9 @@ def _secret_parts(secret: str) -> list[str]:
         return [part for part in (secret, secret.rpartition(":")[2]) if len(part) >= MIN_HIDDEN]
     values = [password, address.fragment, *(value for _, value in parse_qsl(address.query))]
     segments = [part for part in address.path.split("/") if len(part) >= MIN_HIDDEN_SEGMENT]
+    if address.scheme not in {"http", "https"}:
+        # As Apprise has them, `ntfy://topic` or `slack://token/token`: any part may be the secret.
+        values += [secret, address.netloc, *address.path.split("/")]
     return [part for part in (*values, *segments) if len(part) >= MIN_HIDDEN]
 
 
@@ -157,6 +162,8 @@ def set_up(*, level: str = "INFO", fmt: str = "auto", stream: TextIO | None = No
     root.setLevel(level)
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    for name in _SILENT:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 def get(component: str) -> structlog.stdlib.BoundLogger:

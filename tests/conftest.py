@@ -53,7 +53,7 @@ def logging_as_it_was() -> Iterator[None]:
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
     report = yield
     if report.when == "call" and report.passed:
-        found = leaks_in(report.capstdout + report.capstderr + report.caplog)
+        found = leaks_in(report.capstdout + report.capstderr)
         if found:
             report.outcome, report.longrepr = "failed", f"a secret in what the test printed: {found}"
     return report

@@ -232,6 +232,8 @@ HIDDEN = [
     pytest.param("https://host.test/in/canarycanarycanary1", "POST /in/canarycanarycanary1 HTTP/1.1", id="a path"),
     pytest.param("https://host.test/in?key=canary%2Bcanary", "key: canary+canary", id="a query, decoded"),
     pytest.param("json://user:canary canary@host.test/x", "password 'canary canary'", id="a password by itself"),
+    pytest.param("ntfys://canary-topic", "Unparseable URL ntfys://canary-topic", id="an address that is the secret"),
+    pytest.param("slack://canaryA1/canaryB2", "no answer for canaryB2", id="a token in an address"),
     pytest.param("json://user:canary%20canary@host.test/x", "password 'canary canary'", id="a password, decoded"),
 ]
 

@@ -225,14 +225,14 @@ async def test_a_webhook_in_the_way_is_removed(api, chat):
 
 
 @pytest.mark.promise("P15")
-async def test_a_refused_token_stops_polling_and_is_not_shown(api, chat, capsys):
+async def test_a_refused_token_stops_polling_and_is_not_shown(api, chat, caplog):
     token = "654321:" + "z" * 35
     async with chat.running(token=token) as running:
         await api.wait_for(lambda: running.stopped_reason)
         await asyncio.sleep(0.3)
         assert len(api.calls) == 1
     assert running.stopped_reason == "Telegram refused the token"
-    shown = "".join(capsys.readouterr())
+    shown = caplog.text
     assert "@BotFather" in shown
     assert "z" * 35 not in shown
 
