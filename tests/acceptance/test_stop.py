@@ -15,6 +15,7 @@ import sys
 import termios
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -51,14 +52,12 @@ class Outcome:
     took_s: float
     output: str
     late_s: float = 0.0
-    """What the machine was too busy to give this very test meanwhile; it gave the bot no more."""
+    """Seconds for which the machine was too busy to let the bot run, or this very test."""
     reached_s: float = 0.0
     all_s: float = 0.0
 
     def __str__(self):
-        return (
-            f"exit {self.code} after {self.took_s:.2f} s (reached after {self.reached_s:.0f} s, all {self.all_s:.0f} s)"
-        )
+        return f"exit {self.code} after {self.took_s:.2f} s, {self.late_s:.2f} of them queued (reached after {self.reached_s:.0f} s, all {self.all_s:.0f} s)"
 
 
 @dataclass
@@ -390,18 +389,29 @@ OWN_VENUE = {silent_venue: 1.0, banned: 1.0, everything_at_once: 1.0, in_the_mid
 # -- stops -------------------------------------------------------------------------------------------------------------
 
 
+def queued_s(pid):
+    """For how long the threads of a process have been ready and had no processor; 0 where the system does not tell."""
+    found = 0
+    for file in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            found += int(file.read_text(encoding="ascii").split()[1])
+    return found / 1e9
+
+
 async def stop(scene, *, is_told=False):
     began_s = time.monotonic()
     if not is_told:
         scene.bot.terminate()
     ending = asyncio.create_task(scene.bot.exit_code(within_s=2 * LIMIT_S))
     late_s, looked_s = 0.0, time.monotonic()
+    waited_before_s = waited_s = queued_s(scene.bot.pid)
     while not ending.done():
+        waited_s = max(waited_s, queued_s(scene.bot.pid))
         await asyncio.wait({ending}, timeout=_LOOK_S)
         now_s = time.monotonic()
         late_s, looked_s = late_s + max(0.0, now_s - looked_s - _LOOK_S), now_s
     code = None if ending.exception() is not None else ending.result()
-    return Outcome(code, time.monotonic() - began_s, scene.bot.output, late_s=late_s)
+    return Outcome(code, time.monotonic() - began_s, scene.bot.output, late_s=late_s + waited_s - waited_before_s)
 
 
 class Stage:
