@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from bot.chat.commands import menu
 from bot.clock import SystemClock
 
 pytestmark = pytest.mark.integration
