@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from bot import log
 from bot.app import risk_desk
+from bot.app.chatrooms import Chatrooms
 from bot.app.committer import Committer
 from bot.app.data_dir import DataDir
 from bot.app.desk import Desk
@@ -22,7 +23,6 @@ from bot.app.heartbeat import beat
 from bot.app.keeping import Keeping, findings
 from bot.app.live import Live
 from bot.app.mutes import Mutes
-from bot.app.notices import Notice, tell_directly
 from bot.app.opening import open_patiently
 from bot.app.options import Options, load_rules
 from bot.app.overviews import Overviews
@@ -37,10 +37,12 @@ from bot.chat.claims import Claims
 from bot.chat.dead_letters import DeadLetters
 from bot.chat.local import LocalChat
 from bot.chat.looking import Looking
+from bot.chat.reviving import Reviving
 from bot.chat.terminal import TerminalChat
 from bot.chat.why import Why
 from bot.clock import Clock, SystemClock
 from bot.delivery.lanes import Lanes
+from bot.delivery.notices import Notice, tell_directly
 from bot.engine.cards import Cards
 from bot.engine.engine import Engine
 from bot.feeds.binance.feed import BinanceFeed
@@ -52,6 +54,7 @@ from bot.model.chat_alert import AlertAdded
 from bot.model.members import Member
 from bot.model.updates import Progress
 from bot.settings import Settings
+from bot.settings import load as load_settings
 from bot.storage.alerts import SqliteAlertStore
 from bot.storage.chat_alerts import SqliteChatAlertStore
 from bot.storage.database import Database, Opened
@@ -81,6 +84,7 @@ class Bot:
         self.stop = asyncio.Event()
         plan = options.plan if options.plan is not None else plan_of(settings, asks_secrets=options.delivers)
         self._plan = plan.require_sound()
+        self._routes = self._plan.routes
         self.rules = load_rules(settings, plan)
         self._for_s: float | None = None
         self.claimed: Member | None = None
@@ -98,6 +102,7 @@ class Bot:
         self._chat_alerts: SqliteChatAlertStore
         self._database: Database
         self._mutes: Mutes
+        self._rooms: Chatrooms
 
     async def run(self, *, for_s: float | None = None) -> int:
         """Run until `stop` is set or, when given, for so many clock seconds; returns the exit code."""
@@ -151,16 +156,16 @@ class Bot:
         database = opened.database
         self._alerts, outbox = SqliteAlertStore(database), SqliteOutbox(database)
         self._database, store = database, SqliteKeyValues(database)
-        committer = Committer(self._alerts, self.clock)
+        committer, mailbox = Committer(self._alerts, self.clock), Mailbox()
         self._mutes = await Mutes.load(database)
-        mailbox = Mailbox()
         self.engine = Engine(self.rules.rules, records=await self._alerts.load())
+        self._rooms = await Chatrooms.load(database, self.clock, self._routes, self._plan)
         await self._load_chat_alerts(database)
         self.cards = Cards(self.engine)
         async with contextlib.AsyncExitStack() as stack:
             sending = await open_sending(
                 self._settings,
-                Builder(self._settings, clock=self.clock, console=self._options.console, stack=stack, store=store),
+                self._builder(stack),
                 self._plan if self._options.delivers else None,
                 clock=self.clock,
                 outbox=outbox,
@@ -169,6 +174,7 @@ class Bot:
                 n_instruments=lambda: len(self.engine.market.universe),
             )
             lanes = sending.lanes
+            self._rooms.moves.report = lanes.notices.report
             journal = self._journal(data_dir, stack)
             self.snapshots = Snapshots(self.engine, data_dir.snapshot, self.clock, journal=journal)
             await self.snapshots.load()
@@ -177,7 +183,7 @@ class Bot:
                 mailbox=mailbox,
                 clock=self.clock,
                 committer=committer,
-                routes=self._plan.routes,
+                routes=self._routes,
                 on_rows=sending.tell,
                 on_progress=self._take_progress,
                 on_feed=self._options.on_feed,
@@ -200,22 +206,35 @@ class Bot:
                 clock=self.clock,
                 data_dir=data_dir.path,
                 warming=self._warming,
-                dead=lambda: tuple(f"{lane.name}: {lane.dead_reason}" for lane in lanes.status() if lane.dead_reason),
+                dead=lambda: tuple(f"{name}: {reason}" for name, reason in lanes.dead().items()),
                 muting=self._mutes.muting,
                 troubles=self.keeping.troubles,
                 backup=self.keeping.upkeep.text,
             )
-            return await self._supervise(data_dir, committer, sending, store)
+            return await self._supervise(data_dir, committer, sending)
+
+    def _builder(self, stack: contextlib.AsyncExitStack) -> Builder:
+        return Builder(
+            self._settings,
+            clock=self.clock,
+            console=self._options.console,
+            stack=stack,
+            moves=self._rooms.moves,
+            buttons=self._rooms.buttons,
+            reread=load_settings if self._options.plan is None else None,
+        )
 
     async def _risk_desk(self, database: Database, sending: Sending) -> risk_desk.Desk:
-        return await risk_desk.open_desk(
+        desk = await risk_desk.open_desk(
             database,
             self.engine,
-            routes=lambda: self._plan.routes,
+            routes=lambda: self._routes,
             tell=sending.tell,
             clock=self.clock,
             venue_now=self.live.venue_now,
         )
+        self._rooms.moves.listeners.append(desk.chat_moved)
+        return desk
 
     async def _load_chat_alerts(self, database: Database) -> None:
         self._chat_alerts = SqliteChatAlertStore(database)
@@ -230,7 +249,6 @@ class Bot:
             opened,
             committer,
             lanes,
-            preferred=self._plan.of_chat(self._settings.telegram.owner_id or 0),
             backups=data_dir.backups,
             keep=self._settings.backup.keep,
             clock=self.clock,
@@ -270,12 +288,13 @@ class Bot:
             alerts=self._alerts,
             chat_alerts=self._chat_alerts,
             loaded=lambda: self.rules.rules,
+            routes=self._routes,
+            muting=self._mutes.muting,
         )
-        routes = self._plan.routes
-        silences = self._mutes.actions(self.cards, self._chat_alerts, self.engine, self.live, routes, lanes.names)
+        silences = self._mutes.actions(self.cards, self._chat_alerts, self.engine, self.live, self._routes, lanes.names)
         families = (
             Looking(market=self.cards, status=self.status, clock=self.clock),
-            Why(self.cards, why),
+            Why(self.cards, why, destination_of=self._routes.by_chat.get),
             AlertActions(
                 market=self.cards,
                 store=self._chat_alerts,
@@ -286,6 +305,7 @@ class Bot:
             silences,
             self.desk.actions(self.cards),
             DeadLetters(SqliteOutboxCare(self._database)),
+            Reviving(lanes),
         )
         actions = Actions(*(family.handlers for family in families))
         overview = Overviews(engine=self.engine, live=self.live, status=self.status, lanes=lanes.status)
@@ -293,9 +313,7 @@ class Bot:
             path=data_dir.control, market=self.cards, why=why, overview=overview, clock=self.clock
         )
 
-    async def _supervise(
-        self, data_dir: DataDir, committer: Committer, sending: Sending, store: SqliteKeyValues
-    ) -> int:
+    async def _supervise(self, data_dir: DataDir, committer: Committer, sending: Sending) -> int:
         lanes = sending.lanes
         supervisor = Supervisor(self.clock)
         actions, local = self._answering(data_dir, lanes)
@@ -315,9 +333,8 @@ class Bot:
                 self._settings,
                 self._plan,
                 sending,
+                self._rooms,
                 actions=actions,
-                store=store,
-                clock=self.clock,
                 claims=Claims(SqliteMemberStore(self._database), self.clock) if self._options.is_claimable else None,
                 on_claimed=self._take_owner,
             )

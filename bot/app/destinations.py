@@ -8,6 +8,7 @@ Errors in the file stop a start, as errors in the settings do: an alert that goe
 that goes nowhere.
 """
 
+import asyncio
 import contextlib
 import os
 import re
@@ -31,6 +32,7 @@ from bot.delivery.telegram import TelegramDestination
 from bot.delivery.webhook import MIN_SECRET_LENGTH, WebhookDestination
 from bot.errors import ConfigError
 from bot.model import addresses
+from bot.model.chat_ports import ButtonIssuer, ChatFollower
 from bot.model.destinations import (
     AppriseTarget,
     ConsoleTarget,
@@ -41,7 +43,7 @@ from bot.model.destinations import (
     Use,
     WebhookTarget,
 )
-from bot.model.ports import KeyValues
+from bot.model.news import Report, unheard
 from bot.rules.destinations import DestinationFile, Means, destination_file, load_destinations
 from bot.rules.problems import Problem, render_all
 from bot.settings import Settings
@@ -212,18 +214,24 @@ class Builder:
         clock: Clock,
         console: Console,
         stack: contextlib.AsyncExitStack,
-        store: KeyValues | None = None,
+        moves: ChatFollower | None = None,
+        buttons: ButtonIssuer | None = None,
+        reread: Callable[[], Settings] | None = None,
     ) -> None:
-        """`store`: remembers where Telegram groups went."""
+        """`reread`: the settings as they are now, for destinations that died; `moves`: knows where Telegram groups went; `buttons`: remembers what stands behind those below alerts."""
         self._settings = settings
         self._secrets = Secrets(settings)
         self._clock = clock
         self._console = console
         self._stack = stack
-        self._store = store
+        self._moves = moves
+        self._buttons = buttons
+        self._reread = reread
+        self._used: dict[str, dict[tuple[Secret | None, Use], str]] = {}
+        """Secrets by destination, to see whether they changed."""
         self._telegram_limits: dict[str, TelegramLimits] = {}
         self._discord_limits = DiscordLimits(clock)
-        self.on_note: Callable[[str], None] = lambda _: None
+        self.report: Report = unheard
         """Told what the owner should know."""
 
     def telegram_limits(self, token: str) -> TelegramLimits:
@@ -236,6 +244,23 @@ class Builder:
         for name, chat_id in plan.chats.items():
             made.append(await self._telegram_chat(name, TelegramTarget(chat_id)))
         return made
+
+    async def renewed(self, plan: Plan, name: str) -> Destination | None:
+        """A destination with the secrets of now; None where they are as before, or missing."""
+        if self._reread is None:
+            return None
+        try:
+            secrets = Secrets(await asyncio.to_thread(self._reread))
+        except ConfigError:
+            return None  # half-written, perhaps
+        now = {what: secrets.value(*what) for what in self._used.get(name, {})}
+        if now == self._used.get(name) or not all(now.values()):
+            return None
+        self._secrets = secrets
+        described = next((d for d in plan.described if d.name == name), None)
+        if described is None:
+            return await self._telegram_chat(name, TelegramTarget(plan.chats[name]))
+        return await self.one(described)
 
     async def one(self, described: Described) -> Destination:
         name, clock = described.name, self._clock
@@ -269,13 +294,23 @@ class Builder:
             clock=self._clock,
             topic=target.topic,
             limits=self.telegram_limits(token),
-            store=self._store,
-            on_note=lambda text: self.on_note(text),  # noqa: PLW0108, set once the lanes are there
+            moves=self._moves,
+            report=lambda news: self.report(news),  # noqa: PLW0108, set once the lanes are there
+            buttons=self._buttons if self._hears(target) else None,
         )
         return await self._stack.enter_async_context(made)
+
+    def _hears(self, target: TelegramTarget) -> bool:
+        """Whether a press of a button in that chat reaches us: only our own bot asks for them, in chats that it answers."""
+        return (
+            target.token is None
+            and self._settings.telegram.owner_id is not None
+            and target.chat in _chats(self._settings)
+        )
 
     def _secret(self, name: str, secret: Secret | None, use: Use) -> str:
         value = self._secrets.value(secret, use)
         if value is None:
             raise ConfigError(f'destination "{name}": {_missing(secret, use)}')
+        self._used.setdefault(name, {})[secret, use] = value
         return value

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from bot.app.destinations import Builder, Plan
 from bot.clock import Clock
+from bot.delivery.destination import Destination
 from bot.delivery.lanes import Lanes
 from bot.delivery.manners import Manners
 from bot.model.outbox import OutboxRow
@@ -39,7 +40,10 @@ async def open_sending(
     n_instruments: Callable[[], int],
 ) -> Sending:
     """Open all destinations of a plan; without one nothing is told."""
-    owner = plan.routes.by_chat.get(f"telegram:{settings.telegram.owner_id}") if plan is not None else None
+
+    async def renew(name: str) -> Destination | None:
+        return await builder.renewed(plan, name) if plan is not None else None
+
     lanes = Lanes(
         outbox=outbox,
         destinations=await builder.all(plan) if plan is not None else [],
@@ -48,7 +52,8 @@ async def open_sending(
         manners=Manners(**settings.delivery.model_dump()),
         store=store,
         n_instruments=n_instruments,
-        owner=owner,
+        preferred=plan.of_chat(settings.telegram.owner_id or 0) if plan is not None else (),
+        renew=renew,
     )
-    builder.on_note = lambda text: lanes.report(text, text)
+    builder.report = lanes.notices.report
     return Sending(lanes, builder)

@@ -51,7 +51,7 @@ class Button:
 
     label: str
     command: str
-    """Text as typed, such as `/oi BTCUSDT`."""
+    """Text as typed, such as `/oi BTCUSDT`; up to 1,000 characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,8 @@ class Reply:
     blocks: tuple[Line | Table, ...]
     buttons: tuple[tuple[Button, ...], ...] = ()
     """In rows."""
+    is_personal: bool = False
+    """Its buttons are for whoever it answers, and for nobody else in the chat."""
 
 
 def line(*parts: str | Span) -> Line:

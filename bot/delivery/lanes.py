@@ -13,15 +13,14 @@ from bot import log
 from bot.clock import Clock
 from bot.delivery.destination import Destination
 from bot.delivery.lane import Lane
+from bot.delivery.life import Renew, as_before
 from bot.delivery.manners import Manners
 from bot.delivery.notebook import STORAGE_RETRY_S
+from bot.delivery.notices import Notices
 from bot.errors import StorageError
 from bot.model.outbox import OutboxRow
 from bot.model.ports import KeyValues, Outbox
 
-REPORT_EVERY_S: Final = 3_600.0
-"""The owner hears of one thing no more often."""
-MAX_TOPICS: Final = 1_000
 _RESTART_S: Final = 5.0
 
 _log = log.get("delivery")
@@ -53,7 +52,8 @@ class Lanes:
         manners: Manners | None = None,
         store: KeyValues | None = None,
         n_instruments: Callable[[], int] = lambda: 0,
-        owner: str | None = None,
+        preferred: Sequence[str] = (),
+        renew: Renew = as_before,
     ) -> None:
         """Prepare one lane per destination.
 
@@ -65,13 +65,18 @@ class Lanes:
             manners: How much is told at once, in a minute and in a day.
             store: Keeps dead destinations, pauses and counts over a restart; None forgets them.
             n_instruments: How many coins there are; 0 while unknown.
-            owner: Where the owner is told of the bot's own troubles; the first destination that lives otherwise.
+            preferred: Where the owner is told of the bot's own troubles, the best first; any that lives otherwise.
+            renew: Makes a dead destination anew when its address or secret changed.
         """
         self._outbox = outbox
         self._clock = clock
-        self._owner = owner
-        self._reported_ms: dict[str, float] = {}
-        self._unreported: dict[str, str] = {}
+        self.notices = Notices(
+            lambda: self._lanes.values(),  # noqa: PLW0108, made below
+            preferred=preferred,
+            clock=clock,
+            venue_now=venue_now if venue_now is not None else clock.wall_ms,
+        )
+        """Tells the owner of troubles, those of the lanes among them."""
         self._lanes = {
             d.name: Lane(
                 d,
@@ -81,7 +86,8 @@ class Lanes:
                 manners=manners,
                 store=store,
                 n_instruments=n_instruments,
-                report=self.report,
+                notices=self.notices,
+                renew=renew,
             )
             for d in destinations
         }
@@ -104,37 +110,14 @@ class Lanes:
             if row.destination in self._lanes:
                 self._lanes[row.destination].offer(row)
 
-    def revive(self, name: str) -> None:
-        """Try a dead destination again; unknown names are ignored."""
-        if name in self._lanes:
-            self._lanes[name].revive()
-            self._reported_ms.pop(f"dead:{name}", None)
-            self._unreported.pop(f"dead:{name}", None)
-            waiting, self._unreported = self._unreported, {}
-            for topic, text in waiting.items():
-                self._pass_on(topic, text)
+    def dead(self) -> dict[str, str]:
+        """Destinations that take no messages any more, and why."""
+        return {lane.name: lane.dead_reason for lane in self._lanes.values() if lane.dead_reason is not None}
 
-    def report(self, topic: str, text: str) -> None:
-        """Tell the owner, in a destination that lives; of one topic at most once an hour. Kept while none does."""
-        now_ms = self._clock.monotonic_ms()
-        last_ms = self._reported_ms.get(topic)
-        if last_ms is not None and (now_ms - last_ms) / 1000 < REPORT_EVERY_S:
-            return
-        self._reported_ms[topic] = now_ms
-        while len(self._reported_ms) > MAX_TOPICS:
-            self._reported_ms.pop(next(iter(self._reported_ms)))
-        self._pass_on(topic, text)
-
-    def _pass_on(self, topic: str, text: str) -> None:
-        names = [name for name in (self._owner, *self._lanes) if name is not None]
-        living = [self._lanes[name] for name in names if name in self._lanes and not self._lanes[name].dead_reason]
-        if not living:
-            self._unreported[topic] = text
-            return
-        living[0].note(text)
-        dead = self._lanes.get(topic.removeprefix("dead:")) if topic.startswith("dead:") else None
-        if dead is not None:
-            dead.owner_told()
+    def revive(self, name: str) -> bool:
+        """Try a dead destination again; False for one that is not dead, or not known."""
+        lane = self._lanes.get(name)
+        return lane is not None and lane.revive()
 
     def status(self) -> tuple[LaneStatus, ...]:
         return tuple(

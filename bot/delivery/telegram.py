@@ -5,11 +5,10 @@ still starts. A group that becomes a supergroup is followed, over restarts too. 
 chat itself.
 """
 
-from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
 
-from telegram import Bot, LinkPreviewOptions, ReplyParameters
+from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, LinkPreviewOptions, ReplyParameters
 from telegram.constants import ParseMode
 from telegram.error import BadRequest, ChatMigrated, RetryAfter, TelegramError
 from telegram.request import HTTPXRequest
@@ -18,6 +17,7 @@ from bot import log
 from bot.clock import Clock
 from bot.delivery import markup
 from bot.delivery.destination import Answer, Form, Order, fingerprint
+from bot.delivery.keys import keys_of
 from bot.delivery.limits import Slot, TelegramLimits
 from bot.delivery.telegram_errors import (
     AMBIGUOUS_PAUSE_S,
@@ -27,14 +27,13 @@ from bot.delivery.telegram_errors import (
     is_topic_gone,
     words,
 )
-from bot.errors import StorageError
+from bot.model.chat_ports import ButtonIssuer, ChatFollower
+from bot.model.news import Report, TopicGone, unheard
 from bot.model.outbox import Delivered, RetryLater
-from bot.model.ports import KeyValues
 
 CONNECT_TIMEOUT_S: Final = 10.0
 READ_TIMEOUT_S: Final = 30.0
 """Telegram may take long and deliver all the same; giving up early makes duplicates."""
-_MAX_MOVES: Final = 10
 
 _log = log.get("delivery.telegram")
 
@@ -52,8 +51,9 @@ class TelegramDestination:
         clock: Clock,
         limits: TelegramLimits | None = None,
         topic: int | None = None,
-        store: KeyValues | None = None,
-        on_note: Callable[[str], None] = lambda _: None,
+        moves: ChatFollower | None = None,
+        report: Report = unheard,
+        buttons: ButtonIssuer | None = None,
     ) -> None:
         """Prepare; nothing is asked of Telegram before the first message.
 
@@ -65,14 +65,16 @@ class TelegramDestination:
             clock: The library's timers are divided by its speed.
             limits: The token's budget, shared with everything else that sends with it.
             topic: One of a group that has topics.
-            store: Remembers where a group went.
-            on_note: Told in words what the owner should know.
+            moves: Knows where a group went, and is told where it goes.
+            report: Told what the owner should know.
+            buttons: Remembers what stands behind those below alerts; None: there are none, nobody would hear them.
         """
         self._name = name
         self._chat_id = chat_id
         self._topic = topic
-        self._store = store
-        self._on_note = on_note
+        self._moves = moves
+        self._report = report
+        self._buttons = buttons
         self._limits = limits if limits is not None else TelegramLimits(clock)
         self._slot: Slot | None = None
         self._fingerprint = fingerprint(token, api_url, str(chat_id), str(topic))
@@ -97,7 +99,6 @@ class TelegramDestination:
         )
 
     async def __aenter__(self) -> Self:
-        await self._follow()
         return self
 
     async def __aexit__(
@@ -113,7 +114,7 @@ class TelegramDestination:
     @property
     def chat_id(self) -> int:
         """Where messages go now; changes when a group becomes a supergroup."""
-        return self._chat_id
+        return self._chat_id if self._moves is None else self._moves.now(self._chat_id)
 
     @property
     def fingerprint(self) -> str:
@@ -129,7 +130,7 @@ class TelegramDestination:
     def take_slot(self, *, urgent: bool) -> float:
         if self._slot is not None:
             return 0.0
-        found = self._limits.take(self._chat_id, urgent=urgent)
+        found = self._limits.take(self.chat_id, urgent=urgent)
         if not isinstance(found, Slot):
             return found
         self._slot = found
@@ -150,7 +151,7 @@ class TelegramDestination:
             await self._move(error.new_chat_id)
             return answer_of(error)
         except RetryAfter as error:
-            self._limits.pause(self._chat_id, clamp_pause_s(error.retry_after))
+            self._limits.pause(self.chat_id, clamp_pause_s(error.retry_after))
             return answer_of(error)
         except BadRequest as error:
             if self._topic is not None and is_topic_gone(error):
@@ -167,59 +168,62 @@ class TelegramDestination:
 
     def _leave_topic(self) -> None:
         _log.warning("topic.gone", destination=self._name, topic=self._topic)
-        self._on_note(f"{self._name}: its topic is closed or deleted; alerts go to the chat itself")
+        self._report(TopicGone(self._name))
         self._topic = None
 
     async def _move(self, new_chat_id: int) -> None:
         """A group became a supergroup and has another number now."""
-        _log.warning("chat.migrated", destination=self._name, old=self._chat_id, new=new_chat_id)
-        old, self._chat_id = self._chat_id, new_chat_id
-        if self._store is not None:
-            try:
-                await self._store.put(_moved_key(old), str(new_chat_id))
-            except StorageError as error:
-                # Telegram will name the new chat again after a restart.
-                _log.warning("chat.move_unnoted", reason=str(error))
-
-    async def _follow(self) -> None:
-        """Where the chat went in earlier lives."""
-        for _ in range(_MAX_MOVES if self._store is not None else 0):
-            try:
-                moved = await self._store.get(_moved_key(self._chat_id)) if self._store is not None else None
-                if moved is None:
-                    return
-                self._chat_id = int(moved)
-            except (StorageError, ValueError) as error:
-                _log.warning("chat.move_unreadable", error=type(error).__name__)
-                return
+        _log.warning("chat.migrated", destination=self._name, old=self.chat_id, new=new_chat_id)
+        if self._moves is None:
+            self._chat_id = new_chat_id
+        else:
+            await self._moves.moved(self.chat_id, new_chat_id)
 
     async def _call(self, text: str, order: Order) -> str:
         """One request; the id of the message that now says it."""
         parse_mode = None if order.plain else ParseMode.HTML
         preview = LinkPreviewOptions(is_disabled=True)
+        keyboard = await self._markup(order)
         if order.form is Form.EDIT and order.target is not None:
             await self._bot.edit_message_text(
                 text,
-                chat_id=self._chat_id,
+                chat_id=self.chat_id,
                 message_id=int(order.target),
                 parse_mode=parse_mode,
                 link_preview_options=preview,
+                reply_markup=keyboard,
             )
             return order.target
         reply = None
         if order.form is Form.REPLY and order.target is not None:
             reply = ReplyParameters(message_id=int(order.target), allow_sending_without_reply=True)
         sent = await self._bot.send_message(
-            self._chat_id,
+            self.chat_id,
             text,
             parse_mode=parse_mode,
             link_preview_options=preview,
             reply_parameters=reply,
             disable_notification=order.silent,
             message_thread_id=self._topic,
+            reply_markup=keyboard,
         )
         return str(sent.message_id)
 
-
-def _moved_key(chat_id: int) -> str:
-    return f"telegram.moved.{chat_id}"
+    async def _markup(self, order: Order) -> InlineKeyboardMarkup | None:
+        """The buttons of an alert. An edit without any takes those away that were there."""
+        rows = keys_of(order) if self._buttons is not None else ()
+        if self._buttons is None or not rows:
+            return None
+        commands = [key.command for row in rows for key in row if key.command]
+        data = iter(await self._buttons.issue(commands, chat=f"telegram:{self.chat_id}", place=self._name))
+        return InlineKeyboardMarkup(
+            [
+                [
+                    InlineKeyboardButton(key.label, url=key.url)
+                    if key.url
+                    else InlineKeyboardButton(key.label, callback_data=next(data))
+                    for key in row
+                ]
+                for row in rows
+            ]
+        )
