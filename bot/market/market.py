@@ -79,8 +79,9 @@ class Market:
         self.is_trading = np.zeros(0, dtype=np.bool_)
         self._venue: list[str] = []
         self.n_rejected = 0
-        self.windows: Windows
-        self.fit(needs or Needs())
+        self.needs = Needs()
+        self.windows = Windows((), {}, 0)
+        self.fit(needs or self.needs)
 
     # -- room ----------------------------------------------------------------------------------------------------
 
@@ -88,7 +89,6 @@ class Market:
         """Hold what is needed now, and no more. Returns the series that reach further back than before: their past
         has to come from the venue.
         """
-        self.needs = needs
         lengths = needs.lengths(self.grids)
         longer: set[str] = set()
         extra = self._n_block + SPARE_SLOTS
@@ -97,7 +97,10 @@ class Market:
         if self.volume.fit(needs.flow_ms("volume")):
             longer.add("volume")
         self.liquidations.length_ms = max(needs.flow_ms("liq_long"), needs.flow_ms("liq_short"))
-        self._make_windows()
+        is_new = needs.leaves != self.needs.leaves
+        self.needs = needs
+        if is_new:
+            self._make_windows()
         return frozenset(longer)
 
     def _make_windows(self) -> None:

@@ -4,6 +4,7 @@ A bad rule never stops the others, a bad file never stops the other files, and n
 exhaust memory. Reads files and nothing else: no clock, no network.
 """
 
+from collections import abc
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +25,9 @@ MAX_RULES: Final = 2_000
 MAX_GUESSED_IDS: Final = 200
 """Above, an unknown id gets no suggestion: comparing with each would take long in a file made for that."""
 TOP_KEYS: Final = ("version", "defaults", "rules")
+
+
+TextsByName = abc.Mapping[str, str] | abc.Mapping[str, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,15 @@ def load_text(
     """Rules of one file's content; `file` is only named in problems."""
     loading = _Loading(destinations, surroundings)
     loading.read(file, content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content)
+    return loading.result()
+
+
+def load_texts(texts: TextsByName, *, destinations: Collection[str] | None = None) -> RuleSet:
+    """Rules of the contents of several files, in the order of their names; ids are unique over all of them."""
+    loading = _Loading(destinations, None)
+    for file in sorted(texts):
+        content = texts[file]
+        loading.read(file, content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content)
     return loading.result()
 
 
