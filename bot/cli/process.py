@@ -78,6 +78,12 @@ async def serve(settings: Settings, options: Options, *, for_s: float | None = N
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, on_signal)
+
+    def on_hang_up() -> None:
+        bot.reload_soon()
+
+    # A terminal that is closed sends it too: what reads commands there ends with it.
+    loop.add_signal_handler(signal.SIGHUP, on_signal if options.reads_terminal else on_hang_up)
     started_ms = bot.clock.monotonic_ms()
     code = 1
     try:
@@ -105,6 +111,7 @@ def options_for(
     delivers: bool = True,
     plan: Plan | None = None,
     is_claimable: bool = False,
+    reread: Callable[[], Settings] | None = None,
 ) -> Options:
     """Progress bars, feed news and typed commands, as the console allows."""
     bars = WarmStart(console)
@@ -115,6 +122,7 @@ def options_for(
         records=not delivers,
         plan=plan,
         is_claimable=is_claimable,
+        reread=reread,
         on_progress=bars.take,
         on_feed=FeedVoice(console, hint=hint),
         on_stop=bars.close,

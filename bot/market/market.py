@@ -86,8 +86,8 @@ class Market:
     # -- room ----------------------------------------------------------------------------------------------------
 
     def fit(self, needs: Needs) -> frozenset[str]:
-        """Hold what is needed now, and no more. Returns the series that reach further back than before: their past
-        has to come from the venue.
+        """Hold what is needed now, and no more. Returns the series that reach further back than before: of those the past
+        has to be asked for.
         """
         lengths = needs.lengths(self.grids)
         longer: set[str] = set()
@@ -97,9 +97,8 @@ class Market:
         if self.volume.fit(needs.flow_ms("volume")):
             longer.add("volume")
         self.liquidations.length_ms = max(needs.flow_ms("liq_long"), needs.flow_ms("liq_short"))
-        is_new = needs.leaves != self.needs.leaves
-        self.needs = needs
-        if is_new:
+        before, self.needs = self.needs, needs
+        if needs != before:
             self._make_windows()
         return frozenset(longer)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from bot.rules.files import MAX_FILES, read_rule_file, rule_files
+from bot.rules.files import MAX_FILES, FolderContent, read_folder, read_rule_file
 from bot.rules.language import did_you_mean
 from bot.rules.limits import MAX_PROBLEMS, Budget
 from bot.rules.lint import lint_rule
@@ -55,8 +55,15 @@ def load_folder(
     `destinations` are the names that `notify` may use; None where they are not known. `surroundings` is what is known
     of the world the rules run in; it adds warnings and changes no rule.
     """
+    return load_content(read_folder(path), destinations=destinations, surroundings=surroundings)
+
+
+def load_content(
+    content: FolderContent, *, destinations: Collection[str] | None = None, surroundings: Surroundings | None = None
+) -> RuleSet:
+    """Rules of a folder that was read before."""
     loading = _Loading(destinations, surroundings)
-    loading.read_folder(path)
+    loading.take_folder(content)
     return loading.result()
 
 
@@ -67,9 +74,9 @@ def load_files(
     loading = _Loading(destinations, surroundings)
     for path in paths:
         if path.is_dir():
-            loading.read_folder(path)
+            loading.take_folder(read_folder(path))
         else:
-            loading.read_file(path)
+            loading.take_file(path, read_rule_file(path))
     return loading.result()
 
 
@@ -119,23 +126,21 @@ class _Loading:
             problems[MAX_PROBLEMS:] = [Problem(first.file, first.line, first.column, "E108", message)]
         return RuleSet(tuple(self._rules), tuple(problems))
 
-    def read_folder(self, folder: Path) -> None:
-        try:
-            paths = rule_files(folder)
-        except OSError as error:
-            self.problems.append(Problem(str(folder), 1, 1, "E115", f"cannot read the folder: {error.strerror}"))
+    def take_folder(self, content: FolderContent) -> None:
+        folder = str(content.folder)
+        if content.problem is not None:
+            self.problems.append(content.problem)
             return
-        if not paths:
-            self.problems.append(Problem(str(folder), 1, 1, "W306", "there are no rule files in this folder"))
-        for path in paths:
+        if not content.rules:
+            self.problems.append(Problem(folder, 1, 1, "W306", "there are no rule files in this folder"))
+        for path, found in content.rules.items():
             if self._n_files >= MAX_FILES:
-                self.problems.append(Problem(str(folder), 1, 1, "E108", f"more than {MAX_FILES} rule files"))
+                self.problems.append(Problem(folder, 1, 1, "E108", f"more than {MAX_FILES} rule files"))
                 return
-            self.read_file(path, inside=folder)
+            self.take_file(path, found)
 
-    def read_file(self, path: Path, *, inside: Path | None = None) -> None:
+    def take_file(self, path: Path, content: bytes | Problem) -> None:
         self._n_files += 1
-        content = read_rule_file(path, inside=inside)
         if isinstance(content, Problem):
             self.problems.append(content)
         else:

@@ -97,7 +97,7 @@ class BinanceFeed:
             weight_limit=WEIGHT_PER_MINUTE,
             transport=transport,
         )
-        self._tap = Tap(sink, on_price_gap=self._prices_back, on_contract=self._contract_news)
+        self._tap = Tap(sink, on_price_gap=self._prices_back, on_contract=lambda: self._refresh.set())  # noqa: PLW0108, it is made below
         self.protocol = Protocol(rows)
         pace = Pace()
         self.stream = Stream(
@@ -126,7 +126,7 @@ class BinanceFeed:
             sink=sink,
             venue_now=venue_now,
             lookback_ms=lookback_ms,
-            on_ease=self._eased,
+            on_ease=lambda: self.poller.replan(),  # noqa: PLW0108, it is made below
             on_bars=self.klines.closed,
             missing_ms=missing_ms,
         )
@@ -309,9 +309,6 @@ class BinanceFeed:
         for changed in self._changed:
             changed.set()
 
-    def _contract_news(self) -> None:
-        self._refresh.set()
-
     def _symbol_dropped(self) -> None:
         now_ms = self._clock.monotonic_ms()
         if now_ms - self._asked_for_drop_ms > _DROP_GAP_MS:
@@ -376,9 +373,6 @@ class BinanceFeed:
             share = _BUSY_SHARE
         stand_in = PREMIUM_INDEX_ALL_WEIGHT * 60.0 / STAND_IN_EVERY_S if self._is_silent() else 0.0
         return Polling(max(share * peak - stand_in, peak / 10), peak, tail_ms)
-
-    def _eased(self) -> None:
-        self.poller.replan()
 
     async def _follow_needs(self) -> None:
         """What is streamed or polled only where a rule needs it."""
