@@ -176,6 +176,8 @@ class Lanes:
                     group.create_task(self._recover_later(), name="recover-outbox")
                 for lane in self._lanes.values():
                     self._start(group, lane)
+                # Also where the last lane leaves: another may come.
+                await asyncio.Event().wait()
         finally:
             self._group = None
             for known in (self._tasks, self._begun, self._gone, self._before):
@@ -266,6 +268,7 @@ class Lanes:
             await asyncio.wait([self._before[lane]])
             if lane in self._gone:
                 return
+            del self._before[lane]
         self._begun.add(lane)
         while True:
             try:
