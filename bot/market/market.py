@@ -86,9 +86,7 @@ class Market:
     # -- room ----------------------------------------------------------------------------------------------------
 
     def fit(self, needs: Needs) -> frozenset[str]:
-        """Hold what is needed now, and no more. Returns the series that reach further back than before: of those the past
-        has to be asked for.
-        """
+        """Hold what is needed now, and no more. Returns the series that reach further back than before."""
         lengths = needs.lengths(self.grids)
         longer: set[str] = set()
         extra = self._n_block + SPARE_SLOTS
@@ -105,7 +103,7 @@ class Market:
     def _make_windows(self) -> None:
         leaves = self.needs.leaves | {_inner(w) for w in self.needs.leaves if w.inner_ms}
         tiers = {w: self.tier_of(w) for w in leaves if w.window_ms and w.series not in FLOWS}
-        self.windows = Windows(leaves, tiers, self._n_rows)
+        self.windows = Windows(leaves, tiers, self._n_rows, before=self.windows)
 
     @property
     def tiers(self) -> Sequence[Tier]:
