@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from bot import log
-from bot.app.background import in_background
+from bot.app.background import in_background, yielding
 from bot.app.destinations import Plan
 from bot.app.live import Live
 from bot.app.loading import Loaded, load, refusals
@@ -195,8 +195,9 @@ class Reloader:
     def _read(self) -> "_Found | None":
         """In a thread: everything that takes time or may fail."""
         settings = self._settings()
-        wanted = load(settings, plan=self._fixed, asks_secrets=self._delivers)
-        errors = refusals(wanted, self._running)
+        with yielding():
+            wanted = load(settings, plan=self._fixed, asks_secrets=self._delivers)
+            errors = refusals(wanted, self._running)
         return _Found(settings, wanted, errors) if folder_mark(self._folder) == wanted.mark else None
 
     def _since_ms(self) -> int:
