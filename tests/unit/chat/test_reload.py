@@ -5,9 +5,8 @@ import pytest
 from bot.chat.actions import Actions
 from bot.chat.asker import in_telegram
 from bot.chat.commands import parse
-from bot.clock import ManualClock
+from bot.chat.reload_actions import ReloadActions
 from bot.model.reload import ReloadReport
-from bot.model.ports import MarketReader
 
 OWNER = in_telegram(1, 1, is_owner=True)
 GUEST = in_telegram(1, 2, is_owner=False)
@@ -26,7 +25,7 @@ class Reloads:
 @pytest.fixture
 def ask():
     async def do(reloads, asker=OWNER):
-        actions = Actions(market=MarketReader, status=None, why=None, clock=ManualClock(), reloads=reloads)
+        actions = Actions() if reloads is None else Actions(ReloadActions(reloads).handlers)
         reply = await actions.answer(parse("/reload"), asker=asker)
         return ["".join(span.text if hasattr(span, "text") else span for span in block.spans) for block in reply.blocks]
 
@@ -40,7 +39,12 @@ async def test_what_changed_is_said(ask):
 
 
 async def test_an_error_is_shown_with_its_spaces(ask):
-    lines = ("Rules on disk were not taken.", "rules.yaml:4:5: error[E102]: no", "    4 |   whne: x", "      |   ^^^^ hint")
+    lines = (
+        "Rules on disk were not taken.",
+        "rules.yaml:4:5: error[E102]: no",
+        "    4 |   whne: x",
+        "      |   ^^^^ hint",
+    )
     assert await ask(Reloads(ReloadReport(False, lines))) == [
         "⚠️ Rules on disk were not taken.",
         "rules.yaml:4:5: error[E102]: no",
