@@ -198,7 +198,6 @@ class Bot:
             self.feed = binance_feed(self._settings, self.engine, self.cards, self.live, mailbox, store, self.clock)
             self.keeping = self._keeping(data_dir, opened, committer, lanes)
             self.reloader = self._reloader(sending)
-            self._reload = self.reloader.ask
             self.status = Status(
                 engine=self.engine,
                 live=self.live,
@@ -250,7 +249,7 @@ class Bot:
     def _reloader(self, sending: Sending) -> Reloader:
         told_by_a_lane = self._options.delivers and self._plan.console is not None
         aloud = None if told_by_a_lane else self._print
-        return Reloader(
+        made = Reloader(
             loaded=self.loaded,
             folder=self._settings.rules_dir,
             settings=self._options.reread or (lambda: self._settings),
@@ -262,6 +261,8 @@ class Bot:
             tell=lambda notice: self.keeping.tell([notice], aloud=aloud),
             on_taken=self._taken,
         )
+        self._reload = made.ask
+        return made
 
     def _taken(self, loaded: Loaded) -> None:
         self.loaded = loaded
