@@ -68,6 +68,10 @@ class Policy:
     is_event: bool = False
     """A crossing: true at one tick, over at once."""
 
+    def pause_ms(self, until_ms: int) -> int:
+        """Until when an alert pauses that did so under an earlier policy: for ever only where it is told one time only."""
+        return 0 if until_ms >= FOREVER_MS and not self.once else until_ms
+
 
 @dataclass(slots=True)
 class Cell:

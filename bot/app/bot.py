@@ -7,26 +7,28 @@ not sent stays in the outbox.
 
 import asyncio
 import contextlib
-import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from bot import log
 from bot.app import risk_desk
 from bot.app.committer import Committer
 from bot.app.data_dir import DataDir
 from bot.app.desk import Desk
-from bot.app.destinations import Builder, plan_of
+from bot.app.destinations import Builder, Plan
 from bot.app.explainer import Explainer
+from bot.app.feeding import binance_feed
 from bot.app.fronts import telegram_chat
 from bot.app.heartbeat import beat
 from bot.app.keeping import Keeping, findings
 from bot.app.live import Live
+from bot.app.loading import Loaded, load, require_folder, say_problems
 from bot.app.mutes import Mutes
 from bot.app.notices import Notice, tell_directly
 from bot.app.opening import open_patiently
-from bot.app.options import Options, load_rules
+from bot.app.options import Options
 from bot.app.overviews import Overviews
 from bot.app.recording import open_journal
+from bot.app.reloading import Reloader
 from bot.app.sending import Sending, open_sending
 from bot.app.snapshots import Snapshots
 from bot.app.status import Status
@@ -37,6 +39,7 @@ from bot.chat.claims import Claims
 from bot.chat.dead_letters import DeadLetters
 from bot.chat.local import LocalChat
 from bot.chat.looking import Looking
+from bot.chat.reload_actions import ReloadActions
 from bot.chat.terminal import TerminalChat
 from bot.chat.why import Why
 from bot.clock import Clock, SystemClock
@@ -45,12 +48,11 @@ from bot.engine.cards import Cards
 from bot.engine.engine import Engine
 from bot.feeds.binance.feed import BinanceFeed
 from bot.history.journal import JournalWriter
-from bot.market.holes import Holes
 from bot.market.mailbox import Mailbox
-from bot.market.market import DAY_MS
 from bot.model.chat_alert import AlertAdded
 from bot.model.members import Member
 from bot.model.updates import Progress
+from bot.rules.loader import RuleSet
 from bot.settings import Settings
 from bot.storage.alerts import SqliteAlertStore
 from bot.storage.chat_alerts import SqliteChatAlertStore
@@ -67,7 +69,6 @@ STOP_COMMIT_S = 0.5
 STOP_LANES_S = 2.0
 STOP_REST_S = 1.0
 CLOSE_S = 1.0
-VENUE = "binance"
 
 
 class Bot:
@@ -79,9 +80,9 @@ class Bot:
         self._log = log.get("bot")
         self.clock: Clock = SystemClock(speed=settings.clock.speed, epoch_ms=settings.clock.epoch_ms)
         self.stop = asyncio.Event()
-        plan = options.plan if options.plan is not None else plan_of(settings, asks_secrets=options.delivers)
-        self._plan = plan.require_sound()
-        self.rules = load_rules(settings, plan)
+        require_folder(settings)
+        self.loaded = load(settings, plan=options.plan, asks_secrets=options.delivers)
+        self.loaded.plan.require_sound()
         self._for_s: float | None = None
         self.claimed: Member | None = None
         """The owner for whom the bot has to begin anew: what is told where depends on it."""
@@ -98,21 +99,26 @@ class Bot:
         self._chat_alerts: SqliteChatAlertStore
         self._database: Database
         self._mutes: Mutes
+        self.reloader: Reloader
+        self._reload: Callable[[], None] = lambda: None
+
+    @property
+    def rules(self) -> RuleSet:
+        """Those that watch, and what there was to say about their files."""
+        return self.loaded.rules
+
+    @property
+    def _plan(self) -> Plan:
+        return self.loaded.plan
+
+    def reload_soon(self) -> None:
+        """Take the rules folder anew; nothing before the bot is there."""
+        self._reload()
 
     async def run(self, *, for_s: float | None = None) -> int:
         """Run until `stop` is set or, when given, for so many clock seconds; returns the exit code."""
         self._for_s = for_s
-        for problem in self.rules.problems:
-            say = self._log.error if problem.is_error else self._log.warning
-            say("rules.problem", at=f"{problem.file}:{problem.line}:{problem.column}", text=problem.message)
-        if self.rules.errors:
-            self._options.console.print(
-                f"Errors in the rules: {len(self.rules.errors)}; rules that watch: {len(self.rules.rules)}. "
-                "`oibot lint` shows what is wrong.",
-                style="yellow",
-                highlight=False,
-                markup=False,
-            )
+        say_problems(self.rules, self._options.console)
         with DataDir(self._settings.data_dir) as data_dir:
             opened = await open_patiently(
                 data_dir.database, backups=data_dir.backups, clock=self.clock, stop=self.stop, say=self._say_directly
@@ -182,15 +188,16 @@ class Bot:
                 on_progress=self._take_progress,
                 on_feed=self._options.on_feed,
                 on_reset=lambda: self.feed.windows_emptied(),  # noqa: PLW0108, `feed` is made below
-                on_grown=lambda series: self.feed.history.refill_longer(series),  # noqa: PLW0108, `feed` is made below
+                on_grown=lambda series: self.feed.windows_grew(series),  # noqa: PLW0108, `feed` is made below
                 muting=self._mutes.muting,
                 personal=lambda rows: self.desk.personal(rows),  # noqa: PLW0108, `desk` is made below
                 recorder=journal,
                 keeper=self.snapshots,
             )
             self.desk = await self._risk_desk(database, sending)
-            self.feed = self._feed(mailbox, store)
+            self.feed = binance_feed(self._settings, self.engine, self.cards, self.live, mailbox, store, self.clock)
             self.keeping = self._keeping(data_dir, opened, committer, lanes)
+            self.reloader = self._reloader(sending)
             self.status = Status(
                 engine=self.engine,
                 live=self.live,
@@ -202,7 +209,7 @@ class Bot:
                 warming=self._warming,
                 dead=lambda: tuple(f"{lane.name}: {lane.dead_reason}" for lane in lanes.status() if lane.dead_reason),
                 muting=self._mutes.muting,
-                troubles=self.keeping.troubles,
+                troubles=lambda: (*self.reloader.troubles(), *self.keeping.troubles()),
                 backup=self.keeping.upkeep.text,
             )
             return await self._supervise(data_dir, committer, sending, store)
@@ -239,28 +246,35 @@ class Bot:
         keeping.tell(findings(opened), aloud=None if told_by_a_lane else self._print)
         return keeping
 
+    def _reloader(self, sending: Sending) -> Reloader:
+        told_by_a_lane = self._options.delivers and self._plan.console is not None
+        aloud = None if told_by_a_lane else self._print
+        made = Reloader(
+            loaded=self.loaded,
+            folder=self._settings.rules_dir,
+            settings=self._options.reread or (lambda: self._settings),
+            fixed=self._options.plan,
+            live=self.live,
+            sending=sending,
+            clock=self.clock,
+            delivers=self._options.delivers,
+            tell=lambda notice: self.keeping.tell([notice], aloud=aloud),
+            on_taken=self._taken,
+        )
+        self._reload = made.ask
+        return made
+
+    def _taken(self, loaded: Loaded) -> None:
+        self.loaded = loaded
+        self.keeping.notices.prefer(loaded.plan.of_chat(self._settings.telegram.owner_id or 0))
+        self.feed.needs_changed()
+
     def _journal(self, data_dir: DataDir, stack: contextlib.AsyncExitStack) -> JournalWriter | None:
         if not (self._settings.record.enabled or self._options.records):
             return None
-        journal = open_journal(data_dir.journal, self._settings, self.engine, self._plan.names, self.clock)
+        journal = open_journal(data_dir.journal, self._settings, self.engine, lambda: self.loaded, self.clock)
         stack.callback(journal.close)
         return journal
-
-    def _feed(self, mailbox: Mailbox, store: SqliteKeyValues) -> BinanceFeed:
-        return BinanceFeed(
-            rest_url=self._settings.binance.rest_url,
-            stream_url=self._settings.binance.stream_url,
-            weight_share=self._settings.binance.weight_share,
-            clock=self.clock,
-            rows=self.engine.market.universe.venue(VENUE),
-            plan=self.engine,
-            sink=mailbox,
-            store=store,
-            rng=random.Random(),  # noqa: S311, jitter
-            venue_now=self.live.venue_now,
-            lookback_ms=lambda need: DAY_MS if self.cards.pinned(need) else self.engine.price_lookback_ms,
-            missing_ms=Holes(self.engine.market).missing_ms,
-        )
 
     def _answering(self, data_dir: DataDir, lanes: Lanes) -> tuple[Actions, LocalChat]:
         """What answers people, and the front for this machine's own commands."""
@@ -271,8 +285,7 @@ class Bot:
             chat_alerts=self._chat_alerts,
             loaded=lambda: self.rules.rules,
         )
-        routes = self._plan.routes
-        silences = self._mutes.actions(self.cards, self._chat_alerts, self.engine, self.live, routes, lanes.names)
+        silences = self._mutes.actions(self.cards, self._chat_alerts, self.engine, self.live, lambda: lanes.names)
         families = (
             Looking(market=self.cards, status=self.status, clock=self.clock),
             Why(self.cards, why),
@@ -286,12 +299,19 @@ class Bot:
             silences,
             self.desk.actions(self.cards),
             DeadLetters(SqliteOutboxCare(self._database)),
+            ReloadActions(self.reloader),
         )
         actions = Actions(*(family.handlers for family in families))
         overview = Overviews(engine=self.engine, live=self.live, status=self.status, lanes=lanes.status)
-        return actions, LocalChat(
-            path=data_dir.control, market=self.cards, why=why, overview=overview, clock=self.clock
+        local = LocalChat(
+            path=data_dir.control,
+            market=self.cards,
+            why=why,
+            overview=overview,
+            clock=self.clock,
+            reloads=self.reloader,
         )
+        return actions, local
 
     async def _supervise(
         self, data_dir: DataDir, committer: Committer, sending: Sending, store: SqliteKeyValues
@@ -310,10 +330,11 @@ class Bot:
                 supervisor.start(group, "delivery", lanes.run, Policy.RESTART)
             supervisor.start(group, "feed", self.feed.run, Policy.RESTART)
             supervisor.start(group, "stops", self.desk.run, Policy.RESTART)
+            supervisor.start(group, "rules", self.reloader.run, Policy.RESTART)
             supervisor.start(group, "control", local.run, Policy.DEGRADE)
             chat = telegram_chat(
                 self._settings,
-                self._plan,
+                lambda: self._plan,
                 sending,
                 actions=actions,
                 store=store,
@@ -346,7 +367,7 @@ class Bot:
     async def _end(self, supervisor: Supervisor, committer: Committer, lanes: Lanes, fronts: Sequence[str]) -> None:
         """Stop the parts in order, each within its time."""
         self._database.hurry(STOP_REST_S)
-        await supervisor.stop(*fronts, "feed", "stops", within_s=STOP_FEEDS_S)
+        await supervisor.stop(*fronts, "rules", "feed", "stops", within_s=STOP_FEEDS_S)
         await supervisor.stop("engine", "heartbeat", *self.keeping.components, within_s=STOP_ENGINE_S)
         await self.live.store(self.live.closing())
         self.snapshots.finish()

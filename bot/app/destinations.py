@@ -13,7 +13,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 from rich.console import Console
 
@@ -42,11 +42,15 @@ from bot.model.destinations import (
     WebhookTarget,
 )
 from bot.model.ports import KeyValues
-from bot.rules.destinations import DestinationFile, Means, destination_file, load_destinations
+from bot.rules.destinations import DestinationFile, Means, load_destinations_content
+from bot.rules.files import FolderContent, read_folder
 from bot.rules.problems import Problem, render_all
 from bot.settings import Settings
 
 _TOKEN: Final = re.compile(r"\d+:[\w-]+")
+
+
+_Opens = TypeVar("_Opens", TelegramDestination, DiscordDestination, WebhookDestination)
 
 
 class Secrets:
@@ -135,6 +139,12 @@ class Plan:
         return frozenset(d.name for d in self.described) | {MAIN} | (self.file.names if self.file else frozenset())
 
     @property
+    def everywhere(self) -> tuple[Described, ...]:
+        """All of them, the chats in which alerts can be made included."""
+        chats = tuple(Described(name, TelegramTarget(chat_id)) for name, chat_id in self.chats.items())
+        return (*self.described, *chats)
+
+    @property
     def console(self) -> str | None:
         """The first destination that is the terminal."""
         return next((d.name for d in self.described if isinstance(d.target, ConsoleTarget)), None)
@@ -160,11 +170,18 @@ class Plan:
 
 def plan_of(settings: Settings, *, reads_file: bool = True, asks_secrets: bool = True) -> Plan:
     """What the file in the rules folder describes, else the settings. With `asks_secrets`, a missing one is an error."""
-    path = destination_file(settings.rules_dir) if reads_file else None
-    if path is None:
+    return plan_of_content(settings, read_folder(settings.rules_dir), reads_file=reads_file, asks_secrets=asks_secrets)
+
+
+def plan_of_content(
+    settings: Settings, content: FolderContent, *, reads_file: bool = True, asks_secrets: bool = True
+) -> Plan:
+    """The same of a folder that was read before."""
+    if not (content.destinations and reads_file):
         return _plan_of_settings(settings)
-    found = load_destinations(path, means=Means(Secrets(settings).fault) if asks_secrets else None)
-    return plan_of_file(settings, found)
+    (path, raw), *twins = content.destinations.items()
+    means = Means(Secrets(settings).fault) if asks_secrets else None
+    return plan_of_file(settings, load_destinations_content(path, raw, twins=[p for p, _ in twins], means=means))
 
 
 def plan_of_file(settings: Settings, found: DestinationFile) -> Plan:
@@ -203,7 +220,7 @@ def _chats(settings: Settings) -> list[int]:
 
 
 class Builder:
-    """Makes what sends. All that it makes is closed with `stack`."""
+    """Makes what sends. All that it makes is closed with `stack`, or before by `close`."""
 
     def __init__(
         self,
@@ -216,10 +233,12 @@ class Builder:
     ) -> None:
         """`store`: remembers where Telegram groups went."""
         self._settings = settings
-        self._secrets = Secrets(settings)
+        self.secrets = Secrets(settings)
+        """What is used from now on."""
         self._clock = clock
         self._console = console
-        self._stack = stack
+        self._open: dict[Destination, contextlib.AsyncExitStack] = {}
+        stack.push_async_callback(self._close_all)
         self._store = store
         self._telegram_limits: dict[str, TelegramLimits] = {}
         self._discord_limits = DiscordLimits(clock)
@@ -232,9 +251,38 @@ class Builder:
 
     async def all(self, plan: Plan) -> list[Destination]:
         """Every destination of a sound plan; raises `ConfigError` where a secret is gone."""
-        made = [await self.one(described) for described in plan.described]
-        for name, chat_id in plan.chats.items():
-            made.append(await self._telegram_chat(name, TelegramTarget(chat_id)))
+        return [await self.one(described) for described in plan.everywhere]
+
+    def key(self, described: Described) -> tuple[object, ...]:
+        """What makes a destination what it is: where it leads, and with which secrets. Not to be shown."""
+        target = described.target
+        match target:
+            case TelegramTarget():
+                return described.name, target, self.secrets.value(target.token, "bot token")
+            case DiscordTarget():
+                return described.name, target, self.secrets.value(target.webhook, "Discord webhook")
+            case WebhookTarget():
+                address = self.secrets.value(target.url, "webhook address") if isinstance(target.url, Secret) else None
+                return described.name, target, address, self.secrets.value(target.secret, "signing secret")
+            case AppriseTarget():
+                return described.name, target, self.secrets.value(target.url, "Apprise address")
+            case ConsoleTarget():
+                return described.name, target
+
+    async def close(self, destination: Destination) -> None:
+        """Nothing is sent by it any more."""
+        stack = self._open.pop(destination, None)
+        if stack is not None:
+            await stack.aclose()
+
+    async def _close_all(self) -> None:
+        for destination in list(self._open):
+            await self.close(destination)
+
+    async def _opened(self, made: _Opens) -> _Opens:
+        stack = contextlib.AsyncExitStack()
+        await stack.enter_async_context(made)
+        self._open[made] = stack
         return made
 
     async def one(self, described: Described) -> Destination:
@@ -247,12 +295,12 @@ class Builder:
                 discord = DiscordDestination(
                     name=name, webhook_url=url, clock=clock, thread=thread, limits=self._discord_limits
                 )
-                return await self._stack.enter_async_context(discord)
+                return await self._opened(discord)
             case WebhookTarget(address, secret, private):
                 url = address if isinstance(address, str) else self._secret(name, address, "webhook address")
                 key = self._secret(name, secret, "signing secret")
                 signed = WebhookDestination(name=name, url=url, secret=key, clock=clock, private=private)
-                return await self._stack.enter_async_context(signed)
+                return await self._opened(signed)
             case AppriseTarget(url_secret):
                 url = self._secret(name, url_secret, "Apprise address")
                 return AppriseDestination(name=name, url=url, clock=clock)
@@ -272,10 +320,10 @@ class Builder:
             store=self._store,
             on_note=lambda text: self.on_note(text),  # noqa: PLW0108, set once the lanes are there
         )
-        return await self._stack.enter_async_context(made)
+        return await self._opened(made)
 
     def _secret(self, name: str, secret: Secret | None, use: Use) -> str:
-        value = self._secrets.value(secret, use)
+        value = self.secrets.value(secret, use)
         if value is None:
             raise ConfigError(f'destination "{name}": {_missing(secret, use)}')
         return value

@@ -15,7 +15,7 @@ from bot.settings import Settings
 
 def telegram_chat(
     settings: Settings,
-    plan: Plan,
+    plan: Callable[[], Plan],
     sending: Sending,
     *,
     actions: Actions,
@@ -32,7 +32,7 @@ def telegram_chat(
 
     def revive(chat_id: int) -> None:
         """Somebody wrote in a chat, so it may be written to again."""
-        for name in plan.of_chat(chat_id):
+        for name in plan().of_chat(chat_id):
             sending.lanes.revive(name)
 
     return TelegramChat(

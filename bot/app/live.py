@@ -94,7 +94,8 @@ class Live:
         self._mailbox = mailbox
         self._clock = clock
         self._committer = committer
-        self._routes = routes
+        self.routes = routes
+        """Where what comes from now on is told."""
         self._on_rows = on_rows
         self._on_progress = on_progress
         self._on_feed = on_feed
@@ -194,7 +195,7 @@ class Live:
         """Commit what changed, then wake the lanes; what the database has not taken in time is handed to them as it is."""
         if not self.venue_time.is_known:
             return
-        told = self._muting.take(self._personal(self._routes.rows(result.notices)), self.venue_now())
+        told = self._muting.take(self._personal(self.routes.rows(result.notices)), self.venue_now())
         if not (result or told):
             return
         if self._recorder is not None and (result.transitions or told.now):

@@ -89,6 +89,10 @@ class Notices:
         self._recent.append(told)
         self._offer(told)
 
+    def prefer(self, names: Sequence[str]) -> None:
+        """Tell on these first from now on."""
+        self._preferred = names
+
     def look_again(self) -> None:
         """Tell elsewhere what went to a destination that has died since. Call it now and then."""
         now_ms = self._clock.monotonic_ms()

@@ -5,6 +5,7 @@ asks. What is sent and how long it may take is bounded. Whoever starts it holds 
 socket file that is there belongs to a bot that is gone.
 
 Requests: `{"ask": "explain", "rule": "oi_surge", "symbol": "BTCUSDT"}`; a rule about the whole market needs no symbol.
+`{"ask": "reload"}` takes the rules folder anew; the answer's `lines` say what came of it.
 `{"ask": "status"}`; `{"ask": "overview", "window_ms": 900000, "n": 10}`.
 Answers: `{"ok": true, "explanation": {...}}`, `"status"` or `"overview"` likewise; or `{"ok": false, "error": "...", "near": [...]}`.
 """
@@ -31,6 +32,7 @@ from bot.model.explanation import Explanation
 from bot.model.instrument import MARKET
 from bot.model.overview import Overview, OverviewReader
 from bot.model.ports import MarketReader, WhyReader
+from bot.model.reload import Reloads
 
 MAX_REQUEST_BYTES: Final = 4_096
 MAX_ANSWER_BYTES: Final = 4_000_000
@@ -68,6 +70,8 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
     error: str = ""
     near: tuple[str, ...] = ()
     """What was probably meant."""
+    lines: tuple[str, ...] = ()
+    """What came of a reload."""
 
 
 @contextlib.contextmanager
@@ -121,10 +125,18 @@ class LocalChat:
     """Answers over one socket file until cancelled."""
 
     def __init__(
-        self, *, path: Path, market: MarketReader, why: WhyReader, overview: OverviewReader, clock: Clock
+        self,
+        *,
+        path: Path,
+        market: MarketReader,
+        why: WhyReader,
+        overview: OverviewReader,
+        clock: Clock,
+        reloads: Reloads | None = None,
     ) -> None:
         self._path = path
         self._overview = overview
+        self._reloads = reloads
         self._market = market
         self._why = why
         self._clock = clock
@@ -194,14 +206,22 @@ class LocalChat:
                     return await explain_named(request.rule, request.symbol, market=self._market, why=self._why)
                 case "status":
                     return Answer(ok=True, status=await self._overview.status())
+                case "reload":
+                    return await self._reload()
                 case "overview":
                     return await self._look(request)
                 case other:
-                    known = "explain, status or overview"
+                    known = "explain, status, overview or reload"
                     return Answer(ok=False, error=f"expected to be asked for {known}, found {shorten(clean(other))!r}")
         except Exception:  # noqa: BLE001 - logged; whoever asked is told
             _log.exception("local.failed")
             return Answer(ok=False, error="something went wrong; the bot's log has the details")
+
+    async def _reload(self) -> Answer:
+        if self._reloads is None:
+            return Answer(ok=False, error="the rules of this bot are fixed")
+        report = await self._reloads.reload()
+        return Answer(ok=report.is_taken, lines=report.lines)
 
     async def _look(self, request: Request) -> Answer:
         if request.window_ms not in CARD_WINDOWS_MS:

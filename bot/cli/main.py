@@ -18,6 +18,7 @@ from bot.cli.install_service import install_service
 from bot.cli.lint import lint
 from bot.cli.migrate import migrate
 from bot.cli.outbox import outbox
+from bot.cli.reload import reload
 from bot.cli.replay import replay
 from bot.cli.run import record, run
 from bot.cli.schema import schema
@@ -42,7 +43,7 @@ CARE: Final = "Look after it"
 GROUPS: Final[dict[str, tuple[Callable[..., Any], ...]]] = {
     "Begin": (init, check, send_test, run, demo, claim),
     "Look": (status, top, explain, health, version),
-    "Rules": (lint, schema, replay, record),
+    "Rules": (lint, reload, schema, replay, record),
     CARE: (install_service, backup, restore, migrate),
     "For developers": (sim,),
 }

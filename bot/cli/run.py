@@ -70,7 +70,8 @@ def _go(for_time: str | None, *, delivers: bool) -> None:
             hint=HINT,
             reads_terminal=reads_terminal,
             delivers=delivers,
-            plan=plan,
+            # Of what may have changed only secrets are used: everything else would need another process.
+            reread=lambda: config.model_copy(update={"secrets": settings.load().secrets}),
             is_claimable=delivers and is_claimable(read),
         )
         return config, options

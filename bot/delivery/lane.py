@@ -12,7 +12,7 @@ Due times follow the monotonic clock from the lane's start, so that a jump of th
 import asyncio
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -68,7 +68,7 @@ class Lane:
         report: Callable[[str, str], None] = lambda _topic, _text: None,
     ) -> None:
         """Prepare; see `Lanes` for the arguments. `report`: told a topic and a text for the owner."""
-        self._destination = destination
+        self.destination = destination
         self._outbox = outbox
         self._clock = clock
         self._log = log.get("delivery").bind(destination=destination.name)
@@ -100,7 +100,7 @@ class Lane:
 
     @property
     def name(self) -> str:
-        return self._destination.name
+        return self.destination.name
 
     @property
     def paused_s(self) -> float:
@@ -114,6 +114,10 @@ class Lane:
         """A row that the database has not taken in time; it is told from memory."""
         self._unstored.offer(row)
         self.notify()
+
+    def untold(self) -> Sequence[OutboxRow]:
+        """What only this lane knows, because the database has not taken it."""
+        return self._unstored.pending()
 
     def note(self, text: str) -> None:
         """Tell the owner something about the bot here."""
@@ -195,7 +199,7 @@ class Lane:
             return await self._tell_note()
         found = await self._next()
         if not isinstance(found, Plan):
-            self._destination.free_slot()
+            self.destination.free_slot()
             return found
         if found.form is Form.DROP:
             await self._finish(found, Rejected(found.reason))
@@ -207,7 +211,7 @@ class Lane:
 
     def _slot(self, *, urgent: bool) -> float:
         """0: taken, and kept until something is sent. It comes first: a claimed row that waits would age unseen."""
-        wait_s = self._destination.take_slot(urgent=urgent)
+        wait_s = self.destination.take_slot(urgent=urgent)
         self._denied = urgent if wait_s > 0 else None
         return wait_s
 
@@ -313,7 +317,7 @@ class Lane:
         self._log.error("destination.died", reason=reason)
         self.dead_reason = reason
         if self._memory is not None:
-            self._memory.dead_reason, self._memory.fingerprint = reason, self._destination.fingerprint
+            self._memory.dead_reason, self._memory.fingerprint = reason, self.destination.fingerprint
             self._must_remember()
         self._report(f"dead:{self.name}", _obituary(self.name, reason))
 
@@ -359,11 +363,11 @@ class Lane:
         memory = self._memory = await recall(self._store, self.name)
         lane_s, held_s = memory.pauses_s(self._clock.wall_ms())
         self._resume_ms = max(self._resume_ms, self._clock.monotonic_ms() + lane_s * 1000)
-        self._destination.hold(held_s)
+        self.destination.hold(held_s)
         self._planner.caps.load(memory.told_today)
         if memory.dead_reason is None:
             return
-        if memory.fingerprint != self._destination.fingerprint:
+        if memory.fingerprint != self.destination.fingerprint:
             # Another address or secret by now.
             memory.dead_reason, memory.is_owner_told = None, False
             return
@@ -379,7 +383,7 @@ class Lane:
             return
         wall_ms = self._clock.wall_ms()
         self._memory.paused_until_ms = round(wall_ms + self.paused_s * 1000)
-        self._memory.held_until_ms = round(wall_ms + self._destination.held_s * 1000)
+        self._memory.held_until_ms = round(wall_ms + self.destination.held_s * 1000)
         self._memory.told_today = self._planner.caps.dump()
         self._remember_ms = now_ms + REMEMBER_EVERY_S * 1000
         self._is_dirty = not await remember(self._store, self.name, self._memory)

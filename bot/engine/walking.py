@@ -12,8 +12,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from bot.alerts.book import Change, RuleBook, RuleTruth, Seen, Ticks, policy_gap_ms
+from bot.alerts.book import Change, RuleBook, policy_gap_ms
 from bot.alerts.lifecycle import Policy
+from bot.alerts.seen import RuleTruth, Seen, Ticks
 from bot.market.market import DEFAULT_OI_INTERVAL_MS, Market
 from bot.market.view import View
 from bot.model.truth import FALSE, TRUE

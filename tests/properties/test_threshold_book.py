@@ -11,8 +11,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.alerts.book import RuleBook, RuleTruth, Ticks
+from bot.alerts.book import RuleBook
 from bot.alerts.lifecycle import FOREVER_MS, Policy
+from bot.alerts.seen import RuleTruth, Ticks
 from bot.alerts.threshold_book import ThresholdBook
 from bot.model.alert import State
 from bot.model.chat_alert import DIRECTIONS, ChatAlert, alert_id
