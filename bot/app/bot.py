@@ -8,7 +8,7 @@ not sent stays in the outbox.
 import asyncio
 import contextlib
 import random
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from bot import log
 from bot.app import risk_desk
@@ -18,7 +18,7 @@ from bot.app.desk import Desk
 from bot.app.destinations import Builder, plan_of
 from bot.app.explainer import Explainer
 from bot.app.fronts import telegram_chat
-from bot.app.heartbeat import beat
+from bot.app.health import Health
 from bot.app.keeping import Keeping, findings
 from bot.app.live import Live
 from bot.app.mutes import Mutes
@@ -31,12 +31,14 @@ from bot.app.sending import Sending, open_sending
 from bot.app.snapshots import Snapshots
 from bot.app.status import Status
 from bot.app.supervisor import Policy, Supervisor
+from bot.app.vitals import Parts
 from bot.chat.actions import Actions
 from bot.chat.alert_actions import AlertActions
 from bot.chat.claims import Claims
 from bot.chat.dead_letters import DeadLetters
 from bot.chat.local import LocalChat
 from bot.chat.looking import Looking
+from bot.chat.telegram_app import TelegramChat
 from bot.chat.terminal import TerminalChat
 from bot.chat.why import Why
 from bot.clock import Clock, SystemClock
@@ -98,6 +100,7 @@ class Bot:
         self._chat_alerts: SqliteChatAlertStore
         self._database: Database
         self._mutes: Mutes
+        self._mailbox: Mailbox
 
     async def run(self, *, for_s: float | None = None) -> int:
         """Run until `stop` is set or, when given, for so many clock seconds; returns the exit code."""
@@ -153,7 +156,7 @@ class Bot:
         self._database, store = database, SqliteKeyValues(database)
         committer = Committer(self._alerts, self.clock)
         self._mutes = await Mutes.load(database)
-        mailbox = Mailbox()
+        mailbox = self._mailbox = Mailbox()
         self.engine = Engine(self.rules.rules, records=await self._alerts.load())
         await self._load_chat_alerts(database)
         self.cards = Cards(self.engine)
@@ -303,14 +306,6 @@ class Bot:
         async with asyncio.TaskGroup() as group:
             supervisor.start(group, "committer", committer.run, Policy.RESTART)
             supervisor.start(group, "engine", self.live.run, Policy.RESTART)
-            supervisor.start(group, "heartbeat", lambda: beat(data_dir, self.live, self.clock), Policy.RESTART)
-            for name, run in self.keeping.components.items():
-                supervisor.start(group, name, run, Policy.RESTART)
-            if self._options.delivers:
-                supervisor.start(group, "delivery", lanes.run, Policy.RESTART)
-            supervisor.start(group, "feed", self.feed.run, Policy.RESTART)
-            supervisor.start(group, "stops", self.desk.run, Policy.RESTART)
-            supervisor.start(group, "control", local.run, Policy.DEGRADE)
             chat = telegram_chat(
                 self._settings,
                 self._plan,
@@ -321,6 +316,14 @@ class Bot:
                 claims=Claims(SqliteMemberStore(self._database), self.clock) if self._options.is_claimable else None,
                 on_claimed=self._take_owner,
             )
+            watching = self._watching(data_dir, committer, lanes, supervisor, chat if self._options.delivers else None)
+            for name, run in watching.items():
+                supervisor.start(group, name, run, Policy.RESTART)
+            if self._options.delivers:
+                supervisor.start(group, "delivery", lanes.run, Policy.RESTART)
+            supervisor.start(group, "feed", self.feed.run, Policy.RESTART)
+            supervisor.start(group, "stops", self.desk.run, Policy.RESTART)
+            supervisor.start(group, "control", local.run, Policy.DEGRADE)
             if chat is not None and self._options.delivers:
                 supervisor.start(group, "telegram", chat.run, Policy.RESTART)
                 fronts.append("telegram")
@@ -339,7 +342,7 @@ class Bot:
             self.stop.set()
             self._log.info("bot.stopping")
             self._options.on_stop()
-            await self._end(supervisor, committer, lanes, fronts)
+            await self._end(supervisor, committer, lanes, [*fronts, *watching])
         self._log.info("bot.stopped")
         return 0
 
@@ -347,7 +350,7 @@ class Bot:
         """Stop the parts in order, each within its time."""
         self._database.hurry(STOP_REST_S)
         await supervisor.stop(*fronts, "feed", "stops", within_s=STOP_FEEDS_S)
-        await supervisor.stop("engine", "heartbeat", *self.keeping.components, within_s=STOP_ENGINE_S)
+        await supervisor.stop("engine", within_s=STOP_ENGINE_S)
         await self.live.store(self.live.closing())
         self.snapshots.finish()
         await committer.drain(STOP_COMMIT_S)
@@ -356,6 +359,31 @@ class Bot:
         else:
             await self.snapshots.written(STOP_LANES_S)
         await supervisor.stop("delivery", "committer", within_s=STOP_REST_S)
+
+    def _watching(
+        self, data_dir: DataDir, committer: Committer, lanes: Lanes, supervisor: Supervisor, chat: TelegramChat | None
+    ) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        """What watches over the bot and its storage."""
+        parts = Parts(
+            clock=self.clock,
+            engine=self.engine,
+            live=self.live,
+            mailbox=self._mailbox,
+            feed=self.feed,
+            committer=committer,
+            lanes=lanes,
+            outbox=SqliteOutbox(self._database),
+            database=self._database,
+            watch=self.keeping.watch,
+            snapshots=self.snapshots,
+            supervisor=supervisor,
+            chat=chat,
+            rules=lambda: self.rules,
+            warming=self._warming,
+            started_ms=self.clock.monotonic_ms(),
+        )
+        health = Health(parts, self._settings, data_dir.heartbeat)
+        return {**self.keeping.components, **health.components}
 
     def _take_owner(self, owner: Member) -> None:
         self.claimed = owner

@@ -170,6 +170,11 @@ class KlineFeed:
         return len(self._symbols)
 
     @property
+    def streams(self) -> list[Stream]:
+        """One per connection that is wanted; for counters."""
+        return [block.stream for block in self._blocks]
+
+    @property
     def n_connections(self) -> int:
         """Connections that are wanted."""
         return len(self._blocks)
