@@ -71,8 +71,8 @@ class LoopWatch:
             self._n_unsaid += 1
             return
         self._said_s = now_s
-        stack = traceback.extract_stack(frame, limit=None)[-MAX_FRAMES:] if frame is not None else []
-        where = [f"{found.filename}:{found.lineno} {found.name}" for found in reversed(stack)]
+        stack = traceback.extract_stack(frame)[-MAX_FRAMES:] if frame is not None else []
+        where = [f"{_short(found.filename)}:{found.lineno} {found.name}" for found in reversed(stack)]
         late_ms = round((now_s - asked_s) * 1000)
         _log.warning("loop.blocked", since_ms=late_ms, where=where, not_said_before=self._n_unsaid)
         self._n_unsaid = 0
@@ -80,3 +80,8 @@ class LoopWatch:
     def _released(self, lasted_s: float) -> None:
         if machine_s() - self._said_s <= lasted_s:
             _log.warning("loop.released", after_ms=round(lasted_s * 1000))
+
+
+def _short(path: str) -> str:
+    """Package, folder and file; the rest is the same for all."""
+    return "/".join(path.split("/")[-3:])
