@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 
 import bot
 from bot.app.vitals import Parts
+from bot.feeds.gate import FAILURE_KINDS
 from bot.feeds.poller import FEED as OPEN_INTEREST
 from bot.model.alert import State
 from bot.model.histogram import WAIT_S, Histogram
@@ -130,7 +131,8 @@ def of_rest(parts: Parts) -> Iterator[Metric]:
     by_status = {418: 0, 429: 0} | c.by_status
     each = [((str(status),), float(n)) for status, n in sorted(by_status.items())]
     yield counter("oibot_rest_answers", "Answers by HTTP status", labels=("status",), of=each)
-    failures = [((kind,), float(n)) for kind, n in sorted(c.failures.items())]
+    n_failed = dict.fromkeys(FAILURE_KINDS, 0) | c.failures
+    failures = [((kind,), float(n)) for kind, n in sorted(n_failed.items())]
     yield counter("oibot_rest_failures", "Calls that failed, by kind", labels=("kind",), of=failures)
     yield gauge("oibot_rest_paused", "1 while nothing may be sent", float(client.paused_until_ms is not None))
 
@@ -151,7 +153,9 @@ def of_rules(parts: Parts) -> Iterator[Metric]:
     yield gauge("oibot_tick_age_seconds", "Since the last evaluation", parts.age_s(live.ticked_ms))
     yield histogram("oibot_tick_seconds", "How long one evaluation took", live.tick_s)
     yield counter("oibot_updates_failed", "Updates that the engine could not take", live.n_failed)
-    fired = [(names, float(n)) for names, n in sorted(live.n_fired.items())]
+    # From 0 on, so that the first one is an increase.
+    n_fired = {(rule.id, rule.severity): 0 for rule in engine.rules} | live.n_fired
+    fired = [(names, float(n)) for names, n in sorted(n_fired.items())]
     yield counter("oibot_alerts", "Alerts that fired", labels=("rule", "severity"), of=fired)
 
 

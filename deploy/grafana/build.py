@@ -140,8 +140,26 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
     (
         "Process",
         (
-            Panel("Memory", ((f'process_resident_memory_bytes{{{HERE}, job="oibot"}}', "RSS"),), "bytes"),
-            Panel("CPU", ((f'rate(process_cpu_seconds_total{{{HERE}, job="oibot"}}[5m])', "cores"),), "percentunit"),
+            Panel(
+                "Memory",
+                (
+                    (
+                        f"process_resident_memory_bytes{{{HERE}}} and on (instance, job) oibot_build_info{{{HERE}}}",
+                        "RSS",
+                    ),
+                ),
+                "bytes",
+            ),
+            Panel(
+                "CPU",
+                (
+                    (
+                        f"rate(process_cpu_seconds_total{{{HERE}}}[5m]) and on (instance, job) oibot_build_info{{{HERE}}}",
+                        "cores",
+                    ),
+                ),
+                "percentunit",
+            ),
             Panel("Database", ((f"max(oibot_db_size_bytes{{{HERE}}})", "file and log"),), "bytes"),
             Panel(
                 "Evaluation",
