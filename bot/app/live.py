@@ -287,7 +287,8 @@ class Live:
                 self.venue_time.start(update.venue_ms, update.received_ms)
             case FeedStatus():
                 self.feeds[update.feed] = update
-                self._log.info("feed.live" if update.live else "feed.lost", feed=update.feed, reason=update.reason)
+                say = self._log.info if update.live else self._log.warning
+                say("feed.live" if update.live else "feed.lost", feed=update.feed, reason=update.reason)
                 self._on_feed(update)
                 if update.feed == COVERED:
                     self._cover(update)

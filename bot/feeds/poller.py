@@ -315,8 +315,6 @@ class OpenInterestPoller:
         if live is self._live and not live and failure is None:
             return  # the trouble is over, its traces are not: nothing new to tell
         self._live, self._told = live, told
-        say = _log.info if live else _log.warning
-        say("feed.live" if live else "feed.lost", feed=FEED, reason=reason)
         self._sink.put(FeedStatus(FEED, live, reason, now_ms))
 
     def _verdict(self, now_ms: float, failure: Failure | None) -> tuple[bool, str] | None:

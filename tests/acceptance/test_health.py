@@ -158,7 +158,10 @@ def check_queries(exported: dict[str, set[str]]) -> None:
 async def test_metrics_health_and_a_quiet_log(harness, until):
     harness.speed = 20.0
     venue = await harness.venue(instruments=20, script=False)
-    env = harness.env(venue, OIBOT_WEB__ENABLED="true", OIBOT_WEB__PORT="0")
+    # Nobody listens at the switch, which must not matter.
+    env = harness.env(
+        venue, OIBOT_WEB__ENABLED="true", OIBOT_WEB__PORT="0", OIBOT_PING__URL=f"http://127.0.0.1:9/{KEY}"
+    )
     before = await harness.start("health", env=env)
     assert await before.exit_code() == 1
     assert "not running" in before.output
@@ -210,6 +213,7 @@ async def test_metrics_health_and_a_quiet_log(harness, until):
     assert len(talk) <= 100 / 6, talk
     bot.terminate()
     assert await bot.exit_code() == 0, bot.output
+    assert "canary" not in bot.output + text
 
 
 def test_the_dashboard_is_what_its_script_makes():
