@@ -90,6 +90,7 @@ class Server:
                 answer = await handler(request)
             except web.HTTPException as error:
                 answer = web.Response(status=error.status, text=f"{error.reason}\n")
+        answer.headers["Server"] = "oibot"
         answer.headers["X-Content-Type-Options"] = "nosniff"
         answer.headers["Cache-Control"] = "no-store"
         return answer

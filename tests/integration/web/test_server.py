@@ -86,6 +86,7 @@ async def test_unknown_host_names_are_refused(host):
             assert status == 421
             assert "x 1" not in text
             assert headers["X-Content-Type-Options"] == "nosniff"
+            assert headers["Server"] == "oibot"
         assert bot.accepted == []
 
 
