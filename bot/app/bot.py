@@ -29,6 +29,7 @@ from bot.app.overviews import Overviews
 from bot.app.recording import open_journal
 from bot.app.sending import Sending, open_sending
 from bot.app.snapshots import Snapshots
+from bot.app.start_progress import StartProgress
 from bot.app.status import Status
 from bot.app.supervisor import Policy, Supervisor
 from bot.app.vitals import Parts
@@ -52,7 +53,6 @@ from bot.market.mailbox import Mailbox
 from bot.market.market import DAY_MS
 from bot.model.chat_alert import AlertAdded
 from bot.model.members import Member
-from bot.model.updates import Progress
 from bot.settings import Settings
 from bot.storage.alerts import SqliteAlertStore
 from bot.storage.chat_alerts import SqliteChatAlertStore
@@ -87,7 +87,7 @@ class Bot:
         self._for_s: float | None = None
         self.claimed: Member | None = None
         """The owner for whom the bot has to begin anew: what is told where depends on it."""
-        self._progress: dict[str, Progress] = {}
+        self._progress = StartProgress(options.on_progress)
         self.engine: Engine
         self.cards: Cards
         self.live: Live
@@ -182,7 +182,7 @@ class Bot:
                 committer=committer,
                 routes=self._plan.routes,
                 on_rows=sending.tell,
-                on_progress=self._take_progress,
+                on_progress=self._progress.take,
                 on_feed=self._options.on_feed,
                 on_reset=lambda: self.feed.windows_emptied(),  # noqa: PLW0108, `feed` is made below
                 on_grown=lambda series: self.feed.history.refill_longer(series),  # noqa: PLW0108, `feed` is made below
@@ -202,7 +202,7 @@ class Bot:
                 outbox=outbox,
                 clock=self.clock,
                 data_dir=data_dir.path,
-                warming=self._warming,
+                warming=lambda: self._progress.text(self.engine),
                 dead=lambda: tuple(f"{lane.name}: {lane.dead_reason}" for lane in lanes.status() if lane.dead_reason),
                 muting=self._mutes.muting,
                 troubles=self.keeping.troubles,
@@ -379,7 +379,7 @@ class Bot:
             supervisor=supervisor,
             chat=chat,
             rules=lambda: self.rules,
-            warming=self._warming,
+            warming=lambda: self._progress.text(self.engine),
             started_ms=self.clock.monotonic_ms(),
         )
         health = Health(parts, self._settings, data_dir.heartbeat)
@@ -388,13 +388,3 @@ class Bot:
     def _take_owner(self, owner: Member) -> None:
         self.claimed = owner
         self.stop.set()
-
-    def _take_progress(self, progress: Progress) -> None:
-        self._progress[progress.task] = progress
-        self._options.on_progress(progress)
-
-    def _warming(self) -> str:
-        parts = [f"{p.task} {p.done}/{p.total}" for p in self._progress.values() if p.done < p.total]
-        if self.engine.plan.warming:
-            parts.append("rules waiting for sizes: " + ", ".join(self.engine.plan.warming))
-        return "; ".join(parts)
