@@ -174,15 +174,16 @@ class _Handler(logging.StreamHandler[TextIO]):
     The library's own report of a record that cannot be written would show its arguments as they are.
     """
 
-    def __init__(self, stream: TextIO, *, as_json: bool) -> None:
+    def __init__(self, stream: TextIO, *, as_json: bool, collapse: bool) -> None:
         super().__init__(stream)
+        self._collapse = collapse
         self._flood = _Flood()
         self._as_json = as_json
 
     def emit(self, record: logging.LogRecord) -> None:
         for last, n_held in self._flood.over(record.created):
             super().emit(self._summary(last, n_held))
-        if self._flood.passes(record):
+        if not self._collapse or self._flood.passes(record):
             super().emit(record)
 
     def close(self) -> None:
@@ -209,8 +210,8 @@ class _Handler(logging.StreamHandler[TextIO]):
             self.stream.write(f"log.failed logger={record.name} error={error.__name__ if error else None}\n")
 
 
-def set_up(*, level: str = "INFO", fmt: str = "auto", stream: TextIO | None = None) -> None:
-    """Configure structlog and the root logger. `fmt` is `auto`, `console` or `json`."""
+def set_up(*, level: str = "INFO", fmt: str = "auto", stream: TextIO | None = None, collapse: bool = True) -> None:
+    """Configure structlog and the root logger. `fmt` is `auto`, `console` or `json`; `collapse`: put repetitions together."""
     out = stream if stream is not None else sys.stderr
     as_json = fmt == "json" or (fmt == "auto" and not out.isatty())
     shared: list[Any] = [
@@ -235,7 +236,7 @@ def set_up(*, level: str = "INFO", fmt: str = "auto", stream: TextIO | None = No
         # Rich tracebacks would print local variables, cut and coloured so that no pattern finds a secret in them.
         else [structlog.dev.ConsoleRenderer(colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback)]
     )
-    handler = _Handler(out, as_json=as_json)
+    handler = _Handler(out, as_json=as_json, collapse=collapse)
     handler.setFormatter(
         _RedactingFormatter(
             foreign_pre_chain=shared,

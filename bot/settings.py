@@ -146,6 +146,8 @@ class LogSection(Section, frozen=True):
 
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     format: Literal["auto", "console", "json"] = "auto"
+    collapse: bool = True
+    """Put warnings and errors together that repeat themselves."""
     blocked_ms: Annotated[int, Field(ge=50, le=60_000)] = 250
     """How long the event loop may be blocked before it is logged what does it."""
 

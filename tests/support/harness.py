@@ -142,6 +142,7 @@ class Harness:
             "OIBOT_CLOCK__EPOCH_MS": str(self.epoch_ms),
             "OIBOT_LOG__FORMAT": "json",
             "OIBOT_LOG__LEVEL": "DEBUG",
+            "OIBOT_LOG__COLLAPSE": "false",
             **more,
         }
 

@@ -115,6 +115,14 @@ def test_the_number_of_kinds_is_bounded():
     assert len(out.handler._flood._kinds) <= log.MAX_KINDS + 1
 
 
+def test_it_can_be_left():
+    stream = io.StringIO()
+    log.set_up(fmt="json", stream=stream, collapse=False)
+    for _ in range(40):
+        log.get("x").warning("a.failed")
+    assert len(stream.getvalue().splitlines()) == 40
+
+
 def test_an_address_is_hidden_whole_and_in_parts():
     log.hide(URL)
     out = Out()
