@@ -7,7 +7,7 @@ not sent stays in the outbox.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from bot import log
 from bot.app import risk_desk
@@ -18,7 +18,7 @@ from bot.app.destinations import Builder, Plan
 from bot.app.explainer import Explainer
 from bot.app.feeding import binance_feed
 from bot.app.fronts import telegram_chat
-from bot.app.heartbeat import beat
+from bot.app.health import Health
 from bot.app.keeping import Keeping, findings
 from bot.app.live import Live
 from bot.app.loading import Loaded, load, require_folder, say_problems
@@ -31,8 +31,10 @@ from bot.app.recording import open_journal
 from bot.app.reloading import Reloader
 from bot.app.sending import Sending, open_sending
 from bot.app.snapshots import Snapshots
+from bot.app.start_progress import StartProgress
 from bot.app.status import Status
 from bot.app.supervisor import Policy, Supervisor
+from bot.app.vitals import Parts
 from bot.chat.actions import Actions
 from bot.chat.alert_actions import AlertActions
 from bot.chat.claims import Claims
@@ -40,6 +42,7 @@ from bot.chat.dead_letters import DeadLetters
 from bot.chat.local import LocalChat
 from bot.chat.looking import Looking
 from bot.chat.reload_actions import ReloadActions
+from bot.chat.telegram_app import TelegramChat
 from bot.chat.terminal import TerminalChat
 from bot.chat.why import Why
 from bot.clock import Clock, SystemClock
@@ -51,7 +54,6 @@ from bot.history.journal import JournalWriter
 from bot.market.mailbox import Mailbox
 from bot.model.chat_alert import AlertAdded
 from bot.model.members import Member
-from bot.model.updates import Progress
 from bot.rules.loader import RuleSet
 from bot.settings import Settings
 from bot.storage.alerts import SqliteAlertStore
@@ -86,7 +88,7 @@ class Bot:
         self._for_s: float | None = None
         self.claimed: Member | None = None
         """The owner for whom the bot has to begin anew: what is told where depends on it."""
-        self._progress: dict[str, Progress] = {}
+        self._progress = StartProgress(options.on_progress)
         self.engine: Engine
         self.cards: Cards
         self.live: Live
@@ -99,6 +101,7 @@ class Bot:
         self._chat_alerts: SqliteChatAlertStore
         self._database: Database
         self._mutes: Mutes
+        self._mailbox: Mailbox
         self.reloader: Reloader
         self._reload: Callable[[], None] = lambda: None
 
@@ -159,7 +162,7 @@ class Bot:
         self._database, store = database, SqliteKeyValues(database)
         committer = Committer(self._alerts, self.clock)
         self._mutes = await Mutes.load(database)
-        mailbox = Mailbox()
+        mailbox = self._mailbox = Mailbox()
         self.engine = Engine(self.rules.rules, records=await self._alerts.load())
         await self._load_chat_alerts(database)
         self.cards = Cards(self.engine)
@@ -185,7 +188,7 @@ class Bot:
                 committer=committer,
                 routes=self._plan.routes,
                 on_rows=sending.tell,
-                on_progress=self._take_progress,
+                on_progress=self._progress.take,
                 on_feed=self._options.on_feed,
                 on_reset=lambda: self.feed.windows_emptied(),  # noqa: PLW0108, `feed` is made below
                 on_grown=lambda series: self.feed.windows_grew(series),  # noqa: PLW0108, `feed` is made below
@@ -206,7 +209,7 @@ class Bot:
                 outbox=outbox,
                 clock=self.clock,
                 data_dir=data_dir.path,
-                warming=self._warming,
+                warming=lambda: self._progress.text(self.engine),
                 dead=lambda: tuple(f"{lane.name}: {lane.dead_reason}" for lane in lanes.status() if lane.dead_reason),
                 muting=self._mutes.muting,
                 troubles=lambda: (*self.reloader.troubles(), *self.keeping.troubles()),
@@ -323,15 +326,6 @@ class Bot:
         async with asyncio.TaskGroup() as group:
             supervisor.start(group, "committer", committer.run, Policy.RESTART)
             supervisor.start(group, "engine", self.live.run, Policy.RESTART)
-            supervisor.start(group, "heartbeat", lambda: beat(data_dir, self.live, self.clock), Policy.RESTART)
-            for name, run in self.keeping.components.items():
-                supervisor.start(group, name, run, Policy.RESTART)
-            if self._options.delivers:
-                supervisor.start(group, "delivery", lanes.run, Policy.RESTART)
-            supervisor.start(group, "feed", self.feed.run, Policy.RESTART)
-            supervisor.start(group, "stops", self.desk.run, Policy.RESTART)
-            supervisor.start(group, "rules", self.reloader.run, Policy.RESTART)
-            supervisor.start(group, "control", local.run, Policy.DEGRADE)
             chat = telegram_chat(
                 self._settings,
                 lambda: self._plan,
@@ -342,6 +336,15 @@ class Bot:
                 claims=Claims(SqliteMemberStore(self._database), self.clock) if self._options.is_claimable else None,
                 on_claimed=self._take_owner,
             )
+            watching = self._watching(data_dir, committer, lanes, supervisor, chat if self._options.delivers else None)
+            for name, run in watching.items():
+                supervisor.start(group, name, run, Policy.RESTART)
+            if self._options.delivers:
+                supervisor.start(group, "delivery", lanes.run, Policy.RESTART)
+            supervisor.start(group, "feed", self.feed.run, Policy.RESTART)
+            supervisor.start(group, "stops", self.desk.run, Policy.RESTART)
+            supervisor.start(group, "rules", self.reloader.run, Policy.RESTART)
+            supervisor.start(group, "control", local.run, Policy.DEGRADE)
             if chat is not None and self._options.delivers:
                 supervisor.start(group, "telegram", chat.run, Policy.RESTART)
                 fronts.append("telegram")
@@ -360,7 +363,7 @@ class Bot:
             self.stop.set()
             self._log.info("bot.stopping")
             self._options.on_stop()
-            await self._end(supervisor, committer, lanes, fronts)
+            await self._end(supervisor, committer, lanes, [*fronts, *watching])
         self._log.info("bot.stopped")
         return 0
 
@@ -368,7 +371,7 @@ class Bot:
         """Stop the parts in order, each within its time."""
         self._database.hurry(STOP_REST_S)
         await supervisor.stop(*fronts, "rules", "feed", "stops", within_s=STOP_FEEDS_S)
-        await supervisor.stop("engine", "heartbeat", *self.keeping.components, within_s=STOP_ENGINE_S)
+        await supervisor.stop("engine", within_s=STOP_ENGINE_S)
         await self.live.store(self.live.closing())
         self.snapshots.finish()
         await committer.drain(STOP_COMMIT_S)
@@ -378,16 +381,31 @@ class Bot:
             await self.snapshots.written(STOP_LANES_S)
         await supervisor.stop("delivery", "committer", within_s=STOP_REST_S)
 
+    def _watching(
+        self, data_dir: DataDir, committer: Committer, lanes: Lanes, supervisor: Supervisor, chat: TelegramChat | None
+    ) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        """What watches over the bot and its storage."""
+        parts = Parts(
+            clock=self.clock,
+            engine=self.engine,
+            live=self.live,
+            mailbox=self._mailbox,
+            feed=self.feed,
+            committer=committer,
+            lanes=lanes,
+            outbox=SqliteOutbox(self._database),
+            database=self._database,
+            watch=self.keeping.watch,
+            snapshots=self.snapshots,
+            supervisor=supervisor,
+            chat=chat,
+            rules=lambda: self.rules,
+            warming=lambda: self._progress.text(self.engine),
+            started_ms=self.clock.monotonic_ms(),
+        )
+        health = Health(parts, self._settings, data_dir.heartbeat)
+        return {**self.keeping.components, **health.components}
+
     def _take_owner(self, owner: Member) -> None:
         self.claimed = owner
         self.stop.set()
-
-    def _take_progress(self, progress: Progress) -> None:
-        self._progress[progress.task] = progress
-        self._options.on_progress(progress)
-
-    def _warming(self) -> str:
-        parts = [f"{p.task} {p.done}/{p.total}" for p in self._progress.values() if p.done < p.total]
-        if self.engine.plan.warming:
-            parts.append("rules waiting for sizes: " + ", ".join(self.engine.plan.warming))
-        return "; ".join(parts)

@@ -52,7 +52,7 @@ def _go_or_give_up(for_time: str | None, *, delivers: bool) -> None:
 
 def _go(for_time: str | None, *, delivers: bool) -> None:
     read = settings.load()
-    log.set_up(level=read.log.level, fmt=read.log.format)
+    log.set_up(level=read.log.level, fmt=read.log.format, collapse=read.log.collapse)
     # A service manager ends a bot that is stuck by SIGABRT: the log then says where.
     faulthandler.enable()
     console = Console()

@@ -13,7 +13,7 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from bot import log
@@ -22,6 +22,7 @@ from bot.delivery.attempts import MAX_LANE_BACKOFF_S, Attempts, backoff_s
 from bot.delivery.destination import Destination, Form, Order
 from bot.delivery.intake import Intake
 from bot.delivery.lane_memory import LaneMemory, recall, remember
+from bot.delivery.lane_stats import LaneStats
 from bot.delivery.manners import Manners
 from bot.delivery.notebook import STORAGE_RETRY_S, Notebook
 from bot.delivery.orders import Orders
@@ -40,16 +41,6 @@ MAX_IDLE_S: Final = 30.0
 REMEMBER_EVERY_S: Final = 30.0
 WORTH_REMEMBERING_S: Final = 5.0
 _QUIET_S: Final = 2.0
-
-
-@dataclass(slots=True)
-class LaneStats:
-    """What became of the attempts since the start."""
-
-    delivered: int = 0
-    retried: int = 0
-    ambiguous: int = 0
-    buried: int = 0
 
 
 class Lane:
@@ -185,6 +176,7 @@ class Lane:
     async def _step(self) -> float | None:
         """Send at most one message. Seconds until there may be more to do; None: until notified."""
         await self.remember()
+        self.stats.turned_ms = self._clock.monotonic_ms()
         if self._closed:
             return None
         await self._notebook.write(self._now_ms())
@@ -200,6 +192,8 @@ class Lane:
         found = await self._next()
         if not isinstance(found, Plan):
             self.destination.free_slot()
+            if found is None:
+                self.stats.nothing_owed()
             return found
         if found.form is Form.DROP:
             await self._finish(found, Rejected(found.reason))
@@ -282,13 +276,15 @@ class Lane:
         n = self._n_tried.get(message.id, 0) + 1
         match outcome:
             case Delivered(provider_id):
-                self.stats.delivered += 1
+                self.stats.arrived(plan.rows, self._venue_now())
                 self._failures = 0
                 self._n_tried.pop(message.id, None)
                 self._orders.delivered(plan, provider_id)
                 self._planner.delivered(plan, now_ms=self._clock.monotonic_ms(), venue_ms=self._venue_now())
                 self._is_dirty = True
-                self._log.info("message.delivered", message=message.id, attempt=n, rows=len(plan.rows))
+                self._log.info(
+                    "message.delivered", message=message.id, attempt=n, rows=len(plan.rows), alerts=_ids(plan)
+                )
             case RetryLater():
                 outcome = self._postpone(plan, message, outcome, n)
             case Rejected(reason, destination_dead=True):
@@ -309,9 +305,11 @@ class Lane:
             self._log.info("message.dropped", message=message.id, reason=reason)
             return
         self.stats.buried += 1
+        self.stats.nothing_owed()
         self._log.error("message.buried", message=message.id, reason=reason)
-        ids = ", ".join(dict.fromkeys(f"#{row.view.short_id}" for row in plan.rows[:5]))
-        self._report(f"buried:{self.name}", f"{self.name}: {ids} could not be told: {reason}. /deadletters lists all")
+        self._report(
+            f"buried:{self.name}", f"{self.name}: {_ids(plan)} could not be told: {reason}. /deadletters lists all"
+        )
 
     def _die(self, reason: str) -> None:
         self._log.error("destination.died", reason=reason)
@@ -346,6 +344,7 @@ class Lane:
 
     def _pause(self, outcome: RetryLater) -> None:
         self._failures += 1
+        self.stats.failed(self._clock.monotonic_ms())
         pause_s = max(outcome.after_s, backoff_s(self._failures, MAX_LANE_BACKOFF_S))
         self._resume_ms = max(self._resume_ms, self._clock.monotonic_ms() + pause_s * 1000)
         if pause_s >= WORTH_REMEMBERING_S:
@@ -387,6 +386,11 @@ class Lane:
         self._memory.told_today = self._planner.caps.dump()
         self._remember_ms = now_ms + REMEMBER_EVERY_S * 1000
         self._is_dirty = not await remember(self._store, self.name, self._memory)
+
+
+def _ids(plan: Plan) -> str:
+    """The first alerts of a message, for people."""
+    return ", ".join(dict.fromkeys(f"#{row.view.short_id}" for row in plan.rows[:5]))
 
 
 def _obituary(name: str, reason: str) -> str:

@@ -18,6 +18,7 @@ from bot.delivery.lane import Lane
 from bot.delivery.manners import Manners
 from bot.delivery.notebook import STORAGE_RETRY_S
 from bot.errors import StorageError
+from bot.model.histogram import Histogram
 from bot.model.outbox import OutboxRow
 from bot.model.ports import KeyValues, Outbox
 
@@ -45,6 +46,14 @@ class LaneStatus:
     retried: int
     ambiguous: int
     buried: int
+    told: int
+    """Firings that arrived."""
+    failing_s: float
+    """For how long every attempt has failed; 0 when the last one did not, or nothing waits."""
+    turned_s: float | None
+    """How long ago the lane last looked for work; None before it ran."""
+    latency_s: Histogram
+    """From a firing to its delivery."""
 
 
 class Lanes:
@@ -153,18 +162,8 @@ class Lanes:
             dead.owner_told()
 
     def status(self) -> tuple[LaneStatus, ...]:
-        return tuple(
-            LaneStatus(
-                name=lane.name,
-                dead_reason=lane.dead_reason,
-                paused_s=lane.paused_s,
-                delivered=lane.stats.delivered,
-                retried=lane.stats.retried,
-                ambiguous=lane.stats.ambiguous,
-                buried=lane.stats.buried,
-            )
-            for lane in self._lanes.values()
-        )
+        now_ms = self._clock.monotonic_ms()
+        return tuple(_status(lane, now_ms) for lane in self._lanes.values())
 
     async def run(self) -> None:
         """Deliver for ever; ends only by cancellation. What is under way then becomes due again at the next start."""
@@ -297,3 +296,20 @@ class Lanes:
             lane.close()
             await lane.remember()
         return drained
+
+
+def _status(lane: Lane, now_ms: float) -> LaneStatus:
+    stats = lane.stats
+    return LaneStatus(
+        name=lane.name,
+        dead_reason=lane.dead_reason,
+        paused_s=lane.paused_s,
+        delivered=stats.delivered,
+        retried=stats.retried,
+        ambiguous=stats.ambiguous,
+        buried=stats.buried,
+        told=stats.told,
+        failing_s=0.0 if stats.failing_since_ms is None else (now_ms - stats.failing_since_ms) / 1000,
+        turned_s=None if stats.turned_ms is None else (now_ms - stats.turned_ms) / 1000,
+        latency_s=stats.latency_s,
+    )

@@ -206,6 +206,16 @@ class RestClient:
         return self._weight.used_share(self._venue_now())
 
     @property
+    def weight_used(self) -> int:
+        """Weight used on this address in this minute, as far as is known."""
+        return self._weight.used(self._venue_now())
+
+    @property
+    def weight_cap(self) -> float:
+        """What of the venue's pool the bot uses at most in a minute."""
+        return self._weight.cap
+
+    @property
     def weight_per_minute(self) -> float:
         """What can be spent per minute in the long run."""
         return self._weight.per_minute

@@ -11,7 +11,7 @@ Times are milliseconds of a clock that is set to the epoch once and then only ru
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from random import Random
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import msgspec
 
@@ -21,6 +21,7 @@ from bot.feeds.binance.refusals import RefusalKind, VenueError
 from bot.feeds.trouble import Trouble, from_status
 
 FailureKind = RefusalKind | Literal["unreachable"]
+FAILURE_KINDS: Final[tuple[str, ...]] = (*get_args(RefusalKind), "unreachable")
 
 _LIMIT_PAUSE_S: Final = 60.0
 _BAN_S: Final = 600.0

@@ -125,6 +125,10 @@ class Stream:
         """Whether the most important stream brings data."""
         return self._watch.is_live(self.protocol.streams[0].name)
 
+    def heard_ms(self) -> dict[str, float]:
+        """When each dense feed on this connection last spoke, `Clock.monotonic_ms`; without those that have not yet."""
+        return self._watch.heard_ms()
+
     async def run(self) -> None:
         """Stay connected until cancelled; may be called again after that."""
         looked_ms = self.clock.monotonic_ms()

@@ -10,7 +10,7 @@ from bot.model.cards import BotStatus, InstrumentCard
 from bot.model.chat_alert import AlertLife, ChatAlert
 from bot.model.explanation import Explanation, Glance, RuleName
 from bot.model.instrument import Instrument
-from bot.model.outbox import Entry, Fold, Kept, Message, OutboxRow, Outcome
+from bot.model.outbox import Backlog, Entry, Fold, Kept, Message, OutboxRow, Outcome
 from bot.model.silence import Ack, Fired, QuietHours, Silence
 from bot.model.updates import Update
 
@@ -154,6 +154,10 @@ class Outbox(Protocol):
         """Rows by state: `waiting`, `sending`, `delivered`, `buried`; where there are any, also `muted` (kept) and `folded`
         (told by another).
         """
+        ...
+
+    async def backlog(self) -> list[Backlog]:
+        """What waits, in order of destinations; those for which nothing does are left out."""
         ...
 
     def kept(self, *, batch: int = 1_000) -> AsyncIterator[list[Kept]]:

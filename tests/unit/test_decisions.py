@@ -12,7 +12,12 @@ FOLDER = ROOT / "docs" / "decisions"
 PAGES = sorted(FOLDER.glob("[0-9]*.md"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
-MODULE_OF = {"python-telegram-bot": "telegram", "ruamel-yaml": "ruamel", "pydantic-settings": "pydantic_settings"}
+MODULE_OF = {
+    "python-telegram-bot": "telegram",
+    "prometheus-client": "prometheus_client",
+    "ruamel-yaml": "ruamel",
+    "pydantic-settings": "pydantic_settings",
+}
 """Where the name of the package is not that of its module."""
 
 

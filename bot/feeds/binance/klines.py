@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Final
 
-from bot import log
 from bot.clock import Clock
 from bot.feeds.binance.constants import FIRST_FRAME_S, KLINE_SUFFIX, KLINES_PER_CONNECTION, STREAM_PATH
 from bot.feeds.binance.decoding import UNREADABLE
@@ -39,8 +38,6 @@ _ASK_AGAIN_MANY_MS: Final = 300_000
 _SUBSCRIBE_AGAIN_MS: Final = 300_000
 
 _STILL: Final = Received(stream=FEED)
-
-_log = log.get("klines")
 
 
 def stream_of(symbol: str) -> str:
@@ -170,6 +167,11 @@ class KlineFeed:
         return len(self._symbols)
 
     @property
+    def streams(self) -> list[Stream]:
+        """One per connection that is wanted; for counters."""
+        return [block.stream for block in self._blocks]
+
+    @property
     def n_connections(self) -> int:
         """Connections that are wanted."""
         return len(self._blocks)
@@ -296,5 +298,4 @@ class KlineFeed:
             return
         if live is not self._live:
             self._live = live
-            (_log.info if live else _log.warning)("feed.live" if live else "feed.lost", feed=FEED, reason=reason)
             self._sink.put(FeedStatus(FEED, live, reason, now_ms))

@@ -7,6 +7,7 @@ import pytest
 from bot.app.notices import Notice, Notices, row_of, tell_directly
 from bot.clock import ManualClock
 from bot.delivery.lanes import LaneStatus
+from bot.model.histogram import WAIT_S, Histogram
 from bot.model.outbox import Delivered, RetryLater
 
 NEWS = Notice("Nothing can be stored", "Reason: the disk is full.\nI go on.")
@@ -21,7 +22,20 @@ class HandLanes:
 
     def status(self):
         return tuple(
-            LaneStatus(n, "gone" if n in self.dead else None, self.paused.get(n, 0.0), 0, 0, 0, 0) for n in self.names
+            LaneStatus(
+                n,
+                "gone" if n in self.dead else None,
+                self.paused.get(n, 0.0),
+                0,
+                0,
+                0,
+                0,
+                0,
+                0.0,
+                None,
+                Histogram(WAIT_S),
+            )
+            for n in self.names
         )
 
     def offer(self, rows):
