@@ -13,7 +13,7 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from bot import log
@@ -21,16 +21,17 @@ from bot.clock import Clock
 from bot.delivery.attempts import MAX_LANE_BACKOFF_S, Attempts, backoff_s
 from bot.delivery.destination import Destination, Form, Order
 from bot.delivery.intake import Intake
-from bot.delivery.lane_memory import LaneMemory, recall, remember
+from bot.delivery.lane_memory import LaneMemory, LaneStats, recall, remember
 from bot.delivery.manners import Manners
 from bot.delivery.notebook import STORAGE_RETRY_S, Notebook
 from bot.delivery.orders import Orders
+from bot.delivery.pictures import Hanging, LanePictures, TakesPictures
 from bot.delivery.planning import OUT_OF_DATE, Plan, Planner, Told
 from bot.delivery.text import Card, clean, line
 from bot.delivery.unstored import Unstored
 from bot.errors import StorageError
 from bot.model.outbox import Delivered, Message, OutboxRow, Outcome, Rejected, RetryLater
-from bot.model.ports import KeyValues, Outbox
+from bot.model.ports import AlertPictures, KeyValues, Outbox
 
 MAX_MESSAGE_BACKOFF_S: Final = 300.0
 MAX_COUNTED: Final = 10_000
@@ -40,16 +41,6 @@ MAX_IDLE_S: Final = 30.0
 REMEMBER_EVERY_S: Final = 30.0
 WORTH_REMEMBERING_S: Final = 5.0
 _QUIET_S: Final = 2.0
-
-
-@dataclass(slots=True)
-class LaneStats:
-    """What became of the attempts since the start."""
-
-    delivered: int = 0
-    retried: int = 0
-    ambiguous: int = 0
-    buried: int = 0
 
 
 class Lane:
@@ -66,6 +57,7 @@ class Lane:
         store: KeyValues | None = None,
         n_instruments: Callable[[], int] = lambda: 0,
         report: Callable[[str, str], None] = lambda _topic, _text: None,
+        desk: AlertPictures | None = None,
     ) -> None:
         """Prepare; see `Lanes` for the arguments. `report`: told a topic and a text for the owner."""
         self._destination = destination
@@ -86,6 +78,8 @@ class Lane:
         self._notebook = Notebook(outbox, clock)
         self._intake = Intake(destination.name, outbox, self._unstored, self._notebook)
         self._attempts = Attempts(destination, clock)
+        takes = isinstance(destination, TakesPictures)
+        self._pictures = LanePictures(desk if takes else None, self._woken_by_picture)
         self._notes: deque[str] = deque(maxlen=MAX_NOTES)
         self._woken = asyncio.Event()
         self._quiet = asyncio.Event()
@@ -137,6 +131,9 @@ class Lane:
             self._memory.dead_reason, self._memory.is_owner_told = None, False
             self._must_remember()
         self.notify()
+
+    def _woken_by_picture(self) -> None:
+        self._woken.set()
 
     def owner_told(self) -> None:
         """The owner knows that this destination is dead."""
@@ -195,6 +192,9 @@ class Lane:
             return await self._tell_note()
         found = await self._next()
         if not isinstance(found, Plan):
+            hanging = self._pictures.next(now_ms=self._clock.monotonic_ms(), next_s=found)
+            if hanging is not None and hanging.png is not None:
+                return await self._attach(hanging, hanging.png)
             self._destination.free_slot()
             return found
         if found.form is Form.DROP:
@@ -256,6 +256,17 @@ class Lane:
             self._log.warning("attempt.unnoted", reason=str(error))
         outcome = await self._attempts.make(order, anew=lambda: self._orders.anew(plan) if plan.layout else None)
         await self._finish(plan, outcome)
+        self._pictures.told(plan, order, outcome, now_ms=self._clock.monotonic_ms())
+
+    async def _attach(self, hanging: Hanging, png: bytes) -> float:
+        """Tried once: the alert is told already."""
+        if (wait_s := self._destination.take_slot(urgent=False)) > 0:
+            return wait_s
+        order = replace(hanging.order, target=hanging.target)
+        answer = self._pictures.tried(hanging, await self._attempts.once(order, png=png))
+        if isinstance(answer, RetryLater):
+            self._pause(answer)
+        return 0.0
 
     async def _tell_note(self) -> float:
         """What the owner should know. Tried until it arrives or is refused."""

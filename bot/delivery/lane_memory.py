@@ -17,6 +17,16 @@ _log = log.get("delivery")
 
 
 @dataclass(slots=True)
+class LaneStats:
+    """What became of the attempts since the start."""
+
+    delivered: int = 0
+    retried: int = 0
+    ambiguous: int = 0
+    buried: int = 0
+
+
+@dataclass(slots=True)
 class LaneMemory:
     """Times are wall ms: they outlive the process."""
 
