@@ -12,11 +12,11 @@ from collections.abc import Sequence
 
 from bot import log
 from bot.app import risk_desk
+from bot.app.answering import answering
 from bot.app.committer import Committer
 from bot.app.data_dir import DataDir
-from bot.app.desk import Desk
 from bot.app.destinations import Builder, plan_of
-from bot.app.explainer import Explainer
+from bot.app.drawing import Drawing
 from bot.app.fronts import telegram_chat
 from bot.app.heartbeat import beat
 from bot.app.keeping import Keeping, findings
@@ -25,25 +25,21 @@ from bot.app.mutes import Mutes
 from bot.app.notices import Notice, tell_directly
 from bot.app.opening import open_patiently
 from bot.app.options import Options, load_rules
-from bot.app.overviews import Overviews
 from bot.app.recording import open_journal
 from bot.app.sending import Sending, open_sending
 from bot.app.snapshots import Snapshots
 from bot.app.status import Status
 from bot.app.supervisor import Policy, Supervisor
 from bot.chat.actions import Actions
-from bot.chat.alert_actions import AlertActions
 from bot.chat.claims import Claims
-from bot.chat.dead_letters import DeadLetters
 from bot.chat.local import LocalChat
-from bot.chat.looking import Looking
 from bot.chat.terminal import TerminalChat
-from bot.chat.why import Why
 from bot.clock import Clock, SystemClock
 from bot.delivery.lanes import Lanes
 from bot.engine.cards import Cards
 from bot.engine.engine import Engine
 from bot.feeds.binance.feed import BinanceFeed
+from bot.feeds.binance.past import PastReader
 from bot.history.journal import JournalWriter
 from bot.market.holes import Holes
 from bot.market.mailbox import Mailbox
@@ -58,7 +54,6 @@ from bot.storage.database import Database, Opened
 from bot.storage.key_values import SqliteKeyValues
 from bot.storage.members import SqliteMemberStore
 from bot.storage.outbox import SqliteOutbox
-from bot.storage.outbox_care import SqliteOutboxCare
 
 # Nine seconds in all, with the two that the last commit may take: a stop must be over within ten, whatever hangs.
 STOP_FEEDS_S = 1.5
@@ -98,6 +93,7 @@ class Bot:
         self._chat_alerts: SqliteChatAlertStore
         self._database: Database
         self._mutes: Mutes
+        self.drawing: Drawing
 
     async def run(self, *, for_s: float | None = None) -> int:
         """Run until `stop` is set or, when given, for so many clock seconds; returns the exit code."""
@@ -114,6 +110,7 @@ class Bot:
                 markup=False,
             )
         with DataDir(self._settings.data_dir) as data_dir:
+            self.drawing = Drawing(self._settings.charts, clock=self.clock, folder=data_dir.charts)
             opened = await open_patiently(
                 data_dir.database, backups=data_dir.backups, clock=self.clock, stop=self.stop, say=self._say_directly
             )
@@ -167,6 +164,7 @@ class Bot:
                 store=store,
                 venue_now=lambda: self.live.venue_now(),  # noqa: PLW0108, `live` is made below
                 n_instruments=lambda: len(self.engine.market.universe),
+                desk=self.drawing.desk,
             )
             lanes = sending.lanes
             journal = self._journal(data_dir, stack)
@@ -247,7 +245,7 @@ class Bot:
         return journal
 
     def _feed(self, mailbox: Mailbox, store: SqliteKeyValues) -> BinanceFeed:
-        return BinanceFeed(
+        feed = BinanceFeed(
             rest_url=self._settings.binance.rest_url,
             stream_url=self._settings.binance.stream_url,
             weight_share=self._settings.binance.weight_share,
@@ -261,36 +259,28 @@ class Bot:
             lookback_ms=lambda need: DAY_MS if self.cards.pinned(need) else self.engine.price_lookback_ms,
             missing_ms=Holes(self.engine.market).missing_ms,
         )
+        past = PastReader(client=feed.client, clock=self.clock, venue_now=self.live.venue_now)
+        self.drawing.connect(engine=self.engine, live=self.live, past=past)
+        return feed
 
     def _answering(self, data_dir: DataDir, lanes: Lanes) -> tuple[Actions, LocalChat]:
-        """What answers people, and the front for this machine's own commands."""
-        why = Explainer(
+        return answering(
             engine=self.engine,
             live=self.live,
+            cards=self.cards,
+            status=self.status,
+            clock=self.clock,
+            database=self._database,
             alerts=self._alerts,
             chat_alerts=self._chat_alerts,
+            max_per_chat=self._settings.alerts.max_per_chat,
             loaded=lambda: self.rules.rules,
-        )
-        routes = self._plan.routes
-        silences = self._mutes.actions(self.cards, self._chat_alerts, self.engine, self.live, routes, lanes.names)
-        families = (
-            Looking(market=self.cards, status=self.status, clock=self.clock),
-            Why(self.cards, why),
-            AlertActions(
-                market=self.cards,
-                store=self._chat_alerts,
-                desk=Desk(self.engine, self.live),
-                clock=self.clock,
-                max_per_chat=self._settings.alerts.max_per_chat,
-            ),
-            silences,
-            self.desk.actions(self.cards),
-            DeadLetters(SqliteOutboxCare(self._database)),
-        )
-        actions = Actions(*(family.handlers for family in families))
-        overview = Overviews(engine=self.engine, live=self.live, status=self.status, lanes=lanes.status)
-        return actions, LocalChat(
-            path=data_dir.control, market=self.cards, why=why, overview=overview, clock=self.clock
+            mutes=self._mutes,
+            routes=self._plan.routes,
+            lanes=lanes,
+            drawing=self.drawing,
+            risk=self.desk.actions(self.cards).handlers,
+            control=data_dir.control,
         )
 
     async def _supervise(
@@ -304,7 +294,7 @@ class Bot:
             supervisor.start(group, "committer", committer.run, Policy.RESTART)
             supervisor.start(group, "engine", self.live.run, Policy.RESTART)
             supervisor.start(group, "heartbeat", lambda: beat(data_dir, self.live, self.clock), Policy.RESTART)
-            for name, run in self.keeping.components.items():
+            for name, run in {**self.keeping.components, **self.drawing.components}.items():
                 supervisor.start(group, name, run, Policy.RESTART)
             if self._options.delivers:
                 supervisor.start(group, "delivery", lanes.run, Policy.RESTART)
@@ -320,6 +310,7 @@ class Bot:
                 clock=self.clock,
                 claims=Claims(SqliteMemberStore(self._database), self.clock) if self._options.is_claimable else None,
                 on_claimed=self._take_owner,
+                charts=self.drawing.studio,
             )
             if chat is not None and self._options.delivers:
                 supervisor.start(group, "telegram", chat.run, Policy.RESTART)
@@ -346,7 +337,7 @@ class Bot:
     async def _end(self, supervisor: Supervisor, committer: Committer, lanes: Lanes, fronts: Sequence[str]) -> None:
         """Stop the parts in order, each within its time."""
         self._database.hurry(STOP_REST_S)
-        await supervisor.stop(*fronts, "feed", "stops", within_s=STOP_FEEDS_S)
+        await supervisor.stop(*fronts, *self.drawing.components, "feed", "stops", within_s=STOP_FEEDS_S)
         await supervisor.stop("engine", "heartbeat", *self.keeping.components, within_s=STOP_ENGINE_S)
         await self.live.store(self.live.closing())
         self.snapshots.finish()

@@ -8,7 +8,7 @@ from bot.clock import Clock
 from bot.delivery.lanes import Lanes
 from bot.delivery.manners import Manners
 from bot.model.outbox import OutboxRow
-from bot.model.ports import KeyValues, Outbox
+from bot.model.ports import AlertPictures, KeyValues, Outbox
 from bot.settings import Settings
 
 
@@ -37,6 +37,7 @@ async def open_sending(
     store: KeyValues,
     venue_now: Callable[[], int],
     n_instruments: Callable[[], int],
+    desk: AlertPictures | None = None,
 ) -> Sending:
     """Open all destinations of a plan; without one nothing is told."""
     owner = plan.routes.by_chat.get(f"telegram:{settings.telegram.owner_id}") if plan is not None else None
@@ -49,6 +50,7 @@ async def open_sending(
         store=store,
         n_instruments=n_instruments,
         owner=owner,
+        desk=desk,
     )
     builder.on_note = lambda text: lanes.report(text, text)
     return Sending(lanes, builder)
