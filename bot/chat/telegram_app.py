@@ -76,17 +76,14 @@ class TelegramChat:
             chat_ids: Chats in which everyone is answered, the chat of the alerts among them.
             actions: What commands do.
             store: Keeps the offset and whom we refused.
-            clock: The only source of time.
             on_seen: Told the id of each chat in which someone allowed spoke; delivery re-enables it.
             limits: Shared with the alerts that go out with the same token.
             charts: Draws; None: no pictures.
             claims: Takes links that make an owner; None where the settings name one.
             on_claimed: Told of the new owner, once he has been answered.
         """
-        self._claims = claims
-        self._on_claimed = on_claimed
-        self._token = token
-        self._api_url = api_url
+        self._claims, self._on_claimed = claims, on_claimed
+        self._token, self._api_url = token, api_url
         self._owner_id, self._chat_ids = owner_id, tuple(dict.fromkeys(chat_ids))
         self._gate = Gate(owner_id=owner_id, chat_ids=chat_ids)
         self._actions = actions
