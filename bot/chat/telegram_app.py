@@ -76,6 +76,7 @@ class TelegramChat:
             chat_ids: Chats in which everyone is answered, the chat of the alerts among them.
             actions: What commands do.
             store: Keeps the offset and whom we refused.
+            clock: The only source of time.
             on_seen: Told the id of each chat in which someone allowed spoke; delivery re-enables it.
             limits: Shared with the alerts that go out with the same token.
             charts: Draws; None: no pictures.
@@ -87,8 +88,7 @@ class TelegramChat:
         self._owner_id, self._chat_ids = owner_id, tuple(dict.fromkeys(chat_ids))
         self._gate = Gate(owner_id=owner_id, chat_ids=chat_ids)
         self._actions = actions
-        self._store = store
-        self._clock = clock
+        self._store, self._clock = store, clock
         self._on_seen = on_seen
         self._limits = limits
         self._charts = charts
