@@ -13,6 +13,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
@@ -172,6 +173,23 @@ class DeliverySection(Section, frozen=True):
     storm_share: Annotated[float, Field(gt=0, le=1)] = 0.1
 
 
+class ChartsSection(Section, frozen=True):
+    """Pictures with alerts and for `/chart`."""
+
+    enabled: bool = True
+    zone: str = "UTC"
+    """Time zone of their time axis, such as `Europe/Berlin`."""
+
+    @field_validator("zone")
+    @classmethod
+    def _is_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (OSError, ValueError, KeyError):
+            raise ValueError("expected the name of a time zone, such as Europe/Berlin") from None
+        return value
+
+
 class BackupSection(Section, frozen=True):
     """Daily copies of the database, in the data folder."""
 
@@ -269,6 +287,7 @@ class Settings(BaseSettings):
     discord: DiscordSection = DiscordSection()
     alerts: AlertsSection = AlertsSection()
     delivery: DeliverySection = DeliverySection()
+    charts: ChartsSection = ChartsSection()
     backup: BackupSection = BackupSection()
     log: LogSection = LogSection()
     web: WebSection = WebSection()
@@ -384,6 +403,7 @@ def for_demo(*, data_dir: Path, rules_dir: Path, rest_url: str, stream_url: str)
         discord=DiscordSection(),
         alerts=AlertsSection(),
         delivery=DeliverySection(),
+        charts=ChartsSection(),
         backup=BackupSection(),
         log=LogSection(level="WARNING"),
         web=WebSection(),

@@ -11,11 +11,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from bot import log
 from bot.app import risk_desk
+from bot.app.answering import answering
 from bot.app.committer import Committer
 from bot.app.data_dir import DataDir
-from bot.app.desk import Desk
 from bot.app.destinations import Builder, Plan
-from bot.app.explainer import Explainer
+from bot.app.drawing import Drawing
 from bot.app.feeding import binance_feed
 from bot.app.fronts import telegram_chat
 from bot.app.health import Health
@@ -26,7 +26,6 @@ from bot.app.mutes import Mutes
 from bot.app.notices import Notice, tell_directly
 from bot.app.opening import open_patiently
 from bot.app.options import Options
-from bot.app.overviews import Overviews
 from bot.app.recording import open_journal
 from bot.app.reloading import Reloader
 from bot.app.sending import Sending, open_sending
@@ -36,15 +35,10 @@ from bot.app.status import Status
 from bot.app.supervisor import Policy, Supervisor
 from bot.app.vitals import Parts
 from bot.chat.actions import Actions
-from bot.chat.alert_actions import AlertActions
 from bot.chat.claims import Claims
-from bot.chat.dead_letters import DeadLetters
 from bot.chat.local import LocalChat
-from bot.chat.looking import Looking
-from bot.chat.reload_actions import ReloadActions
 from bot.chat.telegram_app import TelegramChat
 from bot.chat.terminal import TerminalChat
-from bot.chat.why import Why
 from bot.clock import Clock, SystemClock
 from bot.delivery.lanes import Lanes
 from bot.engine.cards import Cards
@@ -62,7 +56,6 @@ from bot.storage.database import Database, Opened
 from bot.storage.key_values import SqliteKeyValues
 from bot.storage.members import SqliteMemberStore
 from bot.storage.outbox import SqliteOutbox
-from bot.storage.outbox_care import SqliteOutboxCare
 
 # Nine seconds in all, with the two that the last commit may take: a stop must be over within ten, whatever hangs.
 STOP_FEEDS_S = 1.5
@@ -102,6 +95,7 @@ class Bot:
         self._database: Database
         self._mutes: Mutes
         self._mailbox: Mailbox
+        self.drawing: Drawing
         self.reloader: Reloader
         self._reload: Callable[[], None] = lambda: None
 
@@ -123,6 +117,7 @@ class Bot:
         self._for_s = for_s
         say_problems(self.rules, self._options.console)
         with DataDir(self._settings.data_dir) as data_dir:
+            self.drawing = Drawing(self._settings.charts, clock=self.clock, folder=data_dir.charts)
             opened = await open_patiently(
                 data_dir.database, backups=data_dir.backups, clock=self.clock, stop=self.stop, say=self._say_directly
             )
@@ -176,6 +171,7 @@ class Bot:
                 store=store,
                 venue_now=lambda: self.live.venue_now(),  # noqa: PLW0108, `live` is made below
                 n_instruments=lambda: len(self.engine.market.universe),
+                desk=self.drawing.desk,
             )
             lanes = sending.lanes
             journal = self._journal(data_dir, stack)
@@ -280,41 +276,24 @@ class Bot:
         return journal
 
     def _answering(self, data_dir: DataDir, lanes: Lanes) -> tuple[Actions, LocalChat]:
-        """What answers people, and the front for this machine's own commands."""
-        why = Explainer(
+        return answering(
             engine=self.engine,
             live=self.live,
+            cards=self.cards,
+            status=self.status,
+            clock=self.clock,
+            database=self._database,
             alerts=self._alerts,
             chat_alerts=self._chat_alerts,
+            max_per_chat=self._settings.alerts.max_per_chat,
             loaded=lambda: self.rules.rules,
+            mutes=self._mutes,
+            lanes=lanes,
+            drawing=self.drawing,
+            risk=self.desk.actions(self.cards).handlers,
+            reloader=self.reloader,
+            control=data_dir.control,
         )
-        silences = self._mutes.actions(self.cards, self._chat_alerts, self.engine, self.live, lambda: lanes.names)
-        families = (
-            Looking(market=self.cards, status=self.status, clock=self.clock),
-            Why(self.cards, why),
-            AlertActions(
-                market=self.cards,
-                store=self._chat_alerts,
-                desk=Desk(self.engine, self.live),
-                clock=self.clock,
-                max_per_chat=self._settings.alerts.max_per_chat,
-            ),
-            silences,
-            self.desk.actions(self.cards),
-            DeadLetters(SqliteOutboxCare(self._database)),
-            ReloadActions(self.reloader),
-        )
-        actions = Actions(*(family.handlers for family in families))
-        overview = Overviews(engine=self.engine, live=self.live, status=self.status, lanes=lanes.status)
-        local = LocalChat(
-            path=data_dir.control,
-            market=self.cards,
-            why=why,
-            overview=overview,
-            clock=self.clock,
-            reloads=self.reloader,
-        )
-        return actions, local
 
     async def _supervise(
         self, data_dir: DataDir, committer: Committer, sending: Sending, store: SqliteKeyValues
@@ -335,9 +314,10 @@ class Bot:
                 clock=self.clock,
                 claims=Claims(SqliteMemberStore(self._database), self.clock) if self._options.is_claimable else None,
                 on_claimed=self._take_owner,
+                charts=self.drawing.studio,
             )
             watching = self._watching(data_dir, committer, lanes, supervisor, chat if self._options.delivers else None)
-            for name, run in watching.items():
+            for name, run in {**watching, **self.drawing.components}.items():
                 supervisor.start(group, name, run, Policy.RESTART)
             if self._options.delivers:
                 supervisor.start(group, "delivery", lanes.run, Policy.RESTART)
@@ -370,7 +350,7 @@ class Bot:
     async def _end(self, supervisor: Supervisor, committer: Committer, lanes: Lanes, fronts: Sequence[str]) -> None:
         """Stop the parts in order, each within its time."""
         self._database.hurry(STOP_REST_S)
-        await supervisor.stop(*fronts, "rules", "feed", "stops", within_s=STOP_FEEDS_S)
+        await supervisor.stop(*fronts, *self.drawing.components, "rules", "feed", "stops", within_s=STOP_FEEDS_S)
         await supervisor.stop("engine", within_s=STOP_ENGINE_S)
         await self.live.store(self.live.closing())
         self.snapshots.finish()

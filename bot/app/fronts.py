@@ -9,7 +9,7 @@ from bot.chat.claims import Claims
 from bot.chat.telegram_app import TelegramChat
 from bot.clock import Clock
 from bot.model.members import Member
-from bot.model.ports import KeyValues
+from bot.model.ports import ChartMaker, KeyValues
 from bot.settings import Settings
 
 
@@ -23,8 +23,9 @@ def telegram_chat(
     clock: Clock,
     claims: Claims | None,
     on_claimed: Callable[[Member], None],
+    charts: ChartMaker | None,
 ) -> TelegramChat | None:
-    """What answers in Telegram; None without a token. `claims`: None where no link makes an owner."""
+    """What answers in Telegram; None without a token. `claims`: None where no link makes an owner; `charts`: None for no pictures."""
     telegram = settings.telegram
     if telegram.token is None:
         return None
@@ -47,4 +48,5 @@ def telegram_chat(
         limits=sending.builder.telegram_limits(token),
         claims=claims,
         on_claimed=on_claimed,
+        charts=charts,
     )

@@ -9,7 +9,7 @@ from bot.delivery.destination import Destination
 from bot.delivery.lanes import Lanes
 from bot.delivery.manners import Manners
 from bot.model.outbox import OutboxRow
-from bot.model.ports import KeyValues, Outbox
+from bot.model.ports import AlertPictures, KeyValues, Outbox
 from bot.settings import Settings
 
 
@@ -88,6 +88,7 @@ async def open_sending(
     store: KeyValues,
     venue_now: Callable[[], int],
     n_instruments: Callable[[], int],
+    desk: AlertPictures | None = None,
 ) -> Sending:
     """Open all destinations of a plan; without one nothing is told."""
     lanes = Lanes(
@@ -99,6 +100,7 @@ async def open_sending(
         store=store,
         n_instruments=n_instruments,
         owner=_owner(plan, settings) if plan is not None else None,
+        desk=desk,
     )
     builder.on_note = lambda text: lanes.report(text, text)
     keys = {d.name: builder.key(d) for d in plan.everywhere} if plan is not None else {}

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from bot.model.charts import ChartData
+
 TABLE_COLUMNS: Final = 30
 """Wider lines wrap on small phones and break a table."""
 
@@ -61,6 +63,8 @@ class Reply:
     blocks: tuple[Line | Table, ...]
     buttons: tuple[tuple[Button, ...], ...] = ()
     """In rows."""
+    chart: ChartData | None = None
+    """Shown with it, in the way the front can."""
 
 
 def line(*parts: str | Span) -> Line:

@@ -26,7 +26,7 @@ from bot.chat.update_ledger import UpdateLedger
 from bot.clock import Clock
 from bot.errors import StorageError
 from bot.model.members import Member
-from bot.model.ports import KeyValues, SendLimits
+from bot.model.ports import ChartMaker, KeyValues, SendLimits
 
 POLL_S: Final = 30.0
 STALE_S: Final = 60.0
@@ -63,6 +63,7 @@ class TelegramChat:
         clock: Clock,
         on_seen: Callable[[int], None] | None = None,
         limits: SendLimits | None = None,
+        charts: ChartMaker | None = None,
         claims: Claims | None = None,
         on_claimed: Callable[[Member], None] = lambda _: None,
     ) -> None:
@@ -78,20 +79,19 @@ class TelegramChat:
             clock: The only source of time.
             on_seen: Told the id of each chat in which someone allowed spoke; delivery re-enables it.
             limits: Shared with the alerts that go out with the same token.
+            charts: Draws; None: no pictures.
             claims: Takes links that make an owner; None where the settings name one.
             on_claimed: Told of the new owner, once he has been answered.
         """
-        self._claims = claims
-        self._on_claimed = on_claimed
-        self._token = token
-        self._api_url = api_url
+        self._claims, self._on_claimed = claims, on_claimed
+        self._token, self._api_url = token, api_url
         self._owner_id, self._chat_ids = owner_id, tuple(dict.fromkeys(chat_ids))
         self._gate = Gate(owner_id=owner_id, chat_ids=chat_ids)
         self._actions = actions
-        self._store = store
-        self._clock = clock
+        self._store, self._clock = store, clock
         self._on_seen = on_seen
         self._limits = limits
+        self._charts = charts
         self._ledger = UpdateLedger()
         self._slots = asyncio.Semaphore(MAX_AT_ONCE)
         self._saving = asyncio.Lock()
@@ -123,6 +123,7 @@ class TelegramChat:
             counts=self.counts,
             save_refusals=self._save_refusals,
             on_seen=self._on_seen,
+            charts=self._charts,
             claims=self._claims,
         )
         try:

@@ -6,9 +6,10 @@ edits the message it sits on. Never: polls, keeps offsets.
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Final
 
-from telegram import CallbackQuery, Message, Update, User
+from telegram import CallbackQuery, MaybeInaccessibleMessage, Message, Update, User
 from telegram.constants import ChatMemberStatus, ChatType
 
 from bot import log
@@ -22,7 +23,9 @@ from bot.chat.reply import Reply, line
 from bot.chat.telegram_client import Failure, Kind, TelegramClient
 from bot.clock import Clock
 from bot.errors import StorageError
+from bot.model.charts import NoPicture
 from bot.model.members import Member, Redeemed
+from bot.model.ports import ChartMaker
 
 _PRIVATE: Final = "This bot is private."
 _SLOW_DOWN: Final = f"That was a lot at once: I answer {USER_PER_MINUTE} commands a minute."
@@ -46,9 +49,10 @@ class Dispatcher:
         counts: Counter[str],
         save_refusals: Callable[[], Awaitable[None]],
         on_seen: Callable[[int], None] | None,
+        charts: ChartMaker | None = None,
         claims: Claims | None = None,
     ) -> None:
-        """`claims` None: the settings name the owner, and no link makes another."""
+        """`charts` draws; None: replies go without pictures. `claims` None: the settings name the owner, and no link makes another."""
         self._claims = claims
         self._client = client
         self._gate = gate
@@ -57,6 +61,7 @@ class Dispatcher:
         self._counts = counts
         self._save_refusals = save_refusals
         self._on_seen = on_seen
+        self._charts = charts
         self.bot_name = ""
         """Our user name, once known; commands to other names are not ours."""
         self.claimed: Member | None = None
@@ -123,7 +128,8 @@ class Dispatcher:
             case Verdict.IGNORE:
                 return
         quoted = None if is_private else message.message_id
-        self._note(await self._client.send(chat_id, reply, thread_id=thread_id, reply_to=quoted), chat_id)
+        reply, png = await self._drawn(reply)
+        self._note(await self._client.send(chat_id, reply, thread_id=thread_id, reply_to=quoted, png=png), chat_id)
 
     async def _claim(self, message: Message, code: str) -> None:
         """Somebody opened a link that makes an owner."""
@@ -174,10 +180,21 @@ class Dispatcher:
         self._see(message.chat.id)
         asker = self._asker(incoming, query.from_user)
         reply = await answer_safely(self._actions, asked, asker=asker, clock=self._clock)
-        result = await self._client.edit(message.chat.id, message.message_id, reply)
+        reply, png = await self._drawn(reply)
+        result = await self._client.edit(message.chat.id, message.message_id, reply, png=png)
         if isinstance(result, Failure) and result.kind is Kind.CANNOT_EDIT:
-            result = await self._client.send(message.chat.id, reply)
+            # Gone, or a picture that cannot become a text again.
+            result = await self._client.send(message.chat.id, reply, thread_id=_topic_of(message), png=png)
         self._note(result, message.chat.id)
+
+    async def _drawn(self, reply: Reply) -> tuple[Reply, bytes | None]:
+        """With its picture, or with a line that says why there is none."""
+        if reply.chart is None or self._charts is None:
+            return reply, None
+        found = await self._charts.draw(reply.chart)
+        if isinstance(found, NoPicture):
+            return replace(reply, blocks=(*reply.blocks, line(f"No picture: {found.reason}."))), None
+        return reply, found.png
 
     def _asker(self, incoming: Incoming, user: User | None) -> Asker:
         """Of a message that is answered, which has both numbers."""
@@ -205,6 +222,10 @@ class Dispatcher:
 def _is_for_others(asked: Command | UsageError, text: str) -> bool:
     """In a group an unknown command may be another bot's, unless it names us."""
     return isinstance(asked, UsageError) and asked.is_unknown and "@" not in text.split(maxsplit=1)[0]
+
+
+def _topic_of(message: MaybeInaccessibleMessage) -> int | None:
+    return message.message_thread_id if isinstance(message, Message) and message.is_topic_message else None
 
 
 def incoming_of(message: Message) -> Incoming:

@@ -9,6 +9,7 @@ from typing import Final
 from bot import log
 from bot.clock import Clock
 from bot.delivery.destination import Answer, Destination, Form, Order, TargetGone, Unlayable
+from bot.delivery.pictures import TakesPictures
 from bot.delivery.planning import OUT_OF_DATE
 from bot.model.alert import TellKind
 from bot.model.outbox import Outcome, Rejected, RetryLater
@@ -49,11 +50,14 @@ class Attempts:
             return Rejected(answer.reason)
         return answer
 
-    async def once(self, order: Order) -> Answer:
-        """One attempt."""
+    async def once(self, order: Order, *, png: bytes | None = None) -> Answer:
+        """One attempt; with a picture, at putting it over the order's target."""
         try:
             async with self._clock.timeout(ATTEMPT_TIMEOUT_S):
-                return await self._destination.send(order)
+                if png is None:
+                    return await self._destination.send(order)
+                assert isinstance(self._destination, TakesPictures)
+                return await self._destination.attach(order, png)
         except TimeoutError:
             return RetryLater(backoff_s(4, MAX_LANE_BACKOFF_S), "no answer in time", ambiguous=True)
         except Exception as error:  # noqa: BLE001, one attempt must not end the lane

@@ -26,12 +26,13 @@ from bot.delivery.lane_stats import LaneStats
 from bot.delivery.manners import Manners
 from bot.delivery.notebook import STORAGE_RETRY_S, Notebook
 from bot.delivery.orders import Orders
+from bot.delivery.pictures import Hanging, LanePictures, TakesPictures
 from bot.delivery.planning import OUT_OF_DATE, Plan, Planner, Told
 from bot.delivery.text import Card, clean, line
 from bot.delivery.unstored import Unstored
 from bot.errors import StorageError
 from bot.model.outbox import Delivered, Message, OutboxRow, Outcome, Rejected, RetryLater
-from bot.model.ports import KeyValues, Outbox
+from bot.model.ports import AlertPictures, KeyValues, Outbox
 
 MAX_MESSAGE_BACKOFF_S: Final = 300.0
 MAX_COUNTED: Final = 10_000
@@ -57,6 +58,7 @@ class Lane:
         store: KeyValues | None = None,
         n_instruments: Callable[[], int] = lambda: 0,
         report: Callable[[str, str], None] = lambda _topic, _text: None,
+        desk: AlertPictures | None = None,
     ) -> None:
         """Prepare; see `Lanes` for the arguments. `report`: told a topic and a text for the owner."""
         self.destination = destination
@@ -77,6 +79,8 @@ class Lane:
         self._notebook = Notebook(outbox, clock)
         self._intake = Intake(destination.name, outbox, self._unstored, self._notebook)
         self._attempts = Attempts(destination, clock)
+        takes = isinstance(destination, TakesPictures)
+        self._pictures = LanePictures(desk if takes else None, self._woken_by_picture)
         self._notes: deque[str] = deque(maxlen=MAX_NOTES)
         self._woken = asyncio.Event()
         self._quiet = asyncio.Event()
@@ -132,6 +136,9 @@ class Lane:
             self._memory.dead_reason, self._memory.is_owner_told = None, False
             self._must_remember()
         self.notify()
+
+    def _woken_by_picture(self) -> None:
+        self._woken.set()
 
     def owner_told(self) -> None:
         """The owner knows that this destination is dead."""
@@ -191,6 +198,9 @@ class Lane:
             return await self._tell_note()
         found = await self._next()
         if not isinstance(found, Plan):
+            hanging = self._pictures.next(now_ms=self._clock.monotonic_ms(), next_s=found)
+            if hanging is not None and hanging.png is not None:
+                return await self._attach(hanging, hanging.png)
             self.destination.free_slot()
             if found is None:
                 self.stats.nothing_owed()
@@ -254,6 +264,17 @@ class Lane:
             self._log.warning("attempt.unnoted", reason=str(error))
         outcome = await self._attempts.make(order, anew=lambda: self._orders.anew(plan) if plan.layout else None)
         await self._finish(plan, outcome)
+        self._pictures.told(plan, order, outcome, now_ms=self._clock.monotonic_ms())
+
+    async def _attach(self, hanging: Hanging, png: bytes) -> float:
+        """Tried once: the alert is told already."""
+        if (wait_s := self.destination.take_slot(urgent=False)) > 0:
+            return wait_s
+        order = replace(hanging.order, target=hanging.target)
+        answer = self._pictures.tried(hanging, await self._attempts.once(order, png=png))
+        if isinstance(answer, RetryLater):
+            self._pause(answer)
+        return 0.0
 
     async def _tell_note(self) -> float:
         """What the owner should know. Tried until it arrives or is refused."""

@@ -20,7 +20,7 @@ from bot.delivery.notebook import STORAGE_RETRY_S
 from bot.errors import StorageError
 from bot.model.histogram import Histogram
 from bot.model.outbox import OutboxRow
-from bot.model.ports import KeyValues, Outbox
+from bot.model.ports import AlertPictures, KeyValues, Outbox
 
 REPORT_EVERY_S: Final = 3_600.0
 """The owner hears of one thing no more often."""
@@ -70,6 +70,7 @@ class Lanes:
         store: KeyValues | None = None,
         n_instruments: Callable[[], int] = lambda: 0,
         owner: str | None = None,
+        desk: AlertPictures | None = None,
     ) -> None:
         """Prepare one lane per destination.
 
@@ -82,6 +83,7 @@ class Lanes:
             store: Keeps dead destinations, pauses and counts over a restart; None forgets them.
             n_instruments: How many coins there are; 0 while unknown.
             owner: Where the owner is told of the bot's own troubles; the first destination that lives otherwise.
+            desk: Draws charts for alerts; None: they go without.
         """
         self._outbox = outbox
         self._clock = clock
@@ -97,6 +99,7 @@ class Lanes:
             store=store,
             n_instruments=n_instruments,
             report=self.report,
+            desk=desk,
         )
         self._lanes = {d.name: self._make(d) for d in destinations}
         self._tasks: dict[Lane, asyncio.Task[None]] = {}

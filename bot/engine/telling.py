@@ -149,6 +149,7 @@ class Teller:
             message=rule.message,
             tags=rule.tags,
             silent=rule.silent,
+            chart=rule.chart and not per_market,
             gap_ms=change.gap_ms,
             oi_moves=shown.oi_moves,
             price_moves=shown.price_moves,

@@ -17,7 +17,7 @@ from bot.rules.lint import lint_rule
 from bot.rules.nodes import Mapping, Node, Scalar, read_nodes
 from bot.rules.problems import Problem, without_secrets
 from bot.rules.readers import Reader
-from bot.rules.rule_reader import RULE_KEYS, Defaults, RuleReader, parts, read_defaults, warn_of_keys_without_effect
+from bot.rules.rule_reader import RULE_KEYS, Defaults, RuleReader, parts, read_defaults
 from bot.rules.schema import ID_FORM, MAX_INHIBITED, Rule
 from bot.rules.surroundings import Surroundings, lint_surroundings
 
@@ -189,7 +189,6 @@ class _Loading:
         nodes = {name: value for name, (_, value) in entries.items()}
         rule_id = self._new_id(reader, nodes["id"]) if "id" in nodes else None
         rule = RuleReader(reader, nodes, defaults, self._destinations).read(rule_id)
-        warn_of_keys_without_effect(reader, entries.values())
         is_sound = all(part.is_sound for part in (node, *nodes.values()) if isinstance(part, Mapping))
         self._note_inhibited(reader, rule_id, nodes)
         if rule is None or not is_sound or any(problem.is_error for problem in reader.problems[n_problems:]):

@@ -223,6 +223,20 @@ def parse_klines(body: bytes, row: int, *, span_ms: int, now_ms: int, received_m
     )
 
 
+def parse_open_bars(body: bytes, *, span_ms: int) -> tuple[list[int], list[float]]:
+    """Opening times and quote amounts of one instrument's bars, ascending; the last one may still run. Weeks begin on
+    Mondays, so bars of any span are taken where they open.
+    """
+    found: dict[int, float] = {}
+    for bar in _BARS.many(body)[0]:
+        opened = integer(bar[0]) if len(bar) >= 8 else None
+        volume = number(bar[7]) if len(bar) >= 8 else math.nan
+        if opened is not None and opened >= 0 and volume >= 0 and opened % min(span_ms, 86_400_000) == 0:
+            found[opened] = volume
+    times = sorted(found)
+    return times, [found[t] for t in times]
+
+
 # Ratios
 
 

@@ -5,6 +5,7 @@ fraction, times in UTC epoch milliseconds); one bad row costs only itself; a bod
 raises `PayloadError` with what was expected and found. Never waits, never reads a clock.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Final, Literal
 from urllib.parse import quote
@@ -35,11 +36,13 @@ __all__ = [
     "VenueError",
     "classify_error",
     "exchange_info",
+    "funding_history",
     "funding_info",
     "klines",
     "mark_price_klines",
     "open_interest",
     "open_interest_history",
+    "parse_funding_history",
     "parse_funding_intervals",
     "parse_instruments",
     "parse_open_interest",
@@ -123,11 +126,17 @@ def klines(symbol: str, *, interval: str = "1m", limit: int = 99, end_ms: int = 
     return Request(c.KLINES_PATH, params + _until(end_ms, limit, interval), weight, "weight")
 
 
-def top_position_ratio(symbol: str, *, limit: int = 30, end_ms: int = 0) -> Request:
-    """`limit` 5-minute rows (at most 500, at most 30 days back) of the positions of top traders, up to `end_ms`."""
+def top_position_ratio(symbol: str, *, period: str = "5m", limit: int = 30, end_ms: int = 0) -> Request:
+    """`limit` rows (at most 500, at most 30 days back) of the positions of top traders, up to `end_ms`."""
     limit = min(limit, c.HISTORY_MAX_LIMIT)
-    params = (("symbol", symbol), ("period", "5m"), ("limit", str(limit)))
-    return Request(c.TOP_POSITION_RATIO_PATH, params + _until(end_ms, limit, "5m"), 1, "data")
+    params = (("symbol", symbol), ("period", period), ("limit", str(limit)))
+    return Request(c.TOP_POSITION_RATIO_PATH, params + _until(end_ms, limit, period), 1, "data")
+
+
+def funding_history(symbol: str, *, limit: int = 100) -> Request:
+    """The newest `limit` fundings (at most 1000)."""
+    limit = min(limit, c.FUNDING_MAX_LIMIT)
+    return Request(c.FUNDING_RATE_PATH, (("symbol", symbol), ("limit", str(limit))), 1, "funding")
 
 
 def _until(end_ms: int, limit: int, interval: str) -> tuple[tuple[str, str], ...]:
@@ -173,6 +182,12 @@ class _OpenInterestRow(msgspec.Struct, rename="camel"):
     timestamp: Loose
 
 
+class _FundingRow(msgspec.Struct, rename="camel"):
+    funding_rate: Loose
+    funding_time: Loose
+    rate_type: str = "Regular"
+
+
 class _FundingInfo(msgspec.Struct, rename="camel"):
     symbol: str
     funding_interval_hours: Loose
@@ -183,6 +198,7 @@ _PREMIUM: Final = RowReader(_Premium, "the answer of premiumIndex")
 _TICKER: Final = RowReader(_Ticker, "the answer of ticker/24hr")
 _OPEN_INTEREST: Final = RowReader(_OpenInterest, "the answer of openInterest")
 _OPEN_INTEREST_ROW: Final = RowReader(_OpenInterestRow, "the answer of openInterestHist")
+_FUNDING_ROW: Final = RowReader(_FundingRow, "the answer of fundingRate")
 _FUNDING: Final = RowReader(_FundingInfo, "the answer of fundingInfo")
 _KLINE: Final = RowReader(list[Loose], "the answer of markPriceKlines")
 
@@ -259,6 +275,18 @@ def parse_open_interest_history(body: bytes, row: int) -> History:
         if when is not None and amount is not None:
             samples[when] = amount
     return _history(row, "oi", samples, OPEN_INTEREST_ROW_VALID_MS)
+
+
+def parse_funding_history(body: bytes, row: int) -> History:
+    """Fundings as they were paid, ascending, as fractions of their own interval; special ones, which stocks have, are
+    left out.
+    """
+    samples: dict[int, float] = {}
+    for entry in _FUNDING_ROW.many(body)[0]:
+        when, rate = time_ms(entry.funding_time), number(entry.funding_rate)
+        if when is not None and math.isfinite(rate) and entry.rate_type != "Special":
+            samples[when] = rate
+    return _history(row, "funding", samples, 9 * 3_600_000)
 
 
 def parse_price_klines(body: bytes, row: int, *, interval_ms: int, now_ms: int) -> History:

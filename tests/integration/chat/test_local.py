@@ -175,7 +175,7 @@ async def test_the_kernel_tells_whose_process_asks(tmp_path):
         (b'{"ask":"explain","surprise":7}\n', "no JSON object"),
         (b'["explain"]\n', "no JSON object"),
         (b"\xff\xfe\n", "no JSON object"),
-        (b'{"ask":"shutdown"}\n', "expected to be asked for explain, status, overview or reload, found 'shutdown'"),
+        (b'{"ask":"shutdown"}\n', "expected to be asked for explain, status, overview, reload or chart, found 'shutdown'"),
         (b"x" * 5_000 + b"\n", "longer than 4096 bytes"),
     ],
 )  # fmt: skip

@@ -21,7 +21,7 @@ async def test_the_owner_asks_and_gets_the_card(api, chat, buttons):
         assert sent["chat_id"] == str(OWNER)
         assert sent["parse_mode"] == "HTML"
         assert sent["text"].startswith("<b>BTCUSDT</b> open interest\n")
-        assert buttons(sent) == ["/oi BTCUSDT", "/price BTCUSDT"]
+        assert buttons(sent) == ["/oi BTCUSDT", "/price BTCUSDT", "/chart BTCUSDT"]
         await api.wait_for(lambda: running.counts["reply_sent"])
         assert running.last_poll_ok_ms is not None
     assert chat.seen == [OWNER]
@@ -313,7 +313,7 @@ async def test_refresh_edits_the_message_it_sits_on(api, chat, buttons):
     edit = api.of("editMessageText")[0]
     assert (edit["chat_id"], edit["message_id"]) == (str(OWNER), "9001")
     assert edit["text"].startswith("<b>BTCUSDT</b> open interest\n2 BTC")
-    assert buttons(edit) == ["/oi BTCUSDT", "/price BTCUSDT"]
+    assert buttons(edit) == ["/oi BTCUSDT", "/price BTCUSDT", "/chart BTCUSDT"]
     names = [name for name, _ in api.calls]
     assert names.index("answerCallbackQuery") < names.index("editMessageText")
     assert len(api.of("sendMessage")) == 1

@@ -181,7 +181,6 @@ EVERY_CODE = {
     "E402": (RULE + "    message: 'OI {{ valeu }}'\n", 4, 21),
     "E403": (RULE + "    message: 'OI {{ value * 2 }}'\n", 4, 21),
     "E404": (RULE + "    message: 'OI {{ value | upper }}'\n", 4, 29),
-    "W302": (RULE + "    chart: true\n", 4, 5),
     "W303": (RULE + "    scope: {symbols: [BTC]}\n", 4, 23),
     "W304": (RULE + "    clear: pct(oi, 15m) > 2%\n", 4, 12),
     "W305": (RULE + "    scope: {by: oi_usd}\n", 4, 17),
