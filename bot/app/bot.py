@@ -180,7 +180,7 @@ class Bot:
                 routes=self._plan.routes,
                 on_rows=sending.tell,
                 on_progress=self._take_progress,
-                on_feed=self._options.on_feed,
+                on_feed=self._take_feed,
                 on_reset=lambda: self.feed.windows_emptied(),  # noqa: PLW0108, `feed` is made below
                 on_grown=lambda series: self.feed.history.refill_longer(series),  # noqa: PLW0108, `feed` is made below
                 muting=self._mutes.muting,
@@ -202,7 +202,7 @@ class Bot:
                 warming=self._warming,
                 dead=lambda: tuple(f"{lane.name}: {lane.dead_reason}" for lane in lanes.status() if lane.dead_reason),
                 muting=self._mutes.muting,
-                troubles=self.keeping.troubles,
+                troubles=lambda: (*self.keeping.troubles(), *self.engine.faults.lines()),
                 backup=self.keeping.upkeep.text,
             )
             return await self._supervise(data_dir, committer, sending, store)
@@ -364,6 +364,12 @@ class Bot:
     def _take_progress(self, progress: Progress) -> None:
         self._progress[progress.task] = progress
         self._options.on_progress(progress)
+
+    def _take_feed(self, status: FeedStatus) -> None:
+        self._options.on_feed(status)
+        # In the terminal `on_feed` has said it already.
+        if self._options.delivers and any(d.name != self._plan.console for d in self._plan.described):
+            self.keeping.feeds.take(status)
 
     def _warming(self) -> str:
         parts = [f"{p.task} {p.done}/{p.total}" for p in self._progress.values() if p.done < p.total]
