@@ -24,7 +24,7 @@ SPARSE_GRACE_MS: Final[Mapping[str, float]] = {"liquidations": 60_000.0, "contra
 BACK_MS: Final = 60_000.0
 """For so long the first feed that is back waits for the others."""
 AGAIN_MS: Final = 600_000.0
-LASTS_MS: Final = 60_000.0
+LASTS_MS: Final = 20_000.0
 MAIN: Final = "mark price"
 
 _log = log.get("feed news")

@@ -112,6 +112,9 @@ class Connection:
             _log.warning("frame.unreadable", size=len(frame))
         if received.listed is not None:
             shell.listed(self.number, received.listed, now_ms)
+        if received.ends_soon:
+            _log.info("stream.ends_soon", host=shell.host)
+            shell.ends_soon(self.number, now_ms)
         if received.error:
             _log.warning("stream.complained", text=received.error)
 

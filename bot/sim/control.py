@@ -2,7 +2,7 @@
 
 `POST /sim/fault` {"kind", "seconds", "stream"?, "amount"?}, `POST /sim/heal`, `POST /sim/list` {"base", "price"?},
 `POST /sim/{delist,settle,resume}` {"symbol"}, `POST /sim/halt` {"symbol", "status"?}, `POST /sim/close` {"code"}, `POST /sim/shutdown`
-(announces its end, as the venue's spot streams do, and closes ten seconds later), `GET /sim/stats`, and
+{"seconds"} (announces the end of all connections, as the venue's spot streams do, so long before), `GET /sim/stats`, and
 `POST /sim/move` {"symbol", "price_change"?, "oi_change"?, "seconds"}: a coin goes there within two seconds, stays, and comes back.
 """
 
@@ -56,8 +56,8 @@ class Control:
         async def close(body: _Body) -> None:
             await venue.hub.close(body.code)
 
-        async def shutdown(_body: _Body) -> None:
-            venue.shut_down()
+        async def shutdown(body: _Body) -> None:
+            venue.shut_down(body.seconds)
 
         async def halt(body: _Body) -> None:
             lifecycle.halt(body.symbol, body.status)

@@ -16,7 +16,7 @@ Row = dict[str, object]
 
 DAY_MS: Final = 86_400_000
 HUGE_BYTES: Final = 16 * 2**20
-FLOOD: Final = 400
+FLOOD: Final = 100
 """Frames that `flood` makes of one."""
 
 _EVENT_TIME: Final = re.compile(r'("(?:E|time|serverTime)":)(\d{13})')

@@ -207,7 +207,7 @@ class Rest:
         return stream
 
     def _broken(self, request: web.Request, path: str, now_ms: int) -> web.Response | None:
-        on = [f for f in self._faults.listed(now_ms) if f.kind in _ANSWERS and f.concerns(path)]
+        on = [f for f in self._faults.listed(now_ms) if f.kind in _ANSWERS and f.concerns(request.path_qs)]
         if "//" in path:
             self.errors["403"] += 1
             return _page(403, _HTML, {})

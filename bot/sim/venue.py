@@ -23,7 +23,6 @@ from bot.sim.streams import Hub
 from bot.sim.ticker import Ticker
 
 _MOVE_S = 2.0
-_SHUTDOWN_MS = 10_000
 
 _log = log.get("sim.venue")
 
@@ -131,10 +130,10 @@ class Venue:
             self._thaw_at_ms = now_ms + int(seconds * 1000)
         _log.info("fault.started", kind=kind, seconds=seconds, stream=stream)
 
-    def shut_down(self) -> None:
-        """Announce the end of all connections, and end them some seconds later."""
+    def shut_down(self, seconds: float) -> None:
+        """Announce the end of all connections, and end them so many seconds later."""
         self.hub.announce_shutdown()
-        self._close_at_ms = self.clock.wall_ms() + _SHUTDOWN_MS
+        self._close_at_ms = self.clock.wall_ms() + int(seconds * 1000)
 
     def heal(self) -> None:
         """Switch every fault off, bans too."""
