@@ -11,6 +11,7 @@ import os
 import shlex
 import subprocess
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -102,7 +103,7 @@ def test_open_interest_now_and_before(ask):
     now, rows, chinese = ask(question)
     assert now["symbol"] == BTC
     assert len(rows) == 30
-    assert {b["timestamp"] - a["timestamp"] for a, b in zip(rows, rows[1:], strict=False)} == {300_000}
+    assert {b["timestamp"] - a["timestamp"] for a, b in pairwise(rows)} == {300_000}
     assert now["openInterestAmount"] == pytest.approx(rows[-1]["openInterestAmount"], rel=0.03)
     assert 1e9 < rows[-1]["openInterestValue"] < 2e10
     assert chinese["openInterestAmount"] > 0
@@ -125,7 +126,7 @@ def test_funding_and_mark_prices(ask):
     assert one["markPrice"] == pytest.approx(one["indexPrice"], rel=0.005)
     assert len(rates) > 100
     assert len(history) == 10
-    hours = [(b["timestamp"] - a["timestamp"]) / 3_600_000 for a, b in zip(history, history[1:], strict=False)]
+    hours = [(b["timestamp"] - a["timestamp"]) / 3_600_000 for a, b in pairwise(history)]
     assert hours == pytest.approx([8.0] * 9, abs=1e-4), "the venue's times are off by a few milliseconds"
     assert {entry["interval"] for entry in intervals.values()} <= {"1h", "4h", "8h"}
     assert mark["markPrice"] > 0
