@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.feed_faults import Outcome, Station
-from tests.support.harness import Harness
+from tests.support.feed_faults import OWNER, Outcome, Station
+from tests.support.harness import SPEED, Harness
 
 pytestmark = pytest.mark.acceptance
 
@@ -42,6 +42,8 @@ class Case:
 
 STREAMS: list[Case] = []
 REST: list[Case] = []
+BAN: list[Case] = []
+"""On a clock that is only twice as fast: on a faster one, more calls are under way at once than in life."""
 
 
 def case(cases: list[Case], row: str, fault: str, promise: str | None = None) -> Callable[[Run], Run]:
@@ -86,7 +88,10 @@ async def outage(
     if out.noticed_s > limit_s + SLACK_S * station.harness.speed:
         out.problems.append(f"noticed after {out.noticed_s:.1f} s, expected {limit_s} s at most")
     if (out.n_told, out.n_back) != (1, 1):
-        out.problems.append(f"told {out.n_told} times and {out.n_back} times that it is over, expected once each")
+        texts = [m.text for m in station.chats.messages(OWNER) if "Market data" in m.text][-out.n_told - out.n_back :]
+        out.problems.append(
+            f"told {out.n_told} times and {out.n_back} times that it is over, expected once each: {texts}"
+        )
 
 
 def healing(station: Station) -> Callable[[], Awaitable[None]]:
@@ -97,7 +102,9 @@ async def unharmed(station: Station, out: Outcome, seconds: float, *feeds: str) 
     """For that long nothing of these feeds is lost and nobody is told of anything."""
     n, n_told = len(station.events_of_feeds()), station.told("Market data")
     await station.sleep(seconds)
-    lost = [e["feed"] for e in station.events_of_feeds()[n:] if e["event"] == "feed.lost" and e["feed"] in feeds]
+    fresh = [e for e in station.events_of_feeds()[n:] if e["event"] == "feed.lost" and e["feed"] in feeds]
+    # A calm market has few liquidations; that none comes for five minutes is no fault here.
+    lost = [f"{e['feed']}: {e['reason']}" for e in fresh if "no event of the whole market" not in e["reason"]]
     if lost:
         out.problems.append(f"lost: {lost}")
     if station.told("Market data") != n_told:
@@ -107,7 +114,7 @@ async def unharmed(station: Station, out: Outcome, seconds: float, *feeds: str) 
 # -- streams -----------------------------------------------------------------------------------------------------------
 
 
-@case(STREAMS, "Silent / half-open", "the venue's process is stopped (SIGSTOP) for 90 s", "P6")
+@case(STREAMS, "Silent / half-open", "the venue's process is stopped (SIGSTOP) for 60 s", "P6")
 async def stopped(station: Station, out: Outcome) -> None:
     n = station.n_lines()
 
@@ -117,11 +124,11 @@ async def stopped(station: Station, out: Outcome) -> None:
     async def go_on() -> None:
         station.sim.signal(signal.SIGCONT)
 
-    await outage(station, out, "mark price", stop, go_on, limit_s=DENSE_S, lasts_s=90)
+    await outage(station, out, "mark price", stop, go_on, limit_s=DENSE_S, lasts_s=60)
     await station.until(lambda: station.events("prices.back", n), 60)
     gap_s = station.events("prices.back", n)[0]["gap_s"]
     out.note = f"a gap of {gap_s} s is filled from history"
-    if not 60 <= gap_s <= 130:
+    if not 40 <= gap_s <= 100:
         out.problems.append(f"the gap is recorded as {gap_s} s")
 
 
@@ -158,11 +165,11 @@ async def wrong_route(station: Station, out: Outcome) -> None:
     out.n_calls = (await station.stats())["n_connected"] - before
 
 
-@case(STREAMS, "Connected, no data", "one symbol of the arrays is mute for 40 s")
+@case(STREAMS, "Connected, no data", "one symbol of the arrays is mute for 25 s")
 async def one_symbol(station: Station, out: Outcome) -> None:
     before = (await station.stats())["n_connected"]
-    await station.fault("mute_symbol", 40, stream="SOLUSDT")
-    await unharmed(station, out, 42, "mark price", "ticker")
+    await station.fault("mute_symbol", 25, stream="SOLUSDT")
+    await unharmed(station, out, 27, "mark price", "ticker")
     out.n_calls = (await station.stats())["n_connected"] - before
     out.note = "no new connection"
     if out.n_calls:
@@ -237,6 +244,7 @@ async def trickle(station: Station, out: Outcome) -> None:
 
 @case(STREAMS, "Huge frame", "frames of 16 MB for two seconds")
 async def huge(station: Station, out: Outcome) -> None:
+    Path(f"/proc/{station.bot.pid}/clear_refs").write_text("5", encoding="ascii")  # the peak begins anew
     n, before = station.n_lines(), rss_mb(station, "VmHWM")
     await station.fault("huge", 2, stream=TICKER)
     await station.until(lambda: station.events("stream.failed", n), 30)
@@ -266,11 +274,11 @@ async def ahead(station: Station, out: Outcome) -> None:
         out.problems.append("a single date moved the clock")
 
 
-@case(STREAMS, "Clock of the venue", "all its times are 20 s ahead for 30 s, then right again")
+@case(STREAMS, "Clock of the venue", "all its times are 20 s ahead for 20 s, then right again")
 async def skew(station: Station, out: Outcome) -> None:
     n = station.n_lines()
-    await station.fault("skew", 30, amount=20)
-    await unharmed(station, out, 50, "mark price", "ticker")
+    await station.fault("skew", 20, amount=20)
+    await unharmed(station, out, 34, "mark price", "ticker")
     how = [e["how"] for e in station.events("venue_time.anchored", n)]
     out.note = f"taken as the time after three pushes ({', '.join(how)})"
     if how != ["jumped", "reset"]:
@@ -289,7 +297,7 @@ async def contracts(station: Station, out: Outcome) -> None:
     await station.ask("settle", symbol="ADAUSDT")
     await station.ask("resume", symbol="DOGEUSDT")
     await station.ask("resume", symbol="XRPUSDT")
-    station.chats.telegram.say("/oi NOVELTY", chat_id=4711)
+    station.chats.telegram.say("/oi NOVELTY", chat_id=OWNER)
     await station.until(lambda: station.told("NOVELTYUSDT"), 60)
     await unharmed(station, out, 20, "mark price", "ticker", "open interest")
     out.note = "halted ones are left alone, the new one is watched"
@@ -365,12 +373,12 @@ async def too_many(station: Station, out: Outcome) -> None:
     await paused(station, out, "1003", lasts_s=4, pause_s=55)
 
 
-@case(REST, "418", "a ban of 90 s", "P7")
+@case(BAN, "418", "a ban of 40 s", "P7")
 async def banned(station: Station, out: Outcome) -> None:
     began = await station.stats()
-    begin = lambda: station.fault("418", 90)  # noqa: E731
+    begin = lambda: station.fault("418", 40)  # noqa: E731
     end = lambda: station.sleep(0)  # noqa: E731
-    await outage(station, out, "open interest", begin, end, limit_s=POLLS_S, lasts_s=91)
+    await outage(station, out, "open interest", begin, end, limit_s=POLLS_S, lasts_s=41)
     out.n_calls = (await station.stats())["n_in_ban"] - began["n_in_ban"]
     out.note = "prices stream on"
     if out.n_calls > 1:
@@ -535,10 +543,11 @@ ALONE = {"DNS": no_name, "TLS": no_trust}
 # -- running them ------------------------------------------------------------------------------------------------------
 
 
-async def live_through(folder: Path, cases: list[Case]) -> tuple[list[Outcome], dict]:
+async def live_through(folder: Path, cases: list[Case], *, speed: float = SPEED) -> tuple[list[Outcome], dict]:
     """All cases on one bot; returns what came of each, and the venue's counters."""
     folder.mkdir()
     harness = Harness(folder)
+    harness.speed = speed
     found = []
     try:
         async with Station.open(harness) as station:
@@ -596,12 +605,13 @@ def lived(tmp_path_factory) -> Lived:
     folder = tmp_path_factory.mktemp("faults")
 
     async def everything() -> Lived:
-        (streams, _), (rest, stats), alone = await asyncio.gather(
+        (streams, _), (rest, stats), (ban, _), alone = await asyncio.gather(
             live_through(folder / "streams", STREAMS),
             live_through(folder / "rest", REST),
+            live_through(folder / "ban", BAN, speed=2.0),
             live_alone(folder / "alone"),
         )
-        return Lived({(o.row, o.fault): o for o in (*streams, *rest, *alone)}, stats)
+        return Lived({(o.row, o.fault): o for o in (*streams, *rest, *ban, *alone)}, stats)
 
     return asyncio.run(everything())
 
@@ -617,7 +627,7 @@ def test_a_dead_or_lying_feed_is_noticed_told_once_and_recovers(lived, one):
 
 
 @pytest.mark.promise("P7")
-@pytest.mark.parametrize("one", _parameters(REST, "P7"))
+@pytest.mark.parametrize("one", _parameters([*REST, *BAN], "P7"))
 def test_what_the_venue_asks_for_is_obeyed(lived, one):
     assert lived.outcomes[one.row, one.fault].problems == []
 
