@@ -6,8 +6,9 @@ from its log lines as they come, so each figure is late by up to a twentieth of 
 
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import aiohttp
 
@@ -15,6 +16,8 @@ from bot.sim.chatserver import ChatServer
 from tests.support.harness import Harness, Process, eventually
 
 OWNER = 4711
+PATIENCE_S = 30.0
+"""Real seconds for which a busy machine may keep everybody waiting."""
 RULES = """version: 1
 defaults: {cooldown: 1h, notify: [main]}
 rules:
@@ -53,6 +56,35 @@ class Outcome:
         calls = "-" if self.n_calls is None else str(self.n_calls)
         told = "-" if not self.n_told else f"{self.n_told} and {self.n_back}"
         return self.fault, seconds(self.noticed_s), seconds(self.recovered_s), calls, told, self.note
+
+
+HEAD = (
+    "| fault | noticed after | back after | calls | told | remark |",
+    "|---|---:|---:|---:|---|---|",
+)
+MARKS = (
+    "<!-- figures: OIBOT_WRITE_DOCS=1 make test ARGS=tests/acceptance/test_feed_faults.py -->",
+    "<!-- end of figures -->",
+)
+
+
+def table(outcomes: Sequence[Outcome]) -> str:
+    """The figures as docs/reliability.md shows them, one table for each row of the catalogue."""
+    lines: list[str] = []
+    row = ""
+    for out in outcomes:
+        if out.row != row:
+            row = out.row
+            lines += ["", f"**{row}**", "", *HEAD]
+        lines.append(f"| {' | '.join(out.cells())} |")
+    return "\n".join(lines).strip() + "\n"
+
+
+def write_docs(page: Path, text: str) -> None:
+    """Put figures where the page keeps them."""
+    before, _, rest = page.read_text(encoding="utf-8").partition(MARKS[0])
+    after = rest.partition(MARKS[1])[2]
+    page.write_text(f"{before}{MARKS[0]}\n{text}{MARKS[1]}{after}", encoding="utf-8")
 
 
 class Station:
@@ -119,9 +151,10 @@ class Station:
         await self.clock.sleep(seconds)
 
     async def until(self, condition: Callable[[], object], seconds: float) -> float:
-        """Wait for it; returns how long that took. `seconds` are of the clock, and generous."""
+        """Wait for it; returns how long that took. `seconds` are of the clock; the machine gets time on top."""
         began_s = self.now_s()
-        await eventually(condition, within_s=seconds / self.harness.speed, why=lambda: self.bot.output)
+        within_s = seconds / self.harness.speed + PATIENCE_S
+        await eventually(condition, within_s=within_s, why=lambda: self.bot.output)
         return self.now_s() - began_s
 
     def events(self, event: str, since: int = 0, **fields: object) -> list[dict]:
