@@ -263,6 +263,29 @@ async def test_a_name_that_does_not_resolve_is_told(make):
         assert "nowhere.invalid" in stream.trouble.text
 
 
+async def test_an_address_that_swallows_everything_does_not_hide_the_one_that_answers(venue, make, sink, monkeypatch):
+    """As where IPv6 is announced and leads nowhere: the first address never answers."""
+    port = int(venue.url.rpartition(":")[2])
+    loop = asyncio.get_running_loop()
+
+    async def both(host, port, **_options):
+        place = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "")
+        return [(*place, ("127.0.0.2", port)), (*place, ("127.0.0.1", port))]
+
+    with socket.socket() as hole, contextlib.ExitStack() as waiting:
+        hole.bind(("127.0.0.2", port))
+        hole.listen(0)
+        # Whoever comes after these is not even refused.
+        for _ in range(4):
+            early = waiting.enter_context(socket.socket())
+            early.setblocking(False)
+            early.connect_ex(("127.0.0.2", port))
+        monkeypatch.setattr(loop, "getaddrinfo", both)
+        async with running(make(f"ws://venue.invalid:{port}")) as stream:
+            await until(lambda: stream.counters.connections == 1)
+            assert stream.counters.attempts_failed == 0
+
+
 async def test_a_probe_says_whether_data_comes(venue, rows, speed):
     clock = SystemClock(speed=speed)
     url = stream_url(venue.url)
