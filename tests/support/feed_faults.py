@@ -27,6 +27,7 @@ rules:
   - {id: spike, when: 'abs(pct(price, 1m)) >= 20% or abs(pct(oi, 1m)) >= 30%'}
   - {id: lower, when: 'price < 0 or oi < 0'}
 """
+FEEDS = ("mark price", "ticker", "liquidations", "klines", "open interest")
 STANDING = frozenset({("up", "BTCUSDT"), ("up", "ETHUSDT"), ("held", "BTCUSDT"), ("flow", "BTCUSDT")})
 """What fires from the start, and must neither end nor be joined by anything, whatever the venue does."""
 
@@ -97,17 +98,27 @@ class Station:
         self.chats = chats
         self.rest_url, self.stream_url = venue
         self.sim = harness.children[0]
+        self.feeds = FEEDS
+        """What has to be live when all is well."""
+        self.standing = STANDING
         self.clock = harness.clock()
         self.bot: Process
         self._session = session
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def open(cls, harness: Harness, *, instruments: int = 20) -> AsyncIterator["Station"]:
-        venue = await harness.venue(instruments=instruments, script=False)
-        harness.rules(RULES)
+    async def open(cls, harness: Harness, *, flows: bool = True) -> AsyncIterator["Station"]:
+        """Without `flows` nothing needs bars of volume, the first of which takes up to a minute of the clock."""
+        venue = await harness.venue(instruments=20, script=False)
+        harness.rules(
+            RULES if flows else "".join(line for line in RULES.splitlines(keepends=True) if "flow" not in line)
+        )
         async with ChatServer(clock=harness.clock()) as chats, aiohttp.ClientSession() as session:
-            yield cls(harness, chats, venue, session)
+            station = cls(harness, chats, venue, session)
+            if not flows:
+                station.feeds = tuple(feed for feed in FEEDS if feed != "klines")
+                station.standing = frozenset(alert for alert in STANDING if alert[0] != "flow")
+            yield station
 
     async def start(self, **env: str) -> None:
         """A bot, with what was stored before."""
@@ -190,6 +201,6 @@ class Station:
 
     def alert_problems(self) -> list[str]:
         """What changed of the alerts that must stand as they are."""
-        wanted = {(*alert, "firing") for alert in STANDING}
+        wanted = {(*alert, "firing") for alert in self.standing}
         found = self.transitions()
         return [f"unwanted alert: {t}" for t in found - wanted] + [f"missing alert: {t}" for t in wanted - found]
