@@ -6,6 +6,7 @@ from its log lines as they come, so each figure is late by up to a twentieth of 
 
 import contextlib
 import json
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -103,6 +104,8 @@ class Station:
         self.standing = STANDING
         self.clock = harness.clock()
         self.bot: Process
+        self.late_s = 0.0
+        """Real seconds for which this test did not get its turn: as late were others on this machine."""
         self._session = session
 
     @classmethod
@@ -118,7 +121,11 @@ class Station:
             if not flows:
                 station.feeds = tuple(feed for feed in FEEDS if feed != "klines")
                 station.standing = frozenset(alert for alert in STANDING if alert[0] != "flow")
-            yield station
+            watch = asyncio.create_task(station.watch_the_machine())
+            try:
+                yield station
+            finally:
+                watch.cancel()
 
     async def start(self, **env: str) -> None:
         """A bot, with what was stored before."""
@@ -136,6 +143,12 @@ class Station:
         self.bot.terminate()
         assert await self.bot.exit_code() == 0, self.bot.output
         assert "Traceback" not in self.bot.output, self.bot.output
+
+    async def watch_the_machine(self) -> None:
+        while True:
+            began_s = time.monotonic()
+            await asyncio.sleep(0.02)
+            self.late_s += max(0.0, time.monotonic() - began_s - 0.03)
 
     # What the venue does and knows
 
