@@ -4,6 +4,7 @@
 from its log lines as they come, so each figure is late by up to a twentieth of a real second, times the speed.
 """
 
+import asyncio
 import contextlib
 import json
 import time
