@@ -88,8 +88,8 @@ def healing(station: Station) -> Callable[[], Awaitable[None]]:
     return lambda: station.ask("heal")
 
 
-async def unharmed(station: Station, out: Outcome, seconds: float, *feeds: str) -> None:
-    """For that long nothing of these feeds is lost and nobody is told of anything."""
+async def unharmed(station: Station, out: Outcome, seconds: float, *feeds: str, quiet: bool = True) -> None:
+    """For that long nothing of these feeds is lost and, if `quiet`, nobody is told of anything."""
     n, n_told = len(station.events_of_feeds()), station.told("Market data")
     await station.sleep(seconds)
     fresh = [e for e in station.events_of_feeds()[n:] if e["event"] == "feed.lost" and e["feed"] in feeds]
@@ -97,5 +97,5 @@ async def unharmed(station: Station, out: Outcome, seconds: float, *feeds: str) 
     lost = [f"{e['feed']}: {e['reason']}" for e in fresh if "no event of the whole market" not in e["reason"]]
     if lost:
         out.problems.append(f"lost: {lost}")
-    if station.told("Market data") != n_told:
+    if quiet and station.told("Market data") != n_told:
         out.problems.append("the owner was told of something")
