@@ -50,7 +50,7 @@ from bot.market.mailbox import Mailbox
 from bot.market.market import DAY_MS
 from bot.model.chat_alert import AlertAdded
 from bot.model.members import Member
-from bot.model.updates import Progress
+from bot.model.updates import FeedStatus, Progress
 from bot.settings import Settings
 from bot.storage.alerts import SqliteAlertStore
 from bot.storage.chat_alerts import SqliteChatAlertStore
