@@ -4,7 +4,7 @@ It is given, per rule, truths of shape (T, N) and ways to ask for a value; it vi
 `when` is true or an alert is alive, so a quiet market costs next to nothing.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -168,9 +168,8 @@ class RuleBook:
 
     # -- ticks ---------------------------------------------------------------------------------------------------
 
-    def walk(self, truth: RuleTruth, ticks: Ticks, name_of: Callable[[int], str]) -> list[Change]:
+    def walk(self, truth: RuleTruth, ticks: Ticks, name_of: Callable[[int], str]) -> Iterator[Change]:
         """Move all alerts of the rule through a block, tick by tick."""
-        changes: list[Change] = []
         wanted = (truth.when == TRUE) & truth.members
         active = wanted.any(axis=1)
         for t in range(len(ticks.now_ms)):
@@ -180,8 +179,7 @@ class RuleBook:
             fresh = np.flatnonzero(wanted[t]).tolist() if active[t] else []
             for row in dict.fromkeys([*alive, *fresh]):
                 seen = Seen(int(truth.when[t, row]), int(truth.clear[t, row]), is_member=bool(truth.members[t, row]))
-                changes += self.move(row, t, seen, ticks, truth.measure, name_of)
-        return changes
+                yield from self.move(row, t, seen, ticks, truth.measure, name_of)
 
     def alive_rows(self) -> list[int]:
         """Rows whose alerts are pending or firing, so that every tick matters to them."""
@@ -212,12 +210,13 @@ class RuleBook:
     def move(
         self, row: int, t: int, seen: Seen, ticks: Ticks, measure: Measure, name_of: Callable[[int], str]
     ) -> tuple[Change, ...]:
-        """Move one alert by one tick."""
+        """Move one alert by one tick. Should `measure` raise, the alert is as it was."""
         alert = self._alerts.get(row)
         if alert is None:
             alert = self._alerts[row] = _Alert(Cell(), MARKET if self.per_market else name_of(row))
         now_ms = int(ticks.now_ms[t])
         oi_ms, interval_ms = self._open_interest(row, t, ticks)
+        before = alert.cell.copy()
         result = step(
             alert.cell,
             self.policy,
@@ -233,7 +232,11 @@ class RuleBook:
         if result is Step.DROPPED:
             return (self._change(alert, t, row, now_ms, State.INACTIVE, None, alert.value),)
         followed = alert.option if alert.cell.state is State.FIRING or result is Step.ENDED else None
-        reading = measure(t, row, None if result in {Step.FIRED, Step.FLASHED} else followed)
+        try:
+            reading = measure(t, row, None if result in {Step.FIRED, Step.FLASHED} else followed)
+        except Exception:
+            alert.cell = before
+            raise
         match result:
             case Step.PENDING:
                 return (self._change(alert, t, row, now_ms, State.PENDING, None, reading.value),)

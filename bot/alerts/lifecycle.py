@@ -86,6 +86,17 @@ class Cell:
     """Last tick; 0 after a restart, so that the time down does not count."""
     seen_true: bool = False
 
+    def copy(self) -> "Cell":
+        return Cell(
+            self.state,
+            self.held_ms,
+            self.pending_since_ms,
+            self.fired_ms,
+            self.cooldown_until_ms,
+            self.seen_ms,
+            self.seen_true,
+        )
+
 
 def step(
     cell: Cell,

@@ -48,6 +48,7 @@ from bot.history.journal import JournalWriter
 from bot.market.mailbox import Mailbox
 from bot.model.chat_alert import AlertAdded
 from bot.model.members import Member
+from bot.model.updates import FeedStatus
 from bot.rules.loader import RuleSet
 from bot.settings import Settings
 from bot.storage.alerts import SqliteAlertStore
@@ -185,7 +186,7 @@ class Bot:
                 routes=self._plan.routes,
                 on_rows=sending.tell,
                 on_progress=self._progress.take,
-                on_feed=self._options.on_feed,
+                on_feed=self._take_feed,
                 on_reset=lambda: self.feed.windows_emptied(),  # noqa: PLW0108, `feed` is made below
                 on_grown=lambda series: self.feed.windows_grew(series),  # noqa: PLW0108, `feed` is made below
                 muting=self._mutes.muting,
@@ -208,7 +209,7 @@ class Bot:
                 warming=lambda: self._progress.text(self.engine),
                 dead=lambda: tuple(f"{lane.name}: {lane.dead_reason}" for lane in lanes.status() if lane.dead_reason),
                 muting=self._mutes.muting,
-                troubles=lambda: (*self.reloader.troubles(), *self.keeping.troubles()),
+                troubles=self._troubles,
                 backup=self.keeping.upkeep.text,
             )
             return await self._supervise(data_dir, committer, sending, store)
@@ -389,3 +390,13 @@ class Bot:
     def _take_owner(self, owner: Member) -> None:
         self.claimed = owner
         self.stop.set()
+
+    def _troubles(self) -> tuple[str, ...]:
+        """For `/status`."""
+        return (*self.reloader.troubles(), *self.keeping.troubles(), *self.engine.faults.lines())
+
+    def _take_feed(self, status: FeedStatus) -> None:
+        self._options.on_feed(status)
+        # In the terminal `on_feed` has said it already.
+        if self._options.delivers and any(d.name != self._plan.console for d in self._plan.described):
+            self.keeping.feeds.take(status)

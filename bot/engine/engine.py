@@ -11,6 +11,7 @@ import numpy as np
 
 from bot.alerts.book import Change, RuleBook
 from bot.alerts.threshold_columns import Facts
+from bot.engine.faults import Faults
 from bot.engine.feeds_lost import is_feed_record
 from bot.engine.inhibiting import Inhibiting
 from bot.engine.inputs import Coverage, Input, Listed, Placed, Reset, RulesChanged, Samples, times_of
@@ -53,6 +54,7 @@ class Engine:
     ) -> None:
         stored = tuple(records)
         records = tuple(r for r in stored if not is_feed_record(r))
+        self.faults = Faults()
         self.market = Market(step_ms=step_ms, n_block=n_block, dtype=dtype)
         self.plan = Plan(rules, self.market)
         self.subscriptions = Subscriptions(records, step_ms=step_ms)
@@ -65,8 +67,8 @@ class Engine:
         self._rules = {r.id: r for r in self.plan.rules}
         self._books = {r.id: book_of(r, self.plan, step_ms) for r in self.plan.rules}
         self._restoring = Restoring((r for r in records if not is_alert_id(r.rule_id)), self._books)
-        self._walker = Walker(self.plan, self._books, self.market)
-        self._teller = Teller(self.market)
+        self._walker = Walker(self.plan, self._books, self.market, self.faults)
+        self._teller = Teller(self.market, self.faults)
         self._inhibiting = Inhibiting(self.plan.rules, self.market.universe, records)
         self._news = News(self._rules, self._books, self.market, self.subscriptions, stored, self.members)
         self._owed = NOTHING
@@ -217,7 +219,7 @@ class Engine:
         self.grown |= self.plan.grown
         if change is not None:
             rebook(self._books, change, {r.id: book_of(r, self.plan, self._step_ms) for r in change.rules})
-        self._walker = Walker(self.plan, self._books, self.market)
+        self._walker = Walker(self.plan, self._books, self.market, self.faults)
         self._last = None
 
     def _name(self, row: int) -> str:
@@ -249,11 +251,7 @@ class Engine:
                 continue
             rule = self._rules[change.rule_id]
             if change.tell is not None:
-                followed = None if result is None else self._books[rule.id].option(change.row)
-                reading = None if result is None else result.measured(rule, change.t, change.row, followed)
-                already = self._news.is_already_true(change)
-                about_it = (change, rule, reading, result, view, sifted.held_back)
-                notices.append(self._teller.notice(*about_it, is_already_true=already))
+                notices.append(self._teller.told(sifted, rule, self._books[rule.id], result, view, self._news))
             records[change.rule_id, change.row] = self._books[change.rule_id].record(change.row)
         return Result(tuple(transitions), tuple(notices), tuple(records.values()))
 

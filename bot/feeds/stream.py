@@ -159,6 +159,11 @@ class Stream:
         for watch in self._sparse:
             self._tell(watch.listed(connection, streams, now_ms))
 
+    def ends_soon(self, connection: int, now_ms: float) -> None:
+        """The venue will close a connection: let another take over before."""
+        if self._current is not None and self._current.number == connection:
+            self._renew_at_ms = min(self._renew_at_ms, now_ms)
+
     def _tell(self, statuses: Iterable[FeedStatus]) -> None:
         for status in statuses:
             self.sink.put(status)

@@ -79,7 +79,7 @@ class Plain:
         members[0, self.row] = self.armed
         reading = Reading(None if isnan(value) else float(value), DIRECTIONS[a.op])
         truth = RuleTruth(a.id, *column, members, lambda _t, _row, _option: reading)
-        return self.book.walk(truth, Ticks(np.array([now_ms]), oi_ms[None, :], oi_interval_ms), key)
+        return list(self.book.walk(truth, Ticks(np.array([now_ms]), oi_ms[None, :], oi_interval_ms), key))
 
     @property
     def is_done(self):

@@ -19,7 +19,7 @@ from bot.clock import Clock
 from bot.errors import PayloadError
 from bot.feeds.backoff import Backoff
 from bot.feeds.binance import rest
-from bot.feeds.binance.constants import DEFAULT_FUNDING_INTERVAL_H, PREMIUM_INDEX_ALL_WEIGHT, VENUE, WEIGHT_PER_MINUTE
+from bot.feeds.binance.constants import DEFAULT_FUNDING_INTERVAL_H, PREMIUM_INDEX_ALL_WEIGHT, VENUE
 from bot.feeds.binance.klines import KlineFeed
 from bot.feeds.binance.last_list import LastList
 from bot.feeds.binance.open_interest import open_interest
@@ -88,13 +88,13 @@ class BinanceFeed:
         self._sink = sink
         self._rng = rng
         self._client = RestClient(
+            venue=rest.BinanceRest(),
             base_url=rest_url,
             clock=clock,
             store=store,
             random=rng,
             venue_now=venue_now,
             weight_share=weight_share,
-            weight_limit=WEIGHT_PER_MINUTE,
             transport=transport,
         )
         self._tap = Tap(sink, on_price_gap=self._prices_back, on_contract=lambda: self._refresh.set())  # noqa: PLW0108, it is made below

@@ -17,7 +17,19 @@ import msgspec
 import numpy as np
 
 from bot.feeds.binance.constants import USDM_MARKET
-from bot.feeds.binance.decoding import UNREADABLE, Loose, RowReader, f64, i32, i64, integer, number, positive, time_ms
+from bot.feeds.binance.decoding import (
+    LARGEST,
+    UNREADABLE,
+    Loose,
+    RowReader,
+    f64,
+    i32,
+    i64,
+    integer,
+    number,
+    positive,
+    time_ms,
+)
 from bot.model.ports import Rows
 from bot.model.updates import Bars, History, Liquidations
 
@@ -80,7 +92,7 @@ def filled_amount(order: _Order) -> float:
         filled = number(order.q)
     price = positive(order.ap) or positive(order.p) or math.nan
     amount = price * filled if filled else 0.0
-    return amount if 0 <= amount < math.inf else math.nan
+    return amount if 0 <= amount <= LARGEST else math.nan
 
 
 class LiquidationReader:

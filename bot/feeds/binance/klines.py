@@ -14,7 +14,7 @@ from typing import Final
 from bot.clock import Clock
 from bot.feeds.binance.constants import FIRST_FRAME_S, KLINE_SUFFIX, KLINES_PER_CONNECTION, STREAM_PATH
 from bot.feeds.binance.decoding import UNREADABLE
-from bot.feeds.binance.envelope import MESSAGE, request
+from bot.feeds.binance.envelope import MESSAGE, SHUTDOWN_EVENT, request
 from bot.feeds.binance.flows import BAR_MS, FlowCounters, KlineReader, is_running
 from bot.feeds.frames import Received, StreamSpec
 from bot.feeds.stream import Pace, Stream
@@ -86,7 +86,8 @@ class KlineProtocol:
     @staticmethod
     def _other(body: bytes) -> Received:
         try:
-            return Received(error=MESSAGE.decode(body).complaint)
+            message = MESSAGE.decode(body)
+            return Received(error=message.complaint, ends_soon=message.e == SHUTDOWN_EVENT)
         except UNREADABLE:
             return Received(readable=False)
 

@@ -6,9 +6,8 @@ raises `PayloadError` with what was expected and found. Never waits, never reads
 """
 
 import math
-from dataclasses import dataclass
-from typing import Final, Literal
-from urllib.parse import quote
+from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
@@ -26,14 +25,15 @@ from bot.feeds.binance.decoding import (
     unexpected,
 )
 from bot.feeds.binance.instruments import parse_instruments, read_instruments
-from bot.feeds.binance.refusals import RefusalKind, VenueError, classify_error, parse_used_weight
+from bot.feeds.binance.refusals import classify_error, parse_used_weight
+from bot.feeds.budget import CallBudget
+from bot.feeds.calls import Request, VenueError
 from bot.model.ports import Rows
 from bot.model.updates import History, MarkPrices, Tickers
 
 __all__ = [
-    "RefusalKind",
+    "BinanceRest",
     "Request",
-    "VenueError",
     "classify_error",
     "exchange_info",
     "funding_history",
@@ -59,26 +59,28 @@ __all__ = [
     "top_position_ratio",
 ]
 
-Pool = Literal["weight", "data", "funding"]
-
 OPEN_INTEREST_ROW_VALID_MS: Final = 450_000
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One GET."""
+class BinanceRest:
+    """The `RestProtocol` of the venue."""
 
-    path: str
-    params: tuple[tuple[str, str], ...]
-    weight: int
-    """What it costs in its pool: request weight in `weight`, one call in the two pools that count calls."""
-    pool: Pool
+    name = c.VENUE
+    weight_limit = c.WEIGHT_PER_MINUTE
+    longest_ban_s = c.LONGEST_BAN_S
 
-    @property
-    def target(self) -> str:
-        """Path and query, percent-encoded: `/fapi/v1/openInterest?symbol=%E5%B8%81…`."""
-        query = "&".join(f"{quote(key, safe='')}={quote(value, safe='')}" for key, value in self.params)
-        return f"{self.path}?{query}" if query else self.path
+    def pools(self) -> Mapping[str, CallBudget]:
+        """`data`: everything under /futures/data; `funding`: rates and intervals."""
+        return {
+            "data": CallBudget(limit=900, regular_per_s=6.0),
+            "funding": CallBudget(limit=100, n_fast=10, fast_per_s=1.0, per_s=0.2, regular_per_s=0.2),
+        }
+
+    def used_weight(self, headers: Mapping[str, str]) -> int | None:
+        return parse_used_weight(headers)
+
+    def classify(self, status: int, headers: Mapping[str, str], body: bytes) -> VenueError:
+        return classify_error(status, headers, body)
 
 
 def exchange_info() -> Request:
