@@ -7,6 +7,8 @@ RUN_STAMP := $(VENV)/.run
 DEV_STAMP := $(VENV)/.dev
 JUDGES := .venv-judges
 JUDGES_STAMP := $(JUDGES)/.ready
+JUDGES_CCXT := .venv-judges-ccxt
+JUDGES_CCXT_STAMP := $(JUDGES_CCXT)/.ready
 JUDGES_CHAT := .venv-judges-chat
 JUDGES_CHAT_STAMP := $(JUDGES_CHAT)/.ready
 JUDGE := -m pytest -p no:cacheprovider --rootdir tests/judges -c tests/judges/pytest.ini
@@ -48,6 +50,11 @@ $(JUDGES_STAMP): requirements-judges.lock
 	@$(JUDGES)/bin/python -m pip --disable-pip-version-check install -q --require-hashes -r requirements-judges.lock
 	@touch $@
 
+$(JUDGES_CCXT_STAMP): requirements-judges-ccxt.lock
+	@$(PYTHON) -m venv $(JUDGES_CCXT)
+	@$(JUDGES_CCXT)/bin/python -m pip --disable-pip-version-check install -q --require-hashes -r requirements-judges-ccxt.lock
+	@touch $@
+
 $(JUDGES_CHAT_STAMP): requirements-judges-chat.lock
 	@$(PYTHON) -m venv $(JUDGES_CHAT)
 	@$(JUDGES_CHAT)/bin/python -m pip --disable-pip-version-check install -q --require-hashes -r requirements-judges-chat.lock
@@ -79,8 +86,9 @@ check: $(DEV_STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-judges: $(DEV_STAMP) $(JUDGES_STAMP) $(JUDGES_CHAT_STAMP)
+judges: $(DEV_STAMP) $(JUDGES_STAMP) $(JUDGES_CCXT_STAMP) $(JUDGES_CHAT_STAMP)
 	$(JUDGES)/bin/python $(JUDGE) tests/judges/test_official_connector.py
+	$(JUDGES_CCXT)/bin/python $(JUDGE) tests/judges/test_ccxt.py
 	$(JUDGES_CHAT)/bin/python $(JUDGE) tests/judges/test_chat_transcript.py
 
 promises: $(DEV_STAMP)
@@ -103,4 +111,4 @@ lock:
 	uv pip compile pyproject.toml --extra bench -c requirements.lock --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header -q -o requirements-bench.lock
 
 clean:
-	rm -rf $(VENV) $(JUDGES) $(JUDGES_CHAT) $(BENCH) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(JUDGES) $(JUDGES_CCXT) $(JUDGES_CHAT) $(BENCH) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

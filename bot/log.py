@@ -2,14 +2,17 @@
 
 Event names are constant strings of the form `noun.verb_past` (`feed.reconnected`, `alert.fired`); values travel as
 keys with units. Redaction is the last processor before rendering and covers standard-library loggers too. It knows secrets
-by their form, and those of the settings by their value (`hide`).
+by their form, and those of the settings by their value (`hide`). Warnings and errors that repeat themselves are put together, so
+that an outage does not fill the disk.
 """
 
 import contextlib
+import copy
 import logging
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass
 from typing import Any, Final, TextIO
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
@@ -115,8 +118,91 @@ class _RedactingFormatter(structlog.stdlib.ProcessorFormatter):
         return redact(super().format(record))
 
 
+WINDOW_S: Final = 60.0
+BURST: Final = 5
+"""So many of a kind are logged one by one within `WINDOW_S`; one when there were more in the window before."""
+MAX_KINDS: Final = 500
+_WHAT: Final = ("destination", "feed", "host", "name", "at", "rule", "kind")
+"""Keys that tell two events of one name apart."""
+
+
+@dataclass(slots=True)
+class _Kind:
+    """Records of one kind in the current window."""
+
+    since_s: float
+    left: int = BURST
+    n_held: int = 0
+    last: logging.LogRecord | None = None
+
+
+class _Flood:
+    """Which warnings and errors are logged, and which only counted. Time is that of the records."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[tuple[object, ...], _Kind] = {}
+
+    def passes(self, record: logging.LogRecord) -> bool:
+        if record.levelno < logging.WARNING:
+            return True
+        event = record.msg if isinstance(record.msg, dict) else {"event": str(record.msg)[:200]}
+        key = (record.name, event.get("event"), *(str(event.get(what)) for what in _WHAT))
+        kind = self._kinds.setdefault(key, _Kind(record.created))
+        if kind.left > 0:
+            kind.left -= 1
+            return True
+        kind.n_held += 1
+        kind.last = record
+        return False
+
+    def over(self, now_s: float) -> list[tuple[logging.LogRecord, int]]:
+        """Of windows that are over, the last record that was held back and how many were."""
+        found = []
+        for key, kind in list(self._kinds.items()):
+            if 0 <= now_s - kind.since_s < WINDOW_S and len(self._kinds) <= MAX_KINDS:
+                continue
+            del self._kinds[key]
+            if kind.last is not None:
+                found.append((kind.last, kind.n_held))
+                self._kinds[key] = _Kind(now_s, left=1)
+        return found
+
+
 class _Handler(logging.StreamHandler[TextIO]):
-    """The library's own report of a record that cannot be written would show its arguments as they are."""
+    """Puts together what repeats itself.
+
+    The library's own report of a record that cannot be written would show its arguments as they are.
+    """
+
+    def __init__(self, stream: TextIO, *, as_json: bool, collapse: bool) -> None:
+        super().__init__(stream)
+        self._collapse = collapse
+        self._flood = _Flood()
+        self._as_json = as_json
+
+    def emit(self, record: logging.LogRecord) -> None:
+        for last, n_held in self._flood.over(record.created):
+            super().emit(self._summary(last, n_held))
+        if not self._collapse or self._flood.passes(record):
+            super().emit(record)
+
+    def close(self) -> None:
+        """At the end, what is still held back is told."""
+        with self.lock or contextlib.nullcontext():
+            for last, n_held in self._flood.over(float("inf")):
+                super().emit(self._summary(last, n_held))
+        super().close()
+
+    def _summary(self, record: logging.LogRecord, n_held: int) -> logging.LogRecord:
+        summary = copy.copy(record)
+        text = f" (×{n_held} in {WINDOW_S:g} s)"
+        if not isinstance(record.msg, dict):
+            summary.msg, summary.args = record.getMessage() + text, None
+        elif self._as_json:
+            summary.msg = {**record.msg, "repeated": n_held, "within_s": WINDOW_S}
+        else:
+            summary.msg = {**record.msg, "event": f"{record.msg.get('event')}{text}"}
+        return summary
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802, the library's name
         error = sys.exc_info()[0]
@@ -124,8 +210,8 @@ class _Handler(logging.StreamHandler[TextIO]):
             self.stream.write(f"log.failed logger={record.name} error={error.__name__ if error else None}\n")
 
 
-def set_up(*, level: str = "INFO", fmt: str = "auto", stream: TextIO | None = None) -> None:
-    """Configure structlog and the root logger. `fmt` is `auto`, `console` or `json`."""
+def set_up(*, level: str = "INFO", fmt: str = "auto", stream: TextIO | None = None, collapse: bool = True) -> None:
+    """Configure structlog and the root logger. `fmt` is `auto`, `console` or `json`; `collapse`: put repetitions together."""
     out = stream if stream is not None else sys.stderr
     as_json = fmt == "json" or (fmt == "auto" and not out.isatty())
     shared: list[Any] = [
@@ -150,7 +236,7 @@ def set_up(*, level: str = "INFO", fmt: str = "auto", stream: TextIO | None = No
         # Rich tracebacks would print local variables, cut and coloured so that no pattern finds a secret in them.
         else [structlog.dev.ConsoleRenderer(colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback)]
     )
-    handler = _Handler(out)
+    handler = _Handler(out, as_json=as_json, collapse=collapse)
     handler.setFormatter(
         _RedactingFormatter(
             foreign_pre_chain=shared,

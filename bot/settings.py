@@ -7,11 +7,13 @@ be a file: `OIBOT_TELEGRAM__TOKEN_FILE=/run/secrets/token`, or a file named `tel
 folder, the folder over the defaults. An empty value counts as left out. No error message shows a value.
 """
 
+import ipaddress
 import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
@@ -145,6 +147,10 @@ class LogSection(Section, frozen=True):
 
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     format: Literal["auto", "console", "json"] = "auto"
+    collapse: bool = True
+    """Put warnings and errors together that repeat themselves."""
+    blocked_ms: Annotated[int, Field(ge=50, le=60_000)] = 250
+    """How long the event loop may be blocked before it is logged what does it."""
 
 
 class AlertsSection(Section, frozen=True):
@@ -167,11 +173,81 @@ class DeliverySection(Section, frozen=True):
     storm_share: Annotated[float, Field(gt=0, le=1)] = 0.1
 
 
+class ChartsSection(Section, frozen=True):
+    """Pictures with alerts and for `/chart`."""
+
+    enabled: bool = True
+    zone: str = "UTC"
+    """Time zone of their time axis, such as `Europe/Berlin`."""
+
+    @field_validator("zone")
+    @classmethod
+    def _is_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (OSError, ValueError, KeyError):
+            raise ValueError("expected the name of a time zone, such as Europe/Berlin") from None
+        return value
+
+
 class BackupSection(Section, frozen=True):
     """Daily copies of the database, in the data folder."""
 
     keep: Annotated[int, Field(ge=0, le=1_000)] = 7
     """How many; 0 for none."""
+
+
+class WebSection(Section, frozen=True):
+    """Health and metrics over HTTP. Whoever can reach it can read it, so it listens on this machine alone unless told."""
+
+    enabled: bool = False
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8310
+    """0: any free one, named in the log."""
+    public: bool = False
+    """Allow `host` to be an address that others can reach."""
+    hosts: tuple[str, ...] = ()
+    """Names by which it may be asked, besides the loopback's and `host`."""
+    pinned: tuple[str, ...] = ("BTCUSDT", "ETHUSDT")
+    """Symbols whose price and open interest are metrics."""
+
+    @model_validator(mode="after")
+    def _is_private(self) -> "WebSection":
+        if not self.public and self.host != "localhost" and not _is_loopback(self.host):
+            raise ValueError(
+                f"host {self.host} can be reached from elsewhere, and what it answers needs no password; keep 127.0.0.1, "
+                "or set OIBOT_WEB__PUBLIC=true where a firewall or a container's network keeps others out"
+            )
+        return self
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class PingSection(Section, frozen=True):
+    """A dead-man's switch: an address that is asked for while the bot does its work."""
+
+    url: SecretStr | None = None
+    url_file: str | None = None
+    every_s: Annotated[float, Field(ge=10, le=3_600)] = 60.0
+    style: Literal["plain", "healthchecks"] = "plain"
+    """healthchecks: also `/start` and `/fail` below the address."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_file(cls, values: Any) -> Any:
+        return _secret_from_file(values, "url")
+
+    @field_validator("url")
+    @classmethod
+    def _is_http(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and value.get_secret_value():
+            _address(value.get_secret_value().strip(), "https", "http")
+        return value
 
 
 class ClockSection(Section, frozen=True):
@@ -211,8 +287,11 @@ class Settings(BaseSettings):
     discord: DiscordSection = DiscordSection()
     alerts: AlertsSection = AlertsSection()
     delivery: DeliverySection = DeliverySection()
+    charts: ChartsSection = ChartsSection()
     backup: BackupSection = BackupSection()
     log: LogSection = LogSection()
+    web: WebSection = WebSection()
+    ping: PingSection = PingSection()
     clock: ClockSection = ClockSection()
     record: RecordSection = RecordSection()
     secrets: dict[str, SecretStr] = Field(default_factory=dict)
@@ -324,8 +403,11 @@ def for_demo(*, data_dir: Path, rules_dir: Path, rest_url: str, stream_url: str)
         discord=DiscordSection(),
         alerts=AlertsSection(),
         delivery=DeliverySection(),
+        charts=ChartsSection(),
         backup=BackupSection(),
         log=LogSection(level="WARNING"),
+        web=WebSection(),
+        ping=PingSection(),
         clock=ClockSection(),
         record=RecordSection(),
         secrets={},

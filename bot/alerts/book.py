@@ -4,65 +4,16 @@ It is given, per rule, truths of shape (T, N) and ways to ask for a value; it vi
 `when` is true or an alert is alive, so a quiet market costs next to nothing.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from bot.alerts.lifecycle import Cell, Policy, Step, step
+from bot.alerts.seen import Measure, Reading, RuleTruth, Seen, Ticks
 from bot.model.alert import AlertRecord, State, TellKind, alert_key
 from bot.model.instrument import MARKET
 from bot.model.truth import TRUE
-
-Tri = npt.NDArray[np.int8]
-Mask = npt.NDArray[np.bool_]
-I64 = npt.NDArray[np.int64]
-
-
-class Reading(Protocol):
-    """A measured value, as the rules give it."""
-
-    @property
-    def value(self) -> float | None: ...
-
-    @property
-    def direction(self) -> int: ...
-
-    @property
-    def option(self) -> int:
-        """Which of the rule's measures was taken; -1 where a condition has no value."""
-        ...
-
-    @property
-    def gap_ms(self) -> int:
-        """Of a crossing: how long nothing was known before it."""
-        ...
-
-
-Measure = Callable[[int, int, int | None], Reading]
-"""(t, row, option) -> value; without an option the measure that counts now is chosen."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RuleTruth:
-    """One rule at T ticks."""
-
-    rule_id: str
-    when: Tri
-    clear: Tri
-    members: Mask
-    measure: "Measure"
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """Truths of one cell at one tick."""
-
-    when: int
-    clear: int
-    is_member: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +27,6 @@ class Firing:
     """At about this value it is told again; None for never."""
     due_ms: int | None
     """When it is told again; None for never."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Ticks:
-    """What all rules share at T ticks."""
-
-    now_ms: I64
-    oi_ms: I64
-    """(T, N): time of the newest open-interest sample."""
-    oi_interval_ms: I64
-    """(N,): interval at which open interest comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +74,8 @@ class _Alert:
     """+1 where further is more; of the measure that is followed."""
     has_news: bool = False
     """Whether the peak has moved since the state was last recorded."""
+    is_remeasured: bool = False
+    """Whether the next value is the first of another measure."""
 
 
 class RuleBook:
@@ -157,7 +99,7 @@ class RuleBook:
             held_ms=record.held_ms,
             pending_since_ms=record.pending_since_ms,
             fired_ms=record.fired_ms,
-            cooldown_until_ms=record.cooldown_until_ms,
+            cooldown_until_ms=self.policy.pause_ms(record.cooldown_until_ms),
         )
         self._alerts[row] = _Alert(
             cell,
@@ -197,6 +139,17 @@ class RuleBook:
             n_told=a.n_told,
         )
 
+    def follow(self, policy: Policy, *, is_remeasured: bool) -> None:
+        """The rule has other clocks now. `is_remeasured`: its alerts are measured by another value, so that what was
+        told of the old one compares no more.
+        """
+        self.policy = policy
+        for alert in self._alerts.values():
+            alert.cell.cooldown_until_ms = policy.pause_ms(alert.cell.cooldown_until_ms)
+            if is_remeasured:
+                alert.option = alert.peak = alert.told_value = None
+                alert.is_remeasured = True
+
     def rows_in(self, *states: State) -> list[int]:
         return [row for row, a in self._alerts.items() if a.cell.state in states]
 
@@ -215,9 +168,8 @@ class RuleBook:
 
     # -- ticks ---------------------------------------------------------------------------------------------------
 
-    def walk(self, truth: RuleTruth, ticks: Ticks, name_of: Callable[[int], str]) -> list[Change]:
+    def walk(self, truth: RuleTruth, ticks: Ticks, name_of: Callable[[int], str]) -> Iterator[Change]:
         """Move all alerts of the rule through a block, tick by tick."""
-        changes: list[Change] = []
         wanted = (truth.when == TRUE) & truth.members
         active = wanted.any(axis=1)
         for t in range(len(ticks.now_ms)):
@@ -227,8 +179,7 @@ class RuleBook:
             fresh = np.flatnonzero(wanted[t]).tolist() if active[t] else []
             for row in dict.fromkeys([*alive, *fresh]):
                 seen = Seen(int(truth.when[t, row]), int(truth.clear[t, row]), is_member=bool(truth.members[t, row]))
-                changes += self.move(row, t, seen, ticks, truth.measure, name_of)
-        return changes
+                yield from self.move(row, t, seen, ticks, truth.measure, name_of)
 
     def alive_rows(self) -> list[int]:
         """Rows whose alerts are pending or firing, so that every tick matters to them."""
@@ -259,12 +210,13 @@ class RuleBook:
     def move(
         self, row: int, t: int, seen: Seen, ticks: Ticks, measure: Measure, name_of: Callable[[int], str]
     ) -> tuple[Change, ...]:
-        """Move one alert by one tick."""
+        """Move one alert by one tick. Should `measure` raise, the alert is as it was."""
         alert = self._alerts.get(row)
         if alert is None:
             alert = self._alerts[row] = _Alert(Cell(), MARKET if self.per_market else name_of(row))
         now_ms = int(ticks.now_ms[t])
         oi_ms, interval_ms = self._open_interest(row, t, ticks)
+        before = alert.cell.copy()
         result = step(
             alert.cell,
             self.policy,
@@ -280,7 +232,11 @@ class RuleBook:
         if result is Step.DROPPED:
             return (self._change(alert, t, row, now_ms, State.INACTIVE, None, alert.value),)
         followed = alert.option if alert.cell.state is State.FIRING or result is Step.ENDED else None
-        reading = measure(t, row, None if result in {Step.FIRED, Step.FLASHED} else followed)
+        try:
+            reading = measure(t, row, None if result in {Step.FIRED, Step.FLASHED} else followed)
+        except Exception:
+            alert.cell = before
+            raise
         match result:
             case Step.PENDING:
                 return (self._change(alert, t, row, now_ms, State.PENDING, None, reading.value),)
@@ -303,12 +259,14 @@ class RuleBook:
         alert.key = alert_key(self.rule_id, alert.instrument, now_ms)
         alert.value = alert.peak = alert.told_value = reading.value
         alert.told_ms, alert.n_told = now_ms, 0
-        alert.option, alert.direction = reading.option, reading.direction
+        alert.option, alert.direction, alert.is_remeasured = reading.option, reading.direction, False
         return self._change(alert, t, row, now_ms, State.FIRING, TellKind.FIRE, reading.value, gap_ms=reading.gap_ms)
 
     def _while_firing(self, alert: _Alert, t: int, row: int, now_ms: int, reading: Reading) -> Change | None:
         alert.option, alert.direction = reading.option, reading.direction
         value, direction = reading.value, reading.direction
+        if alert.is_remeasured and value is not None:
+            alert.is_remeasured, alert.told_value = False, value
         if value is not None and (alert.peak is None or (value - alert.peak) * direction > 0):
             alert.peak, alert.has_news = value, True
         grown = (

@@ -68,6 +68,10 @@ class Policy:
     is_event: bool = False
     """A crossing: true at one tick, over at once."""
 
+    def pause_ms(self, until_ms: int) -> int:
+        """Until when an alert pauses that did so under an earlier policy: for ever only where it is told one time only."""
+        return 0 if until_ms >= FOREVER_MS and not self.once else until_ms
+
 
 @dataclass(slots=True)
 class Cell:
@@ -81,6 +85,17 @@ class Cell:
     seen_ms: int = 0
     """Last tick; 0 after a restart, so that the time down does not count."""
     seen_true: bool = False
+
+    def copy(self) -> "Cell":
+        return Cell(
+            self.state,
+            self.held_ms,
+            self.pending_since_ms,
+            self.fired_ms,
+            self.cooldown_until_ms,
+            self.seen_ms,
+            self.seen_true,
+        )
 
 
 def step(

@@ -18,8 +18,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from bot.alerts.book import Change, RuleBook, Seen, Ticks
+from bot.alerts.book import Change, RuleBook
 from bot.alerts.lifecycle import FOREVER_MS
+from bot.alerts.seen import Seen, Ticks
 from bot.alerts.threshold_columns import NO_ROW, Columns, Facts
 from bot.alerts.thresholds import TriggerIndex
 from bot.alerts.watch import Placed, Watch

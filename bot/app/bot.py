@@ -7,39 +7,39 @@ not sent stays in the outbox.
 
 import asyncio
 import contextlib
-import random
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping
 
 from bot import log
 from bot.app import risk_desk
+from bot.app.answering import answering
 from bot.app.chatrooms import Chatrooms
 from bot.app.committer import Committer
 from bot.app.data_dir import DataDir
-from bot.app.desk import Desk
-from bot.app.destinations import Builder, plan_of
-from bot.app.explainer import Explainer
+from bot.app.desk import load_alerts
+from bot.app.destinations import Builder, Plan
+from bot.app.drawing import Drawing
+from bot.app.ending import CLOSE_S, end
+from bot.app.feeding import binance_feed
 from bot.app.fronts import telegram_chat
-from bot.app.heartbeat import beat
+from bot.app.health import Health
 from bot.app.keeping import Keeping, findings
 from bot.app.live import Live
+from bot.app.loading import Loaded, load, require_folder, say_problems
 from bot.app.mutes import Mutes
 from bot.app.opening import open_patiently
-from bot.app.options import Options, load_rules
-from bot.app.overviews import Overviews
+from bot.app.options import Options
 from bot.app.recording import open_journal
+from bot.app.reloading import Reloader
 from bot.app.sending import Sending, open_sending
 from bot.app.snapshots import Snapshots
+from bot.app.start_progress import StartProgress
 from bot.app.status import Status
 from bot.app.supervisor import Policy, Supervisor
+from bot.app.vitals import Chat, Parts
 from bot.chat.actions import Actions
-from bot.chat.alert_actions import AlertActions
 from bot.chat.claims import Claims
-from bot.chat.dead_letters import DeadLetters
 from bot.chat.local import LocalChat
-from bot.chat.looking import Looking
-from bot.chat.reviving import Reviving
 from bot.chat.terminal import TerminalChat
-from bot.chat.why import Why
 from bot.clock import Clock, SystemClock
 from bot.delivery.lanes import Lanes
 from bot.delivery.notices import Notice, tell_directly
@@ -47,30 +47,17 @@ from bot.engine.cards import Cards
 from bot.engine.engine import Engine
 from bot.feeds.binance.feed import BinanceFeed
 from bot.history.journal import JournalWriter
-from bot.market.holes import Holes
 from bot.market.mailbox import Mailbox
-from bot.market.market import DAY_MS
-from bot.model.chat_alert import AlertAdded
 from bot.model.members import Member
-from bot.model.updates import Progress
+from bot.model.updates import FeedStatus
+from bot.rules.loader import RuleSet
 from bot.settings import Settings
-from bot.settings import load as load_settings
 from bot.storage.alerts import SqliteAlertStore
 from bot.storage.chat_alerts import SqliteChatAlertStore
 from bot.storage.database import Database, Opened
 from bot.storage.key_values import SqliteKeyValues
 from bot.storage.members import SqliteMemberStore
 from bot.storage.outbox import SqliteOutbox
-from bot.storage.outbox_care import SqliteOutboxCare
-
-# Nine seconds in all, with the two that the last commit may take: a stop must be over within ten, whatever hangs.
-STOP_FEEDS_S = 1.5
-STOP_ENGINE_S = 1.0
-STOP_COMMIT_S = 0.5
-STOP_LANES_S = 2.0
-STOP_REST_S = 1.0
-CLOSE_S = 1.0
-VENUE = "binance"
 
 
 class Bot:
@@ -82,14 +69,13 @@ class Bot:
         self._log = log.get("bot")
         self.clock: Clock = SystemClock(speed=settings.clock.speed, epoch_ms=settings.clock.epoch_ms)
         self.stop = asyncio.Event()
-        plan = options.plan if options.plan is not None else plan_of(settings, asks_secrets=options.delivers)
-        self._plan = plan.require_sound()
-        self._routes = self._plan.routes
-        self.rules = load_rules(settings, plan)
+        require_folder(settings)
+        self.loaded = load(settings, plan=options.plan, asks_secrets=options.delivers)
+        self.loaded.plan.require_sound()
         self._for_s: float | None = None
         self.claimed: Member | None = None
         """The owner for whom the bot has to begin anew: what is told where depends on it."""
-        self._progress: dict[str, Progress] = {}
+        self._progress = StartProgress(options.on_progress)
         self.engine: Engine
         self.cards: Cards
         self.live: Live
@@ -103,22 +89,30 @@ class Bot:
         self._database: Database
         self._mutes: Mutes
         self._rooms: Chatrooms
+        self._mailbox: Mailbox
+        self.drawing: Drawing
+        self.reloader: Reloader
+        self._reload: Callable[[], None] = lambda: None
+
+    @property
+    def rules(self) -> RuleSet:
+        """Those that watch, and what there was to say about their files."""
+        return self.loaded.rules
+
+    @property
+    def _plan(self) -> Plan:
+        return self.loaded.plan
+
+    def reload_soon(self) -> None:
+        """Take the rules folder anew; nothing before the bot is there."""
+        self._reload()
 
     async def run(self, *, for_s: float | None = None) -> int:
         """Run until `stop` is set or, when given, for so many clock seconds; returns the exit code."""
         self._for_s = for_s
-        for problem in self.rules.problems:
-            say = self._log.error if problem.is_error else self._log.warning
-            say("rules.problem", at=f"{problem.file}:{problem.line}:{problem.column}", text=problem.message)
-        if self.rules.errors:
-            self._options.console.print(
-                f"Errors in the rules: {len(self.rules.errors)}; rules that watch: {len(self.rules.rules)}. "
-                "`oibot lint` shows what is wrong.",
-                style="yellow",
-                highlight=False,
-                markup=False,
-            )
+        say_problems(self.rules, self._options.console)
         with DataDir(self._settings.data_dir) as data_dir:
+            self.drawing = Drawing(self._settings.charts, clock=self.clock, folder=data_dir.charts)
             opened = await open_patiently(
                 data_dir.database, backups=data_dir.backups, clock=self.clock, stop=self.stop, say=self._say_directly
             )
@@ -149,6 +143,11 @@ class Bot:
                 made = [d for d in await builder.all(self._plan) if d.name != self._plan.console]
                 await tell_directly(made, notice, at_ms=self.clock.wall_ms())
 
+    @property
+    def _aloud(self) -> Callable[[Notice], None] | None:
+        """Says what no lane says in the terminal."""
+        return None if self._options.delivers and self._plan.console is not None else self._print
+
     def _print(self, notice: Notice) -> None:
         self._options.console.print(f"{notice.title}. {notice.text}", style="red", highlight=False, markup=False)
 
@@ -157,10 +156,11 @@ class Bot:
         self._alerts, outbox = SqliteAlertStore(database), SqliteOutbox(database)
         self._database, store = database, SqliteKeyValues(database)
         committer, mailbox = Committer(self._alerts, self.clock), Mailbox()
-        self._mutes = await Mutes.load(database)
+        self._mailbox, self._mutes = mailbox, await Mutes.load(database)
         self.engine = Engine(self.rules.rules, records=await self._alerts.load())
-        self._rooms = await Chatrooms.load(database, self.clock, self._routes, self._plan)
-        await self._load_chat_alerts(database)
+        self._rooms = await Chatrooms.load(database, self.clock)
+        self._chat_alerts = SqliteChatAlertStore(database)
+        await load_alerts(self._chat_alerts, self.engine)
         self.cards = Cards(self.engine)
         async with contextlib.AsyncExitStack() as stack:
             sending = await open_sending(
@@ -172,6 +172,7 @@ class Bot:
                 store=store,
                 venue_now=lambda: self.live.venue_now(),  # noqa: PLW0108, `live` is made below
                 n_instruments=lambda: len(self.engine.market.universe),
+                desk=self.drawing.desk,
             )
             lanes = sending.lanes
             self._rooms.moves.report = lanes.notices.report
@@ -183,20 +184,21 @@ class Bot:
                 mailbox=mailbox,
                 clock=self.clock,
                 committer=committer,
-                routes=self._routes,
+                routes=await self._rooms.routes(self._plan),
                 on_rows=sending.tell,
-                on_progress=self._take_progress,
-                on_feed=self._options.on_feed,
+                on_progress=self._progress.take,
+                on_feed=self._take_feed,
                 on_reset=lambda: self.feed.windows_emptied(),  # noqa: PLW0108, `feed` is made below
-                on_grown=lambda series: self.feed.history.refill_longer(series),  # noqa: PLW0108, `feed` is made below
+                on_grown=lambda series: self.feed.windows_grew(series),  # noqa: PLW0108, `feed` is made below
                 muting=self._mutes.muting,
                 personal=lambda rows: self.desk.personal(rows),  # noqa: PLW0108, `desk` is made below
                 recorder=journal,
                 keeper=self.snapshots,
             )
             self.desk = await self._risk_desk(database, sending)
-            self.feed = self._feed(mailbox, store)
+            self.feed = binance_feed(self._settings, self.engine, self.cards, self.live, mailbox, store, self.clock)
             self.keeping = self._keeping(data_dir, opened, committer, lanes)
+            self.reloader = self._reloader(sending)
             self.status = Status(
                 engine=self.engine,
                 live=self.live,
@@ -205,10 +207,10 @@ class Bot:
                 outbox=outbox,
                 clock=self.clock,
                 data_dir=data_dir.path,
-                warming=self._warming,
+                warming=lambda: self._progress.text(self.engine),
                 dead=lambda: tuple(f"{name}: {reason}" for name, reason in lanes.dead().items()),
                 muting=self._mutes.muting,
-                troubles=self.keeping.troubles,
+                troubles=self._troubles,
                 backup=self.keeping.upkeep.text,
             )
             return await self._supervise(data_dir, committer, sending)
@@ -221,14 +223,14 @@ class Bot:
             stack=stack,
             moves=self._rooms.moves,
             buttons=self._rooms.buttons,
-            reread=load_settings if self._options.plan is None else None,
+            reread=self._options.reread,
         )
 
     async def _risk_desk(self, database: Database, sending: Sending) -> risk_desk.Desk:
         desk = await risk_desk.open_desk(
             database,
             self.engine,
-            routes=lambda: self._routes,
+            routes=lambda: self.live.routes,
             tell=sending.tell,
             clock=self.clock,
             venue_now=self.live.venue_now,
@@ -236,15 +238,7 @@ class Bot:
         self._rooms.moves.listeners.append(desk.chat_moved)
         return desk
 
-    async def _load_chat_alerts(self, database: Database) -> None:
-        self._chat_alerts = SqliteChatAlertStore(database)
-        async for batch in self._chat_alerts.all():
-            for alert in batch:
-                self.engine.consume(AlertAdded(alert))
-        self.engine.alerts_loaded()
-
     def _keeping(self, data_dir: DataDir, opened: Opened, committer: Committer, lanes: Lanes) -> Keeping:
-        told_by_a_lane = self._options.delivers and self._plan.console is not None
         keeping = Keeping.of(
             opened,
             committer,
@@ -254,63 +248,55 @@ class Bot:
             clock=self.clock,
             venue_now=self.live.venue_now,
         )
-        keeping.tell(findings(opened), aloud=None if told_by_a_lane else self._print)
+        keeping.tell(findings(opened), aloud=self._aloud)
         return keeping
+
+    def _reloader(self, sending: Sending) -> Reloader:
+        made = Reloader(
+            loaded=self.loaded,
+            folder=self._settings.rules_dir,
+            settings=self._options.reread or (lambda: self._settings),
+            fixed=self._options.plan,
+            live=self.live,
+            sending=sending,
+            settle=self._rooms.routes,
+            clock=self.clock,
+            delivers=self._options.delivers,
+            tell=lambda notice: self.keeping.tell([notice], aloud=self._aloud),
+            on_taken=self._taken,
+        )
+        self._reload = made.ask
+        return made
+
+    def _taken(self, loaded: Loaded) -> None:
+        self.loaded = loaded
+        self.feed.needs_changed()
 
     def _journal(self, data_dir: DataDir, stack: contextlib.AsyncExitStack) -> JournalWriter | None:
         if not (self._settings.record.enabled or self._options.records):
             return None
-        journal = open_journal(data_dir.journal, self._settings, self.engine, self._plan.names, self.clock)
+        journal = open_journal(data_dir.journal, self._settings, self.engine, lambda: self.loaded, self.clock)
         stack.callback(journal.close)
         return journal
 
-    def _feed(self, mailbox: Mailbox, store: SqliteKeyValues) -> BinanceFeed:
-        return BinanceFeed(
-            rest_url=self._settings.binance.rest_url,
-            stream_url=self._settings.binance.stream_url,
-            weight_share=self._settings.binance.weight_share,
-            clock=self.clock,
-            rows=self.engine.market.universe.venue(VENUE),
-            plan=self.engine,
-            sink=mailbox,
-            store=store,
-            rng=random.Random(),  # noqa: S311, jitter
-            venue_now=self.live.venue_now,
-            lookback_ms=lambda need: DAY_MS if self.cards.pinned(need) else self.engine.price_lookback_ms,
-            missing_ms=Holes(self.engine.market).missing_ms,
-        )
-
     def _answering(self, data_dir: DataDir, lanes: Lanes) -> tuple[Actions, LocalChat]:
-        """What answers people, and the front for this machine's own commands."""
-        why = Explainer(
+        return answering(
             engine=self.engine,
             live=self.live,
+            cards=self.cards,
+            status=self.status,
+            clock=self.clock,
+            database=self._database,
             alerts=self._alerts,
             chat_alerts=self._chat_alerts,
+            max_per_chat=self._settings.alerts.max_per_chat,
             loaded=lambda: self.rules.rules,
-            routes=self._routes,
-            muting=self._mutes.muting,
-        )
-        silences = self._mutes.actions(self.cards, self._chat_alerts, self.engine, self.live, self._routes, lanes.names)
-        families = (
-            Looking(market=self.cards, status=self.status, clock=self.clock),
-            Why(self.cards, why, destination_of=self._routes.by_chat.get),
-            AlertActions(
-                market=self.cards,
-                store=self._chat_alerts,
-                desk=Desk(self.engine, self.live),
-                clock=self.clock,
-                max_per_chat=self._settings.alerts.max_per_chat,
-            ),
-            silences,
-            self.desk.actions(self.cards),
-            DeadLetters(SqliteOutboxCare(self._database)),
-            Reviving(lanes),
-        )
-        actions = Actions(*(family.handlers for family in families))
-        overview = Overviews(engine=self.engine, live=self.live, status=self.status, lanes=lanes.status)
-        return actions, LocalChat(
-            path=data_dir.control, market=self.cards, why=why, overview=overview, clock=self.clock
+            mutes=self._mutes,
+            lanes=lanes,
+            drawing=self.drawing,
+            risk=self.desk.actions(self.cards).handlers,
+            reloader=self.reloader,
+            control=data_dir.control,
         )
 
     async def _supervise(self, data_dir: DataDir, committer: Committer, sending: Sending) -> int:
@@ -321,23 +307,25 @@ class Bot:
         async with asyncio.TaskGroup() as group:
             supervisor.start(group, "committer", committer.run, Policy.RESTART)
             supervisor.start(group, "engine", self.live.run, Policy.RESTART)
-            supervisor.start(group, "heartbeat", lambda: beat(data_dir, self.live, self.clock), Policy.RESTART)
-            for name, run in self.keeping.components.items():
-                supervisor.start(group, name, run, Policy.RESTART)
-            if self._options.delivers:
-                supervisor.start(group, "delivery", lanes.run, Policy.RESTART)
-            supervisor.start(group, "feed", self.feed.run, Policy.RESTART)
-            supervisor.start(group, "stops", self.desk.run, Policy.RESTART)
-            supervisor.start(group, "control", local.run, Policy.DEGRADE)
             chat = telegram_chat(
                 self._settings,
-                self._plan,
+                lambda: self._plan,
                 sending,
                 self._rooms,
                 actions=actions,
                 claims=Claims(SqliteMemberStore(self._database), self.clock) if self._options.is_claimable else None,
                 on_claimed=self._take_owner,
+                charts=self.drawing.studio,
             )
+            watching = self._watching(data_dir, committer, lanes, supervisor, chat if self._options.delivers else None)
+            for name, run in {**watching, **self.drawing.components}.items():
+                supervisor.start(group, name, run, Policy.RESTART)
+            if self._options.delivers:
+                supervisor.start(group, "delivery", lanes.run, Policy.RESTART)
+            supervisor.start(group, "feed", self.feed.run, Policy.RESTART)
+            supervisor.start(group, "stops", self.desk.run, Policy.RESTART)
+            supervisor.start(group, "rules", self.reloader.run, Policy.RESTART)
+            supervisor.start(group, "control", local.run, Policy.DEGRADE)
             if chat is not None and self._options.delivers:
                 supervisor.start(group, "telegram", chat.run, Policy.RESTART)
                 fronts.append("telegram")
@@ -356,34 +344,53 @@ class Bot:
             self.stop.set()
             self._log.info("bot.stopping")
             self._options.on_stop()
-            await self._end(supervisor, committer, lanes, fronts)
+            await end(
+                supervisor,
+                first=[*fronts, *watching, *self.drawing.components],
+                database=self._database,
+                live=self.live,
+                snapshots=self.snapshots,
+                committer=committer,
+                lanes=lanes if self._options.delivers else None,
+            )
         self._log.info("bot.stopped")
         return 0
 
-    async def _end(self, supervisor: Supervisor, committer: Committer, lanes: Lanes, fronts: Sequence[str]) -> None:
-        """Stop the parts in order, each within its time."""
-        self._database.hurry(STOP_REST_S)
-        await supervisor.stop(*fronts, "feed", "stops", within_s=STOP_FEEDS_S)
-        await supervisor.stop("engine", "heartbeat", *self.keeping.components, within_s=STOP_ENGINE_S)
-        await self.live.store(self.live.closing())
-        self.snapshots.finish()
-        await committer.drain(STOP_COMMIT_S)
-        if self._options.delivers:
-            await asyncio.gather(lanes.drain(STOP_LANES_S), self.snapshots.written(STOP_LANES_S))
-        else:
-            await self.snapshots.written(STOP_LANES_S)
-        await supervisor.stop("delivery", "committer", within_s=STOP_REST_S)
+    def _watching(
+        self, data_dir: DataDir, committer: Committer, lanes: Lanes, supervisor: Supervisor, chat: Chat | None
+    ) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        """What watches over the bot and its storage."""
+        parts = Parts(
+            clock=self.clock,
+            engine=self.engine,
+            live=self.live,
+            mailbox=self._mailbox,
+            feed=self.feed,
+            committer=committer,
+            lanes=lanes,
+            outbox=SqliteOutbox(self._database),
+            database=self._database,
+            watch=self.keeping.watch,
+            snapshots=self.snapshots,
+            supervisor=supervisor,
+            chat=chat,
+            rules=lambda: self.rules,
+            warming=lambda: self._progress.text(self.engine),
+            started_ms=self.clock.monotonic_ms(),
+        )
+        health = Health(parts, self._settings, data_dir.heartbeat)
+        return {**self.keeping.components, **health.components}
 
     def _take_owner(self, owner: Member) -> None:
         self.claimed = owner
         self.stop.set()
 
-    def _take_progress(self, progress: Progress) -> None:
-        self._progress[progress.task] = progress
-        self._options.on_progress(progress)
+    def _troubles(self) -> tuple[str, ...]:
+        """For `/status`."""
+        return (*self.reloader.troubles(), *self.keeping.troubles(), *self.engine.faults.lines())
 
-    def _warming(self) -> str:
-        parts = [f"{p.task} {p.done}/{p.total}" for p in self._progress.values() if p.done < p.total]
-        if self.engine.plan.warming:
-            parts.append("rules waiting for sizes: " + ", ".join(self.engine.plan.warming))
-        return "; ".join(parts)
+    def _take_feed(self, status: FeedStatus) -> None:
+        self._options.on_feed(status)
+        # In the terminal `on_feed` has said it already.
+        if self._options.delivers and any(d.name != self._plan.console for d in self._plan.described):
+            self.keeping.feeds.take(status)

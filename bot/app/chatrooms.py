@@ -24,11 +24,16 @@ class Chatrooms:
     clock: Clock
 
     @classmethod
-    async def load(cls, database: Database, clock: Clock, routes: Routes, plan: Plan) -> "Chatrooms":
-        """`routes`, those of the plan, learn where chats went."""
+    async def load(cls, database: Database, clock: Clock) -> "Chatrooms":
+        """With all that is stored."""
         values = SqliteKeyValues(database)
         buttons = Buttons(SqliteButtonStore(database), secret=await load_secret(values), clock=clock)
         moves = await Moves.load(values, SqliteChatMoves(database))
         moves.listeners.append(lambda old, new: buttons.moved(f"telegram:{old}", f"telegram:{new}"))
-        await moves.settle(routes.by_chat, [*(d.name for d in plan.described), *plan.chats])
         return cls(buttons, moves, values, clock)
+
+    async def routes(self, plan: Plan) -> Routes:
+        """Those of a plan, which lead to chats that moved too, from now on as well; the others before forget to follow."""
+        routes = plan.routes
+        await self.moves.settle(routes.by_chat, [d.name for d in plan.everywhere])
+        return routes

@@ -16,8 +16,8 @@ from bot.app.data_dir import DataDir
 from bot.app.destination_checks import check_destinations
 from bot.app.destinations import Plan, plan_of
 from bot.app.findings import Finding, Level
+from bot.app.loading import load_rules
 from bot.app.machine_checks import check_data_dir, check_database, check_proxies
-from bot.app.options import load_rules
 from bot.app.ownership import with_owner
 from bot.clock import Clock, SystemClock
 from bot.errors import ConfigError, PayloadError

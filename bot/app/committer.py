@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from bot import log
-from bot.clock import Clock
+from bot.clock import Clock, machine_s
 from bot.errors import StorageError
+from bot.model.histogram import WORK_S, Histogram
 from bot.model.ports import AlertStore, Commit
 
 PATIENCE_S: Final = 2.0
@@ -51,6 +52,8 @@ class Committer:
         self._reason = ""
         self._unstorable: Commit | None = None
         self._behind_ms: float | None = None
+        self.commit_s = Histogram(WORK_S)
+        """How long each commit took, stored or refused, in seconds of the machine."""
         self.n_lost = 0
         """Rows, transitions and changes that no database will ever hold."""
 
@@ -134,6 +137,7 @@ class Committer:
     async def _store_first(self) -> bool:
         """True when it needs no further try."""
         change = self._waiting[0]
+        begun_s = machine_s()
         try:
             await self._store.commit(change)
         except StorageError as error:
@@ -147,6 +151,8 @@ class Committer:
         except Exception as error:  # noqa: BLE001, else one change would keep all behind it from ever being stored
             self._log.exception("commit.crashed")
             self._leave_out(change, type(error).__name__)
+        finally:
+            self.commit_s.add(machine_s() - begun_s)
         return True
 
     def _leave_out(self, change: Commit, reason: str) -> None:

@@ -45,6 +45,11 @@ class DataDir:
         return self.path / "snapshot" / "windows.ois"
 
     @property
+    def charts(self) -> Path:
+        """Where the drawing process keeps its list of fonts; safe to delete."""
+        return self.path / "charts"
+
+    @property
     def backups(self) -> Path:
         return self.path / "backups"
 

@@ -8,17 +8,17 @@ Errors in the file stop a start, as errors in the settings do: an alert that goe
 that goes nowhere.
 """
 
-import asyncio
 import contextlib
 import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 from rich.console import Console
 
 from bot import log
+from bot.app.background import in_background
 from bot.app.routing import MAIN, Routes
 from bot.chat.asker import AT_TERMINAL
 from bot.clock import Clock
@@ -44,11 +44,15 @@ from bot.model.destinations import (
     WebhookTarget,
 )
 from bot.model.news import Report, unheard
-from bot.rules.destinations import DestinationFile, Means, destination_file, load_destinations
+from bot.rules.destinations import DestinationFile, Means, load_destinations_content
+from bot.rules.files import FolderContent, read_folder
 from bot.rules.problems import Problem, render_all
 from bot.settings import Settings
 
 _TOKEN: Final = re.compile(r"\d+:[\w-]+")
+
+
+_Opens = TypeVar("_Opens", TelegramDestination, DiscordDestination, WebhookDestination)
 
 
 class Secrets:
@@ -137,6 +141,12 @@ class Plan:
         return frozenset(d.name for d in self.described) | {MAIN} | (self.file.names if self.file else frozenset())
 
     @property
+    def everywhere(self) -> tuple[Described, ...]:
+        """All of them, the chats in which alerts can be made included."""
+        chats = tuple(Described(name, TelegramTarget(chat_id)) for name, chat_id in self.chats.items())
+        return (*self.described, *chats)
+
+    @property
     def console(self) -> str | None:
         """The first destination that is the terminal."""
         return next((d.name for d in self.described if isinstance(d.target, ConsoleTarget)), None)
@@ -162,11 +172,18 @@ class Plan:
 
 def plan_of(settings: Settings, *, reads_file: bool = True, asks_secrets: bool = True) -> Plan:
     """What the file in the rules folder describes, else the settings. With `asks_secrets`, a missing one is an error."""
-    path = destination_file(settings.rules_dir) if reads_file else None
-    if path is None:
+    return plan_of_content(settings, read_folder(settings.rules_dir), reads_file=reads_file, asks_secrets=asks_secrets)
+
+
+def plan_of_content(
+    settings: Settings, content: FolderContent, *, reads_file: bool = True, asks_secrets: bool = True
+) -> Plan:
+    """The same of a folder that was read before."""
+    if not (content.destinations and reads_file):
         return _plan_of_settings(settings)
-    found = load_destinations(path, means=Means(Secrets(settings).fault) if asks_secrets else None)
-    return plan_of_file(settings, found)
+    (path, raw), *twins = content.destinations.items()
+    means = Means(Secrets(settings).fault) if asks_secrets else None
+    return plan_of_file(settings, load_destinations_content(path, raw, twins=[p for p, _ in twins], means=means))
 
 
 def plan_of_file(settings: Settings, found: DestinationFile) -> Plan:
@@ -205,7 +222,7 @@ def _chats(settings: Settings) -> list[int]:
 
 
 class Builder:
-    """Makes what sends. All that it makes is closed with `stack`."""
+    """Makes what sends. All that it makes is closed with `stack`, or before by `close`."""
 
     def __init__(
         self,
@@ -220,15 +237,15 @@ class Builder:
     ) -> None:
         """`reread`: the settings as they are now, for destinations that died; `moves`: knows where Telegram groups went; `buttons`: remembers what stands behind those below alerts."""
         self._settings = settings
-        self._secrets = Secrets(settings)
+        self.secrets = Secrets(settings)
+        """What is used from now on."""
         self._clock = clock
         self._console = console
-        self._stack = stack
         self._moves = moves
         self._buttons = buttons
         self._reread = reread
-        self._used: dict[str, dict[tuple[Secret | None, Use], str]] = {}
-        """Secrets by destination, to see whether they changed."""
+        self._open: dict[Destination, contextlib.AsyncExitStack] = {}
+        stack.push_async_callback(self._close_all)
         self._telegram_limits: dict[str, TelegramLimits] = {}
         self._discord_limits = DiscordLimits(clock)
         self.report: Report = unheard
@@ -240,27 +257,54 @@ class Builder:
 
     async def all(self, plan: Plan) -> list[Destination]:
         """Every destination of a sound plan; raises `ConfigError` where a secret is gone."""
-        made = [await self.one(described) for described in plan.described]
-        for name, chat_id in plan.chats.items():
-            made.append(await self._telegram_chat(name, TelegramTarget(chat_id)))
+        return [await self.one(described) for described in plan.everywhere]
+
+    def key(self, described: Described, secrets: Secrets | None = None) -> tuple[object, ...]:
+        """What makes a destination what it is: where it leads, and with which secrets. Not to be shown."""
+        target, held = described.target, self.secrets if secrets is None else secrets
+        match target:
+            case TelegramTarget():
+                return described.name, target, held.value(target.token, "bot token")
+            case DiscordTarget():
+                return described.name, target, held.value(target.webhook, "Discord webhook")
+            case WebhookTarget():
+                address = held.value(target.url, "webhook address") if isinstance(target.url, Secret) else None
+                return described.name, target, address, held.value(target.secret, "signing secret")
+            case AppriseTarget():
+                return described.name, target, held.value(target.url, "Apprise address")
+            case ConsoleTarget():
+                return described.name, target
+
+    async def close(self, destination: Destination) -> None:
+        """Nothing is sent by it any more."""
+        stack = self._open.pop(destination, None)
+        if stack is not None:
+            await stack.aclose()
+
+    async def _close_all(self) -> None:
+        for destination in list(self._open):
+            await self.close(destination)
+
+    async def _opened(self, made: _Opens) -> _Opens:
+        stack = contextlib.AsyncExitStack()
+        await stack.enter_async_context(made)
+        self._open[made] = stack
         return made
 
-    async def renewed(self, plan: Plan, name: str) -> Destination | None:
-        """A destination with the secrets of now; None where they are as before, or missing."""
+    async def renewed(self, described: Described, key: tuple[object, ...]) -> Destination | None:
+        """A destination with the secrets of now; None where they are missing, or as before: `key` is of what there is."""
         if self._reread is None:
             return None
+        before = self.secrets
         try:
-            secrets = Secrets(await asyncio.to_thread(self._reread))
+            secrets = Secrets(await in_background("settings", self._reread))
+            if self.key(described, secrets) == key:
+                return None
+            self.secrets = secrets
+            return await self.one(described)
         except ConfigError:
-            return None  # half-written, perhaps
-        now = {what: secrets.value(*what) for what in self._used.get(name, {})}
-        if now == self._used.get(name) or not all(now.values()):
+            self.secrets = before  # half-written, perhaps
             return None
-        self._secrets = secrets
-        described = next((d for d in plan.described if d.name == name), None)
-        if described is None:
-            return await self._telegram_chat(name, TelegramTarget(plan.chats[name]))
-        return await self.one(described)
 
     async def one(self, described: Described) -> Destination:
         name, clock = described.name, self._clock
@@ -272,12 +316,12 @@ class Builder:
                 discord = DiscordDestination(
                     name=name, webhook_url=url, clock=clock, thread=thread, limits=self._discord_limits
                 )
-                return await self._stack.enter_async_context(discord)
+                return await self._opened(discord)
             case WebhookTarget(address, secret, private):
                 url = address if isinstance(address, str) else self._secret(name, address, "webhook address")
                 key = self._secret(name, secret, "signing secret")
                 signed = WebhookDestination(name=name, url=url, secret=key, clock=clock, private=private)
-                return await self._stack.enter_async_context(signed)
+                return await self._opened(signed)
             case AppriseTarget(url_secret):
                 url = self._secret(name, url_secret, "Apprise address")
                 return AppriseDestination(name=name, url=url, clock=clock)
@@ -298,7 +342,7 @@ class Builder:
             report=lambda news: self.report(news),  # noqa: PLW0108, set once the lanes are there
             buttons=self._buttons if self._hears(target) else None,
         )
-        return await self._stack.enter_async_context(made)
+        return await self._opened(made)
 
     def _hears(self, target: TelegramTarget) -> bool:
         """Whether a press of a button in that chat reaches us: only our own bot asks for them, in chats that it answers."""
@@ -309,8 +353,7 @@ class Builder:
         )
 
     def _secret(self, name: str, secret: Secret | None, use: Use) -> str:
-        value = self._secrets.value(secret, use)
+        value = self.secrets.value(secret, use)
         if value is None:
             raise ConfigError(f'destination "{name}": {_missing(secret, use)}')
-        self._used.setdefault(name, {})[secret, use] = value
         return value

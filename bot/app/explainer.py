@@ -6,7 +6,6 @@ from typing import Final
 
 from bot.alerts.muting import Muting, Subject
 from bot.app.live import Live
-from bot.app.routing import Routes
 from bot.engine.engine import Engine
 from bot.engine.explaining import explain, glances
 from bot.model.alert import Transition
@@ -30,16 +29,14 @@ class Explainer:
         alerts: AlertStore,
         chat_alerts: ChatAlertStore,
         loaded: Callable[[], Sequence[Rule]],
-        routes: Routes,
         muting: Muting,
     ) -> None:
-        """`loaded`: all rules of the files, those that are switched off too; `routes` and `muting`: who is told, or not."""
+        """`loaded`: all rules of the files, those that are switched off too; `muting`: who is not told."""
         self._engine = engine
         self._live = live
         self._alerts = alerts
         self._chat_alerts = chat_alerts
         self._loaded = loaded
-        self._routes = routes
         self._muting = muting
 
     def rules(self) -> Sequence[RuleName]:
@@ -63,7 +60,7 @@ class Explainer:
         symbol = MARKET if found.per_market else found.symbol
         subjects = [
             Subject(rule.id, symbol, rule.tags, rule.severity, destination)
-            for destination in self._routes.of_rule(rule.id, rule.notify, rule.severity, rule.tags)
+            for destination in self._live.routes.of_rule(rule.id, rule.notify, rule.severity, rule.tags)
         ]
         short = found.alert.short_id if found.alert.phase == "firing" else ""
         return self._muting.hushes(subjects, short, self._live.venue_now())

@@ -9,20 +9,22 @@ from bot.chat.actions import Actions
 from bot.chat.claims import Claims
 from bot.chat.telegram_app import TelegramChat
 from bot.model.members import Member
+from bot.model.ports import ChartMaker
 from bot.settings import Settings
 
 
 def telegram_chat(
     settings: Settings,
-    plan: Plan,
+    plan: Callable[[], Plan],
     sending: Sending,
     rooms: Chatrooms,
     *,
     actions: Actions,
     claims: Claims | None,
     on_claimed: Callable[[Member], None],
+    charts: ChartMaker | None,
 ) -> TelegramChat | None:
-    """What answers in Telegram; None without a token. `claims`: None where no link makes an owner."""
+    """What answers in Telegram; None without a token. `claims`: None where no link makes an owner; `charts`: None for no pictures."""
     telegram = settings.telegram
     if telegram.token is None:
         return None
@@ -30,7 +32,7 @@ def telegram_chat(
 
     def revive(chat_id: int) -> None:
         """Somebody wrote in a chat, so it may be written to again."""
-        for name in plan.of_chat(rooms.moves.before(chat_id)):
+        for name in plan().of_chat(rooms.moves.before(chat_id)):
             sending.lanes.revive(name)
 
     return TelegramChat(
@@ -48,4 +50,5 @@ def telegram_chat(
         report=sending.lanes.notices.report,
         claims=claims,
         on_claimed=on_claimed,
+        charts=charts,
     )

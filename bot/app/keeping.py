@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.app.committer import Committer
+from bot.app.feed_news import FeedNews
 from bot.app.memory import MemoryKeeper
 from bot.app.storage_watch import StorageWatch
 from bot.app.upkeep import Upkeep
@@ -25,6 +26,7 @@ class Keeping:
     watch: StorageWatch
     upkeep: Upkeep
     memory: MemoryKeeper
+    feeds: FeedNews
 
     @classmethod
     def of(
@@ -56,7 +58,7 @@ class Keeping:
             venue_now=venue_now,
             tell=notices.tell,
         )
-        return cls(notices, watch, upkeep, MemoryKeeper(clock))
+        return cls(notices, watch, upkeep, MemoryKeeper(clock), FeedNews(notices.tell, clock))
 
     def tell(self, news: Sequence[Notice], *, aloud: Callable[[Notice], None] | None) -> None:
         """Tell what was found at the start; `aloud` also prints it."""
@@ -68,7 +70,12 @@ class Keeping:
     @property
     def components(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         """What the supervisor runs, by name."""
-        return {"storage watch": self.watch.run, "upkeep": self.upkeep.run, "memory": self.memory.run}
+        return {
+            "storage watch": self.watch.run,
+            "upkeep": self.upkeep.run,
+            "memory": self.memory.run,
+            "feed news": self.feeds.run,
+        }
 
     def troubles(self) -> tuple[str, ...]:
         """For `/status`: what is wrong, worst first."""

@@ -6,6 +6,7 @@ ticks once. In silence it ticks once a second, so that data ages and clocks run.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol, TypeVar
 
@@ -13,13 +14,15 @@ from bot import log
 from bot.alerts.muting import Muting
 from bot.app.committer import Committer
 from bot.app.routing import Routes
-from bot.clock import Clock
+from bot.clock import Clock, machine_s
 from bot.engine.engine import Engine
 from bot.engine.inputs import Coverage, Input, Listed, Placed, Reset
 from bot.engine.result import NOTHING, Result
 from bot.market.mailbox import Mailbox
 from bot.market.venue_time import Anchor, VenueTime
 from bot.model.alert import State, Transition
+from bot.model.chat_alert import is_alert_id
+from bot.model.histogram import WAIT_S, WORK_S, Histogram
 from bot.model.outbox import OutboxRow
 from bot.model.ports import Commit
 from bot.model.updates import (
@@ -94,7 +97,8 @@ class Live:
         self._mailbox = mailbox
         self._clock = clock
         self._committer = committer
-        self._routes = routes
+        self.routes = routes
+        """Where what comes from now on is told."""
         self._on_rows = on_rows
         self._on_progress = on_progress
         self._on_feed = on_feed
@@ -109,7 +113,6 @@ class Live:
         self._held: list[Update] = []
         self._uncovered: list[FeedStatus] = []
         self._checkpoint_ms = 0
-        self._ticked_ms = -1e12
         self._is_settled = False
         """Whether nothing was consumed since the last tick."""
         self._questions: list[Callable[[], None]] = []
@@ -119,6 +122,16 @@ class Live:
         self.n_turns = 0
         """How often the loop has come round: also without prices, at least once a second unless it is stuck."""
         self.n_failed = 0
+        self.n_evaluated = 0
+        """Rules times ticks."""
+        self.ticked_ms: float | None = None
+        """When the last tick began, `Clock.monotonic_ms`."""
+        self.tick_s = Histogram(WORK_S)
+        """How long the engine took for a tick, in seconds of the machine."""
+        self.fire_s = Histogram(WAIT_S)
+        """From the prices to a firing that is stored, in clock seconds."""
+        self.n_fired: Counter[tuple[str, str]] = Counter()
+        """Firings by rule and severity; all chat alerts count as the rule `chat`."""
         self.first_push_ms: float | None = None
         self.last_push_ms: float | None = None
         self.told: list[Transition] = []
@@ -144,16 +157,19 @@ class Live:
                 updates += self._mailbox.drain()
             for update in self._take_held(updates):
                 self._take_safely(update, self._take)
-            idle_ms = self._clock.monotonic_ms() - self._ticked_ms
+            idle_ms = self._clock.monotonic_ms() - (-1e12 if self.ticked_ms is None else self.ticked_ms)
             if self.venue_time.is_known and (is_push or idle_ms >= IDLE_TICK_S * 1_000):
                 await self._tick()
             self.n_turns += 1
 
     async def _tick(self) -> None:
-        self._ticked_ms = self._clock.monotonic_ms()
+        self.ticked_ms = self._clock.monotonic_ms()
         now_ms = self.venue_now()
+        begun_s = machine_s()
         result = self._engine.tick(now_ms)
+        self.tick_s.add(machine_s() - begun_s)
         self.n_ticks += 1
+        self.n_evaluated += len(self._engine.rules)
         self._is_settled = True
         questions, self._questions = self._questions, []
         for ask in questions:
@@ -167,6 +183,8 @@ class Live:
             self._on_grown(frozenset(self._engine.grown))
             self._engine.grown.clear()
         await self.store(result)
+        if self.last_push_ms is not None and any(t.state is State.FIRING for t in result.transitions):
+            self.fire_s.add((self._clock.monotonic_ms() - self.last_push_ms) / 1_000)
         if self._keeper is not None:
             self._keeper.ticked(now_ms)
 
@@ -194,7 +212,7 @@ class Live:
         """Commit what changed, then wake the lanes; what the database has not taken in time is handed to them as it is."""
         if not self.venue_time.is_known:
             return
-        told = self._muting.take(self._personal(self._routes.rows(result.notices)), self.venue_now())
+        told = self._muting.take(self._personal(self.routes.rows(result.notices)), self.venue_now())
         if not (result or told):
             return
         if self._recorder is not None and (result.transitions or told.now):
@@ -216,6 +234,9 @@ class Live:
         if t.state is State.FIRING:
             self.told.append(t)
             del self.told[:-MAX_TOLD]
+            rule_id = "chat" if is_alert_id(t.rule_id) else t.rule_id
+            severity = next((r.severity for r in self._engine.rules if r.id == rule_id), "")
+            self.n_fired[rule_id, severity] += 1
         if t.state is not State.PENDING:
             self._log.info(f"alert.{t.state.value}", rule=t.rule_id, symbol=t.symbol, id=t.id, value=t.value)
 
@@ -267,7 +288,8 @@ class Live:
                 self.venue_time.start(update.venue_ms, update.received_ms)
             case FeedStatus():
                 self.feeds[update.feed] = update
-                self._log.info("feed.live" if update.live else "feed.lost", feed=update.feed, reason=update.reason)
+                say = self._log.info if update.live else self._log.warning
+                say("feed.live" if update.live else "feed.lost", feed=update.feed, reason=update.reason)
                 self._on_feed(update)
                 if update.feed == COVERED:
                     self._cover(update)

@@ -1,11 +1,10 @@
 """What keeps alerts quiet, put together: the muting with what is stored, and the commands over it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from bot import log
 from bot.alerts.muting import Muting
 from bot.app.live import Live
-from bot.app.routing import Routes
 from bot.chat.silence_actions import SilenceActions
 from bot.engine.engine import Engine
 from bot.model.ports import ChatAlertStore, MarketReader, Outbox
@@ -39,8 +38,7 @@ class Mutes:
         chat_alerts: ChatAlertStore,
         engine: Engine,
         live: Live,
-        routes: Routes,
-        destinations: Sequence[str],
+        destinations: Callable[[], Sequence[str]],
     ) -> SilenceActions:
         """The commands."""
         return SilenceActions(
@@ -50,7 +48,7 @@ class Mutes:
             chat_alerts=chat_alerts,
             mutes=self.muting,
             rule_ids=lambda: [rule.id for rule in engine.rules],
-            destination_of=routes.by_chat.get,
+            destination_of=lambda chat: live.routes.by_chat.get(chat),  # noqa: PLW0108, routes change
             destinations=destinations,
             venue_now=live.venue_now,
         )

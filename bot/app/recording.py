@@ -1,26 +1,26 @@
 """The journal of a run: what its header says, and how large it may grow."""
 
-from collections.abc import Collection
+from collections.abc import Callable
 from pathlib import Path
 
+from bot.app.loading import Loaded
 from bot.clock import Clock
 from bot.engine.engine import Engine
 from bot.history.journal import Header, JournalWriter
-from bot.rules.files import read_rule_texts
 from bot.settings import Settings
 
 
 def open_journal(
-    folder: Path, settings: Settings, engine: Engine, destinations: Collection[str], clock: Clock
+    folder: Path, settings: Settings, engine: Engine, loaded: Callable[[], Loaded], clock: Clock
 ) -> JournalWriter:
-    """A journal that begins with what the engine is now. `destinations` are the names that rules may use."""
-    texts = read_rule_texts(settings.rules_dir)
+    """A journal that begins with what the engine is now. `loaded`: the rules that watch when it is asked."""
 
     def header(*, continues: bool = True) -> Header:
+        now = loaded()
         return Header(
             step_ms=engine.market.fine_ms,
-            rule_files=texts,
-            destinations=sorted(destinations),
+            rule_files=dict(now.texts),
+            destinations=sorted(now.plan.names),
             instruments=list(engine.market.universe.items()),
             records=list(engine.records()),
             alerts=list(engine.subscriptions.alerts()),

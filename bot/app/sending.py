@@ -3,23 +3,85 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bot.app.destinations import Builder, Plan
+from bot.app.destinations import Builder, Plan, Secrets
 from bot.clock import Clock
 from bot.delivery.destination import Destination
 from bot.delivery.lanes import Lanes
 from bot.delivery.manners import Manners
 from bot.model.outbox import OutboxRow
-from bot.model.ports import KeyValues, Outbox
+from bot.model.ports import AlertPictures, KeyValues, Outbox
 from bot.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
+class Switch:
+    """From some destinations to others, ready to be made."""
+
+    made: tuple[Destination, ...]
+    """New ones, and those that lead elsewhere."""
+    gone: tuple[str, ...]
+    keys: dict[str, tuple[object, ...]]
+    plan: Plan
+    owners: tuple[str, ...]
+    """Names of destinations by which the owner hears of the bot, the best first."""
+
+
+@dataclass(slots=True)
 class Sending:
     """One per bot."""
 
     lanes: Lanes
     builder: Builder
     """Keeps the limits that all share who send with one token."""
+    plan: Plan | None
+    """What is told now; None where nothing ever is."""
+    keys: dict[str, tuple[object, ...]]
+    """What each destination that is told is made of, see `Builder.key`."""
+
+    async def prepare(self, plan: Plan, settings: Settings) -> "Switch":
+        """Make what `plan` describes otherwise than what is told now; raises `ConfigError` where a secret is gone."""
+        if self.plan is None:
+            return Switch((), (), {}, plan, ())
+        builder, before = self.builder, self.builder.secrets
+        builder.secrets = Secrets(settings)
+        keys = {d.name: builder.key(d) for d in plan.everywhere}
+        wanted = [d for d in plan.everywhere if self.keys.get(d.name) != keys[d.name]]
+        made: list[Destination] = []
+        try:
+            while len(made) < len(wanted):
+                made.append(await builder.one(wanted[len(made)]))
+        except BaseException:
+            builder.secrets = before
+            for destination in made:
+                await builder.close(destination)
+            raise
+        gone = tuple(name for name in self.keys if name not in keys)
+        return Switch(tuple(made), gone, keys, plan, _owners(plan, settings))
+
+    def switch(self, switch: "Switch") -> None:
+        """Tell these from now on; waits for nothing. What a destination that is gone was not told stays in the outbox."""
+        if self.plan is None:
+            return
+        self.plan, self.keys = switch.plan, switch.keys
+        self.lanes.notices.prefer(switch.owners)
+        self.lanes.switch(switch.made, switch.gone, on_left=self.builder.close)
+
+    async def renew(self, name: str) -> Destination | None:
+        """The `Renew` of lanes: a destination that died, where its address or secret is another by now."""
+        described = next((d for d in self.plan.everywhere if d.name == name), None) if self.plan is not None else None
+        if described is None or name not in self.keys:
+            return None
+        old = self.lanes.destination(name)
+        anew = await self.builder.renewed(described, self.keys[name])
+        if anew is None or old is None:
+            return anew
+        if self.lanes.destination(name) is not old:
+            # A reload was faster.
+            await self.builder.close(anew)
+            return None
+        self.keys[name] = self.builder.key(described)
+        await self.builder.close(old)
+        return anew
 
     def tell(self, unstored: Sequence[OutboxRow]) -> None:
         """Rows were committed; those that the database has not taken are told from memory."""
@@ -38,12 +100,9 @@ async def open_sending(
     store: KeyValues,
     venue_now: Callable[[], int],
     n_instruments: Callable[[], int],
+    desk: AlertPictures | None = None,
 ) -> Sending:
     """Open all destinations of a plan; without one nothing is told."""
-
-    async def renew(name: str) -> Destination | None:
-        return await builder.renewed(plan, name) if plan is not None else None
-
     lanes = Lanes(
         outbox=outbox,
         destinations=await builder.all(plan) if plan is not None else [],
@@ -52,8 +111,15 @@ async def open_sending(
         manners=Manners(**settings.delivery.model_dump()),
         store=store,
         n_instruments=n_instruments,
-        preferred=plan.of_chat(settings.telegram.owner_id or 0) if plan is not None else (),
-        renew=renew,
+        preferred=_owners(plan, settings) if plan is not None else (),
+        renew=lambda name: sending.renew(name),  # noqa: PLW0108, made below
+        desk=desk,
     )
     builder.report = lanes.notices.report
-    return Sending(lanes, builder)
+    keys = {d.name: builder.key(d) for d in plan.everywhere} if plan is not None else {}
+    sending = Sending(lanes, builder, plan, keys)
+    return sending
+
+
+def _owners(plan: Plan, settings: Settings) -> tuple[str, ...]:
+    return plan.of_chat(settings.telegram.owner_id or 0)

@@ -129,7 +129,7 @@ def unit_text(places: Places) -> str:
         program=places.program,
         config=places.config,
         data=places.data,
-        reload="",
+        reload="ExecReload=/bin/kill -HUP $MAINPID\n",
         secrets=secrets,
         system="" if places.is_user else _SYSTEM,
         wanted_by="default.target" if places.is_user else "multi-user.target",

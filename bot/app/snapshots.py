@@ -132,6 +132,9 @@ class Snapshots:
         self._copying_since_ms = 0
         self._n_failed = 0
         self._n_done_at_trouble: int | None = None
+        self._n_done = 0
+        self.written_ms: int | None = None
+        """Venue time when a copy of this run was last found on the disk; None before the first."""
 
     # -- taking up -----------------------------------------------------------------------------------------------
 
@@ -215,6 +218,8 @@ class Snapshots:
 
     def _look_at_writer(self, now_ms: int) -> None:
         writer = self._writer
+        if writer.n_done > self._n_done:
+            self._n_done, self.written_ms = writer.n_done, now_ms
         if writer.n_failed > self._n_failed:
             self._n_failed = writer.n_failed
             self._is_copying = False

@@ -43,6 +43,7 @@ class Supervisor:
         self, group: asyncio.TaskGroup, name: str, run: Callable[[], Awaitable[None]], policy: Policy
     ) -> asyncio.Task[None]:
         """Start a component under its policy."""
+        self.n_crashes.setdefault(name, 0)
         task = group.create_task(self._watch(name, run, policy), name=name)
         self._tasks[name] = task
         return task
@@ -71,7 +72,7 @@ class Supervisor:
             except asyncio.CancelledError:
                 raise
             except Exception as error:
-                self.n_crashes[name] = self.n_crashes.get(name, 0) + 1
+                self.n_crashes[name] += 1
                 now_s = self._clock.monotonic_ms() / 1000.0
                 crashes.append(now_s)
                 self._log.error("component.crashed", name=name, policy=policy.value, exc_info=True)

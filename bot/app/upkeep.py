@@ -4,14 +4,13 @@ All of it in small steps or on a reading connection, so that alerts never wait f
 every hour, and said once. When the last backup was made is read from the folder, so that restarts do not put it off.
 """
 
-import asyncio
 import sqlite3
-import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 from bot import log
+from bot.app.background import in_background
 from bot.clock import Clock
 from bot.delivery.notices import Notice
 from bot.errors import StorageError
@@ -37,7 +36,6 @@ MAX_AHEAD_MS: Final = 3_600_000
 """A backup that claims to be made later than this from now tells of a wrong clock, not of a fresh backup."""
 
 _log = log.get("upkeep")
-T = TypeVar("T")
 
 
 class Upkeep:
@@ -104,7 +102,8 @@ class Upkeep:
         """Make one now, and let the oldest go."""
         opened: list[sqlite3.Connection] = []
         try:
-            made = await _in_a_thread(
+            made = await in_background(
+                "backup",
                 lambda: copies.back_up(
                     self._database.path,
                     self._folder,
@@ -141,35 +140,3 @@ class Upkeep:
             return
         self._pruned_ms = self._clock.monotonic_ms()
         _log.info("database.pruned", rows=gone, pages=pages)
-
-
-async def _in_a_thread(work: Callable[[], T], *, stop: Callable[[], object]) -> T:
-    """Run it beside the loop, in a thread for which nobody waits at the end: the disk may hang. `stop` ends it early."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[T] = loop.create_future()
-
-    def finish(result: T | None, error: BaseException | None) -> None:
-        if done.done():
-            return
-        if error is not None:
-            done.set_exception(error)
-        else:
-            done.set_result(result)  # type: ignore[arg-type]
-
-    def run() -> None:
-        result, failed = None, None
-        try:
-            result = work()
-        except BaseException as error:  # noqa: BLE001, it is raised where it is waited for
-            failed = error
-        try:
-            loop.call_soon_threadsafe(finish, result, failed)
-        except RuntimeError:  # the loop ended meanwhile
-            return
-
-    threading.Thread(target=run, name="backup", daemon=True).start()
-    try:
-        return await done
-    except asyncio.CancelledError:
-        stop()
-        raise

@@ -8,6 +8,7 @@ from bot.chat.spec import Problem
 MAX_SYMBOLS: Final = 10
 MAX_WORD_CHARS: Final = 40
 MAX_ALERT_WORDS: Final = 24
+MAX_CHART_WORDS: Final = 4
 MAX_SILENCE_WORDS: Final = 60
 
 _SEPARATORS = re.compile(r"[\s,;]+")
@@ -32,6 +33,14 @@ def why(text: str) -> tuple[str, ...] | Problem:
         return Problem(f"That is {len(words)} words; I take a symbol and a rule.")
     if any(len(word) > MAX_WORD_CHARS for word in words):
         return Problem(f"A symbol or a rule has at most {MAX_WORD_CHARS} characters.")
+    return words
+
+
+def chart(text: str) -> tuple[str, ...] | Problem:
+    """A symbol, a span, and panels to add; the first word is the symbol."""
+    words = tuple(word for word in _SEPARATORS.split(text) if word)
+    if len(words) > MAX_CHART_WORDS or any(len(word) > MAX_WORD_CHARS for word in words):
+        return Problem("I take one symbol and a span.")
     return words
 
 

@@ -5,6 +5,8 @@ asks. What is sent and how long it may take is bounded. Whoever starts it holds 
 socket file that is there belongs to a bot that is gone.
 
 Requests: `{"ask": "explain", "rule": "oi_surge", "symbol": "BTCUSDT"}`; a rule about the whole market needs no symbol.
+`{"ask": "reload"}` takes the rules folder anew; the answer's `lines` say what came of it.
+Or `{"ask": "chart", "symbol": "BTC 4h all"}`, whose answer carries a PNG in base64.
 `{"ask": "status"}`; `{"ask": "overview", "window_ms": 900000, "n": 10}`.
 Answers: `{"ok": true, "explanation": {...}}`, `"status"` or `"overview"` likewise; or `{"ok": false, "error": "...", "near": [...]}`.
 """
@@ -22,15 +24,18 @@ from typing import Final
 import msgspec
 
 from bot import log
+from bot.chat.chart_actions import read
 from bot.chat.commands import clean, shorten
 from bot.chat.symbols import NotFound, SymbolBook
 from bot.chat.why import find_rule, near_rules
 from bot.clock import Clock
 from bot.model.cards import CARD_WINDOWS_MS, BotStatus
+from bot.model.charts import NoPicture
 from bot.model.explanation import Explanation
 from bot.model.instrument import MARKET
 from bot.model.overview import Overview, OverviewReader
-from bot.model.ports import MarketReader, WhyReader
+from bot.model.ports import ChartMaker, ChartReader, MarketReader, WhyReader
+from bot.model.reload import Reloads
 
 MAX_REQUEST_BYTES: Final = 4_096
 MAX_ANSWER_BYTES: Final = 4_000_000
@@ -63,11 +68,14 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
 
     ok: bool
     explanation: Explanation | None = None
+    png: bytes = b""
     status: BotStatus | None = None
     overview: Overview | None = None
     error: str = ""
     near: tuple[str, ...] = ()
     """What was probably meant."""
+    lines: tuple[str, ...] = ()
+    """What came of a reload."""
 
 
 @contextlib.contextmanager
@@ -121,10 +129,20 @@ class LocalChat:
     """Answers over one socket file until cancelled."""
 
     def __init__(
-        self, *, path: Path, market: MarketReader, why: WhyReader, overview: OverviewReader, clock: Clock
+        self,
+        *,
+        path: Path,
+        market: MarketReader,
+        why: WhyReader,
+        overview: OverviewReader,
+        clock: Clock,
+        reloads: Reloads | None = None,
+        charts: tuple[ChartReader, ChartMaker] | None = None,
     ) -> None:
         self._path = path
+        self._charts = charts
         self._overview = overview
+        self._reloads = reloads
         self._market = market
         self._why = why
         self._clock = clock
@@ -194,14 +212,41 @@ class LocalChat:
                     return await explain_named(request.rule, request.symbol, market=self._market, why=self._why)
                 case "status":
                     return Answer(ok=True, status=await self._overview.status())
+                case "reload":
+                    return await self._reload()
                 case "overview":
                     return await self._look(request)
+                case "chart":
+                    return await self._chart(request)
                 case other:
-                    known = "explain, status or overview"
+                    known = "explain, status, overview, reload or chart"
                     return Answer(ok=False, error=f"expected to be asked for {known}, found {shorten(clean(other))!r}")
         except Exception:  # noqa: BLE001 - logged; whoever asked is told
             _log.exception("local.failed")
             return Answer(ok=False, error="something went wrong; the bot's log has the details")
+
+    async def _reload(self) -> Answer:
+        if self._reloads is None:
+            return Answer(ok=False, error="the rules of this bot are fixed")
+        report = await self._reloads.reload()
+        return Answer(ok=report.is_taken, lines=report.lines)
+
+    async def _chart(self, request: Request) -> Answer:
+        if self._charts is None:
+            return Answer(ok=False, error="charts are switched off: OIBOT_CHARTS__ENABLED is false")
+        asked = read(tuple(clean(request.symbol).split()))
+        if isinstance(asked, str):
+            return Answer(ok=False, error=asked)
+        found = SymbolBook(self._market.instruments()).resolve(asked.symbol)
+        if isinstance(found, NotFound):
+            near = tuple(one.symbol for one in found.suggestions)
+            return Answer(ok=False, error=f"there is no symbol {shorten(clean(asked.symbol))!r}", near=near)
+        reader, maker = self._charts
+        data = await reader.chart(found.key, asked.span_ms, extra=asked.panels)
+        picture = data if isinstance(data, NoPicture) else await maker.draw(data)
+        if isinstance(picture, NoPicture):
+            return Answer(ok=False, error=f"no chart of {found.symbol}: {picture.reason}")
+        return Answer(ok=True, png=picture.png)
 
     async def _look(self, request: Request) -> Answer:
         if request.window_ms not in CARD_WINDOWS_MS:

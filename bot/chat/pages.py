@@ -87,7 +87,10 @@ def oi_card(card: InstrumentCard, *, name: str) -> Reply:
         line(_funding(card)),
         _freshness(card, oi_age, *_price_age(card)),
     )
-    return Reply(blocks, ((Button("↻ Refresh", f"/oi {name}"), Button("Price", f"/price {name}")),))
+    return Reply(
+        blocks,
+        ((Button("↻ Refresh", f"/oi {name}"), Button("Price", f"/price {name}"), Button("Chart", f"/chart {name}")),),
+    )
 
 
 def range_bar(low: float | None, high: float | None, price: float | None) -> str:
@@ -114,7 +117,10 @@ def price_card(card: InstrumentCard, *, name: str) -> Reply:
         *_not_trading(card),
         *([_freshness(card, *_price_age(card))] if _price_age(card) else []),
     )
-    return Reply(blocks, ((Button("↻ Refresh", f"/price {name}"), Button("OI", f"/oi {name}")),))
+    return Reply(
+        blocks,
+        ((Button("↻ Refresh", f"/price {name}"), Button("OI", f"/oi {name}"), Button("Chart", f"/chart {name}")),),
+    )
 
 
 def oi_table(title: str, cards: Sequence[InstrumentCard]) -> tuple[Line | Table, ...]:

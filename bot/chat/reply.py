@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from bot.model.charts import ChartData
+
 TABLE_COLUMNS: Final = 30
 """Wider lines wrap on small phones and break a table."""
 
@@ -63,6 +65,8 @@ class Reply:
     """In rows."""
     is_personal: bool = False
     """Its buttons are for whoever it answers, and for nobody else in the chat."""
+    chart: ChartData | None = None
+    """Shown with it, in the way the front can."""
 
 
 def line(*parts: str | Span) -> Line:

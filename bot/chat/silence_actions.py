@@ -56,7 +56,7 @@ class SilenceActions:
         mutes: Mutes,
         rule_ids: Callable[[], Sequence[str]],
         destination_of: Callable[[str], str | None],
-        destinations: Sequence[str],
+        destinations: Callable[[], Sequence[str]],
         venue_now: Callable[[], int],
     ) -> None:
         """`destination_of`: where a chat is told, None where it is not; `venue_now`: venue time in ms."""
@@ -67,7 +67,7 @@ class SilenceActions:
         self._mutes = mutes
         self._rule_ids = rule_ids
         self._destination_of = destination_of
-        self._destinations = tuple(destinations)
+        self._destinations = destinations
         self._venue_now = venue_now
 
     # -- silences --------------------------------------------------------------------------------------------------
@@ -112,7 +112,8 @@ class SilenceActions:
         if at:
             if not asker.is_owner and at != here:
                 return silence_pages.OWNER_ONLY
-            return at if at in self._destinations else silence_pages.no_place(at, self._destinations)
+            names = self._destinations()
+            return at if at in names else silence_pages.no_place(at, names)
         if not is_here:
             return ""
         return here if here is not None else silence_pages.NOT_HERE

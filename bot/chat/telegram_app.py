@@ -29,7 +29,7 @@ from bot.errors import StorageError
 from bot.model.chat_ports import ChatFollower
 from bot.model.members import Member
 from bot.model.news import Report, SecondCopy, TokenRefused, unheard
-from bot.model.ports import KeyValues, SendLimits
+from bot.model.ports import ChartMaker, KeyValues, SendLimits
 
 POLL_S: Final = 30.0
 STALE_S: Final = 60.0
@@ -63,6 +63,7 @@ class TelegramChat:
         clock: Clock,
         on_seen: Callable[[int], None] | None = None,
         limits: SendLimits | None = None,
+        charts: ChartMaker | None = None,
         claims: Claims | None = None,
         on_claimed: Callable[[Member], None] = lambda _: None,
         moves: ChatFollower | None = None,
@@ -81,6 +82,7 @@ class TelegramChat:
             clock: The only source of time.
             on_seen: Told the id of each chat in which someone allowed spoke; delivery re-enables it.
             limits: Shared with the alerts that go out with the same token.
+            charts: Draws; None: no pictures.
             claims: Takes links that make an owner; None where the settings name one.
             on_claimed: Told of the new owner, once he has been answered.
             moves: Told of groups that became supergroups, and knows those of before.
@@ -94,7 +96,7 @@ class TelegramChat:
         self._gate = Gate(owner_id=owner_id, chat_ids=self._chat_ids)
         self._moves, self._report = moves, report
         self._actions, self._buttons, self._store = actions, buttons, store
-        self._clock, self._on_seen = clock, on_seen
+        self._clock, self._on_seen, self._charts = clock, on_seen, charts
         self._slots, self._saving = asyncio.Semaphore(MAX_AT_ONCE), asyncio.Lock()
         # The offset belongs to the bot, whose id is the part of the token that is no secret.
         bot_id = token.partition(":")[0]
@@ -123,6 +125,7 @@ class TelegramChat:
             counts=self.counts,
             save_refusals=self._save_refusals,
             on_seen=self._on_seen,
+            charts=self._charts,
             claims=self._claims,
             moves=self._moves,
         )

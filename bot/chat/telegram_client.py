@@ -19,6 +19,7 @@ from telegram import (
     BotCommandScopeChat,
     InlineKeyboardButton,
     InlineKeyboardMarkup,
+    InputMediaPhoto,
     LinkPreviewOptions,
     ReplyParameters,
 )
@@ -56,7 +57,12 @@ BATCH: Final = 100
 ALLOWED_UPDATES: Final = ["message", "callback_query", "my_chat_member"]
 
 _UNREADABLE = ("can't parse", "is too long", "message text is empty", "button_data_invalid", "too_long")
-_CANNOT_EDIT = ("message to edit not found", "message can't be edited", "message_id_invalid")
+_CANNOT_EDIT = (
+    "there is no text in the message to edit",
+    "message to edit not found",
+    "message can't be edited",
+    "message_id_invalid",
+)
 _NO_TOPIC = ("thread not found", "topic_closed", "topic_deleted")
 
 _log = log.get("chat.telegram")
@@ -249,15 +255,18 @@ class TelegramClient:
         user: str = "",
         thread_id: int | None = None,
         reply_to: int | None = None,
+        png: bytes | None = None,
     ) -> int | Failure:
-        """Send a reply; its message id or why not. `user`: whom it answers."""
+        """Send a reply, over a picture or not; its message id or why not. Where pictures are not wanted, the text goes alone.
+        `user`: whom it answers.
+        """
         no_preview = LinkPreviewOptions(is_disabled=True)
         quoted = ReplyParameters(reply_to, allow_sending_without_reply=True) if reply_to else None
         threads = [thread_id]  # emptied when the topic is gone: the chat itself remains
 
         async def attempt(text: str, mode: str | None, markup: InlineKeyboardMarkup | None) -> int | Failure:
-            sent = await self.call(
-                self.bot.send_message(
+            if png is None:
+                asking = self.bot.send_message(
                     chat_id,
                     text,
                     parse_mode=mode,
@@ -266,7 +275,17 @@ class TelegramClient:
                     reply_parameters=quoted,
                     message_thread_id=threads[0],
                 )
-            )
+            else:
+                asking = self.bot.send_photo(
+                    chat_id,
+                    png,
+                    caption=text,
+                    parse_mode=mode,
+                    reply_markup=markup,
+                    reply_parameters=quoted,
+                    message_thread_id=threads[0],
+                )
+            sent = await self.call(asking)
             if isinstance(sent, Failure):
                 if sent.kind is Kind.NO_TOPIC and threads[0] is not None:
                     threads[0] = None
@@ -274,14 +293,22 @@ class TelegramClient:
                 return sent
             return sent.message_id
 
-        return await self._deliver(chat_id, reply, user, attempt)
+        result = await self._deliver(chat_id, reply, user, attempt)
+        if png is not None and isinstance(result, Failure) and result.kind is Kind.BAD_REQUEST:
+            _log.warning("picture.refused", chat_id=chat_id, reason=result.text)
+            return await self.send(chat_id, reply, user=user, thread_id=thread_id, reply_to=reply_to)
+        return result
 
-    async def edit(self, chat_id: int, message_id: int, reply: Reply, *, user: str = "") -> int | Failure:
-        """Put a reply in place of a message; the same text again counts as done."""
+    async def edit(
+        self, chat_id: int, message_id: int, reply: Reply, *, user: str = "", png: bytes | None = None
+    ) -> int | Failure:
+        """Put a reply in place of a message; the same text again counts as done. A text may become a picture, not the other
+        way round.
+        """
 
         async def attempt(text: str, mode: str | None, markup: InlineKeyboardMarkup | None) -> int | Failure:
-            done = await self.call(
-                self.bot.edit_message_text(
+            if png is None:
+                asking = self.bot.edit_message_text(
                     text,
                     chat_id,
                     message_id,
@@ -289,7 +316,10 @@ class TelegramClient:
                     reply_markup=markup,
                     link_preview_options=LinkPreviewOptions(is_disabled=True),
                 )
-            )
+            else:
+                photo = InputMediaPhoto(png, caption=text, parse_mode=mode)
+                asking = self.bot.edit_message_media(photo, chat_id, message_id, reply_markup=markup)
+            done = await self.call(asking)
             if isinstance(done, Failure) and done.kind is not Kind.NOT_MODIFIED:
                 return done
             return message_id

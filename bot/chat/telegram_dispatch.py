@@ -25,8 +25,10 @@ from bot.chat.telegram_client import Failure, Kind, TelegramClient
 from bot.clock import Clock
 from bot.errors import StorageError
 from bot.model.buttons import Pressed, Stale
+from bot.model.charts import NoPicture
 from bot.model.chat_ports import ChatFollower
 from bot.model.members import Member, Redeemed
+from bot.model.ports import ChartMaker
 
 _PRIVATE: Final = "This bot is private."
 _SLOW_DOWN: Final = f"That was a lot at once: I answer {USER_PER_MINUTE} commands a minute."
@@ -51,9 +53,10 @@ class Dispatcher:
         save_refusals: Callable[[], Awaitable[None]],
         on_seen: Callable[[int], None] | None,
         moves: ChatFollower | None,
+        charts: ChartMaker | None = None,
         claims: Claims | None = None,
     ) -> None:
-        """`claims` None: the settings name the owner, and no link makes another."""
+        """`charts` draws; None: replies go without pictures. `claims` None: the settings name the owner, and no link makes another."""
         self._claims = claims
         self._client = client
         self._gate = gate
@@ -64,6 +67,7 @@ class Dispatcher:
         self._save_refusals = save_refusals
         self._on_seen = on_seen
         self._moves = moves
+        self._charts = charts
         self.bot_name = ""
         """Our user name, once known; commands to other names are not ours."""
         self.claimed: Member | None = None
@@ -127,10 +131,11 @@ class Dispatcher:
             case Verdict.IGNORE:
                 return
         quoted = None if is_private else message.message_id
-        sent = await self._client.send(chat_id, reply, user=user, thread_id=thread_id, reply_to=quoted)
+        reply, png = await self._drawn(reply)
+        sent = await self._client.send(chat_id, reply, user=user, thread_id=thread_id, reply_to=quoted, png=png)
         if isinstance(sent, Failure) and sent.new_chat_id is not None:
             await self._move(chat_id, sent.new_chat_id)
-            sent = await self._client.send(sent.new_chat_id, reply, user=user)
+            sent = await self._client.send(sent.new_chat_id, reply, user=user, png=png)
         self._note(sent, chat_id)
 
     async def _move(self, old: int, new: int) -> None:
@@ -201,14 +206,23 @@ class Dispatcher:
     async def _answer_press(self, message: MaybeInaccessibleMessage, reply: Reply, asker: Asker) -> int | Failure:
         """In the place of the answer that the button belongs to; below the message of an alert, which stays."""
         chat_id = message.chat.id
+        reply, png = await self._drawn(reply)
         if not asker.place:
-            result = await self._client.edit(chat_id, message.message_id, reply, user=asker.user)
+            result = await self._client.edit(chat_id, message.message_id, reply, user=asker.user, png=png)
             if not isinstance(result, Failure) or result.kind is not Kind.CANNOT_EDIT:
                 return result
-        in_topic = isinstance(message, Message) and message.is_topic_message
-        thread_id = message.message_thread_id if isinstance(message, Message) and in_topic else None
-        quoted = message.message_id if asker.place else None
-        return await self._client.send(chat_id, reply, user=asker.user, thread_id=thread_id, reply_to=quoted)
+            # Gone, or a picture that cannot become a text again.
+        quoted, topic = message.message_id if asker.place else None, _topic_of(message)
+        return await self._client.send(chat_id, reply, user=asker.user, thread_id=topic, reply_to=quoted, png=png)
+
+    async def _drawn(self, reply: Reply) -> tuple[Reply, bytes | None]:
+        """With its picture, or with a line that says why there is none."""
+        if reply.chart is None or self._charts is None:
+            return reply, None
+        found = await self._charts.draw(reply.chart)
+        if isinstance(found, NoPicture):
+            return replace(reply, blocks=(*reply.blocks, line(f"No picture: {found.reason}."))), None
+        return reply, found.png
 
     def _asker(self, incoming: Incoming, user: User | None) -> Asker:
         """Of a message that is answered, which has both numbers."""
@@ -236,6 +250,10 @@ class Dispatcher:
 def _is_for_others(asked: Command | UsageError, text: str) -> bool:
     """In a group an unknown command may be another bot's, unless it names us."""
     return isinstance(asked, UsageError) and asked.is_unknown and "@" not in text.split(maxsplit=1)[0]
+
+
+def _topic_of(message: MaybeInaccessibleMessage) -> int | None:
+    return message.message_thread_id if isinstance(message, Message) and message.is_topic_message else None
 
 
 def incoming_of(message: Message) -> Incoming:

@@ -4,6 +4,7 @@ from rich.text import Text
 
 from bot.chat.commands import clean
 from bot.chat.reply import Line, Reply, Style, Table, table_lines
+from bot.chat.text_chart import rows
 
 _STYLES = {Style.PLAIN: "", Style.BOLD: "bold", Style.CODE: "cyan"}
 TERMINAL_COLUMNS = 60
@@ -31,6 +32,8 @@ def _line(line: Line) -> Text:
 def to_text(reply: Reply) -> Text:
     """Blocks, then the commands that the buttons stand for."""
     blocks = [_table(block) if isinstance(block, Table) else _line(block) for block in reply.blocks]
+    if reply.chart is not None:
+        blocks.append(Text("\n".join(rows(reply.chart))))
     commands = dict.fromkeys(_kept(button.command) for row in reply.buttons for button in row)
     if commands:
         blocks.append(Text("→ " + " · ".join(commands), style="dim"))

@@ -8,6 +8,7 @@ from typing import Any, Final
 import typer
 
 from bot.cli.backup import backup, restore
+from bot.cli.chart import chart
 from bot.cli.check import check
 from bot.cli.claim import claim
 from bot.cli.demo import demo
@@ -18,6 +19,7 @@ from bot.cli.install_service import install_service
 from bot.cli.lint import lint
 from bot.cli.migrate import migrate
 from bot.cli.outbox import outbox
+from bot.cli.reload import reload
 from bot.cli.replay import replay
 from bot.cli.run import record, run
 from bot.cli.schema import schema
@@ -41,8 +43,8 @@ app = typer.Typer(
 CARE: Final = "Look after it"
 GROUPS: Final[dict[str, tuple[Callable[..., Any], ...]]] = {
     "Begin": (init, check, send_test, run, demo, claim),
-    "Look": (status, top, explain, health, version),
-    "Rules": (lint, schema, replay, record),
+    "Look": (status, top, chart, explain, health, version),
+    "Rules": (lint, reload, schema, replay, record),
     CARE: (install_service, backup, restore, migrate),
     "For developers": (sim,),
 }

@@ -11,7 +11,7 @@ from bot.engine.engine import Engine
 from bot.engine.explaining import explain, glances
 from bot.errors import ConfigError
 from bot.history import journal
-from bot.history.recorded_rules import recorded_rules
+from bot.history.recorded_rules import rules_of
 from bot.history.replay import engine_at
 from bot.model.alert import Transition, key_range
 from bot.model.explanation import Explanation, Glance, RuleName
@@ -32,8 +32,10 @@ class PastWhy:
         self._loaded = loaded
 
     def rules(self) -> Sequence[RuleName]:
-        on = {rule.id for rule in self._engine.rules}
-        return [RuleName(rule.id, rule.title, is_on=rule.id in on) for rule in self._loaded]
+        # Other rules may watch by now than those that were loaded at the start.
+        watching = {rule.id: RuleName(rule.id, rule.title) for rule in self._engine.rules}
+        off = (RuleName(r.id, r.title, is_on=False) for r in self._loaded if r.id not in watching)
+        return (*watching.values(), *off)
 
     async def explain(self, rule_id: str, instrument: str) -> Explanation | None:
         found = explain(self._engine, rule_id, instrument)
@@ -60,7 +62,7 @@ async def explain_past(files: list[Path], rule: str, symbol: str, *, at_ms: int 
     if missing:
         raise ConfigError(f"explain: no such file: {', '.join(missing)}")
     header, entries = journal.read_all(files)
-    loaded = recorded_rules(header)
+    loaded = rules_of(header.rule_files, header.destinations)
     engine, transitions = engine_at(header, entries, loaded, until_ms=sys.maxsize if at_ms is None else at_ms)
     if engine.last is None:
         at = "" if at_ms is None else f" at or before {clock_time(at_ms, seconds=True)} ({at_ms})"

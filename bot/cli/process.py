@@ -79,7 +79,11 @@ async def serve(
         stopping.set()
         bot.stop.set()
 
-    signals.call(on_stop)
+    def on_hang_up() -> None:
+        bot.reload_soon()
+
+    # A terminal that is closed sends it too: what reads commands there ends with it.
+    signals.call(on_stop, on_hang_up=None if options.reads_terminal else on_hang_up)
     started_ms = bot.clock.monotonic_ms()
     code = 1
     try:
@@ -107,6 +111,7 @@ def options_for(
     delivers: bool = True,
     plan: Plan | None = None,
     is_claimable: bool = False,
+    reread: Callable[[], Settings] | None = None,
 ) -> Options:
     """Progress bars, feed news and typed commands, as the console allows."""
     bars = WarmStart(console)
@@ -117,6 +122,7 @@ def options_for(
         records=not delivers,
         plan=plan,
         is_claimable=is_claimable,
+        reread=reread,
         on_progress=bars.take,
         on_feed=FeedVoice(console, hint=hint),
         on_stop=bars.close,

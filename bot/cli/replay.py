@@ -11,10 +11,11 @@ from rich.console import Console
 
 from bot import settings
 from bot.clock import SystemClock
+from bot.engine.inputs import RulesChanged
 from bot.errors import ConfigError, PayloadError
 from bot.history import journal
 from bot.history.klines import Klines, merge, read_klines, symbol_of
-from bot.history.recorded_rules import recorded_rules
+from bot.history.recorded_rules import rules_of
 from bot.history.replay import paced, replay_journal, replay_klines
 from bot.model.alert import Transition
 from bot.rules.ast import series_used
@@ -89,8 +90,11 @@ def _journals(
     header, entries = journal.read_all(files)
     if speed is not None:
         entries = paced(entries, SystemClock(speed=speed))
-    rules = recorded_rules(header) if rules_dir is None else _load(rules_dir, notes).rules
-    return replay_journal(header, entries, rules, n_block=block)
+    if rules_dir is None:
+        return replay_journal(header, entries, rules_of(header.rule_files, header.destinations), n_block=block)
+    # Other rules than the recorded ones are not changed where those were.
+    kept = (entry for entry in entries if not isinstance(entry, RulesChanged))
+    return replay_journal(header, kept, _load(rules_dir, notes).rules, n_block=block)
 
 
 def _klines(files: list[Path], rules_dir: Path | None, symbol: str | None, notes: Console) -> Iterator[Transition]:

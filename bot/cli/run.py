@@ -14,6 +14,7 @@ from bot.app.destinations import Plan, plan_of
 from bot.app.findings import Level
 from bot.app.options import Options
 from bot.app.ownership import is_claimable, with_owner
+from bot.app.rereading import with_secrets_of
 from bot.cli.process import is_interactive, options_for, serve
 from bot.cli.stopping import run_until_stopped
 from bot.errors import ConfigError, StorageError
@@ -52,7 +53,7 @@ def _go_or_give_up(for_time: str | None, *, delivers: bool) -> None:
 
 def _go(for_time: str | None, *, delivers: bool) -> None:
     read = settings.load()
-    log.set_up(level=read.log.level, fmt=read.log.format)
+    log.set_up(level=read.log.level, fmt=read.log.format, collapse=read.log.collapse)
     # A service manager ends a bot that is stuck by SIGABRT: the log then says where.
     faulthandler.enable()
     console = Console()
@@ -70,7 +71,7 @@ def _go(for_time: str | None, *, delivers: bool) -> None:
             hint=HINT,
             reads_terminal=reads_terminal,
             delivers=delivers,
-            plan=plan,
+            reread=lambda: with_secrets_of(config, settings.load()),
             is_claimable=delivers and is_claimable(read),
         )
         return config, options

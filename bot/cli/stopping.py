@@ -34,6 +34,7 @@ class StopSignals:
         self._writer.setblocking(False)
         self._lock = threading.Lock()
         self._on_stop: Callable[[], None] | None = None
+        self._on_hang_up: Callable[[], None] | None = None
         self._is_heard = False
         self._code = 0
         self._before: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
@@ -54,15 +55,23 @@ class StopSignals:
             signal.signal(number, before)
         self._writer.close()
 
-    def call(self, on_stop: Callable[[], None]) -> None:
-        """What is called, in the running loop, at the first signal; also when that came before."""
+    def call(self, on_stop: Callable[[], None], *, on_hang_up: Callable[[], None] | None = None) -> None:
+        """What is called, in the running loop, at the first signal; also when that came before. `on_hang_up` is called at
+        each SIGHUP; without it that is a signal to stop like the others.
+        """
         loop = asyncio.get_running_loop()
 
-        def stop() -> None:
-            with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
-                loop.call_soon_threadsafe(on_stop)
+        def in_loop(work: Callable[[], None]) -> Callable[[], None]:
+            def hand_over() -> None:
+                with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+                    loop.call_soon_threadsafe(work)
 
+            return hand_over
+
+        stop = in_loop(on_stop)
+        self._before.setdefault(signal.SIGHUP, signal.signal(signal.SIGHUP, _nothing))
         with self._lock:
+            self._on_hang_up = None if on_hang_up is None else in_loop(on_hang_up)
             self._on_stop = stop
             is_heard = self._is_heard
         if is_heard:
@@ -86,7 +95,9 @@ class StopSignals:
             for number in received:
                 if number == _FINISHED:
                     self._reader.settimeout(AFTERWARDS_S)
-                elif number in _SIGNALS:
+                elif number == signal.SIGHUP and self._on_hang_up is not None:
+                    self._on_hang_up()
+                elif number in _SIGNALS or number == signal.SIGHUP:
                     self._take()
 
     def _take(self) -> None:

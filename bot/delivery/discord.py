@@ -4,6 +4,7 @@ Redirects are not followed and answers are read up to a cap. Discord's rate-limi
 address is a secret: no log line, reason or exception that leaves this module holds it.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
@@ -24,6 +25,7 @@ from bot.model.outbox import Rejected, RetryLater
 TOTAL_TIMEOUT_S: Final = 30.0
 CONNECT_TIMEOUT_S: Final = 10.0
 MAX_ANSWER_BYTES: Final = 65_536
+_JSON: Final = "application/json"
 USER_AGENT: Final = f"DiscordBot (https://github.com/oibot/oibot, {__version__})"
 _LIMITS: Final = ((5, 2.0), (30, 60.0))
 """Known from experience, not from the documents; the headers may only slow us further."""
@@ -83,8 +85,22 @@ class DiscordDestination(OverHttp, Named):
         method, url = "POST", self._url.update_query(wait="true")
         if target is not None:
             method, url = "PATCH", (self._url / "messages" / target).with_query(self._url.query)
+        return await self._request(method, url, aiohttp.JsonPayload(body), target)
+
+    async def attach(self, order: Order, png: bytes) -> Answer:
+        """Put a picture into a message. Later edits name no attachments, which leaves it where it is."""
+        target = order.target or ""
+        if self._url is None or not target.isdigit():
+            return Rejected("the message has no number")
+        form = aiohttp.FormData()
+        form.add_field("payload_json", json.dumps(embed.with_picture(embed.body_of(order))), content_type=_JSON)
+        form.add_field("files[0]", png, filename=embed.PICTURE, content_type="image/png")
+        url = (self._url / "messages" / target).with_query(self._url.query)
+        return await self._request("PATCH", url, form(), target)
+
+    async def _request(self, method: str, url: URL, body: aiohttp.payload.Payload, target: str | None) -> Answer:
         try:
-            async with self._open().request(method, url, json=body, allow_redirects=False) as response:
+            async with self._open().request(method, url, data=body, allow_redirects=False) as response:
                 self._obey(response.headers)
                 found = await _read(response)
                 answer = answer_of(response.status, response.headers, found, target=target)

@@ -31,6 +31,7 @@ SUPPRESS_NOTIFICATIONS = 4_096
 
 _MARKDOWN = re.compile(r"([\\*_~`|>\[\]#<@-])")
 _FOLD = "More"
+PICTURE = "chart.png"
 Json = dict[str, Any]
 
 
@@ -68,6 +69,14 @@ def body_of(order: Order) -> Json:
         footer["text"] = cut(footer["text"] + REPEATED.text, FOOTER_LIMIT)
         _fit(body["embeds"][0])
     return body
+
+
+def with_picture(body: Json) -> Json:
+    """The body of an edit that uploads `PICTURE` as its first file."""
+    embeds = [
+        {**one, "image": {"url": f"attachment://{PICTURE}"}} if n == 0 else one for n, one in enumerate(body["embeds"])
+    ]
+    return {**body, "embeds": embeds, "attachments": [{"id": 0, "filename": PICTURE}]}
 
 
 def card_payload(order: Order) -> Json:

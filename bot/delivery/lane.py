@@ -12,7 +12,7 @@ Due times follow the monotonic clock from the lane's start, so that a jump of th
 import asyncio
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from bot import log
@@ -20,34 +20,26 @@ from bot.clock import Clock
 from bot.delivery.attempts import Attempts, backoff_s
 from bot.delivery.destination import Destination, Form
 from bot.delivery.intake import Intake
+from bot.delivery.lane_stats import LaneStats
 from bot.delivery.life import Life, Renew, as_before
 from bot.delivery.manners import Manners
 from bot.delivery.notebook import STORAGE_RETRY_S, Notebook
 from bot.delivery.notices import SOURCE, Notices
 from bot.delivery.orders import Orders
+from bot.delivery.pictures import Hanging, LanePictures, TakesPictures
 from bot.delivery.planning import OUT_OF_DATE, Planner
 from bot.delivery.plans import Plan, Told, halves
 from bot.delivery.unstored import Unstored
 from bot.errors import StorageError
 from bot.model.news import MessageBuried
 from bot.model.outbox import Delivered, Message, OutboxRow, Outcome, Rejected, RetryLater
-from bot.model.ports import KeyValues, Outbox
+from bot.model.ports import AlertPictures, KeyValues, Outbox
 
 MAX_MESSAGE_BACKOFF_S: Final = 300.0
 MAX_COUNTED: Final = 10_000
 MAX_IDLE_S: Final = 30.0
 """Rows may be committed later than their notice; nobody waits longer than this for them."""
 _QUIET_S: Final = 2.0
-
-
-@dataclass(slots=True)
-class LaneStats:
-    """What became of the attempts since the start."""
-
-    delivered: int = 0
-    retried: int = 0
-    ambiguous: int = 0
-    buried: int = 0
 
 
 class Lane:
@@ -65,9 +57,9 @@ class Lane:
         n_instruments: Callable[[], int] = lambda: 0,
         notices: Notices,
         renew: Renew = as_before,
+        desk: AlertPictures | None = None,
     ) -> None:
         """Prepare; see `Lanes` for the arguments."""
-        self._destination = destination
         self._outbox = outbox
         self._clock = clock
         self._log = log.get("delivery").bind(destination=destination.name)
@@ -82,6 +74,8 @@ class Lane:
         self._notebook = Notebook(outbox, clock)
         self._intake = Intake(destination.name, outbox, self._unstored, self._notebook)
         self._attempts = Attempts(destination, clock)
+        takes = isinstance(destination, TakesPictures)
+        self._pictures = LanePictures(desk if takes else None, self._woken_by_picture)
         self._woken = asyncio.Event()
         self._quiet = asyncio.Event()
         self._n_tried: dict[str, int] = {}
@@ -90,8 +84,13 @@ class Lane:
         self.stats = LaneStats()
 
     @property
+    def destination(self) -> Destination:
+        """What it sends with now."""
+        return self._life.destination
+
+    @property
     def name(self) -> str:
-        return self._destination.name
+        return self.destination.name
 
     @property
     def dead_reason(self) -> str | None:
@@ -115,6 +114,10 @@ class Lane:
         """Take back what was offered, unless it was told already."""
         self._unstored.withdraw(row_id)
 
+    def untold(self) -> Sequence[OutboxRow]:
+        """What only this lane knows, because the database has not taken it."""
+        return self._unstored.pending()
+
     def notify(self) -> None:
         """Rows were committed."""
         self._denied = None
@@ -127,6 +130,9 @@ class Lane:
             return False
         self.notify()
         return True
+
+    def _woken_by_picture(self) -> None:
+        self._woken.set()
 
     def owner_told(self) -> None:
         """The owner knows that this destination is dead."""
@@ -169,12 +175,15 @@ class Lane:
     async def _step(self) -> float | None:
         """Send at most one message. Seconds until there may be more to do; None: until notified."""
         await self.remember()
+        self.stats.turned_ms = self._clock.monotonic_ms()
         if self._closed:
             return None
         await self._notebook.write(self._now_ms())
         if not await self._life.lives():
             return None
-        self._use(self._life.destination)
+        if self._attempts.destination is not self.destination:
+            # The address or secret is another since it died.
+            self._attempts = Attempts(self.destination, self._clock)
         if self.paused_s > 0:
             return self.paused_s
         # Whoever was denied a slot asks for it again before it reads what would only have to wait.
@@ -182,10 +191,7 @@ class Lane:
             return wait_s
         found = await self._next()
         if not isinstance(found, Plan):
-            if (touched_s := await self._touch_up()) is not None:
-                return touched_s
-            self._destination.free_slot()
-            return found
+            return await self._meanwhile(found)
         if found.form is Form.DROP:
             await self._finish(found, Rejected(found.reason))
             return 0.0
@@ -194,15 +200,22 @@ class Lane:
         await self._tell(found)
         return 0.0
 
-    def _use(self, destination: Destination) -> None:
-        """The address or secret may be another since it died."""
-        if destination is not self._destination:
-            self._destination = destination
-            self._attempts = Attempts(destination, self._clock)
+    async def _meanwhile(self, next_s: float | None) -> float | None:
+        """Nothing is to be told before `next_s`: time for what makes told messages better. Seconds until there is more."""
+        touched_s = await self._touch_up()
+        if touched_s is not None and touched_s <= 0:
+            return touched_s
+        hanging = self._pictures.next(now_ms=self._clock.monotonic_ms(), next_s=next_s)
+        if hanging is not None and hanging.png is not None:
+            return await self._attach(hanging, hanging.png)
+        self.destination.free_slot()
+        if next_s is None:
+            self.stats.nothing_owed()
+        return min((s for s in (next_s, touched_s) if s is not None), default=None)
 
     def _slot(self, *, urgent: bool) -> float:
         """0: taken, and kept until something is sent. It comes first: a claimed row that waits would age unseen."""
-        wait_s = self._destination.take_slot(urgent=urgent)
+        wait_s = self.destination.take_slot(urgent=urgent)
         self._denied = urgent if wait_s > 0 else None
         return wait_s
 
@@ -251,6 +264,17 @@ class Lane:
             self._log.warning("attempt.unnoted", reason=str(error))
         outcome = await self._attempts.make(order, anew=lambda: self._orders.anew(plan) if plan.layout else None)
         await self._finish(plan, outcome)
+        self._pictures.told(plan, order, outcome, now_ms=self._clock.monotonic_ms())
+
+    async def _attach(self, hanging: Hanging, png: bytes) -> float:
+        """Tried once: the alert is told already."""
+        if (wait_s := self.destination.take_slot(urgent=False)) > 0:
+            return wait_s
+        order = replace(hanging.order, target=hanging.target)
+        answer = self._pictures.tried(hanging, await self._attempts.once(order, png=png))
+        if isinstance(answer, RetryLater):
+            self._pause(answer)
+        return 0.0
 
     async def _touch_up(self) -> float | None:
         """An escalation answered a message about many: its line is to say so too. Tried once, an edit like that of new
@@ -264,9 +288,9 @@ class Lane:
         self._planner.refreshed(place, now_ms=self._clock.monotonic_ms())
         order = await self._orders.anew_of(place, n_instruments=self._n_instruments())
         if order is None:
-            self._destination.free_slot()
+            self.destination.free_slot()
         elif isinstance(answer := await self._attempts.once(order), RetryLater):
-            self._life.pause(answer)
+            self._pause(answer)
         elif isinstance(answer, Rejected) and answer.destination_dead:
             self._life.die(answer.reason)
         return 0.0
@@ -278,14 +302,15 @@ class Lane:
         n = self._n_tried.get(message.id, 0) + 1
         match outcome:
             case Delivered(provider_id):
-                self.stats.delivered += 1
+                self.stats.arrived(plan.rows, self._venue_now())
                 self._life.succeeded()
                 self._n_tried.pop(message.id, None)
                 self._orders.delivered(plan, provider_id)
                 self._planner.delivered(plan, now_ms=self._clock.monotonic_ms(), venue_ms=self._venue_now())
                 for row in plan.rows:
                     self._notices.told(row.id)
-                self._log.info("message.delivered", message=message.id, attempt=n, rows=len(plan.rows))
+                alerts = ", ".join(f"#{one}" for one in _ids(plan.rows))
+                self._log.info("message.delivered", message=message.id, attempt=n, rows=len(plan.rows), alerts=alerts)
             case RetryLater():
                 outcome = self._postpone(plan, message, outcome, n)
             case Rejected(reason, destination_dead=True):
@@ -321,12 +346,12 @@ class Lane:
             self._log.info("message.dropped", message=message.id, reason=reason)
             return
         self.stats.buried += 1
+        self.stats.nothing_owed()
         self._log.error("message.buried", message=message.id, reason=reason)
         for row in plan.rows:
             self._notices.given_up(row.id)
         # That its own words were refused is no news for the owner: they would be refused again.
-        ids = tuple(dict.fromkeys(row.view.short_id for row in plan.rows if row.view.rule_id != SOURCE))[:5]
-        if ids:
+        if ids := _ids([row for row in plan.rows if row.view.rule_id != SOURCE]):
             self._notices.report(MessageBuried(self.name, ids, reason))
 
     def _postpone(self, plan: Plan, message: Message, outcome: RetryLater, n: int) -> RetryLater:
@@ -338,7 +363,7 @@ class Lane:
         self.stats.ambiguous += outcome.ambiguous
         if outcome.ambiguous:
             self._orders.in_doubt(plan)
-        self._life.pause(outcome)
+        self._pause(outcome)
         # One step longer than the lane, so that a message that fails by itself lets the others by.
         after_s = max(outcome.after_s, backoff_s(n + 1, MAX_MESSAGE_BACKOFF_S))
         self._log.warning(
@@ -352,6 +377,15 @@ class Lane:
         )
         return replace(outcome, after_s=after_s)
 
+    def _pause(self, outcome: RetryLater) -> None:
+        self.stats.failed(self._clock.monotonic_ms())
+        self._life.pause(outcome)
+
     async def remember(self) -> None:
         """Store what must not be forgotten over a restart."""
         await self._life.remember(at_once=self._closed)
+
+
+def _ids(rows: Sequence[OutboxRow]) -> tuple[str, ...]:
+    """The short ids of the first alerts of a message, for people."""
+    return tuple(dict.fromkeys(row.view.short_id for row in rows))[:5]

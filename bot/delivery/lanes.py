@@ -5,8 +5,10 @@ again; it never takes the others with it.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from bot import log
@@ -18,10 +20,16 @@ from bot.delivery.manners import Manners
 from bot.delivery.notebook import STORAGE_RETRY_S
 from bot.delivery.notices import Notices
 from bot.errors import StorageError
+from bot.model.histogram import Histogram
 from bot.model.outbox import OutboxRow
-from bot.model.ports import KeyValues, Outbox
+from bot.model.ports import AlertPictures, KeyValues, Outbox
 
+LEAVE_S: Final = 5.0
+"""For what may go at once to a destination that is taken out."""
+LAST_ATTEMPT_S: Final = 60.0
 _RESTART_S: Final = 5.0
+
+OnLeft = Callable[[Destination], Awaitable[None]]
 
 _log = log.get("delivery")
 
@@ -37,6 +45,14 @@ class LaneStatus:
     retried: int
     ambiguous: int
     buried: int
+    told: int
+    """Firings that arrived."""
+    failing_s: float
+    """For how long every attempt has failed; 0 when the last one did not, or nothing waits."""
+    turned_s: float | None
+    """How long ago the lane last looked for work; None before it ran."""
+    latency_s: Histogram
+    """From a firing to its delivery."""
 
 
 class Lanes:
@@ -54,6 +70,7 @@ class Lanes:
         n_instruments: Callable[[], int] = lambda: 0,
         preferred: Sequence[str] = (),
         renew: Renew = as_before,
+        desk: AlertPictures | None = None,
     ) -> None:
         """Prepare one lane per destination.
 
@@ -67,6 +84,7 @@ class Lanes:
             n_instruments: How many coins there are; 0 while unknown.
             preferred: Where the owner is told of the bot's own troubles, the best first; any that lives otherwise.
             renew: Makes a dead destination anew when its address or secret changed.
+            desk: Draws charts for alerts; None: they go without.
         """
         self._outbox = outbox
         self._clock = clock
@@ -77,25 +95,35 @@ class Lanes:
             venue_now=venue_now if venue_now is not None else clock.wall_ms,
         )
         """Tells the owner of troubles, those of the lanes among them."""
-        self._lanes = {
-            d.name: Lane(
-                d,
-                outbox,
-                clock,
-                venue_now=venue_now,
-                manners=manners,
-                store=store,
-                n_instruments=n_instruments,
-                notices=self.notices,
-                renew=renew,
-            )
-            for d in destinations
-        }
-        self._running = False
+        self._make = partial(
+            Lane,
+            outbox=outbox,
+            clock=clock,
+            venue_now=venue_now,
+            manners=manners,
+            store=store,
+            n_instruments=n_instruments,
+            notices=self.notices,
+            renew=renew,
+            desk=desk,
+        )
+        self._lanes = {d.name: self._make(d) for d in destinations}
+        self._tasks: dict[Lane, asyncio.Task[None]] = {}
+        self._begun: set[Lane] = set()
+        self._gone: set[Lane] = set()
+        self._before: dict[Lane, asyncio.Task[None]] = {}
+        """The leaving of a lane whose place another one takes."""
+        self._group: asyncio.TaskGroup | None = None
+        """While it runs."""
 
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(self._lanes)
+
+    def destination(self, name: str) -> Destination | None:
+        """What a lane sends with; None where there is no such lane."""
+        lane = self._lanes.get(name)
+        return None if lane is None else lane.destination
 
     def notify(self) -> None:
         """Rows were committed: look now."""
@@ -120,31 +148,91 @@ class Lanes:
         return lane is not None and lane.revive()
 
     def status(self) -> tuple[LaneStatus, ...]:
-        return tuple(
-            LaneStatus(
-                name=lane.name,
-                dead_reason=lane.dead_reason,
-                paused_s=lane.paused_s,
-                delivered=lane.stats.delivered,
-                retried=lane.stats.retried,
-                ambiguous=lane.stats.ambiguous,
-                buried=lane.stats.buried,
-            )
-            for lane in self._lanes.values()
-        )
+        now_ms = self._clock.monotonic_ms()
+        return tuple(_status(lane, now_ms) for lane in self._lanes.values())
 
     async def run(self) -> None:
         """Deliver for ever; ends only by cancellation. What is under way then becomes due again at the next start."""
         recovered = await self._recover()
-        self._running = True
         try:
             async with asyncio.TaskGroup() as group:
+                self._group = group
                 if not recovered:
                     group.create_task(self._recover_later(), name="recover-outbox")
                 for lane in self._lanes.values():
-                    group.create_task(self._keep(lane), name=f"lane-{lane.name}")
+                    self._start(group, lane)
+                # Also where the last lane leaves: another may come.
+                await asyncio.Event().wait()
         finally:
-            self._running = False
+            self._group = None
+            for known in (self._tasks, self._begun, self._gone, self._before):
+                known.clear()
+
+    def _start(self, group: asyncio.TaskGroup, lane: Lane) -> None:
+        self._tasks[lane] = group.create_task(self._keep(lane), name=f"lane-{lane.name}")
+
+    def switch(self, made: Sequence[Destination], gone: Collection[str], *, on_left: OnLeft) -> None:
+        """Let other destinations be told from now on. Call it in the loop; it waits for nothing.
+
+        Args:
+            made: New ones; those of a name that is there take the place of the old one, when that has ended its attempt.
+            gone: Names that are told no more. They have a few seconds for what may go now; what is left stays in the outbox.
+            on_left: Called with each destination that is gone or replaced, when nothing is sent to it any more.
+        """
+        for name in gone:
+            if name in self._lanes:
+                self.notices.left(name)
+                self._leave(self._lanes.pop(name), on_left)
+        for destination in made:
+            old, new = self._lanes.get(destination.name), self._make(destination)
+            self._lanes[destination.name] = new
+            if old is not None:
+                self._leave(old, on_left, heir=new)
+            if self._group is not None:
+                self._start(self._group, new)
+            if old is not None and old.dead_reason is not None:
+                self.notices.revived(new.name)
+        self.notices.look_again()
+
+    def _leave(self, lane: Lane, on_left: OnLeft, heir: Lane | None = None) -> None:
+        if self._group is None:
+            lane.close()
+            return
+        self._gone.add(lane)
+        leaving = self._group.create_task(self._left(lane, on_left, heir), name=f"leaving-{lane.name}")
+        if heir is not None:
+            self._before[heir] = leaving
+
+    async def _left(self, lane: Lane, on_left: OnLeft, heir: Lane | None) -> None:
+        if lane in self._begun:
+            if heir is None:
+                lane.hurry()
+                await self._within(LEAVE_S, lane)
+            lane.close()
+            lane.notify()
+            # An attempt that is under way says what came of it.
+            await self._within(LAST_ATTEMPT_S, lane)
+        elif lane in self._before:
+            await asyncio.wait([self._before[lane]])
+        for known in (self._begun, self._gone):
+            known.discard(lane)
+        self._before.pop(lane, None)
+        task = self._tasks.pop(lane, None)
+        if task is not None:
+            task.cancel()
+        if heir is not None:
+            for row in lane.untold():
+                heir.offer(row)
+        try:
+            await lane.remember()
+            await on_left(lane.destination)
+        except Exception:  # noqa: BLE001, one lane must not end the others
+            _log.exception("lane.left_badly", destination=lane.name)
+
+    async def _within(self, seconds: float, lane: Lane) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with self._clock.timeout(seconds):
+                await lane.drained()
 
     async def _recover(self) -> bool:
         try:
@@ -165,6 +253,12 @@ class Lanes:
                 return
 
     async def _keep(self, lane: Lane) -> None:
+        if lane in self._before:
+            await asyncio.wait([self._before[lane]])
+            if lane in self._gone:
+                return
+            del self._before[lane]
+        self._begun.add(lane)
         while True:
             try:
                 await lane.run()
@@ -176,7 +270,7 @@ class Lanes:
         """Before a stop: let the lanes send what may go now, then begin nothing more. True when nothing was left
         that could have gone; what waits for a pause, a backoff or a dead destination stays in the outbox.
         """
-        if not self._running:
+        if self._group is None:
             return True
         drained = True
         for lane in self._lanes.values():
@@ -192,3 +286,20 @@ class Lanes:
             lane.close()
             await lane.remember()
         return drained
+
+
+def _status(lane: Lane, now_ms: float) -> LaneStatus:
+    stats = lane.stats
+    return LaneStatus(
+        name=lane.name,
+        dead_reason=lane.dead_reason,
+        paused_s=lane.paused_s,
+        delivered=stats.delivered,
+        retried=stats.retried,
+        ambiguous=stats.ambiguous,
+        buried=stats.buried,
+        told=stats.told,
+        failing_s=0.0 if stats.failing_since_ms is None else (now_ms - stats.failing_since_ms) / 1000,
+        turned_s=None if stats.turned_ms is None else (now_ms - stats.turned_ms) / 1000,
+        latency_s=stats.latency_s,
+    )

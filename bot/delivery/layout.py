@@ -92,11 +92,20 @@ def compose(rows: Sequence[OutboxRow], *, fire: AlertView | None, edit: bool) ->
     return fire_card(view)
 
 
+def _report_line(text: str) -> Line:
+    """Four spaces before it: a line of a file, whose own spaces say where a caret stands."""
+    if not text.startswith("    "):
+        return line(clean(text, 600))
+    words = text[4:].rstrip().split(" ")
+    # What is cleaned loses its runs of spaces, so they are put back around it.
+    return line(Span("\N{NO-BREAK SPACE}".join(clean(word, 200) for word in words), "code"))
+
+
 def fire_card(view: AlertView) -> Card:
     """The full story of a firing."""
     head = line(f"{mark_of(view)} ", Span(title_of(view), "bold"), f"  {numbers.clock_time(view.fired_ms)}")
     if view.report:
-        body = tuple(line(clean(text, 600)) for text in view.report.split("\n"))
+        body = tuple(_report_line(text) for text in view.report.split("\n"))
         return Card(head=head, body=body, footer=line(Span(f"#{clean(view.short_id, 16)}", "code")))
     around = note_lines(view)
     if own := own_lines(view):

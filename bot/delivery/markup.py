@@ -7,6 +7,8 @@ from bot.delivery.text import Card, Line, cut, plain, utf16_length
 
 TELEGRAM_LIMIT = 4_096
 """UTF-16 units of the text after its entities are parsed."""
+CAPTION_LIMIT = 1_024
+"""The same under a picture."""
 
 _TAGS = {"bold": "b", "code": "code", "up": "b", "down": "b"}
 
@@ -31,8 +33,8 @@ def to_plain(card: Card) -> str:
     return "\n\n".join("\n".join(block) for block in [*blocks, [plain(card.footer)]] if any(block))
 
 
-def plain_text(card: Card) -> str:
-    return cut(to_plain(fit(card, TELEGRAM_LIMIT)), TELEGRAM_LIMIT)
+def plain_text(card: Card, limit: int = TELEGRAM_LIMIT) -> str:
+    return cut(to_plain(fit(card, limit)), limit)
 
 
 def _html(spans: Line) -> str:
@@ -44,9 +46,9 @@ def _html(spans: Line) -> str:
     return "".join(parts)
 
 
-def telegram_html(card: Card) -> str:
-    """Valid Telegram HTML of at most 4,096 units of text."""
-    card = fit(card, TELEGRAM_LIMIT)
+def telegram_html(card: Card, limit: int = TELEGRAM_LIMIT) -> str:
+    """Valid Telegram HTML of at most so many units of text."""
+    card = fit(card, limit)
     blocks = [_html(card.head)]
     if card.body:
         blocks.append("\n".join(_html(x) for x in card.body))

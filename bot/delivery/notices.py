@@ -182,6 +182,17 @@ class Notices:
             self._waiting.remove(one)
         self.look_again()
 
+    def prefer(self, names: Sequence[str]) -> None:
+        """Tell on these first from now on."""
+        self._preferred = tuple(names)
+
+    def left(self, name: str) -> None:
+        """A destination is taken out: what waits there is to be told elsewhere, and that it died is no news any more."""
+        self._reported_ms.pop(dead_topic(name), None)
+        self._waiting = [w for w in self._waiting if w.topic != dead_topic(name)]
+        for one in [w for w in self._waiting if w.place == name]:
+            self._withdraw(one)
+
     def look_again(self) -> None:
         """Find a place for what has none, or whose place has died. Cheap; call it now and then."""
         if not self._waiting:

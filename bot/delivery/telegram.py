@@ -5,10 +5,18 @@ still starts. A group that becomes a supergroup is followed, over restarts too. 
 chat itself.
 """
 
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Final, Self
 
-from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, LinkPreviewOptions, ReplyParameters
+from telegram import (
+    Bot,
+    InlineKeyboardButton,
+    InlineKeyboardMarkup,
+    InputMediaPhoto,
+    LinkPreviewOptions,
+    ReplyParameters,
+)
 from telegram.constants import ParseMode
 from telegram.error import BadRequest, ChatMigrated, RetryAfter, TelegramError
 from telegram.request import HTTPXRequest
@@ -24,16 +32,19 @@ from bot.delivery.telegram_errors import (
     MIN_PAUSE_S,
     answer_of,
     clamp_pause_s,
+    is_picture,
     is_topic_gone,
     words,
 )
+from bot.delivery.text import utf16_length
 from bot.model.chat_ports import ButtonIssuer, ChatFollower
 from bot.model.news import Report, TopicGone, unheard
-from bot.model.outbox import Delivered, RetryLater
+from bot.model.outbox import Delivered, Rejected, RetryLater
 
 CONNECT_TIMEOUT_S: Final = 10.0
 READ_TIMEOUT_S: Final = 30.0
 """Telegram may take long and deliver all the same; giving up early makes duplicates."""
+_MAX_PICTURED: Final = 10_000
 
 _log = log.get("delivery.telegram")
 
@@ -77,6 +88,7 @@ class TelegramDestination:
         self._buttons = buttons
         self._limits = limits if limits is not None else TelegramLimits(clock)
         self._slot: Slot | None = None
+        self._pictured: dict[str, None] = {}
         self._fingerprint = fingerprint(token, api_url, str(chat_id), str(topic))
         speed = clock.speed
         # Two, because the library wants one of its own for updates; that one is never used.
@@ -143,10 +155,18 @@ class TelegramDestination:
 
     async def send(self, order: Order) -> Answer:
         """Make one attempt."""
-        card = order.composed()
-        text = markup.plain_text(card) if order.plain else markup.telegram_html(card)
+        return await self._attempt(order, lambda: self._call(order))
+
+    async def attach(self, order: Order, png: bytes) -> Answer:
+        """Put a picture over a message. A text that is too long to stand under one stays as it is."""
+        if utf16_length(markup.to_plain(order.composed())) > markup.CAPTION_LIMIT:
+            self.free_slot()
+            return Rejected("the text is too long for a caption")
+        return await self._attempt(order, lambda: self._hang(order, png))
+
+    async def _attempt(self, order: Order, call: Callable[[], Awaitable[str]]) -> Answer:
         try:
-            return Delivered(await self._call(text, order))
+            return Delivered(await call())
         except ChatMigrated as error:
             await self._move(error.new_chat_id)
             return answer_of(error)
@@ -179,33 +199,70 @@ class TelegramDestination:
         else:
             await self._moves.moved(self.chat_id, new_chat_id)
 
-    async def _call(self, text: str, order: Order) -> str:
-        """One request; the id of the message that now says it."""
-        parse_mode = None if order.plain else ParseMode.HTML
-        preview = LinkPreviewOptions(is_disabled=True)
+    async def _hang(self, order: Order, png: bytes) -> str:
+        target = order.target or ""
+        photo = InputMediaPhoto(
+            png,
+            caption=_text(order, markup.CAPTION_LIMIT),
+            parse_mode=None if order.plain else ParseMode.HTML,
+            show_caption_above_media=True,
+        )
+        # Without its buttons it would lose them.
+        await self._bot.edit_message_media(
+            photo, chat_id=self.chat_id, message_id=int(target), reply_markup=await self._markup(order)
+        )
+        self._know_picture(target)
+        return target
+
+    def _know_picture(self, message_id: str) -> None:
+        self._pictured[message_id] = None
+        while len(self._pictured) > _MAX_PICTURED:
+            self._pictured.pop(next(iter(self._pictured)))
+
+    async def _edit(self, order: Order, target: str) -> str:
+        """A message under a picture has a caption and no text; which it is may have been forgotten over a restart."""
         keyboard = await self._markup(order)
+        if target not in self._pictured:
+            try:
+                await self._bot.edit_message_text(
+                    _text(order),
+                    chat_id=self.chat_id,
+                    message_id=int(target),
+                    parse_mode=None if order.plain else ParseMode.HTML,
+                    link_preview_options=LinkPreviewOptions(is_disabled=True),
+                    reply_markup=keyboard,
+                )
+                return target
+            except BadRequest as error:
+                if not is_picture(error):
+                    raise
+            self._know_picture(target)
+        await self._bot.edit_message_caption(
+            chat_id=self.chat_id,
+            message_id=int(target),
+            caption=_text(order, markup.CAPTION_LIMIT),
+            parse_mode=None if order.plain else ParseMode.HTML,
+            show_caption_above_media=True,
+            reply_markup=keyboard,
+        )
+        return target
+
+    async def _call(self, order: Order) -> str:
+        """One request; the id of the message that now says it."""
         if order.form is Form.EDIT and order.target is not None:
-            await self._bot.edit_message_text(
-                text,
-                chat_id=self.chat_id,
-                message_id=int(order.target),
-                parse_mode=parse_mode,
-                link_preview_options=preview,
-                reply_markup=keyboard,
-            )
-            return order.target
+            return await self._edit(order, order.target)
         reply = None
         if order.form is Form.REPLY and order.target is not None:
             reply = ReplyParameters(message_id=int(order.target), allow_sending_without_reply=True)
         sent = await self._bot.send_message(
             self.chat_id,
-            text,
-            parse_mode=parse_mode,
-            link_preview_options=preview,
+            _text(order),
+            parse_mode=None if order.plain else ParseMode.HTML,
+            link_preview_options=LinkPreviewOptions(is_disabled=True),
             reply_parameters=reply,
             disable_notification=order.silent,
             message_thread_id=self._topic,
-            reply_markup=keyboard,
+            reply_markup=await self._markup(order),
         )
         return str(sent.message_id)
 
@@ -227,3 +284,8 @@ class TelegramDestination:
                 for row in rows
             ]
         )
+
+
+def _text(order: Order, limit: int = markup.TELEGRAM_LIMIT) -> str:
+    card = order.composed()
+    return markup.plain_text(card, limit) if order.plain else markup.telegram_html(card, limit)

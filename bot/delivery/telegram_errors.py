@@ -92,6 +92,11 @@ def is_topic_gone(error: BadRequest) -> bool:
     return error.message.lower().startswith(_TOPIC_GONE)
 
 
+def is_picture(error: BadRequest) -> bool:
+    """Whether an edit of text met a message that has a caption instead."""
+    return error.message.lower().startswith("there is no text in the message")
+
+
 def answer_of(error: TelegramError, *, target: str | None = None) -> Answer:
     """What to do about it. `ChatMigrated` is the caller's: only it knows where it sends."""
     match error:

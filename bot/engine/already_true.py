@@ -5,7 +5,7 @@ live like all others and only are told differently: together, as "already true".
 of the start and has been true ever since its first known evaluation; afterwards nothing is looked at any more.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, TypeVar
 
 import numpy as np
@@ -37,6 +37,19 @@ class AlreadyTrue:
         """Per rule and instrument: whether its truth was known once."""
         self._over_ms: dict[str, I64] = {}
         """Since when it is not so any more; 0 where it never was."""
+
+    def go_on(self, rules: Mapping[str, Rule], ended: Collection[str]) -> None:
+        """Look at the rules as they are now; by id. What was seen of those that ended counts no more."""
+        self._rules = tuple(rules[r.id] for r in self._rules if r.id in rules and r.id not in ended)
+        for rule_id in ended:
+            self._seen.pop(rule_id, None)
+            self._over_ms.pop(rule_id, None)
+
+    def is_over(self, now_ms: int) -> bool:
+        """Whether nothing that fires from now on can be said to have been true already."""
+        if not (self._rules or self._over_ms):
+            return True
+        return self._until_ms is not None and now_ms > self._until_ms
 
     def look(self, result: PlanResult, now_ms: Sequence[int]) -> None:
         """Take in the truths of a block of ticks, before its changes are told."""

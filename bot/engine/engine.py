@@ -11,12 +11,14 @@ import numpy as np
 
 from bot.alerts.book import Change, RuleBook
 from bot.alerts.threshold_columns import Facts
+from bot.engine.faults import Faults
 from bot.engine.feeds_lost import is_feed_record
 from bot.engine.inhibiting import Inhibiting
-from bot.engine.inputs import Coverage, Input, Listed, Placed, Reset, Samples
+from bot.engine.inputs import Coverage, Input, Listed, Placed, Reset, RulesChanged, Samples, times_of
 from bot.engine.news import News
 from bot.engine.polling import poll_needs
 from bot.engine.reading import values_of
+from bot.engine.reloading import RuleChange, rebook
 from bot.engine.restoring import Restoring, closing, idle
 from bot.engine.result import NOTHING, Result, transition_of
 from bot.engine.subscriptions import Heard, Subscriptions, measured, rule_of
@@ -52,6 +54,7 @@ class Engine:
     ) -> None:
         stored = tuple(records)
         records = tuple(r for r in stored if not is_feed_record(r))
+        self.faults = Faults()
         self.market = Market(step_ms=step_ms, n_block=n_block, dtype=dtype)
         self.plan = Plan(rules, self.market)
         self.subscriptions = Subscriptions(records, step_ms=step_ms)
@@ -64,8 +67,8 @@ class Engine:
         self._rules = {r.id: r for r in self.plan.rules}
         self._books = {r.id: book_of(r, self.plan, step_ms) for r in self.plan.rules}
         self._restoring = Restoring((r for r in records if not is_alert_id(r.rule_id)), self._books)
-        self._walker = Walker(self.plan, self._books, self.market)
-        self._teller = Teller(self.market)
+        self._walker = Walker(self.plan, self._books, self.market, self.faults)
+        self._teller = Teller(self.market, self.faults)
         self.inhibiting = Inhibiting(self.plan.rules, self.market.universe, records)
         self._news = News(self._rules, self._books, self.market, self.subscriptions, stored, self.members)
         self._owed = NOTHING
@@ -108,24 +111,18 @@ class Engine:
                 heard = Heard()
                 heard.take(self.subscriptions.remove(item))
                 self._owed += self._told(heard)
+            case RulesChanged(rules=rules):
+                self._change_rules(RuleChange.between(self.rules, rules))
             case Listed():
                 self._list(item)
             case Reset():
                 self._reset(item.at_ms)
 
     def _disturbs(self, item: Input) -> bool:
-        """Whether an input could reach rows that gathered ticks still have to read: late ones, and ones so far ahead that
-        those rows make room.
-        """
-        match item:
-            case MarkPrices(event_ms=times) | Tickers(event_ms=times) | Samples(time_ms=times):
-                pass
-            case Liquidations(event_ms=times) | Bars(close_ms=times):
-                pass
-            case Placed(at_ms=at_ms):
-                times = np.array([at_ms])
-            case _:
-                return True
+        """Whether an input could reach rows that gathered ticks still have to read: late, or so far ahead that they make room."""
+        times = times_of(item)
+        if times is None:
+            return True
         if not len(times):
             return False
         return int(times.min()) <= self.now_ms or not self._block.reaches(int(times.max()), self.market.fine_ms)
@@ -194,20 +191,35 @@ class Engine:
         told = self._result(heard.changes, None, None, heard.facts)
         return Result(told.transitions, told.notices, (*told.records, *heard.records))
 
-    def _replan(self) -> None:
-        """Compute what chat alerts measure now; everything that is remembered stays."""
+    def _change_rules(self, change: RuleChange) -> None:
+        for rule_id, reason in change.ended.items():
+            book = self._books[rule_id]
+            closed = self._result(book.close(book.rows(), self.now_ms, reason), None, None)
+            records = tuple(idle(book.record(row)) for row in book.rows())
+            self._owed += Result(closed.transitions, closed.notices, records)
+        self._rules.clear()
+        self._rules.update({r.id: r for r in change.rules})
+        self._replan(change)
+        self._restoring.drop_rules(self._books)
+        self.inhibiting.follow(change.rules, self.records())
+        self._news.follow(change)
+
+    def _replan(self, change: RuleChange | None = None) -> None:
+        """Compute what the rules and chat alerts of now measure; everything that is remembered stays."""
         if self._n_gathered:
             self._owed += self._evaluate()
         plan = self.plan
         self.plan = Plan(
-            plan.rules,
+            plan.rules if change is None else change.rules,
             self.market,
             crossings=plan.program.crossings,
             trackers=plan.trackers,
             numbers=self.subscriptions.compile(),
         )
         self.grown |= self.plan.grown
-        self._walker = Walker(self.plan, self._books, self.market)
+        if change is not None:
+            rebook(self._books, change, {r.id: book_of(r, self.plan, self._step_ms) for r in change.rules})
+        self._walker = Walker(self.plan, self._books, self.market, self.faults)
         self._last = None
 
     def _name(self, row: int) -> str:
@@ -239,11 +251,7 @@ class Engine:
                 continue
             rule = self._rules[change.rule_id]
             if change.tell is not None:
-                followed = None if result is None else self._books[rule.id].option(change.row)
-                reading = None if result is None else result.measured(rule, change.t, change.row, followed)
-                already = self._news.is_already_true(change)
-                about_it = (change, rule, reading, result, view, sifted.held_back)
-                notices.append(self._teller.notice(*about_it, is_already_true=already))
+                notices.append(self._teller.told(sifted, rule, self._books[rule.id], result, view, self._news))
             records[change.rule_id, change.row] = self._books[change.rule_id].record(change.row)
         return Result(tuple(transitions), tuple(notices), tuple(records.values()))
 

@@ -69,11 +69,7 @@ class Inhibiting:
 
     def __init__(self, rules: Sequence[Rule], universe: Universe, records: Iterable[AlertRecord]) -> None:
         self._universe = universe
-        self._titles = {r.id: r.title for r in rules}
-        self._place = {r.id: n for n, r in enumerate(rules)}
-        mutes = {r.id: [i for i in r.inhibits if i != r.id] for r in rules}
-        self._muters = {i: tuple(r.id for r in rules if i in mutes[r.id]) for i in self._place}
-        self._reach = {r.id: _reached(r.id, mutes) for r in rules if mutes[r.id]}
+        self._arrange(rules)
         self._firing: set[Cell] = set()
         """Of rules that mute others."""
         self._held: dict[Cell, _Held] = {}
@@ -83,6 +79,21 @@ class Inhibiting:
         for r in records:
             if not is_alert_id(r.rule_id):
                 self._restore(r)
+
+    def _arrange(self, rules: Sequence[Rule]) -> None:
+        self._titles = {r.id: r.title for r in rules}
+        self._place = {r.id: n for n, r in enumerate(rules)}
+        mutes = {r.id: [i for i in r.inhibits if i != r.id] for r in rules}
+        self._muters = {i: tuple(r.id for r in rules if i in mutes[r.id]) for i in self._place}
+        self._reach = {r.id: _reached(r.id, mutes) for r in rules if mutes[r.id]}
+
+    def follow(self, rules: Sequence[Rule], records: Iterable[AlertRecord]) -> None:
+        """Other rules watch from now on. `records`: the state of all alerts; what is held back is known here."""
+        self._arrange(rules)
+        self._firing = {
+            (r.rule_id, r.instrument) for r in records if r.state is State.FIRING and r.rule_id in self._reach
+        }
+        self.is_due = self.is_due or bool(self._held)
 
     def _restore(self, record: AlertRecord) -> None:
         cell, fires = (record.rule_id, record.instrument), record.state is State.FIRING

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from bot.model.chat_alert import AlertAdded, AlertRemoved
 from bot.model.updates import (
     F64,
@@ -15,6 +17,7 @@ from bot.model.updates import (
     MarkPrices,
     Tickers,
 )
+from bot.rules.schema import Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,18 @@ class Reset:
     at_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class RulesChanged:
+    """From the next tick on these rules watch. What it ends comes with that tick."""
+
+    rules: tuple[Rule, ...]
+    """All of them, those that are switched off too."""
+    files: dict[str, str]
+    """Name and text of the files that they were read from, for a journal."""
+    destinations: tuple[str, ...]
+    """Names that the rules could notify."""
+
+
 Input = (
     MarkPrices
     | Tickers
@@ -79,4 +94,17 @@ Input = (
     | Reset
     | AlertAdded
     | AlertRemoved
+    | RulesChanged
 )
+
+
+def times_of(item: Input) -> I64 | None:
+    """Venue times of the samples that an input brings; None for one that changes more than samples."""
+    match item:
+        case MarkPrices(event_ms=times) | Tickers(event_ms=times) | Samples(time_ms=times):
+            return times
+        case Liquidations(event_ms=times) | Bars(close_ms=times):
+            return times
+        case Placed(at_ms=at_ms):
+            return np.array([at_ms])
+    return None

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from bot.alerts.book import Change, RuleBook
 from bot.engine.already_true import AlreadyTrue
 from bot.engine.feeds_lost import FeedsLost
+from bot.engine.reloading import RuleChange
 from bot.engine.result import Result
 from bot.engine.subscriptions import Heard, Subscriptions, rule_of
 from bot.engine.updates import Updates
@@ -37,9 +38,15 @@ class News:
         self._rules = rules
         self._books = books
         self._subscriptions = subscriptions
-        self._already = AlreadyTrue(tuple(rules.values()), is_fresh=not records)
+        self._already = [AlreadyTrue(tuple(rules.values()), is_fresh=not records)]
         self._updates = Updates(market.universe, records)
         self._lost = FeedsLost(market, records, rule_of=self._rule, members=members)
+
+    def follow(self, change: RuleChange) -> None:
+        """Other rules watch from now on: new ones are looked at for the first time."""
+        for already in self._already:
+            already.go_on(self._rules, change.ended)
+        self._already.append(AlreadyTrue(change.fresh, is_fresh=True))
 
     def _rule(self, rule_id: str) -> Rule | None:
         """A rule, or a chat alert as one."""
@@ -52,7 +59,10 @@ class News:
         self, result: PlanResult, program: Program, view: View, changes: Iterable[Change], heard: Heard
     ) -> list[Change]:
         """Updates of this tick, besides its changes; what those of chat alerts are about is added to `heard`."""
-        self._already.look(result, view.now_ms.tolist())
+        now_ms = view.now_ms.tolist()
+        for already in self._already:
+            already.look(result, now_ms)
+        self._already = [already for already in self._already if not already.is_over(now_ms[0])]
         if view.n_times > 1:
             return []  # on history nobody reads messages
 
@@ -70,7 +80,7 @@ class News:
 
     def is_already_true(self, change: Change) -> bool:
         """Whether a change tells of a firing that was true when the bot first looked."""
-        return self._already.is_so(change)
+        return any(already.is_so(change) for already in self._already)
 
     def finish(self, now_ms: int, result: Result) -> Result:
         """With what is told of lost data. Everything that is told passes here."""

@@ -20,9 +20,9 @@ class Restoring:
         """Of rules that are gone, disabled or changed."""
         for record in records:
             book = books.get(record.rule_id)
-            if book is None or book.condition != record.condition:
+            if book is None or not _belongs(record, book):
                 self.orphans.append(record)
-            elif record.instrument == MARKET and book.per_market:
+            elif book.per_market:
                 book.restore(0, record)
             else:
                 self._waiting[record.rule_id, record.instrument] = record
@@ -51,8 +51,13 @@ class Restoring:
         """The rule set has changed: records of rules that are gone or changed become orphans."""
         for key, record in list(self._waiting.items()):
             book = kept.get(record.rule_id)
-            if book is None or book.condition != record.condition:
+            if book is None or not _belongs(record, book):
                 self.orphans.append(self._waiting.pop(key))
+
+
+def _belongs(record: AlertRecord, book: RuleBook) -> bool:
+    """Whether a stored alert is one of the rule as it is now."""
+    return book.condition == record.condition and book.per_market == (record.instrument == MARKET)
 
 
 def closing(record: AlertRecord, reason: str, at_ms: int) -> Change:

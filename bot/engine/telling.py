@@ -4,8 +4,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
-from bot.alerts.book import Change
+from bot.alerts.book import Change, RuleBook
+from bot.engine.faults import Faults
 from bot.engine.figures import Figures
+from bot.engine.inhibiting import Sifted
+from bot.engine.news import News
 from bot.market.market import Market
 from bot.market.view import View
 from bot.model.alert import Notice, TellKind, short_id
@@ -25,8 +28,9 @@ FULL: Final = frozenset({TellKind.FIRE, TellKind.UPDATE})
 class Teller:
     """Builds notices. Needs the market only for names and funding times."""
 
-    def __init__(self, market: Market) -> None:
+    def __init__(self, market: Market, faults: Faults) -> None:
         self._market = market
+        self._faults = faults
         self._conditions: dict[str, tuple[Rule, str]] = {}
         self._figures: Figures | None = None
 
@@ -65,6 +69,21 @@ class Teller:
             told = replace(told, held_back=held_back, is_already_true=is_already_true)
         at = (rule.id, change.instrument)
         return Notice(change.key, kind, change.n, *at, rule.severity, rule.notify, change.at_ms, told)
+
+    def told(
+        self, sifted: Sifted, rule: Rule, book: RuleBook, result: PlanResult | None, view: View | None, news: News
+    ) -> Notice:
+        """What a change of a rule tells; without figures where reading them fails, as it must be told all the same."""
+        change = sifted.change
+        already = news.is_already_true(change)
+        try:
+            followed = None if result is None else book.option(change.row)
+            reading = None if result is None else result.measured(rule, change.t, change.row, followed)
+            about_it = (change, rule, reading, result, view, sifted.held_back)
+            return self.notice(*about_it, is_already_true=already)
+        except Exception as error:  # noqa: BLE001, of one message; it is noted and logged
+            self._faults.note("telling of its alerts", rule.id, error)
+            return self.notice(change, rule, None, None, None, sifted.held_back, is_already_true=already)
 
     @staticmethod
     def closing(change: Change, rule: Rule | None, held_back: tuple[HeldBack, ...]) -> Notice:
@@ -131,6 +150,7 @@ class Teller:
             message=rule.message,
             tags=rule.tags,
             silent=rule.silent,
+            chart=rule.chart and not per_market,
             gap_ms=change.gap_ms,
             **shown.fields(),
         )

@@ -12,8 +12,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from bot.alerts.book import Change, RuleBook, RuleTruth, Seen, Ticks, policy_gap_ms
+from bot.alerts.book import Change, RuleBook, policy_gap_ms
 from bot.alerts.lifecycle import Policy
+from bot.alerts.seen import RuleTruth, Seen, Ticks
+from bot.engine.faults import Faults
 from bot.market.market import DEFAULT_OI_INTERVAL_MS, Market
 from bot.market.view import View
 from bot.model.truth import FALSE, TRUE
@@ -48,8 +50,10 @@ def book_of(rule: Rule, plan: Plan, step_ms: int) -> RuleBook:
 class Walker:
     """All books of a rule set, and which of their alerts are alive."""
 
-    def __init__(self, plan: Plan, books: Mapping[str, RuleBook], market: Market) -> None:
+    def __init__(self, plan: Plan, books: Mapping[str, RuleBook], market: Market, faults: Faults) -> None:
+        """`faults`: where it is noted that one rule could not be walked, which costs the others nothing."""
         self._plan = plan
+        self._faults = faults
         self._books = [books[r.id] for r in plan.rules]
         self._market = market
         self._cells = Cells(plan.rules, plan.program, tuple(plan.trackers))
@@ -117,23 +121,41 @@ class Walker:
         ticks = Ticks(view.now_ms, view.sample_ms("oi"), interval)
         changes: list[Change] = []
         for number in sorted({*whole, *cells}):
-            rule, book = self._plan.rules[number], self._books[number]
-            measure = partial(result.measured, rule)
-            if number in cells:
-                for row, seen in cells[number]:
-                    changes += book.move(row, 0, seen, ticks, measure, name_of)
-                    self._note(number, row)
-            else:
-                truth = result.truth(rule)
-                walked = RuleTruth(rule.id, truth.when, truth.clear, truth.members, measure)
-                moved = book.walk(walked, ticks, name_of)
-                changes += moved
-                if n_times > 1:
-                    for row in {c.row for c in moved}:
-                        self._note(number, row)
+            try:
+                self._walk_rule(number, cells.get(number), result, ticks, name_of, changes)
+            except Exception as error:  # noqa: BLE001, of one rule; it is noted and logged
+                self._faults.note("following its alerts", self._plan.rules[number].id, error)
         # Order of time first; within a tick the order of the rules, which `sort` keeps.
         changes.sort(key=lambda c: c.at_ms)
         return changes
+
+    def _walk_rule(
+        self,
+        number: int,
+        cells: list[tuple[int, Seen]] | None,
+        result: PlanResult,
+        ticks: Ticks,
+        name_of: Callable[[int], str],
+        changes: list[Change],
+    ) -> None:
+        """Move the alerts of one rule and add what changed. Should one raise, the changes before it are there."""
+        rule, book = self._plan.rules[number], self._books[number]
+        measure = partial(result.measured, rule)
+        if cells is not None:
+            for row, seen in cells:
+                changes += book.move(row, 0, seen, ticks, measure, name_of)
+                self._note(number, row)
+            return
+        truth = result.truth(rule)
+        n_before = len(changes)
+        try:
+            walked = RuleTruth(rule.id, truth.when, truth.clear, truth.members, measure)
+            for change in book.walk(walked, ticks, name_of):
+                changes.append(change)  # one by one: what came before a fault stays
+        finally:
+            if len(ticks.now_ms) > 1:
+                for row in {c.row for c in changes[n_before:]}:
+                    self._note(number, row)
 
     def true_cells(self, block: Block) -> tuple[Ints, Ints]:
         """Where the rules that are looked at cell by cell are true, at a block of one tick: places of rules, and rows."""

@@ -25,13 +25,11 @@ from bot import log
 from bot.clock import Clock
 from bot.errors import StorageError
 from bot.feeds.backoff import Backoff
-from bot.feeds.binance.rest import Pool, Request, classify_error, parse_used_weight
-from bot.feeds.budget import CallBudget, WeightBudget
+from bot.feeds.budget import WeightBudget
+from bot.feeds.calls import WEIGHT, Request, RestProtocol
 from bot.feeds.gate import Failure, Gate, StoredPause
 from bot.feeds.transport import Http, Transport, trouble_of
 from bot.model.ports import KeyValues
-
-STATE_KEY: Final = "feeds.binance.rest"
 
 _SAVE_EVERY_S: Final = 5.0
 _SAVE_AT_STOP_S: Final = 2.0
@@ -71,8 +69,8 @@ class RestCounters:
 class _Stored(msgspec.Struct):
     minute: int = -1
     own: int = 0
-    data: list[tuple[int, int]] = []
-    funding: list[tuple[int, int]] = []
+    calls: dict[str, list[tuple[int, int]]] = {}
+    """Of the pools that count calls: second and number of calls in it."""
     pause: StoredPause = StoredPause()
 
 
@@ -91,17 +89,18 @@ class RestClient:
     def __init__(
         self,
         *,
+        venue: RestProtocol,
         base_url: str,
         clock: Clock,
         store: KeyValues,
         random: Random,
         venue_now: Callable[[], int],
         weight_share: float = 0.5,
-        weight_limit: int = 2400,
         concurrency: int = 8,
         timeout_s: float = 10.0,
         transport: Transport | None = None,
     ) -> None:
+        self._venue = venue
         self._host = urlsplit(base_url).hostname or base_url
         self._transport: Transport = transport or Http(base_url=base_url, connections=concurrency, speed=clock.speed)
         self._clock = clock
@@ -113,11 +112,10 @@ class RestClient:
         # Wall time is read once: a clock that is set while we run must not end a ban or open a pool.
         self._epoch_ms = clock.wall_ms() - clock.monotonic_ms()
         self.counters = RestCounters()
-        self._weight = WeightBudget(limit=weight_limit, share=weight_share)
-        self._data = CallBudget(regular_per_s=6.0)
-        self._funding = CallBudget(limit=100, n_fast=10, fast_per_s=1.0, per_s=0.2, regular_per_s=0.2)
-        self._gate = Gate(host=self._host, random=random)
-        self._queues: dict[Pool, list[_Waiter]] = {"weight": [], "data": [], "funding": []}
+        self._weight = WeightBudget(limit=venue.weight_limit, share=weight_share)
+        self._calls = venue.pools()
+        self._gate = Gate(host=self._host, random=random, longest_ban_s=venue.longest_ban_s)
+        self._queues: dict[str, list[_Waiter]] = {pool: [] for pool in (WEIGHT, *self._calls)}
         self._numbers = itertools.count()
         self._in_flight = 0
         self._latency_ms = 0.0
@@ -126,6 +124,11 @@ class RestClient:
         self._told: str | None = None
         self._loaded = False
         self._saved = ""
+
+    @property
+    def state_key(self) -> str:
+        """What its state is stored under."""
+        return f"feeds.{self._venue.name}.rest"
 
     # Life
 
@@ -151,7 +154,7 @@ class RestClient:
             return
         self._loaded = True
         try:
-            text = await self._store.get(STATE_KEY)
+            text = await self._store.get(self.state_key)
             if text is None:
                 return
             stored = msgspec.json.decode(text, type=_Stored)
@@ -160,8 +163,8 @@ class RestClient:
             return
         now_ms = self._now_ms()
         self._weight.restore((stored.minute, stored.own))
-        self._data.restore(stored.data, now_ms)
-        self._funding.restore(stored.funding, now_ms)
+        for pool, calls in self._calls.items():
+            calls.restore(stored.calls.get(pool, ()), now_ms)
         self._gate.restore(stored.pause, now_ms)
         if self._gate.failure is not None:
             _log.warning("rest.still_paused", reason=self._gate.failure.text)
@@ -169,12 +172,12 @@ class RestClient:
     async def _save(self) -> None:
         now_ms = self._now_ms()
         minute, own = self._weight.state(self._venue_now())
-        data, funding = self._data.state(now_ms), self._funding.state(now_ms)
-        text = msgspec.json.encode(_Stored(minute, own, data, funding, self._gate.state(now_ms))).decode()
+        calls = {pool: budget.state(now_ms) for pool, budget in self._calls.items()}
+        text = msgspec.json.encode(_Stored(minute, own, calls, self._gate.state(now_ms))).decode()
         if text == self._saved:
             return
         try:
-            await self._store.put(STATE_KEY, text)
+            await self._store.put(self.state_key, text)
             self._saved = text
         except StorageError as error:  # the next round tries again; whoever watches over storage says it once
             _log.debug("budget.not_saved", reason=str(error))
@@ -204,6 +207,16 @@ class RestClient:
     def used_share(self) -> float:
         """Used part of the venue's pool in this minute, others on this address included."""
         return self._weight.used_share(self._venue_now())
+
+    @property
+    def weight_used(self) -> int:
+        """Weight used on this address in this minute, as far as is known."""
+        return self._weight.used(self._venue_now())
+
+    @property
+    def weight_cap(self) -> float:
+        """What of the venue's pool the bot uses at most in a minute."""
+        return self._weight.cap
 
     @property
     def weight_per_minute(self) -> float:
@@ -258,12 +271,11 @@ class RestClient:
             return closed_ms / 1000.0
         if not self._has_room(priority, now_ms):
             return None
-        if request.pool == "weight":
+        if request.pool == WEIGHT:
             background = priority is Priority.BACKGROUND
             wait_s = self._weight.acquire(request.weight, self._venue_now(), background=background)
         else:
-            calls = self._data if request.pool == "data" else self._funding
-            wait_s = calls.acquire(now_ms, is_regular=priority is Priority.POLL)
+            wait_s = self._calls[request.pool].acquire(now_ms, is_regular=priority is Priority.POLL)
         if wait_s == 0:
             self._in_flight += 1
             self._sent_ms = now_ms
@@ -280,7 +292,7 @@ class RestClient:
         return self._in_flight < max(1, needed) or now_ms - self._sent_ms >= _PATIENCE_S * 1000.0
 
     async def _attempt(self, request: Request) -> bytes | Failure:
-        weight = request.weight if request.pool == "weight" else 0
+        weight = request.weight if request.pool == WEIGHT else 0
         self.counters.weight_spent += weight
         ticket = self._weight.ticket()
         used: int | None = None
@@ -288,12 +300,12 @@ class RestClient:
         try:
             async with self._clock.timeout(self._timeout_s):
                 answer = await self._transport.get(request.target)
-            used = parse_used_weight(answer.headers)
+            used = self._venue.used_weight(answer.headers)
             self.counters.by_status[answer.status] = self.counters.by_status.get(answer.status, 0) + 1
             if answer.status == 200 and _looks_like_json(answer.body):
                 self._answered()
                 return answer.body
-            error = classify_error(answer.status, answer.headers, answer.body)
+            error = self._venue.classify(answer.status, answer.headers, answer.body)
             failure = self._gate.refused(error, self._now_ms(), self._venue_now())
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             failure = self._gate.unreachable(trouble_of(error, self._host), self._now_ms())

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 SEND_EVERY_S: Final = 0.5
 
 _MAX_FRAME_BYTES: Final = 8 * 2**20
+_NEXT_ADDRESS_S: Final = 0.25
 
 _log = log.get("stream")
 
@@ -89,6 +90,8 @@ class Connection:
             close_timeout=shell.close_timeout_s / shell.clock.speed,
             user_agent_header="oibot",
             ssl=shell.ssl,
+            # An address that swallows packets (IPv6 that leads nowhere) must not use up the time of the others.
+            happy_eyeballs_delay=_NEXT_ADDRESS_S / shell.clock.speed,
         )
 
     def _take(self, frame: bytes) -> None:
@@ -112,6 +115,9 @@ class Connection:
             _log.warning("frame.unreadable", size=len(frame))
         if received.listed is not None:
             shell.listed(self.number, received.listed, now_ms)
+        if received.ends_soon:
+            _log.info("stream.ends_soon", host=shell.host)
+            shell.ends_soon(self.number, now_ms)
         if received.error:
             _log.warning("stream.complained", text=received.error)
 

@@ -38,6 +38,8 @@ class Received:
     """False for bytes that are no message of any kind."""
     error: str = ""
     """What the venue complained about; empty for anything else."""
+    ends_soon: bool = False
+    """Whether the venue announced that it will close this connection."""
     listed: frozenset[str] | None = None
     """The streams that the venue says this connection carries, where the frame was an answer to that question."""
 

@@ -1,32 +1,36 @@
 """Whether REST may be used at all. Pure: time is an argument, nothing waits or sends.
 
 Promises: after 429 nothing goes until `Retry-After` (else 60 s) is over; after 418 nothing goes until the ban's end (the
-later of body and header, else ten minutes); after 403 or 451 one call an hour tries again; after three failures in a row
+later of body and header, else ten minutes); after 403 or 451 one call an hour tries again, over restarts too; after three failures in a row
 to reach the venue, pauses grow with full jitter up to 30 s. After every pause, and at the start, one call goes alone and
 the others wait for its answer, so a ban costs one call. A pause is never shortened by answers of calls sent before it.
 
 Times are milliseconds of a clock that is set to the epoch once and then only runs forward.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from random import Random
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import msgspec
 
 from bot.feeds.backoff import Backoff
-from bot.feeds.binance.constants import LONGEST_BAN_S
-from bot.feeds.binance.refusals import RefusalKind, VenueError
+from bot.feeds.calls import RefusalKind, VenueError
 from bot.feeds.trouble import Trouble, from_status
 
 FailureKind = RefusalKind | Literal["unreachable"]
+FAILURE_KINDS: Final[tuple[str, ...]] = (*get_args(RefusalKind), "unreachable")
 
 _LIMIT_PAUSE_S: Final = 60.0
 _BAN_S: Final = 600.0
 _REFUSED_S: Final = 3600.0
 _MARGIN_S: Final = 1.0
 _FAILURES_TO_PAUSE: Final = 3
+_PAUSES: Final[Mapping[str, FailureKind]] = {
+    "limit": "limit", "ban": "ban", "region": "region", "firewall": "firewall"
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ class Failure:
     @property
     def is_pause(self) -> bool:
         """Whether it concerns all calls, not this one."""
-        return self.kind in {"limit", "ban", "region", "firewall"}
+        return self.kind in _PAUSES
 
 
 class StoredPause(msgspec.Struct, frozen=True):
@@ -55,13 +59,16 @@ class StoredPause(msgspec.Struct, frozen=True):
     kind: str = ""
     until_ms: int = 0
     text: str = ""
+    host: str = ""
+    """Who asked for it: another host has nothing to do with it."""
 
 
 class Gate:
     """Open, closed until a time, or trying with one call."""
 
-    def __init__(self, *, host: str, random: Random) -> None:
+    def __init__(self, *, host: str, random: Random, longest_ban_s: float) -> None:
         self._host = host
+        self._longest_ban_s = longest_ban_s
         self._random = random
         self._backoff = Backoff(random=random)
         self._n_failures = 0
@@ -116,7 +123,7 @@ class Gate:
             text = f"{self._host} says we ask too often: pausing for {pause_s:.0f} s"
             return self._close(Failure("limit", text), pause_s + _MARGIN_S, now_ms)
         if error.kind == "ban":
-            pause_s = _ban_s(error, venue_now_ms)
+            pause_s = self._ban_s(error, venue_now_ms)
             until = datetime.fromtimestamp((venue_now_ms + pause_s * 1000.0) / 1000.0, UTC)
             text = f"{self._host} banned this address until {until:%Y-%m-%d %H:%M} UTC"
             return self._close(Failure("ban", text), pause_s + _MARGIN_S, now_ms)
@@ -130,25 +137,25 @@ class Gate:
         return Failure(error.kind, f"{self._host}: {error.text}")
 
     def state(self, now_ms: float) -> StoredPause:
-        """What must be obeyed after a restart: bans and pauses that the venue asked for."""
+        """What must be obeyed after a restart: what the venue asked for, and that it wants nothing to do with us."""
         failure = self.failure
-        if failure is None or failure.kind not in {"ban", "limit"} or self.closed_until_ms <= now_ms:
+        if failure is None or not failure.is_pause or self.closed_until_ms <= now_ms:
             return StoredPause()
-        return StoredPause(failure.kind, int(self.closed_until_ms), failure.text)
+        return StoredPause(failure.kind, int(self.closed_until_ms), failure.text, self._host)
 
     def restore(self, stored: StoredPause, now_ms: float) -> None:
-        """Obey what an earlier process learned, for three days at most."""
-        if stored.until_ms <= now_ms or stored.kind not in {"ban", "limit"}:
+        """Obey what an earlier process learned from this host, for the longest ban at most."""
+        kind = _PAUSES.get(stored.kind)
+        if kind is None or stored.until_ms <= now_ms or stored.host != self._host:
             return
-        until_ms = min(float(stored.until_ms), now_ms + LONGEST_BAN_S * 1000.0)
+        until_ms = min(float(stored.until_ms), now_ms + self._longest_ban_s * 1000.0)
         self.closed_until_ms = until_ms
-        self.failure = Failure("ban" if stored.kind == "ban" else "limit", stored.text, int(until_ms))
+        self.failure = Failure(kind, stored.text, int(until_ms))
 
-
-def _ban_s(error: VenueError, venue_now_ms: int) -> float:
-    told = [] if error.retry_after_s is None else [error.retry_after_s]
-    if error.until_ms is not None:
-        told.append((error.until_ms - venue_now_ms) / 1000.0)
-    # A date that is over, or years away, says that a clock is wrong: ours or the venue's.
-    usable = [seconds for seconds in told if 0 < seconds <= LONGEST_BAN_S]
-    return max(usable) if usable else _BAN_S
+    def _ban_s(self, error: VenueError, venue_now_ms: int) -> float:
+        told = [] if error.retry_after_s is None else [error.retry_after_s]
+        if error.until_ms is not None:
+            told.append((error.until_ms - venue_now_ms) / 1000.0)
+        # A date that is over, or years away, says that a clock is wrong: ours or the venue's.
+        usable = [seconds for seconds in told if 0 < seconds <= self._longest_ban_s]
+        return max(usable) if usable else _BAN_S

@@ -64,6 +64,19 @@ class PollCounters:
     """Symbols that were left alone for a while."""
 
 
+@dataclass(frozen=True, slots=True)
+class PollHealth:
+    """How far the polls are behind."""
+
+    n_polled: int
+    """How many instruments are polled."""
+    lateness: float | None
+    """Age of open interest over the interval at which it is polled: four fifths of the instruments are at or below it.
+    None while the first sweep is under way."""
+    cycle_s: float | None
+    """How long the last round took in which everyone was polled; None before the first has ended."""
+
+
 @dataclass(slots=True)
 class _Last:
     at_ms: float
@@ -109,6 +122,9 @@ class OpenInterestPoller:
         self._order: tuple[int, ...] = ()
         self._to_sweep: set[int] = set()
         self._n_sweep = 0
+        self._to_poll: set[int] = set()
+        self._round_ms: float | None = None
+        self._cycle_s: float | None = None
         self._last: dict[str, _Last] = {}
         self._planned_ms: dict[str, float] = {}
         self._busy: set[int] = set()
@@ -183,7 +199,9 @@ class OpenInterestPoller:
             self._to_sweep = set(first)
             self._n_sweep = len(first)
             self._schedule.poll_first(first, now_ms)
-        self._to_sweep &= {slot.row for slot in slots}
+        rows = {slot.row for slot in slots}
+        self._to_sweep &= rows
+        self._to_poll &= rows
         self._swept(None)
 
     def _swept(self, row: int | None) -> None:
@@ -196,6 +214,17 @@ class OpenInterestPoller:
         if done == self._n_sweep:
             self.swept.set()
 
+    def _count_round(self, row: int) -> None:
+        """A round is over when everyone was polled since it began."""
+        self._to_poll.discard(row)
+        if self._to_poll:
+            return
+        now_ms = self._clock.monotonic_ms()
+        if self._round_ms is not None:
+            self._cycle_s = (now_ms - self._round_ms) / 1000.0
+        self._round_ms = now_ms
+        self._to_poll = {slot.row for slot in self._schedule.slots}
+
     # One poll
 
     async def _work(self) -> None:
@@ -207,6 +236,7 @@ class OpenInterestPoller:
             finally:
                 self._busy.discard(slot.row)
                 self._swept(slot.row)
+                self._count_round(slot.row)
 
     async def _next(self) -> Slot:
         while True:
@@ -252,6 +282,22 @@ class OpenInterestPoller:
 
     # Is it alive
 
+    def health(self) -> PollHealth:
+        """How it stands now; reads every slot, so not to be asked at each tick."""
+        lateness = sorted(self._lateness(self._clock.monotonic_ms())) if self.swept.is_set() else []
+        late = lateness[min(len(lateness) * 4 // 5, len(lateness) - 1)] if lateness else None
+        return PollHealth(len(self._schedule), late, self._cycle_s)
+
+    def _lateness(self, now_ms: float) -> list[float]:
+        """Of each instrument: age of its sample, or of the wish for one, over the interval at which it is polled."""
+        found: list[float] = []
+        for slot in self._schedule.slots:
+            last = self._last.get(slot.symbol)
+            since_ms = self._planned_ms.get(slot.symbol, now_ms) if last is None else last.at_ms
+            interval_ms = slot.interval_ms if last is None else max(last.interval_ms, 1)
+            found.append((now_ms - since_ms) / interval_ms)
+        return found
+
     async def _look(self) -> None:
         while True:
             self._tell(self._clock.monotonic_ms())
@@ -269,20 +315,13 @@ class OpenInterestPoller:
         if live is self._live and not live and failure is None:
             return  # the trouble is over, its traces are not: nothing new to tell
         self._live, self._told = live, told
-        say = _log.info if live else _log.warning
-        say("feed.live" if live else "feed.lost", feed=FEED, reason=reason)
         self._sink.put(FeedStatus(FEED, live, reason, now_ms))
 
     def _verdict(self, now_ms: float, failure: Failure | None) -> tuple[bool, str] | None:
         """Live or lost and why; None while it is too early to say."""
         if failure is not None and failure.kind in {"ban", "region", "firewall"}:
             return False, failure.text
-        lateness: list[float] = []
-        for slot in self._schedule.slots:
-            last = self._last.get(slot.symbol)
-            since_ms = self._planned_ms.get(slot.symbol, now_ms) if last is None else last.at_ms
-            interval_ms = slot.interval_ms if last is None else max(last.interval_ms, 1)
-            lateness.append((now_ms - since_ms) / interval_ms)
+        lateness = self._lateness(now_ms)
         known = sum(slot.symbol in self._last for slot in self._schedule.slots)
         if known == 0 or not self.swept.is_set():
             waited_ms = now_ms - max(self._started_ms, self.last_sample_ms or self._started_ms)

@@ -125,6 +125,10 @@ class Stream:
         """Whether the most important stream brings data."""
         return self._watch.is_live(self.protocol.streams[0].name)
 
+    def heard_ms(self) -> dict[str, float]:
+        """When each dense feed on this connection last spoke, `Clock.monotonic_ms`; without those that have not yet."""
+        return self._watch.heard_ms()
+
     async def run(self) -> None:
         """Stay connected until cancelled; may be called again after that."""
         looked_ms = self.clock.monotonic_ms()
@@ -154,6 +158,11 @@ class Stream:
         """Note what the venue says a connection carries."""
         for watch in self._sparse:
             self._tell(watch.listed(connection, streams, now_ms))
+
+    def ends_soon(self, connection: int, now_ms: float) -> None:
+        """The venue will close a connection: let another take over before."""
+        if self._current is not None and self._current.number == connection:
+            self._renew_at_ms = min(self._renew_at_ms, now_ms)
 
     def _tell(self, statuses: Iterable[FeedStatus]) -> None:
         for status in statuses:

@@ -68,9 +68,11 @@ def _errnos(error: BaseException) -> set[int]:
 def from_exception(error: BaseException, host: str) -> Trouble:
     """What a failed attempt to reach `host` means."""
     errors = _chain(error)
-    tls = next((e for e in errors if isinstance(e, ssl.SSLError)), None)
-    if tls is not None:
-        detail = getattr(tls, "verify_message", "") or tls.reason or "handshake failed"
+    tls = [e for e in errors if isinstance(e, ssl.SSLError)]
+    if tls:
+        # HTTP clients wrap such an error in one of their own that is an `SSLError` without its fields.
+        details = [getattr(e, name, "") for name in ("verify_message", "reason") for e in tls]
+        detail = next((text for text in details if text), "handshake failed")
         hint = "a proxy, a captive portal or a wrong clock may be in the way"
         return Trouble(TroubleKind.TLS, f"no trusted connection to {host}: {detail}; {hint}")
     if any(isinstance(e, socket.gaierror) for e in errors):

@@ -30,6 +30,10 @@ class FeedWatch:
     def is_live(self, stream: str) -> bool:
         return stream in self._live
 
+    def heard_ms(self) -> dict[str, float]:
+        """When each feed that has spoken last did, by its name."""
+        return {spec.feed: self._heard_ms[spec.name] for spec in self._streams if spec.name in self._heard_ms}
+
     def heard(self, stream: str, now_ms: float) -> list[FeedStatus]:
         """Note a data frame; the answer is empty unless it brought a feed to life."""
         self._heard_ms[stream] = now_ms

@@ -20,8 +20,9 @@ import msgspec
 import numpy as np
 
 from bot import log
-from bot.engine.inputs import Coverage, Input, Listed, Placed, Reset, Samples
+from bot.engine.inputs import Coverage, Input, Listed, Placed, Reset, RulesChanged, Samples
 from bot.errors import PayloadError
+from bot.history.recorded_rules import rules_of
 from bot.model.alert import AlertRecord
 from bot.model.chat_alert import AlertAdded, AlertRemoved, ChatAlert
 from bot.model.instrument import Instrument
@@ -106,6 +107,8 @@ def _encode(entry: Entry) -> list[Any]:
             return ["c", at_ms, msgspec.to_builtins(change.instrument)]
         case Reset(at_ms=at_ms):
             return ["r", at_ms]
+        case RulesChanged(files=files, destinations=destinations):
+            return ["u", files, list(destinations)]
         case Restored():
             return ["R", entry.at_ms, entry.file, entry.digest]
     raise TypeError(f"not a journal entry: {entry!r}")
@@ -160,6 +163,8 @@ def _decode(raw: list[Any], folder: Path) -> Entry:
             return Listed(InstrumentChange(_instrument(instrument)), at_ms)
         case ["r", at_ms]:
             return Reset(at_ms)
+        case ["u", files, destinations]:
+            return RulesChanged(rules_of(files, destinations), files, tuple(destinations))
         case ["R", at_ms, file, digest]:
             return Restored(at_ms, Path(file).name, digest, folder)
     raise PayloadError(f"journal: expected a known entry, found {raw[:1]!r}; the file is of a newer version")

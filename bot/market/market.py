@@ -79,16 +79,14 @@ class Market:
         self.is_trading = np.zeros(0, dtype=np.bool_)
         self._venue: list[str] = []
         self.n_rejected = 0
-        self.windows: Windows
-        self.fit(needs or Needs())
+        self.needs = Needs()
+        self.windows = Windows((), {}, 0)
+        self.fit(needs or self.needs)
 
     # -- room ----------------------------------------------------------------------------------------------------
 
     def fit(self, needs: Needs) -> frozenset[str]:
-        """Hold what is needed now, and no more. Returns the series that reach further back than before: their past
-        has to come from the venue.
-        """
-        self.needs = needs
+        """Hold what is needed now, and no more. Returns the series that reach further back than before."""
         lengths = needs.lengths(self.grids)
         longer: set[str] = set()
         extra = self._n_block + SPARE_SLOTS
@@ -97,13 +95,15 @@ class Market:
         if self.volume.fit(needs.flow_ms("volume")):
             longer.add("volume")
         self.liquidations.length_ms = max(needs.flow_ms("liq_long"), needs.flow_ms("liq_short"))
-        self._make_windows()
+        before, self.needs = self.needs, needs
+        if needs != before:
+            self._make_windows()
         return frozenset(longer)
 
     def _make_windows(self) -> None:
         leaves = self.needs.leaves | {_inner(w) for w in self.needs.leaves if w.inner_ms}
         tiers = {w: self.tier_of(w) for w in leaves if w.window_ms and w.series not in FLOWS}
-        self.windows = Windows(leaves, tiers, self._n_rows)
+        self.windows = Windows(leaves, tiers, self._n_rows, before=self.windows)
 
     @property
     def tiers(self) -> Sequence[Tier]:

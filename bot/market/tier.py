@@ -44,12 +44,15 @@ class Tier:
         """Columns that were patched since the windows last looked, by gauge."""
         self.n_rebuilt = 0
         """Grows whenever rows may have changed in any other way than by being written in order."""
+        self.n_laid_out = 0
+        """Grows whenever rows lie elsewhere than before."""
         self.patches: dict[int, Patches] = {}
         """Where patches are noted for who copies the rings, by gauge; empty where nobody does."""
         self._n_rows = n_rows
         self._lay_out(slots)
 
     def _lay_out(self, slots: Mapping[str, int]) -> None:
+        self.n_laid_out += 1
         names = [name for name in GAUGES if name in slots]
         self.names = frozenset(names)
         self.slots = np.zeros(len(GAUGES), dtype=np.int64)

@@ -6,16 +6,19 @@ operation and computed in a few more. `View` computes the same one by one, for q
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from bot.market.counts import Counts
 from bot.market.extrema import Extrema
 from bot.market.gauges import Newest
 from bot.market.quantiles import THEN_SHARE, Changes, percentile
 from bot.market.series import ENDS, EXTREMA, FLOWS, INDEX, MOMENTS, OI, OI_USD, POSITIVE, PRICE, QUANTILES, TRENDS, Leaf
-from bot.market.sums import FLAT, KNOWN_SHARE, MAX_STEPS, RunningSums
+from bot.market.shelf import Shelf
+from bot.market.sums import FLAT, RunningSums
 from bot.market.tier import Tier, Values
 from bot.market.trends import Trends
 from bot.model.updates import F64
@@ -89,10 +92,11 @@ class _Ends:
 class _Averages:
     """`std`, `zscore` and `avg` on one grid, in this order, from the same running sums."""
 
-    def __init__(self, tier: Tier, leaves: Sequence[Leaf], rows: slice, n_rows: int) -> None:
-        pairs = [_pair(leaf, tier) for leaf in leaves]
+    def __init__(self, tier: Tier, leaves: Sequence[Leaf], rows: slice, n_rows: int, shelf: Shelf) -> None:
+        pairs = tuple(_pair(leaf, tier) for leaf in leaves)
         n_std, n_score, n_avg = (sum(w.function == name for w in leaves) for name in ("std", "zscore", "avg"))
-        self._sums = RunningSums(tier, pairs, n_std + n_score, n_rows)
+        n_square = n_std + n_score
+        self._sums = shelf.get(RunningSums, tier, (pairs, n_square), lambda: RunningSums(tier, pairs, n_square, n_rows))
         self._tier = tier
         self._gauge = np.array([g for g, _ in pairs])
         self._stds, self._scores = slice(0, n_std), slice(n_std, n_std + n_score)
@@ -132,10 +136,14 @@ class _Averages:
 class _Peaks:
     """`min` or `max` on one grid. Whether enough points are known is counted beside."""
 
-    def __init__(self, tier: Tier, leaves: Sequence[Leaf], rows: slice, n_rows: int, counts: "_Counts") -> None:
-        self._highest = leaves[0].function == "max"
-        pairs = [_pair(leaf, tier) for leaf in leaves]
-        self._extrema = Extrema(tier, pairs, n_rows, highest=self._highest)
+    def __init__(
+        self, tier: Tier, leaves: Sequence[Leaf], rows: slice, n_rows: int, counts: Counts, shelf: Shelf
+    ) -> None:
+        self._highest = highest = leaves[0].function == "max"
+        pairs = tuple(_pair(leaf, tier) for leaf in leaves)
+        self._extrema = shelf.get(
+            Extrema, tier, (pairs, highest), lambda: Extrema(tier, pairs, n_rows, highest=highest)
+        )
         self._tier = tier
         self._counts = counts
         self._place = counts.places(pairs)
@@ -166,76 +174,6 @@ class _Peaks:
             result[self._counts.unknown(self._place, tick.now[self._gauge])] = np.nan
 
 
-class _Counts:
-    """How many past points of windows are known, for windows without sums."""
-
-    def __init__(self, tier: Tier, pairs: Sequence[tuple[int, int]]) -> None:
-        self._tier = tier
-        self._pairs = sorted(set(pairs))
-        self._where = {pair: i for i, pair in enumerate(self._pairs)}
-        self._gauge = np.array([g for g, _ in self._pairs])
-        self._n = np.array([n for _, n in self._pairs])
-        # A row that leaves has to be in the ring still.
-        self._reach = min(MAX_STEPS, int((tier.slots[self._gauge] - self._n).min()) - 1)
-        self._count = np.zeros((len(self._pairs), 0), dtype=np.int32)
-        self._enough = np.zeros((len(self._pairs), 0), dtype=np.bool_)
-        self.all_enough = False
-        self._at: int | None = None
-        self._seen = -1
-
-    def places(self, pairs: Sequence[tuple[int, int]]) -> "npt.NDArray[np.int64]":
-        return np.array([self._where[pair] for pair in pairs])
-
-    def catch_up(self, n_rows: int, dirty: dict[int, set[int]]) -> None:
-        tier = self._tier
-        newest = tier.newest
-        if newest is None:
-            return
-        if (
-            self._at is None
-            or self._seen != tier.n_rebuilt
-            or newest - self._at > self._reach
-            or self._count.shape[1] != n_rows
-        ):
-            self._count = np.zeros((len(self._pairs), n_rows), dtype=np.int32)
-            self._at, self._seen = newest, tier.n_rebuilt
-            for i in range(len(self._pairs)):
-                self._recount(i, slice(None))
-            self._judge()
-            return
-        changed = False
-        for number in range(self._at + 1, newest + 1):
-            entering = tier.base[self._gauge] + (number - 1) % tier.slots[self._gauge]
-            leaving = tier.base[self._gauge] + (number - self._n) % tier.slots[self._gauge]
-            if not (tier.whole[entering].all() and tier.whole[leaving].all()):
-                self._count += np.isfinite(tier.value[entering])
-                self._count -= np.isfinite(tier.value[leaving])
-                changed = True
-        self._at = newest
-        for i, (gauge, _) in enumerate(self._pairs):
-            if columns := dirty.get(gauge):
-                self._recount(i, np.array(sorted(columns)))
-                changed = True
-        if changed:
-            self._judge()
-
-    def _recount(self, i: int, columns: "slice | npt.NDArray[np.intp]") -> None:
-        gauge, n = self._pairs[i]
-        assert self._at is not None
-        if n > 1:
-            past = self._tier.rows(gauge, self._at - n + 1, n - 1)[:, columns]
-            self._count[i, columns] = np.isfinite(past).sum(axis=0)
-
-    def _judge(self) -> None:
-        self._enough = self._count + 1 >= KNOWN_SHARE * self._n[:, None]
-        self.all_enough = bool(self._enough.all())
-
-    def unknown(self, places: "npt.NDArray[np.int64]", now: F64) -> "npt.NDArray[np.bool_]":
-        """Cells where now or too many points are unknown."""
-        unknown: npt.NDArray[np.bool_] = np.isnan(now) | ~self._enough[places]
-        return unknown
-
-
 def _pair(leaf: Leaf, tier: Tier) -> tuple[int, int]:
     return INDEX[leaf.series], leaf.window_ms // tier.step_ms
 
@@ -255,8 +193,12 @@ def _batch_key(leaf: Leaf, tier: Tier | None) -> tuple[object, ...]:
 class Windows:
     """The leaves of one rule set over the gauges of one market. Flows are added by the market."""
 
-    def __init__(self, leaves: Iterable[Leaf], tier_of: "dict[Leaf, Tier]", n_rows: int) -> None:
-        """`tier_of`: the tier of each leaf that has a window over gauges."""
+    def __init__(
+        self, leaves: Iterable[Leaf], tier_of: "dict[Leaf, Tier]", n_rows: int, *, before: "Windows | None" = None
+    ) -> None:
+        """`tier_of`: the tier of each leaf that has a window over gauges; `before`: windows whose place these take."""
+        self.shelf: Shelf = Shelf(None if before is None else before.shelf)
+        shelf = self.shelf
         # A window shorter than the run's step has no points.
         usable = {leaf: t for leaf, t in tier_of.items() if leaf.window_ms >= t.step_ms}
         self.leaves = tuple(sorted(leaves, key=lambda leaf: _batch_key(leaf, usable.get(leaf))))
@@ -268,33 +210,36 @@ class Windows:
                 kind = "of changes" if leaf.inner_ms else "moments" if leaf.function in MOMENTS else leaf.function
                 groups.setdefault((tier, kind), []).append(leaf)
         self._tiers = tuple(sorted({tier for tier, _ in groups}, key=lambda t: t.step_ms))
-        self._counts = self._make_counts(groups)
+        self._counts = self._make_counts(groups, shelf)
         self._batches: list[_Ends | _Averages | _Peaks] = []
         for (tier, kind), group in groups.items():
             rows = slice(self.row_of[group[0]], self.row_of[group[-1]] + 1)
             if kind in ENDS:
                 self._batches.append(_Ends(tier, group, rows))
             elif kind == "moments":
-                self._batches.append(_Averages(tier, group, rows, n_rows))
+                self._batches.append(_Averages(tier, group, rows, n_rows, shelf))
             elif kind in EXTREMA:
-                self._batches.append(_Peaks(tier, group, rows, n_rows, self._counts[tier]))
-        self._rare = _Rare(groups, self.row_of)
+                self._batches.append(_Peaks(tier, group, rows, n_rows, self._counts[tier], shelf))
+        self._rare = _Rare(groups, self.row_of, shelf)
         bare = [leaf for leaf in self.leaves if not leaf.window_ms and leaf.series not in FLOWS]
         self._never = [
             self.row_of[leaf]
             for leaf in self.leaves
             if leaf.window_ms and leaf not in usable and leaf.series not in FLOWS
         ]
+        shelf.close()
         self._bare_out = np.array([self.row_of[leaf] for leaf in bare], dtype=np.int64)
         self._bare_gauge = np.array([INDEX[leaf.series] for leaf in bare], dtype=np.int64)
 
     @staticmethod
-    def _make_counts(groups: "dict[tuple[Tier, str], list[Leaf]]") -> "dict[Tier, _Counts]":
+    def _make_counts(groups: "dict[tuple[Tier, str], list[Leaf]]", shelf: Shelf) -> "dict[Tier, Counts]":
         pairs: dict[Tier, list[tuple[int, int]]] = {}
         for (tier, kind), group in groups.items():
             if kind in EXTREMA:
                 pairs.setdefault(tier, []).extend(_pair(leaf, tier) for leaf in group)
-        return {tier: _Counts(tier, found) for tier, found in pairs.items()}
+        return {
+            tier: shelf.get(Counts, tier, tuple(found), partial(Counts, tier, found)) for tier, found in pairs.items()
+        }
 
     @property
     def nbytes(self) -> int:
@@ -336,16 +281,23 @@ class Windows:
 class _Rare:
     """Functions that few rules use, one leaf at a time."""
 
-    def __init__(self, groups: "dict[tuple[Tier, str], list[Leaf]]", row_of: dict[Leaf, int]) -> None:
+    def __init__(self, groups: "dict[tuple[Tier, str], list[Leaf]]", row_of: dict[Leaf, int], shelf: Shelf) -> None:
         self._row_of = row_of
         chosen: dict[Tier, list[Leaf]] = {}
         for (tier, kind), group in groups.items():
             if kind in TRENDS:
                 chosen.setdefault(tier, []).extend(group)
-        self._trends = [(t, Trends(t, [_trend(leaf, t) for leaf in group]), group) for t, group in chosen.items()]
+        self._trends = [
+            (t, shelf.get(Trends, t, tuple(group), partial(Trends, t, [_trend(leaf, t) for leaf in group])), group)
+            for t, group in chosen.items()
+        ]
         self._percentiles = [(t, leaf) for (t, kind), group in groups.items() if kind in QUANTILES for leaf in group]
         self._changes = [
-            (leaf, Changes(t, INDEX[leaf.series], leaf.window_ms, leaf.inner_ms), t)
+            (
+                leaf,
+                shelf.get(Changes, t, leaf, partial(Changes, t, INDEX[leaf.series], leaf.window_ms, leaf.inner_ms)),
+                t,
+            )
             for (t, kind), group in groups.items()
             if kind == "of changes"
             for leaf in group

@@ -117,6 +117,16 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits for one destination, attempts under way included."""
+
+    destination: str
+    n_rows: int
+    oldest_ms: int
+    """Venue time of the oldest fact among it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Delivered:
     """It arrived. `provider_id` is None where the destination has no ids (the console)."""
 

@@ -158,6 +158,8 @@ class AlertView(Shown):
     tags: tuple[str, ...] = ()
     silent: bool = False
     """It arrives without a sound."""
+    chart: bool = False
+    """Its message may get a picture."""
     held_back: tuple[HeldBack, ...] = ()
     """What this alert kept quiet while it fired, for its end."""
     missed: tuple[Missed, ...] = ()

@@ -5,7 +5,7 @@ being shown. Whether a named secret is there is asked of `Means`, where those ar
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, get_args
@@ -91,15 +91,21 @@ def destination_file(folder: Path) -> Path | None:
 
 def load_destinations(path: Path, *, means: Means | None = None) -> DestinationFile:
     """Destinations of a file; `means` are not asked where they are None."""
-    content = read_rule_file(path)
+    twins = [path.with_name(name) for name in sorted(OTHER_FILES - {path.name}) if path.name in OTHER_FILES]
+    there = [path, *(twin for twin in twins if twin.exists())]
+    return load_destinations_content(path, read_rule_file(path), twins=there[1:], means=means)
+
+
+def load_destinations_content(
+    path: Path, content: bytes | Problem, *, twins: Iterable[Path] = (), means: Means | None = None
+) -> DestinationFile:
+    """The same of what was read of it before; `twins`: files beside it that would mean the same."""
     if isinstance(content, Problem):
         return DestinationFile((), frozenset(), (content,))
     found = load_destinations_text(str(path), content, means=means)
-    twins = [path.with_name(name) for name in sorted(OTHER_FILES - {path.name}) if path.name in OTHER_FILES]
     for twin in twins:
-        if twin.exists():
-            message = f"there is also {path.name}, which is read; keep one of them"
-            found = replace(found, problems=(*found.problems, Problem(str(twin), 1, 1, "E115", message)))
+        message = f"there is also {path.name}, which is read; keep one of them"
+        found = replace(found, problems=(*found.problems, Problem(str(twin), 1, 1, "E115", message)))
     return found
 
 

@@ -4,19 +4,20 @@ A bad rule never stops the others, a bad file never stops the other files, and n
 exhaust memory. Reads files and nothing else: no clock, no network.
 """
 
+from collections import abc
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from bot.rules.files import MAX_FILES, read_rule_file, rule_files
+from bot.rules.files import MAX_FILES, FolderContent, read_folder, read_rule_file
 from bot.rules.language import did_you_mean
 from bot.rules.limits import MAX_PROBLEMS, Budget
 from bot.rules.lint import lint_rule
 from bot.rules.nodes import Mapping, Node, Scalar, read_nodes
 from bot.rules.problems import Problem, without_secrets
 from bot.rules.readers import Reader
-from bot.rules.rule_reader import RULE_KEYS, Defaults, RuleReader, parts, read_defaults, warn_of_keys_without_effect
+from bot.rules.rule_reader import RULE_KEYS, Defaults, RuleReader, parts, read_defaults
 from bot.rules.schema import ID_FORM, MAX_INHIBITED, Rule
 from bot.rules.surroundings import Surroundings, lint_surroundings
 
@@ -24,6 +25,9 @@ MAX_RULES: Final = 2_000
 MAX_GUESSED_IDS: Final = 200
 """Above, an unknown id gets no suggestion: comparing with each would take long in a file made for that."""
 TOP_KEYS: Final = ("version", "defaults", "rules")
+
+
+TextsByName = abc.Mapping[str, str] | abc.Mapping[str, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +55,15 @@ def load_folder(
     `destinations` are the names that `notify` may use; None where they are not known. `surroundings` is what is known
     of the world the rules run in; it adds warnings and changes no rule.
     """
+    return load_content(read_folder(path), destinations=destinations, surroundings=surroundings)
+
+
+def load_content(
+    content: FolderContent, *, destinations: Collection[str] | None = None, surroundings: Surroundings | None = None
+) -> RuleSet:
+    """Rules of a folder that was read before."""
     loading = _Loading(destinations, surroundings)
-    loading.read_folder(path)
+    loading.take_folder(content)
     return loading.result()
 
 
@@ -63,9 +74,9 @@ def load_files(
     loading = _Loading(destinations, surroundings)
     for path in paths:
         if path.is_dir():
-            loading.read_folder(path)
+            loading.take_folder(read_folder(path))
         else:
-            loading.read_file(path)
+            loading.take_file(path, read_rule_file(path))
     return loading.result()
 
 
@@ -79,6 +90,15 @@ def load_text(
     """Rules of one file's content; `file` is only named in problems."""
     loading = _Loading(destinations, surroundings)
     loading.read(file, content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content)
+    return loading.result()
+
+
+def load_texts(texts: TextsByName, *, destinations: Collection[str] | None = None) -> RuleSet:
+    """Rules of the contents of several files, in the order of their names; ids are unique over all of them."""
+    loading = _Loading(destinations, None)
+    for file in sorted(texts):
+        content = texts[file]
+        loading.read(file, content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content)
     return loading.result()
 
 
@@ -106,23 +126,21 @@ class _Loading:
             problems[MAX_PROBLEMS:] = [Problem(first.file, first.line, first.column, "E108", message)]
         return RuleSet(tuple(self._rules), tuple(map(without_secrets, problems)))
 
-    def read_folder(self, folder: Path) -> None:
-        try:
-            paths = rule_files(folder)
-        except OSError as error:
-            self.problems.append(Problem(str(folder), 1, 1, "E115", f"cannot read the folder: {error.strerror}"))
+    def take_folder(self, content: FolderContent) -> None:
+        folder = str(content.folder)
+        if content.problem is not None:
+            self.problems.append(content.problem)
             return
-        if not paths:
-            self.problems.append(Problem(str(folder), 1, 1, "W306", "there are no rule files in this folder"))
-        for path in paths:
+        if not content.rules:
+            self.problems.append(Problem(folder, 1, 1, "W306", "there are no rule files in this folder"))
+        for path, found in content.rules.items():
             if self._n_files >= MAX_FILES:
-                self.problems.append(Problem(str(folder), 1, 1, "E108", f"more than {MAX_FILES} rule files"))
+                self.problems.append(Problem(folder, 1, 1, "E108", f"more than {MAX_FILES} rule files"))
                 return
-            self.read_file(path, inside=folder)
+            self.take_file(path, found)
 
-    def read_file(self, path: Path, *, inside: Path | None = None) -> None:
+    def take_file(self, path: Path, content: bytes | Problem) -> None:
         self._n_files += 1
-        content = read_rule_file(path, inside=inside)
         if isinstance(content, Problem):
             self.problems.append(content)
         else:
@@ -171,7 +189,6 @@ class _Loading:
         nodes = {name: value for name, (_, value) in entries.items()}
         rule_id = self._new_id(reader, nodes["id"]) if "id" in nodes else None
         rule = RuleReader(reader, nodes, defaults, self._destinations).read(rule_id)
-        warn_of_keys_without_effect(reader, entries.values())
         is_sound = all(part.is_sound for part in (node, *nodes.values()) if isinstance(part, Mapping))
         self._note_inhibited(reader, rule_id, nodes)
         if rule is None or not is_sound or any(problem.is_error for problem in reader.problems[n_problems:]):

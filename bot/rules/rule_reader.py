@@ -1,6 +1,6 @@
 """One mapping of a rule file -> one rule. Keys that are wrong keep their default, so that the rest is still checked."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -12,7 +12,6 @@ from bot.rules.readers import MAX_WORDS, Reader
 from bot.rules.schema import (
     DEFAULT_COOLDOWN_MS,
     DEFAULT_NOTIFY,
-    KEYS_WITHOUT_EFFECT,
     KINDS,
     MAX_DESTINATIONS,
     MAX_INHIBITED,
@@ -57,15 +56,7 @@ def read_defaults(reader: Reader, node: Node, destinations: Collection[str] | No
     if entries is None:
         return Defaults()
     nodes = {name: value for name, (_, value) in entries.items()}
-    warn_of_keys_without_effect(reader, entries.values())
     return RuleReader(reader, nodes, Defaults(), destinations).defaults()
-
-
-def warn_of_keys_without_effect(reader: Reader, entries: Iterable[tuple[Scalar, Node]]) -> None:
-    for key, value in entries:
-        as_it_is = isinstance(value, Scalar) and value.text.lower() == "false"
-        if key.text in KEYS_WITHOUT_EFFECT and not as_it_is:
-            reader.tell(key, "W302", f'"{key.text}" has no effect yet', KEYS_WITHOUT_EFFECT[key.text])
 
 
 def parts(node: Node) -> list[Node]:

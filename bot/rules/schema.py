@@ -34,11 +34,6 @@ KINDS: Final = ("perpetual", "tradfi", "delivery")
 VENUES: Final = ("binance",)
 """Venues that this version can watch."""
 
-KEYS_WITHOUT_EFFECT: Final[dict[str, str]] = {
-    "chart": "alerts carry no chart yet",
-}
-"""Keys that are read but change nothing yet, each with what happens instead; `lint` warns of them."""
-
 
 @dataclass(frozen=True, slots=True)
 class Scope:

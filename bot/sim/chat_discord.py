@@ -1,5 +1,6 @@
 """Discord webhooks on loopback: posts, edits, deletions, threads, the published size limits, buckets and their headers."""
 
+import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,7 @@ from bot.sim import chat_faults
 from bot.sim.chat_faults import CALL, Fault, FaultPlan, Json, Received
 from bot.sim.chat_limits import DiscordAddress, DiscordBuckets, TooMany
 from bot.sim.chat_log import Happening, What
-from bot.sim.chat_payload import problem, refusal, visible_text
+from bot.sim.chat_payload import file_problem, problem, refusal, visible_text
 
 WEBHOOK_ID: Final = "123456789012345678"
 WEBHOOK_TOKEN: Final = "SIMULATED-webhook-token-SIMULATED-webhook-token-SIMULATED-webhook-to"  # noqa: S105, opens nothing
@@ -30,6 +31,8 @@ class WebhookMessage:
     """Earlier payloads, oldest first."""
     thread: str = ""
     """`thread_id`."""
+    files: dict[str, bytes] = field(default_factory=dict)
+    """Attachments by file name."""
 
     @property
     def text(self) -> str:
@@ -103,12 +106,12 @@ class DiscordServer:
         self.faults.add(fault, matches=lambda name, _: method in {None, name}, **how)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        payload: Json = await request.json() if request.can_read_body else {}
+        payload, files = await _payload(request)
         at_ms = self._clock.monotonic_ms()
         request[CALL] = Received("discord", request.method, payload, at_ms, dict(request.headers))
         self._record(request[CALL])
         fault = self.faults.take(request.method, payload)
-        return await self.faults.act(fault, request, lambda: self._answer(request, payload))
+        return await self.faults.act(fault, request, lambda: self._answer(request, payload, files))
 
     def _hook(self, request: web.Request) -> Webhook | None:
         hook = self._hooks.get(request.match_info["id"])
@@ -122,7 +125,7 @@ class DiscordServer:
             return chat_faults.discord_error(404, 10015, "Unknown Webhook").response()
         return web.json_response({"id": hook.id, "type": 1, "name": "alerts", "channel_id": "42"})
 
-    def _answer(self, request: web.Request, payload: Json) -> web.Response:
+    def _answer(self, request: web.Request, payload: Json, files: dict[str, bytes]) -> web.Response:
         now_ms = self._clock.monotonic_ms()
         if (banned := self._address.spend(now_ms)) is not None:
             return self._refuse(banned, now_ms, {})
@@ -138,11 +141,12 @@ class DiscordServer:
             return self._refuse(too_many, now_ms, headers)
         if request.method == "DELETE":
             return self._delete(hook, request, headers)
-        if (wrong := problem(payload)) is not None:
+        wrong = problem(payload) or file_problem(payload, {name: len(file) for name, file in files.items()})
+        if wrong is not None:
             return web.json_response(refusal(wrong), status=400, headers=headers)
         if request.method == "PATCH":
-            return self._edit(hook, request, payload, headers)
-        return self._post(hook, request, payload, headers)
+            return self._edit(hook, request, payload, headers, files)
+        return self._post(hook, request, payload, headers, files)
 
     def _refuse(self, why: TooMany, now_ms: float, headers: dict[str, str]) -> web.Response:
         self.n_flooded += 1
@@ -153,12 +157,14 @@ class DiscordServer:
         fault = chat_faults.discord_too_many(wait_s, is_global=why.scope == "global")
         return replace(fault, headers={**headers, **fault.headers}).response()
 
-    def _post(self, hook: Webhook, request: web.Request, payload: Json, headers: dict[str, str]) -> web.Response:
+    def _post(
+        self, hook: Webhook, request: web.Request, payload: Json, headers: dict[str, str], files: dict[str, bytes]
+    ) -> web.Response:
         wrong = hook.thread_problem(dict(request.query), payload)
         if wrong is not None:
             # Without `wait=true` a message that is not saved does not return an error.
             return wrong.response() if request.query.get("wait") == "true" else web.Response(status=204)
-        message = WebhookMessage(str(self._next_id), payload, thread=request.query.get("thread_id", ""))
+        message = WebhookMessage(str(self._next_id), payload, thread=request.query.get("thread_id", ""), files=files)
         self._next_id += 1
         hook.messages.append(message)
         self._note(What.NEW, hook, message)
@@ -170,12 +176,17 @@ class DiscordServer:
         wanted = request.match_info["message"], request.query.get("thread_id", "")
         return next((m for m in reversed(hook.messages) if (m.id, m.thread) == wanted), None)
 
-    def _edit(self, hook: Webhook, request: web.Request, payload: Json, headers: dict[str, str]) -> web.Response:
+    def _edit(
+        self, hook: Webhook, request: web.Request, payload: Json, headers: dict[str, str], files: dict[str, bytes]
+    ) -> web.Response:
         message = self._find(hook, request)
         if message is None:
             return chat_faults.discord_error(404, 10008, "Unknown Message", **headers).response()
         message.edits.append(message.payload)
         message.payload = message.payload | payload
+        if "attachments" in payload:
+            message.files = {}  # what is not listed goes
+        message.files |= files
         self._note(What.EDIT, hook, message)
         return web.json_response(self._json(hook, message), headers=headers)
 
@@ -194,3 +205,19 @@ class DiscordServer:
     @staticmethod
     def _json(hook: Webhook, message: WebhookMessage) -> Json:
         return {"id": message.id, "type": 0, "webhook_id": hook.id, "channel_id": "42", **message.payload}
+
+
+async def _payload(request: web.Request) -> tuple[Json, dict[str, bytes]]:
+    """JSON alone, or beside files in a form."""
+    if request.content_type != "multipart/form-data":
+        return (await request.json() if request.can_read_body else {}), {}
+    form = await request.post()
+    files = {
+        value.filename: value.file.read()
+        for name, value in form.items()
+        if isinstance(value, web.FileField) and name.startswith("files[")
+    }
+    said = form.get("payload_json")
+    # A part that names its type comes as bytes.
+    text = bytes(said) if isinstance(said, bytearray | bytes) else said if isinstance(said, str) else "{}"
+    return json.loads(text), files

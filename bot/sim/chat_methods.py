@@ -14,6 +14,7 @@ from bot.sim.chat_faults import Json
 from bot.sim.chat_html import MarkupError, parse, utf16_length
 from bot.sim.chat_limits import TelegramFlood
 from bot.sim.chat_log import Happening, What
+from bot.sim.chat_photo import check_photo, size_of
 from bot.sim.chat_rooms import MAX_CAPTION, MAX_TEXT, ChatMessage, Refusal, Rooms, chat_json, user_json
 
 BOT_ID: Final = 1_234_567_890
@@ -46,12 +47,15 @@ class Methods:
         """Button presses that wait for their answer, and when they were made."""
         self.webhook_url = ""
         self.n_flooded = 0
+        self.files: dict[str, bytes] = {}
+        """Uploads of the request that is being answered, by name."""
         self.table: dict[str, Callable[[Json], Any]] = {
             "getMe": self._get_me,
             "sendMessage": self._send_message,
             "sendPhoto": self._send_photo,
             "editMessageText": self._edit_text,
             "editMessageCaption": self._edit_caption,
+            "editMessageMedia": self._edit_media,
             "editMessageReplyMarkup": self._edit_markup,
             "deleteMessage": self._delete,
             "pinChatMessage": self._pin,
@@ -81,11 +85,12 @@ class Methods:
     def _send_photo(self, params: Json) -> Json:
         if not params.get("photo"):
             raise Refusal(chat_faults.bad_request("there is no photo in the request"))
-        return self._send(params, *_text_of(params, "caption", MAX_CAPTION, CAPTION_TOO_LONG), has_photo=True)
+        photo = check_photo(self.files.get("photo", b""))
+        return self._send(params, *_text_of(params, "caption", MAX_CAPTION, CAPTION_TOO_LONG), photo=photo)
 
-    def _send(self, params: Json, source: str, text: str, *, has_photo: bool = False) -> Json:
+    def _send(self, params: Json, source: str, text: str, *, photo: bytes = b"") -> Json:
         chat_id, topic = _chat_id(params), integer(params.get("message_thread_id"))
-        if not text and not has_photo:
+        if not text and not photo:
             raise Refusal(chat_faults.bad_request("message text is empty"))
         markup = _markup(params)
         self.rooms.enter(chat_id, topic)
@@ -101,7 +106,7 @@ class Methods:
             markup=markup,
             silent=str(params.get("disable_notification", "")).lower() == "true",
             topic=topic,
-            has_photo=has_photo,
+            photo=photo,
         )
         self.messages.append(message)
         self._note(What.NEW, message)
@@ -132,6 +137,16 @@ class Methods:
         source, text = _text_of(params, "caption", MAX_CAPTION, CAPTION_TOO_LONG)
         return self._change(message, source, text, _markup(params))
 
+    def _edit_media(self, params: Json) -> Json:
+        """A text may become a picture, or a picture another one."""
+        message = self._editable(params)
+        media = decoded(params.get("media")) or {}
+        if media.get("type") != "photo" or not str(media.get("media", "")).startswith("attach://"):
+            raise Refusal(chat_faults.bad_request("wrong type of the web page content"))
+        photo = check_photo(self.files.get(str(media["media"]).removeprefix("attach://"), b""))
+        source, text = _text_of(media, "caption", MAX_CAPTION, CAPTION_TOO_LONG)
+        return self._change(message, source, text, _markup(params), photo=photo)
+
     def _edit_markup(self, params: Json) -> Json:
         message = self._editable(params)
         return self._change(message, message.source, message.text, _markup(params))
@@ -144,12 +159,13 @@ class Methods:
             raise Refusal(chat_faults.bad_request("message to edit not found"))
         return message
 
-    def _change(self, message: ChatMessage, source: str, text: str, markup: Any) -> Json:
-        if (text, source, markup) == (message.text, message.source, message.markup):
+    def _change(self, message: ChatMessage, source: str, text: str, markup: Any, *, photo: bytes | None = None) -> Json:
+        photo = message.photo if photo is None else photo
+        if (text, source, markup, photo) == (message.text, message.source, message.markup, message.photo):
             raise Refusal(chat_faults.bad_request(_NOT_MODIFIED))
         self._spend(message.chat_id)
         message.edits.append(message.text)
-        message.source, message.text, message.markup = source, text, markup
+        message.source, message.text, message.markup, message.photo = source, text, markup, photo
         self._note(What.EDIT, message)
         return self.json_of(message)
 
@@ -277,7 +293,7 @@ class Methods:
             "chat": chat_json(message.chat_id),
             "from": BOT,
             **(said if message.text else {}),
-            **({"photo": [_PHOTO]} if message.has_photo else {}),
+            **({"photo": [_photo_json(message.photo)]} if message.has_photo else {}),
             **(thread if message.topic is not None else {}),
             **({"edit_date": message.date} if message.edits else {}),
             **({"reply_markup": message.markup} if message.markup else {}),
@@ -285,7 +301,6 @@ class Methods:
 
 
 CAPTION_TOO_LONG: Final = "message caption is too long"
-_PHOTO: Final[Json] = {"file_id": "photo", "file_unique_id": "photo", "width": 800, "height": 450}
 _NO_GIFTS: Final[Json] = dict.fromkeys(
     ("unlimited_gifts", "limited_gifts", "unique_gifts", "premium_subscription", "gifts_from_channels"), False
 )
@@ -301,6 +316,11 @@ _ALL_RIGHTS: Final[Json] = {
         True,
     ),
 }
+
+
+def _photo_json(photo: bytes) -> Json:
+    width, height = size_of(photo) or (0, 0)
+    return {"file_id": "photo", "file_unique_id": "photo", "width": width, "height": height, "file_size": len(photo)}
 
 
 def integer(value: Any) -> int | None:

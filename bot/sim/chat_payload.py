@@ -80,6 +80,24 @@ def _problems(payload: Json) -> Iterator[Problem]:
         yield Problem("embeds", "MAX_EMBED_SIZE_EXCEEDED", f"Embed size exceeds maximum size of {MAX_SUM}")
 
 
+MAX_FILES_BYTES: Final = 10 * 1_048_576
+"""Of all files of one request together."""
+
+
+def file_problem(payload: Json, sizes: dict[str, int]) -> Problem | None:
+    """What is wrong with the files of a request, by name of the file; each must be one that the payload lists."""
+    if sum(sizes.values()) > MAX_FILES_BYTES:
+        return Problem("", "", "Request entity too large")
+    listed = {str(one.get("filename")) for one in payload.get("attachments") or []}
+    for number, embed in enumerate(payload.get("embeds") or []):
+        address = str(embed.get("image", {}).get("url", ""))
+        if address.startswith("attachment://") and address.removeprefix("attachment://") not in sizes:
+            return Problem(f"embeds.{number}.image.url", "ATTACHMENT_NOT_FOUND", "Referenced attachment not found.")
+    if listed - set(sizes):
+        return Problem("attachments", "ATTACHMENT_NOT_FOUND", "Attachment data not found.")
+    return None
+
+
 def _too_long(path: str, text: Any, limit: int) -> Iterator[Problem]:
     if not isinstance(text, str):
         yield Problem(path, "STRING_TYPE_CONVERT", f'Could not interpret "{text}" as string.')

@@ -36,7 +36,12 @@ class ChatMessage:
     """Earlier texts, oldest first."""
     topic: int | None = None
     """`message_thread_id`."""
-    has_photo: bool = False
+    photo: bytes = b""
+    """The picture over the text, as uploaded."""
+
+    @property
+    def has_photo(self) -> bool:
+        return bool(self.photo)
 
 
 @dataclass(slots=True)

@@ -23,6 +23,8 @@ from bot.sim.chat_rooms import ChatMessage, Refusal, Rooms, chat_json, user_json
 
 TOKEN: Final = "1234567890:SIMULATEDtokenSIMULATEDtokenSIMULATE"  # noqa: S105, opens nothing
 MAX_POLL_S: Final = 50.0
+FILE: Final = "<file>"
+"""Stands for an upload among the parameters."""
 UPDATE_LIFE_MS: Final = 24 * 3_600_000.0
 
 
@@ -193,7 +195,7 @@ class TelegramServer:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         method = request.match_info["method"]
-        params = await _params(request)
+        params, files = await _params(request)
         request[CALL] = Received("telegram", method, params, self._clock.monotonic_ms(), dict(request.headers))
         self._record(request[CALL])
         fault = self.faults.take(method, params)
@@ -201,14 +203,15 @@ class TelegramServer:
             return chat_faults.unauthorized().response()
         if method == "getUpdates" and fault is None:
             return await self._get_updates(params)
-        return await self.faults.act(fault, request, lambda: self._answer(method, params))
+        return await self.faults.act(fault, request, lambda: self._answer(method, params, files))
 
-    def _answer(self, method: str, params: Json) -> web.Response:
+    def _answer(self, method: str, params: Json, files: dict[str, bytes]) -> web.Response:
         if method == "getUpdates":
             return web.json_response({"ok": True, "result": [update for _, update in self._updates]})
         action = self._methods.table.get(method)
         if action is None:
             return chat_faults.telegram_error(404, "Not Found: method not found").response()
+        self._methods.files = files
         try:
             result: Json = {"ok": True, "result": action(params)}
             return web.json_response(result)
@@ -261,13 +264,17 @@ class TelegramServer:
         ]
 
 
-async def _params(request: web.Request) -> Json:
-    """Parameters may come in the query, as a form, or as JSON."""
+async def _params(request: web.Request) -> tuple[Json, dict[str, bytes]]:
+    """Parameters may come in the query, as a form, or as JSON; files come in forms, and stand apart."""
     found: Json = dict(request.query)
+    files: dict[str, bytes] = {}
     if request.content_type == "application/json":
         found.update(await request.json())
-    else:
-        found.update(
-            {key: value if isinstance(value, str) else "<file>" for key, value in (await request.post()).items()}
-        )
-    return found
+        return found, files
+    for key, value in (await request.post()).items():
+        if isinstance(value, web.FileField):
+            files[key] = value.file.read()
+            found[key] = FILE
+        else:
+            found[key] = value if isinstance(value, str) else FILE
+    return found, files

@@ -1,7 +1,8 @@
 """The control endpoints of the simulator, below `/sim/` on the REST port. They are ours and cost no weight.
 
-`POST /sim/fault` {"kind", "seconds", "stream"?}, `POST /sim/heal`, `POST /sim/list` {"base", "price"?},
-`POST /sim/{delist,settle,halt,resume}` {"symbol"}, `POST /sim/close` {"code"}, `GET /sim/stats`, and
+`POST /sim/fault` {"kind", "seconds", "stream"?, "amount"?}, `POST /sim/heal`, `POST /sim/list` {"base", "price"?},
+`POST /sim/{delist,settle,resume}` {"symbol"}, `POST /sim/halt` {"symbol", "status"?}, `POST /sim/close` {"code"}, `POST /sim/shutdown`
+{"seconds"} (announces the end of all connections, as the venue's spot streams do, so long before), `GET /sim/stats`, and
 `POST /sim/move` {"symbol", "price_change"?, "oi_change"?, "seconds"}: a coin goes there within two seconds, stays, and comes back.
 """
 
@@ -19,6 +20,8 @@ class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kind: str = ""
     seconds: float = 60.0
     stream: str | None = None
+    amount: float = 0.0
+    status: str = "TRADING_HALT"
     symbol: str = ""
     base: str = ""
     price: float = 1.0
@@ -45,13 +48,19 @@ class Control:
         lifecycle = venue.lifecycle
 
         async def fault(body: _Body) -> None:
-            venue.fault(body.kind, seconds=body.seconds, stream=body.stream)
+            venue.fault(body.kind, seconds=body.seconds, stream=body.stream, amount=body.amount)
 
         async def heal(_body: _Body) -> None:
             venue.heal()
 
         async def close(body: _Body) -> None:
             await venue.hub.close(body.code)
+
+        async def shutdown(body: _Body) -> None:
+            venue.shut_down(body.seconds)
+
+        async def halt(body: _Body) -> None:
+            lifecycle.halt(body.symbol, body.status)
 
         async def list_coin(body: _Body) -> None:
             lifecycle.list_coin(body.base, body.price)
@@ -60,12 +69,12 @@ class Control:
             venue.move(body.symbol, price=body.price_change, oi=body.oi_change, seconds=body.seconds)
 
         async def change(body: _Body) -> None:
-            changes = {"delist": lifecycle.delist, "settle": lifecycle.settle, "halt": lifecycle.halt}
+            changes = {"delist": lifecycle.delist, "settle": lifecycle.settle}
             changes.get(request.match_info["what"], lifecycle.resume)(body.symbol)
 
         actions: dict[str, Callable[[_Body], Awaitable[None]]] = {
-            "fault": fault, "heal": heal, "close": close, "list": list_coin, "move": move,
-            "delist": change, "settle": change, "halt": change, "resume": change,
+            "fault": fault, "heal": heal, "close": close, "shutdown": shutdown, "list": list_coin, "move": move,
+            "delist": change, "settle": change, "halt": halt, "resume": change,
         }  # fmt: skip
         action = actions.get(request.match_info["what"])
         if action is None:

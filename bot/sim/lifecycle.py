@@ -63,14 +63,14 @@ class Lifecycle:
         self._tell(row)
         self._market.status[row] = ""
 
-    def halt(self, symbol: str) -> None:
-        """Stop trading of a contract for now.
+    def halt(self, symbol: str, status: str = "TRADING_HALT") -> None:
+        """Stop trading of a contract for now, with that word for it (`BREAK`, `SETTLING` and others that exist or will).
 
         Raises:
             KeyError: there is no such symbol.
         """
         row = self._market.rows[symbol]
-        self._market.status[row] = "TRADING_HALT"
+        self._market.status[row] = status
         self._market.frozen_ms[row] = self._clock.wall_ms()
         self._tell(row)
 

@@ -3,6 +3,7 @@
 Every answer carries `X-MBX-USED-WEIGHT-1M`. Errors have the published codes and HTTP status 4xx.
 """
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import numpy as np
 from aiohttp import web
 
 from bot.clock import Clock
-from bot.sim import answers
+from bot.sim import answers, damage
 from bot.sim.faults import Faults
 from bot.sim.limits import Limits, LimitStats
 from bot.sim.market import I64, Market
@@ -26,12 +27,34 @@ INTERVALS_MS = {
 PERIODS = ("5m", "15m", "30m", "1h", "2h", "4h", "6h", "12h", "1d")
 HISTORY_MS = 40 * DAY_MS
 
+PAGE = (
+    "<!DOCTYPE html><html><head><title>Sign in</title><script>location='/login'</script></head>"
+    "<body><h1>Welcome to the network</h1></body></html>"
+)
+_UNAVAILABLE = "<html><head><title>451 Unavailable For Legal Reasons</title></head><body>451</body></html>"
 _HTML = "<html><head><title>403 Forbidden</title></head><body><h1>403 Forbidden</h1></body></html>"
 _RESTRICTED = {
     "code": 0,
     "msg": "Service unavailable from a restricted location according to 'b. Eligibility' "
     "in https://www.binance.com/en/terms. Please contact customer service if you believe you received this message in error.",
 }
+
+
+_ANSWERS: dict[str, tuple[int, str | dict[str, object]]] = {
+    "403": (403, _HTML),
+    "451": (451, _RESTRICTED),
+    "451_html": (451, _UNAVAILABLE),
+    "500": (500, {"code": -1001, "msg": "Internal error; unable to process your request. Please try again."}),
+    "503": (503, {"239999": "The system is under maintenance, please try again later."}),
+    "429_plain": (429, {"code": -1003, "msg": "Too many requests."}),
+    "1003": (400, {"code": -1003, "msg": "Too many requests; please use the websocket for live updates."}),
+    "1121": (400, {"code": -1121, "msg": "Invalid symbol."}),
+    "1130": (400, {"code": -1130, "msg": "Data sent for parameter 'symbol' is not valid."}),
+    "4108": (400, {"code": -4108, "msg": "Symbol is on delivering or delivered or settling or closed or pre-trading."}),
+    "page": (200, PAGE),
+    "redirect": (302, PAGE),
+}
+"""Faults that are one answer: status, and a page or an error body."""
 
 
 class Refusal(Exception):  # noqa: N818 - it is the venue's answer, not an error of ours
@@ -140,33 +163,61 @@ class Rest:
         )
         headers = {"X-MBX-USED-WEIGHT-1M": str(verdict.used_weight)}
         if verdict.status != 200:
+            if verdict.status == 418 and self._faults.active("418_plain", now_ms, path):
+                return _json({"code": -1003, "msg": "Way too many requests."}, 418, headers)
             headers["Retry-After"] = str(verdict.retry_after_s)
             return _json({"code": -1003, "msg": verdict.message}, verdict.status, headers)
         if endpoint is None:
-            return web.Response(
-                status=404,
-                text="<html><body><h2>404 Not found</h2></body></html>",
-                content_type="text/html",
-                headers=headers,
-            )
+            return _page(404, "<html><body><h2>404 Not found</h2></body></html>", headers)
         try:
-            return _json(endpoint.answer(params, now_ms), 200, headers)
+            answer = _json(endpoint.answer(params, now_ms), 200, headers)
         except Refusal as refusal:
             self.errors[str(refusal.code)] += 1
             return _json({"code": refusal.code, "msg": refusal.message}, 400, headers)
+        return await self._spoilt(request, answer, now_ms)
+
+    async def _spoilt(self, request: web.Request, answer: web.Response, now_ms: int) -> web.StreamResponse:
+        """Let an answer leave as a network or a wrong clock would have it."""
+        path, body = request.path, bytes(answer.body) if isinstance(answer.body, bytes) else b""
+        skew = self._faults.active("skew", now_ms, path)
+        if skew is not None:
+            body = damage.skewed(body.decode(), int(skew.amount * 1000)).encode()
+            answer.body = body
+        if self._faults.active("bad_json", now_ms, path):
+            answer.body = body[: len(body) // 2]
+            return answer
+        is_cut = self._faults.active("cut", now_ms, path) is not None
+        if not is_cut and not self._faults.active("trickle", now_ms, path):
+            return answer
+        stream = web.StreamResponse(status=200, headers={"Content-Length": str(len(body))})
+        stream.content_type = "application/json"
+        await stream.prepare(request)
+        if is_cut:
+            await stream.write(body[: len(body) // 2])
+            if request.transport is not None:
+                request.transport.close()
+            return stream
+        with contextlib.suppress(ConnectionError):  # the other side had enough
+            for k in range(len(body)):
+                if not self._faults.active("trickle", self._clock.wall_ms(), path):
+                    await stream.write(body[k:])
+                    break
+                await stream.write(body[k : k + 1])
+                await self._clock.sleep(1.0)
+        return stream
 
     def _broken(self, request: web.Request, path: str, now_ms: int) -> web.Response | None:
-        if "//" in path or self._faults.active("403", now_ms, path):
+        on = [f for f in self._faults.listed(now_ms) if f.kind in _ANSWERS and f.concerns(request.path_qs)]
+        if "//" in path:
             self.errors["403"] += 1
-            return web.Response(status=403, text=_HTML, content_type="text/html")
-        if self._faults.active("451", now_ms, path):
-            self.errors["451"] += 1
-            return _json(_RESTRICTED, 451, {})
-        if self._faults.active("500", now_ms, path):
-            self.errors["500"] += 1
-            return _json(
-                {"code": -1001, "msg": "Internal error; unable to process your request. Please try again."}, 500, {}
-            )
+            return _page(403, _HTML, {})
+        if on:
+            kind = on[0].kind
+            self.errors[kind] += 1
+            status, content = _ANSWERS[kind]
+            if isinstance(content, str):
+                return _page(status, content, {"Location": "/login"} if kind == "redirect" else {})
+            return _json(content, status, {})
         fault = self._faults.active("429", now_ms, path)
         if fault is not None:
             self.limit_stats.n_429 += 1
@@ -288,6 +339,10 @@ class Rest:
         step_ms = self._market.specs[row].funding_h * 3_600_000
         times = self._times(params, step_ms, limit, self._born_ms(row, now_ms, HISTORY_MS), now_ms)
         return answers.funding_history(self._market, row, times)
+
+
+def _page(status: int, text: str, headers: dict[str, str]) -> web.Response:
+    return web.Response(status=status, text=text, content_type="text/html", headers=headers)
 
 
 def _json(body: object, status: int, headers: dict[str, str]) -> web.Response:

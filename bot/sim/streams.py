@@ -19,6 +19,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from bot import log
 from bot.clock import Clock
+from bot.sim.damage import Damage
 from bot.sim.faults import Faults
 
 PING_EVERY_S = 180.0
@@ -26,6 +27,7 @@ PONG_WITHIN_MS = 600_000
 LIFETIME_S = 86_400.0
 MAX_STREAMS = 1024
 MAX_IN_PER_SECOND = 10
+TRICKLE_BYTES = 16
 MAX_WAITING_BYTES = 32 * 2**20
 
 _log = log.get("sim.streams")
@@ -56,18 +58,21 @@ class Client:
         self.pong_ms = now_ms
         self.n_sent = 0
         self.n_received = 0
+        self.n_pongs = 0
         self.half_open = False
+        self.is_announced = False
+        """Whether it was there when the end of all connections was announced."""
         self.transport = request.transport
-        self.waiting: asyncio.Queue[bytes] = asyncio.Queue()
+        self.waiting: asyncio.Queue[tuple[bytes, bool]] = asyncio.Queue()
         self.n_waiting_bytes = 0
         self.incoming_ms: deque[int] = deque()
 
-    def put(self, payload: bytes) -> bool:
+    def put(self, payload: bytes, *, is_text: bool = True) -> bool:
         """Queue one frame; False when the client is too far behind."""
         if self.n_waiting_bytes + len(payload) > MAX_WAITING_BYTES:
             return False
         self.n_waiting_bytes += len(payload)
-        self.waiting.put_nowait(payload)
+        self.waiting.put_nowait((payload, is_text))
         return True
 
     def reset(self) -> None:
@@ -91,7 +96,8 @@ class Hub:
         self.n_connected = 0
         self.n_dropped_slow = 0
         self.n_closed_flood = 0
-        self.n_in_ban = 0
+        self.n_refused = 0
+        self._damage = Damage(faults)
 
     async def handle(
         self, request: web.Request, route: str, *, combined: bool, streams: Iterable[str]
@@ -129,9 +135,12 @@ class Hub:
                 await client.ws.close(code=WSCloseCode.POLICY_VIOLATION, message=b"Too many requests")
                 return
             if message.type is WSMsgType.PING:
+                if self._faults.active("no_pong", self._clock.wall_ms()):
+                    continue
                 await client.ws.pong(message.data)
             elif message.type is WSMsgType.PONG:
                 client.pong_ms = self._clock.wall_ms()
+                client.n_pongs += 1
             elif message.type is WSMsgType.TEXT:
                 client.put(msgspec.json.encode(self._control(client, message.data)))
             else:
@@ -148,14 +157,30 @@ class Hub:
     async def _send(self, client: Client) -> None:
         try:
             while True:
-                payload = await client.waiting.get()
+                payload, is_text = await client.waiting.get()
                 client.n_waiting_bytes -= len(payload)
                 if client.half_open:
                     continue
-                await client.ws.send_frame(payload, WSMsgType.TEXT)
+                if self._faults.active("trickle", self._clock.wall_ms()):
+                    await self._trickle(client, payload)
+                else:
+                    await client.ws.send_frame(payload, WSMsgType.TEXT if is_text else WSMsgType.BINARY)
                 client.n_sent += 1
         except ConnectionError:
             client.reset()
+
+    async def _trickle(self, client: Client, payload: bytes) -> None:
+        """Write one frame by hand, a few bytes at a time, until the fault is over."""
+        transport = client.transport
+        if not isinstance(transport, asyncio.Transport):
+            return
+        frame = b"\x81\x7f" + struct.pack("!Q", len(payload)) + payload
+        for k in range(0, len(frame), TRICKLE_BYTES):
+            if not self._faults.active("trickle", self._clock.wall_ms()):
+                transport.write(frame[k:])
+                return
+            transport.write(frame[k : k + TRICKLE_BYTES])
+            await self._clock.sleep(0.25)
 
     async def _keep(self, client: Client) -> None:
         try:
@@ -222,24 +247,21 @@ class Hub:
     def broadcast(self, stream: str, payload: str) -> int:
         """Send one payload to everyone who asked for that stream; returns to how many."""
         now_ms = self._clock.wall_ms()
-        if self._faults.active("silence", now_ms, stream):
-            return 0
-        if self._faults.active("garbage", now_ms, stream):
-            payload = payload[: len(payload) * 2 // 3] if now_ms // 1000 % 2 else '{"e":"markPriceUpdate","s":NaN,]\x00'
-        raw: bytes | None = None
+        return sum(self._send_all(stream, made) for made in self._damage.of(stream, payload, now_ms))
+
+    def _send_all(self, stream: str, payload: str | bytes) -> int:
+        is_text = isinstance(payload, str)
+        raw = payload.encode() if isinstance(payload, str) else payload
         enveloped: bytes | None = None
         n = 0
         for client in list(self.clients.values()):
             if client.route != "market" or stream not in client.streams:
                 continue
-            if client.combined:
-                enveloped = (
-                    enveloped or f'{{"stream":{msgspec.json.encode(stream).decode()},"data":{payload}}}'.encode()
-                )
+            if client.combined and is_text:
+                enveloped = enveloped or b'{"stream":%b,"data":%b}' % (msgspec.json.encode(stream), raw)
                 sent = client.put(enveloped)
             else:
-                raw = raw or payload.encode()
-                sent = client.put(raw)
+                sent = client.put(raw, is_text=is_text)
             if not sent and not client.half_open:
                 self.n_dropped_slow += 1
                 client.reset()
@@ -268,9 +290,18 @@ class Hub:
             if client.half_open:
                 client.reset()
 
-    async def close(self, code: int = WSCloseCode.GOING_AWAY) -> None:
-        """Close every connection with that code."""
+    def announce_shutdown(self) -> None:
+        """Tell the connections that are open now that they will be closed soon."""
+        payload = msgspec.json.encode({"e": "serverShutdown", "E": self._clock.wall_ms()})
+        for client in self.clients.values():
+            client.is_announced = True
+            client.put(payload)
+
+    async def close(self, code: int = WSCloseCode.GOING_AWAY, *, announced: bool = False) -> None:
+        """Close every connection with that code, or only those to which it was announced."""
         for client in list(self.clients.values()):
+            if announced and not client.is_announced:
+                continue
             try:
                 async with self._clock.timeout(self._clock.speed):
                     await client.ws.close(code=code)

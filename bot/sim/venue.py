@@ -18,7 +18,7 @@ from bot.sim.control import Control
 from bot.sim.faults import Faults
 from bot.sim.lifecycle import Lifecycle
 from bot.sim.market import Market
-from bot.sim.rest import Rest
+from bot.sim.rest import PAGE, Rest
 from bot.sim.streams import Hub
 from bot.sim.ticker import Ticker
 
@@ -53,6 +53,7 @@ class Venue:
         self._stack = contextlib.AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
         self._thaw_at_ms: int | None = None
+        self._close_at_ms: int | None = None
 
     @property
     def rest_url(self) -> str:
@@ -98,21 +99,29 @@ class Venue:
         mode = parts.pop(0) if parts else ""
         if mode not in {"ws", "stream"}:
             return web.Response(status=404)
+        now_ms = self.clock.wall_ms()
+        refused = next((f for f in self.faults.listed(now_ms) if f.kind.startswith("ws_")), None)
+        if refused is not None:
+            self.hub.n_refused += 1
+            headers = (
+                {"Retry-After": str(max(1, (refused.until_ms - now_ms) // 1000))} if refused.kind == "ws_429" else {}
+            )
+            return web.Response(status=int(refused.kind[3:]), text=PAGE, content_type="text/html", headers=headers)
         combined = mode == "stream"
         names = request.query.get("streams", "").split("/") if combined else parts
         return await self.hub.handle(request, route, combined=combined, streams=[n for n in names if n])
 
     # Misbehaviour
 
-    def fault(self, kind: str, *, seconds: float = 60.0, stream: str | None = None) -> None:
+    def fault(self, kind: str, *, seconds: float = 60.0, stream: str | None = None, amount: float = 0.0) -> None:
         """Switch a fault on; kinds are listed in `bot.sim.faults`.
 
         Raises:
             ValueError: there is no such kind.
         """
         now_ms = self.clock.wall_ms()
-        self.faults.start(kind, now_ms, seconds, stream)
-        if kind == "418":
+        self.faults.start(kind, now_ms, seconds, stream, amount=amount)
+        if kind in {"418", "418_plain"}:
             self.rest.limits_of(self._host).ban(now_ms, int(seconds * 1000))
         elif kind == "reset":
             self.hub.reset_all()
@@ -120,6 +129,11 @@ class Venue:
             self.hub.freeze_all()
             self._thaw_at_ms = now_ms + int(seconds * 1000)
         _log.info("fault.started", kind=kind, seconds=seconds, stream=stream)
+
+    def shut_down(self, seconds: float) -> None:
+        """Announce the end of all connections, and end them so many seconds later."""
+        self.hub.announce_shutdown()
+        self._close_at_ms = self.clock.wall_ms() + int(seconds * 1000)
 
     def heal(self) -> None:
         """Switch every fault off, bans too."""
@@ -135,6 +149,9 @@ class Venue:
             if self._thaw_at_ms is not None and self.clock.wall_ms() >= self._thaw_at_ms:
                 self._thaw_at_ms = None
                 self.hub.thaw_all()
+            if self._close_at_ms is not None and self.clock.wall_ms() >= self._close_at_ms:
+                self._close_at_ms = None
+                await self.hub.close(announced=True)
 
     def move(self, symbol: str, *, price: float = 0.0, oi: float = 0.0, seconds: float = 60.0) -> None:
         """Move one coin by these ratios now, back after that long; there and back take two seconds each.
@@ -168,6 +185,7 @@ class Venue:
             "n_418": limits.n_418,
             "n_in_ban": limits.n_in_ban,
             "n_connected": self.hub.n_connected,
+            "n_refused": self.hub.n_refused,
             "n_dropped_slow": self.hub.n_dropped_slow,
             "n_closed_flood": self.hub.n_closed_flood,
             "n_ticks": self.ticker.n_ticks,
@@ -177,6 +195,7 @@ class Venue:
                 {
                     "number": c.number, "route": c.route, "streams": sorted(c.streams), "combined": c.combined,
                     "opened_ms": c.opened_ms, "n_sent": c.n_sent, "n_received": c.n_received,
+                    "n_pongs": c.n_pongs,
                 }
                 for c in self.hub.clients.values()
             ],

@@ -4,7 +4,19 @@ import dataclasses
 from collections.abc import AsyncIterator, Sequence
 
 from bot.model.alert import TellKind, key_range
-from bot.model.outbox import Delivered, Entry, Fold, Kept, Message, OutboxRow, Outcome, Rejected, RetryLater, Tried
+from bot.model.outbox import (
+    Backlog,
+    Delivered,
+    Entry,
+    Fold,
+    Kept,
+    Message,
+    OutboxRow,
+    Outcome,
+    Rejected,
+    RetryLater,
+    Tried,
+)
 from bot.model.silence import Fired
 from bot.storage.outbox import MAX_WAIT_MS, STATES, Buried
 
@@ -166,6 +178,13 @@ class MemoryOutbox:
             state = self._state(row_id)[0]
             counts[state] = counts.get(state, 0) + 1
         return counts
+
+    async def backlog(self) -> list[Backlog]:
+        times: dict[str, list[int]] = {}
+        for row in self._rows.values():
+            if self._state(row.id)[0] in {"waiting", "sending"}:
+                times.setdefault(row.destination, []).append(row.created_ms)
+        return [Backlog(name, len(found), min(found)) for name, found in sorted(times.items())]
 
     async def next_due_ms(self, destination: str, *, after_ms: int = -1) -> int | None:
         """0 for rows that were never tried."""

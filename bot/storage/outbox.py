@@ -13,7 +13,7 @@ import msgspec
 
 from bot import log
 from bot.model.alert import TellKind, key_range
-from bot.model.outbox import Delivered, Kept, Layout, Message, OutboxRow, Outcome, Rejected, RetryLater, Tried
+from bot.model.outbox import Backlog, Delivered, Kept, Layout, Message, OutboxRow, Outcome, Rejected, RetryLater, Tried
 from bot.model.silence import Fired
 from bot.model.view import AlertView
 from bot.storage.database import Database, Transaction
@@ -232,6 +232,14 @@ class SqliteOutbox:
     async def counts(self) -> dict[str, int]:
         found = await self._database.fetch("count the outbox", "SELECT state, count(*) FROM outbox GROUP BY state")
         return dict.fromkeys(STATES, 0) | dict(found)
+
+    async def backlog(self) -> list[Backlog]:
+        found = await self._database.fetch(
+            "count the outbox",
+            "SELECT destination, count(*), min(created_ms) FROM outbox WHERE state IN ('waiting', 'sending') "
+            "GROUP BY destination ORDER BY destination",
+        )
+        return [Backlog(*values) for values in found]
 
     async def next_due_ms(self, destination: str, *, after_ms: int = -1) -> int | None:
         """0 for rows that were never tried."""

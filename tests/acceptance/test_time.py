@@ -104,10 +104,10 @@ class Bot:
     def heartbeat(self) -> tuple[int, int]:
         """Wall time as the process saw it, and how often it had evaluated."""
         try:
-            wall_ms, _, n_ticks = (self.data / "heartbeat").read_text(encoding="ascii").split()
+            beat = json.loads((self.data / "heartbeat").read_bytes())
         except (OSError, ValueError):
             return 0, 0
-        return int(wall_ms), int(n_ticks)
+        return beat["wall_ms"], beat["n_ticks"]
 
     async def stop(self) -> None:
         self.process.signal(signal.SIGTERM)

@@ -33,6 +33,8 @@ METHODS = {
     for name, made in vars(methods).items()
     if isinstance(made, type) and issubclass(made, TelegramMethod) and made is not TelegramMethod
 }
+UPLOAD = "<file>"
+"""Stands for the bytes of a file."""
 TEXT_LIMIT, CAPTION_LIMIT, CALLBACK_BYTES, ENTITY_LIMIT = 4_096, 1_024, 64, 100
 
 
@@ -71,10 +73,18 @@ def unknown_names(model, given, path=""):
     return extra
 
 
+def without_uploads(params):
+    """A file that a parameter points to stands in a part of its own, under any name."""
+    pointed = {part.partition('"')[0] for text in params.values() for part in str(text).split("attach://")[1:]}
+    missing = pointed - {name for name, value in params.items() if value == UPLOAD}
+    assert not missing, f"pointed to and not sent: {missing}"
+    return {name: value for name, value in params.items() if name not in pointed}
+
+
 def judge_request(call):
     """Raises or returns what aiogram does not know."""
     model = METHODS[call["method"]]
-    params = decoded(call["params"], model)
+    params = decoded(without_uploads(call["params"]), model)
     return unknown_names(model.model_validate(params), params)
 
 
@@ -83,7 +93,10 @@ def test_the_session_shows_all_that_the_bot_does(transcript):
     seen = {(call["service"], call["method"]) for call in transcript}
     assert seen >= {
         *(("telegram", name) for name in ("getMe", "getUpdates", "setMyCommands", "sendMessage", "editMessageText")),
-        ("telegram", "answerCallbackQuery"),
+        *(
+            ("telegram", name)
+            for name in ("answerCallbackQuery", "sendPhoto", "editMessageMedia", "editMessageCaption")
+        ),
         ("discord", "POST"),
         ("discord", "PATCH"),
     }
@@ -133,6 +146,8 @@ def test_no_text_or_button_is_longer_than_allowed(transcript):
         {"method": "sendMessage", "params": {"chat_id": "5", "text": "x", "reply_parameters": '{"message_id": "x"}'}},
         {"method": "editMessageText", "params": {"chat_id": "5", "message_id": "five", "text": "x"}},
         {"method": "getUpdates", "params": {"timeout": "soon"}},
+        {"method": "sendPhoto", "params": {"chat_id": "5"}},
+        {"method": "editMessageMedia", "params": {"chat_id": "5", "media": '{"type": "photo"}'}},
     ],
 )
 def test_the_judge_finds_what_is_wrong(call):
@@ -164,7 +179,7 @@ def test_every_discord_message_is_within_the_published_limits(transcript):
         assert call["params"]["allowed_mentions"] == {"parse": []}
         AllowedMentions(parse=call["params"]["allowed_mentions"]["parse"]).to_dict()
         assert call["headers"]["User-Agent"].startswith("DiscordBot (https://")
-        assert not set(call["params"]) - {"content", "embeds", "allowed_mentions", "flags", "username"}
+        assert not set(call["params"]) - {"content", "embeds", "allowed_mentions", "flags", "username", "attachments"}
 
 
 @pytest.mark.parametrize(

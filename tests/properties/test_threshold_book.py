@@ -11,8 +11,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.alerts.book import RuleBook, RuleTruth, Ticks
+from bot.alerts.book import RuleBook
 from bot.alerts.lifecycle import FOREVER_MS, Policy
+from bot.alerts.seen import RuleTruth, Ticks
 from bot.alerts.threshold_book import ThresholdBook
 from bot.model.alert import State
 from bot.model.chat_alert import DIRECTIONS, ChatAlert, alert_id
@@ -78,7 +79,7 @@ class Plain:
         members[0, self.row] = self.armed
         reading = Reading(None if isnan(value) else float(value), DIRECTIONS[a.op])
         truth = RuleTruth(a.id, *column, members, lambda _t, _row, _option: reading)
-        return self.book.walk(truth, Ticks(np.array([now_ms]), oi_ms[None, :], oi_interval_ms), key)
+        return list(self.book.walk(truth, Ticks(np.array([now_ms]), oi_ms[None, :], oi_interval_ms), key))
 
     @property
     def is_done(self):

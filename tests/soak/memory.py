@@ -1,6 +1,7 @@
 """A bot on the whole market for days of fast time: memory, open files and threads over the hours, as a table with bars."""
 
 import asyncio
+import json
 import os
 import time
 from dataclasses import dataclass
@@ -37,8 +38,8 @@ def look_at(pid: int, *, hour: float, n_reconnects: int, heartbeat: Path) -> Loo
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
     try:
-        n_ticks = int(heartbeat.read_text(encoding="ascii").split()[2])
-    except (OSError, IndexError, ValueError):
+        n_ticks = json.loads(heartbeat.read_bytes())["n_ticks"]
+    except (OSError, ValueError):
         n_ticks = 0
     return Look(
         hour=hour,

@@ -20,6 +20,10 @@ from tests.support.kills import OWNER, RULES, Market
 
 GROUP, STRANGER = -77, 99
 SPEED = 8.0
+SLOW_RULE = """\
+  - {id: slow, scope: {symbols: [BNBUSDT]}, when: 'pct(price, 5m) >= 4%', clear: 'pct(price, 5m) < 1%'}
+"""
+"""Fires long enough for its chart to be there before its end."""
 COMMANDS = (
     *("/start", "/help", "/oi BTC", "/oi BTC ETH SOL", "/price BTC", "/status", "/alerts", "/nonsense", "hello"),
     *("/alert BTC price > 1", "/alert ETH oi > 5% 15m", "/alerts", "/oi 币安人生", "/oi <b>&"),
@@ -39,7 +43,7 @@ async def main(file: Path) -> None:
 async def _session(harness: Harness, file: Path) -> None:
     venue = await harness.venue(instruments=40, script=False)
     clock = harness.clock()
-    harness.rules(RULES)
+    harness.rules(RULES + SLOW_RULE)
     with file.open("w", encoding="utf-8") as out:
 
         def write(call: Received, status: int, body: bytes) -> None:
@@ -69,6 +73,7 @@ async def _session(harness: Harness, file: Path) -> None:
             await eventually(lambda: "feed.live" in bot.output, within_s=40, why=lambda: bot.output)
             await _talk(harness, chats)
             await _market(harness, chats, venue[0])
+            await _charts(harness, chats, venue[0])
             bot.terminate()
             assert await bot.exit_code() == 0, bot.output
 
@@ -105,6 +110,27 @@ async def _market(harness: Harness, chats: ChatServer, rest_url: str) -> None:
             await asyncio.sleep(2.5 / harness.speed)
             await market.jump(session, symbol, change=0.05)
             await eventually(lambda b=before: harness.rows(ended)[0][0] >= b + 2, within_s=20)
+
+
+async def _charts(harness: Harness, chats: ChatServer, rest_url: str) -> None:
+    """On request, another in its place, and with an alert that ends."""
+    telegram = chats.telegram
+
+    def pictured(start: str) -> list:
+        return [m for m in chats.messages(OWNER) if m.photo and m.text.startswith(start)]
+
+    telegram.say("/chart BTC 24h all", chat_id=OWNER)
+    await eventually(lambda: pictured("BTCUSDT · 24h"), within_s=30)
+    shown = pictured("BTCUSDT · 24h")[-1]
+    telegram.press("/chart BTCUSDT 1h", shown, user_id=OWNER)
+    await eventually(lambda: shown.text.startswith("BTCUSDT · 1h"), within_s=30)
+    telegram.press("/oi BTCUSDT", shown, user_id=OWNER)
+    async with aiohttp.ClientSession() as session:
+        await Market(rest_url, harness.clock(), every_s=0, together=0).jump(
+            session, "BNBUSDT", change=0.06, seconds=120
+        )
+    await eventually(lambda: any("slow" in m.text for m in pictured("🟠 BNBUSDT")), within_s=40)
+    await eventually(lambda: any("· slow" in m.text for m in pictured("✅")), within_s=80)
 
 
 if __name__ == "__main__":

@@ -22,8 +22,8 @@ ROOT = Path(__file__).parent.parent.parent
 SPEED = 8.0
 
 
-def python() -> list[str]:
-    return [sys.executable, "-m", "bot"]
+def python(module: str = "bot") -> list[str]:
+    return [sys.executable, "-m", module]
 
 
 @dataclass
@@ -64,8 +64,10 @@ class Harness:
         self.speed = SPEED
         self.children: list[Process] = []
 
-    async def start(self, *arguments: str, env: dict[str, str] | None = None, stdin=None, stdout=None) -> Process:
-        return await self.spawn([*python(), *arguments], env=env, stdin=stdin, stdout=stdout)
+    async def start(
+        self, *arguments: str, env: dict[str, str] | None = None, stdin=None, stdout=None, module: str = "bot"
+    ) -> Process:
+        return await self.spawn([*python(module), *arguments], env=env, stdin=stdin, stdout=stdout)
 
     async def spawn(
         self,
@@ -140,6 +142,7 @@ class Harness:
             "OIBOT_CLOCK__EPOCH_MS": str(self.epoch_ms),
             "OIBOT_LOG__FORMAT": "json",
             "OIBOT_LOG__LEVEL": "DEBUG",
+            "OIBOT_LOG__COLLAPSE": "false",
             **more,
         }
 

@@ -12,7 +12,12 @@ FOLDER = ROOT / "docs" / "decisions"
 PAGES = sorted(FOLDER.glob("[0-9]*.md"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
-MODULE_OF = {"python-telegram-bot": "telegram", "ruamel-yaml": "ruamel", "pydantic-settings": "pydantic_settings"}
+MODULE_OF = {
+    "python-telegram-bot": "telegram",
+    "prometheus-client": "prometheus_client",
+    "ruamel-yaml": "ruamel",
+    "pydantic-settings": "pydantic_settings",
+}
 """Where the name of the package is not that of its module."""
 
 
@@ -81,7 +86,8 @@ def test_every_dependency_to_develop_has_a_reason():
 
 
 def test_every_package_of_the_judges_locks_has_a_reason():
-    assert listed("To judge") == locked("requirements-judges.lock") | locked("requirements-judges-chat.lock")
+    locks = ("requirements-judges.lock", "requirements-judges-ccxt.lock", "requirements-judges-chat.lock")
+    assert listed("To judge") == frozenset().union(*map(locked, locks))
 
 
 def test_every_package_of_the_bench_lock_that_the_bot_does_not_need_has_a_reason():

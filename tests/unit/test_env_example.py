@@ -22,6 +22,7 @@ DUMMIES = {
     "OIBOT_TELEGRAM__CHAT_ID": "-1001234567890",
     "OIBOT_DISCORD__WEBHOOK_URL": "https://discord.com/api/webhooks/1/dummy",
     "OIBOT_CLOCK__EPOCH_MS": "1767225600000",
+    "OIBOT_PING__URL": "https://example.com/ping/dummy",
 }
 """For settings without a default."""
 
@@ -116,6 +117,7 @@ def test_with_every_line_in_use_it_loads(tmp_path):
     secrets = {
         "OIBOT_TELEGRAM__TOKEN_FILE": "1:from-a-file",
         "OIBOT_DISCORD__WEBHOOK_URL_FILE": "https://discord.com/api/webhooks/1/from-a-file",
+        "OIBOT_PING__URL_FILE": "https://example.com/ping/from-a-file",
     }
     for name, content in secrets.items():
         (tmp_path / name).write_text(content + "\n", encoding="utf-8")
@@ -141,4 +143,4 @@ def test_with_every_line_in_use_it_loads(tmp_path):
 def test_no_value_has_quotes_or_a_comment_behind_it():
     """`docker run --env-file` takes both as part of the value."""
     for entry in ENTRIES:
-        assert not re.search(r"""["'#]|^\s|\s$""", entry.value), entry.name
+        assert not re.search(r"""['#]|^["\s]|["\s]$""", entry.value), entry.name

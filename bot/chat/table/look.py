@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from bot.chat.grammars import symbols, why
+from bot.chat.grammars import chart, symbols, why
 from bot.chat.spec import CommandSpec
 
 ROWS: Final[tuple[CommandSpec, ...]] = (
@@ -34,6 +34,22 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
             "/price BTC ETH · a table of several",
             "/price · the five largest by open interest",
         ),
+    ),
+    CommandSpec(
+        "chart",
+        ("c",),
+        chart,
+        "/chart BTC 4h",
+        "price, open interest, volume",
+        "Look",
+        True,
+        (
+            "/chart BTC · the last four hours",
+            "/chart BTC 7d · any span from 15m to 365d; open interest goes back 30 days",
+            "/chart BTC 24h all · with funding and the top traders' long/short ratio; or name one: funding, ratio",
+            "The headlines say from, to and how much; hatched stretches have no data.",
+        ),
+        without="I draw no charts here.",
     ),
     CommandSpec(
         "why",

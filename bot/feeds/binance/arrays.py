@@ -20,7 +20,7 @@ import numpy as np
 
 from bot.errors import PayloadError
 from bot.feeds.binance.constants import USDM_MARKET
-from bot.feeds.binance.decoding import UNREADABLE, Loose, RowReader, number, time_ms
+from bot.feeds.binance.decoding import LARGEST, UNREADABLE, Loose, RowReader, number, time_ms
 from bot.feeds.binance.imprint import Imprint
 from bot.model.ports import Rows
 from bot.model.updates import F64, I32, I64, MarkPrices, Mask, Tickers
@@ -341,12 +341,12 @@ def _sound(block: F64, event: I64) -> Mask | None:
     """Clean index and funding in place; which rows have a price and a time, or None when all have."""
     times = event.min() > 0 and event.max() < _LATEST_MS
     # All comparisons with a NaN are false, so one anywhere leads to the careful way.
-    if times and block[:2].min() > 0 and block.max() < math.inf and block[2].min() > -math.inf:
+    if times and block[:2].min() > 0 and block.max() <= LARGEST and block[2].min() >= -LARGEST:
         return None
     price, index, funding = block
-    index[~((index > 0) & (index < math.inf))] = math.nan
-    funding[np.isinf(funding)] = math.nan
-    sound: Mask = (price > 0) & (price < math.inf) & (event > 0) & (event < _LATEST_MS)
+    index[~((index > 0) & (index <= LARGEST))] = math.nan
+    funding[~(np.abs(funding) <= LARGEST)] = math.nan
+    sound: Mask = (price > 0) & (price <= LARGEST) & (event > 0) & (event < _LATEST_MS)
     return None if sound.all() else sound
 
 
@@ -381,7 +381,7 @@ class TickerReader:
         for name, amount, when, market in entries:
             if market != USDM_MARKET:
                 counters.rows_other_market += 1
-            elif not (0 <= amount < math.inf and 0 < when < _LATEST_MS):
+            elif not (0 <= amount <= LARGEST and 0 < when < _LATEST_MS):
                 counters.rows_bad_price += 1
             elif (row := look_up(name)) is None:
                 counters.rows_unknown += 1

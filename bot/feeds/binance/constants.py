@@ -45,6 +45,7 @@ TOP_POSITION_RATIO_PATH: Final = "/futures/data/topLongShortPositionRatio"
 KLINES_PATH: Final = "/fapi/v1/klines"
 MARK_PRICE_KLINES_PATH: Final = "/fapi/v1/markPriceKlines"
 FUNDING_INFO_PATH: Final = "/fapi/v1/fundingInfo"
+FUNDING_RATE_PATH: Final = "/fapi/v1/fundingRate"
 
 # Shared by fapi and dapi since 2026-06-30, per address, reset at second 0 of each minute.
 WEIGHT_PER_MINUTE: Final = 2400
@@ -62,6 +63,7 @@ OPEN_INTEREST_WEIGHT: Final = 1
 KLINE_WEIGHTS: Final = ((100, 1), (500, 2), (1001, 5), (1501, 10))
 KLINE_MAX_LIMIT: Final = 1500
 HISTORY_MAX_LIMIT: Final = 500
+FUNDING_MAX_LIMIT: Final = 1000
 
 USED_WEIGHT_HEADER: Final = "x-mbx-used-weight-1m"
 

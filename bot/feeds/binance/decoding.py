@@ -18,6 +18,8 @@ T = TypeVar("T")
 Loose = str | int | float | None
 """A number as venues write it."""
 
+LARGEST: Final = 1e18
+"""No price, amount or volume of any contract comes near: what is larger is a fault, and would be infinite in single precision."""
 _LARGEST_EXACT_INT: Final = 2**53
 _EXCERPT: Final = 80
 
@@ -35,18 +37,18 @@ _ERROR: Final = msgspec.json.Decoder(_ErrorAnswer, strict=False)
 
 
 def number(value: Loose) -> float:
-    """The value as a finite float, or NaN."""
+    """The value as a float of at most `LARGEST` either way, or NaN."""
     if value is None or value == "":
         return math.nan
     try:
         found = float(value)
     except (ValueError, OverflowError):
         return math.nan
-    return found if math.isfinite(found) else math.nan
+    return found if abs(found) <= LARGEST else math.nan
 
 
 def positive(value: Loose) -> float | None:
-    """The value as a finite float above zero, or None."""
+    """The value as a float above zero and not absurd, or None."""
     found = number(value)
     return found if found > 0 else None
 

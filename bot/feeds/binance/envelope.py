@@ -9,6 +9,9 @@ from bot.feeds.binance.decoding import UNREADABLE, Loose
 
 _ERROR_LIMIT: Final = 200
 
+SHUTDOWN_EVENT: Final = "serverShutdown"
+"""Documented for the venue's spot streams: the connection will be closed within minutes. Nothing says that futures do without."""
+
 
 class Message(msgspec.Struct):
     """The fields by which frames are told apart; all else is left as bytes."""

@@ -8,6 +8,7 @@ top-trader ratios come for the instruments whose rules need them, as the needs c
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random
@@ -18,9 +19,10 @@ from bot.clock import Clock
 from bot.errors import PayloadError
 from bot.feeds.backoff import Backoff
 from bot.feeds.binance import rest
-from bot.feeds.binance.constants import DEFAULT_FUNDING_INTERVAL_H, PREMIUM_INDEX_ALL_WEIGHT, VENUE, WEIGHT_PER_MINUTE
+from bot.feeds.binance.constants import DEFAULT_FUNDING_INTERVAL_H, PREMIUM_INDEX_ALL_WEIGHT, VENUE
 from bot.feeds.binance.klines import KlineFeed
 from bot.feeds.binance.last_list import LastList
+from bot.feeds.binance.open_interest import open_interest
 from bot.feeds.binance.protocol import Protocol
 from bot.feeds.binance.protocol import stream_url as binance_stream_url
 from bot.feeds.binance.ratios import RatioPoller
@@ -28,7 +30,7 @@ from bot.feeds.binance.tap import Tap
 from bot.feeds.binance.warm import HistoryFiller
 from bot.feeds.client import Priority, RestClient
 from bot.feeds.gate import Failure
-from bot.feeds.poller import OpenInterestPoller, Polling, Sample
+from bot.feeds.poller import OpenInterestPoller, Polling
 from bot.feeds.schedule import TAIL_MS, WARM_TAIL_MS
 from bot.feeds.stream import Pace, Stream
 from bot.feeds.transport import Transport
@@ -86,16 +88,16 @@ class BinanceFeed:
         self._sink = sink
         self._rng = rng
         self._client = RestClient(
+            venue=rest.BinanceRest(),
             base_url=rest_url,
             clock=clock,
             store=store,
             random=rng,
             venue_now=venue_now,
             weight_share=weight_share,
-            weight_limit=WEIGHT_PER_MINUTE,
             transport=transport,
         )
-        self._tap = Tap(sink, on_price_gap=self._prices_back, on_contract=self._contract_news)
+        self._tap = Tap(sink, on_price_gap=self._prices_back, on_contract=lambda: self._refresh.set())  # noqa: PLW0108, it is made below
         self.protocol = Protocol(rows)
         pace = Pace()
         self.stream = Stream(
@@ -124,7 +126,7 @@ class BinanceFeed:
             sink=sink,
             venue_now=venue_now,
             lookback_ms=lookback_ms,
-            on_ease=self._eased,
+            on_ease=lambda: self.poller.replan(),  # noqa: PLW0108, it is made below
             on_bars=self.klines.closed,
             missing_ms=missing_ms,
         )
@@ -133,7 +135,7 @@ class BinanceFeed:
             rows=rows,
             sink=sink,
             needs=self._needs,
-            fetch=self._open_interest,
+            fetch=lambda symbol: open_interest(self._client, symbol),
             polling=self._polling,
             failure=lambda: self._client.failure,
             on_gap=self.history.refill_open_interest,
@@ -144,6 +146,7 @@ class BinanceFeed:
         self._volumes: dict[int, float] = {}
         self._refresh = asyncio.Event()
         self._ready = asyncio.Event()
+        self._changed = (asyncio.Event(), asyncio.Event())
         self._asked_for_drop_ms = float("-inf")
         self._started_ms = clock.monotonic_ms()
 
@@ -190,12 +193,7 @@ class BinanceFeed:
             await self._begin()
             self._ready.set()
         while True:
-            try:
-                async with self._clock.timeout(REFRESH_EVERY_S):
-                    await self._refresh.wait()
-            except TimeoutError:
-                pass
-            self._refresh.clear()
+            await self._pause(REFRESH_EVERY_S, self._refresh)
             await self._list()
             await self._funding()
             await self._clock.sleep(_REFRESH_GAP_S)
@@ -297,8 +295,19 @@ class BinanceFeed:
         self.klines.start_afresh()
         self.ratios.start_afresh()
 
-    def _contract_news(self) -> None:
-        self._refresh.set()
+    def windows_grew(self, series: frozenset[str]) -> None:
+        """Somebody asks for longer windows over these series than what was held."""
+        self.history.refill_longer(series)
+        if series & {"volume", "taker_buy"}:
+            self.klines.start_afresh()
+        if "long_short" in series:
+            self.ratios.start_afresh()
+        self.needs_changed()
+
+    def needs_changed(self) -> None:
+        """Other rules watch: look at once what is needed now."""
+        for changed in self._changed:
+            changed.set()
 
     def _symbol_dropped(self) -> None:
         now_ms = self._clock.monotonic_ms()
@@ -365,21 +374,6 @@ class BinanceFeed:
         stand_in = PREMIUM_INDEX_ALL_WEIGHT * 60.0 / STAND_IN_EVERY_S if self._is_silent() else 0.0
         return Polling(max(share * peak - stand_in, peak / 10), peak, tail_ms)
 
-    async def _open_interest(self, symbol: str) -> Sample | Failure:
-        body = await self._client.get(rest.open_interest(symbol), priority=Priority.POLL, attempts=2)
-        if isinstance(body, Failure):
-            return body
-        try:
-            found, amount, venue_ms = rest.parse_open_interest(body)
-        except PayloadError as error:
-            return Failure("server", str(error))
-        if found != symbol:
-            return Failure("server", f"asked for {symbol}, answered for {found}")
-        return Sample(amount, venue_ms)
-
-    def _eased(self) -> None:
-        self.poller.replan()
-
     async def _follow_needs(self) -> None:
         """What is streamed or polled only where a rule needs it."""
         await self._ready.wait()
@@ -388,7 +382,7 @@ class BinanceFeed:
             self.klines.want(needs)
             self.ratios.want(needs)
             is_early = self._clock.monotonic_ms() - self._started_ms < _EARLY_S * 1000.0
-            await self._clock.sleep(_EARLY_PLAN_EVERY_S if is_early else _PLAN_EVERY_S)
+            await self._pause(_EARLY_PLAN_EVERY_S if is_early else _PLAN_EVERY_S, self._changed[0])
 
     async def _warm_start(self) -> None:
         await self.poller.swept.wait()
@@ -396,4 +390,11 @@ class BinanceFeed:
             self.history.plan(self._needs())
             if self.history.is_busy:
                 self.poller.replan()
-            await self._clock.sleep(_PLAN_EVERY_S)
+            await self._pause(_PLAN_EVERY_S, self._changed[1])
+
+    async def _pause(self, seconds: float, changed: asyncio.Event) -> None:
+        """Until something changed, at most so long."""
+        with contextlib.suppress(TimeoutError):
+            async with self._clock.timeout(seconds):
+                await changed.wait()
+        changed.clear()

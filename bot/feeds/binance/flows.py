@@ -17,7 +17,19 @@ import msgspec
 import numpy as np
 
 from bot.feeds.binance.constants import USDM_MARKET
-from bot.feeds.binance.decoding import UNREADABLE, Loose, RowReader, f64, i32, i64, integer, number, positive, time_ms
+from bot.feeds.binance.decoding import (
+    LARGEST,
+    UNREADABLE,
+    Loose,
+    RowReader,
+    f64,
+    i32,
+    i64,
+    integer,
+    number,
+    positive,
+    time_ms,
+)
 from bot.model.ports import Rows
 from bot.model.updates import Bars, History, Liquidations
 
@@ -80,7 +92,7 @@ def filled_amount(order: _Order) -> float:
         filled = number(order.q)
     price = positive(order.ap) or positive(order.p) or math.nan
     amount = price * filled if filled else 0.0
-    return amount if 0 <= amount < math.inf else math.nan
+    return amount if 0 <= amount <= LARGEST else math.nan
 
 
 class LiquidationReader:
@@ -221,6 +233,20 @@ def parse_klines(body: bytes, row: int, *, span_ms: int, now_ms: int, received_m
         span_ms=span_ms,
         received_ms=received_ms,
     )
+
+
+def parse_open_bars(body: bytes, *, span_ms: int) -> tuple[list[int], list[float]]:
+    """Opening times and quote amounts of one instrument's bars, ascending; the last one may still run. Weeks begin on
+    Mondays, so bars of any span are taken where they open.
+    """
+    found: dict[int, float] = {}
+    for bar in _BARS.many(body)[0]:
+        opened = integer(bar[0]) if len(bar) >= 8 else None
+        volume = number(bar[7]) if len(bar) >= 8 else math.nan
+        if opened is not None and opened >= 0 and volume >= 0 and opened % min(span_ms, 86_400_000) == 0:
+            found[opened] = volume
+    times = sorted(found)
+    return times, [found[t] for t in times]
 
 
 # Ratios

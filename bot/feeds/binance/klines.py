@@ -11,11 +11,10 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Final
 
-from bot import log
 from bot.clock import Clock
 from bot.feeds.binance.constants import FIRST_FRAME_S, KLINE_SUFFIX, KLINES_PER_CONNECTION, STREAM_PATH
 from bot.feeds.binance.decoding import UNREADABLE
-from bot.feeds.binance.envelope import MESSAGE, request
+from bot.feeds.binance.envelope import MESSAGE, SHUTDOWN_EVENT, request
 from bot.feeds.binance.flows import BAR_MS, FlowCounters, KlineReader, is_running
 from bot.feeds.frames import Received, StreamSpec
 from bot.feeds.stream import Pace, Stream
@@ -39,8 +38,6 @@ _ASK_AGAIN_MANY_MS: Final = 300_000
 _SUBSCRIBE_AGAIN_MS: Final = 300_000
 
 _STILL: Final = Received(stream=FEED)
-
-_log = log.get("klines")
 
 
 def stream_of(symbol: str) -> str:
@@ -89,7 +86,8 @@ class KlineProtocol:
     @staticmethod
     def _other(body: bytes) -> Received:
         try:
-            return Received(error=MESSAGE.decode(body).complaint)
+            message = MESSAGE.decode(body)
+            return Received(error=message.complaint, ends_soon=message.e == SHUTDOWN_EVENT)
         except UNREADABLE:
             return Received(readable=False)
 
@@ -168,6 +166,11 @@ class KlineFeed:
     @property
     def n_wanted(self) -> int:
         return len(self._symbols)
+
+    @property
+    def streams(self) -> list[Stream]:
+        """One per connection that is wanted; for counters."""
+        return [block.stream for block in self._blocks]
 
     @property
     def n_connections(self) -> int:
@@ -296,5 +299,4 @@ class KlineFeed:
             return
         if live is not self._live:
             self._live = live
-            (_log.info if live else _log.warning)("feed.live" if live else "feed.lost", feed=FEED, reason=reason)
             self._sink.put(FeedStatus(FEED, live, reason, now_ms))

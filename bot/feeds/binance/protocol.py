@@ -24,7 +24,7 @@ from bot.feeds.binance.constants import (
     VENUE,
 )
 from bot.feeds.binance.decoding import UNREADABLE, Loose, RowReader, time_ms
-from bot.feeds.binance.envelope import MESSAGE, Message, request
+from bot.feeds.binance.envelope import MESSAGE, SHUTDOWN_EVENT, Message, request
 from bot.feeds.binance.flows import FlowCounters, LiquidationReader
 from bot.feeds.binance.instruments import delivery_ms_of, kind_of
 from bot.feeds.frames import Received, StreamSpec
@@ -139,6 +139,8 @@ class Protocol:
                 return _data(LIQUIDATION_STREAM, self._liquidations.payload(payload, received_ms))
             if event == "contractInfo":
                 return self._contracts(payload)
+            if event == SHUTDOWN_EVENT:
+                return Received(ends_soon=True)
         except PayloadError:
             self.counters.rows_unreadable += 1
             return Received()

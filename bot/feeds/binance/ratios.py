@@ -196,9 +196,6 @@ class RatioPoller:
         if verdict is None or verdict[0] is self._live:
             return
         self._live, reason = verdict
-        (_log.info if self._live else _log.warning)(
-            "feed.live" if self._live else "feed.lost", feed=FEED, reason=reason
-        )
         self._sink.put(FeedStatus(FEED, self._live, reason, self._clock.monotonic_ms()))
 
     def _verdict(self, now_ms: int) -> tuple[bool, str] | None:

@@ -7,17 +7,13 @@ our own address and without markup.
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
 from bot.feeds.binance.constants import LONGEST_BAN_S, USED_WEIGHT_HEADER
 from bot.feeds.binance.decoding import UNREADABLE
-
-RefusalKind = Literal[
-    "limit", "ban", "region", "firewall", "not_trading", "unknown_symbol", "bad_request", "server", "maintenance"
-]
+from bot.feeds.calls import RefusalKind, VenueError
 
 _BY_CODE: Final[Mapping[int, RefusalKind]] = {
     -1003: "limit",
@@ -38,18 +34,6 @@ _OWN_ADDRESS: Final = re.compile(r"IP\s*\([^)]*\)")
 _MARKUP: Final = re.compile(r"<(?:script|style)\b.*?</(?:script|style)>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 _BODY_LIMIT: Final = 8192
 _TEXT_LIMIT: Final = 200
-
-
-@dataclass(frozen=True, slots=True)
-class VenueError:
-    """A refusal. `until_ms` is UTC epoch milliseconds, `retry_after_s` the header; None where the venue gave none."""
-
-    kind: RefusalKind
-    until_ms: int | None
-    retry_after_s: float | None
-    code: int | None
-    """Binance's own code, such as -1003."""
-    text: str
 
 
 def _header(headers: Mapping[str, str], name: str) -> str | None:

@@ -5,9 +5,9 @@ fraction, times in UTC epoch milliseconds); one bad row costs only itself; a bod
 raises `PayloadError` with what was expected and found. Never waits, never reads a clock.
 """
 
-from dataclasses import dataclass
-from typing import Final, Literal
-from urllib.parse import quote
+import math
+from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
@@ -25,21 +25,24 @@ from bot.feeds.binance.decoding import (
     unexpected,
 )
 from bot.feeds.binance.instruments import parse_instruments, read_instruments
-from bot.feeds.binance.refusals import RefusalKind, VenueError, classify_error, parse_used_weight
+from bot.feeds.binance.refusals import classify_error, parse_used_weight
+from bot.feeds.budget import CallBudget
+from bot.feeds.calls import Request, VenueError
 from bot.model.ports import Rows
 from bot.model.updates import History, MarkPrices, Tickers
 
 __all__ = [
-    "RefusalKind",
+    "BinanceRest",
     "Request",
-    "VenueError",
     "classify_error",
     "exchange_info",
+    "funding_history",
     "funding_info",
     "klines",
     "mark_price_klines",
     "open_interest",
     "open_interest_history",
+    "parse_funding_history",
     "parse_funding_intervals",
     "parse_instruments",
     "parse_open_interest",
@@ -56,26 +59,28 @@ __all__ = [
     "top_position_ratio",
 ]
 
-Pool = Literal["weight", "data", "funding"]
-
 OPEN_INTEREST_ROW_VALID_MS: Final = 450_000
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One GET."""
+class BinanceRest:
+    """The `RestProtocol` of the venue."""
 
-    path: str
-    params: tuple[tuple[str, str], ...]
-    weight: int
-    """What it costs in its pool: request weight in `weight`, one call in the two pools that count calls."""
-    pool: Pool
+    name = c.VENUE
+    weight_limit = c.WEIGHT_PER_MINUTE
+    longest_ban_s = c.LONGEST_BAN_S
 
-    @property
-    def target(self) -> str:
-        """Path and query, percent-encoded: `/fapi/v1/openInterest?symbol=%E5%B8%81…`."""
-        query = "&".join(f"{quote(key, safe='')}={quote(value, safe='')}" for key, value in self.params)
-        return f"{self.path}?{query}" if query else self.path
+    def pools(self) -> Mapping[str, CallBudget]:
+        """`data`: everything under /futures/data; `funding`: rates and intervals."""
+        return {
+            "data": CallBudget(limit=900, regular_per_s=6.0),
+            "funding": CallBudget(limit=100, n_fast=10, fast_per_s=1.0, per_s=0.2, regular_per_s=0.2),
+        }
+
+    def used_weight(self, headers: Mapping[str, str]) -> int | None:
+        return parse_used_weight(headers)
+
+    def classify(self, status: int, headers: Mapping[str, str], body: bytes) -> VenueError:
+        return classify_error(status, headers, body)
 
 
 def exchange_info() -> Request:
@@ -123,11 +128,17 @@ def klines(symbol: str, *, interval: str = "1m", limit: int = 99, end_ms: int = 
     return Request(c.KLINES_PATH, params + _until(end_ms, limit, interval), weight, "weight")
 
 
-def top_position_ratio(symbol: str, *, limit: int = 30, end_ms: int = 0) -> Request:
-    """`limit` 5-minute rows (at most 500, at most 30 days back) of the positions of top traders, up to `end_ms`."""
+def top_position_ratio(symbol: str, *, period: str = "5m", limit: int = 30, end_ms: int = 0) -> Request:
+    """`limit` rows (at most 500, at most 30 days back) of the positions of top traders, up to `end_ms`."""
     limit = min(limit, c.HISTORY_MAX_LIMIT)
-    params = (("symbol", symbol), ("period", "5m"), ("limit", str(limit)))
-    return Request(c.TOP_POSITION_RATIO_PATH, params + _until(end_ms, limit, "5m"), 1, "data")
+    params = (("symbol", symbol), ("period", period), ("limit", str(limit)))
+    return Request(c.TOP_POSITION_RATIO_PATH, params + _until(end_ms, limit, period), 1, "data")
+
+
+def funding_history(symbol: str, *, limit: int = 100) -> Request:
+    """The newest `limit` fundings (at most 1000)."""
+    limit = min(limit, c.FUNDING_MAX_LIMIT)
+    return Request(c.FUNDING_RATE_PATH, (("symbol", symbol), ("limit", str(limit))), 1, "funding")
 
 
 def _until(end_ms: int, limit: int, interval: str) -> tuple[tuple[str, str], ...]:
@@ -173,6 +184,12 @@ class _OpenInterestRow(msgspec.Struct, rename="camel"):
     timestamp: Loose
 
 
+class _FundingRow(msgspec.Struct, rename="camel"):
+    funding_rate: Loose
+    funding_time: Loose
+    rate_type: str = "Regular"
+
+
 class _FundingInfo(msgspec.Struct, rename="camel"):
     symbol: str
     funding_interval_hours: Loose
@@ -183,6 +200,7 @@ _PREMIUM: Final = RowReader(_Premium, "the answer of premiumIndex")
 _TICKER: Final = RowReader(_Ticker, "the answer of ticker/24hr")
 _OPEN_INTEREST: Final = RowReader(_OpenInterest, "the answer of openInterest")
 _OPEN_INTEREST_ROW: Final = RowReader(_OpenInterestRow, "the answer of openInterestHist")
+_FUNDING_ROW: Final = RowReader(_FundingRow, "the answer of fundingRate")
 _FUNDING: Final = RowReader(_FundingInfo, "the answer of fundingInfo")
 _KLINE: Final = RowReader(list[Loose], "the answer of markPriceKlines")
 
@@ -259,6 +277,18 @@ def parse_open_interest_history(body: bytes, row: int) -> History:
         if when is not None and amount is not None:
             samples[when] = amount
     return _history(row, "oi", samples, OPEN_INTEREST_ROW_VALID_MS)
+
+
+def parse_funding_history(body: bytes, row: int) -> History:
+    """Fundings as they were paid, ascending, as fractions of their own interval; special ones, which stocks have, are
+    left out.
+    """
+    samples: dict[int, float] = {}
+    for entry in _FUNDING_ROW.many(body)[0]:
+        when, rate = time_ms(entry.funding_time), number(entry.funding_rate)
+        if when is not None and math.isfinite(rate) and entry.rate_type != "Special":
+            samples[when] = rate
+    return _history(row, "funding", samples, 9 * 3_600_000)
 
 
 def parse_price_klines(body: bytes, row: int, *, interval_ms: int, now_ms: int) -> History:

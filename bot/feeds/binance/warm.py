@@ -227,7 +227,12 @@ class HistoryFiller:
         return {"oi": self.open_interest, "price": self.prices}.get(series, self.volumes)
 
     def refill_longer(self, series: frozenset[str]) -> None:
-        """Somebody asks for windows longer than what was held: what lies further back comes from the venue."""
+        """Somebody asks for windows longer than what was held: what lies further back comes from the venue, where the next
+        plan still wants it.
+        """
+        bars = {"volume"} if series & {"volume", "taker_buy"} else set()
+        # What was held before may have been let go since it was asked for.
+        self._asked = {k for k in self._asked if k[1] not in bars and not (k[3] and k[1] in series)}
         if "price" in series:
             self.refill_prices(self._orders, (MINUTE_BARS - 2) * _MINUTE_MS)
         if "oi" in series:

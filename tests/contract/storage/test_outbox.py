@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bot.model.alert import State
-from bot.model.outbox import Delivered, Fold, Kept, Layout, Message, Rejected, RetryLater, Tried
+from bot.model.outbox import Backlog, Delivered, Fold, Kept, Layout, Message, Rejected, RetryLater, Tried
 from bot.model.ports import Commit
 
 EMPTY = dict.fromkeys(["waiting", "sending", "delivered", "buried"], 0)
@@ -342,3 +342,14 @@ async def test_a_dropped_update_is_no_dead_letter(ports, make):
     await ports.outbox.settle(message(update), Rejected("nothing to edit"), now_ms=5)
     assert await ports.outbox.buried() == []
     assert await ports.outbox.waiting("main", now_ms=5, limit=9) == []
+
+
+async def test_the_backlog_is_what_is_neither_told_nor_buried(ports, make):
+    first, second, told, muted = make.row(1), make.row(2), make.row(3), make.row(4)
+    rows = [replace(first, created_ms=500), replace(second, created_ms=300), replace(told, created_ms=1)]
+    other = replace(make.row(5), id="other", destination="other", created_ms=700)
+    await ports.alerts.commit(replace(make.commit(rows=[*rows, other]), kept=(Kept(muted, "quiet", 10),)))
+    await ports.outbox.begin(message(rows[0]))
+    await ports.outbox.begin(message(rows[2], name="m2"))
+    await ports.outbox.settle(message(rows[2], name="m2"), Delivered("7"), now_ms=1000)
+    assert await ports.outbox.backlog() == [Backlog("main", 2, 300), Backlog("other", 1, 700)]

@@ -210,11 +210,13 @@ async def test_a_destination_is_made_anew_when_its_secret_changed_and_only_then(
     async with contextlib.AsyncExitStack() as stack:
         builder = Builder(before, clock=clock, console=out, stack=stack, reread=reread)
         made = {d.name: d for d in await builder.all(plan)}
+        described = {d.name: d for d in plan.everywhere}
+        keys = {name: builder.key(d) for name, d in described.items()}
         for now[0] in (before, None, settings(None, None)):
-            assert [await builder.renewed(plan, name) for name in made] == [None] * 3
+            assert [await builder.renewed(d, keys[name]) for name, d in described.items()] == [None] * 3
         now[0] = settings(server.telegram_token, server.discord_webhook_url)
         for name in ("telegram:-5", "discord", "telegram"):
-            anew = await builder.renewed(plan, name)
+            anew = await builder.renewed(described[name], keys[name])
             assert anew.fingerprint != made[name].fingerprint
             assert isinstance(await anew.send(order(name)), Delivered)
-            assert await builder.renewed(plan, name) is None, "once"
+            assert await builder.renewed(described[name], builder.key(described[name])) is None, "once"

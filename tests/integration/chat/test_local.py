@@ -15,6 +15,7 @@ from bot.model.cards import BotStatus
 from bot.model.explanation import AlertSeen, Explanation, Node, RuleName
 from bot.model.instrument import Instrument
 from bot.model.overview import Overview
+from bot.model.reload import ReloadReport
 
 pytestmark = pytest.mark.integration
 
@@ -73,6 +74,32 @@ async def served(world, tmp_path):
     yield path
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_reload_is_asked_for_and_says_what_came_of_it(world, tmp_path):
+    class Reloads:
+        report = ReloadReport(True, ("Rules were reloaded: +1 ~0 -0 rules.",))
+
+        async def reload(self):
+            return self.report
+
+    reloads, path = Reloads(), tmp_path / "control.sock"
+    chat = LocalChat(path=path, market=world, why=world, overview=world, clock=SystemClock(), reloads=reloads)
+    task = asyncio.create_task(chat.run())
+    while not path.exists():
+        await asyncio.sleep(0.005)
+    taken = await put(path, verb="reload")
+    reloads.report = ReloadReport(False, ("Rules on disk were not taken.", "    4 | x"))
+    refused = await put(path, verb="reload")
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+    assert (taken.ok, taken.lines) == (True, ("Rules were reloaded: +1 ~0 -0 rules.",))
+    assert (refused.ok, refused.lines) == (False, ("Rules on disk were not taken.", "    4 | x"))
+
+
+async def test_where_nothing_reloads_that_is_said(served):
+    assert (await put(served, verb="reload")).error == "the rules of this bot are fixed"
 
 
 async def put(path, rule="oi_surge", symbol="BTC", verb="explain") -> Answer:
@@ -148,7 +175,7 @@ async def test_the_kernel_tells_whose_process_asks(tmp_path):
         (b'{"ask":"explain","surprise":7}\n', "no JSON object"),
         (b'["explain"]\n', "no JSON object"),
         (b"\xff\xfe\n", "no JSON object"),
-        (b'{"ask":"shutdown"}\n', "expected to be asked for explain, status or overview, found 'shutdown'"),
+        (b'{"ask":"shutdown"}\n', "expected to be asked for explain, status, overview, reload or chart, found 'shutdown'"),
         (b"x" * 5_000 + b"\n", "longer than 4096 bytes"),
     ],
 )  # fmt: skip

@@ -41,7 +41,13 @@ async def serving(handler):
 def client_of(url: str, *, speed: float = 20.0, **kwargs) -> RestClient:
     clock = SystemClock(speed=speed)
     return RestClient(
-        base_url=url, clock=clock, store=Store(), random=random.Random(1), venue_now=clock.wall_ms, **kwargs
+        venue=rest.BinanceRest(),
+        base_url=url,
+        clock=clock,
+        store=Store(),
+        random=random.Random(1),
+        venue_now=clock.wall_ms,
+        **kwargs,
     )
 
 

@@ -179,6 +179,17 @@ async def test_planned_renewal_misses_no_second(venue, make, sink):
         assert [live for live, _ in sink.statuses("mark price")] == [True]
 
 
+async def test_an_announced_end_is_met_by_a_new_connection_before_it_comes(venue, make, sink):
+    async with running(make(venue.url)) as stream:
+        await until(lambda: stream.counters.connections == 1)
+        await venue.connections[0].send('{"e":"serverShutdown","E":1789478297000}')
+        await until(lambda: stream.counters.renewals == 1)
+        await venue.connections[0].close(1001)
+        await until(lambda: len(sink.seconds()) > 20)
+        assert stream.counters.connections_lost == 0
+        assert [live for live, _ in sink.statuses("mark price")] == [True]
+
+
 async def test_a_half_open_connection_is_found_by_silence_and_used_again_when_it_revives(venue, make, sink):
     async with running(make(venue.url)) as stream:
         await until(lambda: stream.is_live)
@@ -250,6 +261,29 @@ async def test_a_name_that_does_not_resolve_is_told(make):
         await until(lambda: stream.trouble is not None)
         assert stream.trouble.kind is TroubleKind.NAME
         assert "nowhere.invalid" in stream.trouble.text
+
+
+async def test_an_address_that_swallows_everything_does_not_hide_the_one_that_answers(venue, make, sink, monkeypatch):
+    """As where IPv6 is announced and leads nowhere: the first address never answers."""
+    port = int(venue.url.rpartition(":")[2])
+    loop = asyncio.get_running_loop()
+
+    async def both(host, port, **_options):
+        place = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "")
+        return [(*place, ("127.0.0.2", port)), (*place, ("127.0.0.1", port))]
+
+    with socket.socket() as hole, contextlib.ExitStack() as waiting:
+        hole.bind(("127.0.0.2", port))
+        hole.listen(0)
+        # Whoever comes after these is not even refused.
+        for _ in range(4):
+            early = waiting.enter_context(socket.socket())
+            early.setblocking(False)
+            early.connect_ex(("127.0.0.2", port))
+        monkeypatch.setattr(loop, "getaddrinfo", both)
+        async with running(make(f"ws://venue.invalid:{port}")) as stream:
+            await until(lambda: stream.counters.connections == 1)
+            assert stream.counters.attempts_failed == 0
 
 
 async def test_a_probe_says_whether_data_comes(venue, rows, speed):

@@ -10,6 +10,7 @@ from bot.clock import SystemClock
 from bot.sim import chat_faults as faults
 from bot.sim.chat_log import What
 from bot.sim.chatserver import ChatServer
+from tests.support.png import tiny_png
 
 AGENT = {"User-Agent": "DiscordBot (x, 1)"}
 GROUP = -77
@@ -106,11 +107,44 @@ async def test_pins_are_kept_in_order(server, api):
     assert (await api("pinChatMessage", chat_id=5, message_id=999))[0] == 400
 
 
+def upload(chat_id, method_fields, **files):
+    form = aiohttp.FormData()
+    form.add_field("chat_id", str(chat_id))
+    for name, value in method_fields.items():
+        form.add_field(name, value)
+    for name, value in files.items():
+        form.add_field(name, value, filename="chart.png")
+    return form
+
+
+async def test_a_text_becomes_a_picture_and_never_a_text_again(server, session, api):
+    number = (await api("sendMessage", chat_id=5, text="fired"))[1]["result"]["message_id"]
+    url = f"{server.telegram_url}/bot{server.telegram_token}/editMessageMedia"
+    media = json.dumps({"type": "photo", "media": "attach://one", "caption": "<b>fired</b>", "parse_mode": "HTML"})
+    fields = {"message_id": str(number), "media": media}
+    statuses = []
+    for png in (tiny_png(), tiny_png(), tiny_png(shade=9), b"no picture", tiny_png(9_000, 2_000), tiny_png(2_100, 100)):
+        async with session.post(url, data=upload(5, fields, one=png)) as response:
+            answer = await response.json()
+            statuses.append((response.status, answer.get("description", "")))
+    assert [status for status, _ in statuses] == [200, 400, 200, 400, 400, 400]
+    assert "is not modified" in statuses[1][1]
+    assert [text for _, text in statuses[3:]] == [
+        "Bad Request: IMAGE_PROCESS_FAILED",
+        "Bad Request: PHOTO_INVALID_DIMENSIONS",
+        "Bad Request: PHOTO_INVALID_DIMENSIONS",
+    ]
+    said = server.telegram.find(5, number)
+    assert (said.text, said.photo, said.edits) == ("fired", tiny_png(shade=9), ["fired", "fired"])
+    status, answer = await api("editMessageText", chat_id=5, message_id=number, text="ended")
+    assert (status, answer["description"]) == (400, "Bad Request: there is no text in the message to edit")
+
+
 async def test_a_picture_has_a_caption_and_no_text(server, session, api):
     form = aiohttp.FormData()
     for name, value in (("chat_id", "5"), ("caption", "<b>x</b>"), ("parse_mode", "HTML")):
         form.add_field(name, value)
-    form.add_field("photo", b"png", filename="chart.png")
+    form.add_field("photo", tiny_png(), filename="chart.png")
     async with session.post(f"{server.telegram_url}/bot{server.telegram_token}/sendPhoto", data=form) as response:
         sent = (await response.json())["result"]
     assert (sent["caption"], "text" in sent) == ("x", False)

@@ -73,7 +73,7 @@ async def heard(ws, seconds):
         async with asyncio.timeout(seconds):
             while True:
                 message = await ws.receive()
-                if message.type is not aiohttp.WSMsgType.TEXT:
+                if message.type not in {aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY}:
                     found.append(message.type)
                     return found
                 found.append(message.data)
@@ -351,7 +351,7 @@ async def test_garbage_cannot_be_parsed_and_passes(venue, session):
         for text in await heard(ws, 1.2):
             try:
                 json.loads(text)
-            except json.JSONDecodeError:
+            except ValueError:
                 broken += 1
         assert broken > 5
         assert (await one(ws))["stream"] == ARRAY

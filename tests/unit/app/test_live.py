@@ -618,7 +618,6 @@ def explainer(world, chat_alerts=None, loaded=(), muting=None):
         alerts=world.alerts,
         chat_alerts=chat_alerts or MemoryChatAlertStore(world.alerts),
         loaded=lambda: [*world.engine.rules, *loaded],
-        routes=Routes.of(["telegram", "discord"]),
         muting=muting or Muting(),
     )
 

@@ -51,7 +51,9 @@ async def test_the_oi_card(ask):
 Funding +0.0081% / 8h · 1h 29m to go
 Binance · OI 12 s old"""
     )
-    assert keyboard(reply) == ((Button("↻ Refresh", "/oi BTCUSDT"), Button("Price", "/price BTCUSDT")),)
+    assert keyboard(reply) == (
+        (Button("↻ Refresh", "/oi BTCUSDT"), Button("Price", "/price BTCUSDT"), Button("Chart", "/chart BTCUSDT")),
+    )
 
 
 async def test_what_is_unknown_is_a_dash_and_never_a_zero(ask):

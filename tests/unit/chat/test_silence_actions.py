@@ -46,7 +46,7 @@ class Place:
             mutes=self.muting,
             rule_ids=lambda: ["oi_surge", "oi_flush", "funding_extreme"],
             destination_of={"telegram:-1001": "telegram", "telegram:5": "telegram:5"}.get,
-            destinations=("telegram", "telegram:5", "discord"),
+            destinations=lambda: ("telegram", "telegram:5", "discord"),
             venue_now=lambda: self.now_ms,
         )
         asked = AlertActions(market=market, store=self.chat_alerts, desk=None, clock=clock, max_per_chat=3)

@@ -548,3 +548,15 @@ def test_news_of_the_bot_are_plain_words_without_a_coin_or_a_rule(make):
     said = printed(row)
     assert "Nothing can be stored" in said
     assert "the disk is <b>full</b>.   I go on." in said
+
+
+def test_a_line_of_a_file_in_a_report_keeps_its_spaces(make):
+    report = 'rules.yaml:4:5: error[E102]: unknown key "whne"\n    4 |     whne:  x\n      |     ^^^^ did you mean'
+    card = layout.fire_card(make.view(report=report))
+    place, source, caret = (
+        "".join(span.text for span in spans).replace("\N{NO-BREAK SPACE}", " ") for spans in card.body
+    )
+    assert place == 'rules.yaml:4:5: error[E102]: unknown key "whne"'
+    assert source == "4 |     whne:  x"
+    assert caret == "  |     ^^^^ did you mean"
+    assert card.body[1][0].style == card.body[2][0].style == "code"

@@ -5,7 +5,7 @@ import pytest
 
 from bot.clock import ManualClock
 from bot.feeds.binance import rest
-from bot.feeds.client import STATE_KEY, Priority, RestClient
+from bot.feeds.client import Priority, RestClient
 from bot.feeds.gate import Failure
 from bot.feeds.transport import Answer
 
@@ -58,6 +58,7 @@ class Host:
 
 def client_of(clock: ManualClock, host: Host, store: Store | None = None, **kwargs) -> RestClient:
     return RestClient(
+        venue=rest.BinanceRest(),
         base_url="http://fapi.example",
         clock=clock,
         store=store or Store(),
@@ -134,7 +135,7 @@ async def test_a_ban_is_stored_before_anything_else_is_sent_and_obeyed_after_a_r
     async with client_of(clock, host, store) as client:
         jobs = [client.get(rest.server_time(), priority=Priority.POLL) for _ in range(3)]
         await run(clock, 0.2, *jobs, step_s=0.1)
-        assert '"ban"' in store.values[STATE_KEY]
+        assert '"ban"' in store.values["feeds.binance.rest"]
         assert len(host.calls) == 1
     later = ManualClock(wall_ms=clock.wall_ms() + 60_000)
     host = Host(later)
@@ -315,10 +316,10 @@ async def test_what_was_used_is_stored_every_few_seconds_and_at_the_end() -> Non
     clock, store = ManualClock(), Store()
     async with client_of(clock, Host(clock), store) as client:
         await run(clock, 6, client.keep_saved(), client.get(rest.ticker_24h(), priority=Priority.POLL))
-        assert '"own":40' in store.values[STATE_KEY]
+        assert '"own":40' in store.values["feeds.binance.rest"]
         await run(clock, 1, client.get(rest.open_interest_history("A"), priority=Priority.POLL))
-        assert '"data":[]' in store.values[STATE_KEY]
-    assert '"data":[[' in store.values[STATE_KEY]
+        assert '"data":[]' in store.values["feeds.binance.rest"]
+    assert '"data":[[' in store.values["feeds.binance.rest"]
 
 
 async def test_a_store_that_fails_or_holds_rubbish_stops_nothing() -> None:
@@ -327,7 +328,7 @@ async def test_a_store_that_fails_or_holds_rubbish_stops_nothing() -> None:
             raise OSError("disk full")
 
     clock, store = ManualClock(), Broken()
-    store.values[STATE_KEY] = '{"minute": "x"'
+    store.values["feeds.binance.rest"] = '{"minute": "x"'
     async with client_of(clock, Host(clock), store) as client:
         _, got = await run(clock, 11, client.keep_saved(), client.get(rest.server_time(), priority=Priority.POLL))
         assert got == b'{"ok":1}'

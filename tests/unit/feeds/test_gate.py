@@ -2,7 +2,7 @@ from random import Random
 
 import pytest
 
-from bot.feeds.binance.refusals import VenueError
+from bot.feeds.calls import VenueError
 from bot.feeds.gate import Failure, Gate
 from bot.feeds.trouble import Trouble, TroubleKind
 
@@ -13,8 +13,8 @@ def refusal(kind, *, until_ms=None, retry_after_s=None) -> VenueError:
     return VenueError(kind=kind, until_ms=until_ms, retry_after_s=retry_after_s, code=None, text="HTTP 4xx")
 
 
-def gate() -> Gate:
-    return Gate(host="fapi.example", random=Random(1))
+def gate(host: str = "fapi.example") -> Gate:
+    return Gate(host=host, random=Random(1), longest_ban_s=3 * 86_400.0)
 
 
 def test_it_starts_with_one_call_at_a_time_until_one_is_answered() -> None:
@@ -111,7 +111,7 @@ def test_server_errors_pause_like_an_unreachable_host() -> None:
     assert it.wait_ms(NOW_MS) > 0
 
 
-def test_bans_and_limits_survive_a_restart_and_nothing_else_does() -> None:
+def test_bans_and_limits_survive_a_restart() -> None:
     it = gate()
     it.refused(refusal("ban", retry_after_s=300.0), NOW_MS, NOW_MS)
     stored = it.state(NOW_MS + 1000)
@@ -119,8 +119,28 @@ def test_bans_and_limits_survive_a_restart_and_nothing_else_does() -> None:
     again.restore(stored, NOW_MS + 2000)
     assert again.wait_ms(NOW_MS + 2000) == 299_000
     assert again.banned_until_ms(NOW_MS + 2000) == NOW_MS + 301_000
+
+
+@pytest.mark.parametrize("kind", ["region", "firewall"])
+def test_the_hour_after_451_and_403_is_kept_over_a_restart(kind) -> None:
+    it = gate()
+    text = it.refused(refusal(kind), NOW_MS, NOW_MS).text
+    again = gate()
+    again.restore(it.state(NOW_MS + 1000), NOW_MS + 60_000)
+    assert again.wait_ms(NOW_MS + 60_000) == 3_540_000
+    assert again.failure == Failure(kind, text, NOW_MS + 3_600_000)
+    assert again.banned_until_ms(NOW_MS + 60_000) is None
+
+
+def test_what_another_host_asked_for_and_failures_that_may_pass_are_not_kept() -> None:
     it = gate()
     it.refused(refusal("region"), NOW_MS, NOW_MS)
+    other = gate("demo-fapi.example")
+    other.restore(it.state(NOW_MS), NOW_MS)
+    assert other.wait_ms(NOW_MS) == 0
+    it = gate()
+    for _ in range(9):
+        it.refused(refusal("server"), NOW_MS, NOW_MS)
     again = gate()
     again.restore(it.state(NOW_MS), NOW_MS)
     assert again.wait_ms(NOW_MS) == 0

@@ -214,6 +214,36 @@ async def test_the_feed_is_lost_when_the_median_instrument_is_older_than_two_and
         assert world.said == [True, False, True]
 
 
+async def test_health_is_unknown_until_the_sweep_is_over_then_young_then_late() -> None:
+    world = World(20)  # all at 15 s
+    assert world.poller.health().lateness is None
+    async with running(world):
+        await world.pass_(60)
+        found = world.poller.health()
+        assert found.n_polled == 20
+        assert found.lateness is not None
+        assert found.lateness <= 1.2
+        assert found.cycle_s == pytest.approx(15.0, abs=1.5)
+        world.down = DOWN
+        await world.pass_(25)
+        assert (world.poller.health().lateness or 0) > 2.0 - 0.5
+        await world.pass_(20)
+        assert (world.poller.health().lateness or 0) > 2.0
+
+
+async def test_a_few_instruments_without_answers_do_not_make_it_late() -> None:
+    world = World(20)
+    for i in range(3):
+        world.refused[f"S{i}USDT"] = Failure("server", "fapi.example fails (HTTP 500)")
+    async with running(world):
+        await world.pass_(200)
+        assert (world.poller.health().lateness or 9) <= 1.2
+        for i in range(3, 6):
+            world.refused[f"S{i}USDT"] = Failure("server", "fapi.example fails (HTTP 500)")
+        await world.pass_(200)
+        assert (world.poller.health().lateness or 0) > 2.0
+
+
 async def test_one_instrument_without_answers_is_no_loss_of_the_feed() -> None:
     world = World(20)
     world.refused["S3USDT"] = Failure("server", "fapi.example fails (HTTP 500)")

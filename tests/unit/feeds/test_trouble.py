@@ -1,7 +1,9 @@
 import errno
 import socket
 import ssl
+from types import SimpleNamespace
 
+import aiohttp
 import pytest
 
 from bot.feeds.trouble import TroubleKind, from_exception, from_status
@@ -47,6 +49,17 @@ def test_the_reason_is_found_below_a_wrapping_error():
         os_error = ConnectionRefusedError(errno.ECONNREFUSED, "no")
 
     assert from_exception(ClientError(), "h").kind is TroubleKind.REFUSED
+
+
+@pytest.mark.parametrize("wrapper", [aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError])
+def test_the_errors_of_the_http_client_that_are_tls_errors_by_name_only_are_understood(wrapper):
+    """They are `ssl.SSLError` without a field `reason`."""
+    inner = certificate_error()
+    outer = wrapper(SimpleNamespace(host="h", port=443, is_ssl=True, ssl=True), inner)
+    outer.__cause__ = inner
+    trouble = from_exception(outer, "h")
+    assert trouble.kind is TroubleKind.TLS
+    assert "no trusted connection to h: self-signed certificate" in trouble.text
 
 
 def test_an_error_that_causes_itself_ends_the_search():

@@ -8,10 +8,11 @@ import pytest
 
 from bot.cli.replay import line
 from bot.engine.engine import Engine
-from bot.engine.inputs import Listed, Placed, Reset, Samples
+from bot.engine.inputs import Listed, Placed, Reset, RulesChanged, Samples
 from bot.engine.snapshots import Tracker, restore
 from bot.errors import PayloadError
 from bot.history.journal import MAGIC, Header, JournalWriter, Tick, is_journal, read, read_all
+from bot.history.recorded_rules import rules_of as rules_of_files
 from bot.history.replay import paced, replay_journal
 from bot.history.snapshot import SnapshotFile
 from bot.history.snapshot import read as read_snapshot
@@ -382,3 +383,49 @@ def test_a_full_disk_ends_the_recording_and_nothing_else(tmp_path, perpetual):
     journal.close()
 
     assert journal.has_failed
+
+
+@pytest.mark.parametrize("rotate_bytes", [1 << 30, 400])
+def test_a_run_with_changed_rules_replays_to_the_same_transitions(tmp_path, perpetual, rotate_bytes):
+    """Also from the files behind the change: their headers hold the rules of their time."""
+    texts = [
+        {"r.yaml": "version: 1\nrules:\n" + RULES + "- {id: always, when: price > 0}\n"},
+        {"r.yaml": "version: 1\nrules:\n" + RULES, "s.yaml": "rules:\n- {id: high, when: price >= 0.2}\n"},
+        {"s.yaml": "rules:\n- {id: high, when: price >= 0.1, cooldown: 0s}\n", "t.yaml": "rules: [not a rule]\n"},
+    ]
+    engine = Engine(rules_of_files(texts[0], ["main"]))
+    now = {"texts": texts[0]}
+
+    def head(*, continues=True):
+        instruments = list(engine.market.universe.items())
+        return Header(1_000, now["texts"], ["main"], instruments, list(engine.records()), continues=continues)
+
+    bounds = {"started_ms": T0, "rotate_bytes": rotate_bytes, "max_bytes": 1 << 30}
+    journal = JournalWriter(tmp_path, header=head(continues=False), refresh=head, **bounds)
+    said = []
+
+    def put(item):
+        journal.record(item)
+        engine.consume(item)
+
+    put(Listed(InstrumentList("binance", (perpetual("A"), perpetual("B"))), T0))
+    rng = np.random.default_rng(7)
+    price = np.ones(2)
+    for second in range(1, 91):
+        if second % 30 == 0 and second < 90:
+            now["texts"] = texts[second // 30]
+            put(RulesChanged(rules_of_files(now["texts"], ["main"]), now["texts"], ("main",)))
+        price = price * (1 + rng.normal(0, 0.02, 2))
+        put(marks(T0 + second * 1_000, price))
+        said += [line(t) for t in engine.tick(T0 + second * 1_000).transitions]
+        journal.tick(T0 + second * 1_000)
+    journal.close()
+
+    files = sorted(tmp_path.glob("*.oij"))
+    header_, entries = read_all(files)
+    assert [line(t) for t in replay_journal(header_, entries, rules_of_files(header_.rule_files, ["main"]))] == said
+    assert any('"closed"' in text for text in said)
+    assert any('"high"' in text for text in said)
+    if rotate_bytes == 400:
+        assert len(files) > 3
+        assert read(files[-1])[0].rule_files == texts[2]

@@ -67,15 +67,6 @@ def test_a_symbol_that_can_be_in_scope_is_not_doubted(scope):
     assert problems(f"when: oi > 1\nscope: {scope}") == []
 
 
-def test_keys_without_effect_are_told():
-    found = problems("when: oi > 1\nchart: true\nsilent: true\nmessage: hi\ninhibits: [a]\ntags: [x]")
-    assert [(code, line, message) for code, line, message, _ in found] == [
-        ("W302", 4, '"chart" has no effect yet'),
-        ("W312", 7, "a rule cannot mute itself"),
-    ]
-    assert problems("when: oi > 1\nchart: false") == []
-
-
 def test_lower_case_symbols_match_nothing():
     ((code, _, message, hint),) = problems("when: oi > 1\nscope: {symbols: ['btc*', ETHUSDT]}")
     assert (code, message, hint) == ("W303", 'symbols are written in capitals; "btc*" matches nothing', "write BTC*")

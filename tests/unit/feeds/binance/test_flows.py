@@ -80,7 +80,7 @@ def test_the_amount_is_average_price_times_filled_and_falls_back(protocol, chang
 @pytest.mark.parametrize(
     "changes",
     [
-        {"z": "-1"}, {"z": "nonsense", "q": "x"}, {"ap": "x", "p": "0"}, {"S": "HOLD"}, {"S": ...}, {"ap": "1e308", "z": "1e10"},
+        {"z": "-1"}, {"z": "nonsense", "q": "x"}, {"ap": "x", "p": "0"}, {"S": "HOLD"}, {"S": ...}, {"ap": "1e17", "z": "1e10"},
         {"T": "never", "top": {"E": 0}}, {"z": "NaN", "q": "inf"},
     ],
 )  # fmt: skip

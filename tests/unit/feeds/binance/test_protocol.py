@@ -7,6 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.feeds.binance.constants import NO_DELIVERY_MS
+from bot.feeds.binance.flows import FlowCounters
+from bot.feeds.binance.klines import KlineProtocol
 from bot.feeds.binance.protocol import STREAMS, Protocol, split_symbol, stream_url
 from bot.feeds.frames import Received
 from bot.model.instrument import Instrument
@@ -282,6 +284,14 @@ def test_contracts_of_the_other_market_are_dropped(protocol):
 )  # fmt: skip
 def test_names_are_split_at_the_longest_quote(symbol, pair):
     assert split_symbol(symbol, frozenset({"USDT", "USDC", "BTC", "C"})) == pair
+
+
+@pytest.mark.parametrize("wrap", [pack, lambda event: combined("!x", event)])
+def test_an_announced_end_is_handed_on_and_proves_nothing_alive(protocol, wrap):
+    frame = wrap({"e": "serverShutdown", "E": 1788936948001})
+    assert protocol.receive(frame, 1.0) == Received(ends_soon=True)
+    klines = KlineProtocol(None, FlowCounters())
+    assert klines.receive(pack({"e": "serverShutdown", "E": 1788936948001}), 1.0) == Received(ends_soon=True)
 
 
 def test_an_acknowledgement_is_no_data(protocol):

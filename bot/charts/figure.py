@@ -1,0 +1,298 @@
+"""Chart data to a figure, and a figure to PNG. Pure: the same data gives the same picture.
+
+Three panels share one time axis: price, open interest, volume; funding and the long/short ratio stand below where they
+are given. There is no second value axis in a panel, so a crossing never means anything that is not so.
+"""
+
+import io
+import logging
+import math
+import warnings
+from collections.abc import Sequence
+from datetime import tzinfo
+from typing import Final
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bot.charts import look, panels
+from bot.charts.fonts import FAMILIES, use_own_fonts
+from bot.charts.panels import Pen, Place, Spec
+from bot.charts.scales import Scale, clock_text, moment_text, tick_labels, time_ticks, value_scale, zone_of
+from bot.model import numbers
+from bot.model.charts import DAY_MS, Change, ChartData, Columns, Curve, Picture, change
+
+PRICE: Final = Spec("Price", "price", look.PRICE, 206)
+OI: Final = Spec("OI", "amount", look.OI, 190)
+VOLUME: Final = Spec("Volume", "amount", look.DIM, 96)
+FUNDING: Final = Spec("Funding", "percent", look.FUNDING, 120, is_step=True)
+LONG_SHORT: Final = Spec("Long/short", "plain", look.RATIO, 120)
+
+
+def prepare() -> None:
+    """Once per process: fonts and style."""
+    # It would say for each Chinese name that there is no bold cut of that font.
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
+    use_own_fonts()
+    mpl.rcParams["font.family"] = list(FAMILIES)
+    mpl.rcParams["text.parse_math"] = False
+    mpl.rcParams["hatch.linewidth"] = look.points(2)
+
+
+def png_of(data: ChartData) -> Picture:
+    """Draw a chart."""
+    figure = figure_of(data)
+    out = io.BytesIO()
+    with warnings.catch_warnings():
+        # A character that no font here has is shown as a box; the chart is worth more than the name.
+        warnings.filterwarnings("ignore", message="Glyph")
+        figure.savefig(
+            out, format="png", facecolor=look.BACKGROUND, pil_kwargs={"optimize": False, "compress_level": 6}
+        )
+    width, height = (round(inches * look.DPI) for inches in figure.get_size_inches())
+    return Picture(out.getvalue(), width, height)
+
+
+def figure_of(data: ChartData) -> Figure:
+    """The same before it becomes pixels."""
+    specs = [PRICE, OI] + ([VOLUME] if data.volume is not None else [])
+    specs += [FUNDING] if data.funding is not None else []
+    specs += [LONG_SHORT] if data.long_short is not None else []
+    head = look.TITLE_H + (look.ALERT_H if data.alert is not None else 0)
+    body = sum(look.HEAD_H + spec.height + look.PANEL_GAP for spec in specs)
+    height = head + body + look.TIME_H
+    figure = Figure(figsize=(look.WIDTH / look.DPI, height / look.DPI), dpi=look.DPI, facecolor=look.BACKGROUND)
+    pen = Pen(figure, look.WIDTH, height)
+    zone, zone_name = zone_of(data.zone)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")
+        _title(pen, data, zone, zone_name)
+        drawn = [(spec, *_scaled(spec, data)) for spec in specs]
+        right = look.WIDTH - look.EDGE - 20 - pen.widest([t for _, _, tags in drawn for t in tags], weight="bold")
+        top: float = head
+        for spec, scale, _ in drawn:
+            place = Place(look.LEFT, right, top, spec.height)
+            _panel(pen, data, spec, scale, place)
+            top += look.HEAD_H + spec.height + look.PANEL_GAP
+        _times(pen, data, zone, right, top - look.PANEL_GAP)
+    return figure
+
+
+def _title(pen: Pen, data: ChartData, zone: tzinfo, zone_name: str) -> None:
+    right = look.WIDTH - look.LEFT
+    span = _span(data.span_ms)
+    first = pen.text(right, 28, f"{span} · {data.venue.capitalize()}", color=look.DIM, ha="right")
+    second = pen.text(right, 62, f"to {moment_text(data.to_ms, zone)} {zone_name}", color=look.DIM, ha="right")
+    room = right - look.LEFT - max(pen.width_of(first), pen.width_of(second)) - 24
+    for limit in range(30, 3, -1):
+        title = pen.text(look.LEFT, 44, data.symbol, px=look.TITLE_PX, weight="bold", limit=limit, gid="title")
+        if pen.width_of(title) <= room:
+            break
+        title.remove()
+    if data.alert is not None:
+        colour = look.SEVERITY.get(data.alert.severity, look.DIM)
+        text = f"● {data.alert.title}"
+        fired = f"fired {clock_text(data.alert.fired_ms, zone)}"
+        end = pen.text(right, look.TITLE_H + 20, fired, px=look.HEAD_PX, color=colour, ha="right")
+        room = right - look.LEFT - pen.width_of(end) - 24
+        for limit in range(60, 3, -2):
+            title = pen.text(
+                look.LEFT, look.TITLE_H + 20, text, px=look.HEAD_PX, color=colour, weight="bold", limit=limit
+            )
+            if pen.width_of(title) <= room:
+                break
+            title.remove()
+
+
+def _curve(spec: Spec, data: ChartData) -> Curve:
+    found = {PRICE.name: data.price, OI.name: data.oi, FUNDING.name: data.funding, LONG_SHORT.name: data.long_short}
+    return found.get(spec.name) or Curve()
+
+
+_NO_SCALE: Final = Scale(0.0, 1.0, (), ())
+_SERIES: Final = {PRICE.name: "price", OI.name: "oi", FUNDING.name: "funding", LONG_SHORT.name: "long_short"}
+
+
+def _levels(spec: Spec, data: ChartData) -> list[float]:
+    if data.alert is None:
+        return []
+    return [level.value for level in data.alert.levels if level.series == _SERIES.get(spec.name)]
+
+
+def _scaled(spec: Spec, data: ChartData) -> tuple[Scale, list[str]]:
+    """The value axis and all that will stand right of it."""
+    if spec is VOLUME:
+        amounts = data.volume.amount if data.volume is not None else ()
+        kind = "usd" if _is_dollars(data) else "amount"
+        scale = value_scale(amounts, kind, is_from_zero=True, most=3)
+        return scale, list(scale.labels)
+    known = _shown(data, _curve(spec, data))
+    small = spec.height < 200
+    also = [*_levels(spec, data), *([0.0] if spec is FUNDING else [1.0] if spec is LONG_SHORT else [])]
+    scale = value_scale(
+        [v for _, v in known], spec.kind, also=also, most=3 if small else 4, pad=0.14 if small else 0.09
+    )
+    return scale, [*scale.labels, *([_tag_text(spec, scale, known[-1][1])] if known else [])]
+
+
+def _shown(data: ChartData, curve: Curve) -> list[tuple[int, float]]:
+    return [(t, v) for t, v in curve.known() if data.from_ms <= t <= data.to_ms]
+
+
+def _tag_text(spec: Spec, scale: Scale, value: float) -> str:
+    match spec.kind:
+        case "price":
+            return numbers.price(value)
+        case "percent":
+            return numbers.percent(value)
+        case "plain":
+            return f"{value:.2f}"
+    with_ticks = tick_labels([*scale.ticks, value], spec.kind)
+    short = numbers.amount(value)
+    return short if len(short) <= max(len(t) for t in with_ticks) else with_ticks[-1]
+
+
+def _is_dollars(data: ChartData) -> bool:
+    return data.quote in {"USDT", "USDC", "USD", "FDUSD"}
+
+
+def _panel(pen: Pen, data: ChartData, spec: Spec, scale: Scale, place: Place) -> None:
+    axes = pen.axes(place.left, place.curve_top, place.right, place.height)
+    axes.set_gid(spec.name)
+    axes.set_xlim(0, max(data.span_ms / 1000, 1))
+    panels.shade_window(axes, data)
+    if spec is VOLUME:
+        _volume(pen, axes, data, scale, place)
+        return
+    curve = _curve(spec, data)
+    known = _shown(data, curve)
+    first_ms, last_ms = data.window or (data.from_ms, data.to_ms)
+    moved = change(curve, first_ms, last_ms)
+    age_ms = data.to_ms - known[-1][0] if known else None
+    is_stale = age_ms is not None and age_ms > curve.gap_ms
+    panels.mark_gaps(pen, axes, data, curve, place)
+    panels.curve_lines(axes, data, curve, spec)
+    if data.window is not None:
+        panels.mark_change(axes, data, moved, spec.colour)
+    if spec in {FUNDING, LONG_SHORT}:
+        axes.axhline(0.0 if spec is FUNDING else 1.0, color=look.DIM, linewidth=look.points(2), zorder=1)
+    tag = None
+    if known:
+        colour = look.FLAT if is_stale else spec.colour
+        tag = known[-1][1], _tag_text(spec, scale, known[-1][1]), colour
+    panels.value_axis(pen, axes, place, scale, tag=tag)
+    if data.alert is not None:
+        mine = [level for level in data.alert.levels if level.series == _SERIES.get(spec.name)]
+        panels.draw_levels(pen, axes, data, mine, scale, place)
+    _curve_headline(pen, place, spec, data, moved, known, age_ms if is_stale else None)
+
+
+def _curve_headline(
+    pen: Pen,
+    place: Place,
+    spec: Spec,
+    data: ChartData,
+    moved: Change | None,
+    known: Sequence[tuple[int, float]],
+    stale_ms: int | None,
+) -> None:
+    """From, to, how much in how long; and how old it is where it is out of date."""
+    old = "" if stale_ms is None else f"{numbers.duration(stale_ms)} old"
+    if not known:
+        panels.headline(pen, place, [spec.name], "unknown", colour=spec.colour, right_colour=look.STALE)
+        return
+
+    def say(value: float) -> str:
+        return numbers.amount(value) if spec.kind == "amount" else _tag_text(spec, _NO_SCALE, value)
+
+    unit = f" {data.base}" if spec is OI else ""
+    now = known[-1][1] if moved is None else moved.now
+    left = [f"{spec.name} {say(now)}{unit}", f"{spec.name} {say(now)}"]
+    if moved is None:
+        panels.headline(pen, place, left, old, colour=spec.colour, right_colour=look.STALE)
+        return
+    left = [f"{spec.name} {say(moved.then)} → {say(now)}{unit}", f"{spec.name} {say(moved.then)} → {say(now)}", *left]
+    if old:
+        panels.headline(pen, place, left, old, colour=spec.colour, right_colour=look.STALE)
+        return
+    window_ms = data.span_ms if data.window is None else data.window[1] - data.window[0]
+    ratio = moved.now - moved.then if spec is FUNDING else moved.ratio
+    over = f"in {_span(window_ms)}"
+    # A curve that begins later than the window says over what it really is.
+    if abs((moved.now_ms - moved.then_ms) - window_ms) > max(0.1 * window_ms, 3 * _curve(spec, data).gap_ms):
+        over = f"in {numbers.duration(moved.now_ms - moved.then_ms)}"
+    points = f"{numbers.percent(ratio).rstrip('%')} points" if spec is FUNDING else numbers.percent(ratio)
+    arrow = "▲ " if ratio > 0 else "▼ " if ratio < 0 else ""
+    colour = look.UP if ratio > 0 else look.DOWN if ratio < 0 else look.DIM
+    panels.headline(pen, place, left, f"{arrow}{points} {over}", colour=spec.colour, right_colour=_lighter(colour))
+
+
+def _lighter(colour: str) -> str:
+    """Text needs more contrast than bars."""
+    return "#FF9A62" if colour == look.DOWN else colour
+
+
+def _span(ms: int) -> str:
+    """In whole minutes; a day is `24h`, as people say it."""
+    whole = max(60_000, round(ms / 60_000) * 60_000)
+    return "24h" if whole == DAY_MS else numbers.window(whole)
+
+
+def _volume(pen: Pen, axes: Axes, data: ChartData, scale: Scale, place: Place) -> None:
+    volume = data.volume if data.volume is not None else Columns()
+    bars = [(t, a) for t, a in zip(volume.open_ms, volume.amount, strict=True) if math.isfinite(a)]
+    bars = [(t, a) for t, a in bars if t + volume.span_ms > data.from_ms and t < data.to_ms]
+    width = volume.span_ms / 1000 * 0.78
+    for colour, group in _by_direction(data, volume.span_ms, bars).items():
+        x = [panels.seconds(data, t) for t, _ in group]
+        axes.bar(x, [a for _, a in group], width=width, align="edge", color=colour, zorder=2, linewidth=0)
+    panels.value_axis(pen, axes, place, scale, tag=None)
+    say = numbers.usd if _is_dollars(data) else numbers.amount
+    unit = "" if _is_dollars(data) else f" {data.quote}"
+    if not bars:
+        panels.headline(pen, place, ["Volume"], "unknown", colour=look.DIM, right_colour=look.STALE)
+        return
+    if data.window is None:
+        total = sum(a for _, a in bars)
+        text = f"Volume {say(total)}{unit}"
+        panels.headline(pen, place, [text], _legend(volume.span_ms), colour=look.DIM, right_colour=look.DIM)
+        return
+    first, last = data.window
+    inside = [(t, a) for t, a in bars if t >= first - volume.span_ms // 2 and t < last]
+    before = [a for t, a in bars if t < first - volume.span_ms // 2]
+    total = sum(a for _, a in inside)
+    text = f"Volume {say(total)}{unit} in {_span(last - first)}"
+    usual = sum(before) / len(before) if before else 0.0
+    times = f"{total / len(inside) / usual:.1f}× usual" if inside and usual > 0 and len(before) >= 3 else ""
+    panels.headline(pen, place, [text, f"Volume {say(total)}"], times, colour=look.DIM, right_colour=look.TEXT)
+
+
+def _legend(span_ms: int) -> str:
+    return "daily bars" if span_ms == DAY_MS else f"{_span(span_ms)} bars"
+
+
+def _by_direction(
+    data: ChartData, span_ms: int, bars: Sequence[tuple[int, float]]
+) -> dict[str, list[tuple[int, float]]]:
+    """Bars by what the price did meanwhile."""
+    found: dict[str, list[tuple[int, float]]] = {look.UP: [], look.DOWN: [], look.FLAT: []}
+    for t, amount in bars:
+        moved = change(data.price, t, t + span_ms)
+        ratio = 0.0 if moved is None else moved.ratio
+        found[look.UP if ratio > 0 else look.DOWN if ratio < 0 else look.FLAT].append((t, amount))
+    return found
+
+
+def _times(pen: Pen, data: ChartData, zone: tzinfo, right: float, top: float) -> None:
+    """One axis for all panels."""
+    n_px = (right - look.LEFT) / max(data.span_ms, 1)
+    taken = 0.0
+    for at_ms, label, is_day in time_ticks(data.from_ms, data.to_ms, zone):
+        middle = look.LEFT + (at_ms - data.from_ms) * n_px
+        text = pen.text(middle, top + 30, label, color=look.TEXT if is_day else look.DIM, ha="center", gid="time")
+        half = pen.width_of(text) / 2
+        if middle - half < max(taken + 18, 4) or middle + half > look.WIDTH - 4:
+            text.remove()
+            continue
+        taken = middle + half

@@ -1,0 +1,138 @@
+"""`/chart`: from what people type to the data of a chart, and what stands under it. Fronts draw it as they can."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from bot.chat import pages
+from bot.chat.actions import Handler
+from bot.chat.asker import Asker
+from bot.chat.commands import Command, find, shorten
+from bot.chat.reply import Button, Line, Reply, bold, code, line
+from bot.chat.symbols import NotFound, SymbolBook
+from bot.model import numbers
+from bot.model.charts import DAY_MS, HOUR_MS, MINUTE_MS, ChartData, NoPicture, change
+from bot.model.ports import ChartReader, MarketReader
+
+DEFAULT_SPAN_MS: Final = 4 * HOUR_MS
+MIN_SPAN_MS: Final = 15 * MINUTE_MS
+MAX_SPAN_MS: Final = 365 * DAY_MS
+SPANS: Final = (("1h", HOUR_MS), ("4h", 4 * HOUR_MS), ("24h", DAY_MS), ("7d", 7 * DAY_MS), ("30d", 30 * DAY_MS))
+"""One button each."""
+
+_SPAN = re.compile(r"([0-9]{1,5})(m|min|h|d|w)", re.ASCII)
+_UNITS: Final = {"m": MINUTE_MS, "min": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS, "w": 7 * DAY_MS}
+_PANELS: Final = {
+    "funding": frozenset({"funding"}),
+    "ratio": frozenset({"long_short"}),
+    "longshort": frozenset({"long_short"}),
+    "long_short": frozenset({"long_short"}),
+    "all": frozenset({"funding", "long_short"}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a chart is wanted of."""
+
+    symbol: str
+    span_ms: int
+    panels: frozenset[str]
+
+
+def read_span(word: str) -> int | None:
+    """`15m`, `4h`, `7d`, `2w` -> ms; None for what is no span."""
+    found = _SPAN.fullmatch(word.casefold())
+    return int(found[1]) * _UNITS[found[2]] if found else None
+
+
+def read(words: tuple[str, ...]) -> Asked | str:
+    """Words in any order; the first that is neither a span nor a panel is the symbol. Else what is wrong."""
+    symbol, span_ms, panels = "", None, frozenset[str]()
+    for word in words:
+        if (span := read_span(word)) is not None and symbol:
+            span_ms = span
+        elif word.casefold() in _PANELS and symbol:
+            panels |= _PANELS[word.casefold()]
+        elif not symbol:
+            symbol = word
+        else:
+            return (
+                f'I read {shorten(symbol)}, but not "{shorten(word)}". Write a span such as 4h, or funding, ratio, all.'
+            )
+    span_ms = DEFAULT_SPAN_MS if span_ms is None else span_ms
+    if not MIN_SPAN_MS <= span_ms <= MAX_SPAN_MS:
+        return "A chart spans 15m to 365d."
+    return Asked(symbol, span_ms, panels)
+
+
+def span_text(span_ms: int) -> str:
+    """`24h` rather than `1d`: as people say it."""
+    return next((name for name, ms in SPANS if ms == span_ms), numbers.window(span_ms))
+
+
+class ChartActions:
+    """Answers `/chart`."""
+
+    def __init__(self, market: MarketReader, charts: ChartReader) -> None:
+        self._market = market
+        self._charts = charts
+
+    @property
+    def handlers(self) -> Mapping[str, Handler]:
+        return {"chart": self.answer}
+
+    async def answer(self, command: Command, _asker: Asker) -> Reply:
+        """Carry it out."""
+        if not command.words:
+            spec = find("chart")
+            assert spec is not None
+            return pages.help_topic(spec)
+        asked = read(command.words)
+        if isinstance(asked, str):
+            return Reply((line(asked),), ((Button("/chart BTC 4h", "/chart BTC 4h"),),))
+        book = SymbolBook(self._market.instruments())
+        found = book.resolve(asked.symbol)
+        if isinstance(found, NotFound):
+            return pages.not_found("chart", found, [(book.ask_for(one), one) for one in found.suggestions])
+        name = book.ask_for(found)
+        data = await self._charts.chart(found.key, asked.span_ms, extra=asked.panels)
+        if isinstance(data, NoPicture):
+            return Reply((line("No chart of ", code(found.symbol), f": {data.reason}."),), buttons(name, asked))
+        return Reply((caption(data),), buttons(name, asked), chart=data)
+
+
+def buttons(name: str, asked: Asked) -> tuple[tuple[Button, ...], ...]:
+    """Other spans, and where to go from here."""
+    words = "".join(f" {word}" for word in _words(asked.panels))
+    spans = tuple(
+        Button(f"{label} ✓" if ms == asked.span_ms else label, f"/chart {name} {label}{words}") for label, ms in SPANS
+    )
+    more = "" if asked.panels else " all"
+    shown = span_text(asked.span_ms)
+    return (
+        spans,
+        (
+            Button("↻ Refresh", f"/chart {name} {shown}{words}"),
+            Button("Fewer panels" if asked.panels else "More panels", f"/chart {name} {shown}{more}"),
+            Button("OI", f"/oi {name}"),
+        ),
+    )
+
+
+def _words(panels: frozenset[str]) -> tuple[str, ...]:
+    if panels == _PANELS["all"]:
+        return ("all",)
+    return tuple(word for word in ("funding", "ratio") if _PANELS[word] <= panels)
+
+
+def caption(data: ChartData) -> Line:
+    """What the picture shows, in words, for whoever cannot see it."""
+    parts = []
+    for name, curve in (("price", data.price), ("OI", data.oi)):
+        moved = change(curve, data.from_ms, data.to_ms)
+        if moved is not None:
+            parts.append(f"{name} {numbers.percent(moved.ratio)}")
+    text = ", ".join(parts) or "too little is known"
+    return line(bold(data.symbol), f" · {span_text(data.span_ms)} · {text}")

@@ -1,0 +1,38 @@
+"""`/reload`: take the rules folder as it is now. For the owner alone: an error shows lines of his files."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from bot.chat.actions import Handler
+from bot.chat.asker import Asker
+from bot.chat.commands import Command, clean, shorten
+from bot.chat.reply import Reply, code, line
+from bot.model.reload import ReloadReport, Reloads
+
+MAX_LINE: Final = 300
+_NOT_YOURS: Final = Reply((line("Only the owner may do that."),))
+
+
+class ReloadActions:
+    """Answers the command."""
+
+    def __init__(self, reloads: Reloads) -> None:
+        self._reloads = reloads
+
+    @property
+    def handlers(self) -> Mapping[str, Handler]:
+        return {"reload": self.answer}
+
+    async def answer(self, _command: Command, asker: Asker) -> Reply:
+        return page(await self._reloads.reload()) if asker.is_owner else _NOT_YOURS
+
+
+def page(report: ReloadReport) -> Reply:
+    """What stands in a file is shown with its spaces, so that a caret stands below its place."""
+    first, *rest = report.lines
+    mark = "✅" if report.is_taken else "⚠️"
+    shown = [
+        line(code(shorten(text[4:], MAX_LINE))) if text.startswith("    ") else line(shorten(clean(text), MAX_LINE))
+        for text in rest
+    ]
+    return Reply((line(f"{mark} {first}"), *shown))

@@ -1,0 +1,21 @@
+"""One sample of open interest over REST."""
+
+from bot.errors import PayloadError
+from bot.feeds.binance import rest
+from bot.feeds.client import Priority, RestClient
+from bot.feeds.gate import Failure
+from bot.feeds.poller import Sample
+
+
+async def open_interest(client: RestClient, symbol: str) -> Sample | Failure:
+    """Ask for a symbol; an answer about another one is a failure."""
+    body = await client.get(rest.open_interest(symbol), priority=Priority.POLL, attempts=2)
+    if isinstance(body, Failure):
+        return body
+    try:
+        found, amount, venue_ms = rest.parse_open_interest(body)
+    except PayloadError as error:
+        return Failure("server", str(error))
+    if found != symbol:
+        return Failure("server", f"asked for {symbol}, answered for {found}")
+    return Sample(amount, venue_ms)

@@ -1,0 +1,119 @@
+"""A reloader over a folder, an engine without a market, and a clock that the test moves."""
+
+import asyncio
+import itertools
+import os
+
+from bot.app.loading import load
+from bot.app.reloading import Reloader
+from bot.app.sending import Switch
+from bot.clock import ManualClock
+from bot.engine.engine import Engine
+from bot.settings import Settings
+
+T0 = 1_767_225_600_000
+GOOD = """version: 1
+rules:
+- {id: high, when: price >= 100}
+- {id: low, when: price <= 10}
+"""
+_changes = itertools.count(1)
+
+
+class Places:
+    """Stands in for what sends: notes what it is asked."""
+
+    def __init__(self):
+        self.plans = []
+        self.fails = None
+
+    async def prepare(self, plan, settings):
+        if self.fails is not None:
+            raise self.fails
+        self.plans.append(plan)
+        return Switch((), (), {}, None)
+
+    def switch(self, switch):
+        pass
+
+
+class Loop:
+    """Stands in for the main loop: an engine without a market."""
+
+    def __init__(self, rules):
+        self.engine = Engine(rules)
+        self.routes = None
+        self.changes = []
+
+    def consume(self, item):
+        self.changes.append(item)
+        self.engine.consume(item)
+
+
+async def routes_of(plan):
+    return plan.routes
+
+
+class World:
+    def __init__(self, folder):
+        self.folder = folder
+        self.settings = Settings(rules_dir=folder, _env_file=None)
+        self.clock = ManualClock(wall_ms=T0)
+        loaded = load(self.settings)
+        self.live = Loop(loaded.rules.rules)
+        self.places = Places()
+        self.told = []
+        self.taken = []
+        self.reloader = Reloader(
+            loaded=loaded,
+            folder=folder,
+            settings=lambda: self.settings,
+            fixed=None,
+            live=self.live,
+            sending=self.places,
+            settle=routes_of,
+            clock=self.clock,
+            delivers=True,
+            tell=self.told.append,
+            on_taken=self.taken.append,
+        )
+
+    @property
+    def ids(self):
+        return [rule.id for rule in self.live.engine.rules]
+
+    def write(self, text, name="rules.yaml"):
+        path = self.folder / name
+        if isinstance(text, bytes):
+            path.write_bytes(text)
+        else:
+            path.write_text(text, encoding="utf-8")
+        self.age(path)
+
+    def age(self, path):
+        """Every change is seen, however coarse the file system's clock is."""
+        at_ns = next(_changes) * 10**9
+        os.utime(path, ns=(at_ns, at_ns))
+
+    async def pass_time(self, seconds):
+        """Let time pass, and the threads that look do their work."""
+        end = self.clock.monotonic_ms() + seconds * 1_000
+        while self.clock.monotonic_ms() < end:
+            await self.clock.advance(0.25)
+            await self.settled()
+
+    async def settled(self):
+        for _ in range(3):
+            await asyncio.sleep(0.002)
+
+    async def until(self, condition):
+        """Until something holds, whatever the machine is busy with."""
+        async with asyncio.timeout(30):
+            while not condition():
+                await self.clock.advance(0.25)
+                await asyncio.sleep(0.001)
+
+    async def reload(self):
+        task = asyncio.create_task(self.reloader.reload())
+        await self.until(task.done)
+        return task.result()

@@ -1,0 +1,135 @@
+"""`/chart`: what people type, what stands under the picture, and the chart in characters."""
+
+import pytest
+
+from bot.chat.asker import AT_TERMINAL
+from bot.chat.chart_actions import Asked, ChartActions, read, read_span
+from bot.chat.commands import Command, UsageError, parse
+from bot.chat.telegram_html import keyboard, to_plain
+from bot.chat.terminal_text import to_text
+from bot.chat.text_chart import WIDTH, cells
+from bot.model.charts import DAY_MS, HOUR_MS, MINUTE_MS, ChartData, Columns, Curve, NoPicture
+from bot.model.instrument import Instrument
+
+BTC = Instrument("binance", "BTCUSDT", "perpetual", "BTC", "USDT", "TRADING")
+SIREN = Instrument("binance", "4USDT", "perpetual", "4", "USDT", "TRADING")
+END_MS = 1_770_129_060_000
+
+
+class Market:
+    def instruments(self):
+        return (BTC, SIREN)
+
+
+class Charts:
+    def __init__(self):
+        self.asked = []
+        self.answer = None
+
+    async def chart(self, key, span_ms, *, extra=frozenset()):
+        self.asked.append((key, span_ms, extra))
+        if self.answer is not None:
+            return self.answer
+        times = tuple(END_MS - k * MINUTE_MS for k in reversed(range(60)))
+        price = Curve(times, tuple(100.0 + k for k in range(60)))
+        oi = Curve(times[:20] + times[40:], tuple(50.0 - k % 2 for k in range(40)))
+        return ChartData(
+            *("BTCUSDT", "binance", "BTC", "USDT", END_MS - HOUR_MS, END_MS, price, oi),
+            volume=Columns(times, (1_000.0,) * 60),
+        )
+
+
+@pytest.fixture
+def charts():
+    return Charts()
+
+
+@pytest.fixture
+def ask(charts):
+    async def run(text):
+        command = parse(text)
+        assert isinstance(command, Command)
+        return await ChartActions(Market(), charts).answer(command, AT_TERMINAL)
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("btc",), Asked("btc", 4 * HOUR_MS, frozenset())),
+        (("btc", "7d"), Asked("btc", 7 * DAY_MS, frozenset())),
+        (("BTC", "all", "24H"), Asked("BTC", DAY_MS, frozenset({"funding", "long_short"}))),
+        (("BTC", "funding", "ratio"), Asked("BTC", 4 * HOUR_MS, frozenset({"funding", "long_short"}))),
+        (("4h", "15m"), Asked("4h", 15 * MINUTE_MS, frozenset())),
+        (("all", "1w"), Asked("all", 7 * DAY_MS, frozenset())),
+        (("btc", "5m"), "A chart spans 15m to 365d."),
+        (("btc", "366d"), "A chart spans 15m to 365d."),
+        (("btc", "banana"), 'I read btc, but not "banana". Write a span such as 4h, or funding, ratio, all.'),
+    ],
+)
+def test_words_are_read_and_the_first_is_the_symbol(words, expected):
+    assert read(words) == expected
+
+
+def test_what_is_no_span():
+    assert [read_span(word) for word in ("", "h", "4", "4x", "-4h", "4.5h", "٤h", "999999d")] == [None] * 8
+
+
+async def test_the_caption_tells_what_the_picture_shows(ask, charts):
+    reply = await ask("/chart btc 1h")
+    assert charts.asked == [("binance:BTCUSDT", HOUR_MS, frozenset())]
+    assert to_plain(reply) == "BTCUSDT · 1h · price +59.00%, OI −2.00%"
+    assert reply.chart is not None
+    first, second = keyboard(reply)
+    assert [b.label for b in first] == ["1h ✓", "4h", "24h", "7d", "30d"]
+    assert [b.command for b in second] == ["/chart BTCUSDT 1h", "/chart BTCUSDT 1h all", "/oi BTCUSDT"]
+
+
+async def test_buttons_keep_the_panels(ask, charts):
+    reply = await ask("/c btc 24h ratio")
+    assert charts.asked[0][2] == {"long_short"}
+    commands = [b.command for row in keyboard(reply) for b in row]
+    assert "/chart BTCUSDT 7d ratio" in commands
+    assert "/chart BTCUSDT 24h" in commands
+
+
+async def test_an_unknown_symbol_is_not_guessed(ask, charts):
+    reply = await ask("/chart btcudst")
+    assert "I don't know the symbol" in to_plain(reply)
+    assert keyboard(reply)[0][0].command == "/chart BTCUSDT"
+    assert charts.asked == []
+
+
+async def test_why_there_is_none_is_said(ask, charts):
+    charts.answer = NoPicture("there is no data for BTCUSDT yet")
+    reply = await ask("/chart btc")
+    assert to_plain(reply) == "No chart of BTCUSDT: there is no data for BTCUSDT yet."
+    assert reply.chart is None
+
+
+async def test_without_a_symbol_it_explains_itself(ask):
+    assert to_plain(await ask("/chart")).startswith("/chart\n/chart BTC · the last four hours")
+
+
+def test_too_many_words_are_refused():
+    assert isinstance(parse("/chart btc eth sol xrp doge"), UsageError)
+
+
+async def test_in_the_terminal_it_is_drawn_in_characters(ask):
+    text = to_text(await ask("/chart btc 1h")).plain
+    assert AT_TERMINAL.chat == "terminal"
+    assert "price      100.00 → 159.00  +59.00%" in text
+    assert "▁▁▁" in text
+    assert "volume     60.0k USDT" in text
+    assert "13:31 UTC" in text
+    assert "14:31 UTC" in text
+    assert max(len(line) for line in text.splitlines()[1:-1]) <= WIDTH
+
+
+async def test_a_gap_is_a_space(charts):
+    data = await charts.chart("x", HOUR_MS)
+    shown = cells(data, data.oi)
+    assert len(shown) == WIDTH
+    assert "   " in shown.strip()
+    assert cells(data, Curve()) == " " * WIDTH

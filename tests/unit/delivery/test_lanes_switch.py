@@ -1,0 +1,117 @@
+"""Destinations that come, go or lead elsewhere while the lanes run."""
+
+import asyncio
+
+import pytest
+
+from bot.delivery.lanes import LAST_ATTEMPT_S, LEAVE_S
+
+
+@pytest.fixture
+def left():
+    return []
+
+
+@pytest.fixture
+def switch(room, left):
+    async def note(destination):
+        left.append(destination.name)
+
+    def do(made=(), gone=()):
+        room.lanes.switch(made, gone, on_left=note)
+
+    return do
+
+
+async def counts(room):
+    return {state: n for state, n in (await room.outbox.counts()).items() if n}
+
+
+async def test_a_new_destination_is_told_from_now_on(room, make, scripted, switch):
+    new = scripted("new")
+    switch([new])
+    await room.commit(make.row(destination="new"), make.row())
+    assert new.told == room.main.told == [("fire", "new", None)]
+
+
+async def test_what_may_go_at_once_goes_and_the_rest_stays_in_the_outbox(room, make, scripted, switch, left):
+    room.main.wait_s = 3_600.0  # a pace that does not let it go
+    await room.commit(make.row())
+    switch(gone=["main"])
+    await room.clock.advance(LEAVE_S + 1)
+
+    assert room.main.told == []
+    assert left == ["main"]
+    assert room.lanes.names == ()
+    await room.commit(make.row(symbol="ETHUSDT"))
+    await room.clock.advance(120)
+    assert await counts(room) == {"waiting": 2}
+
+    back = scripted("main")
+    switch([back])
+    await room.clock.advance(60)
+    assert sum(len(order.rows) for order in back.orders) == 2
+
+
+async def test_an_attempt_under_way_may_end_before_the_destination_is_closed(room, make, switch, left):
+    room.main.hang.clear()
+    await room.commit(make.row())
+    switch(gone=["main"])
+    await room.clock.advance(LEAVE_S + 1)
+    assert left == []
+    room.main.hang.set()
+    await room.clock.advance(1)
+    assert left == ["main"]
+    assert await counts(room) == {"delivered": 1}
+
+
+async def test_one_that_hangs_is_left_all_the_same_in_the_end(room, make, switch, left):
+    room.main.hang.clear()
+    await room.commit(make.row())
+    switch(gone=["main"])
+    await room.clock.advance(LEAVE_S + LAST_ATTEMPT_S + 1)
+    assert left == ["main"]
+
+
+async def test_a_destination_that_leads_elsewhere_begins_when_the_old_one_has_ended(room, make, scripted, switch, left):
+    room.main.hang.clear()
+    await room.commit(make.row())
+    second, third = scripted("main"), scripted("main")
+    switch([second])
+    switch([third])
+    await room.commit(make.row(symbol="ETHUSDT"))
+    await room.clock.advance(5)
+    assert second.told == third.told == []
+    room.main.hang.set()
+    await room.clock.advance(35)
+
+    assert len(room.main.told) == 1
+    assert second.told == []
+    assert third.told == [("fire", "new", None)]
+    assert sorted(left) == ["main", "main"]
+    assert await counts(room) == {"delivered": 2}
+
+
+async def test_what_only_the_old_lane_knew_is_told_by_the_new_one(room, make, scripted, switch):
+    room.main.wait_s = 3_600.0
+    room.lanes.offer([make.row()])
+    await room.clock.advance(1)
+    new = scripted("main")
+    switch([new])
+    await room.clock.advance(5)
+    assert len(new.told) == 1
+
+
+async def test_hundreds_of_switches_leave_no_task_behind(room, make, scripted, switch):
+    await room.clock.advance(1)
+    n_tasks = len(asyncio.all_tasks())
+    for _ in range(300):
+        switch([scripted("main"), scripted("other")])
+        await room.clock.advance(0.1)
+        switch(gone=["other"])
+        await room.clock.advance(0.1)
+    await room.clock.advance(LEAVE_S + LAST_ATTEMPT_S + 1)
+    assert len(asyncio.all_tasks()) <= n_tasks + 1
+    assert len(room.lanes._tasks) == 1
+    assert not room.lanes._before
+    assert not room.lanes._gone
