@@ -199,21 +199,24 @@ class Bot:
             self.feed = binance_feed(self._settings, self.engine, self.cards, self.live, mailbox, store, self.clock)
             self.keeping = self._keeping(data_dir, opened, committer, lanes)
             self.reloader = self._reloader(sending)
-            self.status = Status(
-                engine=self.engine,
-                live=self.live,
-                feed=self.feed,
-                alerts=self._alerts,
-                outbox=outbox,
-                clock=self.clock,
-                data_dir=data_dir.path,
-                warming=lambda: self._progress.text(self.engine),
-                dead=lambda: tuple(f"{name}: {reason}" for name, reason in lanes.dead().items()),
-                muting=self._mutes.muting,
-                troubles=self._troubles,
-                backup=self.keeping.upkeep.text,
-            )
+            self.status = self._status(data_dir, outbox, lanes)
             return await self._supervise(data_dir, committer, sending)
+
+    def _status(self, data_dir: DataDir, outbox: SqliteOutbox, lanes: Lanes) -> Status:
+        return Status(
+            engine=self.engine,
+            live=self.live,
+            feed=self.feed,
+            alerts=self._alerts,
+            outbox=outbox,
+            clock=self.clock,
+            data_dir=data_dir.path,
+            warming=lambda: self._progress.text(self.engine),
+            dead=lambda: tuple(f"{name}: {reason}" for name, reason in lanes.dead().items()),
+            muting=self._mutes.muting,
+            troubles=self._troubles,
+            backup=self.keeping.upkeep.text,
+        )
 
     def _builder(self, stack: contextlib.AsyncExitStack) -> Builder:
         return Builder(

@@ -8,8 +8,8 @@ from bot.app.sending import Sending
 from bot.chat.actions import Actions
 from bot.chat.claims import Claims
 from bot.chat.telegram_app import TelegramChat
+from bot.model.chart_ports import ChartMaker
 from bot.model.members import Member
-from bot.model.ports import ChartMaker
 from bot.settings import Settings
 
 
