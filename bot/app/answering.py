@@ -1,6 +1,6 @@
 """What answers people, put together: the families of commands, and the front for this machine's own."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bot.app.desk import Desk
@@ -10,10 +10,13 @@ from bot.app.live import Live
 from bot.app.mutes import Mutes
 from bot.app.overviews import Overviews
 from bot.app.reloading import Reloader
+from bot.app.risk_desk import Desk as RiskDesk
+from bot.app.society import Society
 from bot.app.status import Status
-from bot.chat.actions import Actions, Handler
+from bot.chat.actions import Actions
 from bot.chat.alert_actions import AlertActions
 from bot.chat.dead_letters import DeadLetters
+from bot.chat.ending import Ending
 from bot.chat.local import LocalChat
 from bot.chat.looking import Looking
 from bot.chat.reload_actions import ReloadActions
@@ -44,7 +47,8 @@ def answering(
     mutes: Mutes,
     lanes: Lanes,
     drawing: Drawing,
-    risk: Mapping[str, Handler],
+    risk: RiskDesk,
+    society: Society,
     reloader: Reloader,
     control: Path,
 ) -> tuple[Actions, LocalChat]:
@@ -52,19 +56,22 @@ def answering(
     why = Explainer(
         engine=engine, live=live, alerts=alerts, chat_alerts=chat_alerts, loaded=loaded, muting=mutes.muting
     )
-    made = AlertActions(
-        market=cards, store=chat_alerts, desk=Desk(engine, live), clock=clock, max_per_chat=max_per_chat
-    )
+    desk = Desk(engine, live)
+    made = AlertActions(market=cards, store=chat_alerts, desk=desk, clock=clock, max_per_chat=max_per_chat)
+    silences = mutes.actions(cards, chat_alerts, engine, live, lambda: lanes.names)
     families = (
         Looking(market=cards, status=status, clock=clock),
         Why(cards, why, destination_of=lambda chat: live.routes.by_chat.get(chat)),  # noqa: PLW0108, routes change
         made,
-        mutes.actions(cards, chat_alerts, engine, live, lambda: lanes.names),
+        silences,
+        risk.actions(cards),
         DeadLetters(SqliteOutboxCare(database)),
         Reviving(lanes),
         ReloadActions(reloader),
+        *society.families(Ending(chat_alerts, desk, risk, silences.clear)),
     )
-    actions = Actions(*(family.handlers for family in families), risk, *drawing.handlers(cards))
+    handlers = [family.handlers for family in families]
+    actions = Actions(*handlers, *drawing.handlers(cards), note=society.people.note)
     overview = Overviews(engine=engine, live=live, status=status, lanes=lanes.status)
     local = LocalChat(
         path=control,

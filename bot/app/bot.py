@@ -32,12 +32,12 @@ from bot.app.recording import open_journal
 from bot.app.reloading import Reloader
 from bot.app.sending import Sending, open_sending
 from bot.app.snapshots import Snapshots
+from bot.app.society import Society, open_society
 from bot.app.start_progress import StartProgress
 from bot.app.status import Status
 from bot.app.supervisor import Policy, Supervisor
 from bot.app.vitals import Chat, Parts
 from bot.chat.actions import Actions
-from bot.chat.claims import Claims
 from bot.chat.local import LocalChat
 from bot.chat.terminal import TerminalChat
 from bot.clock import Clock, SystemClock
@@ -89,6 +89,7 @@ class Bot:
         self._database: Database
         self._mutes: Mutes
         self._rooms: Chatrooms
+        self._society: Society
         self._mailbox: Mailbox
         self.drawing: Drawing
         self.reloader: Reloader
@@ -176,6 +177,7 @@ class Bot:
             )
             lanes = sending.lanes
             self._rooms.moves.report = lanes.notices.report
+            self._society = await open_society(database, self._settings, self._rooms, sending)
             journal = self._journal(data_dir, stack)
             self.snapshots = Snapshots(self.engine, data_dir.snapshot, self.clock, journal=journal)
             await self.snapshots.load()
@@ -297,7 +299,8 @@ class Bot:
             mutes=self._mutes,
             lanes=lanes,
             drawing=self.drawing,
-            risk=self.desk.actions(self.cards).handlers,
+            risk=self.desk,
+            society=self._society,
             reloader=self.reloader,
             control=data_dir.control,
         )
@@ -315,8 +318,9 @@ class Bot:
                 lambda: self._plan,
                 sending,
                 self._rooms,
+                self._society,
                 actions=actions,
-                claims=Claims(SqliteMemberStore(self._database), self.clock) if self._options.is_claimable else None,
+                is_claimable=self._options.is_claimable,
                 on_claimed=self._take_owner,
                 charts=self.drawing.studio,
             )

@@ -1,6 +1,6 @@
 """What chats need beside answers, put together: the registry of buttons, and where groups went that moved."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bot.app.destinations import Plan
 from bot.app.moves import Moves
@@ -22,6 +22,8 @@ class Chatrooms:
     moves: Moves
     values: KeyValues
     clock: Clock
+    ways: dict[str, str] = field(default_factory=dict)
+    """Destinations of chats that no plan knows: of members and of groups that somebody put on the list."""
 
     @classmethod
     async def load(cls, database: Database, clock: Clock) -> "Chatrooms":
@@ -35,5 +37,7 @@ class Chatrooms:
     async def routes(self, plan: Plan) -> Routes:
         """Those of a plan, which lead to chats that moved too, from now on as well; the others before forget to follow."""
         routes = plan.routes
+        for chat, name in self.ways.items():
+            routes.by_chat.setdefault(chat, name)
         await self.moves.settle(routes.by_chat, [d.name for d in plan.everywhere])
         return routes

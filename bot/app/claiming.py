@@ -12,7 +12,8 @@ from typing import Final
 from bot.app.data_dir import DataDir, FolderInUseError
 from bot.chat.claims import LIFE_MS, Claims, link_of
 from bot.chat.telegram_claim import ClaimPoll
-from bot.chat.telegram_client import Failure, Kind, TelegramClient
+from bot.chat.telegram_client import TelegramClient
+from bot.chat.telegram_failure import Failure, Kind
 from bot.clock import Clock
 from bot.errors import BotError, ConfigError
 from bot.model.members import Member

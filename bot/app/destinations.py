@@ -328,7 +328,11 @@ class Builder:
             case ConsoleTarget():
                 return ConsoleDestination(name=name, console=self._console)
 
-    async def _telegram_chat(self, name: str, target: TelegramTarget) -> TelegramDestination:
+    async def chat(self, name: str, chat_id: int) -> TelegramDestination:
+        """Of a chat that no plan knows, and in which we are asked."""
+        return await self._telegram_chat(name, TelegramTarget(chat_id), hears=True)
+
+    async def _telegram_chat(self, name: str, target: TelegramTarget, *, hears: bool = False) -> TelegramDestination:
         token = self._secret(name, target.token, "bot token")
         made = TelegramDestination(
             name=name,
@@ -340,7 +344,7 @@ class Builder:
             limits=self.telegram_limits(token),
             moves=self._moves,
             report=lambda news: self.report(news),  # noqa: PLW0108, set once the lanes are there
-            buttons=self._buttons if self._hears(target) else None,
+            buttons=self._buttons if hears or self._hears(target) else None,
         )
         return await self._opened(made)
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from bot.app.chatrooms import Chatrooms
 from bot.app.destinations import Plan
 from bot.app.sending import Sending
+from bot.app.society import Society
 from bot.chat.actions import Actions
 from bot.chat.claims import Claims
 from bot.chat.telegram_app import TelegramChat
@@ -18,13 +19,16 @@ def telegram_chat(
     plan: Callable[[], Plan],
     sending: Sending,
     rooms: Chatrooms,
+    society: Society,
     *,
     actions: Actions,
-    claims: Claims | None,
+    is_claimable: bool,
     on_claimed: Callable[[Member], None],
     charts: ChartMaker | None,
 ) -> TelegramChat | None:
-    """What answers in Telegram; None without a token. `claims`: None where no link makes an owner; `charts`: None for no pictures."""
+    """What answers in Telegram; None without a token. `is_claimable`: a link may make the owner; `charts`: None for no
+    pictures.
+    """
     telegram = settings.telegram
     if telegram.token is None:
         return None
@@ -32,7 +36,7 @@ def telegram_chat(
 
     def revive(chat_id: int) -> None:
         """Somebody wrote in a chat, so it may be written to again."""
-        for name in plan().of_chat(rooms.moves.before(chat_id)):
+        for name in (*plan().of_chat(rooms.moves.before(chat_id)), f"telegram:{chat_id}"):
             sending.lanes.revive(name)
 
     return TelegramChat(
@@ -48,7 +52,9 @@ def telegram_chat(
         limits=sending.builder.telegram_limits(token),
         moves=rooms.moves,
         report=sending.lanes.notices.report,
-        claims=claims,
+        claims=Claims(society.members, rooms.clock) if is_claimable else None,
+        people=society.people,
+        invites=society.invites,
         on_claimed=on_claimed,
         charts=charts,
     )

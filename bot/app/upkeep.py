@@ -15,9 +15,11 @@ from bot.clock import Clock
 from bot.delivery.notices import Notice
 from bot.errors import StorageError
 from bot.model import numbers
+from bot.model.access import AUDIT_KEPT_MS, MAX_STRANGERS, STRANGERS_KEPT_MS
 from bot.model.buttons import KEEP_MS as BUTTONS_KEEP_MS
 from bot.model.buttons import MAX_STORED
 from bot.storage import copies
+from bot.storage.access import SqliteAuditLog, SqliteStrangerStore
 from bot.storage.alerts import SqliteAlertStore
 from bot.storage.buttons import SqliteButtonStore
 from bot.storage.chat_alerts import SqliteChatAlertStore
@@ -57,6 +59,8 @@ class Upkeep:
         self._chat_alerts = SqliteChatAlertStore(database)
         self._silences = SqliteSilenceStore(database)
         self._members = SqliteMemberStore(database)
+        self._strangers = SqliteStrangerStore(database)
+        self._audit = SqliteAuditLog(database)
         self._buttons = SqliteButtonStore(database)
         self._folder = folder
         self._keep = keep
@@ -134,6 +138,9 @@ class Upkeep:
             gone += await self._silences.prune(before_ms=self._venue_now() - KEEP_MS)
             gone += await self._members.prune(now_ms=self._clock.wall_ms())
             gone += await self._buttons.prune(before_ms=self._clock.wall_ms() - BUTTONS_KEEP_MS, keep=MAX_STORED)
+            now_ms = self._clock.wall_ms()
+            gone += await self._strangers.prune(before_ms=now_ms - STRANGERS_KEPT_MS, keep=MAX_STRANGERS)
+            gone += await self._audit.prune(before_ms=now_ms - AUDIT_KEPT_MS)
             pages = await shrink(self._database)
         except StorageError as error:
             _log.warning("pruning.failed", reason=str(error))

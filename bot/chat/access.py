@@ -4,13 +4,15 @@
 |---|---|
 | no owner id is set | ignored, everyone |
 | another bot, an anonymous admin, a channel post, an edited or forwarded message, inline results | ignored |
-| the owner, in private or in a listed chat | answered |
-| anyone else in a listed chat | answered |
-| the owner in a chat that is not listed | ignored |
+| who is blocked | ignored, everywhere |
+| who has a role, in private | answered |
+| anyone else in a listed chat | answered; what they may do there is for `rights` |
+| the owner or an admin in a chat that is not listed | `/here` is answered, all else ignored |
+| anyone else in a chat that is not listed | ignored |
 | a stranger in private | one polite refusal a day, then ignored |
 | a stranger elsewhere | ignored |
 | whoever opens a link that makes an owner, in private | decided by `claims`; a wrong one is answered as a stranger is |
-| more than 20 commands a minute of one user, 60 of one chat | told once, then ignored |
+| more commands a minute of one user than the role allows, or 60 of one chat | told once, then ignored |
 
 Pure: time is an argument. All maps are bounded; at the bound the oldest entry goes.
 """
@@ -20,9 +22,12 @@ from collections import Counter, OrderedDict
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol
 
-USER_PER_MINUTE: Final = 20
+from bot.chat.rights import rate_of
+from bot.model.access import is_least
+from bot.model.members import Role
+
 CHAT_PER_MINUTE: Final = 60
 REFUSAL_EVERY_MS: Final = 86_400_000
 REFUSALS_PER_HOUR: Final = 30
@@ -40,6 +45,8 @@ class Incoming:
     is_private: bool
     is_odd: bool = False
     """Sent by a bot or on behalf of a chat, edited, forwarded, a channel post: nothing a person typed here and now."""
+    is_here: bool = False
+    """Asks to put the chat on the list."""
 
 
 class Verdict(StrEnum):
@@ -53,20 +60,43 @@ class Verdict(StrEnum):
     IGNORE = "ignore"
 
 
+class Known(Protocol):
+    """Whom the bot knows beside the owner and the chats of the settings."""
+
+    def role_of(self, user_id: int) -> Role | None: ...
+
+    def is_blocked(self, user_id: int) -> bool: ...
+
+    def has_group(self, chat_id: int) -> bool: ...
+
+
+class Nobody:
+    """Knows no one."""
+
+    def role_of(self, user_id: int) -> Role | None:  # noqa: ARG002
+        return None
+
+    def is_blocked(self, user_id: int) -> bool:  # noqa: ARG002
+        return False
+
+    def has_group(self, chat_id: int) -> bool:  # noqa: ARG002
+        return False
+
+
 class Bucket:
     """Tokens that refill evenly; a full bucket allows one burst of its size."""
 
-    __slots__ = ("_at_ms", "_size", "_tokens", "is_told")
+    __slots__ = ("_at_ms", "_tokens", "is_told", "size")
 
     def __init__(self, size: int, *, now_ms: float) -> None:
-        self._size = size
+        self.size = size
         self._tokens = float(size)
         self._at_ms = now_ms
         self.is_told = False
 
     def refill(self, now_ms: float) -> bool:
         """Return whether there is a token."""
-        self._tokens = min(self._size, self._tokens + max(0.0, now_ms - self._at_ms) * self._size / 60_000)
+        self._tokens = min(self.size, self._tokens + max(0.0, now_ms - self._at_ms) * self.size / 60_000)
         self._at_ms = now_ms
         return self._tokens >= 1
 
@@ -78,8 +108,10 @@ class Bucket:
 class Gate:
     """Decides for one bot. `owner_id` None closes it."""
 
-    def __init__(self, *, owner_id: int | None, chat_ids: Collection[int]) -> None:
+    def __init__(self, *, owner_id: int | None, chat_ids: Collection[int], known: Known | None = None) -> None:
+        """`chat_ids`: those of the settings; a private chat among them makes its person a member."""
         self._owner_id = owner_id
+        self._known: Known = known if known is not None else Nobody()
         self._chat_ids = frozenset(chat_ids)
         self._buckets: OrderedDict[tuple[str, int], Bucket] = OrderedDict()
         self._refused_ms: OrderedDict[int, int] = OrderedDict()
@@ -93,25 +125,55 @@ class Gate:
 
     def is_listed(self, chat_id: int) -> bool:
         """Whether the chat is one of ours; the owner's private chat has the owner's id."""
-        return chat_id in self._chat_ids or (self._owner_id is not None and chat_id == self._owner_id)
+        return (
+            chat_id in self._chat_ids
+            or (self._owner_id is not None and chat_id == self._owner_id)
+            or self._known.has_group(chat_id)
+        )
+
+    def is_of_settings(self, chat_id: int) -> bool:
+        return chat_id in self._chat_ids
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is an owner."""
+        return self._owner_id is not None
 
     def is_owner(self, user_id: int) -> bool:
         return user_id == self._owner_id
+
+    def is_blocked(self, user_id: int) -> bool:
+        return not self.is_owner(user_id) and self._known.is_blocked(user_id)
+
+    def role_of(self, user_id: int, chat_id: int | None = None) -> Role | None:
+        """What somebody may do, in a chat where it matters; None for strangers, and for everyone while there is no owner."""
+        if self._owner_id is None or self.is_blocked(user_id):
+            return None
+        role = Role.OWNER if self.is_owner(user_id) else self._known.role_of(user_id)
+        if role is None and user_id in self._chat_ids:
+            return Role.MEMBER
+        if role is None and chat_id is not None and chat_id != user_id and self.is_listed(chat_id):
+            return Role.VIEWER
+        return role
 
     def decide(self, incoming: Incoming, *, now_ms: int) -> Verdict:
         """Judge one message or press. `now_ms` is wall time, since refusals outlive a restart."""
         if incoming.is_odd or self._owner_id is None or incoming.user_id is None or incoming.chat_id is None:
             return self._ignore("closed" if self._owner_id is None else "odd")
-        is_owner = incoming.user_id == self._owner_id
-        if incoming.chat_id in self._chat_ids or (is_owner and incoming.is_private):
-            return self._within_rate(incoming.user_id, incoming.chat_id, now_ms)
-        if is_owner or not incoming.is_private:
-            return self._ignore("unlisted_chat")
-        return self._refuse(incoming.user_id, now_ms)
+        user_id, chat_id = incoming.user_id, incoming.chat_id
+        if self.is_blocked(user_id):
+            return self._ignore("blocked")
+        role = self.role_of(user_id)
+        if incoming.is_private:
+            return self._refuse(user_id, now_ms) if role is None else self._within_rate(user_id, chat_id, now_ms)
+        is_listing = incoming.is_here and is_least(role, Role.ADMIN)
+        if is_listing or (chat_id != self._owner_id and self.is_listed(chat_id)):
+            return self._within_rate(user_id, chat_id, now_ms)
+        return self._ignore("unlisted_chat")
 
     def _within_rate(self, user_id: int, chat_id: int, now_ms: int) -> Verdict:
         buckets = (
-            self._bucket(("user", user_id), USER_PER_MINUTE, now_ms),
+            self._bucket(("user", user_id), rate_of(self.role_of(user_id)), now_ms),
             self._bucket(("chat", chat_id), CHAT_PER_MINUTE, now_ms),
         )
         empty = [bucket for bucket in buckets if not bucket.refill(now_ms)]
@@ -127,7 +189,7 @@ class Gate:
 
     def _bucket(self, key: tuple[str, int], size: int, now_ms: int) -> Bucket:
         bucket = self._buckets.get(key)
-        if bucket is None:
+        if bucket is None or bucket.size != size:
             bucket = self._buckets[key] = Bucket(size, now_ms=now_ms)
         self._buckets.move_to_end(key)
         while len(self._buckets) > MAX_REMEMBERED:

@@ -1,18 +1,24 @@
 """Commands to replies, through ports only. The same for every front.
 
 What the bot can do comes in families: objects with `handlers`, which map names of commands to what carries them out.
-Raises only what a port raises; the front that called turns that into an apology.
+Raises only what a port raises; the front that called turns that into an apology. Who may use a command is decided here,
+for every front and for buttons as for words.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from bot.chat import pages
 from bot.chat.asker import Asker
 from bot.chat.commands import Command, UsageError, find
 from bot.chat.reply import Reply, line
+from bot.chat.rights import refusal
 
 Handler = Callable[[Command, Asker], Awaitable[Reply]]
+
+Note = Callable[[Asker, str], Awaitable[None]]
+"""Keeps who changed what."""
 
 _NOT_HERE: Final = "I cannot do that here."
 
@@ -20,8 +26,9 @@ _NOT_HERE: Final = "I cannot do that here."
 class Actions:
     """What the bot can do for people."""
 
-    def __init__(self, *families: Mapping[str, Handler]) -> None:
-        """A command that no family carries out is answered with the `without` of its row."""
+    def __init__(self, *families: Mapping[str, Handler], note: Note | None = None) -> None:
+        """A command that no family carries out is answered with the `without` of its row. `note`: the audit log."""
+        self._note = note
         self._handlers = {name: handler for family in families for name, handler in family.items()}
 
     @property
@@ -33,8 +40,21 @@ class Actions:
         """Carry a command out."""
         if isinstance(command, UsageError):
             return pages.usage(command)
+        refused = self.refusal(command, asker)
+        if refused is not None:
+            return Reply((line(refused),))
         handler = self._handlers.get(command.name)
         if handler is None:
             spec = find(command.name)
             return Reply((line(spec.without if spec is not None and spec.without else _NOT_HERE),))
-        return await handler(command, asker)
+        reply = await handler(command, asker)
+        if not reply.did:
+            return reply
+        if self._note is not None:
+            await self._note(asker, reply.did)
+        return replace(reply, did="")
+
+    def refusal(self, command: Command, asker: Asker) -> str | None:
+        """Why somebody may not use a command there, in words for people; None where they may."""
+        spec = find(command.name)
+        return _NOT_HERE if spec is None else refusal(asker, spec, command.words)

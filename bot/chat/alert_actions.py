@@ -6,6 +6,7 @@ nothing that was said; a chat sees and deletes its own alerts only.
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from bot.chat import alert_pages, pages
@@ -14,6 +15,7 @@ from bot.chat.alert_text import AlertWish, condition_text, read_alert
 from bot.chat.asker import Asker
 from bot.chat.commands import Command, UsageError
 from bot.chat.reply import Reply
+from bot.chat.rights import alerts_of
 from bot.chat.spec import Problem
 from bot.chat.symbols import NotFound, SymbolBook
 from bot.clock import Clock
@@ -63,6 +65,8 @@ class AlertActions:
                 return alert_pages.known_already(alert)
         if len(here) >= self._max_per_chat:
             return alert_pages.full(self._max_per_chat)
+        if sum(alert.user == asker.user for alert in here) >= alerts_of(asker.role):
+            return alert_pages.full_of_yours(alerts_of(asker.role))
         created_ms = self._clock.wall_ms()
         while not await self._store.add(alert := _alert(wish, instrument, asker, created_ms)):
             created_ms += 1  # the id of another alert; they are derived from the time
@@ -96,7 +100,9 @@ class AlertActions:
         if not asker.may_change(alert.user):
             return alert_pages.NOT_YOURS
         await self._end(alert)
-        return alert_pages.deleted(alert)
+        reply = alert_pages.deleted(alert)
+        did = f"deleted {alert.id} of {alert.user} in {alert.chat}"
+        return reply if alert.user == asker.user else replace(reply, did=did)
 
     async def _delete_all(self, asker: Asker) -> Reply:
         # A lowered limit may have left more than may be made now.
@@ -106,7 +112,11 @@ class AlertActions:
         gone = [alert for alert in here if asker.may_change(alert.user)]
         for alert in gone:
             await self._end(alert)
-        return alert_pages.deleted_all(len(gone), len(here) - len(gone))
+        reply, n_others = (
+            alert_pages.deleted_all(len(gone), len(here) - len(gone)),
+            sum(a.user != asker.user for a in gone),
+        )
+        return replace(reply, did=f"deleted {n_others} alerts of others in {asker.chat}") if n_others else reply
 
     async def _end(self, alert: ChatAlert) -> None:
         await self._store.delete(alert.id)

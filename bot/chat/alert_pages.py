@@ -109,6 +109,11 @@ def full(max_per_chat: int) -> Reply:
     return Reply((line(text),), ((Button("Alerts", "/alerts"),),))
 
 
+def full_of_yours(n: int) -> Reply:
+    text = f"You have {n} alerts here, as many as you may. Delete one first."
+    return Reply((line(text),), ((Button("Alerts", "/alerts"),),))
+
+
 def listing(listed: Sequence[Listed], *, page: int, n: int, now_ms: int) -> Reply:
     """One page of a chat's alerts, each with its state."""
     n_pages = -(-n // PAGE)

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Final
 
+from bot.model.access import is_least
+from bot.model.members import Role
+
 
 @dataclass(frozen=True, slots=True)
 class Asker:
@@ -12,24 +15,41 @@ class Asker:
     """`terminal`, or `telegram:` and the number of the chat."""
     user: str
     """`terminal`, or `telegram:` and the number of the user."""
-    is_owner: bool = False
-    """May change what others made."""
+    role: Role | None = None
+    """What they may do here; None: nothing."""
     name: str = ""
     """What people call them, as they wrote it themselves; never trusted."""
     place: str = ""
     """The destination below whose message a button was pressed; empty for what was typed, and for answers."""
 
+    @property
+    def is_owner(self) -> bool:
+        """May do everything everywhere."""
+        return self.role is Role.OWNER
+
+    @property
+    def is_private(self) -> bool:
+        """Whether nobody else reads along."""
+        return self.chat == self.user
+
+    def is_least(self, role: Role) -> bool:
+        """Whether they may do what needs that role."""
+        return is_least(self.role, role)
+
     def may_change(self, maker: str) -> bool:
         """Whether something that `maker` made in this chat may be changed."""
-        return self.is_owner or maker == self.user
+        return self.is_least(Role.ADMIN) or maker == self.user
 
 
-AT_TERMINAL: Final = Asker("terminal", "terminal", is_owner=True)
+AT_TERMINAL: Final = Asker("terminal", "terminal", Role.OWNER)
 """Who can type there owns the process."""
 
 
-def in_telegram(chat_id: int, user_id: int, *, is_owner: bool, name: str = "") -> Asker:
-    return Asker(f"telegram:{chat_id}", f"telegram:{user_id}", is_owner=is_owner, name=name)
+def in_telegram(
+    chat_id: int, user_id: int, *, is_owner: bool = False, role: Role | None = Role.MEMBER, name: str = ""
+) -> Asker:
+    """`is_owner` goes before `role`."""
+    return Asker(f"telegram:{chat_id}", f"telegram:{user_id}", Role.OWNER if is_owner else role, name)
 
 
 def telegram_number(name: str) -> int | None:

@@ -16,7 +16,7 @@ from bot.model.members import Code, Member, MemberStore, Redeemed, Role
 
 KIND: Final = "claim"
 LIFE_MS: Final = 900_000
-_CODE_BYTES: Final = 16
+CODE_BYTES: Final = 16
 _SHOWN = re.compile(r"/start(?:@\w+)?\s+claim_([\w-]{1,64})", re.ASCII)
 
 _ANSWERS: Final = {
@@ -48,8 +48,8 @@ class Claims:
 
     async def issue(self) -> str:
         """A new code; earlier ones are void."""
-        code, now_ms = secrets.token_urlsafe(_CODE_BYTES), self._clock.wall_ms()
-        await self._store.put_code(Code(_digest(code), KIND, Role.OWNER, now_ms, now_ms + LIFE_MS), alone=True)
+        code, now_ms = secrets.token_urlsafe(CODE_BYTES), self._clock.wall_ms()
+        await self._store.put_code(Code(digest_of(code), KIND, Role.OWNER, now_ms, now_ms + LIFE_MS), alone=True)
         return code
 
     async def redeem(self, code: str, *, user_id: int, name: str) -> tuple[Redeemed, Member]:
@@ -57,13 +57,14 @@ class Claims:
         now_ms = self._clock.wall_ms()
         asker = in_telegram(user_id, user_id, is_owner=True)
         claimer = Member(asker.user, Role.OWNER, asker.chat, name[:100], now_ms)
-        return await self._store.redeem(_digest(code), KIND, claimer, now_ms=now_ms), claimer
+        return await self._store.redeem(digest_of(code), KIND, claimer, now_ms=now_ms), claimer
 
     async def owner(self) -> Member | None:
         return await self._store.owner()
 
 
-def _digest(code: str) -> str:
+def digest_of(code: str) -> str:
+    """What is stored of a code."""
     return hashlib.sha256(code.encode()).hexdigest()
 
 

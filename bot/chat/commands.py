@@ -14,7 +14,9 @@ from rapidfuzz.distance import JaroWinkler
 
 from bot.chat.grammars import MAX_WORD_CHARS
 from bot.chat.spec import CommandSpec, Problem
-from bot.chat.table import alerts, bot, look, quiet, risk
+from bot.chat.table import alerts, bot, look, people, quiet, risk
+from bot.model.access import is_least
+from bot.model.members import Role
 
 MAX_ARGUMENTS_CHARS: Final = 1_000
 
@@ -40,7 +42,7 @@ class UsageError:
     """No such command, or no command at all; in a group it may be another bot's."""
 
 
-COMMANDS: Final[tuple[CommandSpec, ...]] = (*look.ROWS, *alerts.ROWS, *quiet.ROWS, *risk.ROWS, *bot.ROWS)
+COMMANDS: Final[tuple[CommandSpec, ...]] = (*look.ROWS, *alerts.ROWS, *quiet.ROWS, *risk.ROWS, *people.ROWS, *bot.ROWS)
 
 _BY_NAME: Final = {word: spec for spec in COMMANDS for word in (spec.name, *spec.aliases)}
 
@@ -112,6 +114,14 @@ def _parse_bare(line: str) -> Command | UsageError | None:
     return UsageError("I read commands such as /oi BTC. /help shows them all.", ("/help",), is_unknown=True)
 
 
-def menu() -> tuple[tuple[str, str], ...]:
-    """Names and short descriptions for Telegram's command menu."""
-    return tuple((spec.name, spec.does) for spec in COMMANDS if spec.is_listed)
+def menu(role: Role | None = Role.OWNER, *, in_group: bool = False) -> tuple[tuple[str, str], ...]:
+    """Names and short descriptions for Telegram's command menu: what somebody with that role may use there."""
+    listed = [spec for spec in COMMANDS if spec.is_listed and (not in_group or not spec.is_private)]
+    return tuple((spec.name, spec.does) for spec in listed if is_least(role, least(spec, in_group=in_group)))
+
+
+def least(spec: CommandSpec, *, in_group: bool) -> Role:
+    """The least role that a command takes in any of its forms."""
+    if spec.looks is not None:
+        return Role.VIEWER
+    return spec.needs_in_group if in_group and spec.needs_in_group is not None else spec.needs

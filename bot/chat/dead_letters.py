@@ -47,7 +47,7 @@ class DeadLetters:
         n = await self._outbox.retry([entry.row.id for entry in reversed(chosen)])
         if n == 0:
             return Reply((line("Something later of the same alert was told already; it stays as it is."),))
-        return Reply((line(f"{n} will be told within half a minute."),))
+        return Reply((line(f"{n} will be told within half a minute."),), did=f"told {n} dead letters after all")
 
 
 def _page(entries: list[Entry]) -> Reply:

@@ -10,6 +10,9 @@ MAX_WORD_CHARS: Final = 40
 MAX_ALERT_WORDS: Final = 24
 MAX_CHART_WORDS: Final = 4
 MAX_SILENCE_WORDS: Final = 60
+INVITED_ROLES: Final = ("viewer", "member", "admin")
+FATES: Final = (*INVITED_ROLES, "remove", "decline", "block")
+"""What may become of a person."""
 
 _SEPARATORS = re.compile(r"[\s,;]+")
 
@@ -54,6 +57,36 @@ def alert(text: str) -> tuple[str, ...] | Problem:
     if len(words) > MAX_ALERT_WORDS or any(len(word) > MAX_WORD_CHARS for word in words):
         return Problem("That is too long for an alert.")
     return words
+
+
+def person(text: str) -> tuple[str, ...] | Problem:
+    """The number of a person, and perhaps a word that says what becomes of them."""
+    words = text.casefold().split()
+    if len(words) not in {1, 2} or not re.fullmatch(r"[0-9]{1,16}", words[0], re.ASCII):
+        return Problem("I expected the id of a person, as /users shows it.")
+    if len(words) == 2 and words[1] not in FATES:
+        return Problem(f"I expected one of {', '.join(FATES)}.")
+    return tuple(words)
+
+
+def role(text: str) -> tuple[str, ...] | Problem:
+    """Nothing, or the role that an invitation gives."""
+    words = text.casefold().split()
+    if len(words) > 1 or (words and words[0] not in INVITED_ROLES):
+        return Problem(f"I expected {', '.join(INVITED_ROLES)}, or nothing.")
+    return tuple(words)
+
+
+def on_off(text: str) -> tuple[str, ...] | Problem:
+    """Nothing, or `off`."""
+    words = text.casefold().split()
+    return tuple(words) if words in ([], ["off"]) else Problem("I expected nothing, or off.")
+
+
+def me(text: str) -> tuple[str, ...] | Problem:
+    """`me`, and once more to be sure."""
+    words = text.casefold().split()
+    return tuple(words) if words in (["me"], ["me", "yes"]) else Problem("I forget whoever asks, and nobody else.")
 
 
 def page(text: str) -> tuple[str, ...] | Problem:

@@ -57,6 +57,14 @@ class Button:
 
 
 @dataclass(frozen=True, slots=True)
+class Document:
+    """A file."""
+
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """One message."""
 
@@ -67,6 +75,10 @@ class Reply:
     """Its buttons are for whoever it answers, and for nobody else in the chat."""
     chart: ChartData | None = None
     """Shown with it, in the way the front can."""
+    document: Document | None = None
+    """Sent as a file, with the blocks below it."""
+    did: str = ""
+    """What was changed of others or for all, for the audit log; empty for nothing. Nobody is shown it here."""
 
 
 def line(*parts: str | Span) -> Line:

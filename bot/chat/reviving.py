@@ -32,7 +32,8 @@ class Reviving:
             return _listing(dead)
         [name] = command.words
         if self._revival.revive(name):
-            return Reply((line(code(shorten(name)), " is tried again now; what it missed is told."),))
+            said = line(code(shorten(name)), " is tried again now; what it missed is told.")
+            return Reply((said,), did=f"revived {name}")
         return Reply((line(code(shorten(name)), " is not among those that are dead."), *_lines(dead)), _buttons(dead))
 
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from bot.chat.commands import shorten
 from bot.chat.spec import Problem
+from bot.chat.table.risk import FOLLOW_WORDS
 from bot.model.risk import RiskSettings, Side
 from bot.rules.ast import DAY_MS, MINUTE_MS, duration_text
 from bot.rules.literals import parse_duration_ms, parse_number
@@ -22,7 +23,6 @@ _SIDES: Final[dict[str, Side]] = {
     "sell": "short",
     "s": "short",
 }
-_WATCH: Final = frozenset({"watch", "follow", "trail"})
 _LABELS: Final = frozenset({"equity", "risk", "of", "with", "at", "entry"})
 
 
@@ -92,7 +92,7 @@ def read_stop(words: tuple[str, ...]) -> StopWish | Problem:
         word = typed.casefold()
         if word in _SIDES and side is None:
             side = _SIDES[word]
-        elif word in _WATCH:
+        elif word in FOLLOW_WORDS:
             wish = replace(wish, watches=True)
         elif word in _LABELS:
             continue

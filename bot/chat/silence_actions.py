@@ -104,7 +104,8 @@ class SilenceActions:
             text = f"{silence_pages.what(silence)}\n{now_ms}"
             silence = replace(silence, id=silence_id(silence.id, text, now_ms))  # the id of another one
         self._mutes.add(silence)
-        return silence_pages.created(silence, zone, assumed_time=wish.assumed_time)
+        reply = silence_pages.created(silence, zone, assumed_time=wish.assumed_time)
+        return replace(reply, did=f"silenced {silence.id}: {silence_pages.what(silence)} {_at(place)}")
 
     def _place(self, asker: Asker, at: str, *, is_here: bool) -> str | Reply:
         """The destination that is meant; empty for all of them."""
@@ -219,7 +220,8 @@ class SilenceActions:
             mine = [one for one in seen if asker.may_change(one.author)]
             for one in mine:
                 await self._end(one, now_ms)
-            return silence_pages.ended_all(len(mine), len(seen) - len(mine)) if seen else silence_pages.NONE
+            reply = silence_pages.ended_all(len(mine), len(seen) - len(mine)) if seen else silence_pages.NONE
+            return replace(reply, did=f"ended {len(mine)} silences") if mine else reply
         found = [one for one in seen if one.id.startswith(PREFIX + typed)]
         if not found:
             return silence_pages.no_silence(typed)
@@ -229,11 +231,23 @@ class SilenceActions:
             return silence_pages.NOT_YOURS
         kept = self._mutes.kept_by(found[0])
         await self._end(found[0], now_ms)
-        return silence_pages.ended(found[0], kept)
+        return replace(silence_pages.ended(found[0], kept), did=f"ended silence {found[0].id} of {found[0].author}")
 
     async def _end(self, silence: Silence, now_ms: int) -> None:
         await self._store.expire(silence.id, at_ms=now_ms)
         self._mutes.expire(silence.id, now_ms)
+
+    async def clear(self, chat: str) -> None:
+        """End all that keeps a chat quiet and nothing else: nobody is told there any more."""
+        place, now_ms = self._destination_of(chat), self._venue_now()
+        if place is None:
+            return
+        for silence in self._mutes.silences(now_ms):
+            if silence.destination == place:
+                await self._end(silence, now_ms)
+        if self._mutes.quiet_of(place) is not None:
+            await self._store.drop_quiet(place)
+            self._mutes.drop_quiet(place)
 
     # -- acknowledgements ------------------------------------------------------------------------------------------
 
@@ -279,7 +293,8 @@ class SilenceActions:
         if wish.is_off:
             await self._store.drop_quiet(place)
             self._mutes.drop_quiet(place)
-            return silence_pages.quiet_off(place, was_set=before is not None)
+            reply = silence_pages.quiet_off(place, was_set=before is not None)
+            return replace(reply, did=f"ended the quiet hours {_at(place)}")
         zone = (before.zone if before else _UTC) if not wish.zone else await asyncio.to_thread(_known_zone, wish.zone)
         if zone is None:
             meant = await asyncio.to_thread(_near_zone, wish.zone)
@@ -287,7 +302,8 @@ class SilenceActions:
         quiet = QuietHours(place, wish.starts_min, wish.ends_min, zone, asker.user)
         await self._store.put_quiet(quiet)
         self._mutes.set_quiet(quiet)
-        return silence_pages.quiet_set(quiet, assumed_zone=not wish.zone, now_ms=now_ms)
+        reply = silence_pages.quiet_set(quiet, assumed_zone=not wish.zone, now_ms=now_ms)
+        return replace(reply, did=f"set quiet hours {_at(place)}")
 
     def _zone(self, asker: Asker) -> str:
         """In which times are read and shown: that of the chat's quiet hours."""
@@ -298,6 +314,10 @@ class SilenceActions:
 
 def _usage(problem: Problem, example: str, *, is_button: bool = True) -> Reply:
     return pages.usage(UsageError(f"{problem.text} Write it like {example}.", (example,) if is_button else ()))
+
+
+def _at(place: str) -> str:
+    return f"at {place}" if place else "everywhere"
 
 
 def _name(asker: Asker) -> str:

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from bot.model.members import Role
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -33,3 +35,16 @@ class CommandSpec:
     """`/help` only names it; `/help NAME` and the menu show it."""
     without: str = ""
     """Said where nothing carries the command out; empty for what every front has."""
+    is_private: bool = False
+    """Answered in private chats alone, so menus of groups leave it out."""
+    needs: Role = Role.OWNER
+    """The least role that may use it. Deny by default: a row that names none is the owner's."""
+    needs_in_group: Role | None = None
+    """Where it takes another one in groups."""
+    looks: Callable[[tuple[str, ...]], bool] | None = None
+    """Of commands that look or change by their words: whether these only look, which everyone may who is answered."""
+
+
+def bare(words: tuple[str, ...]) -> bool:
+    """Of commands that only look when nothing stands behind them."""
+    return not words

@@ -18,17 +18,21 @@ from telegram import Update
 from bot import log
 from bot.chat.access import Gate
 from bot.chat.actions import Actions
+from bot.chat.asker import telegram_number
 from bot.chat.buttons import Buttons
 from bot.chat.claims import Claims
-from bot.chat.commands import menu
-from bot.chat.telegram_client import BATCH, Failure, Kind, TelegramClient
+from bot.chat.invites import Invites
+from bot.chat.people import People
+from bot.chat.telegram_client import BATCH, TelegramClient
 from bot.chat.telegram_dispatch import Dispatcher
+from bot.chat.telegram_door import Door
+from bot.chat.telegram_failure import Failure, Kind
 from bot.chat.update_ledger import UpdateLedger
 from bot.clock import Clock
 from bot.errors import StorageError
 from bot.model.chart_ports import ChartMaker
 from bot.model.chat_ports import ChatFollower
-from bot.model.members import Member
+from bot.model.members import Member, Role
 from bot.model.news import Report, SecondCopy, TokenRefused, unheard
 from bot.model.ports import KeyValues, SendLimits
 
@@ -67,6 +71,8 @@ class TelegramChat:
         charts: ChartMaker | None = None,
         claims: Claims | None = None,
         on_claimed: Callable[[Member], None] = lambda _: None,
+        people: People | None = None,
+        invites: Invites | None = None,
         moves: ChatFollower | None = None,
         report: Report = unheard,
     ) -> None:
@@ -86,6 +92,8 @@ class TelegramChat:
             charts: Draws; None: no pictures.
             claims: Takes links that make an owner; None where the settings name one.
             on_claimed: Told of the new owner, once he has been answered.
+            people: Who is known beside the owner; without it nobody is let in.
+            invites: Takes links that let people in.
             moves: Told of groups that became supergroups, and knows those of before.
             report: Told what the owner should know.
         """
@@ -94,7 +102,8 @@ class TelegramChat:
             TelegramClient, token=token, api_url=api_url, clock=clock, buttons=buttons, limits=limits
         )
         self._chat_ids = tuple(dict.fromkeys(chat if moves is None else moves.now(chat) for chat in chat_ids))
-        self._gate = Gate(owner_id=owner_id, chat_ids=self._chat_ids)
+        self._people, self._invites = people, invites
+        self._gate = Gate(owner_id=owner_id, chat_ids=self._chat_ids, known=people)
         self._actions, self._buttons, self._store, self._charts = actions, buttons, store, charts
         self._moves, self._report, self._clock, self._on_seen = moves, report, clock, on_seen
         self._slots, self._saving, self._alive_ms = asyncio.Semaphore(MAX_AT_ONCE), asyncio.Lock(), clock.monotonic_ms()
@@ -115,6 +124,16 @@ class TelegramChat:
     async def run(self) -> None:
         """Poll and answer until cancelled."""
         self._client = self._make_client()
+        self._door = Door(
+            client=self._client,
+            gate=self._gate,
+            clock=self._clock,
+            claims=self._claims,
+            people=self._people,
+            invites=self._invites,
+            save_refusals=self._save_refusals,
+            on_seen=self._on_seen if self._on_seen is not None else lambda _: None,
+        )
         self._dispatcher = Dispatcher(
             client=self._client,
             gate=self._gate,
@@ -125,8 +144,8 @@ class TelegramChat:
             save_refusals=self._save_refusals,
             on_seen=self._on_seen,
             charts=self._charts,
-            claims=self._claims,
             moves=self._moves,
+            door=self._door,
         )
         self._follow_moves()
         try:
@@ -154,13 +173,16 @@ class TelegramChat:
         for chat_id in self._chat_ids:
             if (new := self._moves.now(chat_id)) != chat_id:
                 self._gate.follow(chat_id, new)
-        if self._gate.follow not in self._moves.listeners:
-            self._moves.listeners.append(self._gate.follow)
+        follow = [self._gate.follow, *([self._people.moved] if self._people is not None else [])]
+        self._moves.listeners += [one for one in follow if one not in self._moves.listeners]
 
     async def _load(self) -> None:
         try:
             self._ledger.load(await self._store.get(self._offset_key), now_ms=self._clock.wall_ms())
             self._gate.load_refusals(await self._store.get(self._refused_key))
+            if self._people is not None:
+                await self._people.load()
+                self._people.front = self._door
         except Exception:  # noqa: BLE001 - without its memory the chat still works
             _log.exception("chat_state.load_failed")
 
@@ -171,7 +193,7 @@ class TelegramChat:
             name = await self._client.name()
             if isinstance(name, Failure):
                 return name
-            self._dispatcher.bot_name = name
+            self._dispatcher.bot_name = self._door.bot_name = name
             _log.info("chat.opened", bot=name)
             tasks.create_task(self._announce())
         started_ms = self._clock.monotonic_ms()
@@ -236,7 +258,14 @@ class TelegramChat:
         """Put the commands into Telegram's menus."""
         await self._client.set_menu(STRANGER_MENU)
         for chat_id in (*([self._owner_id] if self._owner_id is not None else []), *self._chat_ids):
-            await self._client.set_menu(menu(), chat_id=chat_id)
+            in_group = chat_id < 0
+            role = Role.VIEWER if in_group else self._gate.role_of(chat_id)
+            await self._door.show_menu(chat_id, role, in_group=in_group)
+        if self._people is not None:
+            for user_id, role in self._people.members:
+                await self._door.show_menu(user_id, role, in_group=False)
+            for group in self._people.groups:
+                await self._door.show_menu(telegram_number(group.chat) or 0, Role.VIEWER, in_group=True)
 
     async def _after_failure(self, failure: Failure, failures: int) -> None:
         now_ms = self._clock.monotonic_ms()
@@ -302,8 +331,8 @@ class TelegramChat:
             self._slots.release()
         self._ledger.finish(update.update_id)
         await self._save_offset()
-        if self._dispatcher.claimed is not None:
-            self._on_claimed(self._dispatcher.claimed)
+        if self._door.claimed is not None:
+            self._on_claimed(self._door.claimed)
 
     async def _save_offset(self) -> None:
         async with self._saving:

@@ -10,8 +10,9 @@ from telegram import Update
 from bot.chat.access import Gate
 from bot.chat.claims import Claims, answer_to, shown_code
 from bot.chat.commands import clean
-from bot.chat.telegram_client import Failure, Kind, TelegramClient
+from bot.chat.telegram_client import TelegramClient
 from bot.chat.telegram_dispatch import incoming_of
+from bot.chat.telegram_failure import Failure, Kind
 from bot.clock import Clock
 from bot.model.members import Member, Redeemed
 

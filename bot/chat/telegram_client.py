@@ -8,9 +8,6 @@ the clock's speed.
 import contextlib
 import os
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from datetime import timedelta
-from enum import StrEnum
 from typing import Final, TypeVar
 
 from telegram import (
@@ -25,21 +22,14 @@ from telegram import (
 )
 from telegram.constants import ParseMode
 from telegram.error import (
-    BadRequest,
     ChatMigrated,
-    Conflict,
-    EndPointNotFound,
-    Forbidden,
-    InvalidToken,
-    NetworkError,
-    RetryAfter,
     TelegramError,
-    TimedOut,
 )
 from telegram.request import HTTPXRequest
 
 from bot import log
 from bot.chat.reply import Reply
+from bot.chat.telegram_failure import Failure, Kind, classify
 from bot.chat.telegram_html import keyboard, to_html, to_plain
 from bot.clock import Clock
 from bot.model.chat_ports import ButtonIssuer
@@ -56,90 +46,12 @@ MAX_PAUSE_S: Final = 15.0
 BATCH: Final = 100
 ALLOWED_UPDATES: Final = ["message", "callback_query", "my_chat_member"]
 
-_UNREADABLE = ("can't parse", "is too long", "message text is empty", "button_data_invalid", "too_long")
-_CANNOT_EDIT = (
-    "there is no text in the message to edit",
-    "message to edit not found",
-    "message can't be edited",
-    "message_id_invalid",
-)
-_NO_TOPIC = ("thread not found", "topic_closed", "topic_deleted")
-
 _log = log.get("chat.telegram")
 _T = TypeVar("_T")
 
 
 Attempt = Callable[[str, str | None, InlineKeyboardMarkup | None], Awaitable["int | Failure"]]
 """Text, parse mode and buttons to the id of the message, or why there is none."""
-
-
-class Kind(StrEnum):
-    """Why a call failed, by what to do about it."""
-
-    UNAUTHORIZED = "unauthorized"
-    NOT_FOUND = "not_found"
-    CONFLICT = "conflict"
-    WEBHOOK = "webhook"
-    FLOOD = "flood"
-    FORBIDDEN = "forbidden"
-    MIGRATED = "migrated"
-    NOT_MODIFIED = "not_modified"
-    CANNOT_EDIT = "cannot_edit"
-    NO_TOPIC = "no_topic"
-    UNREADABLE = "unreadable"
-    """Telegram refuses our text or buttons."""
-    BAD_REQUEST = "bad_request"
-    TIMED_OUT = "timed_out"
-    """Perhaps it arrived."""
-    NETWORK = "network"
-    OTHER = "other"
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A call that did not work. `text` is safe to log."""
-
-    kind: Kind
-    text: str
-    retry_after_s: float = 0.0
-    new_chat_id: int | None = None
-    """Of a group that became a supergroup."""
-
-
-def _bad_request(text: str) -> Kind:
-    low = text.casefold()
-    if "is not modified" in low:
-        return Kind.NOT_MODIFIED
-    for marks, kind in ((_CANNOT_EDIT, Kind.CANNOT_EDIT), (_NO_TOPIC, Kind.NO_TOPIC), (_UNREADABLE, Kind.UNREADABLE)):
-        if any(mark in low for mark in marks):
-            return kind
-    return Kind.BAD_REQUEST
-
-
-def classify(error: TelegramError) -> tuple[Kind, float]:
-    """Kind and seconds to wait. `BadRequest` and `TimedOut` are network errors to the library: they are looked at first."""
-    match error:
-        case RetryAfter():
-            pause = error.retry_after
-            return Kind.FLOOD, pause.total_seconds() if isinstance(pause, timedelta) else float(pause)
-        case InvalidToken() | EndPointNotFound():
-            # The library drops the description; the error below keeps it. 404 is a wrong address or a malformed token.
-            is_404 = isinstance(error, EndPointNotFound) or "not found" in f"{error} {error.__cause__}".casefold()
-            return (Kind.NOT_FOUND if is_404 else Kind.UNAUTHORIZED), 0.0
-        case Conflict():
-            return (Kind.WEBHOOK if "webhook is active" in str(error).casefold() else Kind.CONFLICT), 0.0
-        case ChatMigrated():
-            return Kind.MIGRATED, 0.0
-        case Forbidden():
-            return Kind.FORBIDDEN, 0.0
-        case BadRequest():
-            return _bad_request(str(error)), 0.0
-        case TimedOut():
-            return Kind.TIMED_OUT, 0.0
-        case NetworkError():
-            return Kind.NETWORK, 0.0
-        case _:
-            return Kind.OTHER, 0.0
 
 
 class TelegramClient:
@@ -243,6 +155,16 @@ class TelegramClient:
         if isinstance(done, Failure):
             _log.debug("menu.refused", chat_id=chat_id, reason=done.text)
 
+    async def drop_menu(self, chat_id: int) -> None:
+        """Show in that chat what everyone is shown."""
+        await self.call(self.bot.delete_my_commands(scope=BotCommandScopeChat(chat_id)))
+
+    async def leave(self, chat_id: int) -> None:
+        """Go out of a group. Where that fails the bot is out already, or says nothing there anyway."""
+        done = await self.call(self.bot.leave_chat(chat_id))
+        if isinstance(done, Failure):
+            _log.info("group.not_left", chat_id=chat_id, reason=done.text)
+
     async def answer_press(self, query_id: str, text: str = "") -> None:
         """Stop the spinner of a button. Too late or lost is no harm."""
         await self.call(self.bot.answer_callback_query(query_id, text=text[:200] or None))
@@ -265,7 +187,18 @@ class TelegramClient:
         threads = [thread_id]  # emptied when the topic is gone: the chat itself remains
 
         async def attempt(text: str, mode: str | None, markup: InlineKeyboardMarkup | None) -> int | Failure:
-            if png is None:
+            if reply.document is not None:
+                asking = self.bot.send_document(
+                    chat_id,
+                    reply.document.content,
+                    filename=reply.document.name,
+                    caption=text,
+                    parse_mode=mode,
+                    reply_markup=markup,
+                    reply_parameters=quoted,
+                    message_thread_id=threads[0],
+                )
+            elif png is None:
                 asking = self.bot.send_message(
                     chat_id,
                     text,

@@ -10,30 +10,31 @@ from dataclasses import replace
 from typing import Final
 
 from telegram import CallbackQuery, MaybeInaccessibleMessage, Message, Update, User
-from telegram.constants import ChatMemberStatus, ChatType
+from telegram.constants import ChatType
 
 from bot import log
-from bot.chat.access import USER_PER_MINUTE, Gate, Incoming, Verdict
+from bot.chat.access import Gate, Incoming, Verdict
 from bot.chat.actions import Actions
 from bot.chat.asker import Asker, in_telegram
 from bot.chat.buttons import OUT_OF_DATE, Buttons
-from bot.chat.claims import ALREADY, NOT_NOW, Claims, answer_to, shown_code
-from bot.chat.commands import Command, UsageError, clean, menu, parse
+from bot.chat.claims import shown_code
+from bot.chat.commands import Command, UsageError, menu, parse
 from bot.chat.front import answer_safely
+from bot.chat.invites import shown_invite
 from bot.chat.reply import Reply, line
-from bot.chat.telegram_client import Failure, Kind, TelegramClient
+from bot.chat.rights import rate_of
+from bot.chat.telegram_client import TelegramClient
+from bot.chat.telegram_door import ASK, Door
+from bot.chat.telegram_failure import Failure, Kind
 from bot.clock import Clock
-from bot.errors import StorageError
+from bot.model.access import is_least
 from bot.model.buttons import Pressed, Stale
 from bot.model.chart_ports import ChartMaker
 from bot.model.charts import NoPicture
 from bot.model.chat_ports import ChatFollower
-from bot.model.members import Member, Redeemed
+from bot.model.members import Role
 
 _PRIVATE: Final = "This bot is private."
-_SLOW_DOWN: Final = f"That was a lot at once: I answer {USER_PER_MINUTE} commands a minute."
-
-_PRESENT: Final = frozenset({ChatMemberStatus.MEMBER, ChatMemberStatus.ADMINISTRATOR, ChatMemberStatus.OWNER})
 
 _log = log.get("chat.telegram")
 
@@ -53,11 +54,10 @@ class Dispatcher:
         save_refusals: Callable[[], Awaitable[None]],
         on_seen: Callable[[int], None] | None,
         moves: ChatFollower | None,
+        door: Door,
         charts: ChartMaker | None = None,
-        claims: Claims | None = None,
     ) -> None:
-        """`charts` draws; None: replies go without pictures. `claims` None: the settings name the owner, and no link makes another."""
-        self._claims = claims
+        """`charts` draws; None: replies go without pictures."""
         self._client = client
         self._gate = gate
         self._actions = actions
@@ -65,26 +65,17 @@ class Dispatcher:
         self._clock = clock
         self._counts = counts
         self._save_refusals = save_refusals
+        self._door = door
         self._on_seen = on_seen
         self._moves = moves
         self._charts = charts
         self.bot_name = ""
         """Our user name, once known; commands to other names are not ours."""
-        self.claimed: Member | None = None
-        """Who has become the owner since this began."""
 
     async def dispatch(self, update: Update) -> None:
         """Answer one update, or leave it."""
         if update.my_chat_member is not None:
-            changed = update.my_chat_member
-            _log.info(
-                "membership.changed",
-                chat_id=changed.chat.id,
-                status=changed.new_chat_member.status,
-                is_listed=self._gate.is_listed(changed.chat.id),
-            )
-            if changed.new_chat_member.status in _PRESENT and self._gate.is_listed(changed.chat.id):
-                self._see(changed.chat.id)
+            await self._door.membership(update.my_chat_member)
         elif update.callback_query is not None:
             await self._press(update.callback_query)
         elif update.message is not None:
@@ -106,14 +97,12 @@ class Dispatcher:
         if message.migrate_to_chat_id or message.migrate_from_chat_id:
             await self._move(message.migrate_from_chat_id or chat_id, message.migrate_to_chat_id or chat_id)
             return
-        code = shown_code(message.text or "") if is_private and self._claims is not None else None
-        if code is not None:
-            await self._claim(message, code)
+        if is_private and await self._is_link(message):
             return
         asked = parse(message.text or "", bot_name=self.bot_name, is_slash_optional=is_private)
         if asked is None or (not is_private and _is_for_others(asked, message.text or "")):
             return
-        incoming = incoming_of(message)
+        incoming = replace(incoming_of(message), is_here=isinstance(asked, Command) and asked.name == "here")
         verdict = self._decide(incoming)
         thread_id = message.message_thread_id if message.is_topic_message else None
         user = ""
@@ -125,11 +114,13 @@ class Dispatcher:
                 reply = await answer_safely(self._actions, asked, asker=asker, clock=self._clock)
             case Verdict.REFUSE:
                 await self._save_refusals()
-                reply = Reply((line(_PRIVATE),))
+                reply, user = self._door.refusal, f"telegram:{incoming.user_id}"
             case Verdict.SLOW_DOWN:
-                reply = Reply((line(_SLOW_DOWN),))
+                reply = Reply((line(self._slow_down(incoming)),))
             case Verdict.IGNORE:
                 return
+        if not reply.blocks:
+            return  # all is said
         quoted = None if is_private else message.message_id
         reply, png = await self._drawn(reply)
         sent = await self._client.send(chat_id, reply, user=user, thread_id=thread_id, reply_to=quoted, png=png)
@@ -145,35 +136,26 @@ class Dispatcher:
             if self._moves is not None:
                 await self._moves.moved(old, new)
             self._gate.follow(old, new)
-            await self._client.set_menu(menu(), chat_id=new)
+            await self._client.set_menu(menu(Role.VIEWER, in_group=True), chat_id=new)
 
-    async def _claim(self, message: Message, code: str) -> None:
-        """Somebody opened a link that makes an owner."""
-        incoming, user = incoming_of(message), message.from_user
-        if self._claims is None or incoming.is_odd or user is None:
-            return
-        if not self._gate.may_knock(user.id, message.chat.id, now_ms=self._clock.wall_ms()):
-            return
-        if self._gate.is_owner(user.id) or (self.claimed is not None and self.claimed.chat == f"telegram:{user.id}"):
-            self._note(await self._client.send(message.chat.id, ALREADY), message.chat.id)
-            return
-        try:
-            redeemed, member = await self._claims.redeem(code, user_id=user.id, name=clean(user.full_name))
-        except StorageError as error:
-            _log.warning("claim.failed", reason=str(error))
-            self._note(await self._client.send(message.chat.id, NOT_NOW), message.chat.id)
-            return
-        _log.info("claim.tried", outcome=redeemed.value, user_id=user.id)
-        if redeemed is Redeemed.TAKEN:
-            self.claimed = member
-        elif redeemed is not Redeemed.EXPIRED:
-            # Who shows an old link once had the real one, and is told each time what to do.
-            verdict = self._gate.refuse(user.id, now_ms=self._clock.wall_ms())
-            self._counts[verdict.value] += 1
-            if verdict is not Verdict.REFUSE:
-                return
-            await self._save_refusals()
-        self._note(await self._client.send(message.chat.id, answer_to(redeemed)), message.chat.id)
+    async def _is_link(self, message: Message) -> bool:
+        """Whether somebody opened a link, which is taken or not, and answered or not."""
+        text = message.text or ""
+        claim, invite = shown_code(text), shown_invite(text)
+        if claim is None and invite is None:
+            return False
+        if not incoming_of(message).is_odd:
+            if claim is not None:
+                reply = await self._door.claim(message, claim)
+            else:
+                reply = await self._door.invite(message, invite or "")
+            if reply is not None:
+                self._note(await self._client.send(message.chat.id, reply), message.chat.id)
+        return True
+
+    def _slow_down(self, incoming: Incoming) -> str:
+        role = self._gate.role_of(incoming.user_id, incoming.chat_id) if incoming.user_id is not None else None
+        return f"That was a lot at once: I answer {rate_of(role)} commands a minute."
 
     async def _press(self, query: CallbackQuery) -> None:
         """A button is the command that stands behind it, of the one who pressed it. The press itself is answered first."""
@@ -184,11 +166,17 @@ class Dispatcher:
             is_private=message is not None and message.chat.type == ChatType.PRIVATE,
             is_odd=message is None or query.from_user.is_bot,
         )
+        if message is not None and not incoming.is_odd and self._door.is_stranger(query.from_user.id, message.chat.id):
+            await self._press_of_stranger(query)
+            return
+        if await self._is_listing(query, incoming):
+            incoming = replace(incoming, is_here=True)
         verdict = self._decide(incoming)
         if verdict is Verdict.IGNORE or message is None:
             return
         if verdict is not Verdict.ANSWER:
-            await self._client.answer_press(query.id, _PRIVATE if verdict is Verdict.REFUSE else _SLOW_DOWN)
+            text = _PRIVATE if verdict is Verdict.REFUSE else self._slow_down(incoming)
+            await self._client.answer_press(query.id, text)
             return
         asker = self._asker(incoming, query.from_user)
         found = await self._buttons.press(query.data or "", chat=asker.chat, user=asker.user)
@@ -197,17 +185,44 @@ class Dispatcher:
             self._counts["press_stale"] += 1
             await self._client.answer_press(query.id, found.text if isinstance(found, Stale) else OUT_OF_DATE.text)
             return
+        # Said to whoever pressed alone: the message belongs to all of the chat.
+        refused = self._actions.refusal(asked, asker)
+        if refused is not None:
+            self._counts["press_refused"] += 1
+            await self._client.answer_press(query.id, refused)
+            return
         await self._client.answer_press(query.id)
         self._see(message.chat.id)
         asker = replace(asker, place=found.place)
         reply = await answer_safely(self._actions, asked, asker=asker, clock=self._clock)
         self._note(await self._answer_press(message, reply, asker), message.chat.id)
 
+    async def _press_of_stranger(self, query: CallbackQuery) -> None:
+        """The one button that a stranger has; of others not even the spinner is stopped."""
+        user = f"telegram:{query.from_user.id}"
+        if not self._door.may_knock(query.from_user.id):
+            return
+        found = await self._buttons.press(query.data or "", chat=user, user=user)
+        if isinstance(found, Pressed) and found.command == ASK:
+            await self._door.ask(query)
+
+    async def _is_listing(self, query: CallbackQuery, incoming: Incoming) -> bool:
+        """Whether an admin of ours says by a button that the bot may work in a group that is not on the list."""
+        if incoming.is_odd or incoming.is_private or incoming.chat_id is None or self._gate.is_listed(incoming.chat_id):
+            return False
+        if not is_least(self._gate.role_of(query.from_user.id), Role.ADMIN):
+            return False
+        chat, user = f"telegram:{incoming.chat_id}", f"telegram:{query.from_user.id}"
+        found = await self._buttons.press(query.data or "", chat=chat, user=user)
+        return isinstance(found, Pressed) and found.command == "/here"
+
     async def _answer_press(self, message: MaybeInaccessibleMessage, reply: Reply, asker: Asker) -> int | Failure:
         """In the place of the answer that the button belongs to; below the message of an alert, which stays."""
         chat_id = message.chat.id
+        if not reply.blocks:
+            return message.message_id
         reply, png = await self._drawn(reply)
-        if not asker.place:
+        if not asker.place and reply.document is None:
             result = await self._client.edit(chat_id, message.message_id, reply, user=asker.user, png=png)
             if not isinstance(result, Failure) or result.kind is not Kind.CANNOT_EDIT:
                 return result
@@ -231,7 +246,7 @@ class Dispatcher:
         return in_telegram(
             incoming.chat_id,
             incoming.user_id,
-            is_owner=self._gate.is_owner(incoming.user_id),
+            role=self._gate.role_of(incoming.user_id, incoming.chat_id),
             name=user.full_name if user is not None else "",
         )
 

@@ -34,6 +34,10 @@ def to_text(reply: Reply) -> Text:
     blocks = [_table(block) if isinstance(block, Table) else _line(block) for block in reply.blocks]
     if reply.chart is not None:
         blocks.append(Text("\n".join(rows(reply.chart))))
+    if reply.document is not None:
+        blocks.append(
+            Text("\n".join(_kept(text) for text in reply.document.content.decode(errors="replace").split("\n")))
+        )
     commands = dict.fromkeys(_kept(button.command) for row in reply.buttons for button in row)
     if commands:
         blocks.append(Text("→ " + " · ".join(commands), style="dim"))

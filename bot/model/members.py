@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 HOUR_MS: Final = 3_600_000
 MAX_WRONG: Final = 20
-"""Wrong codes of one kind within an hour, of all people together; from then on no code of that kind is taken."""
+"""Wrong codes within an hour, of all kinds and people together; from then on no code is taken."""
 
 
 class Role(StrEnum):
@@ -41,7 +41,7 @@ class Code:
     digest: str
     """SHA-256 of the secret, in hex. The secret is 128 random bits, so that a plain hash is enough."""
     kind: str
-    """What it opens: `claim` makes an owner."""
+    """What it opens: `claim` makes an owner, `invite` lets somebody in."""
     role: Role
     made_ms: int
     expires_ms: int
@@ -67,7 +67,7 @@ class MemberStore(Protocol):
     """People and codes. Times are wall time in epoch ms."""
 
     async def put_code(self, code: Code, *, alone: bool) -> None:
-        """Store one. With `alone`, those of its kind that were there are void, and wrong tries of its kind are forgotten:
+        """Store one. With `alone`, those of its kind that were there are void, and wrong tries are forgotten:
         whoever may make such a code opens the door anew.
         """
         ...

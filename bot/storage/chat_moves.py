@@ -20,6 +20,7 @@ class SqliteChatMoves:
         async def work(tx: Transaction) -> None:
             for table in _OF_CHATS:
                 await tx.execute(f"UPDATE {table} SET chat = ? WHERE chat = ?", (new, old))  # noqa: S608
+            await tx.execute("UPDATE OR REPLACE listed_groups SET chat = ? WHERE chat = ?", (new, old))
 
         await self._database.write("move a chat", work)
 

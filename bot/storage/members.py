@@ -39,16 +39,14 @@ class SqliteMemberStore:
         async def work(tx: Transaction) -> None:
             if alone:
                 await tx.execute("UPDATE codes SET uses_left = 0 WHERE kind = ?", (code.kind,))
-                await tx.execute("DELETE FROM wrong_codes WHERE kind = ?", (code.kind,))
+                await tx.execute("DELETE FROM wrong_codes")
             await tx.execute(_PUT_CODE, tuple(getattr(code, name) for name in _CODE))
 
         await self._database.write("store a code", work)
 
     async def redeem(self, digest: str, kind: str, member: Member, *, now_ms: int) -> Redeemed:
         async def work(tx: Transaction) -> Redeemed:
-            [(n_wrong,)] = await tx.fetch(
-                "SELECT count(*) FROM wrong_codes WHERE kind = ? AND at_ms > ?", (kind, now_ms - HOUR_MS)
-            )
+            [(n_wrong,)] = await tx.fetch("SELECT count(*) FROM wrong_codes WHERE at_ms > ?", (now_ms - HOUR_MS,))
             if n_wrong >= MAX_WRONG:
                 return Redeemed.CLOSED
             found = await tx.fetch(

@@ -210,11 +210,11 @@ class MemoryMemberStore:
             for digest, one in self._codes.items():
                 if one.kind == code.kind:
                     self._codes[digest] = dataclasses.replace(one, uses_left=0)
-            self._wrong = [(kind, at_ms) for kind, at_ms in self._wrong if kind != code.kind]
+            self._wrong.clear()
         self._codes[code.digest] = code
 
     async def redeem(self, digest: str, kind: str, member: Member, *, now_ms: int) -> Redeemed:
-        if sum(one == kind and at_ms > now_ms - HOUR_MS for one, at_ms in self._wrong) >= MAX_WRONG:
+        if sum(at_ms > now_ms - HOUR_MS for _, at_ms in self._wrong) >= MAX_WRONG:
             return Redeemed.CLOSED
         code = self._codes.get(digest)
         if code is None or code.kind != kind:

@@ -4,6 +4,7 @@ from typing import Final
 
 from bot.chat.grammars import alert, alert_prefix, page
 from bot.chat.spec import CommandSpec
+from bot.model.members import Role
 
 ROWS: Final[tuple[CommandSpec, ...]] = (
     CommandSpec(
@@ -23,6 +24,7 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
             "One that is true already waits until it was false once.",
         ),
         without="I take no alerts here.",
+        needs=Role.MEMBER,
     ),
     CommandSpec(
         "alerts",
@@ -34,6 +36,7 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
         True,
         ("/alerts · what this chat has asked for, and how far it is", "/alerts 2 · the second page"),
         without="I take no alerts here.",
+        needs=Role.VIEWER,
     ),
     CommandSpec(
         "delete",
@@ -46,5 +49,6 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
         ("/delete a-7q4m · four characters of its id are enough", "/delete all · all alerts of this chat"),
         is_minor=True,
         without="I take no alerts here.",
+        needs=Role.MEMBER,
     ),
 )

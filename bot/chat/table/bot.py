@@ -4,6 +4,7 @@ from typing import Final
 
 from bot.chat.grammars import dead_letters, destination, nothing, topic
 from bot.chat.spec import CommandSpec
+from bot.model.members import Role
 
 ROWS: Final[tuple[CommandSpec, ...]] = (
     CommandSpec(
@@ -21,6 +22,7 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
         ),
         is_minor=True,
         without="I tell nothing here, so nothing is left over.",
+        needs=Role.OWNER,
     ),
     CommandSpec(
         "revive",
@@ -35,6 +37,37 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
             "/revive discord · try it again now; what it missed is told",
         ),
         without="I tell nothing here, so nothing is dead.",
+        needs=Role.OWNER,
+    ),
+    CommandSpec(
+        "status",
+        (),
+        nothing,
+        "/status",
+        "feeds, delays, alerts",
+        "Bot",
+        True,
+        needs=Role.VIEWER,
+    ),
+    CommandSpec(
+        "help",
+        ("h",),
+        topic,
+        "/help oi",
+        "more about one command",
+        "Bot",
+        True,
+        needs=Role.VIEWER,
+    ),
+    CommandSpec(
+        "start",
+        (),
+        nothing,
+        "/start",
+        "what I do",
+        "Bot",
+        False,
+        needs=Role.VIEWER,
     ),
     CommandSpec(
         "reload",
@@ -50,8 +83,6 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
         ),
         is_minor=True,
         without="The rules of this bot are fixed.",
+        needs=Role.OWNER,
     ),
-    CommandSpec("status", (), nothing, "/status", "feeds, delays, alerts", "Bot", True),
-    CommandSpec("help", ("h",), topic, "/help oi", "more about one command", "Bot", True),
-    CommandSpec("start", (), nothing, "/start", "what I do", "Bot", False),
 )

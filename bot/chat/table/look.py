@@ -4,6 +4,7 @@ from typing import Final
 
 from bot.chat.grammars import chart, symbols, why
 from bot.chat.spec import CommandSpec
+from bot.model.members import Role
 
 ROWS: Final[tuple[CommandSpec, ...]] = (
     CommandSpec(
@@ -20,6 +21,7 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
             "/oi · the five largest",
             "Symbols as you like: btc, BTC/USDT, $sol, bitcoin, BTCUSDT:binance.",
         ),
+        needs=Role.VIEWER,
     ),
     CommandSpec(
         "price",
@@ -34,6 +36,7 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
             "/price BTC ETH · a table of several",
             "/price · the five largest by open interest",
         ),
+        needs=Role.VIEWER,
     ),
     CommandSpec(
         "chart",
@@ -66,5 +69,6 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
             "/why breadth_surge · a rule about the whole market",
             "✓ true, ✗ false, ? unknown; ● firing, ◐ pending, ◌ cooling, ○ inactive.",
         ),
+        needs=Role.VIEWER,
     ),
 )

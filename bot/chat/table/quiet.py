@@ -3,7 +3,8 @@
 from typing import Final
 
 from bot.chat.grammars import few_words, nothing, silence_prefix, some_words
-from bot.chat.spec import CommandSpec
+from bot.chat.spec import CommandSpec, bare
+from bot.model.members import Role
 
 ROWS: Final[tuple[CommandSpec, ...]] = (
     CommandSpec(
@@ -22,6 +23,8 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
             "What fires meanwhile is kept: told at the end if it still fires, else in a summary.",
         ),
         without="I keep nothing quiet here.",
+        needs=Role.MEMBER,
+        needs_in_group=Role.ADMIN,
     ),
     CommandSpec(
         "silences",
@@ -33,6 +36,7 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
         True,
         is_minor=True,
         without="I keep nothing quiet here.",
+        needs=Role.VIEWER,
     ),
     CommandSpec(
         "unsilence",
@@ -45,6 +49,7 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
         ("/unsilence s-7q4m · the first characters of its id are enough", "/unsilence all · all that you may end"),
         is_minor=True,
         without="I keep nothing quiet here.",
+        needs=Role.MEMBER,
     ),
     CommandSpec(
         "ack",
@@ -56,6 +61,7 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
         True,
         ("/ack #7q4m · no repeats and escalations until it ends", "/ack #7q4m for 4h · for that long at most"),
         without="I keep nothing quiet here.",
+        needs=Role.MEMBER,
     ),
     CommandSpec(
         "quiet",
@@ -71,5 +77,8 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
             "/quiet off",
         ),
         without="I keep nothing quiet here.",
+        needs=Role.MEMBER,
+        needs_in_group=Role.ADMIN,
+        looks=bare,
     ),
 )

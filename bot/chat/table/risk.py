@@ -3,8 +3,11 @@
 from typing import Final
 
 from bot.chat.grammars import few_words, some_words, stop_care
-from bot.chat.spec import CommandSpec
+from bot.chat.spec import CommandSpec, bare
+from bot.model.members import Role
 
+FOLLOW_WORDS: Final = frozenset({"watch", "follow", "trail"})
+"""Behind `/stop`: the stop shall follow the market."""
 _WITHOUT: Final = "I give no stops here."
 
 ROWS: Final[tuple[CommandSpec, ...]] = (
@@ -23,6 +26,8 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
             "By mark price. Data, not advice.",
         ),
         without=_WITHOUT,
+        needs=Role.MEMBER,
+        looks=lambda words: not any(word.casefold() in FOLLOW_WORDS for word in words),
     ),
     CommandSpec(
         "stops",
@@ -35,6 +40,8 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
         ("/stops · those of this chat", "/stops off w-7q4m · end one", "/stops off all"),
         is_minor=True,
         without=_WITHOUT,
+        needs=Role.MEMBER,
+        looks=bare,
     ),
     CommandSpec(
         "risk",
@@ -50,5 +57,6 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
             "/risk off · forget it",
         ),
         without=_WITHOUT,
+        needs=Role.MEMBER,
     ),
 )
