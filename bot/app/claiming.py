@@ -144,6 +144,15 @@ class Claiming:
 @contextlib.asynccontextmanager
 async def open_claiming(settings: Settings, clock: Clock) -> AsyncIterator[Claiming]:
     """Raises `BotError` where the data folder or its database cannot be used."""
+    async with open_members(settings, clock) as (store, is_bot_running, note):
+        yield Claiming(settings, store, clock, is_bot_running=is_bot_running, note=note)
+
+
+@contextlib.asynccontextmanager
+async def open_members(settings: Settings, clock: Clock) -> AsyncIterator[tuple[SqliteMemberStore, bool, str]]:
+    """People and codes of the data folder, whether a bot runs on it, and what was wrong with the database. Where none runs,
+    the folder is held meanwhile. Raises `BotError` where the folder or its database cannot be used.
+    """
     folder = DataDir(settings.data_dir)
     async with contextlib.AsyncExitStack() as stack:
         database: Database
@@ -158,4 +167,4 @@ async def open_claiming(settings: Settings, clock: Clock) -> AsyncIterator[Claim
             database = opened.database
             stack.push_async_callback(database.close)
             is_bot_running, note = False, opened.damage or opened.doubt or ""
-        yield Claiming(settings, SqliteMemberStore(database), clock, is_bot_running=is_bot_running, note=note)
+        yield SqliteMemberStore(database), is_bot_running, note

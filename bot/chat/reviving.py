@@ -10,7 +10,6 @@ from bot.chat.reply import Button, Line, Reply, code, line
 from bot.model.chat_ports import Revival
 
 N_SHOWN: Final = 10
-_NOT_YOURS: Final = Reply((line("Only the owner may do that."),))
 _NONE: Final = Reply((line("Every destination takes messages."),))
 
 
@@ -24,9 +23,7 @@ class Reviving:
     def handlers(self) -> Mapping[str, Handler]:
         return {"revive": self.answer}
 
-    async def answer(self, command: Command, asker: Asker) -> Reply:
-        if not asker.is_owner:
-            return _NOT_YOURS
+    async def answer(self, command: Command, _asker: Asker) -> Reply:
         dead = self._revival.dead()
         if not command.words:
             return _listing(dead)

@@ -17,7 +17,7 @@ from bot.chat.spec import CommandSpec
 from bot.model.access import is_least
 from bot.model.members import Role
 
-RATES: Final = {Role.OWNER: 30, Role.ADMIN: 30, Role.MEMBER: 20, Role.VIEWER: 10}
+RATES: Final = {Role.OWNER: 20, Role.ADMIN: 20, Role.MEMBER: 20, Role.VIEWER: 10}
 """Commands a minute, of one person."""
 ALERTS: Final = {Role.OWNER: 1_000, Role.ADMIN: 200, Role.MEMBER: 50, Role.VIEWER: 0}
 """Alerts that one person may have in one chat; the settings limit what a chat may have in all."""

@@ -200,17 +200,17 @@ class Door:
         elif is_in:
             if is_listed:
                 self._on_seen(chat.id)
-            elif not was_in and self._gate.is_open:
-                await self._added(changed)
+            elif not was_in and self._gate.is_open and self._people is not None:
+                await self._added(changed, self._people)
         elif self._people is not None:
             self._people.titles.pop(chat.id, None)
             if await self._people.unlist_group(chat.id, by=f"telegram:{changed.from_user.id}"):
                 _log.info("group.lost", chat_id=chat.id)
 
-    async def _added(self, changed: ChatMemberUpdated) -> None:
-        chat, people, user = changed.chat, self._people, changed.from_user
+    async def _added(self, changed: ChatMemberUpdated, people: People) -> None:
+        chat, user = changed.chat, changed.from_user
         role = self._gate.role_of(user.id)
-        if people is None or chat.type not in _GROUPS or role is None:
+        if chat.type not in _GROUPS or role is None:
             if chat.type in _GROUPS and self._may_say_goodbye():
                 await self.tell(chat.id, pages.NOT_HERE)
             await self._client.leave(chat.id)

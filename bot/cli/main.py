@@ -16,6 +16,7 @@ from bot.cli.explain import explain
 from bot.cli.health import health
 from bot.cli.init import init
 from bot.cli.install_service import install_service
+from bot.cli.invite import invite
 from bot.cli.lint import lint
 from bot.cli.migrate import migrate
 from bot.cli.outbox import outbox
@@ -42,7 +43,7 @@ app = typer.Typer(
 
 CARE: Final = "Look after it"
 GROUPS: Final[dict[str, tuple[Callable[..., Any], ...]]] = {
-    "Begin": (init, check, send_test, run, demo, claim),
+    "Begin": (init, check, send_test, run, demo, claim, invite),
     "Look": (status, top, chart, explain, health, version),
     "Rules": (lint, reload, schema, replay, record),
     CARE: (install_service, backup, restore, migrate),

@@ -45,6 +45,8 @@ class Methods:
         self.commands: list[Json] = []
         self.queries: dict[str, float] = {}
         """Button presses that wait for their answer, and when they were made."""
+        self.left: list[int] = []
+        self.on_left: Callable[[int], None] = lambda _: None
         self.webhook_url = ""
         self.n_flooded = 0
         self.files: dict[str, bytes] = {}
@@ -68,6 +70,9 @@ class Methods:
             "getChat": self._get_chat,
             "getChatMember": self._get_member,
             "sendChatAction": self._act,
+            "sendDocument": self._send_document,
+            "deleteMyCommands": self._delete_commands,
+            "leaveChat": self._leave,
         }
 
     def find(self, chat_id: int, message_id: int | None) -> ChatMessage | None:
@@ -88,9 +93,15 @@ class Methods:
         photo = check_photo(self.files.get("photo", b""))
         return self._send(params, *_text_of(params, "caption", MAX_CAPTION, CAPTION_TOO_LONG), photo=photo)
 
-    def _send(self, params: Json, source: str, text: str, *, photo: bytes = b"") -> Json:
+    def _send_document(self, params: Json) -> Json:
+        if not params.get("document"):
+            raise Refusal(chat_faults.bad_request("there is no document in the request"))
+        source, text = _text_of(params, "caption", MAX_CAPTION, CAPTION_TOO_LONG)
+        return self._send(params, source, text, document=self.files.get("document", b""))
+
+    def _send(self, params: Json, source: str, text: str, *, photo: bytes = b"", document: bytes | None = None) -> Json:
         chat_id, topic = _chat_id(params), integer(params.get("message_thread_id"))
-        if not text and not photo:
+        if not text and not photo and document is None:
             raise Refusal(chat_faults.bad_request("message text is empty"))
         markup = _markup(params)
         self.rooms.enter(chat_id, topic)
@@ -107,6 +118,7 @@ class Methods:
             silent=str(params.get("disable_notification", "")).lower() == "true",
             topic=topic,
             photo=photo,
+            document=document,
         )
         self.messages.append(message)
         self._note(What.NEW, message)
@@ -123,7 +135,7 @@ class Methods:
 
     def _edit_text(self, params: Json) -> Json:
         message = self._editable(params)
-        if message.has_photo:
+        if message.has_photo or message.document is not None:
             raise Refusal(chat_faults.bad_request("there is no text in the message to edit"))
         source, text = _text_of(params, "text", MAX_TEXT, "message is too long")
         if not text:
@@ -249,6 +261,20 @@ class Methods:
         self.commands = commands
         return True
 
+    def _delete_commands(self, _: Json) -> bool:
+        return True
+
+    def _leave(self, params: Json) -> bool:
+        """The bot is told of it as anybody else is."""
+        chat_id = _chat_id(params)
+        self.rooms.enter(chat_id)
+        if chat_id > 0:
+            raise Refusal(chat_faults.bad_request("chat member status can't be changed in private chats"))
+        self.rooms.of(chat_id).closed = "bot is not a member of the supergroup chat"
+        self.left.append(chat_id)
+        self.on_left(chat_id)
+        return True
+
     def _set_webhook(self, params: Json) -> bool:
         self.webhook_url = str(params.get("url") or "")
         return True
@@ -276,7 +302,7 @@ class Methods:
         if user_id is None:
             raise Refusal(chat_faults.bad_request("invalid user_id specified"))
         is_administrator = user_id in self.rooms.of(chat_id).administrators
-        status = {"status": "administrator", **_ALL_RIGHTS} if is_administrator else {"status": "member"}
+        status = {"status": "administrator", **ADMINISTRATOR_RIGHTS} if is_administrator else {"status": "member"}
         return {"user": user_json(user_id, "somebody"), **status}
 
     def _act(self, params: Json) -> bool:
@@ -286,7 +312,7 @@ class Methods:
     def json_of(self, message: ChatMessage) -> Json:
         """A message as the API tells it."""
         thread = {"message_thread_id": message.topic, "is_topic_message": True}
-        said = {"caption" if message.has_photo else "text": message.text}
+        said = {"caption" if message.has_photo or message.document is not None else "text": message.text}
         return {
             "message_id": message.message_id,
             "date": message.date,
@@ -294,6 +320,7 @@ class Methods:
             "from": BOT,
             **(said if message.text else {}),
             **({"photo": [_photo_json(message.photo)]} if message.has_photo else {}),
+            **({"document": _DOCUMENT} if message.document is not None else {}),
             **(thread if message.topic is not None else {}),
             **({"edit_date": message.date} if message.edits else {}),
             **({"reply_markup": message.markup} if message.markup else {}),
@@ -301,10 +328,11 @@ class Methods:
 
 
 CAPTION_TOO_LONG: Final = "message caption is too long"
+_DOCUMENT: Final[Json] = {"file_id": "file", "file_unique_id": "file", "file_name": "file"}
 _NO_GIFTS: Final[Json] = dict.fromkeys(
     ("unlimited_gifts", "limited_gifts", "unique_gifts", "premium_subscription", "gifts_from_channels"), False
 )
-_ALL_RIGHTS: Final[Json] = {
+ADMINISTRATOR_RIGHTS: Final[Json] = {
     "can_be_edited": False,
     "is_anonymous": False,
     **dict.fromkeys(

@@ -38,6 +38,8 @@ class ChatMessage:
     """`message_thread_id`."""
     photo: bytes = b""
     """The picture over the text, as uploaded."""
+    document: bytes | None = None
+    """What its file holds; None where there is none."""
 
     @property
     def has_photo(self) -> bool:

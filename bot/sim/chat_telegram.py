@@ -18,10 +18,11 @@ from bot.sim import chat_faults
 from bot.sim.chat_faults import CALL, Fault, FaultPlan, Json, Received
 from bot.sim.chat_html import utf16_length
 from bot.sim.chat_log import Happening
-from bot.sim.chat_methods import BOT, Methods, decoded, integer
+from bot.sim.chat_methods import ADMINISTRATOR_RIGHTS, BOT, Methods, decoded, integer
 from bot.sim.chat_rooms import ChatMessage, Refusal, Rooms, chat_json, user_json
 
 TOKEN: Final = "1234567890:SIMULATEDtokenSIMULATEDtokenSIMULATE"  # noqa: S105, opens nothing
+_MORE_OF_STATUS: Final[dict[str, Json]] = {"kicked": {"until_date": 0}, "administrator": ADMINISTRATOR_RIGHTS}
 MAX_POLL_S: Final = 50.0
 FILE: Final = "<file>"
 """Stands for an upload among the parameters."""
@@ -42,6 +43,7 @@ class TelegramServer:
         self._clock = clock
         self._record = record
         self._methods = Methods(clock, happened, enforce_limits=enforce_limits)
+        self._methods.on_left = lambda chat_id: self._tell_membership(chat_id, before="member", after="left", by=BOT)
         self.token = TOKEN
         self.faults = FaultPlan(clock)
         self._updates: deque[tuple[float, Json]] = deque()
@@ -150,13 +152,34 @@ class TelegramServer:
         self.rooms.of(chat_id).closed = ""
         self._tell_membership(chat_id, before="kicked", after="member")
 
-    def _tell_membership(self, chat_id: int, *, before: str, after: str) -> None:
+    @property
+    def left(self) -> list[int]:
+        """Groups that the bot went out of by itself, in order."""
+        return self._methods.left
+
+    def add_to_group(self, chat_id: int, *, by: int, username: str = "somebody", title: str = "Group") -> None:
+        """Somebody adds the bot to a group."""
+        self.rooms.of(chat_id).closed = ""
+        self._tell_membership(chat_id, before="left", after="member", by=user_json(by, username), title=title)
+
+    def kick(self, chat_id: int, *, by: int) -> None:
+        """Somebody throws the bot out of a group."""
+        self.rooms.of(chat_id).closed = "bot was kicked from the group chat"
+        self._tell_membership(chat_id, before="member", after="kicked", by=user_json(by, "somebody"))
+
+    def promote(self, chat_id: int, *, by: int) -> None:
+        """Somebody makes the bot an administrator of a group."""
+        self._tell_membership(chat_id, before="member", after="administrator", by=user_json(by, "somebody"))
+
+    def _tell_membership(
+        self, chat_id: int, *, before: str, after: str, by: Json | None = None, title: str = ""
+    ) -> None:
         def member(status: str) -> Json:
-            return {"user": BOT, "status": status, **({"until_date": 0} if status == "kicked" else {})}
+            return {"user": BOT, "status": status, **_MORE_OF_STATUS.get(status, {})}
 
         change = {
-            "chat": chat_json(chat_id),
-            "from": user_json(abs(chat_id), "owner"),
+            "chat": {**chat_json(chat_id), **({"title": title} if title else {})},
+            "from": by if by is not None else user_json(abs(chat_id), "owner"),
             "date": self._clock.wall_ms() // 1000,
             "old_chat_member": member(before),
             "new_chat_member": member(after),

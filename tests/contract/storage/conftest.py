@@ -11,6 +11,7 @@ from bot.model.chat_alert import ChatAlert, alert_id
 from bot.model.outbox import OutboxRow, row_id
 from bot.model.ports import Commit
 from bot.model.view import AlertView, HeldBack, Member, Move
+from bot.storage.access import SqliteAuditLog, SqliteGroupStore, SqliteStrangerStore
 from bot.storage.alerts import SqliteAlertStore
 from bot.storage.buttons import SqliteButtonStore
 from bot.storage.chat_alerts import SqliteChatAlertStore
@@ -28,9 +29,11 @@ from bot.storage.memory import (
     MemoryOutbox,
     MemorySilenceStore,
 )
+from bot.storage.memory_access import MemoryAuditLog, MemoryGroupStore, MemoryPersonalData, MemoryStrangerStore
 from bot.storage.memory_risk import MemoryRiskStore
 from bot.storage.outbox import SqliteOutbox
 from bot.storage.outbox_care import SqliteOutboxCare
+from bot.storage.personal import SqlitePersonalData
 from bot.storage.risk import SqliteRiskStore
 from bot.storage.silences import SqliteSilenceStore
 
@@ -47,6 +50,10 @@ class Ports:
     members: Any
     buttons: Any
     moves: Any
+    strangers: Any
+    groups: Any
+    audit: Any
+    personal: Any
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -61,6 +68,13 @@ async def ports(request, tmp_path):
                 MemoryButtonStore(),
             )
             risk = MemoryRiskStore(alerts)
+            members, strangers, groups = MemoryMemberStore(), MemoryStrangerStore(), MemoryGroupStore()
+            audit = MemoryAuditLog()
+
+            def moved(old, new):
+                risk.chat_moved(old, new)
+                groups.moved(old, new)
+
             yield Ports(
                 alerts,
                 outbox,
@@ -69,9 +83,13 @@ async def ports(request, tmp_path):
                 outbox,
                 silences,
                 risk,
-                MemoryMemberStore(),
+                members,
                 buttons,
-                MemoryChatMoves(chat_alerts, buttons, outbox, silences, risk.chat_moved),
+                MemoryChatMoves(chat_alerts, buttons, outbox, silences, moved),
+                strangers,
+                groups,
+                audit,
+                MemoryPersonalData(members, strangers, groups, audit),
             )
         else:
             opened = await open_database(tmp_path / "oibot.db", now_ms=1)
@@ -89,6 +107,10 @@ async def ports(request, tmp_path):
                 SqliteMemberStore(db),
                 SqliteButtonStore(db),
                 SqliteChatMoves(db),
+                SqliteStrangerStore(db),
+                SqliteGroupStore(db),
+                SqliteAuditLog(db),
+                SqlitePersonalData(db),
             )
 
 

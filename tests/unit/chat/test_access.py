@@ -5,15 +5,17 @@ import pytest
 from bot.chat.access import (
     CHAT_PER_MINUTE,
     REFUSALS_PER_HOUR,
-    USER_PER_MINUTE,
     Gate,
     Incoming,
     Verdict,
 )
+from bot.chat.rights import RATES
+from bot.model.members import Role
 
 OWNER, STRANGER, GROUP, OTHER_GROUP = 71, 99, -100_500, -100_600
 NOW_MS = 1_767_225_600_000
 DAY_MS = 86_400_000
+USER_PER_MINUTE = RATES[Role.OWNER]
 
 
 def gate() -> Gate:

@@ -84,7 +84,7 @@ async def test_an_id_that_names_nothing_changes_nothing(ask, outbox):
 @pytest.mark.promise("P12")
 @pytest.mark.parametrize("text", ["/deadletters", "/deadletters retry all", "/dead"])
 async def test_only_the_owner_is_answered(ask, outbox, text):
-    assert await ask(text, in_telegram(-5, 7, is_owner=False)) == "Only the owner may look at that."
+    assert await ask(text, in_telegram(-5, 7, is_owner=False)) == "Only the owner may do that."
     assert (await outbox.counts())["waiting"] == 0
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from bot.chat.actions import Actions
 from bot.chat.asker import AT_TERMINAL, in_telegram
 from bot.chat.commands import parse
 from bot.chat.reviving import Reviving
@@ -22,7 +23,7 @@ class Hand:
 @pytest.fixture
 def ask():
     async def act(text, hand, asker=AT_TERMINAL):
-        return await Reviving(hand).answer(parse(text), asker)
+        return await Actions(Reviving(hand).handlers).answer(parse(text), asker=asker)
 
     return act
 

@@ -13,6 +13,7 @@ from bot.chat.telegram_html import to_plain
 from bot.clock import ManualClock
 from bot.model.alert import TellKind, alert_key, short_id
 from bot.model.chat_alert import ChatAlert
+from bot.model.members import Role
 from bot.model.outbox import OutboxRow, row_id
 from bot.model.ports import Commit
 from bot.model.silence import Silence
@@ -23,8 +24,8 @@ from tests.support.chat_actions import looking
 NOW_MS = 1_767_225_600_000  # a Thursday, 00:00 UTC
 HOUR = 3_600_000
 OWNER = in_telegram(-1001, 7, is_owner=True, name="Ann\u202e Owner")
-GUEST, OTHER = in_telegram(-1001, 8, is_owner=False), in_telegram(-1001, 9, is_owner=False)
-ELSEWHERE = in_telegram(-2, 8, is_owner=False)
+GUEST, OTHER = in_telegram(-1001, 8, role=Role.ADMIN), in_telegram(-1001, 9)
+ELSEWHERE = in_telegram(-2, 8, role=Role.ADMIN)
 
 
 class Place:
@@ -188,11 +189,19 @@ async def test_others_silence_their_chat_and_end_what_they_made(place):
     assert place.muting.silences(NOW_MS) == []
 
 
+async def test_in_a_group_only_admins_keep_it_quiet(place):
+    assert await place.ask("/silence btc 1h", OTHER) == "Only admins may do that in groups."
+    assert await place.ask("/quiet 23:00-7", OTHER) == "Only admins may do that in groups."
+    assert "No quiet hours" in await place.ask("/quiet", OTHER)
+    assert await place.store.all() == []
+
+
 async def test_unsilence_all_leaves_what_others_made(place):
     await place.ask("/silence btc 1h", GUEST)
     await place.ask("/silence eth here 1h", OWNER)
-    assert await place.ask("/unsilence all", GUEST) == "Ended 1 silence. 1 made by others stay."
-    assert await place.ask("/unsilence all", OWNER) == "Ended 1 silence."
+    await place.ask("/ack #7q4m", OTHER)
+    assert await place.ask("/unsilence all", OTHER) == "Ended 0 silences. 2 made by others stay."
+    assert await place.ask("/unsilence all", OWNER) == "Ended 2 silences."
     assert await place.ask("/unsilence all", OWNER) == "There is no silence to end."
 
 
