@@ -20,6 +20,7 @@ from bot.chat.telegram_dispatch import Dispatcher
 from bot.chat.telegram_door import Door
 from bot.chat.telegram_html import to_plain
 from bot.clock import ManualClock
+from bot.sim.chat_methods import ADMINISTRATOR_RIGHTS
 from bot.storage.memory import (
     MemoryAlertStore,
     MemoryButtonStore,
@@ -221,14 +222,14 @@ class ChatWorld:
 
     async def membership(self, chat_id, user_id, before, after, **chat):
         bot = {"id": 5, "is_bot": True, "first_name": "B"}
-        kicked = {"until_date": 0}
+        more = {"kicked": {"until_date": 0}, "administrator": ADMINISTRATOR_RIGHTS}
         await self.dispatch(
             my_chat_member={
                 "chat": {**chat_of(chat_id), **chat},
                 "from": person(user_id),
                 "date": 1,
-                "old_chat_member": {"user": bot, "status": before, **(kicked if before == "kicked" else {})},
-                "new_chat_member": {"user": bot, "status": after, **(kicked if after == "kicked" else {})},
+                "old_chat_member": {"user": bot, "status": before, **more.get(before, {})},
+                "new_chat_member": {"user": bot, "status": after, **more.get(after, {})},
             }
         )
 
