@@ -37,6 +37,7 @@ FATES = {
     "block": None,
 }
 
+deciders = st.sampled_from((OWNER, OWNER, 1, 2, 3))
 users, groups, commands = st.sampled_from(USERS), st.sampled_from(GROUPS), st.sampled_from(sorted(COMMANDS))
 fates = st.sampled_from(sorted(FATES))
 
@@ -47,7 +48,10 @@ class Machine(RuleBasedStateMachine):
         self.runner = asyncio.Runner()
         self.at = ChatWorld()
         self.roles = dict.fromkeys(USERS) | {OWNER: Role.OWNER}
-        self.blocked, self.asked = set(), set()
+        self.blocked, self.asked = {4}, set()
+        for user, fate in ((1, "admin"), (2, "admin"), (3, "member"), (4, "block")):
+            self.run(self.at.says(f"/user {user} {fate}", OWNER))
+            self.roles[user] = FATES[fate]
         self.listed = {GROUP}
         self.answers = defaultdict(list)
         """To strangers, by person: when."""
@@ -112,7 +116,7 @@ class Machine(RuleBasedStateMachine):
             self.asked.add(user)
             self.cards[user].append(now_ms)
 
-    @rule(user=users, whom=users, fate=fates)
+    @rule(user=deciders, whom=users, fate=fates)
     def decide(self, user, whom, fate):
         self.pause()
         self.run(self.at.says(f"/user {whom} {fate}", user))
@@ -135,7 +139,7 @@ class Machine(RuleBasedStateMachine):
             texts = [one for one in self.at.said if one.chat_id == user and one.text == "This bot is private."]
             self.answers[user] += [self.at.clock.wall_ms()] * (len(texts) - len(self.answers[user]))
 
-    @rule(user=users, whom=users, fate=st.sampled_from(["viewer", "member", "decline", "block"]))
+    @rule(user=deciders, whom=users, fate=st.sampled_from(["viewer", "member", "decline", "block"]))
     def answer_a_card(self, user, whom, fate):
         self.pause()
         self.run(self.at.presses(self.run(self.at.data_of(f"/admit {whom} {fate}", user)), user))
@@ -223,5 +227,5 @@ class Machine(RuleBasedStateMachine):
 
 TestWhoMayDoWhat = pytest.mark.promise("P12")(Machine.TestCase)
 TestWhoMayDoWhat.settings = settings(
-    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=80, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
