@@ -53,6 +53,7 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
             "The headlines say from, to and how much; hatched stretches have no data.",
         ),
         without="I draw no charts here.",
+        needs=Role.VIEWER,
     ),
     CommandSpec(
         "why",

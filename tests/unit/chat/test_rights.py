@@ -20,6 +20,8 @@ CASES = {
     "/price": (V, V),
     "/why BTC": (V, V),
     "/status": (V, V),
+    "/chart BTC": (V, V),
+    "/reload": (O, O),
     "/help": (V, V),
     "/start": (V, V),
     "/alerts": (V, V),
