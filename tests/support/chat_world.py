@@ -69,13 +69,13 @@ class Recorder:
         for_whom = user if reply.is_personal else ""
         return await self._buttons.issue(commands, chat=f"telegram:{chat_id}", user=for_whom) if commands else ()
 
-    async def send(self, chat_id, reply, *, user="", thread_id=None, reply_to=None):
+    async def send(self, chat_id, reply, *, user="", thread_id=None, reply_to=None, png=None):
         self._n += 1
         data = await self._data(chat_id, reply, user)
         self.said.append(Said("send", chat_id, to_plain(reply), reply, data, self._n))
         return self._n
 
-    async def edit(self, chat_id, message_id, reply, *, user=""):
+    async def edit(self, chat_id, message_id, reply, *, user="", png=None):
         data = await self._data(chat_id, reply, user)
         self.said.append(Said("edit", chat_id, to_plain(reply), reply, data, message_id))
         return message_id
