@@ -28,6 +28,7 @@ from bot.app.loading import Loaded, load, require_folder, say_problems
 from bot.app.mutes import Mutes
 from bot.app.opening import open_patiently
 from bot.app.options import Options
+from bot.app.ownership import other_owner
 from bot.app.recording import open_journal
 from bot.app.reloading import Reloader
 from bot.app.sending import Sending, open_sending
@@ -56,7 +57,6 @@ from bot.storage.alerts import SqliteAlertStore
 from bot.storage.chat_alerts import SqliteChatAlertStore
 from bot.storage.database import Database, Opened
 from bot.storage.key_values import SqliteKeyValues
-from bot.storage.members import SqliteMemberStore
 from bot.storage.outbox import SqliteOutbox
 
 
@@ -120,7 +120,10 @@ class Bot:
             if opened is None:
                 return 0
             try:
-                if await self._knows_another_owner(opened.database):
+                self.claimed = await other_owner(
+                    self._settings, opened.database, is_claimable=self._options.is_claimable
+                )
+                if self.claimed is not None:
                     return 0
                 return await self._run(data_dir, opened)
             finally:
@@ -128,12 +131,6 @@ class Bot:
                 with contextlib.suppress(TimeoutError):
                     async with self.clock.timeout(CLOSE_S):
                         await opened.database.close()
-
-    async def _knows_another_owner(self, database: Database) -> bool:
-        """As when a backup took the place of a database that could not be read before."""
-        if self._options.is_claimable and self._settings.telegram.owner_id is None:
-            self.claimed = await SqliteMemberStore(database).owner()
-        return self.claimed is not None
 
     async def _say_directly(self, notice: Notice) -> None:
         """Before there are lanes."""

@@ -4,7 +4,8 @@ from bot.app.data_dir import DataDir
 from bot.chat.asker import telegram_number
 from bot.model.members import Member
 from bot.settings import Settings
-from bot.storage.members import peek_owner
+from bot.storage.database import Database
+from bot.storage.members import SqliteMemberStore, peek_owner
 
 
 def is_claimable(settings: Settings) -> bool:
@@ -23,3 +24,12 @@ def with_owner(settings: Settings, owner: Member | None = None) -> Settings:
         return settings
     telegram = settings.telegram.model_copy(update={"owner_id": telegram_number(owner.user)})
     return settings.model_copy(update={"telegram": telegram})
+
+
+async def other_owner(settings: Settings, database: Database, *, is_claimable: bool) -> Member | None:
+    """Whom the database knows where the settings know nobody, as when a backup took the place of a database that could not
+    be read before.
+    """
+    if not is_claimable or settings.telegram.owner_id is not None:
+        return None
+    return await SqliteMemberStore(database).owner()

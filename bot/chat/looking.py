@@ -6,8 +6,9 @@ from typing import Final, Protocol
 from bot.chat import pages
 from bot.chat.actions import Handler
 from bot.chat.asker import Asker
-from bot.chat.commands import Command, find, shorten
+from bot.chat.commands import Command, find, least, shorten
 from bot.chat.reply import BLANK, Line, Reply, Table, code, line
+from bot.chat.spec import CommandSpec
 from bot.chat.symbols import NotFound, SymbolBook
 from bot.clock import Clock
 from bot.model.cards import InstrumentCard
@@ -107,9 +108,14 @@ class Looking:
     async def _tell_status(self, _command: Command, _asker: Asker) -> Reply:
         return pages.status_page(await self._status.status(), now_ms=self._clock.wall_ms())
 
-    async def _help(self, command: Command, _asker: Asker) -> Reply:
+    async def _help(self, command: Command, asker: Asker) -> Reply:
         spec = find(command.words[0]) if command.words else None
-        return pages.help_page() if spec is None else pages.help_topic(spec)
+        in_group = not asker.is_private
+
+        def may(one: CommandSpec) -> bool:
+            return asker.is_least(least(one, in_group=in_group)) and not (in_group and one.is_private)
+
+        return pages.help_page(may) if spec is None else pages.help_topic(spec)
 
     async def _start(self, _command: Command, _asker: Asker) -> Reply:
         return pages.start_page(sum(one.is_trading and one.kind != "delivery" for one in self._market.instruments()))

@@ -3,7 +3,7 @@
 Nothing here asks for anything; `actions` gathers what a page needs. Times are epoch ms, ages ms.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from bot.chat.commands import COMMANDS, UsageError, shorten
@@ -253,11 +253,13 @@ def start_page(n_instruments: int) -> Reply:
     )
 
 
-def help_page() -> Reply:
-    """The table of commands by section; at most one screen."""
+def help_page(may: Callable[[CommandSpec], bool] = lambda _: True) -> Reply:
+    """The table of commands by section, those that whoever asks may use; at most one screen."""
     blocks: list[Line | Table] = []
     for section in dict.fromkeys(spec.section for spec in COMMANDS):
-        listed = [spec for spec in COMMANDS if spec.section == section and spec.is_listed]
+        listed = [spec for spec in COMMANDS if spec.section == section and spec.is_listed and may(spec)]
+        if not listed:
+            continue
         blocks += [BLANK] if blocks else []
         blocks += [line(bold(section)), *(line(f"{spec.usage} · {spec.does}") for spec in listed if not spec.is_minor)]
         if minor := [f"/{spec.name}" for spec in listed if spec.is_minor]:
