@@ -54,7 +54,6 @@ def telegram_chat(
         report=sending.lanes.notices.report,
         claims=Claims(society.members, rooms.clock) if is_claimable else None,
         people=society.people,
-        invites=society.invites,
         on_claimed=on_claimed,
         charts=charts,
     )

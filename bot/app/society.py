@@ -6,7 +6,6 @@ from bot import log
 from bot.app.chatrooms import Chatrooms
 from bot.app.sending import Sending
 from bot.chat.ending import Ending
-from bot.chat.invites import Invites
 from bot.chat.own_data import OwnData
 from bot.chat.people import People
 from bot.chat.people_actions import PeopleActions
@@ -27,7 +26,6 @@ class Society:
     """Made by `open_society`, before alerts are told."""
 
     people: People
-    invites: Invites
     members: MemberStore
     database: Database
     clock: Clock
@@ -35,7 +33,7 @@ class Society:
     def families(self, ending: Ending) -> tuple[PeopleActions, OwnData]:
         """The commands."""
         audit = SqliteAuditLog(self.database)
-        admins = PeopleActions(self.people, invites=self.invites, audit=audit, ending=ending, clock=self.clock)
+        admins = PeopleActions(self.people, audit=audit, ending=ending, clock=self.clock)
         return admins, OwnData(self.people, SqlitePersonalData(self.database), ending, self.clock)
 
 
@@ -71,4 +69,4 @@ async def open_society(database: Database, settings: Settings, rooms: Chatrooms,
     except StorageError as error:
         # The front tries again; until then the owner alone is known.
         _log.warning("people.unreadable", reason=str(error))
-    return Society(people, Invites(members, rooms.clock), members, database, rooms.clock)
+    return Society(people, members, database, rooms.clock)

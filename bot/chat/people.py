@@ -14,6 +14,7 @@ from typing import Final, Protocol
 from bot import log
 from bot.chat.asker import Asker, telegram_number
 from bot.chat.commands import clean, shorten
+from bot.chat.invites import Invites
 from bot.chat.reply import Reply
 from bot.clock import Clock
 from bot.errors import StorageError
@@ -87,6 +88,7 @@ class People:
     ) -> None:
         """`open_way`: lets alerts that were asked for in a chat be told there."""
         self._member_store = members
+        self.invites = Invites(members, clock)
         self._stranger_store = strangers
         self._group_store = groups
         self._audit = audit

@@ -12,7 +12,7 @@ from bot.chat.actions import Handler
 from bot.chat.asker import Asker, telegram_number
 from bot.chat.commands import Command
 from bot.chat.ending import Ending
-from bot.chat.invites import Invites, invite_link
+from bot.chat.invites import invite_link
 from bot.chat.people import People, name_of
 from bot.chat.reply import Reply
 from bot.clock import Clock
@@ -25,9 +25,8 @@ _STANDINGS: Final = {"decline": Standing.DECLINED, "block": Standing.BLOCKED, "r
 class PeopleActions:
     """The commands of owner and admins."""
 
-    def __init__(self, people: People, *, invites: Invites, audit: AuditLog, ending: Ending, clock: Clock) -> None:
+    def __init__(self, people: People, *, audit: AuditLog, ending: Ending, clock: Clock) -> None:
         self._people = people
-        self._invites = invites
         self._audit = audit
         self._ending = ending
         self._clock = clock
@@ -139,10 +138,10 @@ class PeopleActions:
         role = Role(command.words[0]) if command.words else Role.MEMBER
         if role is Role.ADMIN and not asker.is_owner:
             return pages.NOT_ADMINS
-        front = self._people.front
+        people, front = self._people, self._people.front
         if not asker.is_owner or not asker.is_private or front is None or not front.bot_name:
             return pages.no_link_here(role)
-        code = await self._invites.issue(role, by=asker.user)
+        code = await people.invites.issue(role, by=asker.user)
         await self._people.note(asker, f"made an invitation for {pages.A[role]}")
         return pages.invitation(invite_link(front.bot_name, code), role)
 

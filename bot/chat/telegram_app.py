@@ -21,7 +21,6 @@ from bot.chat.actions import Actions
 from bot.chat.asker import telegram_number
 from bot.chat.buttons import Buttons
 from bot.chat.claims import Claims
-from bot.chat.invites import Invites
 from bot.chat.people import People
 from bot.chat.telegram_client import BATCH, TelegramClient
 from bot.chat.telegram_dispatch import Dispatcher
@@ -55,6 +54,10 @@ _log = log.get("chat.telegram")
 class TelegramChat:
     """Answers commands and buttons of one bot until cancelled."""
 
+    _held: Update | None = None
+    _poison_logged_ms: float | None = None
+    _last_logged: tuple[Kind, float] | None = None
+
     def __init__(
         self,
         *,
@@ -72,7 +75,6 @@ class TelegramChat:
         claims: Claims | None = None,
         on_claimed: Callable[[Member], None] = lambda _: None,
         people: People | None = None,
-        invites: Invites | None = None,
         moves: ChatFollower | None = None,
         report: Report = unheard,
     ) -> None:
@@ -93,16 +95,14 @@ class TelegramChat:
             claims: Takes links that make an owner; None where the settings name one.
             on_claimed: Told of the new owner, once he has been answered.
             people: Who is known beside the owner; without it nobody is let in.
-            invites: Takes links that let people in.
             moves: Told of groups that became supergroups, and knows those of before.
             report: Told what the owner should know.
         """
-        self._claims, self._on_claimed, self._owner_id = claims, on_claimed, owner_id
+        self._claims, self._on_claimed, self._owner_id, self._people = claims, on_claimed, owner_id, people
         self._make_client = partial(
             TelegramClient, token=token, api_url=api_url, clock=clock, buttons=buttons, limits=limits
         )
         self._chat_ids = tuple(dict.fromkeys(chat if moves is None else moves.now(chat) for chat in chat_ids))
-        self._people, self._invites = people, invites
         self._gate = Gate(owner_id=owner_id, chat_ids=self._chat_ids, known=people)
         self._actions, self._buttons, self._store, self._charts = actions, buttons, store, charts
         self._moves, self._report, self._clock, self._on_seen = moves, report, clock, on_seen
@@ -111,9 +111,6 @@ class TelegramChat:
         bot_id = token.partition(":")[0]
         self._offset_key, self._refused_key = f"telegram.offset.{bot_id}", f"telegram.refused.{bot_id}"
         self._ledger, self._saved, self._is_backlog = UpdateLedger(), "", True
-        self._held: Update | None = None
-        self._poison_logged_ms: float | None = None
-        self._last_logged: tuple[Kind, float] | None = None
         self.counts: Counter[str] = Counter()
         """What happened, by name; for metrics."""
         self.last_poll_ok_ms: float | None = None
@@ -130,7 +127,6 @@ class TelegramChat:
             clock=self._clock,
             claims=self._claims,
             people=self._people,
-            invites=self._invites,
             save_refusals=self._save_refusals,
             on_seen=self._on_seen if self._on_seen is not None else lambda _: None,
         )

@@ -182,16 +182,16 @@ class TelegramClient:
         """Send a reply, over a picture or not; its message id or why not. Where pictures are not wanted, the text goes alone.
         `user`: whom it answers.
         """
-        no_preview = LinkPreviewOptions(is_disabled=True)
+        no_preview, file = LinkPreviewOptions(is_disabled=True), reply.document
         quoted = ReplyParameters(reply_to, allow_sending_without_reply=True) if reply_to else None
         threads = [thread_id]  # emptied when the topic is gone: the chat itself remains
 
         async def attempt(text: str, mode: str | None, markup: InlineKeyboardMarkup | None) -> int | Failure:
-            if reply.document is not None:
+            if file is not None:
                 asking = self.bot.send_document(
                     chat_id,
-                    reply.document.content,
-                    filename=reply.document.name,
+                    file.content,
+                    filename=file.name,
                     caption=text,
                     parse_mode=mode,
                     reply_markup=markup,
@@ -219,12 +219,10 @@ class TelegramClient:
                     message_thread_id=threads[0],
                 )
             sent = await self.call(asking)
-            if isinstance(sent, Failure):
-                if sent.kind is Kind.NO_TOPIC and threads[0] is not None:
-                    threads[0] = None
-                    return await attempt(text, mode, markup)
-                return sent
-            return sent.message_id
+            if isinstance(sent, Failure) and sent.kind is Kind.NO_TOPIC and threads[0] is not None:
+                threads[0] = None
+                return await attempt(text, mode, markup)
+            return sent if isinstance(sent, Failure) else sent.message_id
 
         result = await self._deliver(chat_id, reply, user, attempt)
         if png is not None and isinstance(result, Failure) and result.kind is Kind.BAD_REQUEST:

@@ -17,7 +17,7 @@ from bot.chat.access import Gate, Verdict
 from bot.chat.asker import in_telegram, telegram_number
 from bot.chat.claims import ALREADY, NOT_NOW, Claims, answer_to
 from bot.chat.commands import clean, menu
-from bot.chat.invites import CLOSED, EXPIRED, WRONG, Invites
+from bot.chat.invites import CLOSED, EXPIRED, WRONG
 from bot.chat.people import People
 from bot.chat.reply import Reply, line
 from bot.chat.telegram_client import TelegramClient
@@ -40,7 +40,7 @@ _log = log.get("chat.door")
 
 
 class Door:
-    """Of one bot. `people` and `invites` None: nobody but the owner is ever let in."""
+    """Of one bot. `people` None: nobody but the owner is ever let in."""
 
     def __init__(
         self,
@@ -50,7 +50,6 @@ class Door:
         clock: Clock,
         claims: Claims | None,
         people: People | None,
-        invites: Invites | None,
         save_refusals: Callable[[], Awaitable[None]],
         on_seen: Callable[[int], None],
     ) -> None:
@@ -60,7 +59,6 @@ class Door:
         self._clock = clock
         self._claims = claims
         self._people = people
-        self._invites = invites
         self._save_refusals = save_refusals
         self._on_seen = on_seen
         self._goodbyes: deque[int] = deque()
@@ -113,7 +111,7 @@ class Door:
     async def invite(self, message: Message, code: str) -> Reply | None:
         """Somebody opened an invitation; None: nothing is said."""
         user, people = message.from_user, self._people
-        if people is None or self._invites is None or user is None or not self._gate.is_open:
+        if people is None or user is None or not self._gate.is_open:
             return None
         if self._gate.is_blocked(user.id) or not self._may_knock(user.id):
             return None
@@ -121,7 +119,7 @@ class Door:
             return ALREADY
         guest = in_telegram(user.id, user.id, role=None, name=clean(user.full_name))
         try:
-            redeemed, member = await self._invites.redeem(code, guest)
+            redeemed, member = await people.invites.redeem(code, guest)
             if redeemed is Redeemed.TAKEN:
                 async with people.deciding:
                     await people.joined(member)

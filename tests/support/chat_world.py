@@ -11,7 +11,6 @@ from bot.chat.asker import Asker
 from bot.chat.buttons import Buttons
 from bot.chat.commands import COMMANDS, Command
 from bot.chat.ending import Ending
-from bot.chat.invites import Invites
 from bot.chat.own_data import OwnData
 from bot.chat.people import People
 from bot.chat.people_actions import PeopleActions
@@ -126,7 +125,7 @@ class ChatWorld:
             owner_id=owner_id,
             open_way=self._open_way,
         )
-        self.invites = Invites(self.members, self.clock)
+        self.invites = self.people.invites
         self.ending = Ending(self.alerts, NoDesk(), NoDesk())
         self.data = MemoryPersonalData(self.members, self.strangers, self.groups, self.audit)
         self.done: list[tuple[Command, Asker]] = []
@@ -140,16 +139,13 @@ class ChatWorld:
             clock=self.clock,
             claims=None,
             people=self.people,
-            invites=self.invites,
             save_refusals=self._nothing,
             on_seen=lambda _: None,
         )
         self.door.bot_name = "oi_bot"
         self.people.front = self.door
         noted = {spec.name: self._note for spec in COMMANDS}
-        people = PeopleActions(
-            self.people, invites=self.invites, audit=self.audit, ending=self.ending, clock=self.clock
-        )
+        people = PeopleActions(self.people, audit=self.audit, ending=self.ending, clock=self.clock)
         own = OwnData(self.people, self.data, self.ending, self.clock)
         self.actions = Actions(noted, people.handlers, own.handlers, note=self.people.note)
         self.dispatcher = Dispatcher(

@@ -34,7 +34,6 @@ class World:
             chat_ids=[GROUP],
             buttons=chat.buttons,
             actions=looking(market=chat.market, status=chat.market, why=chat.market, clock=clock),
-            buttons=chat.buttons,
             store=chat.store,
             clock=clock,
             claims=self.claims,
