@@ -92,8 +92,34 @@ async def _talk(harness: Harness, chats: ChatServer) -> None:
             for button in row:
                 telegram.press(button["callback_data"], message, user_id=OWNER)
                 await asyncio.sleep(1.2 / harness.speed)
+    await _at_the_door(harness, chats)
     telegram.block(STRANGER)
     telegram.unblock(STRANGER)
+
+
+async def _at_the_door(harness: Harness, chats: ChatServer) -> None:
+    """A stranger is let in and thrown out, groups are joined and left, data is handed out."""
+    telegram = chats.telegram
+    # So many commands were typed that the next ones would be too many.
+    await asyncio.sleep(60 / harness.speed)
+
+    def press(chat_id: int, label: str) -> None:
+        message = next(m for m in reversed(chats.messages(chat_id)) if label in str(m.markup))
+        rows = message.markup["inline_keyboard"]
+        data = next(one["callback_data"] for row in rows for one in row if label in one["text"])
+        telegram.press(data, message, user_id=chat_id)
+
+    press(STRANGER, "Ask for access")
+    await eventually(lambda: any("asks for access" in m.text for m in chats.messages(OWNER)), within_s=10)
+    press(OWNER, "Member")
+    await eventually(lambda: any("You are in" in m.text for m in chats.messages(STRANGER)), within_s=10)
+    for text in ("/users", "/audit", "/invite", "/mydata", f"/user {STRANGER} remove"):
+        telegram.say(text, chat_id=OWNER)
+        await asyncio.sleep(1.2 / harness.speed)
+    telegram.add_to_group(GROUP - 1, by=STRANGER + 1)
+    telegram.add_to_group(GROUP - 2, by=OWNER)
+    await eventually(lambda: telegram.left and chats.messages(GROUP - 2), within_s=10)
+    await asyncio.sleep(30 / harness.speed)
 
 
 async def _market(harness: Harness, chats: ChatServer, rest_url: str) -> None:
