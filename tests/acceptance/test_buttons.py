@@ -127,6 +127,8 @@ async def test_buttons_and_commands_keep_alerts_quiet_and_a_group_is_followed(ha
         )
 
         # The group becomes a supergroup: its alert, and the right to command, go along.
+        telegram.say(f"/user {GUEST} member", chat_id=OWNER)
+        await sees("is a member")
         telegram.say("/alert DOGE price > 0", chat_id=GROUP, user_id=GUEST)
         await sees("DOGEUSDT", chat_id=GROUP)
         supergroup = telegram.upgrade(GROUP)
