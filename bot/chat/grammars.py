@@ -70,8 +70,8 @@ def alert_prefix(text: str) -> tuple[str, ...] | Problem:
     words = text.casefold().split()
     if len(words) != 1:
         return Problem("I expected the id of one alert, or all.")
-    digits = words[0].removeprefix("#").removeprefix("a-")
-    if digits == "all" and "-" not in words[0]:
+    digits = words[0].removeprefix("#").removeprefix("a-").removeprefix("c_")
+    if digits == "all" and digits in {words[0], words[0].removeprefix("#")}:
         return ("all",)
     if not re.fullmatch(r"[0-9a-z]{4,8}", digits, re.ASCII):
         return Problem("I expected four to eight characters of an alert's id, or all.")

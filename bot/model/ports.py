@@ -264,6 +264,10 @@ class ChatAlertStore(Protocol):
         """Those of a chat whose id begins like that, in order of ids."""
         ...
 
+    async def ended(self, now_ms: int, *, limit: int) -> list[ChatAlert]:
+        """Those whose time was over at that wall time, the first to end first."""
+        ...
+
     async def prune(self) -> int:
         """Forget lives of alerts that are gone, unless they fire: a deleted one that fired leaves one behind. Returns how
         many went.
@@ -282,7 +286,7 @@ class ChatAlertDesk(Protocol):
         """Let it live from the next tick on."""
         ...
 
-    def remove(self, alert_id: str) -> None:
+    def remove(self, alert_id: str, reason: str = "it was deleted") -> None:
         """Let it end; one that fires is closed and told."""
         ...
 

@@ -70,6 +70,12 @@ class SqliteChatAlertStore:
         )
         return [_alert(row) for row in rows]
 
+    async def ended(self, now_ms: int, *, limit: int) -> list[ChatAlert]:
+        rows = await self._database.fetch(
+            "find ended chat alerts", f"{_SELECT} WHERE ends_ms <= ? ORDER BY ends_ms, id LIMIT ?", (now_ms, limit)
+        )
+        return [_alert(row) for row in rows]
+
     async def prune(self) -> int:
         return await delete_in_batches(
             self._database,

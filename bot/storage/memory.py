@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 from bot.model.alert import AlertRecord, Transition, key_range
 from bot.model.chat_alert import ChatAlert, is_alert_id
+from bot.model.chat_rule import ChatRule
 from bot.model.members import EXPIRED_KEPT_MS, HOUR_MS, MAX_WRONG, Code, Member, Redeemed, Role, higher
 from bot.model.ports import Commit
 from bot.model.silence import Ack, QuietHours, Silence
@@ -119,6 +120,10 @@ class MemoryChatAlertStore:
         found = [a for id_, a in sorted(self._stored.items()) if a.chat == chat and id_.startswith(prefix)]
         return found[:limit]
 
+    async def ended(self, now_ms: int, *, limit: int) -> list[ChatAlert]:
+        over = [(a.ends_ms, a.id, a) for a in self._stored.values() if a.ends_ms is not None and a.ends_ms <= now_ms]
+        return [alert for *_, alert in sorted(over)][:limit]
+
     async def prune(self) -> int:
         lives = {record.rule_id for record in await self._alerts.load() if is_alert_id(record.rule_id)}
         return sum(self._alerts.forget(id_) for id_ in lives - self._stored.keys())
@@ -127,6 +132,22 @@ class MemoryChatAlertStore:
         ids = sorted(self._stored)
         for start in range(0, len(ids), batch):
             yield [self._stored[id_] for id_ in ids[start : start + batch] if id_ in self._stored]
+
+
+class MemoryChatRuleStore:
+    """The `ChatRuleStore` port."""
+
+    def __init__(self) -> None:
+        self._rules: dict[str, ChatRule] = {}
+
+    async def add(self, rule: ChatRule) -> bool:
+        return self._rules.setdefault(rule.id, rule) is rule
+
+    async def delete(self, rule_id: str) -> bool:
+        return self._rules.pop(rule_id, None) is not None
+
+    async def all(self) -> list[ChatRule]:
+        return sorted(self._rules.values(), key=lambda r: (r.created_ms, r.id))
 
 
 class MemorySilenceStore:

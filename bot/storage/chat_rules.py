@@ -1,0 +1,50 @@
+"""The conditions that people made in chat, in SQLite."""
+
+import dataclasses
+import json
+from typing import Any, Final
+
+import msgspec
+
+from bot.model.chat_rule import ChatRule
+from bot.storage.database import Database
+
+_COLUMNS: Final = tuple(f.name for f in dataclasses.fields(ChatRule))
+_NAMES: Final = ", ".join(f'"{name}"' for name in _COLUMNS)
+_INSERT: Final = (
+    f"INSERT INTO chat_rules ({_NAMES}) VALUES ({', '.join('?' * len(_COLUMNS))}) "  # noqa: S608
+    "ON CONFLICT (id) DO NOTHING"
+)
+
+
+def _values(rule: ChatRule) -> tuple[str | int | None, ...]:
+    return tuple(
+        json.dumps(rule.symbols, ensure_ascii=False) if name == "symbols" else getattr(rule, name) for name in _COLUMNS
+    )
+
+
+def _rule(row: tuple[Any, ...]) -> ChatRule:
+    values = dict(zip(_COLUMNS, row, strict=True))
+    # Not strict: SQLite has no truth values, 0 and 1 stand for them.
+    return msgspec.convert(values | {"symbols": json.loads(values["symbols"])}, ChatRule, strict=False)
+
+
+class SqliteChatRuleStore:
+    """The `ChatRuleStore` port over a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, rule: ChatRule) -> bool:
+        return await self._database.write("add a chat rule", lambda tx: tx.execute(_INSERT, _values(rule))) == 1
+
+    async def delete(self, rule_id: str) -> bool:
+        drop = "DELETE FROM chat_rules WHERE id = ?"
+        return await self._database.write("delete a chat rule", lambda tx: tx.execute(drop, (rule_id,))) == 1
+
+    async def all(self) -> list[ChatRule]:
+        rows = await self._database.fetch(
+            "read chat rules",
+            f"SELECT {_NAMES} FROM chat_rules ORDER BY created_ms, id",  # noqa: S608
+        )
+        return [_rule(row) for row in rows]
