@@ -28,6 +28,8 @@ FIRST_S: Final = 600.0
 EVERY_S: Final = 3_600.0
 DAY_MS: Final = 86_400_000
 KEEP_MS: Final = 30 * DAY_MS
+UNDO_MS: Final = 86_400_000
+"""What was deleted in chat can be brought back for so long."""
 """How long transitions and settled rows are kept."""
 MAX_AHEAD_MS: Final = 3_600_000
 """A backup that claims to be made later than this from now tells of a wrong clock, not of a fresh backup."""
@@ -126,7 +128,7 @@ class Upkeep:
         """Forget what was told or ended long ago, and what deleted alerts left behind."""
         try:
             gone = await self._alerts.prune(before_ms=self._venue_now() - KEEP_MS)
-            gone += await self._chat_alerts.prune()
+            gone += await self._chat_alerts.prune(before_ms=self._clock.wall_ms() - UNDO_MS)
             gone += await self._silences.prune(before_ms=self._venue_now() - KEEP_MS)
             gone += await self._members.prune(now_ms=self._clock.wall_ms())
             pages = await shrink(self._database)

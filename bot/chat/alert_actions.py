@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from bot.chat import alert_pages, pages
+from bot.chat import alert_builder, alert_pages, alert_tuning, pages
 from bot.chat.actions import Handler
 from bot.chat.alert_grammar import read_alert
 from bot.chat.alert_text import AlertWish, Options, Threshold, condition_text
@@ -26,6 +26,7 @@ from bot.model.chat_rule import PREFIX as RULE_PREFIX
 from bot.model.chat_rule import ChatRule, chat_rule_id
 from bot.model.instrument import Instrument
 from bot.model.ports import ChatAlertDesk, ChatAlertStore, MarketReader
+from bot.model.rehearsal import Rehearsals
 from bot.model.silence import next_local_ms
 from bot.rules.ast import Call, Compare, Number, text
 from bot.rules.schema import DEFAULT_COOLDOWN_MS
@@ -50,6 +51,7 @@ class AlertActions:
         store: ChatAlertStore,
         desk: ChatAlertDesk,
         rules: ChatRuleDesk,
+        rehearsals: Rehearsals,
         clock: Clock,
         max_per_chat: int,
         zone_of: Callable[[str], str] = _utc,
@@ -59,6 +61,7 @@ class AlertActions:
         self._store = store
         self._desk = desk
         self._rules = rules
+        self._rehearsals = rehearsals
         self._clock = clock
         self._max_per_chat = max_per_chat
         self._zone_of = zone_of
@@ -67,11 +70,20 @@ class AlertActions:
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
-        return {"alert": self.create, "alerts": self.show, "delete": self.delete}
+        return {
+            "alert": self.create,
+            "alerts": self.show,
+            "delete": self.delete,
+            "tune": self.tune,
+            "undo": self.undo,
+            "new": self.build,
+        }
 
     async def create(self, command: Command, asker: Asker) -> Reply:
         """`/alert WHOM FIGURE > NUMBER [WINDOW] …`, see `bot.chat.alert_grammar`."""
         typed = " ".join(command.words)
+        if not typed:
+            return await self.build(Command("new"), asker)
         wish = read_alert(typed)
         if isinstance(wish, Problem):
             return pages.usage(UsageError(f"{wish.text} Write it like {_EXAMPLE}.", (_EXAMPLE,)))
@@ -126,7 +138,71 @@ class AlertActions:
         if len(instruments) > 1:
             return alert_pages.created_several(made, n_wanted=len(instruments), assumed_window=wish.assumed_window)
         alert, instrument, value = made[0]
-        return alert_pages.created(alert, instrument, value, assumed_window=wish.assumed_window)
+        past = await self._rehearsed(alert)
+        return alert_pages.created(alert, instrument, value, past, assumed_window=wish.assumed_window)
+
+    async def _rehearsed(self, alert: ChatAlert) -> alert_pages.Rehearsal:
+        """What it would have done, and the nearest level at which it would have been calm."""
+        steps = alert_tuning.harder(alert)
+        others = [replace(alert_tuning.at_level(alert, x), id=f"{PREFIX}{'0' * 7}{n}") for n, x in enumerate(steps)]
+        found = await self._rehearsals.rehearse([alert, *others], alert.instrument)
+        own = found[0] if found else None
+        if own is None or own.per_day <= alert_tuning.NOISY_PER_DAY:
+            return alert_pages.Rehearsal(own)
+        calm = (
+            x for x, past in zip(steps, found[1:], strict=True) if past and past.per_day <= alert_tuning.CALM_PER_DAY
+        )
+        return alert_pages.Rehearsal(own, next(calm, None), is_noisy=True)
+
+    async def tune(self, command: Command, asker: Asker) -> Reply:
+        """`/tune ID 8% 1h both once silent`: another one takes its place."""
+        typed, *words = command.words
+        found = await self._store.find(asker.chat, PREFIX + typed.removeprefix(PREFIX), limit=2)
+        if len(found) != 1:
+            return alert_pages.not_found(typed) if not found else alert_pages.ambiguous(typed, found)
+        before = found[0]
+        if not asker.may_change(before.user):
+            return alert_pages.NOT_YOURS
+        after = alert_tuning.tuned(before, words)
+        if isinstance(after, Problem):
+            return pages.usage(UsageError(after.text))
+        instrument = next((i for i in self._market.instruments() if i.key == after.instrument), None)
+        if after == before or instrument is None:
+            return alert_pages.known_already(before)
+        async with self._making:
+            created_ms = self._clock.wall_ms()
+            while not await self._store.add(after := _made_at(after, created_ms)):
+                created_ms += 1
+            await self._end(before)
+            value = self._desk.value(after.instrument, after.measure)
+            self._desk.add(after)
+        past = await self._rehearsed(after)
+        return alert_pages.created(after, instrument, value, past, assumed_window=False, was=before)
+
+    async def undo(self, command: Command, asker: Asker) -> Reply:
+        """`/undo ID`: bring back what was deleted within a day, or take back what was just made."""
+        typed = command.words[0]
+        made = await self._store.find(asker.chat, typed, limit=2)
+        if len(made) == 1:
+            return await self.delete(Command("delete", (typed.removeprefix(PREFIX),)), asker)
+        if typed.startswith(RULE_PREFIX):
+            rule = await self._rules.restore(asker.chat, typed)
+            return alert_pages.NOT_THERE if rule is None else alert_pages.restored(rule)
+        if await self._store.count(asker.chat) >= self._max_per_chat:
+            return alert_pages.full(self._max_per_chat)
+        alert = await self._store.restore(asker.chat, typed)
+        if alert is None:
+            return alert_pages.NOT_THERE
+        self._desk.add(alert)
+        return alert_pages.restored(alert)
+
+    async def build(self, command: Command, asker: Asker) -> Reply:
+        """`/new [SYMBOL [FIGURE [SIZE [WINDOW]]]]`: an alert by buttons alone."""
+        typed = alert_builder.complete(command.words)
+        if typed is not None:
+            return await self.create(Command("alert", tuple(typed.split())), asker)
+        largest = [k.partition(":")[2] for k in self._market.largest(alert_builder.N_SYMBOLS)]
+        return alert_builder.page(command.words, largest)
 
     async def _add(self, wish: AlertWish, threshold: Threshold, instrument: Instrument, asker: Asker) -> ChatAlert:
         now_ms = created_ms = self._clock.wall_ms()
@@ -220,8 +296,14 @@ class AlertActions:
         if isinstance(alert, ChatRule):
             await self._rules.remove(alert.id)
             return
-        await self._store.delete(alert.id)
+        await self._store.delete(alert.id, at_ms=self._clock.wall_ms())
         self._desk.remove(alert.id)
+
+
+def _made_at(alert: ChatAlert, created_ms: int) -> ChatAlert:
+    return replace(
+        alert, id=alert_id(alert.chat, f"{alert.instrument} {condition_text(alert)}", created_ms), created_ms=created_ms
+    )
 
 
 def _alike(alert: ChatAlert, threshold: Threshold, options: Options) -> bool:

@@ -1,8 +1,10 @@
 """What is said of alerts made in chat. Pure, as `pages`."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
+from bot.chat import alert_tuning
 from bot.chat.alert_text import condition_text, extras_text
 from bot.chat.commands import shorten
 from bot.chat.reply import BLANK, Button, Line, Reply, bold, code, line
@@ -12,8 +14,11 @@ from bot.model.chat_alert import DIRECTIONS, AlertLife, AlertStage, ChatAlert
 from bot.model.chat_ports import RuleLife
 from bot.model.chat_rule import ChatRule
 from bot.model.instrument import Instrument
+from bot.model.rehearsal import Rehearsed
 
 PAGE: Final = 10
+_LEAST_SPAN_MS: Final = 3_600_000
+"""Less of the past says nothing."""
 _PRICES: Final = frozenset({"price", "index"})
 _MONEY: Final = frozenset({"oi_usd", "volume_24h"})
 
@@ -108,8 +113,67 @@ def _standing(life: RuleLife) -> str:
     return "waiting" if life.n_members is None or life.n_members else "nobody is in its scope now"
 
 
-def created(alert: ChatAlert, instrument: Instrument, value: float | None, *, assumed_window: bool) -> Reply:
-    """What was understood, canonically, and where the figure stands."""
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What an alert would have done lately."""
+
+    own: Rehearsed | None
+    """None where nobody can tell."""
+    calm_level: float | None = None
+    """Where it would have been calm; None where it is calm, or nothing near is."""
+    is_noisy: bool = False
+
+
+def _rehearsal_lines(alert: ChatAlert, past: Rehearsal) -> list[Line]:
+    own = past.own
+    if own is None or own.span_ms < _LEAST_SPAN_MS:
+        return []
+    span = numbers.duration(own.span_ms)
+    if not own.n_fired:
+        return [line(f"In the last {span} it would not have fired.")]
+    times = "once" if own.n_fired == 1 else f"{own.n_fired} times"
+    last = f"last {numbers.clock_time(own.last_ms)}"
+    value = "" if own.last_value is None else f", {figure(alert, own.last_value)}"
+    lines = [line(f"In the last {span} it would have fired {times} ({last}{value}).")]
+    if past.is_noisy:
+        hint = f" Try {alert_tuning.words_of(past.calm_level)}?" if past.calm_level is not None else ""
+        lines.append(line(f"That is noisy.{hint}"))
+    return lines
+
+
+def _tuning_buttons(alert: ChatAlert, past: Rehearsal) -> tuple[tuple[Button, ...], ...]:
+    """Sizes, windows, ways: what changes the alert in place."""
+    rows: list[tuple[Button, ...]] = []
+    tune = f"/tune {alert.id}"
+    levels = list(alert_tuning.steps(alert))
+    if past.calm_level is not None and past.calm_level not in levels:
+        levels.append(past.calm_level)
+    if levels:
+        words = [(x, alert_tuning.words_of(x)) for x in levels]
+        rows.append(tuple(Button(f"{w} ✓" if x == alert.level else w, f"{tune} {w}") for x, w in words))
+    window_ms = alert_tuning.window_ms(alert)
+    if window_ms is not None:
+        windows = sorted({*alert_tuning.WINDOWS_MS[:3], window_ms})
+        named = [(w, alert_tuning.window_text(w)) for w in windows]
+        rows.append(tuple(Button(f"{name} ✓" if w == window_ms else name, f"{tune} {name}") for w, name in named))
+    both = alert_tuning.is_both_ways(alert)
+    ways = [] if window_ms is None or both else [Button("± both ways", f"{tune} both")]
+    once = Button("Again and again" if alert.once else "Once", f"{tune} {'again' if alert.once else 'once'}")
+    sound = Button("Loud" if alert.silent else "Silent", f"{tune} {'loud' if alert.silent else 'silent'}")
+    rows.append((*ways, once, sound))
+    return tuple(rows)
+
+
+def created(
+    alert: ChatAlert,
+    instrument: Instrument,
+    value: float | None,
+    past: Rehearsal,
+    *,
+    assumed_window: bool,
+    was: ChatAlert | None = None,
+) -> Reply:
+    """What was understood, canonically, where the figure stands, and what it would have done."""
     is_true = value is not None and holds(alert, value)
     if is_true:
         state = f"Already true ({_now(alert, value)}): it waits for the first false."
@@ -119,11 +183,13 @@ def created(alert: ChatAlert, instrument: Instrument, value: float | None, *, as
         state = f"N{_now(alert, value)[1:]}"
     again = "Told once." if alert.once else f"Again at the earliest {numbers.window(alert.cooldown_ms)} after its end."
     blocks = [line("🔔 ", code(alert.id), bold(_what(alert)))]
+    blocks += [line("In the place of ", code(was.id), ".")] if was is not None else []
     blocks += [line("No window was given: I took 15m.")] if assumed_window else []
-    blocks += [line(state), line(again)]
+    blocks += [line(state), line(again), *_rehearsal_lines(alert, past)]
     if not instrument.is_trading:
         blocks.append(line(f"Not trading now ({shorten(instrument.status)}): it waits until it does."))
-    return Reply(tuple(blocks), ((Button("Alerts", "/alerts"), Button("Delete", f"/delete {alert.id}")),))
+    last = (Button("Alerts", "/alerts"), Button("Undo", f"/undo {alert.id}"))
+    return Reply(tuple(blocks), (*_tuning_buttons(alert, past), last))
 
 
 def created_several(
@@ -220,7 +286,17 @@ NOT_YOURS: Final = Reply((line("Only who made an alert, or my owner, may delete 
 
 
 def deleted(alert: ChatAlert | ChatRule) -> Reply:
-    return Reply((line("Deleted ", code(alert.id), _what(alert)),), ((Button("Alerts", "/alerts"),),))
+    return Reply(
+        (line("Deleted ", code(alert.id), _what(alert)),),
+        ((Button("Undo", f"/undo {alert.id}"), Button("Alerts", "/alerts")),),
+    )
+
+
+NOT_THERE: Final = Reply((line("That one cannot be brought back: it is a day since, or it was never here."),))
+
+
+def restored(alert: ChatAlert | ChatRule) -> Reply:
+    return Reply((line("Back again: ", code(alert.id), _what(alert)),), ((Button("Alerts", "/alerts"),),))
 
 
 def deleted_all(n: int, n_left: int) -> Reply:

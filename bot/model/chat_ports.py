@@ -14,10 +14,20 @@ class ChatRuleStore(Protocol):
         """Store a new one; False, and nothing changed, where its id is taken."""
         ...
 
-    async def delete(self, rule_id: str) -> bool: ...
+    async def delete(self, rule_id: str, *, at_ms: int) -> bool:
+        """Forget one, but for a `restore`; `at_ms` is wall time."""
+        ...
+
+    async def restore(self, chat: str, rule_id: str) -> ChatRule | None:
+        """Bring back one of that chat that was deleted; None where there is none (any more)."""
+        ...
 
     async def all(self) -> list[ChatRule]:
         """The oldest first."""
+        ...
+
+    async def prune(self, *, before_ms: int) -> int:
+        """Forget for good what was deleted before that time; returns how many went."""
         ...
 
 
@@ -49,6 +59,10 @@ class ChatRuleDesk(Protocol):
 
     async def remove(self, rule_id: str) -> None:
         """Forget one; what fires is closed and told."""
+        ...
+
+    async def restore(self, chat: str, rule_id: str) -> ChatRule | None:
+        """Bring back one of that chat that was removed within a day."""
         ...
 
     def life(self, rule_id: str) -> RuleLife: ...

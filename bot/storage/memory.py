@@ -98,16 +98,28 @@ class MemoryChatAlertStore:
     def __init__(self, alerts: MemoryAlertStore) -> None:
         self._alerts = alerts
         self._stored: dict[str, ChatAlert] = {}
+        self._deleted: dict[str, tuple[int, ChatAlert]] = {}
 
     async def add(self, alert: ChatAlert) -> bool:
-        if alert.id in self._stored:
+        if alert.id in self._stored or alert.id in self._deleted:
             return False
         self._stored[alert.id] = alert
         return True
 
-    async def delete(self, alert_id: str) -> bool:
+    async def delete(self, alert_id: str, *, at_ms: int) -> bool:
         self._alerts.forget(alert_id)
-        return self._stored.pop(alert_id, None) is not None
+        alert = self._stored.pop(alert_id, None)
+        if alert is not None:
+            self._deleted[alert_id] = (at_ms, alert)
+        return alert is not None
+
+    async def restore(self, chat: str, alert_id: str) -> ChatAlert | None:
+        _, alert = self._deleted.get(alert_id, (0, None))
+        if alert is None or alert.chat != chat:
+            return None
+        del self._deleted[alert_id]
+        self._stored[alert_id] = alert
+        return alert
 
     async def of_chat(self, chat: str, *, limit: int, offset: int = 0) -> list[ChatAlert]:
         found = sorted((a for a in self._stored.values() if a.chat == chat), key=lambda a: (a.created_ms, a.id))
@@ -124,7 +136,8 @@ class MemoryChatAlertStore:
         over = [(a.ends_ms, a.id, a) for a in self._stored.values() if a.ends_ms is not None and a.ends_ms <= now_ms]
         return [alert for *_, alert in sorted(over)][:limit]
 
-    async def prune(self) -> int:
+    async def prune(self, *, before_ms: int) -> int:
+        self._deleted = {id_: kept for id_, kept in self._deleted.items() if kept[0] >= before_ms}
         lives = {record.rule_id for record in await self._alerts.load() if is_alert_id(record.rule_id)}
         return sum(self._alerts.forget(id_) for id_ in lives - self._stored.keys())
 
@@ -139,15 +152,35 @@ class MemoryChatRuleStore:
 
     def __init__(self) -> None:
         self._rules: dict[str, ChatRule] = {}
+        self._deleted: dict[str, tuple[int, ChatRule]] = {}
 
     async def add(self, rule: ChatRule) -> bool:
-        return self._rules.setdefault(rule.id, rule) is rule
+        if rule.id in self._rules or rule.id in self._deleted:
+            return False
+        self._rules[rule.id] = rule
+        return True
 
-    async def delete(self, rule_id: str) -> bool:
-        return self._rules.pop(rule_id, None) is not None
+    async def delete(self, rule_id: str, *, at_ms: int) -> bool:
+        rule = self._rules.pop(rule_id, None)
+        if rule is not None:
+            self._deleted[rule_id] = (at_ms, rule)
+        return rule is not None
+
+    async def restore(self, chat: str, rule_id: str) -> ChatRule | None:
+        _, rule = self._deleted.get(rule_id, (0, None))
+        if rule is None or rule.chat != chat:
+            return None
+        del self._deleted[rule_id]
+        self._rules[rule_id] = rule
+        return rule
 
     async def all(self) -> list[ChatRule]:
         return sorted(self._rules.values(), key=lambda r: (r.created_ms, r.id))
+
+    async def prune(self, *, before_ms: int) -> int:
+        n = len(self._deleted)
+        self._deleted = {id_: kept for id_, kept in self._deleted.items() if kept[0] >= before_ms}
+        return n - len(self._deleted)
 
 
 class MemorySilenceStore:

@@ -14,7 +14,8 @@ CREATE TABLE chat_rules (
     once INTEGER NOT NULL CHECK (once IN (0, 1)),
     silent INTEGER NOT NULL CHECK (silent IN (0, 1)),
     note TEXT NOT NULL,
-    ends_ms INTEGER
+    ends_ms INTEGER,
+    deleted_ms INTEGER
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX chat_rules_by_chat ON chat_rules (chat, created_ms, id);

@@ -18,6 +18,7 @@ from bot.model.instrument import Instrument
 from bot.model.view import Move
 from bot.storage.memory import MemoryAlertStore, MemoryChatAlertStore, MemoryOutbox
 from tests.support.chat_actions import looking
+from tests.support.hand_alerts import HandChatRules, HandRehearsals
 
 OWNER, GROUP = 71, -100_500
 TOKEN = "123456:" + "c" * 35
@@ -157,7 +158,13 @@ class Chat:
         self.seen: list[int] = []
         self.alert_store = MemoryChatAlertStore(MemoryAlertStore(MemoryOutbox()))
         self.alerts = AlertActions(
-            market=self.market, store=self.alert_store, desk=NoDesk(), clock=self.clock, max_per_chat=9
+            market=self.market,
+            store=self.alert_store,
+            desk=NoDesk(),
+            rules=HandChatRules(),
+            rehearsals=HandRehearsals(),
+            clock=self.clock,
+            max_per_chat=9,
         )
         self._n = 100
 
