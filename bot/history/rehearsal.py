@@ -15,6 +15,7 @@ from bot.model.alert import Notice, TellKind
 from bot.model.chat_alert import AlertAdded, ChatAlert
 from bot.model.rehearsal import Rehearsed
 from bot.model.updates import InstrumentList
+from bot.rules.ast import windows_used
 from bot.rules.schema import Rule
 
 STEP_MS: Final = 60_000
@@ -24,6 +25,8 @@ VALID_MS: Final = 90_000
 MIN_OI_VALID_MS: Final = 750_000
 """Memory of before a start holds five-minute rows of open interest; two and a half of them."""
 OTHER_VALID_MS: Final = 3_600_000
+FIRST_LOOKS: Final = 2
+"""So many steps after its windows are full a rule that fires was true before."""
 
 
 def rehearse(alerts: Sequence[ChatAlert], rules: Sequence[Rule], past: Past) -> dict[str, Rehearsed]:
@@ -36,14 +39,20 @@ def rehearse(alerts: Sequence[ChatAlert], rules: Sequence[Rule], past: Past) -> 
     engine.alerts_loaded()
     ids = [*(alert.id for alert in alerts), *(rule.id for rule in rules)]
     fired: dict[str, list[Notice]] = {id_: [] for id_ in ids}
+    known_from = {rule.id: start_ms + _longest_ms(rule) + FIRST_LOOKS * STEP_MS for rule in rules}
     for notice in _run(engine, past, start_ms):
-        if notice.kind is TellKind.FIRE and not notice.view.is_already_true:
+        # Alerts of chat wait for the first false by themselves.
+        if notice.kind is TellKind.FIRE and notice.at_ms > known_from.get(notice.rule_id, 0):
             fired[notice.rule_id].append(notice)
     known_ms = past.now_ms - past.start_ms
     return {
         id_: Rehearsed(len(told), known_ms, told[-1].at_ms if told else None, told[-1].view.value if told else None)
         for id_, told in fired.items()
     }
+
+
+def _longest_ms(rule: Rule) -> int:
+    return max((window for _, window, _ in windows_used(rule.when)), default=0)
 
 
 def _run(engine: Engine, past: Past, start_ms: int) -> Iterator[Notice]:
