@@ -4,11 +4,13 @@ They are told in their chat alone. A recording gets them as files of their own, 
 """
 
 import glob
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from bot import log
+from bot.errors import StorageError
 from bot.model.chat_rule import ChatRule
+from bot.model.ports import ChatAlertDesk, ChatAlertStore
 from bot.rules.parse import parse_condition
 from bot.rules.schema import Rule, Scope
 
@@ -41,3 +43,116 @@ def rule_of(one: ChatRule, *, symbols: Sequence[str] | None = None) -> Rule:
         notify=(one.chat,),
         silent=one.silent,
     )
+
+
+class ChatRules:
+    """One per bot. `rules` are all that is stored."""
+
+    def __init__(
+        self,
+        *,
+        store: ChatRuleStore,
+        rules: Sequence[ChatRule],
+        engine: Engine,
+        clock: Clock,
+        watch: Callable[[Sequence[Rule]], None],
+    ) -> None:
+        """`watch`: these rules watch from the next tick on, in the place of those that it was given before."""
+        self._store = store
+        self._rules = {rule.id: rule for rule in rules}
+        self._engine = engine
+        self._clock = clock
+        self._watch = watch
+
+    def begin(self) -> None:
+        """Let all that is stored watch. One that the language does not know any more stays stored and silent."""
+        self._changed()
+
+    def _changed(self) -> None:
+        found = []
+        for one in self._rules.values():
+            try:
+                found.append(rule_of(one))
+            except ValueError as error:
+                _log.error("chat_rule.unreadable", rule=one.id, reason=str(error))
+        self._watch(found)
+
+    # -- the port ------------------------------------------------------------------------------------------------
+
+    def of_chat(self, chat: str) -> Sequence[ChatRule]:
+        return [rule for rule in self._rules.values() if rule.chat == chat]
+
+    def count(self) -> int:
+        return len(self._rules)
+
+    async def add(self, rule: ChatRule) -> bool:
+        rule_of(rule)  # before it is stored: what cannot watch is refused
+        if not await self._store.add(rule):
+            return False
+        self._rules[rule.id] = rule
+        self._changed()
+        return True
+
+    async def remove(self, rule_id: str) -> None:
+        await self._store.delete(rule_id, at_ms=self._clock.wall_ms())
+        if self._rules.pop(rule_id, None) is not None:
+            self._changed()
+
+    async def restore(self, chat: str, rule_id: str) -> ChatRule | None:
+        rule = await self._store.restore(chat, rule_id)
+        if rule is not None:
+            self._rules[rule.id] = rule
+            self._changed()
+        return rule
+
+    def life(self, rule_id: str) -> RuleLife:
+        book = self._engine.book(rule_id)
+        if book is None:
+            return RuleLife()
+        names = self._engine.market.universe
+        firing = [names.at(row) for row in book.rows_in(State.FIRING)]
+        rule = next((r for r in self._engine.rules if r.id == rule_id), None)
+        members = None if rule is None else self._engine.members(rule)
+        return RuleLife(
+            tuple(one.key for one in firing if one is not None),
+            len(book.rows_in(State.PENDING)),
+            None if members is None else int(members.sum()),
+        )
+
+    def ended(self, now_ms: int) -> Sequence[str]:
+        """Ids of those whose time is over at that wall time."""
+        return [rule.id for rule in self._rules.values() if rule.ends_ms is not None and rule.ends_ms <= now_ms]
+
+
+OVER: Final = "its time is over"
+EVERY_S: Final = 10.0
+BATCH: Final = 200
+
+
+class Endings:
+    """Lets what was asked for until a time end by itself."""
+
+    def __init__(self, *, store: ChatAlertStore, desk: ChatAlertDesk, rules: ChatRules, clock: Clock) -> None:
+        self._store = store
+        self._desk = desk
+        self._rules = rules
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            try:
+                await self.look()
+            except StorageError as error:
+                _log.warning("endings.not_read", reason=str(error))
+            await self._clock.sleep(EVERY_S)
+
+    async def look(self) -> None:
+        """End what is over now."""
+        now_ms = self._clock.wall_ms()
+        while over := await self._store.ended(now_ms, limit=BATCH):
+            for alert in over:
+                await self._store.delete(alert.id, at_ms=now_ms)
+                self._desk.remove(alert.id, OVER)
+        for rule_id in self._rules.ended(now_ms):
+            await self._rules.remove(rule_id)
