@@ -8,7 +8,11 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from bot import log
+from bot.clock import Clock
+from bot.engine.engine import Engine
 from bot.errors import StorageError
+from bot.model.alert import State
+from bot.model.chat_ports import ChatRuleStore, RuleLife
 from bot.model.chat_rule import ChatRule
 from bot.model.ports import ChatAlertDesk, ChatAlertStore
 from bot.rules.parse import parse_condition
