@@ -13,12 +13,14 @@ from bot.model.ports import Commit
 from bot.model.view import AlertView, HeldBack, Member, Move
 from bot.storage.alerts import SqliteAlertStore
 from bot.storage.chat_alerts import SqliteChatAlertStore
+from bot.storage.chat_rules import SqliteChatRuleStore
 from bot.storage.database import open_database
 from bot.storage.key_values import SqliteKeyValues
 from bot.storage.members import SqliteMemberStore
 from bot.storage.memory import (
     MemoryAlertStore,
     MemoryChatAlertStore,
+    MemoryChatRuleStore,
     MemoryKeyValues,
     MemoryMemberStore,
     MemoryOutbox,
@@ -41,6 +43,7 @@ class Ports:
     silences: Any
     risk: Any
     members: Any
+    chat_rules: Any
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -58,6 +61,7 @@ async def ports(request, tmp_path):
                 MemorySilenceStore(alerts),
                 MemoryRiskStore(alerts),
                 MemoryMemberStore(),
+                MemoryChatRuleStore(),
             )
         else:
             opened = await open_database(tmp_path / "oibot.db", now_ms=1)
@@ -73,6 +77,7 @@ async def ports(request, tmp_path):
                 SqliteSilenceStore(db),
                 SqliteRiskStore(db),
                 SqliteMemberStore(db),
+                SqliteChatRuleStore(db),
             )
 
 
