@@ -16,6 +16,7 @@ from bot.app.committer import Committer
 from bot.app.data_dir import DataDir
 from bot.app.destinations import Builder, Plan
 from bot.app.drawing import Drawing
+from bot.app.extra_rules import ExtraRules
 from bot.app.feeding import binance_feed
 from bot.app.fronts import telegram_chat
 from bot.app.health import Health
@@ -79,6 +80,7 @@ class Bot:
         require_folder(settings)
         self.loaded = load(settings, plan=options.plan, asks_secrets=options.delivers)
         self.loaded.plan.require_sound()
+        self.extra = ExtraRules(self.loaded)
         self._for_s: float | None = None
         self.claimed: Member | None = None
         """The owner for whom the bot has to begin anew: what is told where depends on it."""
@@ -159,7 +161,7 @@ class Bot:
         committer = Committer(self._alerts, self.clock)
         self._mutes = await Mutes.load(database)
         mailbox = self._mailbox = Mailbox()
-        self.engine = Engine(self.rules.rules, records=await self._alerts.load())
+        self.engine = Engine(self.extra.rules, records=await self._alerts.load())
         await self._load_chat_alerts(database)
         self.cards = Cards(self.engine)
         async with contextlib.AsyncExitStack() as stack:
@@ -197,6 +199,7 @@ class Bot:
             self.desk = await self._risk_desk(database, sending)
             self.feed = binance_feed(self._settings, self.engine, self.cards, self.live, mailbox, store, self.clock)
             self.keeping = self._keeping(data_dir, opened, committer, lanes)
+            self.extra.connect(self.live.consume, self.feed.needs_changed)
             self.reloader = self._reloader(sending)
             self.status = Status(
                 engine=self.engine,
@@ -254,6 +257,7 @@ class Bot:
             folder=self._settings.rules_dir,
             settings=self._options.reread or (lambda: self._settings),
             fixed=self._options.plan,
+            extra=self.extra,
             live=self.live,
             sending=sending,
             clock=self.clock,
@@ -272,7 +276,9 @@ class Bot:
     def _journal(self, data_dir: DataDir, stack: contextlib.AsyncExitStack) -> JournalWriter | None:
         if not (self._settings.record.enabled or self._options.records):
             return None
-        journal = open_journal(data_dir.journal, self._settings, self.engine, lambda: self.loaded, self.clock)
+        journal = open_journal(
+            data_dir.journal, self._settings, self.engine, self.extra, lambda: self.loaded, self.clock
+        )
         stack.callback(journal.close)
         return journal
 

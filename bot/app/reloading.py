@@ -15,12 +15,12 @@ from typing import Final
 from bot import log
 from bot.app.background import in_background, yielding
 from bot.app.destinations import Plan
+from bot.app.extra_rules import ExtraRules
 from bot.app.live import Live
 from bot.app.loading import Loaded, load, refusals
 from bot.app.notices import Notice
 from bot.app.sending import Sending
 from bot.clock import Clock
-from bot.engine.inputs import RulesChanged
 from bot.errors import ConfigError
 from bot.model import numbers
 from bot.model.reload import ReloadReport
@@ -58,6 +58,7 @@ class Reloader:
         folder: Path,
         settings: Callable[[], Settings],
         fixed: Plan | None,
+        extra: ExtraRules,
         live: Live,
         sending: Sending,
         clock: Clock,
@@ -72,7 +73,8 @@ class Reloader:
             folder: Of rules.
             settings: The settings with the secrets as they are now; called in a thread.
             fixed: Destinations that no file describes; None: they are read with the rules.
-            live: Where rules and routes change.
+            extra: Where rules change, with those that do not come from files.
+            live: Where routes change.
             sending: Where destinations change.
             clock: Of looks.
             delivers: False where nothing is told: then secrets need not be there.
@@ -83,6 +85,7 @@ class Reloader:
         self._folder = folder
         self._settings = settings
         self._fixed = fixed
+        self._extra = extra
         self._live = live
         self._sending = sending
         self._clock = clock
@@ -218,9 +221,7 @@ class Reloader:
         before, wanted = self._running, found.wanted
         switch = await self._sending.prepare(wanted.plan, found.settings)
         # From here on nothing waits: all of it between the same two ticks.
-        if wanted.rules.rules != before.rules.rules:
-            names = tuple(sorted(wanted.plan.names))
-            self._live.consume(RulesChanged(wanted.rules.rules, dict(wanted.texts), names))
+        self._extra.reloaded(wanted)
         self._live.routes = wanted.plan.routes
         self._sending.switch(switch)
         self._running, self._failure = wanted, None

@@ -13,6 +13,7 @@ from bot.model.alert import Notice
 from bot.model.chat_alert import is_alert_id
 from bot.model.destinations import Described
 from bot.model.outbox import OutboxRow, row_id
+from bot.rules.schema import CHAT_PREFIX
 
 MAIN: Final = "main"
 
@@ -61,7 +62,7 @@ class Routes:
 
     def destinations(self, notice: Notice) -> tuple[str, ...]:
         """Who is told, each once. A name or chat that is gone means `main`: rather too many than nobody."""
-        if is_alert_id(notice.rule_id):
+        if is_alert_id(notice.rule_id) or notice.rule_id.startswith(CHAT_PREFIX):
             return tuple(dict.fromkeys(name for chat in notice.notify for name in self.of_chat(chat)))
         main = self.by_name[MAIN]
         named = [name for wanted in notice.notify for name in self.by_name.get(wanted, main)]
