@@ -12,8 +12,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from bot import log
 from bot.app import risk_desk
 from bot.app.answering import answering
+from bot.app.chat_rules import ChatRules, Endings, open_chat_rules
 from bot.app.committer import Committer
 from bot.app.data_dir import DataDir
+from bot.app.desk import Desk
 from bot.app.destinations import Builder, Plan
 from bot.app.drawing import Drawing
 from bot.app.extra_rules import ExtraRules
@@ -54,6 +56,7 @@ from bot.rules.loader import RuleSet
 from bot.settings import Settings
 from bot.storage.alerts import SqliteAlertStore
 from bot.storage.chat_alerts import SqliteChatAlertStore
+from bot.storage.chat_rules import SqliteChatRuleStore
 from bot.storage.database import Database, Opened
 from bot.storage.key_values import SqliteKeyValues
 from bot.storage.members import SqliteMemberStore
@@ -98,6 +101,7 @@ class Bot:
         self._database: Database
         self._mutes: Mutes
         self._mailbox: Mailbox
+        self.chat_rules: ChatRules
         self.drawing: Drawing
         self.reloader: Reloader
         self._reload: Callable[[], None] = lambda: None
@@ -161,7 +165,8 @@ class Bot:
         committer = Committer(self._alerts, self.clock)
         self._mutes = await Mutes.load(database)
         mailbox = self._mailbox = Mailbox()
-        self.engine = Engine(self.extra.rules, records=await self._alerts.load())
+        self.chat_rules = await open_chat_rules(SqliteChatRuleStore(database), self.clock, self.extra)
+        self.engine = self.chat_rules.engine = Engine(self.extra.rules, records=await self._alerts.load())
         await self._load_chat_alerts(database)
         self.cards = Cards(self.engine)
         async with contextlib.AsyncExitStack() as stack:
@@ -299,6 +304,7 @@ class Bot:
             drawing=self.drawing,
             risk=self.desk.actions(self.cards).handlers,
             reloader=self.reloader,
+            chat_rules=self.chat_rules,
             control=data_dir.control,
         )
 
@@ -324,7 +330,10 @@ class Bot:
                 charts=self.drawing.studio,
             )
             watching = self._watching(data_dir, committer, lanes, supervisor, chat if self._options.delivers else None)
-            for name, run in {**watching, **self.drawing.components}.items():
+            endings = Endings(
+                store=self._chat_alerts, desk=Desk(self.engine, self.live), rules=self.chat_rules, clock=self.clock
+            )
+            for name, run in {**watching, **self.drawing.components, "endings": endings.run}.items():
                 supervisor.start(group, name, run, Policy.RESTART)
             if self._options.delivers:
                 supervisor.start(group, "delivery", lanes.run, Policy.RESTART)
@@ -357,7 +366,9 @@ class Bot:
     async def _end(self, supervisor: Supervisor, committer: Committer, lanes: Lanes, fronts: Sequence[str]) -> None:
         """Stop the parts in order, each within its time."""
         self._database.hurry(STOP_REST_S)
-        await supervisor.stop(*fronts, *self.drawing.components, "rules", "feed", "stops", within_s=STOP_FEEDS_S)
+        await supervisor.stop(
+            *fronts, *self.drawing.components, "rules", "endings", "feed", "stops", within_s=STOP_FEEDS_S
+        )
         await supervisor.stop("engine", within_s=STOP_ENGINE_S)
         await self.live.store(self.live.closing())
         self.snapshots.finish()

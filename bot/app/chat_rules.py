@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from bot import log
+from bot.app.extra_rules import ExtraRules
 from bot.clock import Clock
 from bot.engine.engine import Engine
 from bot.errors import StorageError
@@ -19,6 +20,7 @@ from bot.rules.parse import parse_condition
 from bot.rules.schema import Rule, Scope
 
 TYPES: Final = ("perpetual", "tradfi", "delivery")
+SOURCE: Final = "chat"
 QUOTES: Final = ("USDT", "USDC", "USD", "BUSD", "FDUSD", "BTC", "ETH", "BNB", "EUR")
 
 _log = log.get("chat")
@@ -49,6 +51,13 @@ def rule_of(one: ChatRule, *, symbols: Sequence[str] | None = None) -> Rule:
     )
 
 
+async def open_chat_rules(store: ChatRuleStore, clock: Clock, extra: ExtraRules) -> "ChatRules":
+    """With all that is stored, which watches from now on."""
+    found = ChatRules(store=store, rules=await store.all(), clock=clock, watch=lambda rules: extra.put(SOURCE, rules))
+    found.begin()
+    return found
+
+
 class ChatRules:
     """One per bot. `rules` are all that is stored."""
 
@@ -57,16 +66,16 @@ class ChatRules:
         *,
         store: ChatRuleStore,
         rules: Sequence[ChatRule],
-        engine: Engine,
         clock: Clock,
         watch: Callable[[Sequence[Rule]], None],
     ) -> None:
         """`watch`: these rules watch from the next tick on, in the place of those that it was given before."""
         self._store = store
         self._rules = {rule.id: rule for rule in rules}
-        self._engine = engine
         self._clock = clock
         self._watch = watch
+        self.engine: Engine | None = None
+        """Set once there is one; asked where alerts stand."""
 
     def begin(self) -> None:
         """Let all that is stored watch. One that the language does not know any more stays stored and silent."""
@@ -90,12 +99,20 @@ class ChatRules:
         return len(self._rules)
 
     async def add(self, rule: ChatRule) -> bool:
-        rule_of(rule)  # before it is stored: what cannot watch is refused
-        if not await self._store.add(rule):
+        """As the port says. It is tried first, so that nothing is stored that cannot watch; `ValueError` says why."""
+        if rule.id in self._rules:
             return False
+        rule_of(rule)
         self._rules[rule.id] = rule
-        self._changed()
-        return True
+        is_stored = False
+        try:
+            self._changed()
+            is_stored = await self._store.add(rule)
+        finally:
+            if not is_stored:
+                del self._rules[rule.id]
+                self._changed()
+        return is_stored
 
     async def remove(self, rule_id: str) -> None:
         await self._store.delete(rule_id, at_ms=self._clock.wall_ms())
@@ -110,13 +127,14 @@ class ChatRules:
         return rule
 
     def life(self, rule_id: str) -> RuleLife:
-        book = self._engine.book(rule_id)
-        if book is None:
+        engine = self.engine
+        book = None if engine is None else engine.book(rule_id)
+        if engine is None or book is None:
             return RuleLife()
-        names = self._engine.market.universe
+        names = engine.market.universe
         firing = [names.at(row) for row in book.rows_in(State.FIRING)]
-        rule = next((r for r in self._engine.rules if r.id == rule_id), None)
-        members = None if rule is None else self._engine.members(rule)
+        rule = next((r for r in engine.rules if r.id == rule_id), None)
+        members = None if rule is None else engine.members(rule)
         return RuleLife(
             tuple(one.key for one in firing if one is not None),
             len(book.rows_in(State.PENDING)),

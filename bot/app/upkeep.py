@@ -18,6 +18,7 @@ from bot.model import numbers
 from bot.storage import copies
 from bot.storage.alerts import SqliteAlertStore
 from bot.storage.chat_alerts import SqliteChatAlertStore
+from bot.storage.chat_rules import SqliteChatRuleStore
 from bot.storage.database import Database
 from bot.storage.members import SqliteMemberStore
 from bot.storage.pruning import shrink
@@ -54,6 +55,7 @@ class Upkeep:
         self._database = database
         self._alerts = SqliteAlertStore(database)
         self._chat_alerts = SqliteChatAlertStore(database)
+        self._chat_rules = SqliteChatRuleStore(database)
         self._silences = SqliteSilenceStore(database)
         self._members = SqliteMemberStore(database)
         self._folder = folder
@@ -128,7 +130,8 @@ class Upkeep:
         """Forget what was told or ended long ago, and what deleted alerts left behind."""
         try:
             gone = await self._alerts.prune(before_ms=self._venue_now() - KEEP_MS)
-            gone += await self._chat_alerts.prune(before_ms=self._clock.wall_ms() - UNDO_MS)
+            undo_ms = self._clock.wall_ms() - UNDO_MS
+            gone += await self._chat_alerts.prune(before_ms=undo_ms) + await self._chat_rules.prune(before_ms=undo_ms)
             gone += await self._silences.prune(before_ms=self._venue_now() - KEEP_MS)
             gone += await self._members.prune(now_ms=self._clock.wall_ms())
             pages = await shrink(self._database)

@@ -15,7 +15,7 @@ from bot.chat.actions import Handler
 from bot.chat.alert_grammar import read_alert
 from bot.chat.alert_text import AlertWish, Options, Threshold, condition_text
 from bot.chat.asker import Asker
-from bot.chat.commands import Command, UsageError
+from bot.chat.commands import Command, UsageError, shorten
 from bot.chat.reply import Reply, line
 from bot.chat.spec import Problem
 from bot.chat.symbols import NotFound, SymbolBook
@@ -240,7 +240,11 @@ class AlertActions:
                 note=options.note,
                 ends_ms=ends_at(options, self._zone_of(asker.chat), now_ms),
             )
-            if await self._rules.add(rule):
+            try:
+                is_added = await self._rules.add(rule)
+            except ValueError as error:
+                return Reply((line(f"I cannot run that: {shorten(str(error), 200)}."),))
+            if is_added:
                 return alert_pages.rule_created(rule, assumed_window=wish.assumed_window)
             created_ms += 1
 

@@ -54,7 +54,9 @@ class ChatRuleDesk(Protocol):
         ...
 
     async def add(self, rule: ChatRule) -> bool:
-        """Store one and let it watch from the next tick on; False where its id is taken."""
+        """Store one and let it watch from the next tick on; False where its id is taken. Raises `ValueError` for one that
+        cannot be run.
+        """
         ...
 
     async def remove(self, rule_id: str) -> None:

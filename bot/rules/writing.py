@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from bot.rules.ast import Number, duration_text, number_text, text
+from bot.rules.ast import Number, duration_text, functions_used, number_text, text
+from bot.rules.language import CROSSINGS
 from bot.rules.schema import Rule, Scope
 
 _DEFAULT_SCOPE: Final = Scope()
@@ -20,8 +21,7 @@ def rule_text(rule: Rule) -> str:
         *([] if rule.clear is None else [f"clear: {_quoted(text(rule.clear))}"]),
         f"for: {duration_text(rule.for_ms)}",
         f"cooldown: {duration_text(rule.cooldown_ms)}",
-        f"repeat: {'off' if rule.repeat_ms is None else duration_text(rule.repeat_ms)}",
-        f"escalate: {'off' if rule.escalate is None else number_text(Number(rule.escalate))}",
+        *_while_firing(rule),
         *([] if rule.value is None else [f"value: {_quoted(text(rule.value))}"]),
         f"once: {_truth(value=rule.once)}",
         f"severity: {rule.severity}",
@@ -34,6 +34,16 @@ def rule_text(rule: Rule) -> str:
         *([f"base: {rule.base}"] if rule.base else []),
     ]
     return "rules:\n- " + "\n  ".join(lines) + "\n"
+
+
+def _while_firing(rule: Rule) -> list[str]:
+    """A crossing is over at once, so it may not even say that it has none."""
+    if functions_used(rule.when) & CROSSINGS:
+        return []
+    return [
+        f"repeat: {'off' if rule.repeat_ms is None else duration_text(rule.repeat_ms)}",
+        f"escalate: {'off' if rule.escalate is None else number_text(Number(rule.escalate))}",
+    ]
 
 
 def _scope(scope: Scope) -> list[str]:

@@ -5,13 +5,17 @@ from dataclasses import replace
 import pytest
 
 from bot.app.chat_rules import ChatRules, Endings, rule_of
+from bot.app.extra_rules import ExtraRules
+from bot.app.loading import load
 from bot.clock import ManualClock
 from bot.engine.engine import Engine
 from bot.engine.inputs import RulesChanged
+from bot.errors import StorageError
 from bot.model.chat_alert import ChatAlert
 from bot.model.chat_ports import RuleLife
 from bot.model.chat_rule import ChatRule
 from bot.rules.ast import text
+from bot.settings import Settings
 from bot.storage.memory import MemoryAlertStore, MemoryChatAlertStore, MemoryChatRuleStore, MemoryOutbox
 from tests.unit.engine.conftest import Feed
 
@@ -27,13 +31,9 @@ class World:
         self.watched = []
 
     async def open(self) -> ChatRules:
-        return ChatRules(
-            store=self.store,
-            rules=await self.store.all(),
-            engine=self.feed.engine,
-            clock=self.clock,
-            watch=self._watch,
-        )
+        found = ChatRules(store=self.store, rules=await self.store.all(), clock=self.clock, watch=self._watch)
+        found.engine = self.feed.engine
+        return found
 
     def _watch(self, rules):
         self.watched.append([rule.id for rule in rules])
@@ -135,3 +135,37 @@ async def test_what_was_asked_for_until_a_time_ends_by_itself(world):
 
 def test_an_engine_without_rules_ticks(perpetual):
     assert Engine([]).tick(NOW_MS).notices == ()
+
+
+class FullStore(MemoryChatRuleStore):
+    async def add(self, rule):
+        raise StorageError("disk full")
+
+
+async def test_what_could_not_be_stored_does_not_watch(world):
+    world.store = FullStore()
+    rules = await world.open()
+    with pytest.raises(StorageError):
+        await rules.add(RULE)
+    assert world.watched == [[RULE.id], []]
+    assert rules.count() == 0
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        RULE,
+        replace(
+            RULE, for_ms=90_000, repeat_ms=60_000, once=True, silent=True, cooldown_ms=0, note='a "note": \u202e #x'
+        ),
+        replace(RULE, symbols=("币安人生USDT", "[x]*?")),
+        replace(RULE, symbols=(), top=50, when="abs(pct(oi, 15m)) >= 5%"),
+        replace(RULE, when="crosses(price, 4000)"),
+    ],
+)
+def test_a_recording_can_hold_each(rule, tmp_path):
+    (tmp_path / "rules.yaml").write_text("version: 1\nrules: [{id: one, when: price > 1}]\n")
+    loaded = load(Settings(rules_dir=tmp_path, _env_file=None), plan=None, asks_secrets=False)
+    extra = ExtraRules(loaded)
+    extra.put("chat", [rule_of(rule)])
+    assert [one.id for one in extra.rules] == ["one", RULE.id]
