@@ -3,12 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from bot.app.chat_rules import ChatRules
 from bot.app.desk import Desk
 from bot.app.drawing import Drawing
 from bot.app.explainer import Explainer
 from bot.app.live import Live
 from bot.app.mutes import Mutes
 from bot.app.overviews import Overviews
+from bot.app.rehearsals import Rehearser
 from bot.app.reloading import Reloader
 from bot.app.status import Status
 from bot.chat.actions import Actions, Handler
@@ -46,6 +48,7 @@ def answering(
     drawing: Drawing,
     risk: Mapping[str, Handler],
     reloader: Reloader,
+    chat_rules: ChatRules,
     control: Path,
 ) -> tuple[Actions, LocalChat]:
     """All that people may ask, and what answers on the socket `control`."""
@@ -53,7 +56,14 @@ def answering(
         engine=engine, live=live, alerts=alerts, chat_alerts=chat_alerts, loaded=loaded, muting=mutes.muting
     )
     made = AlertActions(
-        market=cards, store=chat_alerts, desk=Desk(engine, live), clock=clock, max_per_chat=max_per_chat
+        market=cards,
+        store=chat_alerts,
+        desk=Desk(engine, live),
+        rules=chat_rules,
+        rehearsals=Rehearser(engine, clock),
+        clock=clock,
+        max_per_chat=max_per_chat,
+        zone_of=lambda chat: mutes.zone_of(live.routes.by_chat.get(chat)),
     )
     families = (
         Looking(market=cards, status=status, clock=clock),
