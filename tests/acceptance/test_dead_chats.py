@@ -68,7 +68,12 @@ async def test_who_blocks_the_bot_is_left_alone_until_they_write_again_and_a_gro
             await holds(lambda c=coin: c in on_discord())
             await asyncio.sleep(3 / harness.speed)
         await holds(obituaries)
-        await holds(lambda: len({i for m in chats.messages(moved) if "jump" in m.text for i in SHORT_ID.findall(m.text)}) == len(COINS))
+        await holds(
+            lambda: (
+                len({i for m in chats.messages(moved) if "jump" in m.text for i in SHORT_ID.findall(m.text)})
+                == len(COINS)
+            )
+        )
         n_tried = len(tried())
         chats.telegram.unblock(OWNER)
         chats.telegram.say("/status", chat_id=OWNER)
