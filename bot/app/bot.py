@@ -180,8 +180,7 @@ class Bot:
                 n_instruments=lambda: len(self.engine.market.universe),
                 desk=self.drawing.desk,
             )
-            lanes = sending.lanes
-            self._rooms.moves.report = lanes.notices.report
+            lanes, self._rooms.moves.report = sending.lanes, sending.lanes.notices.report
             journal = self._journal(data_dir, stack)
             self.snapshots = Snapshots(self.engine, data_dir.snapshot, self.clock, journal=journal)
             await self.snapshots.load()
@@ -203,6 +202,7 @@ class Bot:
             )
             self.desk = await self._risk_desk(database, sending)
             self.feed = binance_feed(self._settings, self.engine, self.cards, self.live, mailbox, store, self.clock)
+            self.drawing.connect(self.engine, self.live, self.feed)
             self.keeping = self._keeping(data_dir, opened, committer, lanes)
             self.extra.connect(self.live.consume, self.feed.needs_changed)
             self.reloader = self._reloader(sending)
