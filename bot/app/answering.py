@@ -1,17 +1,20 @@
 """What answers people, put together: the families of commands, and the front for this machine's own."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from bot.app.chat_rules import ChatRules
+from bot.app.chatrooms import Chatrooms
 from bot.app.desk import Desk
 from bot.app.drawing import Drawing
 from bot.app.explainer import Explainer
 from bot.app.live import Live
+from bot.app.loading import Loaded
 from bot.app.mutes import Mutes
 from bot.app.overviews import Overviews
 from bot.app.rehearsals import Rehearser
 from bot.app.reloading import Reloader
+from bot.app.rule_desk import RuleShelf
+from bot.app.sending import Sending
 from bot.app.status import Status
 from bot.chat.actions import Actions, Handler
 from bot.chat.alert_actions import AlertActions
@@ -20,13 +23,12 @@ from bot.chat.local import LocalChat
 from bot.chat.looking import Looking
 from bot.chat.reload_actions import ReloadActions
 from bot.chat.reviving import Reviving
+from bot.chat.rule_actions import RuleActions
 from bot.chat.why import Why
 from bot.clock import Clock
-from bot.delivery.lanes import Lanes
 from bot.engine.cards import Cards
 from bot.engine.engine import Engine
 from bot.model.ports import AlertStore, ChatAlertStore
-from bot.rules.schema import Rule
 from bot.storage.database import Database
 from bot.storage.outbox_care import SqliteOutboxCare
 
@@ -42,24 +44,32 @@ def answering(
     alerts: AlertStore,
     chat_alerts: ChatAlertStore,
     max_per_chat: int,
-    loaded: Callable[[], Sequence[Rule]],
+    loaded: Callable[[], Loaded],
+    rooms: Chatrooms,
     mutes: Mutes,
-    lanes: Lanes,
+    sending: Sending,
     drawing: Drawing,
     risk: Mapping[str, Handler],
     reloader: Reloader,
-    chat_rules: ChatRules,
     control: Path,
 ) -> tuple[Actions, LocalChat]:
     """All that people may ask, and what answers on the socket `control`."""
     why = Explainer(
-        engine=engine, live=live, alerts=alerts, chat_alerts=chat_alerts, loaded=loaded, muting=mutes.muting
+        engine=engine,
+        live=live,
+        alerts=alerts,
+        chat_alerts=chat_alerts,
+        loaded=lambda: loaded().rules.rules,
+        muting=mutes.muting,
     )
+    subscribing = rooms.subscribing
+    shelf = RuleShelf(subscribing, engine=engine, live=live, sending=sending, loaded=loaded)
+    lanes = sending.lanes
     made = AlertActions(
         market=cards,
         store=chat_alerts,
         desk=Desk(engine, live),
-        rules=chat_rules,
+        rules=rooms.chat_rules,
         rehearsals=Rehearser(engine, clock),
         clock=clock,
         max_per_chat=max_per_chat,
@@ -67,9 +77,10 @@ def answering(
     )
     families = (
         Looking(market=cards, status=status, clock=clock),
-        Why(cards, why, destination_of=lambda chat: live.routes.by_chat.get(chat)),  # noqa: PLW0108, routes change
+        Why(cards, why, destination_of=shelf.place, told=subscribing.why),
         made,
-        mutes.actions(cards, chat_alerts, engine, live, lambda: lanes.names),
+        mutes.actions(cards, chat_alerts, engine, live, lambda: lanes.names, subscribing.zone_of),
+        RuleActions(shelf, mutes.muting.quiet_of),
         DeadLetters(SqliteOutboxCare(database)),
         Reviving(lanes),
         ReloadActions(reloader),

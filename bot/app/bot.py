@@ -12,15 +12,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from bot import log
 from bot.app import risk_desk
 from bot.app.answering import answering
-from bot.app.chat_rules import ChatRules, Endings, open_chat_rules
 from bot.app.chatrooms import Chatrooms
 from bot.app.committer import Committer
 from bot.app.data_dir import DataDir
-from bot.app.desk import Desk, load_alerts
+from bot.app.desk import load_alerts
 from bot.app.destinations import Builder, Plan
 from bot.app.drawing import Drawing
 from bot.app.ending import CLOSE_S, end
-from bot.app.extra_rules import ExtraRules
 from bot.app.feeding import binance_feed
 from bot.app.fronts import telegram_chat
 from bot.app.health import Health
@@ -48,7 +46,6 @@ from bot.delivery.notices import Notice, tell_directly
 from bot.engine.cards import Cards
 from bot.engine.engine import Engine
 from bot.feeds.binance.feed import BinanceFeed
-from bot.history.journal import JournalWriter
 from bot.market.mailbox import Mailbox
 from bot.model.members import Member
 from bot.model.updates import FeedStatus
@@ -56,7 +53,6 @@ from bot.rules.loader import RuleSet
 from bot.settings import Settings
 from bot.storage.alerts import SqliteAlertStore
 from bot.storage.chat_alerts import SqliteChatAlertStore
-from bot.storage.chat_rules import SqliteChatRuleStore
 from bot.storage.database import Database, Opened
 from bot.storage.key_values import SqliteKeyValues
 from bot.storage.members import SqliteMemberStore
@@ -75,7 +71,6 @@ class Bot:
         require_folder(settings)
         self.loaded = load(settings, plan=options.plan, asks_secrets=options.delivers)
         self.loaded.plan.require_sound()
-        self.extra = ExtraRules(self.loaded)
         self._for_s: float | None = None
         self.claimed: Member | None = None
         """The owner for whom the bot has to begin anew: what is told where depends on it."""
@@ -94,7 +89,6 @@ class Bot:
         self._mutes: Mutes
         self._rooms: Chatrooms
         self._mailbox: Mailbox
-        self.chat_rules: ChatRules
         self.drawing: Drawing
         self.reloader: Reloader
         self._reload: Callable[[], None] = lambda: None
@@ -162,9 +156,9 @@ class Bot:
         self._database, store = database, SqliteKeyValues(database)
         committer, mailbox = Committer(self._alerts, self.clock), Mailbox()
         self._mailbox, self._mutes = mailbox, await Mutes.load(database)
-        self.chat_rules = await open_chat_rules(SqliteChatRuleStore(database), self.clock, self.extra)
-        self.engine = self.chat_rules.engine = Engine(self.extra.rules, records=await self._alerts.load())
-        self._rooms = await Chatrooms.load(database, self.clock)
+        self._rooms = await Chatrooms.load(database, self.clock, self.loaded)
+        self.engine = Engine(self._rooms.extra.rules, records=await self._alerts.load())
+        self._rooms.chat_rules.engine = self.engine
         self._chat_alerts = SqliteChatAlertStore(database)
         await load_alerts(self._chat_alerts, self.engine)
         self.cards = Cards(self.engine)
@@ -179,9 +173,12 @@ class Bot:
                 venue_now=lambda: self.live.venue_now(),  # noqa: PLW0108, `live` is made below
                 n_instruments=lambda: len(self.engine.market.universe),
                 desk=self.drawing.desk,
+                also=lambda plan: self._rooms.subscribing.destinations(plan.routes),
             )
             lanes, self._rooms.moves.report = sending.lanes, sending.lanes.notices.report
-            journal = self._journal(data_dir, stack)
+            records, extra = self._options.records, self._rooms.extra
+            path = data_dir.journal
+            journal = open_journal(path, self._settings, self.engine, extra, self.clock, records=records, stack=stack)
             self.snapshots = Snapshots(self.engine, data_dir.snapshot, self.clock, journal=journal)
             await self.snapshots.load()
             self.live = Live(
@@ -196,7 +193,7 @@ class Bot:
                 on_reset=lambda: self.feed.windows_emptied(),  # noqa: PLW0108, `feed` is made below
                 on_grown=lambda series: self.feed.windows_grew(series),  # noqa: PLW0108, `feed` is made below
                 muting=self._mutes.muting,
-                personal=lambda rows: self.desk.personal(rows),  # noqa: PLW0108, `desk` is made below
+                rows=lambda routes, new: self.desk.personal(self._rooms.subscribing.rows(routes, new)),
                 recorder=journal,
                 keeper=self.snapshots,
             )
@@ -204,7 +201,7 @@ class Bot:
             self.feed = binance_feed(self._settings, self.engine, self.cards, self.live, mailbox, store, self.clock)
             self.drawing.connect(self.engine, self.live, self.feed)
             self.keeping = self._keeping(data_dir, opened, committer, lanes)
-            self.extra.connect(self.live.consume, self.feed.needs_changed)
+            self._rooms.extra.connect(self.live.consume, self.feed.needs_changed)
             self.reloader = self._reloader(sending)
             self.status = self._status(data_dir, outbox, lanes)
             return await self._supervise(data_dir, committer, sending)
@@ -245,7 +242,7 @@ class Bot:
             clock=self.clock,
             venue_now=self.live.venue_now,
         )
-        self._rooms.moves.listeners += [desk.chat_moved, self.chat_rules.chat_moved]
+        self._rooms.moves.listeners.append(desk.chat_moved)
         return desk
 
     def _keeping(self, data_dir: DataDir, opened: Opened, committer: Committer, lanes: Lanes) -> Keeping:
@@ -267,7 +264,7 @@ class Bot:
             folder=self._settings.rules_dir,
             settings=self._options.reread or (lambda: self._settings),
             fixed=self._options.plan,
-            extra=self.extra,
+            extra=self._rooms.extra,
             live=self.live,
             sending=sending,
             settle=self._rooms.routes,
@@ -283,16 +280,7 @@ class Bot:
         self.loaded = loaded
         self.feed.needs_changed()
 
-    def _journal(self, data_dir: DataDir, stack: contextlib.AsyncExitStack) -> JournalWriter | None:
-        if not (self._settings.record.enabled or self._options.records):
-            return None
-        journal = open_journal(
-            data_dir.journal, self._settings, self.engine, self.extra, lambda: self.loaded, self.clock
-        )
-        stack.callback(journal.close)
-        return journal
-
-    def _answering(self, data_dir: DataDir, lanes: Lanes) -> tuple[Actions, LocalChat]:
+    def _answering(self, data_dir: DataDir, sending: Sending) -> tuple[Actions, LocalChat]:
         return answering(
             engine=self.engine,
             live=self.live,
@@ -303,20 +291,20 @@ class Bot:
             alerts=self._alerts,
             chat_alerts=self._chat_alerts,
             max_per_chat=self._settings.alerts.max_per_chat,
-            loaded=lambda: self.rules.rules,
+            loaded=lambda: self.loaded,
+            rooms=self._rooms,
             mutes=self._mutes,
-            lanes=lanes,
+            sending=sending,
             drawing=self.drawing,
             risk=self.desk.actions(self.cards).handlers,
             reloader=self.reloader,
-            chat_rules=self.chat_rules,
             control=data_dir.control,
         )
 
     async def _supervise(self, data_dir: DataDir, committer: Committer, sending: Sending) -> int:
         lanes = sending.lanes
         supervisor = Supervisor(self.clock)
-        actions, local = self._answering(data_dir, lanes)
+        actions, local = self._answering(data_dir, sending)
         fronts = ["control"]
         async with asyncio.TaskGroup() as group:
             supervisor.start(group, "committer", committer.run, Policy.RESTART)
@@ -332,9 +320,7 @@ class Bot:
                 charts=self.drawing.studio,
             )
             watching = self._watching(data_dir, committer, lanes, supervisor, chat if self._options.delivers else None)
-            endings = Endings(
-                store=self._chat_alerts, desk=Desk(self.engine, self.live), rules=self.chat_rules, clock=self.clock
-            )
+            endings = self._rooms.endings(self._chat_alerts, self.engine, self.live)
             for name, run in {**watching, **self.drawing.components, "endings": endings.run}.items():
                 supervisor.start(group, name, run, Policy.RESTART)
             if self._options.delivers:

@@ -1,17 +1,26 @@
-"""What chats need beside answers, put together: the registry of buttons, and where groups went that moved."""
+"""What chats need beside answers, put together: buttons, rules that come from chat, what chats have set, groups that moved."""
 
 from dataclasses import dataclass
 
+from bot.app.chat_rules import ChatRules, Endings, open_chat_rules
+from bot.app.desk import Desk
 from bot.app.destinations import Plan
+from bot.app.extra_rules import ExtraRules
+from bot.app.live import Live
+from bot.app.loading import Loaded
 from bot.app.moves import Moves
 from bot.app.routing import Routes
+from bot.app.subscribing import Subscribing
 from bot.chat.buttons import Buttons, load_secret
 from bot.clock import Clock
-from bot.model.ports import KeyValues
+from bot.engine.engine import Engine
+from bot.model.ports import ChatAlertStore, KeyValues
 from bot.storage.buttons import SqliteButtonStore
 from bot.storage.chat_moves import SqliteChatMoves
+from bot.storage.chat_rules import SqliteChatRuleStore
 from bot.storage.database import Database
 from bot.storage.key_values import SqliteKeyValues
+from bot.storage.subscriptions import SqliteSubscriptionStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,17 +29,29 @@ class Chatrooms:
 
     buttons: Buttons
     moves: Moves
+    extra: ExtraRules
+    chat_rules: ChatRules
+    subscribing: Subscribing
     values: KeyValues
     clock: Clock
 
     @classmethod
-    async def load(cls, database: Database, clock: Clock) -> "Chatrooms":
-        """With all that is stored."""
+    async def load(cls, database: Database, clock: Clock, loaded: Loaded) -> "Chatrooms":
+        """With all that is stored. `loaded`: the rules folder at the start."""
         values = SqliteKeyValues(database)
         buttons = Buttons(SqliteButtonStore(database), secret=await load_secret(values), clock=clock)
         moves = await Moves.load(values, SqliteChatMoves(database))
         moves.listeners.append(lambda old, new: buttons.moved(f"telegram:{old}", f"telegram:{new}"))
-        return cls(buttons, moves, values, clock)
+        extra = ExtraRules(loaded)
+        chat_rules = await open_chat_rules(SqliteChatRuleStore(database), clock, extra)
+        moves.listeners.append(chat_rules.chat_moved)
+        subscribing = await Subscribing.load(SqliteSubscriptionStore(database), extra)
+        moves.listeners.append(lambda old, new: subscribing.moved(f"telegram:{old}", f"telegram:{new}"))
+        return cls(buttons, moves, extra, chat_rules, subscribing, values, clock)
+
+    def endings(self, alerts: ChatAlertStore, engine: Engine, live: Live) -> Endings:
+        """What lets things end that were asked for until a time."""
+        return Endings(store=alerts, desk=Desk(engine, live), rules=self.chat_rules, clock=self.clock)
 
     async def routes(self, plan: Plan) -> Routes:
         """Those of a plan, which lead to chats that moved too, from now on as well; the others before forget to follow."""

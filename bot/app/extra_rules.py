@@ -21,8 +21,8 @@ from bot.rules.writing import rule_text
 MAX_EXTRA: Final = 1_000
 """Of all sources together."""
 
-Maker = Callable[[Sequence[Rule]], Sequence[Rule]]
-"""From the rules of the files to those of one source."""
+Maker = Callable[[Loaded], Sequence[Rule]]
+"""From the files to the rules of one source."""
 
 _log = log.get("rules")
 
@@ -63,6 +63,11 @@ class ExtraRules:
         """Name and text of all files, also of those that stand for rules from chat."""
         return {**self._loaded.texts, **{f"{CHAT_FILES}{e.rule.id}.yaml": e.text for e in self._sorted()}}
 
+    @property
+    def destinations(self) -> frozenset[str]:
+        """Names that rules of files may notify."""
+        return self._loaded.plan.names
+
     def of(self, source: str) -> tuple[Rule, ...]:
         return tuple(extra.rule for extra in self._sources.get(source, ()))
 
@@ -79,23 +84,30 @@ class ExtraRules:
         self._makers.pop(source, None)
         self._change(source, extras)
 
-    def follow(self, source: str, make: Maker) -> None:
-        """Let the rules of a source be what `make` makes of those of the files, now and after each reload.
+    def follow(self, source: str, make: Maker, *, leaves_out: bool = False) -> None:
+        """Let the rules of a source be what `make` makes of the files, now and after each reload.
 
-        Call it again where `make` would give others. Raises as `put` does; at a reload what cannot be run is left out.
+        Call it again where `make` would give others. Raises as `put` does; with `leaves_out`, and at a reload, what cannot
+        be run is left out instead.
         """
-        extras = tuple(map(self._extra, make(self._loaded.rules.rules)))
-        self._require_room(source, extras)
+        if leaves_out:
+            extras = tuple(self._sound(make, self._others(source)))
+        else:
+            extras = tuple(map(self._extra, make(self._loaded)))
+            self._require_room(source, extras)
         self._makers[source] = make
         self._change(source, extras)
+
+    def _others(self, source: str) -> set[str]:
+        """Ids of the rules of other sources."""
+        return {extra.rule.id for name, extras in self._sources.items() if name != source for extra in extras}
 
     def reloaded(self, loaded: Loaded) -> None:
         """Other files count from now on."""
         before = self.rules
         self._loaded = loaded
         for source, make in self._makers.items():
-            others = {extra.rule.id for name, extras in self._sources.items() if name != source for extra in extras}
-            self._sources[source] = tuple(self._sound(make, others))
+            self._sources[source] = tuple(self._sound(make, self._others(source)))
         if self.rules != before:
             self._hand_over()
 
@@ -107,11 +119,11 @@ class ExtraRules:
             self._hand_over()
 
     def _hand_over(self) -> None:
-        self._consume(RulesChanged(self.rules, self.texts, tuple(sorted(self._loaded.plan.names))))
+        self._consume(RulesChanged(self.rules, self.texts, tuple(sorted(self.destinations))))
         self._on_changed()
 
     def _sound(self, make: Maker, taken: set[str]) -> Iterable[_Extra]:
-        for rule in make(self._loaded.rules.rules):
+        for rule in make(self._loaded):
             try:
                 extra = self._extra(rule)
             except ValueError as error:

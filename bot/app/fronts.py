@@ -32,8 +32,10 @@ def telegram_chat(
 
     def revive(chat_id: int) -> None:
         """Somebody wrote in a chat, so it may be written to again."""
-        for name in plan().of_chat(rooms.moves.before(chat_id)):
-            sending.lanes.revive(name)
+        names = plan().of_chat(rooms.moves.before(chat_id))
+        for name in sending.lanes.names:
+            if name in names or name.partition("/")[0] in names:
+                sending.lanes.revive(name)
 
     return TelegramChat(
         token=token,

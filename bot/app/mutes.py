@@ -44,6 +44,7 @@ class Mutes:
         engine: Engine,
         live: Live,
         destinations: Callable[[], Sequence[str]],
+        zone_of_chat: Callable[[str], str],
     ) -> SilenceActions:
         """The commands."""
         return SilenceActions(
@@ -52,8 +53,9 @@ class Mutes:
             outbox=self._outbox,
             chat_alerts=chat_alerts,
             mutes=self.muting,
-            rule_ids=lambda: [rule.id for rule in engine.rules],
+            rule_ids=lambda: [rule.id for rule in engine.rules if not rule.base],
             destination_of=lambda chat: live.routes.by_chat.get(chat),  # noqa: PLW0108, routes change
             destinations=destinations,
             venue_now=live.venue_now,
+            zone_of_chat=zone_of_chat,
         )

@@ -42,19 +42,7 @@ class Routes:
 
     def rows(self, notices: Sequence[Notice]) -> tuple[OutboxRow, ...]:
         """One row per notice and destination, each destination once."""
-        return tuple(
-            OutboxRow(
-                id=row_id(notice.key, notice.kind, notice.n, destination),
-                key=notice.key,
-                kind=notice.kind,
-                destination=destination,
-                severity=notice.severity,
-                created_ms=notice.at_ms,
-                view=notice.view,
-            )
-            for notice in notices
-            for destination in self.destinations(notice)
-        )
+        return tuple(row_of(notice, name) for notice in notices for name in self.destinations(notice))
 
     def of_chat(self, chat: str) -> tuple[str, ...]:
         """Where what was asked for in a chat is told; `main` where the chat is gone."""
@@ -72,3 +60,15 @@ class Routes:
         named = [name for wanted in notify for name in self.by_name.get(wanted, main)]
         also = [d.name for d in self.subscribers if d.wants(severity, tags)]
         return tuple(dict.fromkeys([*named, *also]))
+
+
+def row_of(notice: Notice, destination: str) -> OutboxRow:
+    return OutboxRow(
+        id=row_id(notice.key, notice.kind, notice.n, destination),
+        key=notice.key,
+        kind=notice.kind,
+        destination=destination,
+        severity=notice.severity,
+        created_ms=notice.at_ms,
+        view=notice.view,
+    )

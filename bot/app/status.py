@@ -79,7 +79,7 @@ class Status:
             weight_share=self._feed.weight_share,
             banned_until_ms=self._feed.banned_until_ms,
             feeds=tuple(FeedHealth(f.feed, f.live, f.reason) for f in self._live.feeds.values()),
-            n_rules=len(self._engine.rules),
+            n_rules=sum(not rule.base for rule in self._engine.rules),
             n_firing=self._engine.count(State.FIRING),
             n_pending=self._engine.count(State.PENDING),
             n_alerts_today=n_today,

@@ -19,6 +19,9 @@ class Asker:
     place: str = ""
     """The destination below whose message a button was pressed; empty for what was typed, and for answers."""
 
+    topic: int | None = None
+    """Of a group that has topics, where it was asked in one."""
+
     def may_change(self, maker: str) -> bool:
         """Whether something that `maker` made in this chat may be changed."""
         return self.is_owner or maker == self.user
@@ -28,8 +31,8 @@ AT_TERMINAL: Final = Asker("terminal", "terminal", is_owner=True)
 """Who can type there owns the process."""
 
 
-def in_telegram(chat_id: int, user_id: int, *, is_owner: bool, name: str = "") -> Asker:
-    return Asker(f"telegram:{chat_id}", f"telegram:{user_id}", is_owner=is_owner, name=name)
+def in_telegram(chat_id: int, user_id: int, *, is_owner: bool, name: str = "", topic: int | None = None) -> Asker:
+    return Asker(f"telegram:{chat_id}", f"telegram:{user_id}", is_owner=is_owner, name=name, topic=topic)
 
 
 def telegram_number(name: str) -> int | None:

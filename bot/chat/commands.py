@@ -14,7 +14,7 @@ from rapidfuzz.distance import JaroWinkler
 
 from bot.chat.grammars import MAX_WORD_CHARS
 from bot.chat.spec import CommandSpec, Problem
-from bot.chat.table import alerts, bot, look, quiet, risk
+from bot.chat.table import alerts, bot, look, quiet, risk, rules
 
 MAX_ARGUMENTS_CHARS: Final = 1_000
 
@@ -40,7 +40,7 @@ class UsageError:
     """No such command, or no command at all; in a group it may be another bot's."""
 
 
-COMMANDS: Final[tuple[CommandSpec, ...]] = (*look.ROWS, *alerts.ROWS, *quiet.ROWS, *risk.ROWS, *bot.ROWS)
+COMMANDS: Final[tuple[CommandSpec, ...]] = (*look.ROWS, *alerts.ROWS, *quiet.ROWS, *rules.ROWS, *risk.ROWS, *bot.ROWS)
 
 _BY_NAME: Final = {word: spec for spec in COMMANDS for word in (spec.name, *spec.aliases)}
 

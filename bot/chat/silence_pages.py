@@ -8,7 +8,8 @@ from bot.chat.commands import shorten
 from bot.chat.reply import BLANK, Button, Line, Reply, bold, code, line
 from bot.model import numbers
 from bot.model.instrument import MARKET
-from bot.model.silence import Fired, QuietHours, Silence, zone_of
+from bot.model.numbers import zone_of
+from bot.model.silence import Fired, QuietHours, Silence
 
 MARKET_GLOB: Final = "[*]"
 _SILENCES: Final = (Button("Silences", "/silences"),)

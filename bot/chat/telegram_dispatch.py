@@ -120,7 +120,7 @@ class Dispatcher:
         match verdict:
             case Verdict.ANSWER:
                 self._see(chat_id)
-                asker = self._asker(incoming, message.from_user)
+                asker = self._asker(incoming, message.from_user, thread_id)
                 user = asker.user
                 reply = await answer_safely(self._actions, asked, asker=asker, clock=self._clock)
             case Verdict.REFUSE:
@@ -190,7 +190,7 @@ class Dispatcher:
         if verdict is not Verdict.ANSWER:
             await self._client.answer_press(query.id, _PRIVATE if verdict is Verdict.REFUSE else _SLOW_DOWN)
             return
-        asker = self._asker(incoming, query.from_user)
+        asker = self._asker(incoming, query.from_user, _topic_of(message))
         found = await self._buttons.press(query.data or "", chat=asker.chat, user=asker.user)
         asked = parse(found.command, bot_name=self.bot_name) if isinstance(found, Pressed) else None
         if not isinstance(found, Pressed) or not isinstance(asked, Command):
@@ -224,7 +224,7 @@ class Dispatcher:
             return replace(reply, blocks=(*reply.blocks, line(f"No picture: {found.reason}."))), None
         return reply, found.png
 
-    def _asker(self, incoming: Incoming, user: User | None) -> Asker:
+    def _asker(self, incoming: Incoming, user: User | None, topic: int | None) -> Asker:
         """Of a message that is answered, which has both numbers."""
         assert incoming.chat_id is not None
         assert incoming.user_id is not None
@@ -233,6 +233,7 @@ class Dispatcher:
             incoming.user_id,
             is_owner=self._gate.is_owner(incoming.user_id),
             name=user.full_name if user is not None else "",
+            topic=topic,
         )
 
     def _see(self, chat_id: int) -> None:

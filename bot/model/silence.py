@@ -5,11 +5,11 @@ All times are venue epoch ms.
 
 import hashlib
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from bot.model.alert import short_id
+from bot.model.numbers import zone_of
 from bot.model.view import AlertView
 
 PREFIX: Final = "s-"
@@ -107,16 +107,6 @@ class QuietHours:
             if instant_ms(day, self.starts_min, zone) <= now_ms < end_ms:
                 return end_ms
         return None
-
-
-def zone_of(name: str) -> tzinfo:
-    """The time zone of that name; UTC for one that this machine does not know (its table changed)."""
-    if name == "UTC":
-        return UTC
-    try:
-        return ZoneInfo(name)
-    except (OSError, ValueError, KeyError):
-        return UTC
 
 
 def instant_ms(day: date, minutes: int, zone: tzinfo) -> int:

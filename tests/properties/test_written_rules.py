@@ -29,7 +29,7 @@ def rules(draw):
                 quotes=st.sampled_from([("USDT",), ("USDT", "USDC")]),
                 top=st.none() | st.integers(1, 10_000),
                 by=st.sampled_from(["oi_usd", "volume_24h"]),
-                min_oi_usd=st.none() | st.floats(0, 1e15),
+                min_oi_usd=st.none() | st.floats(1, 1e15),
             )
         ),
         clear=draw(st.none() | st.just(parse_condition("price < 1").expr)),

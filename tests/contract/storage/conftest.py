@@ -31,10 +31,12 @@ from bot.storage.memory import (
     MemorySilenceStore,
 )
 from bot.storage.memory_risk import MemoryRiskStore
+from bot.storage.memory_subscriptions import MemorySubscriptionStore
 from bot.storage.outbox import SqliteOutbox
 from bot.storage.outbox_care import SqliteOutboxCare
 from bot.storage.risk import SqliteRiskStore
 from bot.storage.silences import SqliteSilenceStore
+from bot.storage.subscriptions import SqliteSubscriptionStore
 
 
 @dataclass
@@ -50,6 +52,7 @@ class Ports:
     buttons: Any
     moves: Any
     chat_rules: Any
+    subscriptions: Any
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -57,6 +60,7 @@ async def ports(request, tmp_path):
     async with contextlib.AsyncExitStack() as stack:
         if request.param == "memory":
             outbox = MemoryOutbox()
+            subscriptions = MemorySubscriptionStore()
             alerts = MemoryAlertStore(outbox)
             chat_alerts, silences, buttons = (
                 MemoryChatAlertStore(alerts),
@@ -75,8 +79,16 @@ async def ports(request, tmp_path):
                 risk,
                 MemoryMemberStore(),
                 buttons,
-                MemoryChatMoves(chat_alerts, buttons, outbox, silences, risk.chat_moved, chat_rules.chat_moved),
+                MemoryChatMoves(
+                    chat_alerts,
+                    buttons,
+                    outbox,
+                    silences,
+                    lambda *chats: [s.chat_moved(*chats) for s in (risk, subscriptions)],
+                    chat_rules.chat_moved,
+                ),
                 chat_rules,
+                subscriptions,
             )
         else:
             opened = await open_database(tmp_path / "oibot.db", now_ms=1)
@@ -95,6 +107,7 @@ async def ports(request, tmp_path):
                 SqliteButtonStore(db),
                 SqliteChatMoves(db),
                 SqliteChatRuleStore(db),
+                SqliteSubscriptionStore(db),
             )
 
 

@@ -6,6 +6,7 @@ from bot.model.outbox import Delivered, Kept, Message
 from bot.model.ports import Commit
 from bot.model.silence import Ack, QuietHours, Silence
 from bot.model.stop_watch import StopWatch
+from bot.model.subscriptions import Look, Subscription, TopicRoute
 
 OLD, NEW = "telegram:-5", "telegram:-1005"
 
@@ -24,9 +25,20 @@ async def test_what_belongs_to_a_chat_moves_with_it(ports, make):
     assert await ports.risk.add(stop)
     rule = ChatRule("c_7q4mk2px", OLD, "telegram:7", ("BTCUSDT",), None, "price > 1", 1)
     assert await ports.chat_rules.add(rule)
+    await ports.subscriptions.put(Subscription(OLD, "oi_surge", is_on=False, since_ms=1))
+    await ports.subscriptions.put(Subscription(OLD, "oi_flush", is_on=False, since_ms=2))
+    await ports.subscriptions.put(Subscription(NEW, "oi_flush", is_on=True, since_ms=3))
+    await ports.subscriptions.put_look(OLD, Look("Asia/Tokyo"))
+    await ports.subscriptions.put_topic(TopicRoute(OLD, 7, "all", 1))
     for _ in range(2):
         await ports.moves.move(OLD, NEW)
     assert [r.chat for r in await ports.chat_rules.all()] == [NEW]
+    assert await ports.subscriptions.all() == [
+        Subscription(NEW, "oi_flush", is_on=True, since_ms=3),
+        Subscription(NEW, "oi_surge", is_on=False, since_ms=1),
+    ]
+    assert await ports.subscriptions.looks() == {NEW: Look("Asia/Tokyo")}
+    assert await ports.subscriptions.topics() == [TopicRoute(NEW, 7, "all", 1)]
     assert [w.chat for w in await ports.risk.watches()] == [NEW]
     assert await ports.chat_alerts.of_chat(OLD, limit=9) == []
     assert [a.id for a in await ports.chat_alerts.of_chat(NEW, limit=9)] == [mine.id]

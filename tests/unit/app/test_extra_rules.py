@@ -49,7 +49,7 @@ def test_what_is_put_takes_the_place_of_what_was(world):
 
 async def test_they_stay_at_a_reload_and_some_follow_the_files(world):
     world.extra.put("alerts", [rule("c_a")])
-    world.extra.follow("forms", lambda rules: [replace(r, id=f"c_of_{r.id}", base=r.id) for r in rules])
+    world.extra.follow("forms", lambda loaded: [replace(r, id=f"c_of_{r.id}", base=r.id) for r in loaded.rules.rules])
     assert world.ids == ["high", "low", "c_a", "c_of_high", "c_of_low"]
 
     world.write("version: 1\nrules:\n- {id: high, when: price >= 200}\n")
@@ -62,7 +62,7 @@ async def test_they_stay_at_a_reload_and_some_follow_the_files(world):
 
 async def test_at_a_reload_what_cannot_be_run_is_left_out(world):
     world.extra.put("alerts", [rule("c_late")])
-    world.extra.follow("forms", lambda rules: [replace(r, id=f"c_{r.id}") for r in rules])
+    world.extra.follow("forms", lambda loaded: [replace(r, id=f"c_{r.id}") for r in loaded.rules.rules])
     world.write(GOOD + "- {id: late, when: price > 1}\n- {id: last, when: price > 1}\n")
     assert (await _reloaded(world)).is_taken
     assert world.ids == ["high", "low", "late", "last", "c_high", "c_last", "c_late", "c_low"]
