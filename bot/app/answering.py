@@ -73,7 +73,7 @@ def answering(
         rehearsals=Rehearser(engine, clock),
         clock=clock,
         max_per_chat=max_per_chat,
-        zone_of=lambda chat: mutes.zone_of(live.routes.by_chat.get(chat)),
+        zone_of=lambda chat: mutes.zone_of(shelf.place(chat), subscribing.zone_of(chat)),
     )
     families = (
         Looking(market=cards, status=status, clock=clock),
@@ -87,13 +87,7 @@ def answering(
     )
     actions = Actions(*(family.handlers for family in families), risk, *drawing.handlers(cards))
     overview = Overviews(engine=engine, live=live, status=status, lanes=lanes.status)
-    local = LocalChat(
-        path=control,
-        market=cards,
-        why=why,
-        overview=overview,
-        clock=clock,
-        reloads=reloader,
-        charts=drawing.local,
+    charts = drawing.local
+    return actions, LocalChat(
+        path=control, market=cards, why=why, overview=overview, clock=clock, reloads=reloader, charts=charts
     )
-    return actions, local

@@ -32,10 +32,10 @@ class Mutes:
             log.get("muting").info("muting.restored", kept=muting.n_kept)
         return cls(muting, store, outbox)
 
-    def zone_of(self, destination: str | None) -> str:
-        """The time zone of a destination: that of its quiet hours."""
+    def zone_of(self, destination: str | None, otherwise: str = "UTC") -> str:
+        """The time zone of a destination: that of its quiet hours, else what else is known."""
         quiet = None if destination is None else self.muting.quiet_of(destination)
-        return quiet.zone if quiet is not None else "UTC"
+        return quiet.zone if quiet is not None else otherwise
 
     def actions(
         self,

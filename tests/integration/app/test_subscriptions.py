@@ -73,7 +73,7 @@ class Run:
         self.subscribing = await Subscribing.load(SqliteSubscriptionStore(self.database), self.extra)
         self.engine = Engine(self.extra.rules, records=await self.alerts.load())
         self.mailbox = Mailbox()
-        committer = Committer(self.alerts, self.clock)
+        committer = self.committer = Committer(self.alerts, self.clock)
         self.live = Live(
             engine=self.engine,
             mailbox=self.mailbox,
@@ -126,8 +126,13 @@ class Run:
                 received_ms=self.clock.monotonic_ms(),
             )
         )
+        n_ticks = self.live.n_ticks
         await self.clock.advance(1.0)
-        for _ in range(20):
+        async with asyncio.timeout(30):
+            while self.live.n_ticks == n_ticks or self.committer.n_waiting:
+                await asyncio.sleep(0.002)
+                await self.clock.advance(0.01)
+        for _ in range(5):
             await asyncio.sleep(0.002)
             await self.clock.advance(0)
 
