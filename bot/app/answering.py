@@ -29,6 +29,7 @@ from bot.clock import Clock
 from bot.engine.cards import Cards
 from bot.engine.engine import Engine
 from bot.model.ports import AlertStore, ChatAlertStore
+from bot.storage.chat_moves import SqliteChatMoves
 from bot.storage.database import Database
 from bot.storage.outbox_care import SqliteOutboxCare
 
@@ -63,7 +64,9 @@ def answering(
         muting=mutes.muting,
     )
     subscribing = rooms.subscribing
-    shelf = RuleShelf(subscribing, engine=engine, live=live, sending=sending, loaded=loaded)
+    shelf = RuleShelf(
+        subscribing, engine=engine, live=live, sending=sending, loaded=loaded, rename=SqliteChatMoves(database).rename
+    )
     lanes = sending.lanes
     made = AlertActions(
         market=cards,

@@ -1,6 +1,6 @@
 """The `RuleDesk` port over a running bot."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from bot.app.live import Live
@@ -26,12 +26,15 @@ class RuleShelf:
         live: Live,
         sending: Sending,
         loaded: Callable[[], Loaded],
+        rename: Callable[[str, str], Awaitable[None]],
     ) -> None:
+        """`rename`: lets all that is stored of one destination be another's."""
         self._subscribing = subscribing
         self._engine = engine
         self._live = live
         self._sending = sending
         self._loaded = loaded
+        self._rename = rename
 
     def place(self, chat: str) -> str | None:
         return self._live.routes.by_chat.get(chat)
@@ -89,6 +92,8 @@ class RuleShelf:
     async def drop_topic(self, chat: str, topic: int) -> int:
         n = await self._subscribing.drop_topic(chat, topic)
         place = self.place(chat)
-        if place is not None:
+        if n and place is not None:
+            # What waits for the topic is told in the group, which also ends what the topic was told.
+            await self._rename(topic_name(place, topic), place)
             self._sending.remove(topic_name(place, topic))
         return n

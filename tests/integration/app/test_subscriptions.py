@@ -24,6 +24,7 @@ from bot.market.mailbox import Mailbox
 from bot.model.updates import InstrumentList, MarkPrices
 from bot.settings import Settings
 from bot.storage.alerts import SqliteAlertStore
+from bot.storage.chat_moves import SqliteChatMoves
 from bot.storage.database import open_database
 from bot.storage.outbox import SqliteOutbox
 from bot.storage.subscriptions import SqliteSubscriptionStore
@@ -86,7 +87,12 @@ class Run:
         self.extra.connect(self._consume, lambda: None)
         self.places = Places()
         shelf = RuleShelf(
-            self.subscribing, engine=self.engine, live=self.live, sending=self.places, loaded=lambda: self.loaded
+            self.subscribing,
+            engine=self.engine,
+            live=self.live,
+            sending=self.places,
+            loaded=lambda: self.loaded,
+            rename=SqliteChatMoves(self.database).rename,
         )
         self.actions = Actions(RuleActions(shelf, lambda _: None).handlers)
         self.tasks = [asyncio.create_task(self.live.run()), asyncio.create_task(committer.run())]
@@ -248,6 +254,7 @@ async def test_a_topic_takes_what_it_names_over_a_restart(run):
             ("group/7", "fire", "level"), ("group/8", "fire", "other"), ("mine", "fire", "level"), ("mine", "fire", "other"),
         ]  # fmt: skip
         await bot.ask("/here off", chat=GROUP, topic=7)
+        assert await bot.outbox.waiting("group/7", now_ms=1 << 50, limit=9) == [], "the group tells what waited"
         assert "Nothing was told here" in await bot.ask("/here off", chat=GROUP, topic=9)
 
 

@@ -77,9 +77,18 @@ async def test_what_matches_arrives_in_the_topic_at_once_and_after_a_reload(tmp_
             n_instruments=lambda: 1,
             also=lambda plan: subscribing.destinations(plan.routes),
         )
+
+        async def outbox_rename(old, new):
+            outbox.rename(old, new)
+
         live = Middle(plan.routes, clock)
         shelf = RuleShelf(
-            subscribing, engine=Engine(loaded.rules.rules), live=live, sending=sending, loaded=lambda: loaded
+            subscribing,
+            engine=Engine(loaded.rules.rules),
+            live=live,
+            sending=sending,
+            loaded=lambda: loaded,
+            rename=outbox_rename,
         )
         actions = Actions(RuleActions(shelf, lambda _: None).handlers)
         lanes = asyncio.create_task(sending.lanes.run())
