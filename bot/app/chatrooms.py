@@ -11,6 +11,7 @@ from bot.app.loading import Loaded
 from bot.app.moves import Moves
 from bot.app.routing import Routes
 from bot.app.subscribing import Subscribing
+from bot.chat.asker import telegram_number
 from bot.chat.buttons import Buttons, load_secret
 from bot.clock import Clock
 from bot.engine.engine import Engine
@@ -45,7 +46,12 @@ class Chatrooms:
         extra = ExtraRules(loaded)
         chat_rules = await open_chat_rules(SqliteChatRuleStore(database), clock, extra)
         moves.listeners.append(chat_rules.chat_moved)
-        subscribing = await Subscribing.load(SqliteSubscriptionStore(database), extra)
+
+        def before(chat: str) -> str:
+            number = telegram_number(chat)
+            return chat if number is None else f"telegram:{moves.before(number)}"
+
+        subscribing = await Subscribing.load(SqliteSubscriptionStore(database), extra, before)
         moves.listeners.append(lambda old, new: subscribing.moved(f"telegram:{old}", f"telegram:{new}"))
         return cls(buttons, moves, extra, chat_rules, subscribing, values, clock)
 

@@ -5,7 +5,7 @@ then not told there. What a chat is told is decided when a firing goes out, and 
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -59,7 +59,10 @@ class Subscribing:
         subscriptions: Sequence[Subscription] = (),
         looks: dict[str, Look] | None = None,
         topics: Sequence[TopicRoute] = (),
+        before: Callable[[str], str] = lambda chat: chat,
     ) -> None:
+        """`before`: the name by which the settings know a chat, which may have moved."""
+        self._before = before
         self._store = store
         self._wishes = {(one.chat, one.rule): one for one in subscriptions}
         self._chats = dict.fromkeys(one.chat for one in subscriptions)
@@ -79,9 +82,12 @@ class Subscribing:
         """Firings that a chat was not told since the start, by chat and rule."""
 
     @classmethod
-    async def load(cls, store: SubscriptionStore, extra: ExtraRules) -> "Subscribing":
+    async def load(
+        cls, store: SubscriptionStore, extra: ExtraRules, before: Callable[[str], str] = lambda chat: chat
+    ) -> "Subscribing":
         """With all that was stored; from now on there are forms."""
-        made = cls(store, subscriptions=await store.all(), looks=await store.looks(), topics=await store.topics())
+        subscriptions, looks, topics = await store.all(), await store.looks(), await store.topics()
+        made = cls(store, subscriptions=subscriptions, looks=looks, topics=topics, before=before)
         made.begin(extra)
         return made
 
@@ -150,16 +156,20 @@ class Subscribing:
     def _forms(self, loaded: Loaded) -> list[Rule]:
         routes = loaded.plan.routes
         rules = [rule for rule in loaded.rules.rules if rule.enabled]
-        chats = dict.fromkeys(chat for chat, _ in self._wishes if chat in routes.by_chat)
+        chats = dict.fromkeys(chat for chat, _ in self._wishes if self._place(routes, chat) is not None)
         found = {(chat, rule.id): form for chat in chats for rule in rules if (form := self._form(rule, chat, routes))}
         self._rules = frozenset(rule.id for rule in loaded.rules.rules)
         self._bases |= {form.id: key for key, form in found.items()}
         self._told_by_form = frozenset(found)
         return list(found.values())
 
+    def _place(self, routes: Routes, chat: str) -> str | None:
+        """Routes of files alone do not know yet where chats went."""
+        return routes.by_chat.get(chat) or routes.by_chat.get(self._before(chat))
+
     def _form(self, rule: Rule, chat: str, routes: Routes) -> Rule | None:
         heard = self.heard(chat, rule.id)
-        is_told = routes.by_chat[chat] in routes.of_rule(rule.id, rule.notify, rule.severity, rule.tags)
+        is_told = self._place(routes, chat) in routes.of_rule(rule.id, rule.notify, rule.severity, rule.tags)
         if heard.is_on is False or not (is_told or heard.is_on or heard.number is not None):
             return None
         try:
@@ -294,7 +304,7 @@ class Subscribing:
         """Of the topics that something goes to."""
         found = {}
         for route in self._topics.values():
-            name, number = routes.by_chat.get(route.chat), telegram_number(route.chat)
+            name, number = self._place(routes, route.chat), telegram_number(route.chat)
             if name is not None and number is not None:
                 made = Described(topic_name(name, route.topic), TelegramTarget(number, route.topic))
                 found[made.name] = made

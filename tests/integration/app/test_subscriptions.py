@@ -279,3 +279,52 @@ async def test_in_a_group_only_the_owner_changes_anything(run):
             assert "only my owner" in await bot.ask(command, chat=GROUP, user=MEMBER, topic=7)
         assert "Told here as its file says" in await bot.ask("/rules level", chat=GROUP, user=MEMBER)
         assert "not told in this chat" in await bot.ask("/rules", chat=-5, user=MEMBER)
+
+
+async def test_what_is_not_understood_is_refused_with_what_would_be(run):
+    async with run() as bot:
+        assert "I don't know the rule levle" in await bot.ask("/rules levle")
+        assert "I don't know the rule levle" in await bot.ask("/rules off levle")
+        assert "such as 100" in await bot.ask("/rules set level 8%")
+        assert "such as 100" in await bot.ask("/rules set level banana")
+        assert "such as 100" in await bot.ask("/rules set level 1000000")
+        assert "Write it like /rules set oi_surge 8%" in await bot.ask("/rules set level")
+        assert "I don't know the time zone" in await bot.ask("/settings zone Mars")
+        assert "zone, detail and charts" in await bot.ask("/settings detail huge")
+        assert "neither a rule nor a tag" in await bot.ask("/here bananas", chat=GROUP, topic=7)
+        assert [rule.base for rule in bot.engine.rules] == ["", ""]
+        listed = await bot.ask("/rules")
+        assert "✅ 1 Level · 100" in listed
+        assert "☐" not in listed
+        await bot.ask("/rules off all")
+        assert "Rules told here · 0 of 2" in await bot.ask("/rules")
+        await bot.ask("/rules on all")
+        assert "Rules told here · 2 of 2" in await bot.ask("/rules")
+
+
+async def test_why_names_what_the_chat_is_told(run):
+    async with run() as bot:
+        assert bot.subscribing.why("telegram:71", "level") == ("level", "")
+        await bot.ask("/rules set level 120")
+        rule_id, note = bot.subscribing.why("telegram:71", "level")
+        assert next(rule for rule in bot.engine.rules if rule.id == rule_id).base == "level"
+        assert "number of this chat" in note
+        await bot.ask("/rules off level")
+        assert bot.subscribing.why("telegram:71", "level")[0] == "level"
+        assert "Switched off in this chat: 0 firings" in bot.subscribing.why("telegram:71", "level")[1]
+
+
+async def test_a_group_that_moves_keeps_what_it_has_set(run):
+    async with run() as bot:
+        await bot.ask("/rules set level 120", chat=GROUP)
+        await bot.ask("/settings detail full", chat=GROUP)
+        await bot.ask("/here whale", chat=GROUP, topic=7)
+        bot.live.routes.by_chat["telegram:-100777"] = "group"
+        bot.subscribing._before = {"telegram:-100777": f"telegram:{GROUP}"}.get
+        bot.subscribing.moved(f"telegram:{GROUP}", "telegram:-100777")
+        assert [rule.notify for rule in bot.engine.rules if rule.base] == [("telegram:-100777",)]
+        assert [d.name for d in bot.subscribing.destinations(bot.loaded.plan.routes)] == ["group/7"]
+        assert bot.subscribing.wish("telegram:-100777", "level").number == 120
+        assert bot.subscribing.look("telegram:-100777").detail == "full"
+        assert [one.topic for one in bot.subscribing.topics("telegram:-100777")] == [7]
+        assert bot.subscribing.topics(f"telegram:{GROUP}") == ()
