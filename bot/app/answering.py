@@ -13,11 +13,13 @@ from bot.app.reloading import Reloader
 from bot.app.status import Status
 from bot.chat.actions import Actions, Handler
 from bot.chat.alert_actions import AlertActions
+from bot.chat.asker import AT_TERMINAL
 from bot.chat.dead_letters import DeadLetters
 from bot.chat.local import LocalChat
 from bot.chat.looking import Looking
 from bot.chat.reload_actions import ReloadActions
 from bot.chat.why import Why
+from bot.chat.wire import MAX_SYMBOLS, Words
 from bot.clock import Clock
 from bot.delivery.lanes import Lanes
 from bot.engine.cards import Cards
@@ -61,6 +63,12 @@ def answering(
         ReloadActions(reloader),
     )
     actions = Actions(*(family.handlers for family in families), risk, *drawing.handlers(cards))
+
+    async def words() -> Words:
+        mine = await chat_alerts.of_chat(AT_TERMINAL.chat, limit=max(1, max_per_chat))
+        symbols = tuple(one.symbol for one in cards.instruments()[:MAX_SYMBOLS])
+        return Words(symbols, tuple(rule.id for rule in why.rules() if rule.is_on), tuple(one.id for one in mine))
+
     overview = Overviews(engine=engine, live=live, status=status, lanes=lanes.status)
     local = LocalChat(
         path=control,
@@ -70,5 +78,7 @@ def answering(
         clock=clock,
         reloads=reloader,
         charts=drawing.local,
+        actions=actions,
+        words=words,
     )
     return actions, local

@@ -65,11 +65,18 @@ class Reply:
     """In rows."""
     chart: ChartData | None = None
     """Shown with it, in the way the front can."""
+    is_refusal: bool = False
+    """What was asked for was not done; told to scripts by their exit code."""
 
 
 def line(*parts: str | Span) -> Line:
     """A line of plain text and spans."""
     return Line(tuple(Span(part) if isinstance(part, str) else part for part in parts if part))
+
+
+def refusal(*parts: str | Span) -> Reply:
+    """One line that says why something was not done."""
+    return Reply((line(*parts),), is_refusal=True)
 
 
 def bold(text: str) -> Span:
