@@ -7,6 +7,7 @@ import stat
 
 import pytest
 
+from bot.cli.chat import PROMPT
 from tests.support.terminal import Terminal
 
 pytestmark = pytest.mark.acceptance
@@ -42,20 +43,27 @@ async def test_a_person_at_a_terminal_talks_to_the_running_bot(harness, until, t
     await terminal.shows("24h")
     assert "/price BTCUSDT" in terminal.screen
     terminal.type("/alert BTC price > 1\r")
-    await terminal.shows("price > 1")
-    await terminal.shows("a-")
-    terminal.type("half a line\x03")
+    await terminal.shows("Already true")
+    # Keys that come before its prompt would be the terminal's own.
+    await terminal.shows(PROMPT, n=3)
+    terminal.type("half a line")
+    await terminal.shows("half a line")
+    terminal.type("\x03")
+    await terminal.shows(PROMPT, n=4)
     terminal.type("/delete a\t\r")
     await terminal.shows("Deleted")
 
     bot.signal(signal.SIGTERM)
     assert await bot.exit_code() == 0, bot.output
+    await terminal.shows(PROMPT, n=5)
     terminal.type("/status\r")
     await terminal.shows("no bot is running on")
     again = await harness.start("run", env=env)
     await until(lambda: "bot.started" in again.output, within_s=60, why=lambda: again.output)
+    await terminal.shows(PROMPT, n=6)
     terminal.type("\x1b[A\r")
     await terminal.shows("The bot is there again.")
+    await terminal.shows(PROMPT, n=7)
     terminal.type("\x04")
     assert await talk.exit_code() == 0, terminal.screen
     assert terminal.is_as_before
