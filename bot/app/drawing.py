@@ -21,7 +21,7 @@ from bot.engine.engine import Engine
 from bot.model.charts import ChartData, NoPicture
 from bot.model.ports import ChartMaker, ChartReader, MarketReader, VenuePast
 from bot.model.view import AlertView
-from bot.settings import ChartsSection
+from bot.settings_sections import ChartsSection
 
 MAX_WANTED: Final = 16
 KEPT: Final = 16

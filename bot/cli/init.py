@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from bot import log, settings
+from bot import log, settings, settings_sections
 from bot.app import env_file
 from bot.app.claiming import TokenRefusedError, bot_name
 from bot.app.destination_checks import check_discord, send_tests
@@ -136,7 +136,9 @@ def _asked(config: Settings, console: Console, clock: Clock) -> tuple[str, str]:
 def _with_token(config: Settings, token: str) -> Settings:
     """The settings with another token; raises `TokenRefusedError` for what has not the form of one."""
     try:
-        telegram = settings.TelegramSection.model_validate({"token": token, "api_url": config.telegram.api_url})
+        telegram = settings_sections.TelegramSection.model_validate(
+            {"token": token, "api_url": config.telegram.api_url}
+        )
     except ValueError:
         raise TokenRefusedError(
             "that is no bot token: expected digits, a colon and letters, as @BotFather gives them"

@@ -11,7 +11,8 @@ from bot.app.findings import Level
 from bot.app.telegram_checks import TelegramBot
 from bot.clock import SystemClock
 from bot.model.destinations import TelegramTarget
-from bot.settings import BinanceSection, Settings, TelegramSection
+from bot.settings import Settings
+from bot.settings_sections import BinanceSection, TelegramSection
 from bot.sim import chat_faults as faults
 from bot.sim.chatserver import ChatServer
 

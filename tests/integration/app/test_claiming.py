@@ -10,7 +10,8 @@ from bot.app.data_dir import DataDir
 from bot.chat.claims import Claims, shown_code
 from bot.clock import SystemClock
 from bot.errors import ConfigError
-from bot.settings import Settings, TelegramSection
+from bot.settings import Settings
+from bot.settings_sections import TelegramSection
 from bot.sim import chat_faults as faults
 from bot.sim.chatserver import ChatServer
 from bot.storage.database import open_database

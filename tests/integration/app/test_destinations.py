@@ -18,7 +18,8 @@ from bot.model.alert import TellKind, alert_key, short_id
 from bot.model.outbox import Delivered, OutboxRow, row_id
 from bot.model.view import AlertView
 from bot.rules.destinations import load_destinations_text
-from bot.settings import DiscordSection, Settings, TelegramSection
+from bot.settings import Settings
+from bot.settings_sections import DiscordSection, TelegramSection
 from bot.sim import chat_faults as faults
 from bot.sim.chatserver import ChatServer
 

@@ -5,7 +5,8 @@ import pytest
 from bot.app.destinations import plan_of
 from bot.app.ownership import is_claimable, with_owner
 from bot.model.members import Member, Role
-from bot.settings import BinanceSection, DiscordSection, Settings, TelegramSection
+from bot.settings import Settings
+from bot.settings_sections import BinanceSection, DiscordSection, TelegramSection
 from bot.storage.database import open_database
 from bot.storage.members import SqliteMemberStore, peek_owner
 

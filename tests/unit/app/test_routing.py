@@ -10,7 +10,8 @@ from bot.errors import ConfigError
 from bot.model.alert import Notice, TellKind
 from bot.model.view import AlertView
 from bot.rules.destinations import load_destinations_text
-from bot.settings import DiscordSection, Settings, TelegramSection
+from bot.settings import Settings
+from bot.settings_sections import DiscordSection, TelegramSection
 
 
 def notice(*names, severity="warning", tags=(), rule_id="r"):

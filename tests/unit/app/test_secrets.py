@@ -5,7 +5,8 @@ import pytest
 from bot.app.destinations import Secrets
 from bot.delivery import apprise_bridge
 from bot.model.destinations import Secret
-from bot.settings import DiscordSection, Settings, TelegramSection
+from bot.settings import Settings
+from bot.settings_sections import DiscordSection, TelegramSection
 
 CANARY = "canary"
 

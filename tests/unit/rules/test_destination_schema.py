@@ -15,7 +15,8 @@ from bot.model.view import AlertView
 from bot.rules.destination_schema import destination_file_schema
 from bot.rules.destinations import COMMON_KEYS, KIND_KEYS, TOP_KEYS, load_destinations_text
 from bot.rules.loader import load_text
-from bot.settings import Settings, TelegramSection
+from bot.settings import Settings
+from bot.settings_sections import TelegramSection
 
 ROOT = Path(__file__).parents[3]
 SCHEMA = destination_file_schema()
