@@ -91,4 +91,6 @@ class Talk:
             self.learn()
         except BotError as error:
             self._is_gone = True
-            self.console.print(Text(f"No answer: {str(error).removeprefix('chat: ')}. The next line asks again.", style="red"))
+            self.console.print(
+                Text(f"No answer: {str(error).removeprefix('chat: ')}. The next line asks again.", style="red")
+            )
