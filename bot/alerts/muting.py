@@ -21,6 +21,7 @@ from typing import Final
 from bot.alerts.lifecycle import FOREVER_MS
 from bot.alerts.summary import Over, summary_row
 from bot.model.alert import TellKind, short_id
+from bot.model.explanation import Hush
 from bot.model.outbox import Fold, Kept, OutboxRow, Sorted, row_id
 from bot.model.silence import Ack, Fired, QuietHours, Silence
 
@@ -258,6 +259,26 @@ class Muting:
 
     def quiet_of(self, destination: str) -> QuietHours | None:
         return self._quiet.get(destination)
+
+    def hushes(self, subjects: Sequence[Subject], short: str, now_ms: int) -> list[Hush]:
+        """What keeps an alert quiet now: one subject for each destination that is told of it. `short`: the id of its
+        firing; empty while it does not fire.
+        """
+        found = [
+            Hush("silence", s.author, s.until_ms, s.destination, s.id, s.comment)
+            for s in self.silences(now_ms)
+            if s.is_active(now_ms) and any(matches(s, subject) for subject in subjects)
+        ]
+        found += [
+            Hush("acknowledged", ack.by, ack.until_ms, ack.destination)
+            for ack in self._acks.values()
+            if short and short_id(ack.key) == short and (ack.until_ms is None or now_ms < ack.until_ms)
+        ]
+        for subject in subjects:
+            quiet = self._quiet.get(subject.destination)
+            if quiet is not None and subject.severity != CRITICAL and (until_ms := quiet.until_ms(now_ms)) is not None:
+                found.append(Hush("quiet hours", quiet.author, until_ms, subject.destination))
+        return found
 
     @property
     def n_kept(self) -> int:

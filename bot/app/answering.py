@@ -18,6 +18,7 @@ from bot.chat.dead_letters import DeadLetters
 from bot.chat.local import LocalChat
 from bot.chat.looking import Looking
 from bot.chat.reload_actions import ReloadActions
+from bot.chat.reviving import Reviving
 from bot.chat.why import Why
 from bot.chat.wire import MAX_SYMBOLS, Words
 from bot.clock import Clock
@@ -50,16 +51,19 @@ def answering(
     control: Path,
 ) -> tuple[Actions, LocalChat]:
     """All that people may ask, and what answers on the socket `control`."""
-    why = Explainer(engine=engine, live=live, alerts=alerts, chat_alerts=chat_alerts, loaded=loaded)
+    why = Explainer(
+        engine=engine, live=live, alerts=alerts, chat_alerts=chat_alerts, loaded=loaded, muting=mutes.muting
+    )
     made = AlertActions(
         market=cards, store=chat_alerts, desk=Desk(engine, live), clock=clock, max_per_chat=max_per_chat
     )
     families = (
         Looking(market=cards, status=status, clock=clock),
-        Why(cards, why),
+        Why(cards, why, destination_of=lambda chat: live.routes.by_chat.get(chat)),  # noqa: PLW0108, routes change
         made,
         mutes.actions(cards, chat_alerts, engine, live, lambda: lanes.names),
         DeadLetters(SqliteOutboxCare(database)),
+        Reviving(lanes),
         ReloadActions(reloader),
     )
     actions = Actions(*(family.handlers for family in families), risk, *drawing.handlers(cards))

@@ -7,15 +7,18 @@ not sent stays in the outbox.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 
 from bot import log
 from bot.app import risk_desk
 from bot.app.answering import answering
+from bot.app.chatrooms import Chatrooms
 from bot.app.committer import Committer
 from bot.app.data_dir import DataDir
+from bot.app.desk import load_alerts
 from bot.app.destinations import Builder, Plan
 from bot.app.drawing import Drawing
+from bot.app.ending import CLOSE_S, end
 from bot.app.feeding import binance_feed
 from bot.app.fronts import telegram_chat
 from bot.app.health import Health
@@ -23,7 +26,6 @@ from bot.app.keeping import Keeping, findings
 from bot.app.live import Live
 from bot.app.loading import Loaded, load, require_folder, say_problems
 from bot.app.mutes import Mutes
-from bot.app.notices import Notice, tell_directly
 from bot.app.opening import open_patiently
 from bot.app.options import Options
 from bot.app.recording import open_journal
@@ -33,20 +35,19 @@ from bot.app.snapshots import Snapshots
 from bot.app.start_progress import StartProgress
 from bot.app.status import Status
 from bot.app.supervisor import Policy, Supervisor
-from bot.app.vitals import Parts
+from bot.app.vitals import Chat, Parts
 from bot.chat.actions import Actions
 from bot.chat.claims import Claims
 from bot.chat.local import LocalChat
-from bot.chat.telegram_app import TelegramChat
 from bot.chat.terminal import TerminalChat
 from bot.clock import Clock, SystemClock
 from bot.delivery.lanes import Lanes
+from bot.delivery.notices import Notice, tell_directly
 from bot.engine.cards import Cards
 from bot.engine.engine import Engine
 from bot.feeds.binance.feed import BinanceFeed
 from bot.history.journal import JournalWriter
 from bot.market.mailbox import Mailbox
-from bot.model.chat_alert import AlertAdded
 from bot.model.members import Member
 from bot.model.updates import FeedStatus
 from bot.rules.loader import RuleSet
@@ -57,14 +58,6 @@ from bot.storage.database import Database, Opened
 from bot.storage.key_values import SqliteKeyValues
 from bot.storage.members import SqliteMemberStore
 from bot.storage.outbox import SqliteOutbox
-
-# Nine seconds in all, with the two that the last commit may take: a stop must be over within ten, whatever hangs.
-STOP_FEEDS_S = 1.5
-STOP_ENGINE_S = 1.0
-STOP_COMMIT_S = 0.5
-STOP_LANES_S = 2.0
-STOP_REST_S = 1.0
-CLOSE_S = 1.0
 
 
 class Bot:
@@ -95,6 +88,7 @@ class Bot:
         self._chat_alerts: SqliteChatAlertStore
         self._database: Database
         self._mutes: Mutes
+        self._rooms: Chatrooms
         self._mailbox: Mailbox
         self.drawing: Drawing
         self.reloader: Reloader
@@ -149,6 +143,11 @@ class Bot:
                 made = [d for d in await builder.all(self._plan) if d.name != self._plan.console]
                 await tell_directly(made, notice, at_ms=self.clock.wall_ms())
 
+    @property
+    def _aloud(self) -> Callable[[Notice], None] | None:
+        """Says what no lane says in the terminal."""
+        return None if self._options.delivers and self._plan.console is not None else self._print
+
     def _print(self, notice: Notice) -> None:
         self._options.console.print(f"{notice.title}. {notice.text}", style="red", highlight=False, markup=False)
 
@@ -156,16 +155,17 @@ class Bot:
         database = opened.database
         self._alerts, outbox = SqliteAlertStore(database), SqliteOutbox(database)
         self._database, store = database, SqliteKeyValues(database)
-        committer = Committer(self._alerts, self.clock)
-        self._mutes = await Mutes.load(database)
-        mailbox = self._mailbox = Mailbox()
+        committer, mailbox = Committer(self._alerts, self.clock), Mailbox()
+        self._mailbox, self._mutes = mailbox, await Mutes.load(database)
         self.engine = Engine(self.rules.rules, records=await self._alerts.load())
-        await self._load_chat_alerts(database)
+        self._rooms = await Chatrooms.load(database, self.clock)
+        self._chat_alerts = SqliteChatAlertStore(database)
+        await load_alerts(self._chat_alerts, self.engine)
         self.cards = Cards(self.engine)
         async with contextlib.AsyncExitStack() as stack:
             sending = await open_sending(
                 self._settings,
-                Builder(self._settings, clock=self.clock, console=self._options.console, stack=stack, store=store),
+                self._builder(stack),
                 self._plan if self._options.delivers else None,
                 clock=self.clock,
                 outbox=outbox,
@@ -175,6 +175,7 @@ class Bot:
                 desk=self.drawing.desk,
             )
             lanes = sending.lanes
+            self._rooms.moves.report = lanes.notices.report
             journal = self._journal(data_dir, stack)
             self.snapshots = Snapshots(self.engine, data_dir.snapshot, self.clock, journal=journal)
             await self.snapshots.load()
@@ -183,7 +184,7 @@ class Bot:
                 mailbox=mailbox,
                 clock=self.clock,
                 committer=committer,
-                routes=self._plan.routes,
+                routes=await self._rooms.routes(self._plan),
                 on_rows=sending.tell,
                 on_progress=self._progress.take,
                 on_feed=self._take_feed,
@@ -207,48 +208,50 @@ class Bot:
                 clock=self.clock,
                 data_dir=data_dir.path,
                 warming=lambda: self._progress.text(self.engine),
-                dead=lambda: tuple(f"{lane.name}: {lane.dead_reason}" for lane in lanes.status() if lane.dead_reason),
+                dead=lambda: tuple(f"{name}: {reason}" for name, reason in lanes.dead().items()),
                 muting=self._mutes.muting,
                 troubles=self._troubles,
                 backup=self.keeping.upkeep.text,
             )
-            return await self._supervise(data_dir, committer, sending, store)
+            return await self._supervise(data_dir, committer, sending)
+
+    def _builder(self, stack: contextlib.AsyncExitStack) -> Builder:
+        return Builder(
+            self._settings,
+            clock=self.clock,
+            console=self._options.console,
+            stack=stack,
+            moves=self._rooms.moves,
+            buttons=self._rooms.buttons,
+            reread=self._options.reread,
+        )
 
     async def _risk_desk(self, database: Database, sending: Sending) -> risk_desk.Desk:
-        return await risk_desk.open_desk(
+        desk = await risk_desk.open_desk(
             database,
             self.engine,
-            routes=lambda: self._plan.routes,
+            routes=lambda: self.live.routes,
             tell=sending.tell,
             clock=self.clock,
             venue_now=self.live.venue_now,
         )
-
-    async def _load_chat_alerts(self, database: Database) -> None:
-        self._chat_alerts = SqliteChatAlertStore(database)
-        async for batch in self._chat_alerts.all():
-            for alert in batch:
-                self.engine.consume(AlertAdded(alert))
-        self.engine.alerts_loaded()
+        self._rooms.moves.listeners.append(desk.chat_moved)
+        return desk
 
     def _keeping(self, data_dir: DataDir, opened: Opened, committer: Committer, lanes: Lanes) -> Keeping:
-        told_by_a_lane = self._options.delivers and self._plan.console is not None
         keeping = Keeping.of(
             opened,
             committer,
             lanes,
-            preferred=self._plan.of_chat(self._settings.telegram.owner_id or 0),
             backups=data_dir.backups,
             keep=self._settings.backup.keep,
             clock=self.clock,
             venue_now=self.live.venue_now,
         )
-        keeping.tell(findings(opened), aloud=None if told_by_a_lane else self._print)
+        keeping.tell(findings(opened), aloud=self._aloud)
         return keeping
 
     def _reloader(self, sending: Sending) -> Reloader:
-        told_by_a_lane = self._options.delivers and self._plan.console is not None
-        aloud = None if told_by_a_lane else self._print
         made = Reloader(
             loaded=self.loaded,
             folder=self._settings.rules_dir,
@@ -256,9 +259,10 @@ class Bot:
             fixed=self._options.plan,
             live=self.live,
             sending=sending,
+            settle=self._rooms.routes,
             clock=self.clock,
             delivers=self._options.delivers,
-            tell=lambda notice: self.keeping.tell([notice], aloud=aloud),
+            tell=lambda notice: self.keeping.tell([notice], aloud=self._aloud),
             on_taken=self._taken,
         )
         self._reload = made.ask
@@ -266,7 +270,6 @@ class Bot:
 
     def _taken(self, loaded: Loaded) -> None:
         self.loaded = loaded
-        self.keeping.notices.prefer(loaded.plan.of_chat(self._settings.telegram.owner_id or 0))
         self.feed.needs_changed()
 
     def _journal(self, data_dir: DataDir, stack: contextlib.AsyncExitStack) -> JournalWriter | None:
@@ -296,9 +299,7 @@ class Bot:
             control=data_dir.control,
         )
 
-    async def _supervise(
-        self, data_dir: DataDir, committer: Committer, sending: Sending, store: SqliteKeyValues
-    ) -> int:
+    async def _supervise(self, data_dir: DataDir, committer: Committer, sending: Sending) -> int:
         lanes = sending.lanes
         supervisor = Supervisor(self.clock)
         actions, local = self._answering(data_dir, lanes)
@@ -310,9 +311,8 @@ class Bot:
                 self._settings,
                 lambda: self._plan,
                 sending,
+                self._rooms,
                 actions=actions,
-                store=store,
-                clock=self.clock,
                 claims=Claims(SqliteMemberStore(self._database), self.clock) if self._options.is_claimable else None,
                 on_claimed=self._take_owner,
                 charts=self.drawing.studio,
@@ -344,26 +344,20 @@ class Bot:
             self.stop.set()
             self._log.info("bot.stopping")
             self._options.on_stop()
-            await self._end(supervisor, committer, lanes, [*fronts, *watching])
+            await end(
+                supervisor,
+                first=[*fronts, *watching, *self.drawing.components],
+                database=self._database,
+                live=self.live,
+                snapshots=self.snapshots,
+                committer=committer,
+                lanes=lanes if self._options.delivers else None,
+            )
         self._log.info("bot.stopped")
         return 0
 
-    async def _end(self, supervisor: Supervisor, committer: Committer, lanes: Lanes, fronts: Sequence[str]) -> None:
-        """Stop the parts in order, each within its time."""
-        self._database.hurry(STOP_REST_S)
-        await supervisor.stop(*fronts, *self.drawing.components, "rules", "feed", "stops", within_s=STOP_FEEDS_S)
-        await supervisor.stop("engine", within_s=STOP_ENGINE_S)
-        await self.live.store(self.live.closing())
-        self.snapshots.finish()
-        await committer.drain(STOP_COMMIT_S)
-        if self._options.delivers:
-            await asyncio.gather(lanes.drain(STOP_LANES_S), self.snapshots.written(STOP_LANES_S))
-        else:
-            await self.snapshots.written(STOP_LANES_S)
-        await supervisor.stop("delivery", "committer", within_s=STOP_REST_S)
-
     def _watching(
-        self, data_dir: DataDir, committer: Committer, lanes: Lanes, supervisor: Supervisor, chat: TelegramChat | None
+        self, data_dir: DataDir, committer: Committer, lanes: Lanes, supervisor: Supervisor, chat: Chat | None
     ) -> Mapping[str, Callable[[], Awaitable[None]]]:
         """What watches over the bot and its storage."""
         parts = Parts(

@@ -6,6 +6,7 @@ from bot.app.live import Live
 from bot.engine.engine import Engine
 from bot.engine.subscriptions import expr_of
 from bot.model.chat_alert import AlertAdded, AlertLife, AlertRemoved, ChatAlert
+from bot.model.ports import ChatAlertStore
 
 
 class Desk:
@@ -30,3 +31,11 @@ class Desk:
             return None
         value = float(self._engine.values(expr_of(measure))[row])
         return value if math.isfinite(value) else None
+
+
+async def load_alerts(store: ChatAlertStore, engine: Engine) -> None:
+    """Give the engine all that were ever made and not deleted."""
+    async for batch in store.all():
+        for alert in batch:
+            engine.consume(AlertAdded(alert))
+    engine.alerts_loaded()

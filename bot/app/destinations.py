@@ -18,6 +18,7 @@ from typing import Final, TypeVar
 from rich.console import Console
 
 from bot import log
+from bot.app.background import in_background
 from bot.app.routing import MAIN, Routes
 from bot.chat.asker import AT_TERMINAL
 from bot.clock import Clock
@@ -31,6 +32,7 @@ from bot.delivery.telegram import TelegramDestination
 from bot.delivery.webhook import MIN_SECRET_LENGTH, WebhookDestination
 from bot.errors import ConfigError
 from bot.model import addresses
+from bot.model.chat_ports import ButtonIssuer, ChatFollower
 from bot.model.destinations import (
     AppriseTarget,
     ConsoleTarget,
@@ -41,7 +43,7 @@ from bot.model.destinations import (
     Use,
     WebhookTarget,
 )
-from bot.model.ports import KeyValues
+from bot.model.news import Report, unheard
 from bot.rules.destinations import DestinationFile, Means, load_destinations_content
 from bot.rules.files import FolderContent, read_folder
 from bot.rules.problems import Problem, render_all
@@ -229,20 +231,24 @@ class Builder:
         clock: Clock,
         console: Console,
         stack: contextlib.AsyncExitStack,
-        store: KeyValues | None = None,
+        moves: ChatFollower | None = None,
+        buttons: ButtonIssuer | None = None,
+        reread: Callable[[], Settings] | None = None,
     ) -> None:
-        """`store`: remembers where Telegram groups went."""
+        """`reread`: the settings as they are now, for destinations that died; `moves`: knows where Telegram groups went; `buttons`: remembers what stands behind those below alerts."""
         self._settings = settings
         self.secrets = Secrets(settings)
         """What is used from now on."""
         self._clock = clock
         self._console = console
+        self._moves = moves
+        self._buttons = buttons
+        self._reread = reread
         self._open: dict[Destination, contextlib.AsyncExitStack] = {}
         stack.push_async_callback(self._close_all)
-        self._store = store
         self._telegram_limits: dict[str, TelegramLimits] = {}
         self._discord_limits = DiscordLimits(clock)
-        self.on_note: Callable[[str], None] = lambda _: None
+        self.report: Report = unheard
         """Told what the owner should know."""
 
     def telegram_limits(self, token: str) -> TelegramLimits:
@@ -253,19 +259,19 @@ class Builder:
         """Every destination of a sound plan; raises `ConfigError` where a secret is gone."""
         return [await self.one(described) for described in plan.everywhere]
 
-    def key(self, described: Described) -> tuple[object, ...]:
+    def key(self, described: Described, secrets: Secrets | None = None) -> tuple[object, ...]:
         """What makes a destination what it is: where it leads, and with which secrets. Not to be shown."""
-        target = described.target
+        target, held = described.target, self.secrets if secrets is None else secrets
         match target:
             case TelegramTarget():
-                return described.name, target, self.secrets.value(target.token, "bot token")
+                return described.name, target, held.value(target.token, "bot token")
             case DiscordTarget():
-                return described.name, target, self.secrets.value(target.webhook, "Discord webhook")
+                return described.name, target, held.value(target.webhook, "Discord webhook")
             case WebhookTarget():
-                address = self.secrets.value(target.url, "webhook address") if isinstance(target.url, Secret) else None
-                return described.name, target, address, self.secrets.value(target.secret, "signing secret")
+                address = held.value(target.url, "webhook address") if isinstance(target.url, Secret) else None
+                return described.name, target, address, held.value(target.secret, "signing secret")
             case AppriseTarget():
-                return described.name, target, self.secrets.value(target.url, "Apprise address")
+                return described.name, target, held.value(target.url, "Apprise address")
             case ConsoleTarget():
                 return described.name, target
 
@@ -284,6 +290,21 @@ class Builder:
         await stack.enter_async_context(made)
         self._open[made] = stack
         return made
+
+    async def renewed(self, described: Described, key: tuple[object, ...]) -> Destination | None:
+        """A destination with the secrets of now; None where they are missing, or as before: `key` is of what there is."""
+        if self._reread is None:
+            return None
+        before = self.secrets
+        try:
+            secrets = Secrets(await in_background("settings", self._reread))
+            if self.key(described, secrets) == key:
+                return None
+            self.secrets = secrets
+            return await self.one(described)
+        except ConfigError:
+            self.secrets = before  # half-written, perhaps
+            return None
 
     async def one(self, described: Described) -> Destination:
         name, clock = described.name, self._clock
@@ -317,10 +338,19 @@ class Builder:
             clock=self._clock,
             topic=target.topic,
             limits=self.telegram_limits(token),
-            store=self._store,
-            on_note=lambda text: self.on_note(text),  # noqa: PLW0108, set once the lanes are there
+            moves=self._moves,
+            report=lambda news: self.report(news),  # noqa: PLW0108, set once the lanes are there
+            buttons=self._buttons if self._hears(target) else None,
         )
         return await self._opened(made)
+
+    def _hears(self, target: TelegramTarget) -> bool:
+        """Whether a press of a button in that chat reaches us: only our own bot asks for them, in chats that it answers."""
+        return (
+            target.token is None
+            and self._settings.telegram.owner_id is not None
+            and target.chat in _chats(self._settings)
+        )
 
     def _secret(self, name: str, secret: Secret | None, use: Use) -> str:
         value = self.secrets.value(secret, use)

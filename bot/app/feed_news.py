@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from bot import log
-from bot.app.notices import Notice
 from bot.clock import Clock
+from bot.delivery.notices import Notice
 from bot.model import numbers
 from bot.model.updates import FeedStatus
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 
+from bot.app.chatrooms import Chatrooms
 from bot.app.destinations import Plan
 from bot.app.sending import Sending
 from bot.chat.actions import Actions
 from bot.chat.claims import Claims
 from bot.chat.telegram_app import TelegramChat
-from bot.clock import Clock
 from bot.model.members import Member
-from bot.model.ports import ChartMaker, KeyValues
+from bot.model.ports import ChartMaker
 from bot.settings import Settings
 
 
@@ -17,10 +17,9 @@ def telegram_chat(
     settings: Settings,
     plan: Callable[[], Plan],
     sending: Sending,
+    rooms: Chatrooms,
     *,
     actions: Actions,
-    store: KeyValues,
-    clock: Clock,
     claims: Claims | None,
     on_claimed: Callable[[Member], None],
     charts: ChartMaker | None,
@@ -33,7 +32,7 @@ def telegram_chat(
 
     def revive(chat_id: int) -> None:
         """Somebody wrote in a chat, so it may be written to again."""
-        for name in plan().of_chat(chat_id):
+        for name in plan().of_chat(rooms.moves.before(chat_id)):
             sending.lanes.revive(name)
 
     return TelegramChat(
@@ -42,10 +41,13 @@ def telegram_chat(
         owner_id=telegram.owner_id,
         chat_ids=[c for c in (telegram.chat_id, *telegram.chats) if c is not None],
         actions=actions,
-        store=store,
-        clock=clock,
+        buttons=rooms.buttons,
+        store=rooms.values,
+        clock=rooms.clock,
         on_seen=revive,
         limits=sending.builder.telegram_limits(token),
+        moves=rooms.moves,
+        report=sending.lanes.notices.report,
         claims=claims,
         on_claimed=on_claimed,
         charts=charts,

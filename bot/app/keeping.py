@@ -7,11 +7,11 @@ from pathlib import Path
 from bot.app.committer import Committer
 from bot.app.feed_news import FeedNews
 from bot.app.memory import MemoryKeeper
-from bot.app.notices import Notice, Notices
 from bot.app.storage_watch import StorageWatch
 from bot.app.upkeep import Upkeep
 from bot.clock import Clock
 from bot.delivery.lanes import Lanes
+from bot.delivery.notices import Notice, Notices
 from bot.storage.database import Opened
 from bot.storage.key_values import SqliteKeyValues
 
@@ -35,16 +35,13 @@ class Keeping:
         committer: Committer,
         lanes: Lanes,
         *,
-        preferred: Sequence[str],
         backups: Path,
         keep: int,
         clock: Clock,
         venue_now: Callable[[], int],
     ) -> "Keeping":
-        """Everything for one open database. `backups` and `keep`: where they are, and how many; `preferred` names the
-        destinations of whoever runs the bot, to which news go first.
-        """
-        notices = Notices(lanes, preferred=preferred, clock=clock, venue_now=venue_now)
+        """Everything for one open database. `backups` and `keep`: where they are, and how many."""
+        notices = lanes.notices
         values = SqliteKeyValues(opened.database)
         watch = StorageWatch(
             trouble=opened.database.trouble,

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from bot import log
-from bot.app.notices import Notice
 from bot.app.storage_watch import in_words
 from bot.clock import Clock
+from bot.delivery.notices import Notice
 from bot.errors import StorageError
 from bot.storage.database import Opened, open_database
 

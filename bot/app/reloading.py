@@ -7,7 +7,7 @@ an error the old rules and destinations run on, and the owner is told once for e
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,9 +17,10 @@ from bot.app.background import in_background, yielding
 from bot.app.destinations import Plan
 from bot.app.live import Live
 from bot.app.loading import Loaded, load, refusals
-from bot.app.notices import Notice
+from bot.app.routing import Routes
 from bot.app.sending import Sending
 from bot.clock import Clock
+from bot.delivery.notices import Notice
 from bot.engine.inputs import RulesChanged
 from bot.errors import ConfigError
 from bot.model import numbers
@@ -60,6 +61,7 @@ class Reloader:
         fixed: Plan | None,
         live: Live,
         sending: Sending,
+        settle: Callable[[Plan], Awaitable[Routes]],
         clock: Clock,
         delivers: bool,
         tell: Callable[[Notice], None],
@@ -74,6 +76,7 @@ class Reloader:
             fixed: Destinations that no file describes; None: they are read with the rules.
             live: Where rules and routes change.
             sending: Where destinations change.
+            settle: The routes of a plan, with the chats that moved.
             clock: Of looks.
             delivers: False where nothing is told: then secrets need not be there.
             tell: Told what the owner should know.
@@ -85,6 +88,7 @@ class Reloader:
         self._fixed = fixed
         self._live = live
         self._sending = sending
+        self._settle = settle
         self._clock = clock
         self._delivers = delivers
         self._tell = tell
@@ -217,11 +221,12 @@ class Reloader:
     async def _switch(self, found: "_Found", *, is_heard: bool) -> ReloadReport:
         before, wanted = self._running, found.wanted
         switch = await self._sending.prepare(wanted.plan, found.settings)
+        routes = await self._settle(wanted.plan)
         # From here on nothing waits: all of it between the same two ticks.
         if wanted.rules.rules != before.rules.rules:
             names = tuple(sorted(wanted.plan.names))
             self._live.consume(RulesChanged(wanted.rules.rules, dict(wanted.texts), names))
-        self._live.routes = wanted.plan.routes
+        self._live.routes = routes
         self._sending.switch(switch)
         self._running, self._failure = wanted, None
         self._on_taken(wanted)

@@ -86,6 +86,13 @@ class Desk:
         self._stored = dict(self._watches)
         self._store_ms = 0.0
 
+    def chat_moved(self, old: int, new: int) -> None:
+        """A group has another number; the store is told by `ChatMoves`."""
+        before, after = f"telegram:{old}", f"telegram:{new}"
+        for watches in (self._watches, self._stored):
+            for watch in [w for w in watches.values() if w.chat == before]:
+                watches[watch.id] = dataclasses.replace(watch, chat=after)
+
     @classmethod
     async def load(cls, store: RiskStore, **parts: object) -> "Desk":
         return cls(store=store, settings=await store.all_settings(), watches=await store.watches(), **parts)  # type: ignore[arg-type]

@@ -23,8 +23,8 @@ class Routes:
 
     by_name: Mapping[str, tuple[str, ...]]
 
-    by_chat: Mapping[str, str] = field(default_factory=dict)
-    """The destination of each chat in which alerts can be made."""
+    by_chat: dict[str, str] = field(default_factory=dict)
+    """The destination of each chat in which alerts can be made; a chat that becomes another is added."""
 
     subscribers: tuple[Described, ...] = ()
     """Destinations that also get what matches their selectors."""
@@ -33,7 +33,7 @@ class Routes:
     def of(cls, destinations: Sequence[str], *, chats: Mapping[str, str] | None = None) -> "Routes":
         """Each destination under its own name, and all of them as `main`."""
         names = {name: (name,) for name in destinations}
-        return cls({**names, MAIN: tuple(destinations)}, chats or {})
+        return cls({**names, MAIN: tuple(destinations)}, dict(chats or {}))
 
     @property
     def names(self) -> frozenset[str]:
@@ -61,9 +61,13 @@ class Routes:
 
     def destinations(self, notice: Notice) -> tuple[str, ...]:
         """Who is told, each once. A name or chat that is gone means `main`: rather too many than nobody."""
-        if is_alert_id(notice.rule_id):
-            return tuple(dict.fromkeys(name for chat in notice.notify for name in self.of_chat(chat)))
+        return self.of_rule(notice.rule_id, notice.notify, notice.severity, notice.view.tags)
+
+    def of_rule(self, rule_id: str, notify: Sequence[str], severity: str, tags: tuple[str, ...]) -> tuple[str, ...]:
+        """Who is told of the alerts of a rule."""
+        if is_alert_id(rule_id):
+            return tuple(dict.fromkeys(name for chat in notify for name in self.of_chat(chat)))
         main = self.by_name[MAIN]
-        named = [name for wanted in notice.notify for name in self.by_name.get(wanted, main)]
-        also = [d.name for d in self.subscribers if d.wants(notice.severity, notice.view.tags)]
+        named = [name for wanted in notify for name in self.by_name.get(wanted, main)]
+        also = [d.name for d in self.subscribers if d.wants(severity, tags)]
         return tuple(dict.fromkeys([*named, *also]))

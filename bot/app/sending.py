@@ -21,24 +21,27 @@ class Switch:
     """New ones, and those that lead elsewhere."""
     gone: tuple[str, ...]
     keys: dict[str, tuple[object, ...]]
-    owner: str | None
+    plan: Plan
+    owners: tuple[str, ...]
+    """Names of destinations by which the owner hears of the bot, the best first."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Sending:
     """One per bot."""
 
     lanes: Lanes
     builder: Builder
     """Keeps the limits that all share who send with one token."""
-    delivers: bool
+    plan: Plan | None
+    """What is told now; None where nothing ever is."""
     keys: dict[str, tuple[object, ...]]
     """What each destination that is told is made of, see `Builder.key`."""
 
     async def prepare(self, plan: Plan, settings: Settings) -> "Switch":
         """Make what `plan` describes otherwise than what is told now; raises `ConfigError` where a secret is gone."""
-        if not self.delivers:
-            return Switch((), (), {}, None)
+        if self.plan is None:
+            return Switch((), (), {}, plan, ())
         builder, before = self.builder, self.builder.secrets
         builder.secrets = Secrets(settings)
         keys = {d.name: builder.key(d) for d in plan.everywhere}
@@ -53,23 +56,32 @@ class Sending:
                 await builder.close(destination)
             raise
         gone = tuple(name for name in self.keys if name not in keys)
-        return Switch(tuple(made), gone, keys, _owner(plan, settings))
+        return Switch(tuple(made), gone, keys, plan, _owners(plan, settings))
 
     def switch(self, switch: "Switch") -> None:
         """Tell these from now on; waits for nothing. What a destination that is gone was not told stays in the outbox."""
-        if not self.delivers:
+        if self.plan is None:
             return
-        old = {name: self.lanes.destination(name) for name in (*switch.gone, *(d.name for d in switch.made))}
+        self.plan, self.keys = switch.plan, switch.keys
+        self.lanes.notices.prefer(switch.owners)
+        self.lanes.switch(switch.made, switch.gone, on_left=self.builder.close)
 
-        async def left(name: str) -> None:
-            destination = old[name]
-            if destination is not None:
-                await self.builder.close(destination)
-
-        self.lanes.switch(switch.made, switch.gone, on_left=left)
-        self.lanes.owner = switch.owner
-        self.keys.clear()
-        self.keys.update(switch.keys)
+    async def renew(self, name: str) -> Destination | None:
+        """The `Renew` of lanes: a destination that died, where its address or secret is another by now."""
+        described = next((d for d in self.plan.everywhere if d.name == name), None) if self.plan is not None else None
+        if described is None or name not in self.keys:
+            return None
+        old = self.lanes.destination(name)
+        anew = await self.builder.renewed(described, self.keys[name])
+        if anew is None or old is None:
+            return anew
+        if self.lanes.destination(name) is not old:
+            # A reload was faster.
+            await self.builder.close(anew)
+            return None
+        self.keys[name] = self.builder.key(described)
+        await self.builder.close(old)
+        return anew
 
     def tell(self, unstored: Sequence[OutboxRow]) -> None:
         """Rows were committed; those that the database has not taken are told from memory."""
@@ -99,14 +111,15 @@ async def open_sending(
         manners=Manners(**settings.delivery.model_dump()),
         store=store,
         n_instruments=n_instruments,
-        owner=_owner(plan, settings) if plan is not None else None,
+        preferred=_owners(plan, settings) if plan is not None else (),
+        renew=lambda name: sending.renew(name),  # noqa: PLW0108, made below
         desk=desk,
     )
-    builder.on_note = lambda text: lanes.report(text, text)
+    builder.report = lanes.notices.report
     keys = {d.name: builder.key(d) for d in plan.everywhere} if plan is not None else {}
-    return Sending(lanes, builder, plan is not None, keys)
+    sending = Sending(lanes, builder, plan, keys)
+    return sending
 
 
-def _owner(plan: Plan, settings: Settings) -> str | None:
-    """The destination in which the owner is told of the bot's own troubles."""
-    return plan.routes.by_chat.get(f"telegram:{settings.telegram.owner_id}")
+def _owners(plan: Plan, settings: Settings) -> tuple[str, ...]:
+    return plan.of_chat(settings.telegram.owner_id or 0)

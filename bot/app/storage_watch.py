@@ -9,8 +9,8 @@ from typing import Final
 
 from bot import log
 from bot.app.committer import Committer
-from bot.app.notices import Notice, Notices
 from bot.clock import Clock
+from bot.delivery.notices import Notice, Notices
 from bot.errors import StorageError
 from bot.model import numbers
 from bot.storage.database import Trouble

@@ -11,12 +11,15 @@ from typing import Final
 
 from bot import log
 from bot.app.background import in_background
-from bot.app.notices import Notice
 from bot.clock import Clock
+from bot.delivery.notices import Notice
 from bot.errors import StorageError
 from bot.model import numbers
+from bot.model.buttons import KEEP_MS as BUTTONS_KEEP_MS
+from bot.model.buttons import MAX_STORED
 from bot.storage import copies
 from bot.storage.alerts import SqliteAlertStore
+from bot.storage.buttons import SqliteButtonStore
 from bot.storage.chat_alerts import SqliteChatAlertStore
 from bot.storage.database import Database
 from bot.storage.members import SqliteMemberStore
@@ -54,6 +57,7 @@ class Upkeep:
         self._chat_alerts = SqliteChatAlertStore(database)
         self._silences = SqliteSilenceStore(database)
         self._members = SqliteMemberStore(database)
+        self._buttons = SqliteButtonStore(database)
         self._folder = folder
         self._keep = keep
         self._clock = clock
@@ -129,6 +133,7 @@ class Upkeep:
             gone += await self._chat_alerts.prune()
             gone += await self._silences.prune(before_ms=self._venue_now() - KEEP_MS)
             gone += await self._members.prune(now_ms=self._clock.wall_ms())
+            gone += await self._buttons.prune(before_ms=self._clock.wall_ms() - BUTTONS_KEEP_MS, keep=MAX_STORED)
             pages = await shrink(self._database)
         except StorageError as error:
             _log.warning("pruning.failed", reason=str(error))

@@ -86,6 +86,11 @@ class Gate:
         self._ignored: Counter[str] = Counter()
         self._reported_ms: int | None = None
 
+    def follow(self, old: int, new: int) -> None:
+        """A listed chat has another number; what stays behind under the old one is nobody's."""
+        if old in self._chat_ids:
+            self._chat_ids = self._chat_ids - {old} | {new}
+
     def is_listed(self, chat_id: int) -> bool:
         """Whether the chat is one of ours; the owner's private chat has the owner's id."""
         return chat_id in self._chat_ids or (self._owner_id is not None and chat_id == self._owner_id)

@@ -16,6 +16,8 @@ class Asker:
     """May change what others made."""
     name: str = ""
     """What people call them, as they wrote it themselves; never trusted."""
+    place: str = ""
+    """The destination below whose message a button was pressed; empty for what was typed, and for answers."""
 
     def may_change(self, maker: str) -> bool:
         """Whether something that `maker` made in this chat may be changed."""

@@ -100,7 +100,7 @@ class ChartActions:
         data = await self._charts.chart(found.key, asked.span_ms, extra=asked.panels)
         if isinstance(data, NoPicture):
             return Reply((line("No chart of ", code(found.symbol), f": {data.reason}."),), buttons(name, asked))
-        return Reply((caption(data),), buttons(name, asked), data)
+        return Reply((caption(data),), buttons(name, asked), chart=data)
 
 
 def buttons(name: str, asked: Asked) -> tuple[tuple[Button, ...], ...]:

@@ -121,3 +121,11 @@ def stop_care(text: str) -> tuple[str, ...] | Problem:
     if not re.fullmatch(r"[0-9a-z]{3,8}", wanted, re.ASCII):
         return Problem("I expected four to eight characters of an id, or all.")
     return ("off", wanted)
+
+
+def destination(text: str) -> tuple[str, ...] | Problem:
+    """Nothing, or the name of one destination."""
+    words = tuple(text.split())
+    if len(words) > 1 or any(len(word) > MAX_WORD_CHARS for word in words):
+        return Problem("I expected the name of one destination, or nothing.")
+    return words

@@ -53,7 +53,7 @@ class Button:
 
     label: str
     command: str
-    """Text as typed, such as `/oi BTCUSDT`."""
+    """Text as typed, such as `/oi BTCUSDT`; up to 1,000 characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,8 @@ class Reply:
     blocks: tuple[Line | Table, ...]
     buttons: tuple[tuple[Button, ...], ...] = ()
     """In rows."""
+    is_personal: bool = False
+    """Its buttons are for whoever it answers, and for nobody else in the chat."""
     chart: ChartData | None = None
     """Shown with it, in the way the front can."""
     is_refusal: bool = False

@@ -108,7 +108,7 @@ class SilenceActions:
 
     def _place(self, asker: Asker, at: str, *, is_here: bool) -> str | Reply:
         """The destination that is meant; empty for all of them."""
-        here = self._destination_of(asker.chat)
+        here = self._here(asker)
         if at:
             if not asker.is_owner and at != here:
                 return silence_pages.OWNER_ONLY
@@ -200,12 +200,16 @@ class SilenceActions:
         """`/silences`: those that concern the asker."""
         now_ms = self._venue_now()
         listed = [(one, self._mutes.kept_by(one)) for one in self._mutes.silences(now_ms) if self._concerns(one, asker)]
-        here = self._destination_of(asker.chat)
+        here = self._here(asker)
         quiet = [one for one in self._mutes.quiet_hours() if asker.is_owner or one.destination == here]
         return silence_pages.listing(listed, quiet, self._zone(asker), now_ms=now_ms)
 
     def _concerns(self, silence: Silence, asker: Asker) -> bool:
-        return asker.is_owner or silence.destination in {"", self._destination_of(asker.chat)}
+        return asker.is_owner or silence.destination in {"", self._here(asker)}
+
+    def _here(self, asker: Asker) -> str | None:
+        """Where the asker is told: the destination whose button was pressed, else that of the chat."""
+        return asker.place or self._destination_of(asker.chat)
 
     async def end(self, command: Command, asker: Asker) -> Reply:
         """`/unsilence ID` by the first characters of it, or `/unsilence all`."""
@@ -287,7 +291,7 @@ class SilenceActions:
 
     def _zone(self, asker: Asker) -> str:
         """In which times are read and shown: that of the chat's quiet hours."""
-        here = self._destination_of(asker.chat)
+        here = self._here(asker)
         quiet = self._mutes.quiet_of(here) if here is not None else None
         return quiet.zone if quiet is not None else _UTC
 

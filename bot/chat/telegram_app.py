@@ -10,6 +10,7 @@ Never: sends alerts (that is delivery), changes rules, raises but for cancellati
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import Any, Final
 
 from telegram import Update
@@ -17,15 +18,17 @@ from telegram import Update
 from bot import log
 from bot.chat.access import Gate
 from bot.chat.actions import Actions
+from bot.chat.buttons import Buttons
 from bot.chat.claims import Claims
 from bot.chat.commands import menu
-from bot.chat.reply import Reply, line
 from bot.chat.telegram_client import BATCH, Failure, Kind, TelegramClient
 from bot.chat.telegram_dispatch import Dispatcher
 from bot.chat.update_ledger import UpdateLedger
 from bot.clock import Clock
 from bot.errors import StorageError
+from bot.model.chat_ports import ChatFollower
 from bot.model.members import Member
+from bot.model.news import Report, SecondCopy, TokenRefused, unheard
 from bot.model.ports import ChartMaker, KeyValues, SendLimits
 
 POLL_S: Final = 30.0
@@ -37,13 +40,9 @@ OLD_UPDATE_MS: Final = 300_000
 CONFLICT_PAUSE_S: Final = 60.0
 NOT_FOUND_PAUSE_S: Final = 600.0
 MAX_BACKOFF_S: Final = 30.0
-SAY_AGAIN_MS: Final = 3_600_000
 LOG_AGAIN_MS: Final = 60_000
 
 STRANGER_MENU: Final = (("start", "what I do"), ("help", "what I can do"))
-_SECOND_COPY: Final = Reply(
-    (line("⚠️ Another copy of this bot polls Telegram. Stop one of them: until then commands may go unanswered."),)
-)
 
 _log = log.get("chat.telegram")
 
@@ -59,6 +58,7 @@ class TelegramChat:
         owner_id: int | None,
         chat_ids: Collection[int],
         actions: Actions,
+        buttons: Buttons,
         store: KeyValues,
         clock: Clock,
         on_seen: Callable[[int], None] | None = None,
@@ -66,6 +66,8 @@ class TelegramChat:
         charts: ChartMaker | None = None,
         claims: Claims | None = None,
         on_claimed: Callable[[Member], None] = lambda _: None,
+        moves: ChatFollower | None = None,
+        report: Report = unheard,
     ) -> None:
         """Prepare; nothing is opened before `run`.
 
@@ -75,6 +77,7 @@ class TelegramChat:
             owner_id: Numeric user id; None means that nobody is answered.
             chat_ids: Chats in which everyone is answered, the chat of the alerts among them.
             actions: What commands do.
+            buttons: What stands behind buttons.
             store: Keeps the offset and whom we refused.
             clock: The only source of time.
             on_seen: Told the id of each chat in which someone allowed spoke; delivery re-enables it.
@@ -82,28 +85,26 @@ class TelegramChat:
             charts: Draws; None: no pictures.
             claims: Takes links that make an owner; None where the settings name one.
             on_claimed: Told of the new owner, once he has been answered.
+            moves: Told of groups that became supergroups, and knows those of before.
+            report: Told what the owner should know.
         """
-        self._claims, self._on_claimed = claims, on_claimed
-        self._token, self._api_url = token, api_url
-        self._owner_id, self._chat_ids = owner_id, tuple(dict.fromkeys(chat_ids))
-        self._gate = Gate(owner_id=owner_id, chat_ids=chat_ids)
-        self._actions = actions
-        self._store, self._clock = store, clock
-        self._on_seen = on_seen
-        self._limits = limits
-        self._charts = charts
-        self._ledger = UpdateLedger()
-        self._slots = asyncio.Semaphore(MAX_AT_ONCE)
-        self._saving = asyncio.Lock()
+        self._claims, self._on_claimed, self._owner_id = claims, on_claimed, owner_id
+        self._make_client = partial(
+            TelegramClient, token=token, api_url=api_url, clock=clock, buttons=buttons, limits=limits
+        )
+        self._chat_ids = tuple(dict.fromkeys(chat if moves is None else moves.now(chat) for chat in chat_ids))
+        self._gate = Gate(owner_id=owner_id, chat_ids=self._chat_ids)
+        self._moves, self._report = moves, report
+        self._actions, self._buttons, self._store = actions, buttons, store
+        self._clock, self._on_seen, self._charts = clock, on_seen, charts
+        self._slots, self._saving = asyncio.Semaphore(MAX_AT_ONCE), asyncio.Lock()
         # The offset belongs to the bot, whose id is the part of the token that is no secret.
         bot_id = token.partition(":")[0]
         self._offset_key, self._refused_key = f"telegram.offset.{bot_id}", f"telegram.refused.{bot_id}"
-        self._saved = ""
-        self._is_backlog = True
+        self._ledger, self._saved, self._is_backlog = UpdateLedger(), "", True
         self._held: Update | None = None
         self._alive_ms = clock.monotonic_ms()
         self._poison_logged_ms: float | None = None
-        self._conflict_said_ms: float | None = None
         self._last_logged: tuple[Kind, float] | None = None
         self.counts: Counter[str] = Counter()
         """What happened, by name; for metrics."""
@@ -114,18 +115,21 @@ class TelegramChat:
 
     async def run(self) -> None:
         """Poll and answer until cancelled."""
-        self._client = TelegramClient(token=self._token, api_url=self._api_url, clock=self._clock, limits=self._limits)
+        self._client = self._make_client()
         self._dispatcher = Dispatcher(
             client=self._client,
             gate=self._gate,
             actions=self._actions,
+            buttons=self._buttons,
             clock=self._clock,
             counts=self.counts,
             save_refusals=self._save_refusals,
             on_seen=self._on_seen,
             charts=self._charts,
             claims=self._claims,
+            moves=self._moves,
         )
+        self._follow_moves()
         try:
             await self._load()
             async with asyncio.TaskGroup() as tasks:
@@ -143,6 +147,16 @@ class TelegramChat:
                     await self._clock.sleep(3_600)
         finally:
             await self._client.close()
+
+    def _follow_moves(self) -> None:
+        """Chats that move, and those that moved before this began."""
+        if self._moves is None:
+            return
+        for chat_id in self._chat_ids:
+            if (new := self._moves.now(chat_id)) != chat_id:
+                self._gate.follow(chat_id, new)
+        if self._gate.follow not in self._moves.listeners:
+            self._moves.listeners.append(self._gate.follow)
 
     async def _load(self) -> None:
         try:
@@ -236,6 +250,7 @@ class TelegramChat:
                     reason=self.stopped_reason,
                     fix="get the token from @BotFather, put it into OIBOT_TELEGRAM__TOKEN, restart",
                 )
+                self._report(TokenRefused())
                 return
             case Kind.CONFLICT | Kind.WEBHOOK:
                 await self._say_conflict(failure, now_ms)
@@ -268,11 +283,8 @@ class TelegramChat:
             self._log_failure(failure, now_ms, fix="the webhook is removed: this bot polls")
             await self._client.delete_webhook()
             return
-        if self._conflict_said_ms is None or now_ms - self._conflict_said_ms >= SAY_AGAIN_MS:
-            self._conflict_said_ms = now_ms
-            _log.warning("chat.second_copy_seen", pause_s=CONFLICT_PAUSE_S, fix="stop the other copy of this bot")
-            if self._owner_id is not None:
-                await self._client.send(self._owner_id, _SECOND_COPY)
+        self._log_failure(failure, now_ms, fix="stop the other copy of this bot")
+        self._report(SecondCopy())
 
     # Handling
 

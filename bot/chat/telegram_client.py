@@ -42,6 +42,7 @@ from bot import log
 from bot.chat.reply import Reply
 from bot.chat.telegram_html import keyboard, to_html, to_plain
 from bot.clock import Clock
+from bot.model.chat_ports import ButtonIssuer
 from bot.model.ports import SendLimits
 
 # Without it the library warns on every 429 that a number of seconds will become a timedelta.
@@ -101,6 +102,8 @@ class Failure:
     kind: Kind
     text: str
     retry_after_s: float = 0.0
+    new_chat_id: int | None = None
+    """Of a group that became a supergroup."""
 
 
 def _bad_request(text: str) -> Kind:
@@ -142,9 +145,18 @@ def classify(error: TelegramError) -> tuple[Kind, float]:
 class TelegramClient:
     """Two HTTP clients to one bot: one only polls, so that a hung poll never delays an answer."""
 
-    def __init__(self, *, token: str, api_url: str, clock: Clock, limits: SendLimits | None = None) -> None:
-        """`limits`: shared with the alerts that go out with the same token."""
+    def __init__(
+        self,
+        *,
+        token: str,
+        api_url: str,
+        clock: Clock,
+        buttons: ButtonIssuer | None = None,
+        limits: SendLimits | None = None,
+    ) -> None:
+        """`buttons`: remembers what they stand for, None: there are none; `limits`: shared with the alerts that go out with the same token."""
         self._token = token
+        self._buttons = buttons
         self._limits = limits
         self._base_url = f"{api_url.rstrip('/')}/bot"
         self._clock = clock
@@ -191,7 +203,8 @@ class TelegramClient:
         except TelegramError as error:
             kind, retry_after_s = classify(error)
             text = f"{type(error).__name__}: {error}".replace(self._token, "***")
-            return Failure(kind, log.redact(text)[:300], retry_after_s)
+            moved = error.new_chat_id if isinstance(error, ChatMigrated) else None
+            return Failure(kind, log.redact(text)[:300], retry_after_s, moved)
         except Exception as error:  # noqa: BLE001 - one attempt: an answer that the library cannot read
             _log.warning("answer.unreadable", error=type(error).__name__)
             return Failure(Kind.OTHER, f"unreadable answer ({type(error).__name__})")
@@ -239,11 +252,14 @@ class TelegramClient:
         chat_id: int,
         reply: Reply,
         *,
+        user: str = "",
         thread_id: int | None = None,
         reply_to: int | None = None,
         png: bytes | None = None,
     ) -> int | Failure:
-        """Send a reply, over a picture or not; its message id or why not. Where pictures are not wanted, the text goes alone."""
+        """Send a reply, over a picture or not; its message id or why not. Where pictures are not wanted, the text goes alone.
+        `user`: whom it answers.
+        """
         no_preview = LinkPreviewOptions(is_disabled=True)
         quoted = ReplyParameters(reply_to, allow_sending_without_reply=True) if reply_to else None
         threads = [thread_id]  # emptied when the topic is gone: the chat itself remains
@@ -277,13 +293,15 @@ class TelegramClient:
                 return sent
             return sent.message_id
 
-        result = await self._deliver(chat_id, reply, attempt)
+        result = await self._deliver(chat_id, reply, user, attempt)
         if png is not None and isinstance(result, Failure) and result.kind is Kind.BAD_REQUEST:
             _log.warning("picture.refused", chat_id=chat_id, reason=result.text)
-            return await self.send(chat_id, reply, thread_id=thread_id, reply_to=reply_to)
+            return await self.send(chat_id, reply, user=user, thread_id=thread_id, reply_to=reply_to)
         return result
 
-    async def edit(self, chat_id: int, message_id: int, reply: Reply, *, png: bytes | None = None) -> int | Failure:
+    async def edit(
+        self, chat_id: int, message_id: int, reply: Reply, *, user: str = "", png: bytes | None = None
+    ) -> int | Failure:
         """Put a reply in place of a message; the same text again counts as done. A text may become a picture, not the other
         way round.
         """
@@ -306,12 +324,24 @@ class TelegramClient:
                 return done
             return message_id
 
-        return await self._deliver(chat_id, reply, attempt)
+        return await self._deliver(chat_id, reply, user, attempt)
+
+    async def _markup(self, chat_id: int, reply: Reply, user: str) -> InlineKeyboardMarkup | None:
+        rows = keyboard(reply)
+        if not rows or self._buttons is None:
+            return None
+        commands = [one.command for row in rows for one in row]
+        for_whom = user if reply.is_personal else ""
+        data = iter(await self._buttons.issue(commands, chat=f"telegram:{chat_id}", user=for_whom))
+        return InlineKeyboardMarkup(
+            [[InlineKeyboardButton(one.label, callback_data=next(data)) for one in row] for row in rows]
+        )
 
     async def _deliver(
         self,
         chat_id: int,
         reply: Reply,
+        user: str,
         attempt: Attempt,
     ) -> int | Failure:
         """One attempt; a second one as plain text, after a short pause, or after a lost connection."""
@@ -320,9 +350,7 @@ class TelegramClient:
             return waited
         if self._limits is not None:
             attempt = self._within(self._limits, chat_id, attempt)
-        rows = keyboard(reply)
-        buttons = [[InlineKeyboardButton(one.label, callback_data=one.command) for one in row] for row in rows]
-        html = (to_html(reply), ParseMode.HTML.value, InlineKeyboardMarkup(buttons) if buttons else None)
+        html = (to_html(reply), ParseMode.HTML.value, await self._markup(chat_id, reply, user))
         result = await attempt(*html)
         if not isinstance(result, Failure):
             return result

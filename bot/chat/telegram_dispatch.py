@@ -1,7 +1,7 @@
 """One Telegram update to at most one answer: who asks, what is asked, where the answer goes.
 
 Promises: access is decided for every message and every button press; nothing is said in chats that are not ours; a press
-edits the message it sits on. Never: polls, keeps offsets.
+edits the answer it sits on, and is answered below an alert. Never: polls, keeps offsets.
 """
 
 from collections import Counter
@@ -16,20 +16,22 @@ from bot import log
 from bot.chat.access import USER_PER_MINUTE, Gate, Incoming, Verdict
 from bot.chat.actions import Actions
 from bot.chat.asker import Asker, in_telegram
+from bot.chat.buttons import OUT_OF_DATE, Buttons
 from bot.chat.claims import ALREADY, NOT_NOW, Claims, answer_to, shown_code
-from bot.chat.commands import Command, UsageError, clean, parse
+from bot.chat.commands import Command, UsageError, clean, menu, parse
 from bot.chat.front import answer_safely
 from bot.chat.reply import Reply, line
 from bot.chat.telegram_client import Failure, Kind, TelegramClient
 from bot.clock import Clock
 from bot.errors import StorageError
+from bot.model.buttons import Pressed, Stale
 from bot.model.charts import NoPicture
+from bot.model.chat_ports import ChatFollower
 from bot.model.members import Member, Redeemed
 from bot.model.ports import ChartMaker
 
 _PRIVATE: Final = "This bot is private."
 _SLOW_DOWN: Final = f"That was a lot at once: I answer {USER_PER_MINUTE} commands a minute."
-_OUT_OF_DATE: Final = "This button is out of date."
 
 _PRESENT: Final = frozenset({ChatMemberStatus.MEMBER, ChatMemberStatus.ADMINISTRATOR, ChatMemberStatus.OWNER})
 
@@ -45,10 +47,12 @@ class Dispatcher:
         client: TelegramClient,
         gate: Gate,
         actions: Actions,
+        buttons: Buttons,
         clock: Clock,
         counts: Counter[str],
         save_refusals: Callable[[], Awaitable[None]],
         on_seen: Callable[[int], None] | None,
+        moves: ChatFollower | None,
         charts: ChartMaker | None = None,
         claims: Claims | None = None,
     ) -> None:
@@ -57,10 +61,12 @@ class Dispatcher:
         self._client = client
         self._gate = gate
         self._actions = actions
+        self._buttons = buttons
         self._clock = clock
         self._counts = counts
         self._save_refusals = save_refusals
         self._on_seen = on_seen
+        self._moves = moves
         self._charts = charts
         self.bot_name = ""
         """Our user name, once known; commands to other names are not ours."""
@@ -97,13 +103,8 @@ class Dispatcher:
 
     async def _message(self, message: Message) -> None:
         chat_id, is_private = message.chat.id, message.chat.type == ChatType.PRIVATE
-        if message.migrate_to_chat_id:
-            _log.warning(
-                "group.migrated",
-                chat_id=chat_id,
-                new_chat_id=message.migrate_to_chat_id,
-                fix="put the new id into OIBOT_TELEGRAM__CHATS",
-            )
+        if message.migrate_to_chat_id or message.migrate_from_chat_id:
+            await self._move(message.migrate_from_chat_id or chat_id, message.migrate_to_chat_id or chat_id)
             return
         code = shown_code(message.text or "") if is_private and self._claims is not None else None
         if code is not None:
@@ -115,10 +116,12 @@ class Dispatcher:
         incoming = incoming_of(message)
         verdict = self._decide(incoming)
         thread_id = message.message_thread_id if message.is_topic_message else None
+        user = ""
         match verdict:
             case Verdict.ANSWER:
                 self._see(chat_id)
                 asker = self._asker(incoming, message.from_user)
+                user = asker.user
                 reply = await answer_safely(self._actions, asked, asker=asker, clock=self._clock)
             case Verdict.REFUSE:
                 await self._save_refusals()
@@ -129,7 +132,20 @@ class Dispatcher:
                 return
         quoted = None if is_private else message.message_id
         reply, png = await self._drawn(reply)
-        self._note(await self._client.send(chat_id, reply, thread_id=thread_id, reply_to=quoted, png=png), chat_id)
+        sent = await self._client.send(chat_id, reply, user=user, thread_id=thread_id, reply_to=quoted, png=png)
+        if isinstance(sent, Failure) and sent.new_chat_id is not None:
+            await self._move(chat_id, sent.new_chat_id)
+            sent = await self._client.send(sent.new_chat_id, reply, user=user, png=png)
+        self._note(sent, chat_id)
+
+    async def _move(self, old: int, new: int) -> None:
+        """A group became a supergroup: whatever is ours there follows."""
+        if self._gate.is_listed(old):
+            _log.warning("group.migrated", chat_id=old, new_chat_id=new)
+            if self._moves is not None:
+                await self._moves.moved(old, new)
+            self._gate.follow(old, new)
+            await self._client.set_menu(menu(), chat_id=new)
 
     async def _claim(self, message: Message, code: str) -> None:
         """Somebody opened a link that makes an owner."""
@@ -160,7 +176,7 @@ class Dispatcher:
         self._note(await self._client.send(message.chat.id, answer_to(redeemed)), message.chat.id)
 
     async def _press(self, query: CallbackQuery) -> None:
-        """A button is the command that it carries, of the one who pressed it; its message becomes the answer."""
+        """A button is the command that stands behind it, of the one who pressed it. The press itself is answered first."""
         message = query.message
         incoming = Incoming(
             user_id=query.from_user.id,
@@ -171,21 +187,33 @@ class Dispatcher:
         verdict = self._decide(incoming)
         if verdict is Verdict.IGNORE or message is None:
             return
-        asked = parse(query.data or "", bot_name=self.bot_name) if verdict is Verdict.ANSWER else None
-        if not isinstance(asked, Command):
-            texts = {Verdict.REFUSE: _PRIVATE, Verdict.SLOW_DOWN: _SLOW_DOWN}
-            await self._client.answer_press(query.id, texts.get(verdict, _OUT_OF_DATE))
+        if verdict is not Verdict.ANSWER:
+            await self._client.answer_press(query.id, _PRIVATE if verdict is Verdict.REFUSE else _SLOW_DOWN)
+            return
+        asker = self._asker(incoming, query.from_user)
+        found = await self._buttons.press(query.data or "", chat=asker.chat, user=asker.user)
+        asked = parse(found.command, bot_name=self.bot_name) if isinstance(found, Pressed) else None
+        if not isinstance(found, Pressed) or not isinstance(asked, Command):
+            self._counts["press_stale"] += 1
+            await self._client.answer_press(query.id, found.text if isinstance(found, Stale) else OUT_OF_DATE.text)
             return
         await self._client.answer_press(query.id)
         self._see(message.chat.id)
-        asker = self._asker(incoming, query.from_user)
+        asker = replace(asker, place=found.place)
         reply = await answer_safely(self._actions, asked, asker=asker, clock=self._clock)
+        self._note(await self._answer_press(message, reply, asker), message.chat.id)
+
+    async def _answer_press(self, message: MaybeInaccessibleMessage, reply: Reply, asker: Asker) -> int | Failure:
+        """In the place of the answer that the button belongs to; below the message of an alert, which stays."""
+        chat_id = message.chat.id
         reply, png = await self._drawn(reply)
-        result = await self._client.edit(message.chat.id, message.message_id, reply, png=png)
-        if isinstance(result, Failure) and result.kind is Kind.CANNOT_EDIT:
+        if not asker.place:
+            result = await self._client.edit(chat_id, message.message_id, reply, user=asker.user, png=png)
+            if not isinstance(result, Failure) or result.kind is not Kind.CANNOT_EDIT:
+                return result
             # Gone, or a picture that cannot become a text again.
-            result = await self._client.send(message.chat.id, reply, thread_id=_topic_of(message), png=png)
-        self._note(result, message.chat.id)
+        quoted, topic = message.message_id if asker.place else None, _topic_of(message)
+        return await self._client.send(chat_id, reply, user=asker.user, thread_id=topic, reply_to=quoted, png=png)
 
     async def _drawn(self, reply: Reply) -> tuple[Reply, bytes | None]:
         """With its picture, or with a line that says why there is none."""

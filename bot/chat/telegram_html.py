@@ -1,7 +1,8 @@
 """A reply as Telegram HTML, and as plain text for when Telegram refuses the markup.
 
 Promises: valid HTML of the tags `b`, `code` and `pre` only, at most 4,096 UTF-16 units with the markup counted; text is
-cut before it is escaped, never inside a tag or an entity. Buttons whose command does not fit 64 bytes are left out.
+cut before it is escaped, never inside a tag or an entity. Buttons without a label, or with a command that is too long,
+are left out.
 """
 
 import html
@@ -9,9 +10,9 @@ from typing import Final
 
 from bot.chat.commands import clean
 from bot.chat.reply import Button, Line, Reply, Span, Style, Table, table_lines
+from bot.model.buttons import MAX_COMMAND_CHARS
 
 MAX_UNITS: Final = 4_096
-MAX_BUTTON_BYTES: Final = 64
 MAX_ROW_BUTTONS: Final = 8
 MAX_ROWS: Final = 12
 MAX_LABEL_CHARS: Final = 40
@@ -71,14 +72,6 @@ def to_plain(reply: Reply) -> str:
     return _join([_plain_block(block) for block in reply.blocks])
 
 
-def _n_bytes(text: str) -> int:
-    """Length in UTF-8; 0 for what cannot be sent at all."""
-    try:
-        return len(text.encode())
-    except UnicodeEncodeError:
-        return 0
-
-
 def keyboard(reply: Reply) -> tuple[tuple[Button, ...], ...]:
     """The buttons that Telegram will take."""
     rows = []
@@ -86,8 +79,7 @@ def keyboard(reply: Reply) -> tuple[tuple[Button, ...], ...]:
         fitting = [
             Button(label, button.command)
             for button in row
-            if (label := _kept(button.label)[:MAX_LABEL_CHARS].strip())
-            and 0 < _n_bytes(button.command) <= MAX_BUTTON_BYTES
+            if (label := _kept(button.label)[:MAX_LABEL_CHARS].strip()) and 0 < len(button.command) <= MAX_COMMAND_CHARS
         ]
         rows += [tuple(fitting[:MAX_ROW_BUTTONS])] if fitting else []
     return tuple(rows[:MAX_ROWS])

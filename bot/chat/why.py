@@ -1,6 +1,7 @@
 """`/why`: from what people type to an explanation. The rule may stand before or after the symbol."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from rapidfuzz.distance import JaroWinkler
@@ -12,7 +13,7 @@ from bot.chat.commands import Command, find
 from bot.chat.reply import Reply
 from bot.chat.symbols import NotFound, SymbolBook
 from bot.model.alert import key_range
-from bot.model.explanation import RuleName
+from bot.model.explanation import Explanation, RuleName
 from bot.model.instrument import MARKET, Instrument
 from bot.model.ports import MarketReader, WhyReader
 
@@ -43,9 +44,13 @@ def near_rules(word: str, rules: Sequence[RuleName]) -> tuple[RuleName, ...]:
 class Why:
     """Answers `/why`."""
 
-    def __init__(self, market: MarketReader, why: WhyReader) -> None:
+    def __init__(
+        self, market: MarketReader, why: WhyReader, *, destination_of: Callable[[str], str | None] = lambda _chat: None
+    ) -> None:
+        """`destination_of`: where a chat is told, None where it is not."""
         self._market = market
         self._why = why
+        self._destination_of = destination_of
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
@@ -73,7 +78,7 @@ class Why:
         name = book.ask_for(found)
         if rule is None:
             return why_pages.no_such_rule(word, near_rules(word, rules), name)
-        return await self._rule(rule, found.key, name)
+        return await self._rule(rule, found.key, name, asker)
 
     @staticmethod
     def _is_swapped(first: str, second: str, book: SymbolBook, rules: Sequence[RuleName]) -> bool:
@@ -86,7 +91,7 @@ class Why:
             return why_pages.all_rules(found.symbol, book.ask_for(found), glances, n_more)
         rule = find_rule(word, rules)
         if rule is not None:
-            return await self._rule(rule, MARKET, "")
+            return await self._rule(rule, MARKET, "", asker)
         if len(word) == ID_CHARS and key_range(word) is not None and await self._why.firing(word, asker.chat):
             return await self._firing(word, asker)
         near = near_rules(word, rules)
@@ -94,10 +99,18 @@ class Why:
             return why_pages.no_such_rule(word, near, "BTC")
         return pages.not_found("why", found, [(book.ask_for(one), one) for one in found.suggestions])
 
-    async def _rule(self, rule: RuleName, instrument: str, name: str) -> Reply:
+    async def _explain(self, rule_id: str, instrument: str, asker: Asker) -> Explanation | None:
+        """What keeps it quiet in other places is the owner's to know."""
+        found = await self._why.explain(rule_id, instrument)
+        if found is None or asker.is_owner:
+            return found
+        here = {"", asker.place or self._destination_of(asker.chat)}
+        return replace(found, hushed=tuple(hush for hush in found.hushed if hush.place in here))
+
+    async def _rule(self, rule: RuleName, instrument: str, name: str, asker: Asker) -> Reply:
         if not rule.is_on:
             return why_pages.switched_off(rule)
-        explanation = await self._why.explain(rule.id, instrument)
+        explanation = await self._explain(rule.id, instrument, asker)
         if explanation is None:
             return why_pages.needs_symbol(rule) if instrument == MARKET else why_pages.not_yet()
         return why_pages.one_rule(explanation, name)
@@ -113,5 +126,5 @@ class Why:
             return why_pages.several(prefix, ids)
         newest = found[0]
         key = MARKET if newest.symbol == MARKET else f"{newest.venue}:{newest.symbol}"
-        now = await self._why.explain(newest.rule_id, key)
+        now = await self._explain(newest.rule_id, key, asker)
         return why_pages.one_firing(found, now, "" if key == MARKET else newest.symbol)

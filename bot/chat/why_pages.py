@@ -6,7 +6,7 @@ from typing import Final
 from bot.chat.commands import shorten
 from bot.chat.reply import BLANK, Button, Line, Reply, bold, code, line
 from bot.chat.telegram_html import MAX_UNITS, to_html, utf16_units
-from bot.chat.why_text import MARKS, alert_text, clock, distance_text, heading, transition_text, tree
+from bot.chat.why_text import MARKS, alert_text, clock, distance_text, heading, hush_text, transition_text, tree
 from bot.model import numbers
 from bot.model.alert import State, Transition
 from bot.model.chat_alert import is_alert_id
@@ -16,6 +16,7 @@ MAX_GLANCES: Final = 25
 MAX_BUTTONS: Final = 6
 MAX_TEXT: Final = 200
 """Of one line; a condition may be a thousand characters long."""
+MAX_HUSHED: Final = 5
 _ROOM: Final = 60
 """For the line that counts what was left out."""
 _PHASES: Final = {"firing": "●", "pending": "◐", "cooling": "◌", "inactive": "○"}
@@ -96,6 +97,9 @@ def one_rule(explanation: Explanation, name: str) -> Reply:
         line(f"{_PHASES[alert.phase]} {alert_text(alert, explanation.unit)} · as of {clock(explanation.at_ms)} UTC"),
     ]
     head += [line(f"⚠️ {shorten(reason, MAX_TEXT)}") for reason in explanation.why[:3]]
+    head += [
+        line(f"🔕 {shorten(hush_text(hush, explanation.at_ms), MAX_TEXT)}") for hush in explanation.hushed[:MAX_HUSHED]
+    ]
     if alert.next:
         head.append(line(shorten(alert.next[0].upper() + alert.next[1:], MAX_TEXT)))
     tail: list[Line] = []

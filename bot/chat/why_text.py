@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from bot.model import numbers
 from bot.model.alert import State, Transition
@@ -9,6 +10,7 @@ from bot.model.explanation import (
     AlertSeen,
     Distance,
     Explanation,
+    Hush,
     Near,
     Node,
     SampleSeen,
@@ -128,6 +130,23 @@ def alert_text(alert: AlertSeen, unit: str) -> str:
         case "cooling":
             return "cooling"
     return "over" if alert.is_over else "inactive"
+
+
+def hush_text(hush: Hush, at_ms: int) -> str:
+    """`silence s-7q4mk2px by telegram:7 until 15:31 UTC, everywhere: moving house`."""
+    if hush.kind == "inhibited":
+        return f"inhibited while {hush.by} fires"
+    until = f" until {_day_and_clock(hush.until_ms, at_ms)}" if hush.until_ms is not None else " until it ends"
+    where = f", at {hush.place}" if hush.place else ", everywhere"
+    comment = f": {hush.comment}" if hush.comment else ""
+    by = f" by {hush.by}" if hush.by else ""
+    return f"{hush.kind}{f' {hush.id}' if hush.id else ''}{by}{until}{where}{comment}"
+
+
+def _day_and_clock(ms: int, at_ms: int) -> str:
+    then, now = (datetime.fromtimestamp(t / 1000, UTC) for t in (ms, at_ms))
+    day = "" if then.date() == now.date() else f"{then:%a} {then.day} {then:%b} "
+    return f"{day}{then:%H:%M} UTC"
 
 
 def heading(explanation: Explanation) -> str:

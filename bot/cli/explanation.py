@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.text import Text
 
 from bot.chat.commands import clean
-from bot.chat.why_text import MARKS, alert_text, clock, heading, transition_text, tree
+from bot.chat.why_text import MARKS, alert_text, clock, heading, hush_text, transition_text, tree
 from bot.model.explanation import Explanation, Verdict
 from bot.model.numbers import quantity
 
@@ -25,6 +25,8 @@ def show(explanation: Explanation, console: Console) -> None:
         console.print(_text(("value  ", "dim"), (f"{explanation.value_text} = {value}", "")))
     for reason in explanation.why:
         console.print(_text((f"! {reason}", "yellow")))
+    for hush in explanation.hushed:
+        console.print(_text((f"quiet: {hush_text(hush, explanation.at_ms)}", "yellow")))
     if alert.next:
         console.print(_text(("next   ", "dim"), (alert.next, "")))
     console.print()

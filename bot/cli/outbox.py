@@ -13,11 +13,14 @@ from rich.text import Text
 from bot import log, settings
 from bot.app.data_dir import DataDir
 from bot.clock import SystemClock
+from bot.delivery.lane_memory import recall
+from bot.delivery.life import wish_key
 from bot.errors import ConfigError
 from bot.model import numbers
 from bot.model.alert import short_id
 from bot.model.outbox import Entry
-from bot.storage.database import join_database
+from bot.storage.database import Database, join_database
+from bot.storage.key_values import SqliteKeyValues
 from bot.storage.outbox_care import SqliteOutboxCare
 
 OPEN: Final = ("waiting", "sending")
@@ -77,6 +80,21 @@ def bury(ids: _Ids = None, everything: _All = False, to: _To = None) -> None:
     print(f"{n} given up; `oibot outbox retry` brings them back" + _left(len(chosen) - n))
 
 
+@outbox.command()
+def revive(name: Annotated[str, typer.Argument(help="A destination, as `oibot outbox list` names it.")]) -> None:
+    """Try a destination again that takes no messages any more."""
+    clock = SystemClock()
+    dead = _store(lambda values: _dead_reason(values, name))
+    if dead is None:
+        raise typer.BadParameter(f"{name!r} is not among the destinations that take no messages any more")
+    _store(lambda values: values.put(wish_key(name), str(clock.wall_ms())))
+    print(f"{name} ({dead}) is tried again within a minute by a running bot, or at its next start")
+
+
+async def _dead_reason(values: SqliteKeyValues, name: str) -> str | None:
+    return (await recall(values, name)).dead_reason
+
+
 def _left(n: int) -> str:
     return f"; {n} left as they are (told meanwhile, or something later of the same alert was)" if n else ""
 
@@ -131,6 +149,15 @@ def _chosen(ids: list[str] | None, *, everything: bool, to: str | None, states: 
 
 
 def _run(work: Callable[[SqliteOutboxCare], Awaitable[T]]) -> T:
+    return _joined(lambda database: work(SqliteOutboxCare(database)))
+
+
+def _store(work: Callable[[SqliteKeyValues], Awaitable[T]]) -> T:
+    return _joined(lambda database: work(SqliteKeyValues(database)))
+
+
+def _joined(work: Callable[[Database], Awaitable[T]]) -> T:
+    """Beside a bot that may be running."""
     config = settings.load()
     log.set_up(level="ERROR")
     path = DataDir(config.data_dir).database
@@ -140,7 +167,7 @@ def _run(work: Callable[[SqliteOutboxCare], Awaitable[T]]) -> T:
     async def go() -> T:
         database = await join_database(path)
         try:
-            return await work(SqliteOutboxCare(database))
+            return await work(database)
         finally:
             await database.disconnect()
 

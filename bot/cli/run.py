@@ -14,6 +14,7 @@ from bot.app.destinations import Plan, plan_of
 from bot.app.findings import Level
 from bot.app.options import Options
 from bot.app.ownership import is_claimable, with_owner
+from bot.app.rereading import with_secrets_of
 from bot.cli.process import is_interactive, options_for, serve
 from bot.cli.stopping import run_until_stopped
 from bot.errors import ConfigError, StorageError
@@ -70,8 +71,7 @@ def _go(for_time: str | None, *, delivers: bool) -> None:
             hint=HINT,
             reads_terminal=reads_terminal,
             delivers=delivers,
-            # Of what may have changed only secrets are used: everything else would need another process.
-            reread=lambda: config.model_copy(update={"secrets": settings.load().secrets}),
+            reread=lambda: with_secrets_of(config, settings.load()),
             is_claimable=delivers and is_claimable(read),
         )
         return config, options

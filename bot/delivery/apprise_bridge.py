@@ -14,6 +14,7 @@ from bot import log
 from bot.clock import Clock
 from bot.delivery import layout, markup
 from bot.delivery.destination import Answer, Order, fingerprint
+from bot.delivery.http_destination import Unlimited
 from bot.delivery.text import plain
 from bot.model.outbox import Delivered, Rejected, RetryLater
 
@@ -57,13 +58,12 @@ def _notifier(url: str) -> Notifier | None:
     return made if made.add(url.strip()) and len(made) == 1 else None
 
 
-class AppriseDestination:
+class AppriseDestination(Unlimited):
     """Sends to one address of Apprise's."""
 
     def __init__(self, *, name: str = "apprise", url: str, clock: Clock, notifier: Notifier | None = None) -> None:
         """`notifier` takes the place of the one that Apprise makes of `url`."""
-        self._name = name
-        self._fingerprint = fingerprint(url.strip())
+        super().__init__(name, fingerprint(url.strip()))
         self._clock = clock
         self._fault = None
         if notifier is None:
@@ -72,27 +72,6 @@ class AppriseDestination:
         self._notifier = notifier
         self._is_busy = False
         self._worker: threading.Thread | None = None
-
-    @property
-    def name(self) -> str:
-        return self._name
-
-    @property
-    def fingerprint(self) -> str:
-        return self._fingerprint
-
-    @property
-    def held_s(self) -> float:
-        return 0.0
-
-    def hold(self, seconds: float) -> None:
-        """Nothing is shared with others."""
-
-    def take_slot(self, *, urgent: bool) -> float:  # noqa: ARG002, no limits are known
-        return 0.0
-
-    def free_slot(self) -> None:
-        """None is kept."""
 
     async def send(self, order: Order) -> Answer:
         """Make one attempt. One that hangs in its thread lets none begin beside it."""

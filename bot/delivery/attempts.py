@@ -29,7 +29,7 @@ class Attempts:
     """At one destination. Its slot is taken for the first; the others take their own."""
 
     def __init__(self, destination: Destination, clock: Clock) -> None:
-        self._destination = destination
+        self.destination = destination
         self._clock = clock
         self._log = log.get("delivery").bind(destination=destination.name)
 
@@ -55,18 +55,18 @@ class Attempts:
         try:
             async with self._clock.timeout(ATTEMPT_TIMEOUT_S):
                 if png is None:
-                    return await self._destination.send(order)
-                assert isinstance(self._destination, TakesPictures)
-                return await self._destination.attach(order, png)
+                    return await self.destination.send(order)
+                assert isinstance(self.destination, TakesPictures)
+                return await self.destination.attach(order, png)
         except TimeoutError:
             return RetryLater(backoff_s(4, MAX_LANE_BACKOFF_S), "no answer in time", ambiguous=True)
         except Exception as error:  # noqa: BLE001, one attempt must not end the lane
             self._log.exception("attempt.crashed", error=type(error).__name__)
             return RetryLater(CRASH_PAUSE_S, f"internal error ({type(error).__name__})", ambiguous=True)
         finally:
-            self._destination.free_slot()
+            self.destination.free_slot()
 
     async def _again(self, order: Order) -> Answer:
-        while (wait_s := self._destination.take_slot(urgent=order.urgent)) > 0:
+        while (wait_s := self.destination.take_slot(urgent=order.urgent)) > 0:
             await self._clock.sleep(wait_s)
         return await self.once(order)

@@ -40,11 +40,14 @@ def window_lines(view: AlertView) -> tuple[Line, ...]:
     found = []
     for name, own, others in (("OI", view.oi, view.oi_moves), ("Price", view.price, view.price_moves)):
         if others:
-            found.append(line(f"{name} {_windows(own, others)}"))
+            found.append(line(f"{name} {windows_text(own, others)}"))
     return tuple(found)
 
 
-def _windows(own: Move | None, others: Sequence[Move]) -> str:
+def windows_text(own: Move | None, others: Sequence[Move]) -> str:
+    """`+6.1% 15m · +6.4% 1h`; empty where no other window is known."""
+    if not others:
+        return ""
     moves = [move for move in (own, *others) if move is not None and move.change is not None]
     moves.sort(key=lambda move: move.window_ms)
     return " · ".join(f"{numbers.percent(m.change, digits=1)} {_window(m.window_ms)}" for m in moves)
@@ -86,11 +89,14 @@ def unusual_text(view: AlertView) -> str:
     if not shares:
         return ""
     (name, share), *others = shares
-    first = f"{name} larger than {_share(share)} of {_window(view.window_ms)} moves in 24h"
-    return " · ".join([first, *(f"{other} {_share(x)}" for other, x in others)])
+    first = f"{name} larger than {share_text(share)} of {_window(view.window_ms)} moves in 24h"
+    return " · ".join([first, *(f"{other} {share_text(x)}" for other, x in others)])
 
 
-def _share(share: float) -> str:
+def share_text(share: float | None) -> str:
+    """`97%`."""
+    if share is None:
+        return numbers.UNKNOWN
     # Of 287 moves none was larger: that is not 100 % of all.
     return f"{min(99, int(share * 100))}%"
 

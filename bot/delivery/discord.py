@@ -7,8 +7,7 @@ address is a secret: no log line, reason or exception that leaves this module ho
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import aiohttp
 from yarl import URL
@@ -18,6 +17,7 @@ from bot.clock import Clock
 from bot.delivery import embed
 from bot.delivery.destination import Answer, Form, Order, fingerprint
 from bot.delivery.discord_errors import AMBIGUOUS_PAUSE_S, DEFAULT_PAUSE_S, answer_of, is_for_all
+from bot.delivery.http_destination import Named, OverHttp
 from bot.delivery.limits import DiscordLimits
 from bot.delivery.pace import Pace
 from bot.model.outbox import Rejected, RetryLater
@@ -33,7 +33,7 @@ _LIMITS: Final = ((5, 2.0), (30, 60.0))
 _log = log.get("delivery.discord")
 
 
-class DiscordDestination:
+class DiscordDestination(OverHttp, Named):
     """Sends to one webhook. Use as an async context manager: it owns HTTP connections."""
 
     def __init__(
@@ -46,8 +46,7 @@ class DiscordDestination:
         limits: DiscordLimits | None = None,
     ) -> None:
         """`thread` is one of the webhook's channel; `limits` are shared by all webhooks."""
-        self._name = name
-        self._fingerprint = fingerprint(webhook_url.strip(), str(thread))
+        super().__init__(name, fingerprint(webhook_url.strip(), str(thread)))
         self._limits = limits if limits is not None else DiscordLimits(clock)
         try:
             self._url: URL | None = URL(webhook_url.strip())
@@ -56,26 +55,7 @@ class DiscordDestination:
         except ValueError:
             self._url = None
         self._speed = clock.speed
-        self._session: aiohttp.ClientSession | None = None
         self._pace = Pace(clock, _LIMITS)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
-
-    @property
-    def name(self) -> str:
-        return self._name
-
-    @property
-    def fingerprint(self) -> str:
-        return self._fingerprint
 
     @property
     def held_s(self) -> float:
@@ -90,13 +70,9 @@ class DiscordDestination:
     def free_slot(self) -> None:
         """Nothing is taken before a request is made."""
 
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            timeout = aiohttp.ClientTimeout(
-                total=TOTAL_TIMEOUT_S / self._speed, connect=CONNECT_TIMEOUT_S / self._speed
-            )
-            self._session = aiohttp.ClientSession(timeout=timeout, headers={"User-Agent": USER_AGENT})
-        return self._session
+    def _make_session(self) -> aiohttp.ClientSession:
+        timeout = aiohttp.ClientTimeout(total=TOTAL_TIMEOUT_S / self._speed, connect=CONNECT_TIMEOUT_S / self._speed)
+        return aiohttp.ClientSession(timeout=timeout, headers={"User-Agent": USER_AGENT})
 
     async def send(self, order: Order) -> Answer:
         """Make one attempt."""

@@ -9,10 +9,10 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote
 
 from bot.delivery import detail, layout
 from bot.delivery.destination import REPEATED, Order
+from bot.delivery.keys import chart_url
 from bot.delivery.markup import plain_text
 from bot.delivery.text import Card, Line, clean, cut, plain, utf16_length
 from bot.model import numbers
@@ -151,13 +151,6 @@ def _summary(card: Card, view: AlertView) -> Json:
         "footer": {"text": cut(f"#{clean(view.short_id, 16)} · data, not advice", FOOTER_LIMIT)},
     }
     return _body("", [_fit(embed)], silent=view.silent)
-
-
-def chart_url(view: AlertView) -> str | None:
-    """TradingView's chart of the contract, for venues whose naming is known."""
-    if view.symbol == MARKET or not view.venue.startswith("binance"):
-        return None
-    return f"https://www.tradingview.com/chart/?symbol=BINANCE:{quote(clean(view.symbol, 60), safe='')}.P"
 
 
 def _description(card: Card, view: AlertView, told: AlertView, *, ends: bool) -> str:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from bot.delivery.notebook import Notebook
-from bot.delivery.planning import by_alert
+from bot.delivery.plans import by_alert
 from bot.delivery.unstored import Unstored
 from bot.model.alert import TellKind
 from bot.model.outbox import OutboxRow

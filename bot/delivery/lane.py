@@ -11,36 +11,34 @@ Due times follow the monotonic clock from the lane's start, so that a jump of th
 
 import asyncio
 import math
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
 from bot import log
 from bot.clock import Clock
-from bot.delivery.attempts import MAX_LANE_BACKOFF_S, Attempts, backoff_s
-from bot.delivery.destination import Destination, Form, Order
+from bot.delivery.attempts import Attempts, backoff_s
+from bot.delivery.destination import Destination, Form
 from bot.delivery.intake import Intake
-from bot.delivery.lane_memory import LaneMemory, recall, remember
 from bot.delivery.lane_stats import LaneStats
+from bot.delivery.life import Life, Renew, as_before
 from bot.delivery.manners import Manners
 from bot.delivery.notebook import STORAGE_RETRY_S, Notebook
+from bot.delivery.notices import SOURCE, Notices
 from bot.delivery.orders import Orders
 from bot.delivery.pictures import Hanging, LanePictures, TakesPictures
-from bot.delivery.planning import OUT_OF_DATE, Plan, Planner, Told
-from bot.delivery.text import Card, clean, line
+from bot.delivery.planning import OUT_OF_DATE, Planner
+from bot.delivery.plans import Plan, Told, halves
 from bot.delivery.unstored import Unstored
 from bot.errors import StorageError
+from bot.model.news import MessageBuried
 from bot.model.outbox import Delivered, Message, OutboxRow, Outcome, Rejected, RetryLater
 from bot.model.ports import AlertPictures, KeyValues, Outbox
 
 MAX_MESSAGE_BACKOFF_S: Final = 300.0
 MAX_COUNTED: Final = 10_000
-MAX_NOTES: Final = 20
 MAX_IDLE_S: Final = 30.0
 """Rows may be committed later than their notice; nobody waits longer than this for them."""
-REMEMBER_EVERY_S: Final = 30.0
-WORTH_REMEMBERING_S: Final = 5.0
 _QUIET_S: Final = 2.0
 
 
@@ -57,23 +55,20 @@ class Lane:
         manners: Manners | None = None,
         store: KeyValues | None = None,
         n_instruments: Callable[[], int] = lambda: 0,
-        report: Callable[[str, str], None] = lambda _topic, _text: None,
+        notices: Notices,
+        renew: Renew = as_before,
         desk: AlertPictures | None = None,
     ) -> None:
-        """Prepare; see `Lanes` for the arguments. `report`: told a topic and a text for the owner."""
-        self.destination = destination
+        """Prepare; see `Lanes` for the arguments."""
         self._outbox = outbox
         self._clock = clock
         self._log = log.get("delivery").bind(destination=destination.name)
         self._offset_ms = clock.wall_ms() - clock.monotonic_ms()
         self._venue_now = venue_now if venue_now is not None else self._now_ms
         self._n_instruments = n_instruments
-        self._report = report
-        self._store = store
-        self._memory: LaneMemory | None = None
-        self._is_dirty = False
-        self._remember_ms = 0.0
+        self._notices = notices
         self._planner = Planner(manners if manners is not None else Manners())
+        self._life = Life(destination, clock, store=store, caps=self._planner.caps, notices=notices, renew=renew)
         self._unstored = Unstored()
         self._orders = Orders(outbox, self._unstored, destination=destination.name)
         self._notebook = Notebook(outbox, clock)
@@ -81,26 +76,31 @@ class Lane:
         self._attempts = Attempts(destination, clock)
         takes = isinstance(destination, TakesPictures)
         self._pictures = LanePictures(desk if takes else None, self._woken_by_picture)
-        self._notes: deque[str] = deque(maxlen=MAX_NOTES)
         self._woken = asyncio.Event()
         self._quiet = asyncio.Event()
-        self._resume_ms = 0.0
-        self._failures = 0
         self._n_tried: dict[str, int] = {}
         self._denied: bool | None = None
         self._closed = False
-        self.dead_reason: str | None = None
-        """Why nothing is sent any more; None while the destination lives."""
         self.stats = LaneStats()
+
+    @property
+    def destination(self) -> Destination:
+        """What it sends with now."""
+        return self._life.destination
 
     @property
     def name(self) -> str:
         return self.destination.name
 
     @property
+    def dead_reason(self) -> str | None:
+        """Why nothing is sent any more; None while the destination lives."""
+        return self._life.dead_reason
+
+    @property
     def paused_s(self) -> float:
         """How long the lane still waits because the destination asked for it or fails."""
-        return max(0.0, (self._resume_ms - self._clock.monotonic_ms()) / 1000)
+        return self._life.paused_s
 
     def _now_ms(self) -> int:
         return round(self._offset_ms + self._clock.monotonic_ms())
@@ -110,14 +110,13 @@ class Lane:
         self._unstored.offer(row)
         self.notify()
 
+    def withdraw(self, row_id: str) -> None:
+        """Take back what was offered, unless it was told already."""
+        self._unstored.withdraw(row_id)
+
     def untold(self) -> Sequence[OutboxRow]:
         """What only this lane knows, because the database has not taken it."""
         return self._unstored.pending()
-
-    def note(self, text: str) -> None:
-        """Tell the owner something about the bot here."""
-        self._notes.append(text)
-        self.notify()
 
     def notify(self) -> None:
         """Rows were committed."""
@@ -125,27 +124,20 @@ class Lane:
         self._quiet.clear()
         self._woken.set()
 
-    def revive(self) -> None:
-        """The destination may be tried again: its person wrote, or its settings changed."""
-        if self.dead_reason is None:
-            return
-        self._log.info("destination.revived")
-        self.dead_reason = None
-        self._resume_ms = 0.0
-        if self._memory is not None:
-            self._memory.dead_reason, self._memory.is_owner_told = None, False
-            self._must_remember()
+    def revive(self) -> bool:
+        """The destination may be tried again. False where it was not dead."""
+        if not self._life.revive():
+            return False
         self.notify()
+        return True
 
     def _woken_by_picture(self) -> None:
         self._woken.set()
 
     def owner_told(self) -> None:
         """The owner knows that this destination is dead."""
-        if self._memory is not None:
-            self._memory.is_owner_told = True
-            self._must_remember()
-            self._woken.set()
+        self._life.owner_told()
+        self._woken.set()
 
     def hurry(self) -> None:
         """The bot is about to stop: gather no more."""
@@ -163,7 +155,7 @@ class Lane:
     async def run(self) -> None:
         """Send for ever."""
         self._closed = False
-        await self._recall()
+        await self._life.recall()
         self.notify()
         while True:
             self._woken.clear()
@@ -187,24 +179,19 @@ class Lane:
         if self._closed:
             return None
         await self._notebook.write(self._now_ms())
-        if self.dead_reason is not None:
+        if not await self._life.lives():
             return None
+        if self._attempts.destination is not self.destination:
+            # The address or secret is another since it died.
+            self._attempts = Attempts(self.destination, self._clock)
         if self.paused_s > 0:
             return self.paused_s
         # Whoever was denied a slot asks for it again before it reads what would only have to wait.
         if self._denied is not None and (wait_s := self._slot(urgent=self._denied)) > 0:
             return wait_s
-        if self._notes:
-            return await self._tell_note()
         found = await self._next()
         if not isinstance(found, Plan):
-            hanging = self._pictures.next(now_ms=self._clock.monotonic_ms(), next_s=found)
-            if hanging is not None and hanging.png is not None:
-                return await self._attach(hanging, hanging.png)
-            self.destination.free_slot()
-            if found is None:
-                self.stats.nothing_owed()
-            return found
+            return await self._meanwhile(found)
         if found.form is Form.DROP:
             await self._finish(found, Rejected(found.reason))
             return 0.0
@@ -212,6 +199,19 @@ class Lane:
             return wait_s
         await self._tell(found)
         return 0.0
+
+    async def _meanwhile(self, next_s: float | None) -> float | None:
+        """Nothing is to be told before `next_s`: time for what makes told messages better. Seconds until there is more."""
+        touched_s = await self._touch_up()
+        if touched_s is not None and touched_s <= 0:
+            return touched_s
+        hanging = self._pictures.next(now_ms=self._clock.monotonic_ms(), next_s=next_s)
+        if hanging is not None and hanging.png is not None:
+            return await self._attach(hanging, hanging.png)
+        self.destination.free_slot()
+        if next_s is None:
+            self.stats.nothing_owed()
+        return min((s for s in (next_s, touched_s) if s is not None), default=None)
 
     def _slot(self, *, urgent: bool) -> float:
         """0: taken, and kept until something is sent. It comes first: a claimed row that waits would age unseen."""
@@ -276,18 +276,23 @@ class Lane:
             self._pause(answer)
         return 0.0
 
-    async def _tell_note(self) -> float:
-        """What the owner should know. Tried until it arrives or is refused."""
-        if (wait_s := self._slot(urgent=True)) > 0:
+    async def _touch_up(self) -> float | None:
+        """An escalation answered a message about many: its line is to say so too. Tried once, an edit like that of new
+        figures: it may be dropped. Seconds until there is more to do; None where nothing waits for it.
+        """
+        place = self._planner.stale_message(now_ms=self._clock.monotonic_ms())
+        if not isinstance(place, Told):
+            return place
+        if (wait_s := self._slot(urgent=False)) > 0:
             return wait_s
-        text = self._notes[0]
-        answer = await self._attempts.once(Order(rows=(), card=Card(head=line("⚠️ ", clean(text, 1_000))), urgent=True))
-        if isinstance(answer, RetryLater):
+        self._planner.refreshed(place, now_ms=self._clock.monotonic_ms())
+        order = await self._orders.anew_of(place, n_instruments=self._n_instruments())
+        if order is None:
+            self.destination.free_slot()
+        elif isinstance(answer := await self._attempts.once(order), RetryLater):
             self._pause(answer)
-            return self.paused_s
-        self._notes.popleft()
-        if isinstance(answer, Rejected) and answer.destination_dead:
-            self._die(answer.reason)
+        elif isinstance(answer, Rejected) and answer.destination_dead:
+            self._life.die(answer.reason)
         return 0.0
 
     # -- outcomes ------------------------------------------------------------------------------------------------
@@ -298,19 +303,22 @@ class Lane:
         match outcome:
             case Delivered(provider_id):
                 self.stats.arrived(plan.rows, self._venue_now())
-                self._failures = 0
+                self._life.succeeded()
                 self._n_tried.pop(message.id, None)
                 self._orders.delivered(plan, provider_id)
                 self._planner.delivered(plan, now_ms=self._clock.monotonic_ms(), venue_ms=self._venue_now())
-                self._is_dirty = True
-                self._log.info(
-                    "message.delivered", message=message.id, attempt=n, rows=len(plan.rows), alerts=_ids(plan)
-                )
+                for row in plan.rows:
+                    self._notices.told(row.id)
+                alerts = ", ".join(f"#{one}" for one in _ids(plan.rows))
+                self._log.info("message.delivered", message=message.id, attempt=n, rows=len(plan.rows), alerts=alerts)
             case RetryLater():
                 outcome = self._postpone(plan, message, outcome, n)
             case Rejected(reason, destination_dead=True):
-                self._die(reason)
+                self._life.die(reason)
                 outcome = RetryLater(0.0, reason)
+            case Rejected(reason) if parts := halves(plan):
+                await self._split(message, parts, reason)
+                return
             case Rejected(reason):
                 self._bury(plan, message, reason)
         if self._unstored.holds(message.row_ids[0]):
@@ -318,6 +326,18 @@ class Lane:
                 self._unstored.settle(message, outcome)
             return
         self._notebook.put(message, outcome)
+        await self._notebook.write(self._now_ms())
+
+    async def _split(self, message: Message, parts: Sequence[Plan], reason: str) -> None:
+        """One of many that is refused must not take the others with it: halves are tried, down to the one."""
+        self._log.warning("message.split", message=message.id, reason=reason)
+        self.stats.retried += 1
+        self._n_tried.pop(message.id, None)
+        for part in (one.message() for one in parts):
+            if self._unstored.holds(part.row_ids[0]):
+                self._unstored.apart(part)
+            else:
+                self._notebook.put(part, RetryLater(0.0, reason))
         await self._notebook.write(self._now_ms())
 
     def _bury(self, plan: Plan, message: Message, reason: str) -> None:
@@ -328,17 +348,11 @@ class Lane:
         self.stats.buried += 1
         self.stats.nothing_owed()
         self._log.error("message.buried", message=message.id, reason=reason)
-        self._report(
-            f"buried:{self.name}", f"{self.name}: {_ids(plan)} could not be told: {reason}. /deadletters lists all"
-        )
-
-    def _die(self, reason: str) -> None:
-        self._log.error("destination.died", reason=reason)
-        self.dead_reason = reason
-        if self._memory is not None:
-            self._memory.dead_reason, self._memory.fingerprint = reason, self.destination.fingerprint
-            self._must_remember()
-        self._report(f"dead:{self.name}", _obituary(self.name, reason))
+        for row in plan.rows:
+            self._notices.given_up(row.id)
+        # That its own words were refused is no news for the owner: they would be refused again.
+        if ids := _ids([row for row in plan.rows if row.view.rule_id != SOURCE]):
+            self._notices.report(MessageBuried(self.name, ids, reason))
 
     def _postpone(self, plan: Plan, message: Message, outcome: RetryLater, n: int) -> RetryLater:
         """The message waits for its own backoff, the lane for that of the destination: others may go before it."""
@@ -364,55 +378,14 @@ class Lane:
         return replace(outcome, after_s=after_s)
 
     def _pause(self, outcome: RetryLater) -> None:
-        self._failures += 1
         self.stats.failed(self._clock.monotonic_ms())
-        pause_s = max(outcome.after_s, backoff_s(self._failures, MAX_LANE_BACKOFF_S))
-        self._resume_ms = max(self._resume_ms, self._clock.monotonic_ms() + pause_s * 1000)
-        if pause_s >= WORTH_REMEMBERING_S:
-            self._must_remember()
-
-    # -- memory --------------------------------------------------------------------------------------------------
-
-    def _must_remember(self) -> None:
-        self._is_dirty, self._remember_ms = True, 0.0
-
-    async def _recall(self) -> None:
-        """What an earlier process knew; once."""
-        if self._memory is not None:
-            return
-        memory = self._memory = await recall(self._store, self.name)
-        lane_s, held_s = memory.pauses_s(self._clock.wall_ms())
-        self._resume_ms = max(self._resume_ms, self._clock.monotonic_ms() + lane_s * 1000)
-        self.destination.hold(held_s)
-        self._planner.caps.load(memory.told_today)
-        if memory.dead_reason is None:
-            return
-        if memory.fingerprint != self.destination.fingerprint:
-            # Another address or secret by now.
-            memory.dead_reason, memory.is_owner_told = None, False
-            return
-        self._log.warning("destination.still_dead", reason=memory.dead_reason)
-        self.dead_reason = memory.dead_reason
-        if not memory.is_owner_told:
-            self._report(f"dead:{self.name}", _obituary(self.name, memory.dead_reason))
+        self._life.pause(outcome)
 
     async def remember(self) -> None:
-        """Store what must not be forgotten, now and then, and at once what matters."""
-        now_ms = self._clock.monotonic_ms()
-        if self._memory is None or not self._is_dirty or (now_ms < self._remember_ms and not self._closed):
-            return
-        wall_ms = self._clock.wall_ms()
-        self._memory.paused_until_ms = round(wall_ms + self.paused_s * 1000)
-        self._memory.held_until_ms = round(wall_ms + self.destination.held_s * 1000)
-        self._memory.told_today = self._planner.caps.dump()
-        self._remember_ms = now_ms + REMEMBER_EVERY_S * 1000
-        self._is_dirty = not await remember(self._store, self.name, self._memory)
+        """Store what must not be forgotten over a restart."""
+        await self._life.remember(at_once=self._closed)
 
 
-def _ids(plan: Plan) -> str:
-    """The first alerts of a message, for people."""
-    return ", ".join(dict.fromkeys(f"#{row.view.short_id}" for row in plan.rows[:5]))
-
-
-def _obituary(name: str, reason: str) -> str:
-    return f"{name} takes no messages any more: {reason}. What it missed is kept; it is tried again when its person writes."
+def _ids(rows: Sequence[OutboxRow]) -> tuple[str, ...]:
+    """The short ids of the first alerts of a message, for people."""
+    return tuple(dict.fromkeys(row.view.short_id for row in rows))[:5]

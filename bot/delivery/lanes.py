@@ -15,22 +15,21 @@ from bot import log
 from bot.clock import Clock
 from bot.delivery.destination import Destination
 from bot.delivery.lane import Lane
+from bot.delivery.life import Renew, as_before
 from bot.delivery.manners import Manners
 from bot.delivery.notebook import STORAGE_RETRY_S
+from bot.delivery.notices import Notices
 from bot.errors import StorageError
 from bot.model.histogram import Histogram
 from bot.model.outbox import OutboxRow
 from bot.model.ports import AlertPictures, KeyValues, Outbox
 
-REPORT_EVERY_S: Final = 3_600.0
-"""The owner hears of one thing no more often."""
-MAX_TOPICS: Final = 1_000
 LEAVE_S: Final = 5.0
 """For what may go at once to a destination that is taken out."""
 LAST_ATTEMPT_S: Final = 60.0
 _RESTART_S: Final = 5.0
 
-OnLeft = Callable[[str], Awaitable[None]]
+OnLeft = Callable[[Destination], Awaitable[None]]
 
 _log = log.get("delivery")
 
@@ -69,7 +68,8 @@ class Lanes:
         manners: Manners | None = None,
         store: KeyValues | None = None,
         n_instruments: Callable[[], int] = lambda: 0,
-        owner: str | None = None,
+        preferred: Sequence[str] = (),
+        renew: Renew = as_before,
         desk: AlertPictures | None = None,
     ) -> None:
         """Prepare one lane per destination.
@@ -82,14 +82,19 @@ class Lanes:
             manners: How much is told at once, in a minute and in a day.
             store: Keeps dead destinations, pauses and counts over a restart; None forgets them.
             n_instruments: How many coins there are; 0 while unknown.
-            owner: Where the owner is told of the bot's own troubles; the first destination that lives otherwise.
+            preferred: Where the owner is told of the bot's own troubles, the best first; any that lives otherwise.
+            renew: Makes a dead destination anew when its address or secret changed.
             desk: Draws charts for alerts; None: they go without.
         """
         self._outbox = outbox
         self._clock = clock
-        self.owner = owner
-        self._reported_ms: dict[str, float] = {}
-        self._unreported: dict[str, str] = {}
+        self.notices = Notices(
+            lambda: self._lanes.values(),  # noqa: PLW0108, made below
+            preferred=preferred,
+            clock=clock,
+            venue_now=venue_now if venue_now is not None else clock.wall_ms,
+        )
+        """Tells the owner of troubles, those of the lanes among them."""
         self._make = partial(
             Lane,
             outbox=outbox,
@@ -98,7 +103,8 @@ class Lanes:
             manners=manners,
             store=store,
             n_instruments=n_instruments,
-            report=self.report,
+            notices=self.notices,
+            renew=renew,
             desk=desk,
         )
         self._lanes = {d.name: self._make(d) for d in destinations}
@@ -132,37 +138,14 @@ class Lanes:
             if row.destination in self._lanes:
                 self._lanes[row.destination].offer(row)
 
-    def revive(self, name: str) -> None:
-        """Try a dead destination again; unknown names are ignored."""
-        if name in self._lanes:
-            self._lanes[name].revive()
-            self._reported_ms.pop(f"dead:{name}", None)
-            self._unreported.pop(f"dead:{name}", None)
-            waiting, self._unreported = self._unreported, {}
-            for topic, text in waiting.items():
-                self._pass_on(topic, text)
+    def dead(self) -> dict[str, str]:
+        """Destinations that take no messages any more, and why."""
+        return {lane.name: lane.dead_reason for lane in self._lanes.values() if lane.dead_reason is not None}
 
-    def report(self, topic: str, text: str) -> None:
-        """Tell the owner, in a destination that lives; of one topic at most once an hour. Kept while none does."""
-        now_ms = self._clock.monotonic_ms()
-        last_ms = self._reported_ms.get(topic)
-        if last_ms is not None and (now_ms - last_ms) / 1000 < REPORT_EVERY_S:
-            return
-        self._reported_ms[topic] = now_ms
-        while len(self._reported_ms) > MAX_TOPICS:
-            self._reported_ms.pop(next(iter(self._reported_ms)))
-        self._pass_on(topic, text)
-
-    def _pass_on(self, topic: str, text: str) -> None:
-        names = [name for name in (self.owner, *self._lanes) if name is not None]
-        living = [self._lanes[name] for name in names if name in self._lanes and not self._lanes[name].dead_reason]
-        if not living:
-            self._unreported[topic] = text
-            return
-        living[0].note(text)
-        dead = self._lanes.get(topic.removeprefix("dead:")) if topic.startswith("dead:") else None
-        if dead is not None:
-            dead.owner_told()
+    def revive(self, name: str) -> bool:
+        """Try a dead destination again; False for one that is not dead, or not known."""
+        lane = self._lanes.get(name)
+        return lane is not None and lane.revive()
 
     def status(self) -> tuple[LaneStatus, ...]:
         now_ms = self._clock.monotonic_ms()
@@ -194,10 +177,11 @@ class Lanes:
         Args:
             made: New ones; those of a name that is there take the place of the old one, when that has ended its attempt.
             gone: Names that are told no more. They have a few seconds for what may go now; what is left stays in the outbox.
-            on_left: Called with the name of each destination that is gone or replaced, when nothing is sent to it any more.
+            on_left: Called with each destination that is gone or replaced, when nothing is sent to it any more.
         """
         for name in gone:
             if name in self._lanes:
+                self.notices.left(name)
                 self._leave(self._lanes.pop(name), on_left)
         for destination in made:
             old, new = self._lanes.get(destination.name), self._make(destination)
@@ -206,6 +190,9 @@ class Lanes:
                 self._leave(old, on_left, heir=new)
             if self._group is not None:
                 self._start(self._group, new)
+            if old is not None and old.dead_reason is not None:
+                self.notices.revived(new.name)
+        self.notices.look_again()
 
     def _leave(self, lane: Lane, on_left: OnLeft, heir: Lane | None = None) -> None:
         if self._group is None:
@@ -238,7 +225,7 @@ class Lanes:
                 heir.offer(row)
         try:
             await lane.remember()
-            await on_left(lane.name)
+            await on_left(lane.destination)
         except Exception:  # noqa: BLE001, one lane must not end the others
             _log.exception("lane.left_badly", destination=lane.name)
 

@@ -7,7 +7,8 @@ from typing import Final
 from bot import log
 from bot.delivery import digest
 from bot.delivery.destination import Form, Order
-from bot.delivery.planning import Plan, Told, by_alert
+from bot.delivery.items import ENDINGS
+from bot.delivery.plans import Plan, Told, by_alert
 from bot.delivery.unstored import Unstored
 from bot.errors import StorageError
 from bot.model.alert import TellKind
@@ -82,24 +83,30 @@ class Orders:
     async def _among(self, plan: Plan, n_instruments: int) -> Order:
         if plan.form is not Form.EDIT:
             return Order(rows=plan.rows, card=digest.compose(plan.layout, plan.rows, n_instruments=n_instruments))
-        target = plan.told.provider_id if plan.told is not None else None
-        rows: dict[str, OutboxRow] = {}
-        if plan.told is not None and target is not None:
-            try:
-                told = await self._outbox.rows_of(plan.told.message_id)
-                ends = await self._outbox.endings_of(plan.told.message_id)
-                rows = {row.id: row for row in (*told, *ends, *plan.rows)} if told else {}
-            except StorageError as error:
-                _log.debug("outbox.unavailable", reason=str(error))
-        if not rows:
-            return self.anew(plan)
-        card = digest.compose(plan.layout, tuple(rows.values()), n_instruments=n_instruments)
-        return Order(rows=plan.rows, form=Form.EDIT, target=target, card=card)
+        order = await self.anew_of(plan.told, n_instruments=n_instruments, rows=plan.rows) if plan.told else None
+        return order if order is not None else self.anew(plan)
+
+    async def anew_of(self, place: Told, *, n_instruments: int, rows: Sequence[OutboxRow] = ()) -> Order | None:
+        """A message about many as it stands now, with what came since and `rows`. None where it cannot be edited, or read."""
+        if place.provider_id is None:
+            return None
+        try:
+            told = await self._outbox.rows_of(place.message_id)
+            later = await self._outbox.later_of(place.message_id)
+        except StorageError as error:
+            _log.debug("outbox.unavailable", reason=str(error))
+            return None
+        if not told:
+            return None
+        found = {row.id: row for row in (*told, *later, *rows)}
+        card = digest.compose(place.layout, tuple(found.values()), n_instruments=n_instruments)
+        return Order(rows=tuple(rows or told), form=Form.EDIT, target=place.provider_id, card=card)
 
     @staticmethod
     def anew(plan: Plan) -> Order:
         """Ends as a message of their own, where the message that they belong to is not there."""
-        return Order(rows=plan.rows, card=digest.endings_card(plan.rows))
+        ended = {row.key for row in plan.rows if row.kind in ENDINGS}
+        return Order(rows=plan.rows, card=digest.endings_card([row for row in plan.rows if row.key in ended]))
 
     async def _single(self, plan: Plan) -> Order:
         if plan.form is Form.NEW:

@@ -10,7 +10,7 @@ from typing import Final, Protocol, runtime_checkable
 
 from bot import log
 from bot.delivery.destination import Answer, Form, Order
-from bot.delivery.planning import Plan
+from bot.delivery.plans import Plan
 from bot.model.alert import TellKind
 from bot.model.outbox import Delivered, Layout, Outcome
 from bot.model.ports import AlertPictures

@@ -5,7 +5,7 @@ of several waiting updates only the newest is sent. An acknowledgement edits the
 that message is about many, it answers it. A message carries all rows that it tells.
 
 What was already true when the bot first looked is gathered from the first of them on and told together. New figures edit
-the message of their firing; where there is none that can be edited, they are dropped. Lost data is a message of its own,
+the message of their firing, or their line in a message about many; where there is none that can be edited, they are dropped. Lost data is a message of its own,
 and so is its return; both in one where nobody was told before.
 
 In this order: what was tried as a digest before (the same rows again, so that a repeat can be recognised), what a cap
@@ -13,7 +13,6 @@ held back and may be told now, critical alerts, alerts that are late, alerts one
 ends of what was told.
 """
 
-import hashlib
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,76 +26,22 @@ from bot.delivery.gathering import AtOnce, Gathering, Together
 from bot.delivery.items import ENDINGS, items_of
 from bot.delivery.manners import Manners
 from bot.delivery.market_card import storms
+from bot.delivery.plans import Alert, Plan, Told, by_alert, is_urgent
 from bot.model.alert import TellKind
 from bot.model.chat_alert import is_alert_id
 from bot.model.instrument import MARKET
-from bot.model.outbox import Layout, Message, OutboxRow
+from bot.model.outbox import Layout, OutboxRow
 
 MAX_AGE_MS: Final = 24 * 3_600_000
 """Older rows are buried: nobody is served by yesterday's alert."""
 MAX_REMEMBERED: Final = 10_000
+MAX_STALE: Final = 100
+"""Messages that wait for an edit; one more is left as it is."""
 TOO_OLD: Final = "older than 24 hours"
 OUT_OF_DATE: Final = "an update that is out of date"
 
 _EDITS: Final = frozenset({TellKind.ACK, TellKind.UPDATE})
 _FEEDS: Final = frozenset({TellKind.LOST, TellKind.BACK})
-
-Alert = list[OutboxRow]
-"""The open rows of one alert, in order."""
-
-
-def message_id(rows: Sequence[OutboxRow], layout: Layout = Layout.ALERT) -> str:
-    """Derived from the rows, so that the same rows are the same message after a restart."""
-    text = "\n".join([*(row.id for row in rows), *([layout.value] if layout else [])])
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """Where the firing of an alert was told."""
-
-    message_id: str
-    provider_id: str | None
-    layout: Layout
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Rows for one message, and how it relates to the message of the firing."""
-
-    rows: tuple[OutboxRow, ...]
-    form: Form
-    layout: Layout = Layout.ALERT
-    told: Told | None = None
-    """Set for what follows a firing that was told among others."""
-    reason: str = ""
-    """Why rows are dropped."""
-
-    @property
-    def is_urgent(self) -> bool:
-        return is_urgent(self.rows)
-
-    def message(self) -> Message:
-        return Message(
-            id=message_id(self.rows, self.layout),
-            destination=self.rows[0].destination,
-            row_ids=tuple(row.id for row in self.rows),
-            attempts=0,
-            text_version=1 if self.form is Form.EDIT else 0,
-            layout=self.layout,
-        )
-
-
-def by_alert(rows: Sequence[OutboxRow]) -> list[Alert]:
-    """Groups in the order of their first rows."""
-    groups: dict[str, Alert] = {}
-    for row in rows:
-        groups.setdefault(row.key, []).append(row)
-    return list(groups.values())
-
-
-def is_urgent(rows: Sequence[OutboxRow]) -> bool:
-    return any(row.severity == "critical" for row in rows)
 
 
 def next_message(rows: Sequence[OutboxRow]) -> Plan:
@@ -130,6 +75,7 @@ class Planner:
         self._late_ms = -math.inf
         self._more: set[str] = set()
         self._touched_ms: dict[str, float] = {}
+        self._stale: dict[str, Told] = {}
         self.caps = Caps(manners)
         self.n_instruments = n_instruments
 
@@ -202,11 +148,15 @@ class Planner:
         self._late -= keys
         if plan.form is Form.EDIT:
             if plan.told is not None:
-                self._touch(plan.told.message_id, now_ms)
+                self.refreshed(plan.told, now_ms=now_ms)
+                if plan.rows[-1].kind in ENDINGS:
+                    self._touch(f"ends:{plan.told.message_id}", now_ms)
             return
         self.caps.count(urgent=plan.is_urgent, now_ms=now_ms, venue_ms=venue_ms)
         if plan.form is Form.REPLY:
             self._touch(plan.rows[-1].key, now_ms)
+            if plan.told is not None and plan.told.provider_id is not None and len(self._stale) < MAX_STALE:
+                self._stale[plan.told.message_id] = plan.told
         elif plan.layout is Layout.ALERT and plan.rows[0].kind is TellKind.FIRE and not stands_alone(plan.rows):
             self._gathering.told()
 
@@ -306,13 +256,14 @@ class Planner:
         place = follow.told.get(key)
         among = place if place is not None and place.layout is not Layout.ALERT else None
         if any(row.kind in ENDINGS for row in alert):
-            return next_message(alert) if among is None else self._ends_among(among, follow, now_ms)
+            return next_message(alert) if among is None else self._edit_among(among, follow, now_ms)
         plan = next_message(alert)
         if alert[0].kind is TellKind.ACK:
             return plan if among is None else replace(plan, form=Form.REPLY, told=among)
         if alert[0].kind is TellKind.UPDATE:
-            can_edit = place is not None and place.provider_id is not None and among is None
-            return plan if can_edit else replace(plan, form=Form.DROP, reason=OUT_OF_DATE)
+            if place is None or place.provider_id is None:
+                return replace(plan, form=Form.DROP, reason=OUT_OF_DATE)
+            return plan if among is None else self._edit_among(among, follow, now_ms)
         if alert[0].kind is TellKind.SUMMARY or alert[0].kind in _FEEDS:
             return self.caps.closed_s(urgent=plan.is_urgent, now_ms=now_ms, venue_ms=venue_ms) or plan
         plan = replace(plan, told=among)
@@ -323,16 +274,37 @@ class Planner:
             wait_s = max(wait_s, self._untouched_in_s(key, now_ms))
         return wait_s or plan
 
-    def _ends_among(self, place: Told, follow: "_Follow", now_ms: float) -> Plan | float:
-        """All ends that wait for one message are shown in it by one edit."""
-        if wait_s := self._untouched_in_s(place.message_id, now_ms):
-            return wait_s
-        rows: list[OutboxRow] = []
+    def _edit_among(self, place: Told, follow: "_Follow", now_ms: float) -> Plan | float:
+        """All ends and new figures that wait for one message are shown in it by one edit; ends come last, and wait for no
+        figures.
+        """
+        updates: list[OutboxRow] = []
+        ends: list[OutboxRow] = []
         for alert in follow.alerts:
             found = follow.told.get(alert[0].key)
-            if found is not None and found.message_id == place.message_id and any(r.kind in ENDINGS for r in alert):
-                rows += next_message(alert).rows
-        return Plan(tuple(rows), Form.EDIT, place.layout, place)
+            if found is None or found.message_id != place.message_id:
+                continue
+            if any(r.kind in ENDINGS for r in alert):
+                ends += next_message(alert).rows
+            elif alert[0].kind is TellKind.UPDATE and place.provider_id is not None:
+                updates += next_message(alert).rows
+        if wait_s := self._untouched_in_s(f"ends:{place.message_id}" if ends else place.message_id, now_ms):
+            return wait_s
+        return Plan((*updates, *ends), Form.EDIT, place.layout, place)
+
+    def stale_message(self, *, now_ms: float) -> Told | float | None:
+        """A message about many of which an alert escalated since; else seconds until it may be edited, None without."""
+        waits = []
+        for place in self._stale.values():
+            if (wait_s := self._untouched_in_s(place.message_id, now_ms)) <= 0:
+                return place
+            waits.append(wait_s)
+        return min(waits, default=None)
+
+    def refreshed(self, place: Told, *, now_ms: float) -> None:
+        """It is edited now."""
+        self._stale.pop(place.message_id, None)
+        self._touch(place.message_id, now_ms)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,14 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Final, Self
 
-from telegram import Bot, InputMediaPhoto, LinkPreviewOptions, ReplyParameters
+from telegram import (
+    Bot,
+    InlineKeyboardButton,
+    InlineKeyboardMarkup,
+    InputMediaPhoto,
+    LinkPreviewOptions,
+    ReplyParameters,
+)
 from telegram.constants import ParseMode
 from telegram.error import BadRequest, ChatMigrated, RetryAfter, TelegramError
 from telegram.request import HTTPXRequest
@@ -18,6 +25,7 @@ from bot import log
 from bot.clock import Clock
 from bot.delivery import markup
 from bot.delivery.destination import Answer, Form, Order, fingerprint
+from bot.delivery.keys import keys_of
 from bot.delivery.limits import Slot, TelegramLimits
 from bot.delivery.telegram_errors import (
     AMBIGUOUS_PAUSE_S,
@@ -29,14 +37,13 @@ from bot.delivery.telegram_errors import (
     words,
 )
 from bot.delivery.text import utf16_length
-from bot.errors import StorageError
+from bot.model.chat_ports import ButtonIssuer, ChatFollower
+from bot.model.news import Report, TopicGone, unheard
 from bot.model.outbox import Delivered, Rejected, RetryLater
-from bot.model.ports import KeyValues
 
 CONNECT_TIMEOUT_S: Final = 10.0
 READ_TIMEOUT_S: Final = 30.0
 """Telegram may take long and deliver all the same; giving up early makes duplicates."""
-_MAX_MOVES: Final = 10
 _MAX_PICTURED: Final = 10_000
 
 _log = log.get("delivery.telegram")
@@ -55,8 +62,9 @@ class TelegramDestination:
         clock: Clock,
         limits: TelegramLimits | None = None,
         topic: int | None = None,
-        store: KeyValues | None = None,
-        on_note: Callable[[str], None] = lambda _: None,
+        moves: ChatFollower | None = None,
+        report: Report = unheard,
+        buttons: ButtonIssuer | None = None,
     ) -> None:
         """Prepare; nothing is asked of Telegram before the first message.
 
@@ -68,14 +76,16 @@ class TelegramDestination:
             clock: The library's timers are divided by its speed.
             limits: The token's budget, shared with everything else that sends with it.
             topic: One of a group that has topics.
-            store: Remembers where a group went.
-            on_note: Told in words what the owner should know.
+            moves: Knows where a group went, and is told where it goes.
+            report: Told what the owner should know.
+            buttons: Remembers what stands behind those below alerts; None: there are none, nobody would hear them.
         """
         self._name = name
         self._chat_id = chat_id
         self._topic = topic
-        self._store = store
-        self._on_note = on_note
+        self._moves = moves
+        self._report = report
+        self._buttons = buttons
         self._limits = limits if limits is not None else TelegramLimits(clock)
         self._slot: Slot | None = None
         self._pictured: dict[str, None] = {}
@@ -101,7 +111,6 @@ class TelegramDestination:
         )
 
     async def __aenter__(self) -> Self:
-        await self._follow()
         return self
 
     async def __aexit__(
@@ -117,7 +126,7 @@ class TelegramDestination:
     @property
     def chat_id(self) -> int:
         """Where messages go now; changes when a group becomes a supergroup."""
-        return self._chat_id
+        return self._chat_id if self._moves is None else self._moves.now(self._chat_id)
 
     @property
     def fingerprint(self) -> str:
@@ -133,7 +142,7 @@ class TelegramDestination:
     def take_slot(self, *, urgent: bool) -> float:
         if self._slot is not None:
             return 0.0
-        found = self._limits.take(self._chat_id, urgent=urgent)
+        found = self._limits.take(self.chat_id, urgent=urgent)
         if not isinstance(found, Slot):
             return found
         self._slot = found
@@ -162,7 +171,7 @@ class TelegramDestination:
             await self._move(error.new_chat_id)
             return answer_of(error)
         except RetryAfter as error:
-            self._limits.pause(self._chat_id, clamp_pause_s(error.retry_after))
+            self._limits.pause(self.chat_id, clamp_pause_s(error.retry_after))
             return answer_of(error)
         except BadRequest as error:
             if self._topic is not None and is_topic_gone(error):
@@ -179,31 +188,16 @@ class TelegramDestination:
 
     def _leave_topic(self) -> None:
         _log.warning("topic.gone", destination=self._name, topic=self._topic)
-        self._on_note(f"{self._name}: its topic is closed or deleted; alerts go to the chat itself")
+        self._report(TopicGone(self._name))
         self._topic = None
 
     async def _move(self, new_chat_id: int) -> None:
         """A group became a supergroup and has another number now."""
-        _log.warning("chat.migrated", destination=self._name, old=self._chat_id, new=new_chat_id)
-        old, self._chat_id = self._chat_id, new_chat_id
-        if self._store is not None:
-            try:
-                await self._store.put(_moved_key(old), str(new_chat_id))
-            except StorageError as error:
-                # Telegram will name the new chat again after a restart.
-                _log.warning("chat.move_unnoted", reason=str(error))
-
-    async def _follow(self) -> None:
-        """Where the chat went in earlier lives."""
-        for _ in range(_MAX_MOVES if self._store is not None else 0):
-            try:
-                moved = await self._store.get(_moved_key(self._chat_id)) if self._store is not None else None
-                if moved is None:
-                    return
-                self._chat_id = int(moved)
-            except (StorageError, ValueError) as error:
-                _log.warning("chat.move_unreadable", error=type(error).__name__)
-                return
+        _log.warning("chat.migrated", destination=self._name, old=self.chat_id, new=new_chat_id)
+        if self._moves is None:
+            self._chat_id = new_chat_id
+        else:
+            await self._moves.moved(self.chat_id, new_chat_id)
 
     async def _hang(self, order: Order, png: bytes) -> str:
         target = order.target or ""
@@ -213,7 +207,10 @@ class TelegramDestination:
             parse_mode=None if order.plain else ParseMode.HTML,
             show_caption_above_media=True,
         )
-        await self._bot.edit_message_media(photo, chat_id=self._chat_id, message_id=int(target))
+        # Without its buttons it would lose them.
+        await self._bot.edit_message_media(
+            photo, chat_id=self.chat_id, message_id=int(target), reply_markup=await self._markup(order)
+        )
         self._know_picture(target)
         return target
 
@@ -224,14 +221,16 @@ class TelegramDestination:
 
     async def _edit(self, order: Order, target: str) -> str:
         """A message under a picture has a caption and no text; which it is may have been forgotten over a restart."""
+        keyboard = await self._markup(order)
         if target not in self._pictured:
             try:
                 await self._bot.edit_message_text(
                     _text(order),
-                    chat_id=self._chat_id,
+                    chat_id=self.chat_id,
                     message_id=int(target),
                     parse_mode=None if order.plain else ParseMode.HTML,
                     link_preview_options=LinkPreviewOptions(is_disabled=True),
+                    reply_markup=keyboard,
                 )
                 return target
             except BadRequest as error:
@@ -239,39 +238,54 @@ class TelegramDestination:
                     raise
             self._know_picture(target)
         await self._bot.edit_message_caption(
-            chat_id=self._chat_id,
+            chat_id=self.chat_id,
             message_id=int(target),
             caption=_text(order, markup.CAPTION_LIMIT),
             parse_mode=None if order.plain else ParseMode.HTML,
             show_caption_above_media=True,
+            reply_markup=keyboard,
         )
         return target
 
     async def _call(self, order: Order) -> str:
         """One request; the id of the message that now says it."""
-        parse_mode = None if order.plain else ParseMode.HTML
-        preview = LinkPreviewOptions(is_disabled=True)
         if order.form is Form.EDIT and order.target is not None:
             return await self._edit(order, order.target)
         reply = None
         if order.form is Form.REPLY and order.target is not None:
             reply = ReplyParameters(message_id=int(order.target), allow_sending_without_reply=True)
         sent = await self._bot.send_message(
-            self._chat_id,
+            self.chat_id,
             _text(order),
-            parse_mode=parse_mode,
-            link_preview_options=preview,
+            parse_mode=None if order.plain else ParseMode.HTML,
+            link_preview_options=LinkPreviewOptions(is_disabled=True),
             reply_parameters=reply,
             disable_notification=order.silent,
             message_thread_id=self._topic,
+            reply_markup=await self._markup(order),
         )
         return str(sent.message_id)
+
+    async def _markup(self, order: Order) -> InlineKeyboardMarkup | None:
+        """The buttons of an alert. An edit without any takes those away that were there."""
+        rows = keys_of(order) if self._buttons is not None else ()
+        if self._buttons is None or not rows:
+            return None
+        commands = [key.command for row in rows for key in row if key.command]
+        data = iter(await self._buttons.issue(commands, chat=f"telegram:{self.chat_id}", place=self._name))
+        return InlineKeyboardMarkup(
+            [
+                [
+                    InlineKeyboardButton(key.label, url=key.url)
+                    if key.url
+                    else InlineKeyboardButton(key.label, callback_data=next(data))
+                    for key in row
+                ]
+                for row in rows
+            ]
+        )
 
 
 def _text(order: Order, limit: int = markup.TELEGRAM_LIMIT) -> str:
     card = order.composed()
     return markup.plain_text(card, limit) if order.plain else markup.telegram_html(card, limit)
-
-
-def _moved_key(chat_id: int) -> str:
-    return f"telegram.moved.{chat_id}"

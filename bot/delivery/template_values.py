@@ -8,6 +8,7 @@ from collections.abc import Callable
 from math import isfinite
 from typing import Final, Self
 
+from bot.delivery import detail
 from bot.delivery.text import clean
 from bot.model import numbers
 from bot.model.instrument import MARKET
@@ -47,6 +48,26 @@ DESCRIBED: Final[dict[str, tuple[bool, str]]] = {
     "oi_change": (True, "change of open interest over the rule's window"),
     "funding": (True, "funding rate"),
     "volume_24h": (True, "traded in 24 hours, in dollars"),
+    "volume_ratio": (True, "volume over the window against the usual of a day, where the rule needs volume"),
+    "funding_8h": (True, "funding rate, scaled to eight hours"),
+    "next_funding": (True, "time until funding is paid next, in milliseconds when compared"),
+    "oi_rank": (True, "place by open interest in dollars; 1 is the largest"),
+    "oi_change_rank": (True, "place by the change of open interest, in its direction"),
+    "n_ranked": (True, "contracts that have a place"),
+    "oi_unusual": (True, "share of the day's moves of open interest that were smaller, 0.97 when compared"),
+    "price_unusual": (True, "share of the day's moves of the price that were smaller"),
+    "oi_age": (True, "how old open interest is, in milliseconds when compared"),
+    "price_age": (True, "how old the price is, in milliseconds when compared"),
+    "oi_moves": (False, "changes of open interest over several windows"),
+    "price_moves": (False, "changes of the price over several windows"),
+    "reading": (False, "what price and open interest together usually mean"),
+    "gap": (True, "of a crossing: how long nothing was known before it, in milliseconds when compared"),
+    "already_true": (False, "yes where it was true when the bot began to watch, else empty"),
+    "oi_up": (True, "of a market-wide alert: members with more open interest"),
+    "oi_down": (True, "of a market-wide alert: members with less open interest"),
+    "oi_median": (True, "of a market-wide alert: the median change of open interest"),
+    "price_median": (True, "of a market-wide alert: the median change of the price"),
+    "opened": (True, "of a market-wide alert: dollars opened (below zero: closed) at today's prices"),
     "window": (True, "the rule's window, in milliseconds when compared"),
     "lasted": (True, "how long the alert has been firing, in milliseconds when compared"),
     "n_true": (True, "of a market-wide alert: for how many contracts it holds"),
@@ -138,10 +159,40 @@ def context(view: AlertView) -> dict[str, Value]:
         "oi_change": _figure(oi_move.change if oi_move else None, numbers.percent),
         "funding": _figure(view.funding, numbers.percent),
         "volume_24h": _figure(view.volume_24h, numbers.usd),
+        **_more(view),
         "window": _figure(view.window_ms or None, numbers.window),
         "lasted": _figure(view.at_ms - view.fired_ms, numbers.duration),
         "n_true": _figure(view.n_true, numbers.amount),
         "n_members": _figure(view.n_members, numbers.amount),
+    }
+
+
+def _more(view: AlertView) -> dict[str, Value]:
+    """What only some messages know."""
+    interval_h, breadth = view.funding_interval_h, view.breadth
+    funding_8h = view.funding * 8 / interval_h if view.funding is not None and interval_h else None
+    left_ms = view.next_funding_ms - view.at_ms if view.next_funding_ms else None
+    return {
+        "volume_ratio": _figure(view.volume_ratio, lambda x: f"{numbers.amount(x)}×"),
+        "funding_8h": _figure(funding_8h, numbers.percent),
+        "next_funding": _figure(left_ms if left_ms and left_ms > 0 else None, numbers.duration),
+        "oi_rank": _figure(view.oi_rank, numbers.amount),
+        "oi_change_rank": _figure(view.oi_change_rank, numbers.amount),
+        "n_ranked": _figure(view.n_ranked or None, numbers.amount),
+        "oi_unusual": _figure(view.oi_unusual, detail.share_text),
+        "price_unusual": _figure(view.price_unusual, detail.share_text),
+        "oi_age": _figure(view.oi_age_ms, numbers.duration),
+        "price_age": _figure(view.price_age_ms, numbers.duration),
+        "oi_moves": detail.windows_text(view.oi, view.oi_moves),
+        "price_moves": detail.windows_text(view.price, view.price_moves),
+        "reading": detail.reading_text(view),
+        "gap": _figure(view.gap_ms or None, numbers.duration),
+        "already_true": "yes" if view.is_already_true else "",
+        "oi_up": _figure(breadth.n_oi_up if breadth else None, numbers.amount),
+        "oi_down": _figure(breadth.n_oi_down if breadth else None, numbers.amount),
+        "oi_median": _figure(breadth.oi_median if breadth else None, numbers.percent),
+        "price_median": _figure(breadth.price_median if breadth else None, numbers.percent),
+        "opened": _figure(breadth.opened_usd if breadth else None, detail.opened_text),
     }
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Final
 
 from bot.model.alert import TellKind
-from bot.model.outbox import Delivered, Message, OutboxRow, Outcome
+from bot.model.outbox import Delivered, Message, OutboxRow, Outcome, Tried
 from bot.model.view import AlertView
 
 MAX_ROWS: Final = 10_000
@@ -31,6 +31,17 @@ class Unstored:
             self.n_dropped += 1
             return
         self._rows[row.id] = row
+
+    def withdraw(self, row_id: str) -> None:
+        """Tell it not, if it is not told yet."""
+        self._rows.pop(row_id, None)
+
+    def apart(self, message: Message) -> None:
+        """These rows are tried in a message of their own next time."""
+        for row_id in message.row_ids:
+            if row_id in self._rows:
+                tried = Tried(message.id, message.layout, ambiguous=False)
+                self._rows[row_id] = replace(self._rows[row_id], tried=tried)
 
     def pending(self) -> list[OutboxRow]:
         """In the order of the outbox: critical alerts first, then the oldest, each alert's rows together."""

@@ -12,7 +12,7 @@ import socket
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -21,6 +21,7 @@ from yarl import URL
 from bot import __version__, log
 from bot.clock import Clock
 from bot.delivery.destination import Answer, Order, fingerprint
+from bot.delivery.http_destination import OverHttp, Unlimited
 from bot.delivery.webhook_body import body_of, id_of
 from bot.model import addresses
 from bot.model.outbox import Delivered, Rejected, RetryLater
@@ -101,7 +102,7 @@ class Guard(AbstractResolver):
         await self._inner.close()
 
 
-class WebhookDestination:
+class WebhookDestination(OverHttp, Unlimited):
     """Posts to one address. Use as an async context manager: it owns HTTP connections."""
 
     def __init__(
@@ -115,58 +116,28 @@ class WebhookDestination:
         resolver: AbstractResolver | None = None,
     ) -> None:
         """`private`: the address may be in a private network. `resolver` is asked for addresses; the system's if None."""
-        self._name = name
-        self._fingerprint = fingerprint(url.strip(), secret)
+        super().__init__(name, fingerprint(url.strip(), secret))
         self._fault = addresses.fault_of(url.strip(), private=private)
         # As it is written: the other side may have signed it, or compare it byte by byte.
         self._url = URL(url.strip(), encoded=url.isascii()) if self._fault is None else URL()
         self._secret = secret.encode()
         self._clock = clock
         self._guard = Guard(resolver, private=private)
-        self._session: aiohttp.ClientSession | None = None
-
-    async def __aenter__(self) -> Self:
-        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        await super().__aexit__(kind, error, trace)
         await self._guard.close()
 
-    @property
-    def name(self) -> str:
-        return self._name
-
-    @property
-    def fingerprint(self) -> str:
-        return self._fingerprint
-
-    @property
-    def held_s(self) -> float:
-        return 0.0
-
-    def hold(self, seconds: float) -> None:
-        """Nothing is shared with others."""
-
-    def take_slot(self, *, urgent: bool) -> float:  # noqa: ARG002, no limits are known
-        return 0.0
-
-    def free_slot(self) -> None:
-        """None is kept."""
-
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            speed = self._clock.speed
-            self._session = aiohttp.ClientSession(
-                timeout=aiohttp.ClientTimeout(total=TOTAL_TIMEOUT_S / speed, connect=CONNECT_TIMEOUT_S / speed),
-                connector=aiohttp.TCPConnector(resolver=self._guard, use_dns_cache=False),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"User-Agent": USER_AGENT, "Content-Type": "application/json"},
-            )
-        return self._session
+    def _make_session(self) -> aiohttp.ClientSession:
+        speed = self._clock.speed
+        return aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=TOTAL_TIMEOUT_S / speed, connect=CONNECT_TIMEOUT_S / speed),
+            connector=aiohttp.TCPConnector(resolver=self._guard, use_dns_cache=False),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": USER_AGENT, "Content-Type": "application/json"},
+        )
 
     async def send(self, order: Order) -> Answer:
         """Make one attempt."""

@@ -12,7 +12,7 @@ from typing import Final
 
 from bot.delivery import markup
 from bot.delivery.destination import Form, Order
-from bot.delivery.planning import message_id
+from bot.delivery.plans import message_id
 from bot.delivery.text import clean
 from bot.model.outbox import OutboxRow
 from bot.model.view import AlertView, Breadth, Member, Missed, Move

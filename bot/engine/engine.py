@@ -69,7 +69,7 @@ class Engine:
         self._restoring = Restoring((r for r in records if not is_alert_id(r.rule_id)), self._books)
         self._walker = Walker(self.plan, self._books, self.market, self.faults)
         self._teller = Teller(self.market, self.faults)
-        self._inhibiting = Inhibiting(self.plan.rules, self.market.universe, records)
+        self.inhibiting = Inhibiting(self.plan.rules, self.market.universe, records)
         self._news = News(self._rules, self._books, self.market, self.subscriptions, stored, self.members)
         self._owed = NOTHING
         self._last: PlanResult | None = None
@@ -152,7 +152,7 @@ class Engine:
         """Evaluate what was gathered."""
         result = self._owed + self._evaluate()
         self._owed = NOTHING
-        return self._news.finish(self.now_ms, self._inhibiting.stamp_result(result, self._record))
+        return self._news.finish(self.now_ms, self.inhibiting.stamp_result(result, self._record))
 
     # -- evaluation ----------------------------------------------------------------------------------------------
 
@@ -166,7 +166,7 @@ class Engine:
         view = View(self.market, block.moments)
         heard = self._hear(result, view) if len(self.subscriptions) else Heard()
         changes += self._news.look(result, self.plan.program, view, changes, heard)
-        if not (changes or heard.records or heard.changes or self._inhibiting.is_due):
+        if not (changes or heard.records or heard.changes or self.inhibiting.is_due):
             return NOTHING
         # Order of time first; within a tick rules come before what people asked for.
         merged = sorted([*changes, *heard.changes], key=lambda c: c.at_ms)
@@ -201,7 +201,7 @@ class Engine:
         self._rules.update({r.id: r for r in change.rules})
         self._replan(change)
         self._restoring.drop_rules(self._books)
-        self._inhibiting.follow(change.rules, self.records())
+        self.inhibiting.follow(change.rules, self.records())
         self._news.follow(change)
 
     def _replan(self, change: RuleChange | None = None) -> None:
@@ -239,7 +239,7 @@ class Engine:
         notices = []
         records: dict[tuple[str, int], AlertRecord] = {}
         now = None if view is None else (0, int(view.now_ms[0]))
-        for sifted in self._inhibiting.sift(changes, now):
+        for sifted in self.inhibiting.sift(changes, now):
             change = sifted.change
             if change.state is not None and change.state is not State.INACTIVE:
                 transitions.append(transition_of(change))
@@ -258,13 +258,13 @@ class Engine:
     def checkpoint(self) -> Result:
         """What moves without a transition: the `for` clocks of pending alerts and new peaks of firing ones."""
         records = [b.record(row) for b in self._books.values() for row in b.unsaved()]
-        return Result(records=(*self._inhibiting.stamp(records), *self.subscriptions.book.checkpoint()))
+        return Result(records=(*self.inhibiting.stamp(records), *self.subscriptions.book.checkpoint()))
 
     def records(self) -> Sequence[AlertRecord]:
         """The state of all alerts, those of instruments not seen yet included."""
         placed = [b.record(row) for b in self._books.values() for row in b.rows()]
         found = (*placed, *self._restoring.waiting, *self.subscriptions.records())
-        return (*self._inhibiting.stamp_all(found, self._record), *self._news.records())
+        return (*self.inhibiting.stamp_all(found, self._record), *self._news.records())
 
     def _record(self, rule_id: str, instrument: str) -> AlertRecord:
         book = self._books.get(rule_id)
@@ -327,7 +327,7 @@ class Engine:
         changes = [closing(r, reason, self.now_ms) for r in stored if r.state is State.FIRING]
         notices = [
             self._teller.closing(s.change, self._rules.get(s.change.rule_id), s.held_back)
-            for s in self._inhibiting.sift(changes)
+            for s in self.inhibiting.sift(changes)
             if s.change.tell is not None
         ]
         return Result(tuple(transition_of(c) for c in changes), tuple(notices), tuple(idle(r) for r in stored))

@@ -21,6 +21,7 @@ from bot.model.explanation import (
     AlertPhase,
     Explanation,
     Glance,
+    Hush,
     Near,
     Node,
     ScopeSeen,
@@ -123,6 +124,10 @@ class _Explainer:
             value=measured.value,
             unit=self._unit(shown, ratio=measured.is_ratio),
             alert=alert_of(seen, rule, self._asked),
+            hushed=tuple(
+                Hush("inhibited", muter)
+                for muter in seen.engine.inhibiting.muters(rule.id, MARKET if rule.per == "market" else instrument)
+            ),
         )
 
     def glance(self, nearness: float) -> Glance:

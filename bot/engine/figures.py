@@ -5,8 +5,9 @@ that are told, and an alert only picks its own.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from math import isfinite
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,7 @@ from bot.market.series import DAY_MS, HOUR_MS, MINUTE_MS, Leaf
 from bot.market.unusual import smaller_share
 from bot.market.view import View
 from bot.model.updates import F64
-from bot.model.view import Breadth, Member, Move
+from bot.model.view import Breadth, Member, Move, Shown
 from bot.rules.numbers import Mask
 
 OTHER_WINDOWS_MS: Final = (HOUR_MS, DAY_MS)
@@ -44,32 +45,6 @@ def column(values: F64) -> Column:
     for row in np.flatnonzero(~np.isfinite(values)).tolist():
         known[row] = None
     return known
-
-
-class Shown(NamedTuple):
-    """The figures of one alert, as `AlertView` names them."""
-
-    price: Move | None = None
-    oi: Move | None = None
-    oi_usd: float | None = None
-    funding: float | None = None
-    funding_interval_h: float | None = None
-    next_funding_ms: int | None = None
-    volume_24h: float | None = None
-    oi_age_ms: int | None = None
-    price_age_ms: int | None = None
-    oi_moves: tuple[Move, ...] = ()
-    price_moves: tuple[Move, ...] = ()
-    volume_ratio: float | None = None
-    volume_window_ms: int = 0
-    oi_rank: int | None = None
-    oi_change_rank: int | None = None
-    n_ranked: int = 0
-    oi_unusual: float | None = None
-    price_unusual: float | None = None
-
-
-NOTHING_SHOWN: Final = Shown()
 
 
 class _Now:
@@ -188,7 +163,8 @@ class Figures:
             return plain
         fold = self._fold(window_ms, t)
         change, place, ratio = oi.change, fold.change_place[row], fold.volume_ratio[row]
-        return plain._replace(
+        return replace(
+            plain,
             oi_moves=self._moves("oi", window_ms, t, row),
             price_moves=self._moves("price", window_ms, t, row),
             volume_ratio=ratio,

@@ -134,6 +134,10 @@ class Inhibiting:
         held = self._held.get(cell)
         return 0 if held is None else held.n
 
+    def muters(self, rule_id: str, instrument: str) -> tuple[str, ...]:
+        """Ids of the rules that fire and keep this one quiet there now."""
+        return tuple(dict.fromkeys(above[0] for above in self._above((rule_id, instrument))))
+
     # -- changes -------------------------------------------------------------------------------------------------
 
     def sift(self, changes: Sequence[Change], now: tuple[int, int] | None = None) -> list[Sifted]:

@@ -6,14 +6,14 @@ from typing import Final
 
 from bot.alerts.book import Change, RuleBook
 from bot.engine.faults import Faults
-from bot.engine.figures import NOTHING_SHOWN, Figures
+from bot.engine.figures import Figures
 from bot.engine.inhibiting import Sifted
 from bot.engine.news import News
 from bot.market.market import Market
 from bot.market.view import View
 from bot.model.alert import Notice, TellKind, short_id
 from bot.model.instrument import MARKET
-from bot.model.view import AlertView, HeldBack
+from bot.model.view import AlertView, HeldBack, Shown
 from bot.rules.ast import text
 from bot.rules.meter import Measured
 from bot.rules.plan import PlanResult
@@ -67,17 +67,8 @@ class Teller:
         told = self._view(change, rule, measured, result, view)
         if held_back or is_already_true:
             told = replace(told, held_back=held_back, is_already_true=is_already_true)
-        return Notice(
-            key=change.key,
-            kind=kind,
-            n=change.n,
-            rule_id=rule.id,
-            instrument=change.instrument,
-            severity=rule.severity,
-            notify=rule.notify,
-            at_ms=change.at_ms,
-            view=told,
-        )
+        at = (rule.id, change.instrument)
+        return Notice(change.key, kind, change.n, *at, rule.severity, rule.notify, change.at_ms, told)
 
     def told(
         self, sifted: Sifted, rule: Rule, book: RuleBook, result: PlanResult | None, view: View | None, news: News
@@ -133,7 +124,7 @@ class Teller:
         window_ms = (measured.window_ms if measured else 0) or DEFAULT_WINDOW_MS
         assert change.tell is not None
         is_known = view is not None and result is not None and measured is not None
-        shown = NOTHING_SHOWN
+        shown = Shown()
         if is_known and view is not None and not per_market:
             figures = self._figures_of(view, change)
             shown = figures.shown(window_ms, change.t, change.row, whole=change.tell in FULL)
@@ -155,30 +146,13 @@ class Teller:
             value_before=change.value_before,
             peak=change.peak,
             window_ms=window_ms,
-            price=shown.price,
-            oi=shown.oi,
-            oi_usd=shown.oi_usd,
-            funding=shown.funding,
-            funding_interval_h=shown.funding_interval_h,
-            next_funding_ms=shown.next_funding_ms,
-            volume_24h=shown.volume_24h,
-            oi_age_ms=shown.oi_age_ms,
-            price_age_ms=shown.price_age_ms,
             reason=change.reason,
             message=rule.message,
             tags=rule.tags,
             silent=rule.silent,
             chart=rule.chart and not per_market,
             gap_ms=change.gap_ms,
-            oi_moves=shown.oi_moves,
-            price_moves=shown.price_moves,
-            volume_ratio=shown.volume_ratio,
-            volume_window_ms=shown.volume_window_ms,
-            oi_rank=shown.oi_rank,
-            oi_change_rank=shown.oi_change_rank,
-            n_ranked=shown.n_ranked,
-            oi_unusual=shown.oi_unusual,
-            price_unusual=shown.price_unusual,
+            **shown.fields(),
         )
         if not per_market or view is None or result is None or measured is None:
             return told

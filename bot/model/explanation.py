@@ -142,6 +142,22 @@ class AlertSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class Hush:
+    """Something that keeps an alert quiet now."""
+
+    kind: Literal["silence", "quiet hours", "acknowledged", "inhibited"]
+    by: str
+    """Who made it: `terminal`, or `telegram:` and a number; of an acknowledgement the name; of an inhibition the rule."""
+    until_ms: int | None = None
+    """None: until the alert, or what inhibits it, ends."""
+    place: str = ""
+    """The destination where it holds; empty for all."""
+    id: str = ""
+    """Of a silence."""
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """A rule and an instrument as of one tick."""
 
@@ -166,6 +182,8 @@ class Explanation:
     alert: AlertSeen
     history: tuple[Transition, ...] = ()
     """The newest changes of state, newest first, added by whoever has the store."""
+    hushed: tuple[Hush, ...] = ()
+    """What keeps it quiet; what people do about that is added by whoever knows it."""
 
 
 @dataclass(frozen=True, slots=True)

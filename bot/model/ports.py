@@ -142,8 +142,10 @@ class Outbox(Protocol):
         """The rows that a message carries, in the order in which they were committed."""
         ...
 
-    async def endings_of(self, message_id: str) -> list[OutboxRow]:
-        """Ends of the alerts that a message carries, for its destination, whatever became of them."""
+    async def later_of(self, message_id: str) -> list[OutboxRow]:
+        """What came after a message of the alerts that it carries, for its destination and in order: ends, whatever became
+        of them, and what else was delivered.
+        """
         ...
 
     async def recover(self, *, now_ms: int) -> int:

@@ -4,7 +4,8 @@ Values are plain numbers in our units; the fronts format and escape them. The vi
 what was seen at the moment of firing is what is told, however late.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any, Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +84,44 @@ class Missed:
     """Coin and short id of the latest ones, the latest first."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What a message shows of one instrument. None means unknown and is left out."""
+
+    price: Move | None = None
+    oi: Move | None = None
+    oi_usd: float | None = None
+    funding: float | None = None
+    funding_interval_h: float | None = None
+    next_funding_ms: int | None = None
+    volume_24h: float | None = None
+    oi_age_ms: int | None = None
+    price_age_ms: int | None = None
+    oi_moves: tuple[Move, ...] = ()
+    """Open interest over other windows, the shortest first."""
+    price_moves: tuple[Move, ...] = ()
+    volume_ratio: float | None = None
+    """Volume over `volume_window_ms` against a usual one of the last day."""
+    volume_window_ms: int = 0
+    oi_rank: int | None = None
+    """Place by open interest in dollars among `n_ranked` instruments; 1 is the largest."""
+    oi_change_rank: int | None = None
+    """Place by the change of open interest over the window, in the direction of the change."""
+    n_ranked: int = 0
+    oi_unusual: float | None = None
+    """Share (0 to 1) of the moves of a day, over the window, that were smaller than this one."""
+    price_unusual: float | None = None
+
+    def fields(self) -> dict[str, Any]:
+        """By name, for a view that shows them."""
+        return {name: getattr(self, name) for name in _SHOWN}
+
+
+_SHOWN: Final = tuple(field.name for field in fields(Shown))
+
+
 @dataclass(frozen=True, slots=True)
-class AlertView:
+class AlertView(Shown):
     """The neutral content of one message. None means unknown and is left out."""
 
     rule_id: str
@@ -111,15 +148,6 @@ class AlertView:
     peak: float | None = None
     window_ms: int = 0
     """The window the rule looks at; 0 when it has none."""
-    price: Move | None = None
-    oi: Move | None = None
-    oi_usd: float | None = None
-    funding: float | None = None
-    funding_interval_h: float | None = None
-    next_funding_ms: int | None = None
-    volume_24h: float | None = None
-    oi_age_ms: int | None = None
-    price_age_ms: int | None = None
     n_members: int | None = None
     n_true: int | None = None
     members: tuple[Member, ...] = ()
@@ -142,20 +170,6 @@ class AlertView:
     """Of a crossing: how long nothing was known before it."""
     is_already_true: bool = False
     """It was true when the bot first looked, so nobody knows since when."""
-    oi_moves: tuple[Move, ...] = ()
-    """Open interest over other windows, the shortest first."""
-    price_moves: tuple[Move, ...] = ()
-    volume_ratio: float | None = None
-    """Volume over `volume_window_ms` against a usual one of the last day."""
-    volume_window_ms: int = 0
-    oi_rank: int | None = None
-    """Place by open interest in dollars among `n_ranked` instruments; 1 is the largest."""
-    oi_change_rank: int | None = None
-    """Place by the change of open interest over the window, in the direction of the change."""
-    n_ranked: int = 0
-    oi_unusual: float | None = None
-    """Share (0 to 1) of the moves of a day, over the window, that were smaller than this one."""
-    price_unusual: float | None = None
     breadth: Breadth | None = None
     feed: str = ""
     """Of lost data: what is missing, such as `open interest`."""

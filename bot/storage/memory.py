@@ -1,9 +1,10 @@
 """The ports in memory: for tests, and for runs that shall leave nothing behind. Same contracts as SQLite."""
 
 import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from bot.model.alert import AlertRecord, Transition, key_range
+from bot.model.buttons import Keyboard
 from bot.model.chat_alert import ChatAlert, is_alert_id
 from bot.model.members import EXPIRED_KEPT_MS, HOUR_MS, MAX_WRONG, Code, Member, Redeemed, Role, higher
 from bot.model.ports import Commit
@@ -123,6 +124,11 @@ class MemoryChatAlertStore:
         lives = {record.rule_id for record in await self._alerts.load() if is_alert_id(record.rule_id)}
         return sum(self._alerts.forget(id_) for id_ in lives - self._stored.keys())
 
+    def move(self, old: str, new: str) -> None:
+        """All alerts of one chat belong to another. For `MemoryChatMoves`."""
+        moved = {a.id: dataclasses.replace(a, chat=new) for a in self._stored.values() if a.chat == old}
+        self._stored |= moved
+
     async def all(self, *, batch: int = 10_000) -> AsyncIterator[list[ChatAlert]]:
         ids = sorted(self._stored)
         for start in range(0, len(ids), batch):
@@ -168,6 +174,20 @@ class MemorySilenceStore:
 
     async def quiet_hours(self) -> list[QuietHours]:
         return [quiet for _, quiet in sorted(self._quiet.items())]
+
+    def rename(self, old: str, new: str) -> None:
+        """What names one destination names another; what that has already stays. For `MemoryChatMoves`."""
+
+        def moved(destination: str) -> str:
+            return new if destination == old else destination
+
+        self._silences = {
+            k: dataclasses.replace(s, destination=moved(s.destination)) for k, s in self._silences.items()
+        }
+        acks = [dataclasses.replace(a, destination=moved(a.destination)) for a in self._acks.values()]
+        self._acks = {(a.key, a.destination): a for a in acks} | {k: a for k, a in self._acks.items() if k[1] != old}
+        if (quiet := self._quiet.pop(old, None)) is not None:
+            self._quiet.setdefault(new, dataclasses.replace(quiet, destination=new))
 
     async def prune(self, *, before_ms: int) -> int:
         firing = self._alerts.firing()
@@ -227,3 +247,55 @@ class MemoryMemberStore:
         self._codes = {d: c for d, c in self._codes.items() if c.expires_ms >= now_ms - EXPIRED_KEPT_MS}
         self._wrong = [(kind, at_ms) for kind, at_ms in self._wrong if at_ms > now_ms - HOUR_MS]
         return n - len(self._codes) - len(self._wrong)
+
+
+class MemoryButtonStore:
+    """The `ButtonStore` port."""
+
+    def __init__(self) -> None:
+        self.stored: dict[str, Keyboard] = {}
+
+    async def put(self, keyboard: Keyboard) -> None:
+        known = self.stored.get(keyboard.id, keyboard)
+        self.stored[keyboard.id] = dataclasses.replace(known, issued_ms=keyboard.issued_ms)
+
+    async def get(self, keyboard_id: str) -> Keyboard | None:
+        return self.stored.get(keyboard_id)
+
+    async def prune(self, *, before_ms: int, keep: int) -> int:
+        n = len(self.stored)
+        ages = sorted((k.issued_ms for k in self.stored.values()), reverse=True)
+        edge_ms = max(before_ms, ages[keep] + 1 if len(ages) > keep else before_ms)
+        self.stored = {id_: k for id_, k in self.stored.items() if k.issued_ms >= edge_ms}
+        return n - len(self.stored)
+
+
+class MemoryChatMoves:
+    """The `ChatMoves` port over the stores in memory."""
+
+    def __init__(
+        self,
+        chat_alerts: MemoryChatAlertStore,
+        buttons: MemoryButtonStore,
+        outbox: MemoryOutbox,
+        silences: MemorySilenceStore,
+        also: Callable[[str, str], None] = lambda _old, _new: None,
+    ) -> None:
+        """`also`: moves what other stores hold of a chat."""
+        self._also = also
+        self._chat_alerts = chat_alerts
+        self._buttons = buttons
+        self._outbox = outbox
+        self._silences = silences
+
+    async def move(self, old: str, new: str) -> None:
+        self._chat_alerts.move(old, new)
+        self._also(old, new)
+        moved = {k.id: dataclasses.replace(k, chat=new) for k in self._buttons.stored.values() if k.chat == old}
+        self._buttons.stored |= moved
+
+    async def rename(self, old: str, new: str) -> None:
+        self._outbox.rename(old, new)
+        self._silences.rename(old, new)
+        moved = {k.id: dataclasses.replace(k, place=new) for k in self._buttons.stored.values() if k.place == old}
+        self._buttons.stored |= moved

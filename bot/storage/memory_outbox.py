@@ -151,10 +151,16 @@ class MemoryOutbox:
     async def rows_of(self, message_id: str) -> list[OutboxRow]:
         return [row for row in self._rows.values() if self._message_of_row.get(row.id) == message_id]
 
-    async def endings_of(self, message_id: str) -> list[OutboxRow]:
+    async def later_of(self, message_id: str) -> list[OutboxRow]:
         told = {(row.key, row.destination) for row in await self.rows_of(message_id)}
         ends = {TellKind.END, TellKind.CLOSE}
-        return [row for row in self._rows.values() if row.kind in ends and (row.key, row.destination) in told]
+        return [
+            row
+            for row in self._rows.values()
+            if (row.key, row.destination) in told
+            and (row.kind in ends or self._state(row.id)[0] == "delivered")
+            and self._message_of_row.get(row.id) != message_id
+        ]
 
     async def recover(self, *, now_ms: int) -> int:
         for sent in self._sent.values():
@@ -252,6 +258,18 @@ class MemoryOutbox:
             message = Message(f"by-hand-{row_id}", self._rows[row_id].destination, (row_id,), 0)
             self._store(message, _Sent(message, "buried", settled_ms=now_ms, reason=reason))
         return len(waiting)
+
+    def rename(self, old: str, new: str) -> None:
+        """All rows of one destination belong to another. For `MemoryChatMoves`."""
+
+        def moved(row: OutboxRow) -> OutboxRow:
+            return dataclasses.replace(row, destination=new) if row.destination == old else row
+
+        self._rows = {row_id: moved(row) for row_id, row in self._rows.items()}
+        self._muted = {row_id: dataclasses.replace(kept, row=moved(kept.row)) for row_id, kept in self._muted.items()}
+        for sent in self._sent.values():
+            if sent.message.destination == old:
+                sent.message = dataclasses.replace(sent.message, destination=new)
 
     def _forget_empty(self) -> None:
         used = set(self._message_of_row.values())

@@ -1,5 +1,6 @@
 """The memory twin of what helps with risk."""
 
+import dataclasses
 from collections.abc import Sequence
 
 from bot.model.outbox import OutboxRow
@@ -41,3 +42,7 @@ class MemoryRiskStore:
 
     async def watches(self) -> list[StopWatch]:
         return sorted(self._watches.values(), key=lambda w: (w.created_ms, w.id))
+
+    def chat_moved(self, old: str, new: str) -> None:
+        """For `MemoryChatMoves`."""
+        self._watches |= {w.id: dataclasses.replace(w, chat=new) for w in self._watches.values() if w.chat == old}

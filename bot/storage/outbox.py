@@ -194,12 +194,13 @@ class SqliteOutbox:
         sql = f"SELECT {ROW} FROM outbox o WHERE o.message_id = ? ORDER BY o.seq"  # noqa: S608
         return _readable(await self._database.fetch("read a message", sql, (message_id,)))
 
-    async def endings_of(self, message_id: str) -> list[OutboxRow]:
+    async def later_of(self, message_id: str) -> list[OutboxRow]:
         sql = (
             f"SELECT {ROW} FROM outbox o JOIN (SELECT DISTINCT key, destination FROM outbox WHERE message_id = ?) told "  # noqa: S608
-            "ON told.key = o.key AND told.destination = o.destination WHERE o.kind IN ('end', 'close') ORDER BY o.seq"
+            "ON told.key = o.key AND told.destination = o.destination "
+            "WHERE (o.kind IN ('end', 'close') OR o.state = 'delivered') AND o.message_id IS NOT ? ORDER BY o.seq"
         )
-        return _readable(await self._database.fetch("read a message", sql, (message_id,)))
+        return _readable(await self._database.fetch("read a message", sql, (message_id, message_id)))
 
     async def row_of(self, key: str, kind: str, destination: str) -> OutboxRow | None:
         found = await self._database.fetch(

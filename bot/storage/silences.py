@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from bot.model.silence import Ack, QuietHours, Silence
-from bot.storage.database import Database
+from bot.storage.database import Database, Transaction
 
 _SILENCE: Final = tuple(f.name for f in dataclasses.fields(Silence))
 _ACK: Final = tuple(f.name for f in dataclasses.fields(Ack))
@@ -46,16 +46,11 @@ class SqliteSilenceStore:
         self._database = database
 
     async def add(self, silence: Silence) -> bool:
-        async with self._database.transaction("add a silence") as tx:
-            return await tx.execute(_ADD, _values(silence)) == 1
+        return await self._database.write("add a silence", lambda tx: tx.execute(_ADD, _values(silence))) == 1
 
     async def expire(self, silence_id: str, *, at_ms: int) -> bool:
-        async with self._database.transaction("end a silence") as tx:
-            gone = await tx.execute(
-                "UPDATE silences SET expired_ms = ?1 WHERE id = ?2 AND expired_ms IS NULL AND ends_ms > ?1",
-                (at_ms, silence_id),
-            )
-            return gone == 1
+        sql = "UPDATE silences SET expired_ms = ?1 WHERE id = ?2 AND expired_ms IS NULL AND ends_ms > ?1"
+        return await self._database.write("end a silence", lambda tx: tx.execute(sql, (at_ms, silence_id))) == 1
 
     async def all(self) -> list[Silence]:
         rows = await self._database.fetch(
@@ -65,8 +60,8 @@ class SqliteSilenceStore:
         return [_silence(row) for row in rows]
 
     async def acknowledge(self, ack: Ack) -> None:
-        async with self._database.transaction("store an acknowledgement") as tx:
-            await tx.execute(_ACKNOWLEDGE, tuple(getattr(ack, name) for name in _ACK))
+        values = tuple(getattr(ack, name) for name in _ACK)
+        await self._database.write("store an acknowledgement", lambda tx: tx.execute(_ACKNOWLEDGE, values))
 
     async def acks(self) -> list[Ack]:
         rows = await self._database.fetch(
@@ -76,12 +71,12 @@ class SqliteSilenceStore:
         return [Ack(*row) for row in rows]
 
     async def put_quiet(self, quiet: QuietHours) -> None:
-        async with self._database.transaction("set quiet hours") as tx:
-            await tx.execute(_PUT_QUIET, tuple(getattr(quiet, name) for name in _QUIET))
+        values = tuple(getattr(quiet, name) for name in _QUIET)
+        await self._database.write("set quiet hours", lambda tx: tx.execute(_PUT_QUIET, values))
 
     async def drop_quiet(self, destination: str) -> bool:
-        async with self._database.transaction("drop quiet hours") as tx:
-            return await tx.execute("DELETE FROM quiet_hours WHERE destination = ?", (destination,)) == 1
+        sql = "DELETE FROM quiet_hours WHERE destination = ?"
+        return await self._database.write("drop quiet hours", lambda tx: tx.execute(sql, (destination,))) == 1
 
     async def quiet_hours(self) -> list[QuietHours]:
         rows = await self._database.fetch(
@@ -91,7 +86,7 @@ class SqliteSilenceStore:
         return [QuietHours(*row) for row in rows]
 
     async def prune(self, *, before_ms: int) -> int:
-        async with self._database.transaction("prune silences") as tx:
+        async def remove(tx: Transaction) -> int:
             gone = await tx.execute(
                 "DELETE FROM silences WHERE min(ends_ms, COALESCE(expired_ms, ends_ms)) < ?", (before_ms,)
             )
@@ -99,3 +94,5 @@ class SqliteSilenceStore:
                 "DELETE FROM acks WHERE at_ms < ? AND key NOT IN (SELECT key FROM alerts WHERE state = 'firing')",
                 (before_ms,),
             )
+
+        return await self._database.write("prune silences", remove)

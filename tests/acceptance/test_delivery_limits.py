@@ -123,7 +123,7 @@ async def test_a_thousand_alerts_at_once_to_fifty_chats_break_no_limit(harness, 
         assert verdict.n_duplicates == 0
         for chat in chat_ids:
             told = [m.text for m in found.chats.messages(chat) if not m.text.startswith(END)]
-            assert all(text.startswith("🔴") for text in told[:2]), "critical first"
+            assert all(text.startswith("🔴") for text in told[:2]), f"critical first in {chat}: {told[:3]}"
 
 
 @pytest.mark.promise("P9")

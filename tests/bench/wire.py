@@ -5,7 +5,7 @@ from just before the first `send` to the second message in hand, "decision" to t
 same pushes, so one has the other inside.
 
 Row 11: from the end of a tick in which one alert fires to the first bytes of the request at the far side: commit to
-SQLite on disk, lane, attempt noted on disk, HTTP on loopback. Everything on our side is what the bot runs. The clock is
+SQLite on disk, lane, attempt and buttons noted on disk, HTTP on loopback. Everything on our side is what the bot runs. The clock is
 ten times as fast, which only shortens the pauses between messages that the chats' limits ask for.
 """
 
@@ -26,6 +26,7 @@ from bot import log
 from bot.app.committer import Committer
 from bot.app.live import Live
 from bot.app.routing import Routes
+from bot.chat.buttons import Buttons
 from bot.clock import SystemClock
 from bot.delivery.destination import Destination
 from bot.delivery.discord import DiscordDestination
@@ -36,7 +37,8 @@ from bot.engine.engine import Engine
 from bot.engine.inputs import Samples
 from bot.market.mailbox import Mailbox
 from bot.storage.alerts import SqliteAlertStore
-from bot.storage.database import open_database
+from bot.storage.buttons import SqliteButtonStore
+from bot.storage.database import Database, open_database
 from bot.storage.outbox import SqliteOutbox
 from tests.bench import far_side
 from tests.bench.engine_rows import consume, decoder, thresholds_from
@@ -47,8 +49,9 @@ from tests.bench.workload import N_EXPRESSIONS, Stage, both, draw, quiet, rules_
 PER_SECOND = 20.0
 N_PUSHES, N_QUICK_PUSHES = 400, 60
 N_WARM = 10
-N_ALERTS, N_QUICK_ALERTS = 40, 10
+N_ALERTS, N_QUICK_ALERTS = 200, 10
 SPEED = 10.0
+P99_GOAL_MS = 150.0
 
 
 def decisions(context: Context) -> Sequence[Result]:
@@ -107,21 +110,24 @@ def requests(context: Context) -> Sequence[Result]:
         context.say(f"{n} alerts to {name}")
         with far_side.started(far_side.chat) as connection, tempfile.TemporaryDirectory() as folder:
             taken = asyncio.run(_alerts(context, connection, Path(folder), destination_of, n))
-        p50, longest = statistics.median(taken), max(taken)
+        p50, p99, longest = statistics.median(taken), sorted(taken)[int(0.99 * (n - 1))], max(taken)
         note = f"{n} alerts, longest {longest:.1f} ms; SQLite on this machine's disk"
-        results.append(Result("11", f"decision to request on the wire, {name}", p50, 20.0, "ms", note=note))
+        results.append(Result("11", f"decision to request on the wire, {name}, p50", p50, 20.0, "ms", note=note))
+        results.append(Result("11", f"decision to request on the wire, {name}, p99", p99, P99_GOAL_MS, "ms", note=note))
     return results
 
 
-def _telegram(port: int, clock: SystemClock) -> TelegramDestination:
-    return TelegramDestination(token="1:x", api_url=f"http://127.0.0.1:{port}", chat_id=1, clock=clock)
+def _telegram(port: int, clock: SystemClock, database: Database) -> TelegramDestination:
+    buttons = Buttons(SqliteButtonStore(database), secret=b"of a benchmark", clock=clock)
+    url = f"http://127.0.0.1:{port}"
+    return TelegramDestination(token="1:x", api_url=url, chat_id=1, clock=clock, buttons=buttons)
 
 
-def _discord(port: int, clock: SystemClock) -> DiscordDestination:
+def _discord(port: int, clock: SystemClock, _database: Database) -> DiscordDestination:
     return DiscordDestination(webhook_url=f"http://127.0.0.1:{port}/api/webhooks/1/x", clock=clock)
 
 
-DestinationOf = Callable[[int, SystemClock], TelegramDestination | DiscordDestination]
+DestinationOf = Callable[[int, SystemClock, Database], TelegramDestination | DiscordDestination]
 DESTINATIONS: dict[str, DestinationOf] = {"Telegram": _telegram, "Discord": _discord}
 
 
@@ -136,7 +142,11 @@ async def _alerts(
     rules = [replace(rule, severity="critical") for rule in rules_of(["price > 1_000_000_000"])]
     engine = stage.add("one rule", rules)
     decided: list[int] = []
-    async with destination_of(port, clock) as destination, _house(folder, clock, engine, destination) as live:
+    opened = await open_database(folder / "oibot.db", now_ms=clock.wall_ms())
+    async with (
+        destination_of(port, clock, opened.database) as destination,
+        _house(opened.database, clock, engine, destination) as live,
+    ):
         live.venue_time.start(stage.walk.at_ms, clock.monotonic_ms())
         for row in range(n + 1):
             second = stage.peek()
@@ -167,12 +177,13 @@ async def _arrivals(connection: Connection, n: int) -> list[int]:
 
 
 @contextlib.asynccontextmanager
-async def _house(folder: Path, clock: SystemClock, engine: Engine, destination: Destination) -> AsyncIterator[Live]:
+async def _house(
+    database: Database, clock: SystemClock, engine: Engine, destination: Destination
+) -> AsyncIterator[Live]:
     """What stands between engine and destination in the bot."""
-    opened = await open_database(folder / "oibot.db", now_ms=clock.wall_ms())
-    committer = Committer(SqliteAlertStore(opened.database), clock)
+    committer = Committer(SqliteAlertStore(database), clock)
     lanes = Lanes(
-        outbox=SqliteOutbox(opened.database),
+        outbox=SqliteOutbox(database),
         destinations=[destination],
         clock=clock,
         venue_now=lambda: engine.now_ms,
@@ -193,7 +204,7 @@ async def _house(folder: Path, clock: SystemClock, engine: Engine, destination: 
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await opened.database.close()
+        await database.close()
 
 
 GROUPS = (Group(("10",), decisions), Group(("11",), requests))

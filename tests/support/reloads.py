@@ -50,6 +50,10 @@ class Loop:
         self.engine.consume(item)
 
 
+async def routes_of(plan):
+    return plan.routes
+
+
 class World:
     def __init__(self, folder):
         self.folder = folder
@@ -67,6 +71,7 @@ class World:
             fixed=None,
             live=self.live,
             sending=self.places,
+            settle=routes_of,
             clock=self.clock,
             delivers=True,
             tell=self.told.append,

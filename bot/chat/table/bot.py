@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from bot.chat.grammars import dead_letters, nothing, topic
+from bot.chat.grammars import dead_letters, destination, nothing, topic
 from bot.chat.spec import CommandSpec
 
 ROWS: Final[tuple[CommandSpec, ...]] = (
@@ -21,6 +21,20 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
         ),
         is_minor=True,
         without="I tell nothing here, so nothing is left over.",
+    ),
+    CommandSpec(
+        "revive",
+        (),
+        destination,
+        "/revive discord",
+        "try a dead destination again",
+        "Bot",
+        True,
+        (
+            "/revive · destinations that take no messages any more, and why; for the owner",
+            "/revive discord · try it again now; what it missed is told",
+        ),
+        without="I tell nothing here, so nothing is dead.",
     ),
     CommandSpec(
         "reload",

@@ -12,13 +12,17 @@ from bot.model.outbox import OutboxRow, row_id
 from bot.model.ports import Commit
 from bot.model.view import AlertView, HeldBack, Member, Move
 from bot.storage.alerts import SqliteAlertStore
+from bot.storage.buttons import SqliteButtonStore
 from bot.storage.chat_alerts import SqliteChatAlertStore
+from bot.storage.chat_moves import SqliteChatMoves
 from bot.storage.database import open_database
 from bot.storage.key_values import SqliteKeyValues
 from bot.storage.members import SqliteMemberStore
 from bot.storage.memory import (
     MemoryAlertStore,
+    MemoryButtonStore,
     MemoryChatAlertStore,
+    MemoryChatMoves,
     MemoryKeyValues,
     MemoryMemberStore,
     MemoryOutbox,
@@ -41,6 +45,8 @@ class Ports:
     silences: Any
     risk: Any
     members: Any
+    buttons: Any
+    moves: Any
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -49,15 +55,23 @@ async def ports(request, tmp_path):
         if request.param == "memory":
             outbox = MemoryOutbox()
             alerts = MemoryAlertStore(outbox)
+            chat_alerts, silences, buttons = (
+                MemoryChatAlertStore(alerts),
+                MemorySilenceStore(alerts),
+                MemoryButtonStore(),
+            )
+            risk = MemoryRiskStore(alerts)
             yield Ports(
                 alerts,
                 outbox,
                 MemoryKeyValues(),
-                MemoryChatAlertStore(alerts),
+                chat_alerts,
                 outbox,
-                MemorySilenceStore(alerts),
-                MemoryRiskStore(alerts),
+                silences,
+                risk,
                 MemoryMemberStore(),
+                buttons,
+                MemoryChatMoves(chat_alerts, buttons, outbox, silences, risk.chat_moved),
             )
         else:
             opened = await open_database(tmp_path / "oibot.db", now_ms=1)
@@ -73,6 +87,8 @@ async def ports(request, tmp_path):
                 SqliteSilenceStore(db),
                 SqliteRiskStore(db),
                 SqliteMemberStore(db),
+                SqliteButtonStore(db),
+                SqliteChatMoves(db),
             )
 
 

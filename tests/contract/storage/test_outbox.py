@@ -181,9 +181,9 @@ async def test_a_digest_is_found_with_its_rows_and_the_ends_of_its_alerts(ports,
     await ports.outbox.settle(digest, Delivered("7"), now_ms=0)
     assert (await ports.outbox.message_of(two.key, "fire", "main")).layout is Layout.DIGEST
     assert await ports.outbox.rows_of("d") == [one, two]
-    assert await ports.outbox.endings_of("d") == [end_of_two]
+    assert await ports.outbox.later_of("d") == [end_of_two]
     assert await ports.outbox.rows_of("unknown") == []
-    assert await ports.outbox.endings_of("unknown") == []
+    assert await ports.outbox.later_of("unknown") == []
 
 
 async def test_the_next_due_time_may_leave_out_what_is_due(ports, make):

@@ -14,6 +14,7 @@ from bot.app.destinations import Builder, plan_of, plan_of_file
 from bot.app.findings import Level
 from bot.clock import SystemClock
 from bot.delivery.destination import Order
+from bot.errors import ConfigError
 from bot.model.alert import TellKind, alert_key, short_id
 from bot.model.outbox import Delivered, OutboxRow, row_id
 from bot.model.view import AlertView
@@ -187,3 +188,36 @@ def order(destination):
     return Order(
         (OutboxRow(row_id(key, TellKind.FIRE, 0, destination), key, TellKind.FIRE, destination, "info", 1, view),)
     )
+
+
+async def test_a_destination_is_made_anew_when_its_secret_changed_and_only_then(server, clock, out, tmp_path):
+    def settings(token, url):
+        return Settings.model_construct(
+            rules_dir=tmp_path,
+            telegram=TelegramSection(token=token, api_url=server.telegram_url, owner_id=7, chats=(-5,)),
+            discord=DiscordSection(webhook_url=url),
+            secrets={},
+        )
+
+    before = settings("1:old", "https://discord.invalid/api/webhooks/1/old")
+    now = [before]
+
+    def reread():
+        if now[0] is None:
+            raise ConfigError("half-written")
+        return now[0]
+
+    plan = plan_of(before)
+    async with contextlib.AsyncExitStack() as stack:
+        builder = Builder(before, clock=clock, console=out, stack=stack, reread=reread)
+        made = {d.name: d for d in await builder.all(plan)}
+        described = {d.name: d for d in plan.everywhere}
+        keys = {name: builder.key(d) for name, d in described.items()}
+        for now[0] in (before, None, settings(None, None)):
+            assert [await builder.renewed(d, keys[name]) for name, d in described.items()] == [None] * 3
+        now[0] = settings(server.telegram_token, server.discord_webhook_url)
+        for name in ("telegram:-5", "discord", "telegram"):
+            anew = await builder.renewed(described[name], keys[name])
+            assert anew.fingerprint != made[name].fingerprint
+            assert isinstance(await anew.send(order(name)), Delivered)
+            assert await builder.renewed(described[name], builder.key(described[name])) is None, "once"

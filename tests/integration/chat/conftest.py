@@ -9,14 +9,17 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from aiohttp import web
 
+from bot.app.moves import Moves
 from bot.chat.alert_actions import AlertActions
+from bot.chat.buttons import Buttons
 from bot.chat.telegram_app import TelegramChat
 from bot.clock import SystemClock
 from bot.model.cards import CARD_WINDOWS_MS, BotStatus, InstrumentCard
 from bot.model.chat_alert import ChatAlert
 from bot.model.instrument import Instrument
+from bot.model.news import News
 from bot.model.view import Move
-from bot.storage.memory import MemoryAlertStore, MemoryChatAlertStore, MemoryOutbox
+from bot.storage.memory import MemoryAlertStore, MemoryButtonStore, MemoryChatAlertStore, MemoryOutbox
 from tests.support.chat_actions import looking
 
 OWNER, GROUP = 71, -100_500
@@ -155,11 +158,24 @@ class Chat:
         self.clock = SystemClock(speed=100.0)
         self.market = OneMarket()
         self.seen: list[int] = []
+        self.heard: list[News] = []
+        """What the owner should know."""
         self.alert_store = MemoryChatAlertStore(MemoryAlertStore(MemoryOutbox()))
         self.alerts = AlertActions(
             market=self.market, store=self.alert_store, desk=NoDesk(), clock=self.clock, max_per_chat=9
         )
+        self.button_store = MemoryButtonStore()
+        self.buttons = self.registry()
+        self.moves: Moves | None = None
         self._n = 100
+
+    def registry(self) -> Buttons:
+        """Of a process that has just started."""
+        return Buttons(self.button_store, secret=b"a secret of this installation", clock=self.clock)
+
+    async def data(self, command: str, *, chat_id: int = OWNER, user: str = "", place: str = "") -> str:
+        """What stands behind a button that the bot put below a message."""
+        return (await self.buttons.issue([command], chat=f"telegram:{chat_id}", user=user, place=place))[0]
 
     def make(self, *, owner_id: int | None = OWNER, token: str = TOKEN) -> TelegramChat:
         return TelegramChat(
@@ -168,9 +184,12 @@ class Chat:
             owner_id=owner_id,
             chat_ids=[GROUP],
             actions=looking(self.alerts, market=self.market, status=self.market, why=self.market, clock=self.clock),
+            buttons=self.buttons,
             store=self.store,
             clock=self.clock,
             on_seen=self.seen.append,
+            moves=self.moves,
+            report=self.heard.append,
         )
 
     @contextlib.asynccontextmanager
@@ -231,7 +250,7 @@ def chat(api: BotApi) -> Chat:
 
 @pytest.fixture
 def buttons() -> Callable[[dict[str, str]], list[str]]:
-    """Commands behind the buttons of a recorded call."""
+    """Callback data of the buttons of a recorded call."""
 
     def read(params: dict[str, str]) -> list[str]:
         rows = json.loads(params["reply_markup"])["inline_keyboard"]

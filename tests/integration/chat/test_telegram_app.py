@@ -5,8 +5,10 @@ import json
 
 import pytest
 
+from bot.app.moves import Moves
 from bot.chat.commands import menu
 from bot.clock import SystemClock
+from bot.model.news import SecondCopy
 
 pytestmark = pytest.mark.integration
 
@@ -21,7 +23,8 @@ async def test_the_owner_asks_and_gets_the_card(api, chat, buttons):
         assert sent["chat_id"] == str(OWNER)
         assert sent["parse_mode"] == "HTML"
         assert sent["text"].startswith("<b>BTCUSDT</b> open interest\n")
-        assert buttons(sent) == ["/oi BTCUSDT", "/price BTCUSDT", "/chart BTCUSDT"]
+        assert len(buttons(sent)) == 2
+        assert all(1 <= len(one.encode()) <= 64 for one in buttons(sent))
         await api.wait_for(lambda: running.counts["reply_sent"])
         assert running.last_poll_ok_ms is not None
     assert chat.seen == [OWNER]
@@ -91,7 +94,7 @@ async def test_nothing_is_said_where_nobody_asked_us(api, chat):
         chat.message("/unknown", chat_id=GROUP),
         chat.message("just talking", chat_id=GROUP),
         chat.message("x", migrate_to_chat_id=-100_700, chat_id=GROUP),
-        chat.press("/oi BTC", user_id=STRANGER, chat_id=-100_600),
+        chat.press(await chat.data("/oi BTC", chat_id=-100_600), user_id=STRANGER, chat_id=-100_600),
         {"update_id": 150, "my_chat_member": added},
     ]
     async with chat.running() as running:
@@ -104,7 +107,9 @@ async def test_nothing_is_said_where_nobody_asked_us(api, chat):
 @pytest.mark.promise("P12")
 async def test_without_an_owner_nobody_is_answered(api, chat):
     async with chat.running(owner_id=None) as running:
-        await api.add(chat.message("/oi BTC"), chat.message("/oi BTC", chat_id=GROUP), chat.press("/oi BTC"))
+        await api.add(
+            chat.message("/oi BTC"), chat.message("/oi BTC", chat_id=GROUP), chat.press(await chat.data("/oi BTC"))
+        )
         await api.wait_for(lambda: running.counts["ignore"] == 3)
     assert api.of("sendMessage") == api.of("answerCallbackQuery") == []
 
@@ -207,14 +212,13 @@ async def test_a_second_copy_is_told_once_and_waited_out(api, chat):
     for _ in range(2):
         api.fail("getUpdates", 409, "Conflict: terminated by other getUpdates request; make sure that only one")
     async with chat.running() as running:
-        await api.wait_for(lambda: api.of("sendMessage"))
+        await api.wait_for(lambda: chat.heard)
         await asyncio.sleep(0.3)
         assert len(api.of("getUpdates")) == 1
         await api.add(chat.message("/help"))
-        await api.wait_for(lambda: len(api.of("sendMessage")) == 2)
+        await api.wait_for(lambda: api.of("sendMessage"))
         assert running.counts["poll_conflict"] == 2
-    assert "Another copy" in api.of("sendMessage")[0]["text"]
-    assert "Another copy" not in api.of("sendMessage")[1]["text"]
+    assert set(chat.heard) == {SecondCopy()}, "how often the owner is told of it is not the chat's affair"
 
 
 async def test_a_webhook_in_the_way_is_removed(api, chat):
@@ -313,25 +317,64 @@ async def test_refresh_edits_the_message_it_sits_on(api, chat, buttons):
     edit = api.of("editMessageText")[0]
     assert (edit["chat_id"], edit["message_id"]) == (str(OWNER), "9001")
     assert edit["text"].startswith("<b>BTCUSDT</b> open interest\n2 BTC")
-    assert buttons(edit) == ["/oi BTCUSDT", "/price BTCUSDT", "/chart BTCUSDT"]
+    assert buttons(edit) == buttons(api.of("sendMessage")[0]), "the same buttons are the same keyboard"
+    assert [k.commands for k in chat.button_store.stored.values()] == [("/oi BTCUSDT", "/price BTCUSDT")]
     names = [name for name, _ in api.calls]
     assert names.index("answerCallbackQuery") < names.index("editMessageText")
     assert len(api.of("sendMessage")) == 1
 
 
-@pytest.mark.parametrize("data", ["al:m:BTCUSDT", "", "/banana", "oi BTC", "/oi " + "x" * 60])
+@pytest.mark.parametrize("data", ["al:m:BTCUSDT", "", "/oi BTC", "x.0", ".0", "x" * 22 + ".9", "x" * 60 + ".0", "x.²"])
 async def test_a_button_of_another_age_says_so(api, chat, data):
     async with chat.running():
         await api.add(chat.press(data))
         await api.wait_for(lambda: api.of("answerCallbackQuery"))
-    assert api.of("answerCallbackQuery")[0]["text"] == "This button is out of date."
+    assert api.of("answerCallbackQuery")[0]["text"].startswith("This button is out of date")
     assert api.of("editMessageText") == api.of("sendMessage") == []
+
+
+async def test_a_button_works_after_a_restart(api, chat, buttons):
+    async with chat.running():
+        await api.add(chat.message("/oi BTC"))
+        await api.wait_for(lambda: api.of("sendMessage"))
+    chat.buttons = chat.registry()
+    async with chat.running():
+        await api.add(chat.press(buttons(api.of("sendMessage")[0])[1]))
+        await api.wait_for(lambda: api.of("editMessageText"))
+    assert api.of("editMessageText")[0]["text"].startswith("<b>BTCUSDT</b>")
+
+
+@pytest.mark.promise("P12")
+async def test_a_button_works_in_its_chat_and_for_whom_it_is_alone(api, chat):
+    mine = await chat.data("/oi BTC", chat_id=GROUP, user=f"telegram:{OWNER}")
+    of_owner = await chat.data("/oi BTC")
+    async with chat.running() as running:
+        await api.add(chat.press(of_owner, chat_id=GROUP), chat.press(mine, chat_id=GROUP, user_id=STRANGER))
+        await api.wait_for(lambda: len(api.of("answerCallbackQuery")) == 2)
+        assert running.counts["press_stale"] == 2
+        told = {one["text"] for one in api.of("answerCallbackQuery")}
+        assert len(told) == 2
+        assert "This button is for somebody else." in told
+        assert api.of("editMessageText") == api.of("sendMessage") == []
+        await api.add(chat.press(mine, chat_id=GROUP))
+        await api.wait_for(lambda: api.of("editMessageText"))
+
+
+async def test_a_button_below_an_alert_is_answered_below_it(api, chat):
+    async with chat.running():
+        data = await chat.data("/oi BTC", chat_id=GROUP, place="whales")
+        await api.add(chat.press(data, chat_id=GROUP, user_id=STRANGER, message_id=77))
+        await api.wait_for(lambda: api.of("sendMessage"))
+    assert api.of("editMessageText") == [], "the alert stays as it is"
+    assert json.loads(api.of("sendMessage")[0]["reply_parameters"])["message_id"] == 77
+    names = [name for name, _ in api.calls]
+    assert names.index("answerCallbackQuery") < names.index("sendMessage")
 
 
 async def test_nothing_new_on_refresh_is_no_error(api, chat):
     api.fail("editMessageText", 400, "Bad Request: message is not modified: specified new message content")
     async with chat.running() as running:
-        await api.add(chat.press("/oi BTCUSDT"))
+        await api.add(chat.press(await chat.data("/oi BTCUSDT")))
         await api.wait_for(lambda: running.counts["reply_sent"] == 1)
     assert api.of("sendMessage") == []
 
@@ -342,7 +385,7 @@ async def test_a_message_that_is_gone_is_answered_anew(api, chat):
         "answerCallbackQuery", 400, "Bad Request: query is too old and response timeout expired or query ID is invalid"
     )
     async with chat.running() as running:
-        await api.add(chat.press("/oi BTCUSDT"))
+        await api.add(chat.press(await chat.data("/oi BTCUSDT")))
         await api.wait_for(lambda: running.counts["reply_sent"] == 1)
     assert len(api.of("sendMessage")) == 1
 
@@ -413,7 +456,69 @@ async def test_alerts_belong_to_their_chat_and_to_who_made_them(api, chat):
         await api.add(chat.message(f"/delete {alert.id}", user_id=STRANGER, chat_id=GROUP))
         await api.wait_for(lambda: len(api.of("sendMessage")) == 3)
         assert api.of("sendMessage")[2]["text"] == "Only who made an alert, or my owner, may delete it."
-        await api.add(chat.press(f"/delete {alert.id}", chat_id=GROUP))
+        await api.add(chat.press(await chat.data(f"/delete {alert.id}", chat_id=GROUP), chat_id=GROUP))
         await api.wait_for(lambda: api.of("editMessageText"))
         assert api.of("editMessageText")[0]["text"].startswith("Deleted ")
     assert await chat.alert_store.count(f"telegram:{GROUP}") == 0
+
+
+class NothingStored:
+    """The rows of other rooms, which this front does not know."""
+
+    def __init__(self) -> None:
+        self.moved: list[tuple[str, str]] = []
+
+    async def move(self, old: str, new: str) -> None:
+        self.moved.append((old, new))
+
+    async def rename(self, old: str, new: str) -> None: ...
+
+
+SUPERGROUP = -1_001_500
+
+
+@pytest.mark.promise("P10")
+@pytest.mark.parametrize("heard", ["in the old group", "in the new group", "by an error", "by an alert"])
+async def test_a_group_that_became_a_supergroup_is_followed(api, chat, heard):
+    stored = NothingStored()
+    chat.moves = await Moves.load(chat.store, stored)
+    data = await chat.data("/oi BTC", chat_id=GROUP)
+    chat.moves.listeners.append(lambda old, new: chat.buttons.moved(f"telegram:{old}", f"telegram:{new}"))
+    async with chat.running() as running:
+        match heard:
+            case "in the old group":
+                await api.add(chat.message("", chat_id=GROUP, migrate_to_chat_id=SUPERGROUP))
+            case "in the new group":
+                await api.add(chat.message("", chat_id=SUPERGROUP, migrate_from_chat_id=GROUP))
+            case "by an error":
+                told = "Bad Request: group chat was upgraded to a supergroup chat"
+                api.fail("sendMessage", 400, told, migrate_to_chat_id=SUPERGROUP)
+                await api.add(chat.message("/oi BTC", chat_id=GROUP))
+            case _:
+                await chat.moves.moved(GROUP, SUPERGROUP)
+        await api.wait_for(lambda: chat.moves.now(GROUP) == SUPERGROUP)
+        if heard == "by an error":
+            await api.wait_for(lambda: running.counts["reply_sent"])
+            assert api.of("sendMessage")[-1]["chat_id"] == str(SUPERGROUP), "the answer is not lost"
+        n = len(api.of("sendMessage"))
+        await api.add(chat.message("/price BTC", chat_id=SUPERGROUP, user_id=STRANGER))
+        await api.wait_for(lambda: len(api.of("sendMessage")) == n + 1)
+        await api.add(chat.press(data, chat_id=SUPERGROUP, user_id=STRANGER))
+        await api.wait_for(lambda: api.of("editMessageText"))
+        await api.add(chat.message("/oi BTC", chat_id=GROUP))
+        await api.wait_for(lambda: running.counts["ignore"] == 1)
+    assert stored.moved == [(f"telegram:{GROUP}", f"telegram:{SUPERGROUP}")]
+    chat.moves = await Moves.load(chat.store, stored)
+    async with chat.running():
+        n = len(api.of("sendMessage"))
+        await api.add(chat.message("/oi BTC", chat_id=SUPERGROUP))
+        await api.wait_for(lambda: len(api.of("sendMessage")) == n + 1)
+
+
+@pytest.mark.promise("P12")
+async def test_a_move_of_a_chat_that_is_not_ours_moves_nothing(api, chat):
+    chat.moves = await Moves.load(chat.store, NothingStored())
+    async with chat.running():
+        await api.add(chat.message("", chat_id=SUPERGROUP, migrate_from_chat_id=-100_600), chat.message("/oi BTC"))
+        await api.wait_for(lambda: api.of("sendMessage"))
+    assert chat.moves.now(-100_600) == -100_600

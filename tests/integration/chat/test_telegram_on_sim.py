@@ -30,6 +30,7 @@ async def test_a_conversation_with_a_strict_server(chat, speed):
             owner_id=OWNER,
             chat_ids=[],
             actions=looking(market=chat.market, status=chat.market, why=chat.market, clock=clock),
+            buttons=chat.buttons,
             store=chat.store,
             clock=clock,
         )
@@ -38,7 +39,8 @@ async def test_a_conversation_with_a_strict_server(chat, speed):
         await server.until(lambda: server.messages(OWNER), within_s=10 * speed)
         server.telegram.say("/oi BTC", chat_id=STRANGER)
         await server.until(lambda: server.messages(STRANGER), within_s=10 * speed)
-        server.telegram.press("/oi BTCUSDT", server.messages(OWNER)[0])
+        [row] = server.messages(OWNER)[0].markup["inline_keyboard"]
+        server.telegram.press(row[0]["callback_data"], server.messages(OWNER)[0])
         await server.until(lambda: server.messages(OWNER)[0].edits, within_s=10 * speed)
         # Taken updates are confirmed by the next poll.
         await server.until(lambda: server.telegram.n_unread == 0, within_s=10 * speed)
@@ -64,6 +66,7 @@ async def test_answers_and_alerts_share_what_telegram_allows(chat):
             owner_id=OWNER,
             chat_ids=[],
             actions=looking(market=chat.market, status=chat.market, why=chat.market, clock=clock),
+            buttons=chat.buttons,
             store=chat.store,
             clock=clock,
             limits=limits,

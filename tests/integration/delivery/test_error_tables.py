@@ -4,13 +4,23 @@ import asyncio
 
 import pytest
 
+from bot.app.moves import Moves
 from bot.clock import SystemClock
 from bot.delivery.discord import DiscordDestination
 from bot.delivery.limits import DiscordLimits
 from bot.delivery.telegram import TelegramDestination
+from bot.model.news import TopicGone
 from bot.sim import chat_faults as faults
 from bot.sim.chatserver import ChatServer
-from bot.storage.memory import MemoryKeyValues
+from bot.storage.memory import (
+    MemoryAlertStore,
+    MemoryButtonStore,
+    MemoryChatAlertStore,
+    MemoryChatMoves,
+    MemoryKeyValues,
+    MemoryOutbox,
+    MemorySilenceStore,
+)
 
 HTML = {"Content-Type": "text/html"}
 CLOUDFLARE = b"<html><title>Access denied | error 1015</title>You are being rate limited</html>"
@@ -213,20 +223,23 @@ async def test_an_edit_that_changes_nothing_is_a_success(house, row):
 
 @pytest.mark.promise("P10")
 async def test_a_group_that_moved_is_followed_over_a_restart(server, fast, order):
-    store = MemoryKeyValues()
+    store, outbox = MemoryKeyValues(), MemoryOutbox()
+    alerts = MemoryAlertStore(outbox)
+    stored = MemoryChatMoves(MemoryChatAlertStore(alerts), MemoryButtonStore(), outbox, MemorySilenceStore(alerts))
 
-    def destination():
+    async def destination():
+        moves = await Moves.load(store, stored)
         return TelegramDestination(
-            token=server.telegram_token, api_url=server.telegram_url, chat_id=-5, clock=fast, store=store
+            token=server.telegram_token, api_url=server.telegram_url, chat_id=-5, clock=fast, moves=moves
         )
 
     for old, new in ((-5, -1001), (-1001, -1002)):
-        async with destination() as chat:
+        async with await destination() as chat:
             assert chat.chat_id == old
             server.telegram.fail(faults.bad_request("group chat was upgraded", migrate_to_chat_id=new))
             await chat.send(order())
             assert chat.chat_id == new
-    async with destination() as chat:
+    async with await destination() as chat:
         await chat.send(order())
     assert [m.chat_id for m in server.messages()] == [-1002]
 
@@ -241,14 +254,14 @@ async def test_a_topic_that_is_gone_is_replaced_by_the_chat_itself(server, runni
         chat_id=-71,
         topic=9,
         clock=fast,
-        on_note=notes.append,
+        report=notes.append,
     ) as chat:
         server.telegram.fail(faults.bad_request(text))
         async with running(chat) as room:
             await room.commit(row(at_ms=fast.wall_ms()))
             await room.settled()
     assert [r.params.get("message_thread_id") for r in server.requests("sendMessage")] == ["9", None]
-    assert notes == ["telegram: its topic is closed or deleted; alerts go to the chat itself"]
+    assert notes == [TopicGone("telegram")]
 
 
 async def test_discords_global_limit_holds_all_webhooks(server, fast, order):

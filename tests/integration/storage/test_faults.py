@@ -13,11 +13,16 @@ import pytest
 from bot.clock import ManualClock
 from bot.errors import StorageError
 from bot.model.alert import AlertRecord, State
+from bot.model.buttons import Keyboard
 from bot.model.ports import Commit
+from bot.model.silence import Ack, QuietHours, Silence
 from bot.storage import copies, preparing
 from bot.storage.alerts import SqliteAlertStore
+from bot.storage.buttons import SqliteButtonStore
+from bot.storage.chat_moves import SqliteChatMoves
 from bot.storage.database import PATIENCE_S, open_database
 from bot.storage.key_values import SqliteKeyValues
+from bot.storage.silences import SqliteSilenceStore
 
 
 @pytest.fixture
@@ -88,6 +93,35 @@ async def test_at_a_stop_calls_give_up_sooner(path):
         with pytest.raises(StorageError, match="not answered for 1 s"):
             await task
         await hang.end()
+
+
+ACTS = {
+    "a silence": lambda db: SqliteSilenceStore(db).add(Silence("s-1", 1, 2, "a", 1)),
+    "the end of a silence": lambda db: SqliteSilenceStore(db).expire("s-1", at_ms=1),
+    "an acknowledgement": lambda db: SqliteSilenceStore(db).acknowledge(Ack("k", "", "a", 1)),
+    "quiet hours": lambda db: SqliteSilenceStore(db).put_quiet(QuietHours("d", 1, 2, "UTC")),
+    "no quiet hours": lambda db: SqliteSilenceStore(db).drop_quiet("d"),
+    "pruning": lambda db: SqliteSilenceStore(db).prune(before_ms=1),
+    "a button": lambda db: SqliteButtonStore(db).put(Keyboard("k", "c", "", "", ("/oi",), 1)),
+    "a chat that moves": lambda db: SqliteChatMoves(db).move("a", "b"),
+    "a destination of another name": lambda db: SqliteChatMoves(db).rename("a", "b"),
+}
+
+
+@pytest.mark.parametrize("act", ACTS.values(), ids=ACTS)
+async def test_nobody_waits_for_a_hung_disk_longer_than_patience_lasts(path, act):
+    clock = ManualClock()
+    async with opened(path, clock=clock) as found:
+        hang = Hang(found.database._writer)
+        task = asyncio.ensure_future(act(found.database))
+        await clock.advance(PATIENCE_S + 0.1)
+        assert task.done()
+        with pytest.raises(StorageError, match="not answered for 6 s"):
+            await task
+        await hang.end()
+        while found.database._at_work:
+            await asyncio.sleep(0.01)
+        await act(found.database)
 
 
 async def test_a_stop_does_not_wait_for_a_hung_disk(path):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.alerts.muting import Muting
+from bot.alerts.muting import Muting, subject_of
 from bot.alerts.summary import MAX_NAMED, MAX_RULES, Over, summary_row
 from bot.model.alert import TellKind, alert_key, short_id
 from bot.model.outbox import Fold, OutboxRow, row_id
@@ -213,3 +213,23 @@ def test_what_an_alert_held_back_is_accounted_for_in_the_summary():
     (summary,) = muting.take((), T0 + 60 * MINUTE).now
     assert [(m.title, m.n) for m in summary.view.missed] == [("OI surge", 2), ("OI flush, held back by these:", 5)]
     assert summary.view.n_true == 2
+
+
+def test_what_keeps_an_alert_quiet_is_told_while_it_does():
+    fired = row()
+    ack = Ack(fired.key, "telegram", "Ann", T0, T0 + 5 * MINUTE)
+    hours = QuietHours("discord", 0, 1439, "UTC", "telegram:7")
+    muting = Muting(silences=[silence(10, author="telegram:9", comment="why")], acks=[ack], quiet=[hours])
+    subjects = [subject_of(row(to=to)) for to in ("telegram", "discord")]
+    short = short_id(fired.key)
+
+    def told(minutes, **of):
+        return [(h.kind, h.by, h.place) for h in muting.hushes(subjects, of.get("short", short), T0 + minutes * MINUTE)]
+
+    quiet = ("quiet hours", "telegram:7", "discord")
+    assert told(1) == [("silence", "telegram:9", ""), ("acknowledged", "Ann", "telegram"), quiet]
+    assert told(1, short="") == [("silence", "telegram:9", ""), quiet], "it does not fire"
+    assert told(5) == [("silence", "telegram:9", ""), quiet]
+    assert told(10) == [quiet]
+    critical = [subject_of(row(severity="critical", to="discord"))]
+    assert muting.hushes(critical, "", T0 + 11 * MINUTE) == []

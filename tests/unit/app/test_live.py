@@ -6,6 +6,7 @@ import contextlib
 import numpy as np
 import pytest
 
+from bot.alerts.muting import Muting
 from bot.app.committer import Committer
 from bot.app.explainer import Explainer
 from bot.app.live import Live
@@ -16,6 +17,7 @@ from bot.engine.inputs import Coverage
 from bot.market.mailbox import Mailbox
 from bot.model.alert import State, Transition, alert_key, short_id
 from bot.model.chat_alert import ChatAlert
+from bot.model.explanation import Hush
 from bot.model.ports import Commit
 from bot.model.silence import Silence
 from bot.model.updates import Bars, FeedStatus, InstrumentList, Liquidations, MarkPrices, OpenInterest, VenueTime
@@ -609,14 +611,28 @@ async def test_before_venue_time_is_known_nothing_is_waited_for(rules_of, perpet
     assert await world.live.at_tick(lambda: "now") == "now"
 
 
-def explainer(world, chat_alerts=None, loaded=()):
+def explainer(world, chat_alerts=None, loaded=(), muting=None):
     return Explainer(
         engine=world.engine,
         live=world.live,
         alerts=world.alerts,
         chat_alerts=chat_alerts or MemoryChatAlertStore(world.alerts),
         loaded=lambda: [*world.engine.rules, *loaded],
+        muting=muting or Muting(),
     )
+
+
+async def test_an_explanation_tells_what_keeps_it_quiet_now(world):
+    world.list()
+    world.push(99.0)
+    await world.clock.advance(0.05)
+    now_ms = world.live.venue_now()
+    there = Silence("s-1", now_ms, now_ms + 60_000, "telegram:7", now_ms, symbol="A*", destination="discord")
+    over = Silence("s-2", now_ms - 9, now_ms - 1, "telegram:7", now_ms - 9)
+    other = Silence("s-3", now_ms, now_ms + 60_000, "telegram:7", now_ms, rule="slow")
+    why = explainer(world, muting=Muting(silences=[there, over, other]))
+    found = await why.explain("level", "binance:AUSDT")
+    assert found.hushed == (Hush("silence", "telegram:7", there.ends_ms, "discord", "s-1"),)
 
 
 async def test_an_explanation_carries_its_newest_five_changes(world, rules_of):

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from bot.app.notices import Notices
 from bot.app.storage_watch import StorageWatch
 from bot.clock import ManualClock
+from bot.delivery.notices import Notices
 from bot.errors import StorageError
 from bot.storage.database import Trouble
 

@@ -13,7 +13,7 @@ from bot.engine.explaining import explain, glances
 from bot.engine.inputs import Listed, Placed
 from bot.model.alert import Transition, key_range
 from bot.model.cards import CARD_WINDOWS_MS, BotStatus, InstrumentCard
-from bot.model.explanation import Explanation, Glance, RuleName
+from bot.model.explanation import Explanation, Glance, Hush, RuleName
 from bot.model.instrument import Instrument
 from bot.model.updates import InstrumentList, MarkPrices
 from bot.model.view import Move
@@ -164,6 +164,7 @@ class HandWhy:
         self.engine = engine
         self.off: list[RuleName] = []
         self.transitions: list[Transition] = []
+        self.hushed: tuple[Hush, ...] = ()
 
     def rules(self) -> Sequence[RuleName]:
         return [*(RuleName(r.id, r.title) for r in self.engine.rules), *self.off]
@@ -171,7 +172,7 @@ class HandWhy:
     async def explain(self, rule_id: str, instrument: str) -> Explanation | None:
         found = explain(self.engine, rule_id, instrument)
         mine = tuple(t for t in self.transitions if t.rule_id == rule_id)
-        return None if found is None else replace(found, history=mine[:5])
+        return None if found is None else replace(found, history=mine[:5], hushed=self.hushed)
 
     async def glances(self, instrument: str) -> tuple[Sequence[Glance], int]:
         return glances(self.engine, instrument)

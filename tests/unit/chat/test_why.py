@@ -2,13 +2,14 @@
 
 import pytest
 
-from bot.chat.asker import AT_TERMINAL
+from bot.chat.asker import AT_TERMINAL, in_telegram
 from bot.chat.commands import parse
 from bot.chat.reply import Button
 from bot.chat.telegram_html import keyboard, to_html, to_plain
+from bot.chat.why import Why
 from bot.chat.why_text import distance_text
 from bot.model.alert import State, Transition, alert_key, short_id
-from bot.model.explanation import Distance, RuleName
+from bot.model.explanation import Distance, Hush, RuleName
 
 NOW_MS = 1_767_225_600_000
 
@@ -200,3 +201,39 @@ async def test_a_tree_that_is_too_long_is_cut_and_counted(actions, why, rules_of
 )
 def test_distances_are_read_in_the_unit_of_the_value(distance, text):
     assert distance_text(distance) == text
+
+
+HUSHED = (
+    Hush("silence", "telegram:7", NOW_MS + 3_600_000, "", "s-7q4mk2px", "moving house"),
+    Hush("silence", "telegram:8", NOW_MS + 90_000_000, "discord", "s-1kd93mfa"),
+    Hush("acknowledged", "Ann", None, "telegram"),
+    Hush("quiet hours", "telegram:7", NOW_MS + 60_000, "telegram"),
+    Hush("inhibited", "oi_flush"),
+)
+
+
+async def test_what_keeps_it_quiet_is_told_with_who_and_until_when(ask, why):
+    why.hushed = HUSHED
+    text = to_plain(await ask("/why btc high"))
+    assert [one for one in text.split("\n") if one.startswith("🔕")] == [
+        "🔕 silence s-7q4mk2px by telegram:7 until 01:00 UTC, everywhere: moving house",
+        "🔕 silence s-1kd93mfa by telegram:8 until Fri 2 Jan 01:00 UTC, at discord",
+        "🔕 acknowledged by Ann until it ends, at telegram",
+        "🔕 quiet hours by telegram:7 until 00:01 UTC, at telegram",
+        "🔕 inhibited while oi_flush fires",
+    ]
+
+
+async def test_what_keeps_it_quiet_elsewhere_is_the_owners_to_know(why, market):
+    why.hushed = HUSHED
+    family = Why(market, why, destination_of={"telegram:-5": "telegram"}.get)
+    for asker, places in (
+        (in_telegram(-5, 9, is_owner=False), {"everywhere", "telegram"}),
+        (in_telegram(-6, 9, is_owner=False), {"everywhere"}),
+        (in_telegram(-5, 9, is_owner=True), {"everywhere", "telegram", "discord"}),
+    ):
+        text = to_plain(await family.answer(parse("/why btc high"), asker))
+        assert {
+            place for place in ("everywhere", "telegram", "discord") if f", at {place}" in text or f", {place}" in text
+        } == places
+        assert "inhibited while oi_flush fires" in text

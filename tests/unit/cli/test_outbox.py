@@ -9,13 +9,16 @@ import structlog
 from typer.testing import CliRunner
 
 from bot.cli.outbox import outbox
+from bot.delivery.lane_memory import LaneMemory, remember
+from bot.delivery.life import wish_key
 from bot.errors import ConfigError, StorageError
 from bot.model.alert import TellKind, alert_key, short_id
 from bot.model.outbox import Delivered, Message, OutboxRow, Rejected, RetryLater, row_id
 from bot.model.ports import Commit
 from bot.model.view import AlertView
 from bot.storage.alerts import SqliteAlertStore
-from bot.storage.database import open_database
+from bot.storage.database import join_database, open_database
+from bot.storage.key_values import SqliteKeyValues
 from bot.storage.outbox import SqliteOutbox
 
 AT_MS = 1_795_444_260_000
@@ -150,3 +153,25 @@ def test_without_a_bot_there_is_nothing_to_look_after(run, tmp_path, monkeypatch
     (tmp_path / "data").mkdir()
     assert isinstance(run("list").exception, StorageError)
     assert not (tmp_path / "data" / "oibot.db").exists(), "looking makes none"
+
+
+@pytest.mark.usefixtures("database")
+def test_a_dead_destination_is_asked_back_to_life_beside_a_running_bot(run, tmp_path):
+    async def kill():
+        found = await join_database(tmp_path / "data" / "oibot.db")
+        await remember(SqliteKeyValues(found), "discord", LaneMemory(dead_reason="unknown webhook"))
+        await found.disconnect()
+
+    async def wish():
+        found = await join_database(tmp_path / "data" / "oibot.db")
+        try:
+            return await SqliteKeyValues(found).get(wish_key("discord"))
+        finally:
+            await found.disconnect()
+
+    asyncio.run(kill())
+    assert run("revive", "telegram").exit_code == 2
+    assert not asyncio.run(wish())
+    result = run("revive", "discord")
+    assert result.stdout.startswith("discord (unknown webhook) is tried again"), result.output
+    assert asyncio.run(wish())

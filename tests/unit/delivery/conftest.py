@@ -9,7 +9,6 @@ import pytest
 from bot.clock import ManualClock
 from bot.delivery.destination import Order
 from bot.delivery.lanes import Lanes
-from bot.delivery.text import plain
 from bot.model.alert import TellKind, alert_key, short_id
 from bot.model.outbox import Delivered, OutboxRow, row_id
 from bot.model.ports import Commit
@@ -122,8 +121,8 @@ class Scripted:
         pass
 
     async def send(self, order: Order) -> Any:
-        if not order.rows:
-            self.notes.append(plain(order.composed().head))
+        if order.rows and order.rows[0].view.report:
+            self.notes.append(f"{order.rows[0].view.title}: {order.rows[0].view.report}")
             return Delivered(None)
         self.orders.append(order)
         await self.hang.wait()

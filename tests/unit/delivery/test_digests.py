@@ -7,7 +7,7 @@ import pytest
 from bot.delivery.destination import Form, TargetGone
 from bot.delivery.manners import Manners
 from bot.delivery.markup import to_plain
-from bot.model.outbox import Delivered, RetryLater
+from bot.model.outbox import Delivered, Rejected, RetryLater
 from bot.model.view import Move
 
 ID = re.compile(r"#([0-9a-hjkmnp-tv-z]{8})")
@@ -131,8 +131,75 @@ async def test_an_escalation_replies_to_the_digest(room, make, storm):
     await room.commit(*storm(6))
     await room.clock.advance(10)
     await room.commit(make.row("escalate", n=1, symbol="C004USDT", after_s=20, value=0.092, value_before=0.0606))
-    assert room.main.told[-1] == ("escalate", "reply", "104")
-    assert text_of(room.main.orders[-1]).startswith("🟠 C004USDT OI now +9.2% (was +6.1%)")
+    assert room.main.told[-2] == ("escalate", "reply", "104")
+    assert text_of(room.main.orders[-2]).startswith("🟠 C004USDT OI now +9.2% (was +6.1%)")
+    edit = room.main.orders[-1]
+    assert (edit.form, edit.target) == (Form.EDIT, "104")
+    assert "C004USDT  OI +9.20% · price +0.89%  #" in text_of(edit), "its line says so too"
+    assert "C005USDT  OI +6.06% · price +0.89%  #" in text_of(edit)
+
+
+async def test_new_figures_reach_the_line_of_a_digest(room, make, storm):
+    await room.commit(*storm(6))
+    await room.clock.advance(10)
+    updates = [make.row("update", n=1, symbol=f"C00{n}USDT", base=f"C00{n}", after_s=70, value=0.07) for n in (3, 5)]
+    await room.commit(*updates)
+    edit = room.main.orders[-1]
+    assert room.main.told[4:] == [("update", "edit", "104")], "both by one edit"
+    assert text_of(edit).count("OI +7.00%") == 2
+    assert len(ids_of(edit)) == 3
+    await room.commit(make.row("update", n=2, symbol="C003USDT", base="C003", after_s=90, value=0.08))
+    assert len(room.main.orders) == 5, "once a minute"
+    await room.commit(make.row("end", symbol="C005USDT", base="C005", after_s=95))
+    assert room.main.told[5:] == [("end", "edit", "104")], "an end waits for no figures, and takes them along"
+    assert "OI +8.00%" in text_of(room.main.orders[-1])
+    assert "ended after 1m" in text_of(room.main.orders[-1])
+    assert (await room.outbox.counts())["waiting"] == 0
+
+
+async def test_new_figures_of_a_digest_that_is_gone_are_dropped_and_its_ends_told(room, make, storm):
+    await room.commit(*storm(6))
+    await room.clock.advance(10)
+    room.main.script = [TargetGone("gone")]
+    await room.commit(make.row("update", n=1, symbol="C003USDT", after_s=70, value=0.07))
+    assert room.main.told[-1] == ("update", "edit", "104")
+    await room.clock.advance(60)
+    room.main.script = [TargetGone("gone")]
+    late = make.row("update", n=2, symbol="C003USDT", after_s=140, value=0.08)
+    await room.commit(late, make.row("end", symbol="C005USDT", after_s=140))
+    anew = room.main.orders[-1]
+    assert text_of(anew).startswith("✅ 1 ended: 1 OI surge")
+    assert len(ids_of(anew)) == 1
+    assert (await room.outbox.counts())["waiting"] == 0
+
+
+@pytest.mark.parametrize("stored", [True, False], ids=["from the outbox", "from memory"])
+async def test_one_that_is_refused_buries_no_other_of_its_digest(room, make, storm, stored):
+    """The chat refuses every message in which one coin stands."""
+    real = room.main.send
+    attempts = []
+
+    async def send(order):
+        attempts.append(len(order.rows))
+        if any(row.view.symbol == "C007USDT" for row in order.rows):
+            return Rejected("Telegram: the message is refused")
+        return await real(order)
+
+    room.main.send = send
+    rows = storm(12)
+    if stored:
+        await room.commit(*rows)
+    else:
+        room.lanes.offer(rows)
+    await room.clock.advance(30)
+    told = [row.view.symbol for order in room.main.orders for row in order.rows]
+    assert sorted(told) == sorted(row.view.symbol for row in rows if row.view.symbol != "C007USDT"), "each once"
+    assert len(attempts) <= 3 + 9, "by halves"
+    if stored:
+        assert [b.row.view.symbol for b in await room.outbox.buried()] == ["C007USDT"]
+        assert (await room.outbox.counts())["waiting"] == 0
+    assert len(room.main.notes) == 1
+    assert room.lanes.status()[0].buried == 1
 
 
 async def test_an_end_after_a_restart_edits_the_digest_of_before(rooms, make, storm):
@@ -390,8 +457,9 @@ async def test_an_acknowledgement_edits_one_alert_and_answers_a_digest(room, mak
     await room.commit(make.row("ack", symbol="C000USDT", after_s=11, reason="Ann"))
     assert room.main.told[-1] == ("ack", "edit", "101")
     await room.commit(make.row("ack", symbol="C004USDT", after_s=12, reason="Ann"))
-    assert room.main.told[-1] == ("ack", "reply", "104")
-    assert text_of(room.main.orders[-1]).startswith("👍 C004USDT · OI surge  seen by Ann")
+    assert room.main.told[-2] == ("ack", "reply", "104")
+    assert text_of(room.main.orders[-2]).startswith("👍 C004USDT · OI surge  seen by Ann")
+    assert "C004USDT  OI +6.06% · price +0.89% · seen by Ann  #" in text_of(room.main.orders[-1])
 
 
 async def test_an_acknowledgement_that_waits_with_its_firing_stands_in_the_digest(room, make, storm):

@@ -14,8 +14,8 @@ def left():
 
 @pytest.fixture
 def switch(room, left):
-    async def note(name):
-        left.append(name)
+    async def note(destination):
+        left.append(destination.name)
 
     def do(made=(), gone=()):
         room.lanes.switch(made, gone, on_left=note)

@@ -136,7 +136,7 @@ async def test_the_end_of_one_of_them_edits_the_card(room, make):
     await room.clock.advance(11)
     await room.commit(make.row("update", symbol="AUSDT", n=1, after_s=60))
     await room.commit(make.row("end", symbol="AUSDT", after_s=90))
-    assert room.main.told[1:] == [("end", "edit", "101")]
+    assert room.main.told[1:] == [("update", "edit", "101"), ("end", "edit", "101")]
     assert len(room.main.orders[-1].card.body) == 3
 
 

@@ -8,7 +8,8 @@ from bot.clock import ManualClock
 from bot.delivery import markup
 from bot.delivery.destination import Form
 from bot.delivery.pace import Pace
-from bot.delivery.planning import message_id, next_message
+from bot.delivery.planning import next_message
+from bot.delivery.plans import message_id
 from bot.delivery.text import Card, clean, cut, line, table, utf16_length
 
 

@@ -1,12 +1,14 @@
 """Message templates are refused with a place, or render for every view; nothing in them can run, loop or grow."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.delivery.template import FILTERS, MAX_LENGTH, MAX_OUTPUT, VARIABLES, render_message, template_faults
 from bot.delivery.text import utf16_length
-from bot.model.view import AlertView, Member, Move
+from bot.model.view import AlertView, Breadth, Member, Move
 
 
 def view(**fields):
@@ -53,6 +55,35 @@ def faults(template):
 def test_what_is_shown(template, shown):
     assert template_faults(template) == ()
     assert render_message(template, FULL) == shown
+
+
+RICH = replace(
+    FULL, volume_ratio=2.5, volume_window_ms=900_000, funding_interval_h=4.0, next_funding_ms=FULL.at_ms + 3_600_000,
+    oi_rank=1, oi_change_rank=3, n_ranked=532, oi_unusual=0.973, price_unusual=1.0, oi_age_ms=61_000, price_age_ms=900,
+    oi_moves=(Move(3_600_000, 0.064, None, None),), price_moves=(Move(86_400_000, -0.012, None, None),), gap_ms=720_000,
+    is_already_true=True, breadth=Breadth(96, 81, 12, 0.0121, 0.0084, 1.24e9, 0.0184, 2.31e9, 6.86e10),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("template", "shown", "bare"),
+    [
+        ("{{ volume_ratio }} the usual, 24h {{ volume_24h }}", "2.5× the usual, 24h $21.0B", "– the usual, 24h –"),
+        ("{{ funding_8h }} in {{ next_funding }}", "+0.0162% in 1h", "– in –"),
+        ("#{{ oi_rank }} of {{ n_ranked }}, #{{ oi_change_rank }}", "#1 of 532, #3", "#– of –, #–"),
+        ("{{ oi_unusual }} {{ price_unusual }}", "97% 99%", "– –"),
+        ("{{ oi_age }} {{ price_age }} {{ gap }}", "1m 0 s 12m", "– – –"),
+        ("{{ oi_moves }} / {{ price_moves }}", "+6.1% 15m · +6.4% 1h / +0.9% 15m · −1.2% 24h", "/"),
+        ("{{ reading }}", "Price up + OI up: new longs are opening.", ""),
+        ("{{ already_true | default('no') }}", "yes", "no"),
+        ("{{ oi_up }}/{{ oi_down }} {{ oi_median }} {{ price_median }} {{ opened }}", "81/12 +1.21% +0.84% +$1.24B", "–/– – – –"),
+        ("{% if oi_unusual > 0.95 and volume_ratio > 2 %}rare{% else %}usual{% endif %}", "rare", "usual"),
+    ],
+)  # fmt: skip
+def test_what_messages_show_further_down_can_be_named_too(template, shown, bare):
+    assert template_faults(template) == ()
+    assert render_message(template, RICH) == shown
+    assert render_message(template, BARE) == bare
 
 
 def test_unknown_values_are_a_dash_and_no_comparison_with_one_is_true():

@@ -6,7 +6,9 @@ import pytest
 
 from bot.clock import ManualClock
 from bot.delivery.lane_memory import LaneMemory, recall, remember
+from bot.delivery.life import wish_key
 from bot.delivery.manners import Manners
+from bot.delivery.notices import Notice
 from bot.errors import StorageError
 from bot.model.outbox import Rejected, RetryLater
 from bot.storage.memory import MemoryKeyValues
@@ -15,14 +17,16 @@ DEAD = Rejected("blocked", destination_dead=True)
 
 
 async def test_the_owner_is_told_once_on_a_destination_that_lives(rooms, make):
-    async with rooms(("main", "side"), owner="main").running() as room:
+    async with rooms(("main", "side"), preferred=("main",)).running() as room:
         room.main.script = [DEAD]
         await room.commit(make.row())
         await room.clock.advance(7_200)
         side = room.destinations["side"]
-        assert side.notes == [
-            "⚠️ main takes no messages any more: blocked. What it missed is kept; it is tried again when its person writes."
-        ]
+        [note] = side.notes
+        assert note.startswith(
+            "main takes no messages any more: blocked. What it missed is kept. It is tried again when "
+        )
+        assert note.endswith(" or by /revive main.")
         assert room.main.notes == []
 
 
@@ -36,7 +40,7 @@ async def test_who_cannot_be_told_of_a_death_is_told_when_one_lives_again(rooms,
         await room.clock.advance(1)
         notes = room.destinations["side"].notes
         assert len(notes) == 1
-        assert notes[0].startswith("⚠️ main takes no messages")
+        assert notes[0].startswith("main takes no messages")
 
 
 @pytest.mark.promise("P10")
@@ -72,6 +76,44 @@ async def test_another_address_or_secret_is_another_life(rooms, make, keep):
     async with room.running():
         await room.clock.advance(1)
         assert (await room.outbox.counts())["delivered"] == 1
+
+
+async def test_a_wish_left_in_the_store_revives(rooms, make, keep):
+    async with rooms(store=keep).running() as room:
+        room.main.script = [DEAD]
+        await room.commit(make.row())
+        await room.clock.advance(60)
+        assert room.lanes.dead() == {"main": "blocked"}
+        await keep.put(wish_key("main"), "1")
+        await room.clock.advance(60)
+        assert room.lanes.dead() == {}
+        assert (await room.outbox.counts())["delivered"] == 1
+        room.main.script = [DEAD]
+        await room.commit(make.row(symbol="ETHUSDT"))
+        await room.clock.advance(120)
+        assert room.lanes.dead() == {"main": "blocked"}, "a wish holds once"
+
+
+@pytest.mark.promise("P10")
+async def test_a_changed_secret_revives_without_a_restart(rooms, make, scripted):
+    anew = scripted("main")
+    asked = []
+
+    async def renew(name):
+        asked.append(name)
+        return anew if len(asked) == 3 else None
+
+    async with rooms(renew=renew).running() as room:
+        room.main.script = [DEAD]
+        await room.commit(make.row())
+        await room.clock.advance(45)
+        assert room.lanes.dead()
+        await room.clock.advance(60)
+        assert room.lanes.dead() == {}
+        assert [len(sink.orders) for sink in (room.main, anew)] == [1, 1]
+        await room.commit(make.row(symbol="ETHUSDT"))
+        assert len(anew.orders) == 2
+        assert asked == ["main"] * 3, "a living one is not asked for"
 
 
 async def test_a_pause_that_was_asked_for_is_kept_over_a_restart(rooms, make, keep):
@@ -125,7 +167,8 @@ async def test_what_is_buried_is_told_to_the_owner_at_most_once_an_hour(rooms, m
         room.main.script = [Rejected("text refused")] * 5
         await room.commit(*(make.row(symbol=f"C{n}USDT") for n in range(5)))
         assert len(room.main.notes) == 1
-        assert "could not be told: text refused" in room.main.notes[0]
+        assert room.main.notes[0].startswith("main: something could not be told: #")
+        assert ": text refused. " in room.main.notes[0]
         await room.clock.advance(3_601)
         room.main.script = [Rejected("text refused")]
         await room.commit(make.row(symbol="D0USDT", after_s=3_601))
@@ -140,9 +183,9 @@ async def test_a_note_is_tried_until_it_arrives(room):
         return answers.pop() if answers else await real(order)
 
     room.main.send = send
-    room.lanes.report("topic", "something happened")
+    room.lanes.notices.tell(Notice("Something", "it happened"))
     await room.clock.advance(10)
-    assert room.main.notes == ["⚠️ something happened"]
+    assert room.main.notes == ["Something: it happened"]
 
 
 @pytest.mark.promise("P9")

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bot.delivery.destination import Order
-from bot.delivery.planning import Plan, message_id
+from bot.delivery.plans import Plan, message_id
 from bot.delivery.webhook import answer_of, pause_s, signature
 from bot.delivery.webhook_body import MAX_BODY_BYTES, body_of
 from bot.model.outbox import Delivered, Rejected, RetryLater

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bot.engine.explaining import explain
 from bot.engine.inputs import Listed
 from bot.model.alert import AlertRecord, State, TellKind, alert_key
 from bot.model.updates import InstrumentList
@@ -462,3 +463,17 @@ def test_the_sum_is_a_value_that_storage_can_hold():
 
     held = HeldBack("Low", 3, ("A",), 1)
     assert msgspec.json.decode(msgspec.json.encode(held), type=HeldBack) == held
+
+
+def test_an_explanation_says_what_inhibits_it(board):
+    b = board({"boss": ["low"], "low": [], "all": ["low"]}, market=("all",))
+
+    def by(base):
+        return [hush.by for hush in explain(b.feed.engine, "low", f"binance:{base}USDT").hushed]
+
+    b.step(A="low")
+    assert by("A") == []
+    b.step(A="boss low", B="low all")
+    assert (sorted(by("A")), by("B")) == (["all", "boss"], ["all"])
+    b.step(A="low", B="low")
+    assert by("A") == []

@@ -1,0 +1,52 @@
+"""`/revive`: destinations that take no messages any more, and trying one again. For the owner alone: it names other chats."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from bot.chat.actions import Handler
+from bot.chat.asker import Asker
+from bot.chat.commands import Command, shorten
+from bot.chat.reply import Button, Line, Reply, code, line
+from bot.model.chat_ports import Revival
+
+N_SHOWN: Final = 10
+_NOT_YOURS: Final = Reply((line("Only the owner may do that."),))
+_NONE: Final = Reply((line("Every destination takes messages."),))
+
+
+class Reviving:
+    """Answers the command."""
+
+    def __init__(self, revival: Revival) -> None:
+        self._revival = revival
+
+    @property
+    def handlers(self) -> Mapping[str, Handler]:
+        return {"revive": self.answer}
+
+    async def answer(self, command: Command, asker: Asker) -> Reply:
+        if not asker.is_owner:
+            return _NOT_YOURS
+        dead = self._revival.dead()
+        if not command.words:
+            return _listing(dead)
+        [name] = command.words
+        if self._revival.revive(name):
+            return Reply((line(code(shorten(name)), " is tried again now; what it missed is told."),))
+        return Reply((line(code(shorten(name)), " is not among those that are dead."), *_lines(dead)), _buttons(dead))
+
+
+def _listing(dead: Mapping[str, str]) -> Reply:
+    return Reply(_lines(dead), _buttons(dead)) if dead else _NONE
+
+
+def _lines(dead: Mapping[str, str]) -> tuple[Line, ...]:
+    shown = [
+        line(code(shorten(name, 60)), f": {shorten(reason, 160)}") for name, reason in list(dead.items())[:N_SHOWN]
+    ]
+    more = [line(f"and {len(dead) - N_SHOWN} more")] if len(dead) > N_SHOWN else []
+    return (*shown, *more)
+
+
+def _buttons(dead: Mapping[str, str]) -> tuple[tuple[Button, ...], ...]:
+    return tuple((Button(f"Try {name} again", f"/revive {name}"),) for name in list(dead)[:N_SHOWN])

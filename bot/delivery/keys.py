@@ -1,0 +1,64 @@
+"""The buttons below the message of one alert: what people do next about it. Pure.
+
+Commands are written as people type them; whoever presses needs the right to type them.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote
+
+from bot.delivery import layout
+from bot.delivery.destination import Order
+from bot.delivery.text import clean
+from bot.model.alert import TellKind
+from bot.model.instrument import MARKET
+from bot.model.view import AlertView
+
+MUTES: Final = ("1h", "4h", "24h")
+MAX_LABEL: Final = 24
+_NO_KEYS: Final = frozenset({TellKind.SUMMARY, TellKind.LOST, TellKind.BACK})
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One button: a command, or an address."""
+
+    label: str
+    command: str = ""
+    url: str = ""
+
+
+Keys = tuple[tuple[Key, ...], ...]
+"""In rows."""
+
+
+def keys_of(order: Order) -> Keys:
+    """None for what tells of many alerts or of the bot itself, and none that mute where the alert is over."""
+    if order.card is not None or not order.rows or order.plain:
+        return ()
+    row = order.rows[-1]
+    view = row.view
+    if row.kind in _NO_KEYS or view.report:
+        return ()
+    chart = chart_url(view)
+    more = (Key("❓ Why", f"/why #{view.short_id}"), *((Key("Chart ↗", url=chart),) if chart else ()))
+    if row.kind in layout.ENDINGS:
+        return (more,)
+    seen = () if row.kind is TellKind.ACK else (Key("👍 Seen", f"/ack #{view.short_id}"),)
+    coin = () if view.symbol == MARKET else _mutes(view.base or view.symbol, view.symbol)
+    return ((*seen, *more), *((coin,) if coin else ()), _mutes(view.title, view.rule_id))
+
+
+def _mutes(name: str, what: str) -> tuple[Key, ...]:
+    """One button for each length; the first names what it mutes."""
+    named = f"💤 {clean(name, MAX_LABEL)} {MUTES[0]}"
+    return tuple(
+        Key(label, f"/silence {what} here {span}") for label, span in zip((named, *MUTES[1:]), MUTES, strict=True)
+    )
+
+
+def chart_url(view: AlertView) -> str | None:
+    """TradingView's chart of the contract, for venues whose naming is known."""
+    if view.symbol == MARKET or not view.venue.startswith("binance"):
+        return None
+    return f"https://www.tradingview.com/chart/?symbol=BINANCE:{quote(clean(view.symbol, 60), safe='')}.P"
