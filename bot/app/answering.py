@@ -1,19 +1,22 @@
 """What answers people, put together: the families of commands, and the front for this machine's own."""
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
+from bot.app.chatrooms import Chatrooms
+from bot.app.data_dir import DataDir
 from bot.app.desk import Desk
 from bot.app.drawing import Drawing
 from bot.app.explainer import Explainer
 from bot.app.live import Live
 from bot.app.mutes import Mutes
 from bot.app.overviews import Overviews
+from bot.app.owner_files import owner_files
 from bot.app.reloading import Reloader
 from bot.app.status import Status
 from bot.chat.actions import Actions, Handler
 from bot.chat.alert_actions import AlertActions
 from bot.chat.asker import AT_TERMINAL
+from bot.chat.board import BoardActions
 from bot.chat.dead_letters import DeadLetters
 from bot.chat.local import LocalChat
 from bot.chat.looking import Looking
@@ -27,6 +30,7 @@ from bot.engine.cards import Cards
 from bot.engine.engine import Engine
 from bot.model.ports import AlertStore, ChatAlertStore
 from bot.rules.schema import Rule
+from bot.settings import Settings
 from bot.storage.database import Database
 from bot.storage.outbox_care import SqliteOutboxCare
 
@@ -41,22 +45,25 @@ def answering(
     database: Database,
     alerts: AlertStore,
     chat_alerts: ChatAlertStore,
-    max_per_chat: int,
+    settings: Settings,
     loaded: Callable[[], Sequence[Rule]],
     mutes: Mutes,
     lanes: Lanes,
     drawing: Drawing,
     risk: Mapping[str, Handler],
     reloader: Reloader,
-    control: Path,
-) -> tuple[Actions, LocalChat]:
-    """All that people may ask, and what answers on the socket `control`."""
+    rooms: Chatrooms,
+    data_dir: DataDir,
+) -> tuple[Actions, LocalChat, Overviews]:
+    """All that people may ask, what answers on the control socket, and what looks at everything."""
+    max_per_chat = settings.alerts.max_per_chat
     why = Explainer(
         engine=engine, live=live, alerts=alerts, chat_alerts=chat_alerts, loaded=loaded, muting=mutes.muting
     )
     made = AlertActions(
         market=cards, store=chat_alerts, desk=Desk(engine, live), clock=clock, max_per_chat=max_per_chat
     )
+    overview = Overviews(engine=engine, live=live, status=status, lanes=lanes.status)
     families = (
         Looking(market=cards, status=status, clock=clock),
         Why(cards, why, destination_of=lambda chat: live.routes.by_chat.get(chat)),  # noqa: PLW0108, routes change
@@ -65,6 +72,8 @@ def answering(
         DeadLetters(SqliteOutboxCare(database)),
         Reviving(lanes),
         ReloadActions(reloader),
+        BoardActions(rooms.boards, overview),
+        owner_files(settings, data_dir),
     )
     actions = Actions(*(family.handlers for family in families), risk, *drawing.handlers(cards))
 
@@ -73,9 +82,8 @@ def answering(
         symbols = tuple(one.symbol for one in cards.instruments()[:MAX_SYMBOLS])
         return Words(symbols, tuple(rule.id for rule in why.rules() if rule.is_on), tuple(one.id for one in mine))
 
-    overview = Overviews(engine=engine, live=live, status=status, lanes=lanes.status)
     local = LocalChat(
-        path=control,
+        path=data_dir.control,
         market=cards,
         why=why,
         overview=overview,
@@ -85,4 +93,4 @@ def answering(
         actions=actions,
         words=words,
     )
-    return actions, local
+    return actions, local, overview

@@ -28,6 +28,7 @@ from bot.app.loading import Loaded, load, require_folder, say_problems
 from bot.app.mutes import Mutes
 from bot.app.opening import open_patiently
 from bot.app.options import Options
+from bot.app.overviews import Overviews
 from bot.app.recording import open_journal
 from bot.app.reloading import Reloader
 from bot.app.sending import Sending, open_sending
@@ -279,7 +280,7 @@ class Bot:
         stack.callback(journal.close)
         return journal
 
-    def _answering(self, data_dir: DataDir, lanes: Lanes) -> tuple[Actions, LocalChat]:
+    def _answering(self, data_dir: DataDir, lanes: Lanes) -> tuple[Actions, LocalChat, Overviews]:
         return answering(
             engine=self.engine,
             live=self.live,
@@ -289,20 +290,21 @@ class Bot:
             database=self._database,
             alerts=self._alerts,
             chat_alerts=self._chat_alerts,
-            max_per_chat=self._settings.alerts.max_per_chat,
+            settings=self._settings,
             loaded=lambda: self.rules.rules,
             mutes=self._mutes,
             lanes=lanes,
             drawing=self.drawing,
             risk=self.desk.actions(self.cards).handlers,
             reloader=self.reloader,
-            control=data_dir.control,
+            rooms=self._rooms,
+            data_dir=data_dir,
         )
 
     async def _supervise(self, data_dir: DataDir, committer: Committer, sending: Sending) -> int:
         lanes = sending.lanes
         supervisor = Supervisor(self.clock)
-        actions, local = self._answering(data_dir, lanes)
+        actions, local, overview = self._answering(data_dir, lanes)
         fronts = ["control"]
         async with asyncio.TaskGroup() as group:
             supervisor.start(group, "committer", committer.run, Policy.RESTART)
@@ -316,6 +318,7 @@ class Bot:
                 claims=Claims(SqliteMemberStore(self._database), self.clock) if self._options.is_claimable else None,
                 on_claimed=self._take_owner,
                 charts=self.drawing.studio,
+                overview=overview,
             )
             watching = self._watching(data_dir, committer, lanes, supervisor, chat if self._options.delivers else None)
             for name, run in {**watching, **self.drawing.components}.items():

@@ -1,10 +1,11 @@
-"""What chats need beside answers, put together: the registry of buttons, and where groups went that moved."""
+"""What chats need beside answers, put together: the registry of buttons, live boards, and where groups went that moved."""
 
 from dataclasses import dataclass
 
 from bot.app.destinations import Plan
 from bot.app.moves import Moves
 from bot.app.routing import Routes
+from bot.chat.board import Boards
 from bot.chat.buttons import Buttons, load_secret
 from bot.clock import Clock
 from bot.model.ports import KeyValues
@@ -19,6 +20,7 @@ class Chatrooms:
     """The parts. Made by `load`, before anything is sent."""
 
     buttons: Buttons
+    boards: Boards
     moves: Moves
     values: KeyValues
     clock: Clock
@@ -30,7 +32,9 @@ class Chatrooms:
         buttons = Buttons(SqliteButtonStore(database), secret=await load_secret(values), clock=clock)
         moves = await Moves.load(values, SqliteChatMoves(database))
         moves.listeners.append(lambda old, new: buttons.moved(f"telegram:{old}", f"telegram:{new}"))
-        return cls(buttons, moves, values, clock)
+        boards = Boards(values, clock)
+        moves.listeners.append(boards.moved)
+        return cls(buttons, boards, moves, values, clock)
 
     async def routes(self, plan: Plan) -> Routes:
         """Those of a plan, which lead to chats that moved too, from now on as well; the others before forget to follow."""

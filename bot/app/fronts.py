@@ -8,7 +8,10 @@ from bot.app.sending import Sending
 from bot.chat.actions import Actions
 from bot.chat.claims import Claims
 from bot.chat.telegram_app import TelegramChat
+from bot.chat.telegram_board import BoardKeeper, TelegramScreen
+from bot.chat.telegram_client import TelegramClient
 from bot.model.members import Member
+from bot.model.overview import OverviewReader
 from bot.model.ports import ChartMaker
 from bot.settings import Settings
 
@@ -23,6 +26,7 @@ def telegram_chat(
     claims: Claims | None,
     on_claimed: Callable[[Member], None],
     charts: ChartMaker | None,
+    overview: OverviewReader,
 ) -> TelegramChat | None:
     """What answers in Telegram; None without a token. `claims`: None where no link makes an owner; `charts`: None for no pictures."""
     telegram = settings.telegram
@@ -34,6 +38,10 @@ def telegram_chat(
         """Somebody wrote in a chat, so it may be written to again."""
         for name in plan().of_chat(rooms.moves.before(chat_id)):
             sending.lanes.revive(name)
+        rooms.boards.seen(chat_id)
+
+    async def keep_boards(client: TelegramClient) -> None:
+        await BoardKeeper(rooms.boards, overview, TelegramScreen(client), rooms.clock).run()
 
     return TelegramChat(
         token=token,
@@ -51,4 +59,5 @@ def telegram_chat(
         claims=claims,
         on_claimed=on_claimed,
         charts=charts,
+        beside=keep_boards,
     )

@@ -105,11 +105,11 @@ class Boards:
         self._boards.pop(chat_id, None)
         await self._save()
 
-    async def move(self, old: int, new: int) -> None:
-        """A group became a supergroup, where the old message cannot be edited."""
+    def moved(self, old: int, new: int) -> None:
+        """A group became a supergroup, where the old message cannot be edited; stored with the next change."""
         board = self._boards.pop(old, None)
         if board is not None:
-            await self.put(msgspec.structs.replace(board, chat_id=new, message_id=None, shown=""))
+            self._boards[new] = msgspec.structs.replace(board, chat_id=new, message_id=None, shown="", touched_ms=0)
 
     async def _save(self) -> None:
         try:

@@ -57,6 +57,14 @@ class Button:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file."""
+
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """One message."""
 
@@ -67,6 +75,8 @@ class Reply:
     """Its buttons are for whoever it answers, and for nobody else in the chat."""
     chart: ChartData | None = None
     """Shown with it, in the way the front can."""
+    file: Attachment | None = None
+    """Sent with it where files can be sent."""
     is_refusal: bool = False
     """What was asked for was not done; told to scripts by their exit code."""
 

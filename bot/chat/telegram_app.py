@@ -9,7 +9,7 @@ Never: sends alerts (that is delivery), changes rules, raises but for cancellati
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Coroutine
 from functools import partial
 from typing import Any, Final
 
@@ -68,6 +68,7 @@ class TelegramChat:
         on_claimed: Callable[[Member], None] = lambda _: None,
         moves: ChatFollower | None = None,
         report: Report = unheard,
+        beside: Callable[[TelegramClient], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
         """Prepare; nothing is opened before `run`.
 
@@ -87,6 +88,7 @@ class TelegramChat:
             on_claimed: Told of the new owner, once he has been answered.
             moves: Told of groups that became supergroups, and knows those of before.
             report: Told what the owner should know.
+            beside: Runs as long as this does, with the same client; it must not end or raise.
         """
         self._claims, self._on_claimed, self._owner_id = claims, on_claimed, owner_id
         self._make_client = partial(
@@ -94,7 +96,7 @@ class TelegramChat:
         )
         self._chat_ids = tuple(dict.fromkeys(chat if moves is None else moves.now(chat) for chat in chat_ids))
         self._gate = Gate(owner_id=owner_id, chat_ids=self._chat_ids)
-        self._moves, self._report = moves, report
+        self._moves, self._report, self._beside = moves, report, beside
         self._actions, self._buttons, self._store = actions, buttons, store
         self._clock, self._on_seen, self._charts = clock, on_seen, charts
         self._slots, self._saving = asyncio.Semaphore(MAX_AT_ONCE), asyncio.Lock()
@@ -133,6 +135,8 @@ class TelegramChat:
         try:
             await self._load()
             async with asyncio.TaskGroup() as tasks:
+                if self._beside is not None:
+                    tasks.create_task(self._beside(self._client), name="beside chat")
                 failures = 0
                 while self.stopped_reason is None:
                     failure = await self._poll(tasks)

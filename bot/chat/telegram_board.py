@@ -12,7 +12,7 @@ from bot import log
 from bot.chat import board as pages
 from bot.chat.board import OFF, UNSEEN_MS, WINDOW_MS, Board, Boards
 from bot.chat.reply import Reply
-from bot.chat.telegram_client import Failure, Kind
+from bot.chat.telegram_client import Failure, Kind, TelegramClient
 from bot.clock import Clock
 from bot.model.overview import Overview, OverviewReader
 
@@ -27,13 +27,35 @@ class Screen(Protocol):
 
     async def send(self, chat_id: int, reply: Reply) -> int | Failure: ...
 
-    async def edit_spare(self, chat_id: int, message_id: int, reply: Reply) -> int | Failure | None:
-        """One attempt, and none at all (None) where others may need the room."""
+    async def edit(self, chat_id: int, message_id: int, reply: Reply) -> int | Failure:
+        """`Kind.BUSY` where others need the room."""
         ...
 
     async def pin(self, chat_id: int, message_id: int) -> Failure | None: ...
 
     async def unpin(self, chat_id: int, message_id: int) -> Failure | None: ...
+
+
+class TelegramScreen:
+    """The boards' part of a client."""
+
+    def __init__(self, client: TelegramClient) -> None:
+        self._client = client
+
+    async def send(self, chat_id: int, reply: Reply) -> int | Failure:
+        return await self._client.send(chat_id, reply)
+
+    async def edit(self, chat_id: int, message_id: int, reply: Reply) -> int | Failure:
+        return await self._client.edit(chat_id, message_id, reply, spare=True)
+
+    async def pin(self, chat_id: int, message_id: int) -> Failure | None:
+        call = self._client.bot.pin_chat_message(chat_id, message_id, disable_notification=True)
+        done = await self._client.call(call)
+        return done if isinstance(done, Failure) else None
+
+    async def unpin(self, chat_id: int, message_id: int) -> Failure | None:
+        done = await self._client.call(self._client.bot.unpin_chat_message(chat_id, message_id))
+        return done if isinstance(done, Failure) else None
 
 
 class BoardKeeper:
@@ -51,7 +73,10 @@ class BoardKeeper:
         """Until cancelled."""
         await self._boards.load()
         while True:
-            await self.step()
+            try:
+                await self.step()
+            except Exception:  # noqa: BLE001 - one look; logged, and whoever asks and is told does not suffer
+                _log.exception("board.failed")
             await self._clock.sleep(LOOK_S)
 
     async def step(self) -> None:
@@ -84,7 +109,8 @@ class BoardKeeper:
 
     async def _end(self, board: Board) -> None:
         if board.message_id is not None:
-            if await self._screen.edit_spare(board.chat_id, board.message_id, OFF) is None:
+            done = await self._screen.edit(board.chat_id, board.message_id, OFF)
+            if isinstance(done, Failure) and done.kind is Kind.BUSY:
                 return
             await self._screen.unpin(board.chat_id, board.message_id)
         self._looked_ms.pop(board.chat_id, None)
@@ -115,16 +141,18 @@ class BoardKeeper:
             return
         tail = "I may not pin it here." if board.is_unpinned else ""
         reply = pages.stopped(seen) if stops else pages.page(seen, tail=tail)
-        done = await self._screen.edit_spare(board.chat_id, message_id, reply)
+        done = await self._screen.edit(board.chat_id, message_id, reply)
         if isinstance(done, Failure):
             await self._failed(board, done)
-        elif done is not None:
+        else:
             await self._keep(board, shown=_figures(seen), touched_ms=now_ms, is_stopped=stops)
 
     async def _failed(self, board: Board, failure: Failure) -> None:
+        if failure.kind is Kind.BUSY:
+            return
         _log.info("board.not_shown", chat_id=board.chat_id, kind=failure.kind.value, reason=failure.text)
         if failure.new_chat_id is not None:
-            await self._boards.move(board.chat_id, failure.new_chat_id)
+            self._boards.moved(board.chat_id, failure.new_chat_id)
         elif failure.kind is Kind.CANNOT_EDIT:
             await self._keep(board, message_id=None, shown="", touched_ms=self._clock.wall_ms() - EVERY_MS)
         elif failure.kind in {Kind.FORBIDDEN, Kind.BAD_REQUEST}:
