@@ -154,7 +154,8 @@ class BoardKeeper:
         if failure.new_chat_id is not None:
             self._boards.moved(board.chat_id, failure.new_chat_id)
         elif failure.kind is Kind.CANNOT_EDIT:
-            await self._keep(board, message_id=None, shown="", touched_ms=self._clock.wall_ms() - EVERY_MS)
+            self._looked_ms.pop(board.chat_id, None)
+            await self._keep(board, message_id=None, shown="", touched_ms=0)
         elif failure.kind in {Kind.FORBIDDEN, Kind.BAD_REQUEST}:
             await self._boards.drop(board.chat_id)
         else:
