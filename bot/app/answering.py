@@ -1,6 +1,7 @@
 """What answers people, put together: the families of commands, and the front for this machine's own."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from bot.app.chatrooms import Chatrooms
 from bot.app.data_dir import DataDir
@@ -28,11 +29,22 @@ from bot.clock import Clock
 from bot.delivery.lanes import Lanes
 from bot.engine.cards import Cards
 from bot.engine.engine import Engine
+from bot.model.overview import OverviewReader
 from bot.model.ports import AlertStore, ChatAlertStore
 from bot.rules.schema import Rule
 from bot.settings import Settings
 from bot.storage.database import Database
 from bot.storage.outbox_care import SqliteOutboxCare
+
+
+class Answered(NamedTuple):
+    """What answers."""
+
+    actions: Actions
+    """All that people may ask."""
+    local: LocalChat
+    """On the control socket."""
+    overview: OverviewReader
 
 
 def answering(
@@ -54,8 +66,8 @@ def answering(
     reloader: Reloader,
     rooms: Chatrooms,
     data_dir: DataDir,
-) -> tuple[Actions, LocalChat, Overviews]:
-    """All that people may ask, what answers on the control socket, and what looks at everything."""
+) -> Answered:
+    """Everything that answers people, but for the fronts themselves."""
     max_per_chat = settings.alerts.max_per_chat
     why = Explainer(
         engine=engine, live=live, alerts=alerts, chat_alerts=chat_alerts, loaded=loaded, muting=mutes.muting
@@ -93,4 +105,4 @@ def answering(
         actions=actions,
         words=words,
     )
-    return actions, local, overview
+    return Answered(actions, local, overview)

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from bot import log
 from bot.app import risk_desk
-from bot.app.answering import answering
+from bot.app.answering import Answered, answering
 from bot.app.chatrooms import Chatrooms
 from bot.app.committer import Committer
 from bot.app.data_dir import DataDir
@@ -28,7 +28,6 @@ from bot.app.loading import Loaded, load, require_folder, say_problems
 from bot.app.mutes import Mutes
 from bot.app.opening import open_patiently
 from bot.app.options import Options
-from bot.app.overviews import Overviews
 from bot.app.recording import open_journal
 from bot.app.reloading import Reloader
 from bot.app.sending import Sending, open_sending
@@ -37,9 +36,7 @@ from bot.app.start_progress import StartProgress
 from bot.app.status import Status
 from bot.app.supervisor import Policy, Supervisor
 from bot.app.vitals import Chat, Parts
-from bot.chat.actions import Actions
 from bot.chat.claims import Claims
-from bot.chat.local import LocalChat
 from bot.chat.terminal import TerminalChat
 from bot.clock import Clock, SystemClock
 from bot.delivery.lanes import Lanes
@@ -200,21 +197,24 @@ class Bot:
             self.feed = binance_feed(self._settings, self.engine, self.cards, self.live, mailbox, store, self.clock)
             self.keeping = self._keeping(data_dir, opened, committer, lanes)
             self.reloader = self._reloader(sending)
-            self.status = Status(
-                engine=self.engine,
-                live=self.live,
-                feed=self.feed,
-                alerts=self._alerts,
-                outbox=outbox,
-                clock=self.clock,
-                data_dir=data_dir.path,
-                warming=lambda: self._progress.text(self.engine),
-                dead=lambda: tuple(f"{name}: {reason}" for name, reason in lanes.dead().items()),
-                muting=self._mutes.muting,
-                troubles=self._troubles,
-                backup=self.keeping.upkeep.text,
-            )
+            self.status = self._status(data_dir, outbox, lanes)
             return await self._supervise(data_dir, committer, sending)
+
+    def _status(self, data_dir: DataDir, outbox: SqliteOutbox, lanes: Lanes) -> Status:
+        return Status(
+            engine=self.engine,
+            live=self.live,
+            feed=self.feed,
+            alerts=self._alerts,
+            outbox=outbox,
+            clock=self.clock,
+            data_dir=data_dir.path,
+            warming=lambda: self._progress.text(self.engine),
+            dead=lambda: tuple(f"{name}: {reason}" for name, reason in lanes.dead().items()),
+            muting=self._mutes.muting,
+            troubles=self._troubles,
+            backup=self.keeping.upkeep.text,
+        )
 
     def _builder(self, stack: contextlib.AsyncExitStack) -> Builder:
         return Builder(
@@ -280,7 +280,7 @@ class Bot:
         stack.callback(journal.close)
         return journal
 
-    def _answering(self, data_dir: DataDir, lanes: Lanes) -> tuple[Actions, LocalChat, Overviews]:
+    def _answering(self, data_dir: DataDir, lanes: Lanes) -> Answered:
         return answering(
             engine=self.engine,
             live=self.live,

@@ -12,6 +12,7 @@ from typing import Final
 from bot.app.live import Live
 from bot.engine.charting import ENOUGH, Held, held, known_share
 from bot.engine.engine import Engine
+from bot.model.chart_ports import VenuePast
 from bot.model.charts import (
     DAY_MS,
     HOUR_MS,
@@ -25,7 +26,6 @@ from bot.model.charts import (
 )
 from bot.model.instrument import MARKET
 from bot.model.numbers import percent, quantity, window
-from bot.model.ports import VenuePast
 from bot.model.view import AlertView
 from bot.rules.ast import Call, Expr, Number, Series, comparisons, series_used
 from bot.rules.parse import parse_condition

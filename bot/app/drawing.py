@@ -18,8 +18,9 @@ from bot.chat.actions import Handler
 from bot.chat.chart_actions import ChartActions
 from bot.clock import Clock
 from bot.engine.engine import Engine
+from bot.model.chart_ports import ChartMaker, ChartReader, VenuePast
 from bot.model.charts import ChartData, NoPicture
-from bot.model.ports import ChartMaker, ChartReader, MarketReader, VenuePast
+from bot.model.ports import MarketReader
 from bot.model.view import AlertView
 from bot.settings_sections import ChartsSection
 

@@ -10,9 +10,9 @@ from bot.chat.claims import Claims
 from bot.chat.telegram_app import TelegramChat
 from bot.chat.telegram_board import BoardKeeper, TelegramScreen
 from bot.chat.telegram_client import TelegramClient
+from bot.model.chart_ports import ChartMaker
 from bot.model.members import Member
 from bot.model.overview import OverviewReader
-from bot.model.ports import ChartMaker
 from bot.settings import Settings
 
 

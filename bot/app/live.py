@@ -93,8 +93,7 @@ class Live:
         recorder: Recorder | None = None,
         keeper: Keeper | None = None,
     ) -> None:
-        self._engine = engine
-        self._mailbox = mailbox
+        self._engine, self._mailbox = engine, mailbox
         self._clock = clock
         self._committer = committer
         self.routes = routes

@@ -8,8 +8,9 @@ from bot.clock import Clock
 from bot.delivery.destination import Destination
 from bot.delivery.lanes import Lanes
 from bot.delivery.manners import Manners
+from bot.model.chart_ports import AlertPictures
 from bot.model.outbox import OutboxRow
-from bot.model.ports import AlertPictures, KeyValues, Outbox
+from bot.model.ports import KeyValues, Outbox
 from bot.settings import Settings
 
 

@@ -12,8 +12,9 @@ from bot.chat.commands import Command, find, shorten
 from bot.chat.reply import Button, Line, Reply, bold, code, line
 from bot.chat.symbols import NotFound, SymbolBook
 from bot.model import numbers
+from bot.model.chart_ports import ChartReader
 from bot.model.charts import DAY_MS, HOUR_MS, MINUTE_MS, ChartData, NoPicture, change
-from bot.model.ports import ChartReader, MarketReader
+from bot.model.ports import MarketReader
 
 DEFAULT_SPAN_MS: Final = 4 * HOUR_MS
 MIN_SPAN_MS: Final = 15 * MINUTE_MS

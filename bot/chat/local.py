@@ -36,11 +36,12 @@ from bot.chat.why import find_rule, near_rules
 from bot.chat.wire import WireReply, Words, pack
 from bot.clock import Clock
 from bot.model.cards import CARD_WINDOWS_MS, BotStatus
+from bot.model.chart_ports import ChartMaker, ChartReader
 from bot.model.charts import NoPicture
 from bot.model.explanation import Explanation
 from bot.model.instrument import MARKET
 from bot.model.overview import Overview, OverviewReader
-from bot.model.ports import ChartMaker, ChartReader, MarketReader, WhyReader
+from bot.model.ports import MarketReader, WhyReader
 from bot.model.reload import Reloads
 
 MAX_REQUEST_BYTES: Final = 4_096

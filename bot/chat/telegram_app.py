@@ -26,10 +26,11 @@ from bot.chat.telegram_dispatch import Dispatcher
 from bot.chat.update_ledger import UpdateLedger
 from bot.clock import Clock
 from bot.errors import StorageError
+from bot.model.chart_ports import ChartMaker
 from bot.model.chat_ports import ChatFollower
 from bot.model.members import Member
 from bot.model.news import Report, SecondCopy, TokenRefused, unheard
-from bot.model.ports import ChartMaker, KeyValues, SendLimits
+from bot.model.ports import KeyValues, SendLimits
 
 POLL_S: Final = 30.0
 STALE_S: Final = 60.0
@@ -96,16 +97,15 @@ class TelegramChat:
         )
         self._chat_ids = tuple(dict.fromkeys(chat if moves is None else moves.now(chat) for chat in chat_ids))
         self._gate = Gate(owner_id=owner_id, chat_ids=self._chat_ids)
-        self._moves, self._report, self._beside = moves, report, beside
-        self._actions, self._buttons, self._store = actions, buttons, store
-        self._clock, self._on_seen, self._charts = clock, on_seen, charts
-        self._slots, self._saving = asyncio.Semaphore(MAX_AT_ONCE), asyncio.Lock()
+        self._actions, self._buttons, self._store, self._charts = actions, buttons, store, charts
+        self._moves, self._report, self._clock, self._on_seen = moves, report, clock, on_seen
+        self._slots, self._saving, self._alive_ms = asyncio.Semaphore(MAX_AT_ONCE), asyncio.Lock(), clock.monotonic_ms()
+        self._beside = beside
         # The offset belongs to the bot, whose id is the part of the token that is no secret.
         bot_id = token.partition(":")[0]
         self._offset_key, self._refused_key = f"telegram.offset.{bot_id}", f"telegram.refused.{bot_id}"
         self._ledger, self._saved, self._is_backlog = UpdateLedger(), "", True
         self._held: Update | None = None
-        self._alive_ms = clock.monotonic_ms()
         self._poison_logged_ms: float | None = None
         self._last_logged: tuple[Kind, float] | None = None
         self.counts: Counter[str] = Counter()

@@ -26,10 +26,10 @@ from bot.chat.telegram_extras import eyes, send_file
 from bot.clock import Clock
 from bot.errors import StorageError
 from bot.model.buttons import Pressed, Stale
+from bot.model.chart_ports import ChartMaker
 from bot.model.charts import NoPicture
 from bot.model.chat_ports import ChatFollower
 from bot.model.members import Member, Redeemed
-from bot.model.ports import ChartMaker
 
 _PRIVATE: Final = "This bot is private."
 _SLOW_DOWN: Final = f"That was a lot at once: I answer {USER_PER_MINUTE} commands a minute."

@@ -31,9 +31,10 @@ from bot.delivery.planning import OUT_OF_DATE, Planner
 from bot.delivery.plans import Plan, Told, halves
 from bot.delivery.unstored import Unstored
 from bot.errors import StorageError
+from bot.model.chart_ports import AlertPictures
 from bot.model.news import MessageBuried
 from bot.model.outbox import Delivered, Message, OutboxRow, Outcome, Rejected, RetryLater
-from bot.model.ports import AlertPictures, KeyValues, Outbox
+from bot.model.ports import KeyValues, Outbox
 
 MAX_MESSAGE_BACKOFF_S: Final = 300.0
 MAX_COUNTED: Final = 10_000

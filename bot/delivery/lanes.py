@@ -20,9 +20,10 @@ from bot.delivery.manners import Manners
 from bot.delivery.notebook import STORAGE_RETRY_S
 from bot.delivery.notices import Notices
 from bot.errors import StorageError
+from bot.model.chart_ports import AlertPictures
 from bot.model.histogram import Histogram
 from bot.model.outbox import OutboxRow
-from bot.model.ports import AlertPictures, KeyValues, Outbox
+from bot.model.ports import KeyValues, Outbox
 
 LEAVE_S: Final = 5.0
 """For what may go at once to a destination that is taken out."""

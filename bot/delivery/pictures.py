@@ -12,8 +12,8 @@ from bot import log
 from bot.delivery.destination import Answer, Form, Order
 from bot.delivery.plans import Plan
 from bot.model.alert import TellKind
+from bot.model.chart_ports import AlertPictures
 from bot.model.outbox import Delivered, Layout, Outcome
-from bot.model.ports import AlertPictures
 
 MAX_WAITING: Final = 8
 MAX_AGE_MS: Final = 120_000.0

@@ -31,7 +31,7 @@ class Places:
         if self.fails is not None:
             raise self.fails
         self.plans.append(plan)
-        return Switch((), (), {}, None)
+        return Switch((), (), {}, plan, ())
 
     def switch(self, switch):
         pass

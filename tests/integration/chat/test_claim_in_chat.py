@@ -32,6 +32,7 @@ class World:
             api_url=server.telegram_url,
             owner_id=owner_id,
             chat_ids=[GROUP],
+            buttons=chat.buttons,
             actions=looking(market=chat.market, status=chat.market, why=chat.market, clock=clock),
             store=chat.store,
             clock=clock,

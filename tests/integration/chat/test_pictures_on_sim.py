@@ -45,6 +45,7 @@ async def talk(chat):
             api_url=server.telegram_url,
             owner_id=OWNER,
             chat_ids=[],
+            buttons=chat.buttons,
             actions=looking(ChartActions(market, charts), market=market, status=market, why=market, clock=clock),
             store=chat.store,
             clock=clock,
@@ -57,18 +58,18 @@ async def talk(chat):
             await task
 
 
-async def test_a_picture_another_span_and_back_to_text(talk):
+async def test_a_picture_another_span_and_back_to_text(talk, chat):
     server, _ = talk
     server.telegram.say("/oi BTC", chat_id=OWNER)
     await server.until(lambda: server.messages(OWNER), within_s=100)
     [message] = server.messages(OWNER)
-    server.telegram.press("/chart BTCUSDT", message)
+    server.telegram.press(await chat.data("/chart BTCUSDT"), message)
     await server.until(lambda: message.photo, within_s=100)
     assert message.photo == tiny_png()
     assert message.text == "BTCUSDT · 4h · price +100.0%, OI +100.0%"
-    server.telegram.press("/chart BTCUSDT 1h", message)
+    server.telegram.press(await chat.data("/chart BTCUSDT 1h"), message)
     await server.until(lambda: message.photo == tiny_png(shade=7), within_s=100)
-    server.telegram.press("/oi BTCUSDT", message)
+    server.telegram.press(await chat.data("/oi BTCUSDT"), message)
     await server.until(lambda: len(server.messages(OWNER)) == 2, within_s=100)
     assert server.messages(OWNER)[1].text.startswith("BTCUSDT open interest")
     assert message.photo, "a picture stays one"

@@ -23,7 +23,7 @@ async def test_the_owner_asks_and_gets_the_card(api, chat, buttons):
         assert sent["chat_id"] == str(OWNER)
         assert sent["parse_mode"] == "HTML"
         assert sent["text"].startswith("<b>BTCUSDT</b> open interest\n")
-        assert len(buttons(sent)) == 2
+        assert len(buttons(sent)) == 3
         assert all(1 <= len(one.encode()) <= 64 for one in buttons(sent))
         await api.wait_for(lambda: running.counts["reply_sent"])
         assert running.last_poll_ok_ms is not None
@@ -318,7 +318,9 @@ async def test_refresh_edits_the_message_it_sits_on(api, chat, buttons):
     assert (edit["chat_id"], edit["message_id"]) == (str(OWNER), "9001")
     assert edit["text"].startswith("<b>BTCUSDT</b> open interest\n2 BTC")
     assert buttons(edit) == buttons(api.of("sendMessage")[0]), "the same buttons are the same keyboard"
-    assert [k.commands for k in chat.button_store.stored.values()] == [("/oi BTCUSDT", "/price BTCUSDT")]
+    assert [k.commands for k in chat.button_store.stored.values()] == [
+        ("/oi BTCUSDT", "/price BTCUSDT", "/chart BTCUSDT")
+    ]
     names = [name for name, _ in api.calls]
     assert names.index("answerCallbackQuery") < names.index("editMessageText")
     assert len(api.of("sendMessage")) == 1

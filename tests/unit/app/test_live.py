@@ -630,6 +630,7 @@ async def test_an_explanation_tells_what_keeps_it_quiet_now(world):
     there = Silence("s-1", now_ms, now_ms + 60_000, "telegram:7", now_ms, symbol="A*", destination="discord")
     over = Silence("s-2", now_ms - 9, now_ms - 1, "telegram:7", now_ms - 9)
     other = Silence("s-3", now_ms, now_ms + 60_000, "telegram:7", now_ms, rule="slow")
+    world.live.routes = Routes.of(["telegram", "discord"])
     why = explainer(world, muting=Muting(silences=[there, over, other]))
     found = await why.explain("level", "binance:AUSDT")
     assert found.hushed == (Hush("silence", "telegram:7", there.ends_ms, "discord", "s-1"),)

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from bot.delivery.lanes import LAST_ATTEMPT_S, LEAVE_S
+from bot.delivery.notices import Notice
 
 
 @pytest.fixture
@@ -115,3 +116,24 @@ async def test_hundreds_of_switches_leave_no_task_behind(room, make, scripted, s
     assert len(room.lanes._tasks) == 1
     assert not room.lanes._before
     assert not room.lanes._gone
+
+
+async def test_news_that_wait_in_a_destination_that_is_taken_out_are_told_elsewhere(room, scripted, switch):
+    room.main.wait_s = 3_600.0
+    room.lanes.notices.tell(Notice("A title", "Some text."))
+    await room.clock.advance(1)
+    new = scripted("new")
+    switch([new], gone=["main"])
+    await room.clock.advance(LEAVE_S + 1)
+    assert (room.main.notes, new.notes) == ([], ["A title: Some text."])
+    room.lanes.notices.look_again()
+
+
+async def test_news_that_wait_in_one_that_is_replaced_are_told_by_its_heir(room, scripted, switch):
+    room.main.wait_s = 3_600.0
+    room.lanes.notices.tell(Notice("A title", "Some text."))
+    await room.clock.advance(1)
+    heir = scripted("main")
+    switch([heir])
+    await room.clock.advance(LAST_ATTEMPT_S + 1)
+    assert (room.main.notes, heir.notes) == ([], ["A title: Some text."])
