@@ -95,8 +95,9 @@ def test_the_session_shows_all_that_the_bot_does(transcript):
         *(("telegram", name) for name in ("getMe", "getUpdates", "setMyCommands", "sendMessage", "editMessageText")),
         *(
             ("telegram", name)
-            for name in ("answerCallbackQuery", "sendPhoto", "editMessageMedia", "editMessageCaption")
+            for name in ("answerCallbackQuery", "sendPhoto", "editMessageMedia", "editMessageCaption", "sendDocument")
         ),
+        *(("telegram", name) for name in ("pinChatMessage", "unpinChatMessage", "setMessageReaction")),
         ("discord", "POST"),
         ("discord", "PATCH"),
     }

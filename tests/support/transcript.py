@@ -24,16 +24,16 @@ class Transcript:
         self.lines += [f"## {title}", ""]
 
     def typed(self, who: str, text: str) -> None:
-        self.lines += [f"**{who}** writes `{text}`", ""]
+        self.lines += [f"**{who}:** `{text}`", ""]
 
     def pressed(self, who: str, label: str) -> None:
-        self.lines += [f"**{who}** presses `{label}`", ""]
+        self.lines += [f"**{who}** → `[ {label} ]`", ""]
 
     def note(self, text: str) -> None:
         self.lines += [text, ""]
 
     def answered(self, text: str, markup: Any = None, *, was_edited: bool = False) -> None:
-        how = "The message becomes:" if was_edited else "The bot:"
+        how = "The message becomes:" if was_edited else "**The bot:**"
         self.lines += [how, "", _indented("\n".join(part for part in (text, _labels(markup)) if part)), ""]
 
     def write(self, path: Path, title: str, about: str) -> None:
