@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from bot.app.chat_rules import ChatRules
 from bot.app.chatrooms import Chatrooms
 from bot.app.data_dir import DataDir
 from bot.app.desk import Desk
@@ -12,6 +13,7 @@ from bot.app.live import Live
 from bot.app.mutes import Mutes
 from bot.app.overviews import Overviews
 from bot.app.owner_files import owner_files
+from bot.app.rehearsals import Rehearser
 from bot.app.reloading import Reloader
 from bot.app.status import Status
 from bot.chat.actions import Actions, Handler
@@ -64,6 +66,7 @@ def answering(
     drawing: Drawing,
     risk: Mapping[str, Handler],
     reloader: Reloader,
+    chat_rules: ChatRules,
     rooms: Chatrooms,
     data_dir: DataDir,
 ) -> Answered:
@@ -73,7 +76,14 @@ def answering(
         engine=engine, live=live, alerts=alerts, chat_alerts=chat_alerts, loaded=loaded, muting=mutes.muting
     )
     made = AlertActions(
-        market=cards, store=chat_alerts, desk=Desk(engine, live), clock=clock, max_per_chat=max_per_chat
+        market=cards,
+        store=chat_alerts,
+        desk=Desk(engine, live),
+        rules=chat_rules,
+        rehearsals=Rehearser(engine, clock),
+        clock=clock,
+        max_per_chat=max_per_chat,
+        zone_of=lambda chat: mutes.zone_of(live.routes.by_chat.get(chat)),
     )
     overview = Overviews(engine=engine, live=live, status=status, lanes=lanes.status)
     families = (

@@ -12,13 +12,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from bot import log
 from bot.app import risk_desk
 from bot.app.answering import Answered, answering
+from bot.app.chat_rules import ChatRules, Endings, open_chat_rules
 from bot.app.chatrooms import Chatrooms
 from bot.app.committer import Committer
 from bot.app.data_dir import DataDir
-from bot.app.desk import load_alerts
+from bot.app.desk import Desk, load_alerts
 from bot.app.destinations import Builder, Plan
 from bot.app.drawing import Drawing
 from bot.app.ending import CLOSE_S, end
+from bot.app.extra_rules import ExtraRules
 from bot.app.feeding import binance_feed
 from bot.app.fronts import telegram_chat
 from bot.app.health import Health
@@ -52,6 +54,7 @@ from bot.rules.loader import RuleSet
 from bot.settings import Settings
 from bot.storage.alerts import SqliteAlertStore
 from bot.storage.chat_alerts import SqliteChatAlertStore
+from bot.storage.chat_rules import SqliteChatRuleStore
 from bot.storage.database import Database, Opened
 from bot.storage.key_values import SqliteKeyValues
 from bot.storage.members import SqliteMemberStore
@@ -70,6 +73,7 @@ class Bot:
         require_folder(settings)
         self.loaded = load(settings, plan=options.plan, asks_secrets=options.delivers)
         self.loaded.plan.require_sound()
+        self.extra = ExtraRules(self.loaded)
         self._for_s: float | None = None
         self.claimed: Member | None = None
         """The owner for whom the bot has to begin anew: what is told where depends on it."""
@@ -88,6 +92,7 @@ class Bot:
         self._mutes: Mutes
         self._rooms: Chatrooms
         self._mailbox: Mailbox
+        self.chat_rules: ChatRules
         self.drawing: Drawing
         self.reloader: Reloader
         self._reload: Callable[[], None] = lambda: None
@@ -155,7 +160,8 @@ class Bot:
         self._database, store = database, SqliteKeyValues(database)
         committer, mailbox = Committer(self._alerts, self.clock), Mailbox()
         self._mailbox, self._mutes = mailbox, await Mutes.load(database)
-        self.engine = Engine(self.rules.rules, records=await self._alerts.load())
+        self.chat_rules = await open_chat_rules(SqliteChatRuleStore(database), self.clock, self.extra)
+        self.engine = self.chat_rules.engine = Engine(self.extra.rules, records=await self._alerts.load())
         self._rooms = await Chatrooms.load(database, self.clock)
         self._chat_alerts = SqliteChatAlertStore(database)
         await load_alerts(self._chat_alerts, self.engine)
@@ -172,8 +178,7 @@ class Bot:
                 n_instruments=lambda: len(self.engine.market.universe),
                 desk=self.drawing.desk,
             )
-            lanes = sending.lanes
-            self._rooms.moves.report = lanes.notices.report
+            lanes, self._rooms.moves.report = sending.lanes, sending.lanes.notices.report
             journal = self._journal(data_dir, stack)
             self.snapshots = Snapshots(self.engine, data_dir.snapshot, self.clock, journal=journal)
             await self.snapshots.load()
@@ -195,7 +200,9 @@ class Bot:
             )
             self.desk = await self._risk_desk(database, sending)
             self.feed = binance_feed(self._settings, self.engine, self.cards, self.live, mailbox, store, self.clock)
+            self.drawing.connect(self.engine, self.live, self.feed)
             self.keeping = self._keeping(data_dir, opened, committer, lanes)
+            self.extra.connect(self.live.consume, self.feed.needs_changed)
             self.reloader = self._reloader(sending)
             self.status = self._status(data_dir, outbox, lanes)
             return await self._supervise(data_dir, committer, sending)
@@ -236,7 +243,7 @@ class Bot:
             clock=self.clock,
             venue_now=self.live.venue_now,
         )
-        self._rooms.moves.listeners.append(desk.chat_moved)
+        self._rooms.moves.listeners += [desk.chat_moved, self.chat_rules.chat_moved]
         return desk
 
     def _keeping(self, data_dir: DataDir, opened: Opened, committer: Committer, lanes: Lanes) -> Keeping:
@@ -258,6 +265,7 @@ class Bot:
             folder=self._settings.rules_dir,
             settings=self._options.reread or (lambda: self._settings),
             fixed=self._options.plan,
+            extra=self.extra,
             live=self.live,
             sending=sending,
             settle=self._rooms.routes,
@@ -276,7 +284,9 @@ class Bot:
     def _journal(self, data_dir: DataDir, stack: contextlib.AsyncExitStack) -> JournalWriter | None:
         if not (self._settings.record.enabled or self._options.records):
             return None
-        journal = open_journal(data_dir.journal, self._settings, self.engine, lambda: self.loaded, self.clock)
+        journal = open_journal(
+            data_dir.journal, self._settings, self.engine, self.extra, lambda: self.loaded, self.clock
+        )
         stack.callback(journal.close)
         return journal
 
@@ -297,6 +307,7 @@ class Bot:
             drawing=self.drawing,
             risk=self.desk.actions(self.cards).handlers,
             reloader=self.reloader,
+            chat_rules=self.chat_rules,
             rooms=self._rooms,
             data_dir=data_dir,
         )
@@ -321,7 +332,10 @@ class Bot:
                 overview=overview,
             )
             watching = self._watching(data_dir, committer, lanes, supervisor, chat if self._options.delivers else None)
-            for name, run in {**watching, **self.drawing.components}.items():
+            endings = Endings(
+                store=self._chat_alerts, desk=Desk(self.engine, self.live), rules=self.chat_rules, clock=self.clock
+            )
+            for name, run in {**watching, **self.drawing.components, "endings": endings.run}.items():
                 supervisor.start(group, name, run, Policy.RESTART)
             if self._options.delivers:
                 supervisor.start(group, "delivery", lanes.run, Policy.RESTART)
@@ -349,7 +363,7 @@ class Bot:
             self._options.on_stop()
             await end(
                 supervisor,
-                first=[*fronts, *watching, *self.drawing.components],
+                first=[*fronts, *watching, *self.drawing.components, "endings"],
                 database=self._database,
                 live=self.live,
                 snapshots=self.snapshots,

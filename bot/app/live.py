@@ -39,6 +39,7 @@ from bot.model.updates import (
     Update,
 )
 from bot.model.updates import VenueTime as VenueTimeAnswer
+from bot.rules.schema import CHAT_PREFIX
 
 SIBLINGS_S: Final = 0.02
 IDLE_TICK_S: Final = 1.0
@@ -130,7 +131,7 @@ class Live:
         self.fire_s = Histogram(WAIT_S)
         """From the prices to a firing that is stored, in clock seconds."""
         self.n_fired: Counter[tuple[str, str]] = Counter()
-        """Firings by rule and severity; all chat alerts count as the rule `chat`."""
+        """Firings by rule and severity; all that was made in chat counts as the rule `chat`."""
         self.first_push_ms: float | None = None
         self.last_push_ms: float | None = None
         self.told: list[Transition] = []
@@ -233,7 +234,8 @@ class Live:
         if t.state is State.FIRING:
             self.told.append(t)
             del self.told[:-MAX_TOLD]
-            rule_id = "chat" if is_alert_id(t.rule_id) else t.rule_id
+            is_of_chat = is_alert_id(t.rule_id) or t.rule_id.startswith(CHAT_PREFIX)
+            rule_id = "chat" if is_of_chat else t.rule_id
             severity = next((r.severity for r in self._engine.rules if r.id == rule_id), "")
             self.n_fired[rule_id, severity] += 1
         if t.state is not State.PENDING:

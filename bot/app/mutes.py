@@ -32,6 +32,11 @@ class Mutes:
             log.get("muting").info("muting.restored", kept=muting.n_kept)
         return cls(muting, store, outbox)
 
+    def zone_of(self, destination: str | None) -> str:
+        """The time zone of a destination: that of its quiet hours."""
+        quiet = None if destination is None else self.muting.quiet_of(destination)
+        return quiet.zone if quiet is not None else "UTC"
+
     def actions(
         self,
         market: MarketReader,

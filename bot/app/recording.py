@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from bot.app.extra_rules import ExtraRules
 from bot.app.loading import Loaded
 from bot.clock import Clock
 from bot.engine.engine import Engine
@@ -11,15 +12,15 @@ from bot.settings import Settings
 
 
 def open_journal(
-    folder: Path, settings: Settings, engine: Engine, loaded: Callable[[], Loaded], clock: Clock
+    folder: Path, settings: Settings, engine: Engine, extra: ExtraRules, loaded: Callable[[], Loaded], clock: Clock
 ) -> JournalWriter:
-    """A journal that begins with what the engine is now. `loaded`: the rules that watch when it is asked."""
+    """A journal that begins with what the engine is now. `loaded`: the files when it is asked."""
 
     def header(*, continues: bool = True) -> Header:
         now = loaded()
         return Header(
             step_ms=engine.market.fine_ms,
-            rule_files=dict(now.texts),
+            rule_files=extra.texts,
             destinations=sorted(now.plan.names),
             instruments=list(engine.market.universe.items()),
             records=list(engine.records()),

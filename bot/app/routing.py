@@ -13,6 +13,7 @@ from bot.model.alert import Notice
 from bot.model.chat_alert import is_alert_id
 from bot.model.destinations import Described
 from bot.model.outbox import OutboxRow, row_id
+from bot.rules.schema import CHAT_PREFIX
 
 MAIN: Final = "main"
 
@@ -65,7 +66,7 @@ class Routes:
 
     def of_rule(self, rule_id: str, notify: Sequence[str], severity: str, tags: tuple[str, ...]) -> tuple[str, ...]:
         """Who is told of the alerts of a rule."""
-        if is_alert_id(rule_id):
+        if is_alert_id(rule_id) or rule_id.startswith(CHAT_PREFIX):
             return tuple(dict.fromkeys(name for chat in notify for name in self.of_chat(chat)))
         main = self.by_name[MAIN]
         named = [name for wanted in notify for name in self.by_name.get(wanted, main)]

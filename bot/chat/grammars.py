@@ -7,8 +7,9 @@ from bot.chat.spec import Problem
 
 MAX_SYMBOLS: Final = 10
 MAX_WORD_CHARS: Final = 40
-MAX_ALERT_WORDS: Final = 24
 MAX_CHART_WORDS: Final = 4
+MAX_ALERT_WORDS: Final = 80
+MAX_ALERT_WORD_CHARS: Final = 200
 MAX_SILENCE_WORDS: Final = 60
 
 _SEPARATORS = re.compile(r"[\s,;]+")
@@ -51,7 +52,7 @@ def topic(text: str) -> tuple[str, ...] | Problem:
 
 def alert(text: str) -> tuple[str, ...] | Problem:
     words = tuple(text.split())
-    if len(words) > MAX_ALERT_WORDS or any(len(word) > MAX_WORD_CHARS for word in words):
+    if len(words) > MAX_ALERT_WORDS or any(len(word) > MAX_ALERT_WORD_CHARS for word in words):
         return Problem("That is too long for an alert.")
     return words
 
@@ -70,8 +71,8 @@ def alert_prefix(text: str) -> tuple[str, ...] | Problem:
     words = text.casefold().split()
     if len(words) != 1:
         return Problem("I expected the id of one alert, or all.")
-    digits = words[0].removeprefix("#").removeprefix("a-")
-    if digits == "all" and "-" not in words[0]:
+    digits = words[0].removeprefix("#").removeprefix("a-").removeprefix("c_")
+    if digits == "all" and digits in {words[0], words[0].removeprefix("#")}:
         return ("all",)
     if not re.fullmatch(r"[0-9a-z]{4,8}", digits, re.ASCII):
         return Problem("I expected four to eight characters of an alert's id, or all.")
@@ -137,3 +138,18 @@ def destination(text: str) -> tuple[str, ...] | Problem:
     if len(words) > 1 or any(len(word) > MAX_WORD_CHARS for word in words):
         return Problem("I expected the name of one destination, or nothing.")
     return words
+
+
+def tuning(text: str) -> tuple[str, ...] | Problem:
+    """An id, and what changes."""
+    words = text.casefold().split()
+    if len(words) < 2 or not re.fullmatch(r"(a-)?[0-9a-z]{4,8}", words[0], re.ASCII):
+        return Problem("I expected the id of an alert and what changes.")
+    return tuple(words[:MAX_ALERT_WORDS])
+
+
+def one_id(text: str) -> tuple[str, ...] | Problem:
+    words = text.casefold().split()
+    if len(words) != 1 or not re.fullmatch(r"(a-|c_)[0-9a-z]{8}", words[0], re.ASCII):
+        return Problem("I expected the whole id of one alert.")
+    return (words[0],)

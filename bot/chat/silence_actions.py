@@ -7,7 +7,6 @@ which they are, and end only what they made. An unknown name is never guessed.
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from functools import cache
 from typing import Final, Literal
@@ -32,7 +31,7 @@ from bot.chat.symbols import NotFound, SymbolBook
 from bot.model import chat_alert
 from bot.model.instrument import Instrument
 from bot.model.ports import ChatAlertStore, MarketReader, Mutes, Outbox, SilenceStore
-from bot.model.silence import DAY_MINUTES, PREFIX, Ack, QuietHours, Silence, instant_ms, silence_id, zone_of
+from bot.model.silence import PREFIX, Ack, QuietHours, Silence, next_local_ms, silence_id
 from bot.rules.language import did_you_mean
 
 MAX_SILENCES: Final = 200
@@ -315,7 +314,7 @@ def _silence(wish: SilenceWish, matchers: dict[str, str], place: str, asker: Ask
         severities = ("info", "warning")
     ends_ms = now_ms + (wish.duration_ms if wish.duration_ms is not None else DEFAULT_MS)
     if wish.until_min is not None:
-        ends_ms = _next_ms(wish.until_min, zone, now_ms)
+        ends_ms = next_local_ms(wish.until_min, zone, now_ms)
     text = f"{place}\n{sorted(matchers.items())}\n{ends_ms}"
     return Silence(
         id=silence_id(asker.user, text, now_ms),
@@ -330,14 +329,6 @@ def _silence(wish: SilenceWish, matchers: dict[str, str], place: str, asker: Ask
         severities=severities,
         destination=place,
     )
-
-
-def _next_ms(minutes: int, zone: str, now_ms: int) -> int:
-    """The next time at which a clock in that zone shows it."""
-    there = zone_of(zone)
-    today = datetime.fromtimestamp(now_ms / 1000, there).date()
-    days = (today + timedelta(days=n) for n in range(3))
-    return next(ms for day in days if (ms := instant_ms(day, minutes % DAY_MINUTES, there)) > now_ms)
 
 
 @cache

@@ -250,8 +250,14 @@ class ChatAlertStore(Protocol):
         """Store a new one; False, and nothing changed, where its id is taken."""
         ...
 
-    async def delete(self, alert_id: str) -> bool:
-        """Forget one, and its life unless it fires (its end is still to be told). False where there is none."""
+    async def delete(self, alert_id: str, *, at_ms: int) -> bool:
+        """Forget one (but for a `restore`), and its life unless it fires: its end is still to be told. False where there
+        is none. `at_ms` is wall time.
+        """
+        ...
+
+    async def restore(self, chat: str, alert_id: str) -> ChatAlert | None:
+        """Bring back one of that chat that was deleted, without its life; None where there is none (any more)."""
         ...
 
     async def of_chat(self, chat: str, *, limit: int, offset: int = 0) -> list[ChatAlert]:
@@ -264,8 +270,12 @@ class ChatAlertStore(Protocol):
         """Those of a chat whose id begins like that, in order of ids."""
         ...
 
-    async def prune(self) -> int:
-        """Forget lives of alerts that are gone, unless they fire: a deleted one that fired leaves one behind. Returns how
+    async def ended(self, now_ms: int, *, limit: int) -> list[ChatAlert]:
+        """Those whose time was over at that wall time, the first to end first."""
+        ...
+
+    async def prune(self, *, before_ms: int) -> int:
+        """Forget for good what was deleted before that time, and lives of alerts that are gone, unless they fire: a deleted one that fired leaves one behind. Returns how
         many went.
         """
         ...
@@ -282,7 +292,7 @@ class ChatAlertDesk(Protocol):
         """Let it live from the next tick on."""
         ...
 
-    def remove(self, alert_id: str) -> None:
+    def remove(self, alert_id: str, reason: str = "it was deleted") -> None:
         """Let it end; one that fires is closed and told."""
         ...
 

@@ -134,3 +134,11 @@ class Fired:
     destinations: tuple[str, ...]
     """Where it is told, or kept."""
     ended: bool
+
+
+def next_local_ms(minutes: int, zone: str, now_ms: int) -> int:
+    """The next time at which a clock in that zone shows `minutes` after midnight."""
+    there = zone_of(zone)
+    today = datetime.fromtimestamp(now_ms / 1000, there).date()
+    days = (today + timedelta(days=n) for n in range(3))
+    return next(ms for day in days if (ms := instant_ms(day, minutes % DAY_MINUTES, there)) > now_ms)

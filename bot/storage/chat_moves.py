@@ -4,7 +4,7 @@ from typing import Final
 
 from bot.storage.database import Database, Transaction
 
-_OF_CHATS: Final = ("chat_alerts", "stop_watches", "buttons")
+_OF_CHATS: Final = ("chat_alerts", "chat_rules", "stop_watches", "buttons")
 _OF_DESTINATIONS: Final = ("outbox", "messages", "silences")
 _ONE_FOR_EACH: Final = ("acks", "quiet_hours")
 """Tables in which a destination has one row for a thing: what the new name has already stays."""

@@ -15,6 +15,7 @@ from bot.storage.alerts import SqliteAlertStore
 from bot.storage.buttons import SqliteButtonStore
 from bot.storage.chat_alerts import SqliteChatAlertStore
 from bot.storage.chat_moves import SqliteChatMoves
+from bot.storage.chat_rules import SqliteChatRuleStore
 from bot.storage.database import open_database
 from bot.storage.key_values import SqliteKeyValues
 from bot.storage.members import SqliteMemberStore
@@ -23,6 +24,7 @@ from bot.storage.memory import (
     MemoryButtonStore,
     MemoryChatAlertStore,
     MemoryChatMoves,
+    MemoryChatRuleStore,
     MemoryKeyValues,
     MemoryMemberStore,
     MemoryOutbox,
@@ -47,6 +49,7 @@ class Ports:
     members: Any
     buttons: Any
     moves: Any
+    chat_rules: Any
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -61,6 +64,7 @@ async def ports(request, tmp_path):
                 MemoryButtonStore(),
             )
             risk = MemoryRiskStore(alerts)
+            chat_rules = MemoryChatRuleStore()
             yield Ports(
                 alerts,
                 outbox,
@@ -71,7 +75,8 @@ async def ports(request, tmp_path):
                 risk,
                 MemoryMemberStore(),
                 buttons,
-                MemoryChatMoves(chat_alerts, buttons, outbox, silences, risk.chat_moved),
+                MemoryChatMoves(chat_alerts, buttons, outbox, silences, risk.chat_moved, chat_rules.chat_moved),
+                chat_rules,
             )
         else:
             opened = await open_database(tmp_path / "oibot.db", now_ms=1)
@@ -89,6 +94,7 @@ async def ports(request, tmp_path):
                 SqliteMemberStore(db),
                 SqliteButtonStore(db),
                 SqliteChatMoves(db),
+                SqliteChatRuleStore(db),
             )
 
 

@@ -1,6 +1,7 @@
 """What every `ChatMoves` promises: nothing that names a chat or a destination stays behind."""
 
 from bot.model.buttons import Keyboard
+from bot.model.chat_rule import ChatRule
 from bot.model.outbox import Delivered, Kept, Message
 from bot.model.ports import Commit
 from bot.model.silence import Ack, QuietHours, Silence
@@ -21,8 +22,11 @@ async def test_what_belongs_to_a_chat_moves_with_it(ports, make):
     await ports.buttons.put(Keyboard("b", "telegram:-6", "", OLD, ("/oi",), 1))
     stop = StopWatch("w-1", OLD, "telegram:7", "binance:BTCUSDT", "long", 1.0, 0.9, 0.9, 0.1, 1.0, 0.1, 0, 1)
     assert await ports.risk.add(stop)
+    rule = ChatRule("c_7q4mk2px", OLD, "telegram:7", ("BTCUSDT",), None, "price > 1", 1)
+    assert await ports.chat_rules.add(rule)
     for _ in range(2):
         await ports.moves.move(OLD, NEW)
+    assert [r.chat for r in await ports.chat_rules.all()] == [NEW]
     assert [w.chat for w in await ports.risk.watches()] == [NEW]
     assert await ports.chat_alerts.of_chat(OLD, limit=9) == []
     assert [a.id for a in await ports.chat_alerts.of_chat(NEW, limit=9)] == [mine.id]

@@ -21,6 +21,7 @@ from bot.model.news import News
 from bot.model.view import Move
 from bot.storage.memory import MemoryAlertStore, MemoryButtonStore, MemoryChatAlertStore, MemoryOutbox
 from tests.support.chat_actions import looking
+from tests.support.hand_alerts import HandChatRules, HandRehearsals
 
 OWNER, GROUP = 71, -100_500
 TOKEN = "123456:" + "c" * 35
@@ -162,7 +163,13 @@ class Chat:
         """What the owner should know."""
         self.alert_store = MemoryChatAlertStore(MemoryAlertStore(MemoryOutbox()))
         self.alerts = AlertActions(
-            market=self.market, store=self.alert_store, desk=NoDesk(), clock=self.clock, max_per_chat=9
+            market=self.market,
+            store=self.alert_store,
+            desk=NoDesk(),
+            rules=HandChatRules(),
+            rehearsals=HandRehearsals(),
+            clock=self.clock,
+            max_per_chat=9,
         )
         self.button_store = MemoryButtonStore()
         self.buttons = self.registry()

@@ -19,6 +19,7 @@ from bot.model.silence import Silence
 from bot.model.view import AlertView
 from bot.storage.memory import MemoryAlertStore, MemoryChatAlertStore, MemoryOutbox, MemorySilenceStore
 from tests.support.chat_actions import looking
+from tests.support.hand_alerts import HandChatRules, HandRehearsals
 
 NOW_MS = 1_767_225_600_000  # a Thursday, 00:00 UTC
 HOUR = 3_600_000
@@ -49,7 +50,15 @@ class Place:
             destinations=lambda: ("telegram", "telegram:5", "discord"),
             venue_now=lambda: self.now_ms,
         )
-        asked = AlertActions(market=market, store=self.chat_alerts, desk=None, clock=clock, max_per_chat=3)
+        asked = AlertActions(
+            market=market,
+            store=self.chat_alerts,
+            desk=None,
+            rules=HandChatRules(),
+            rehearsals=HandRehearsals(),
+            clock=clock,
+            max_per_chat=3,
+        )
         self.actions = looking(asked, silences, market=market, status=status, why=None, clock=clock)
 
     async def ask(self, text, asker: Asker = OWNER):
