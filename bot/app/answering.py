@@ -1,7 +1,8 @@
 """What answers people, put together: the families of commands, and the front for this machine's own."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from functools import partial
+from typing import Final, NamedTuple
 
 from bot.app.chat_rules import ChatRules
 from bot.app.chatrooms import Chatrooms
@@ -32,11 +33,14 @@ from bot.delivery.lanes import Lanes
 from bot.engine.cards import Cards
 from bot.engine.engine import Engine
 from bot.model.overview import OverviewReader
-from bot.model.ports import AlertStore, ChatAlertStore
+from bot.model.ports import AlertStore, ChatAlertStore, MarketReader, WhyReader
 from bot.rules.schema import Rule
 from bot.settings import Settings
 from bot.storage.database import Database
 from bot.storage.outbox_care import SqliteOutboxCare
+
+MAX_IDS: Final = 1_000
+"""More alerts are not offered for completion."""
 
 
 class Answered(NamedTuple):
@@ -47,6 +51,16 @@ class Answered(NamedTuple):
     local: LocalChat
     """On the control socket."""
     overview: OverviewReader
+
+
+async def _words(market: MarketReader, why: WhyReader, chat_alerts: ChatAlertStore, chat_rules: ChatRules) -> Words:
+    """What may be typed in a terminal."""
+    mine = [one.id for one in await chat_alerts.of_chat(AT_TERMINAL.chat, limit=MAX_IDS)]
+    return Words(
+        symbols=tuple(one.symbol for one in market.instruments()[:MAX_SYMBOLS]),
+        rules=tuple(rule.id for rule in why.rules() if rule.is_on),
+        alerts=(*mine, *(one.id for one in chat_rules.of_chat(AT_TERMINAL.chat))),
+    )
 
 
 def answering(
@@ -71,7 +85,6 @@ def answering(
     data_dir: DataDir,
 ) -> Answered:
     """Everything that answers people, but for the fronts themselves."""
-    max_per_chat = settings.alerts.max_per_chat
     why = Explainer(
         engine=engine, live=live, alerts=alerts, chat_alerts=chat_alerts, loaded=loaded, muting=mutes.muting
     )
@@ -82,7 +95,7 @@ def answering(
         rules=chat_rules,
         rehearsals=Rehearser(engine, clock),
         clock=clock,
-        max_per_chat=max_per_chat,
+        max_per_chat=settings.alerts.max_per_chat,
         zone_of=lambda chat: mutes.zone_of(live.routes.by_chat.get(chat)),
     )
     overview = Overviews(engine=engine, live=live, status=status, lanes=lanes.status)
@@ -98,12 +111,6 @@ def answering(
         owner_files(settings, data_dir),
     )
     actions = Actions(*(family.handlers for family in families), risk, *drawing.handlers(cards))
-
-    async def words() -> Words:
-        mine = await chat_alerts.of_chat(AT_TERMINAL.chat, limit=max(1, max_per_chat))
-        symbols = tuple(one.symbol for one in cards.instruments()[:MAX_SYMBOLS])
-        return Words(symbols, tuple(rule.id for rule in why.rules() if rule.is_on), tuple(one.id for one in mine))
-
     local = LocalChat(
         path=data_dir.control,
         market=cards,
@@ -113,6 +120,6 @@ def answering(
         reloads=reloader,
         charts=drawing.local,
         actions=actions,
-        words=words,
+        words=partial(_words, cards, why, chat_alerts, chat_rules),
     )
     return Answered(actions, local, overview)

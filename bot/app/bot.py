@@ -38,6 +38,7 @@ from bot.app.start_progress import StartProgress
 from bot.app.status import Status
 from bot.app.supervisor import Policy, Supervisor
 from bot.app.vitals import Chat, Parts
+from bot.chat.actions import Actions
 from bot.chat.claims import Claims
 from bot.chat.terminal import TerminalChat
 from bot.clock import Clock, SystemClock
@@ -312,6 +313,9 @@ class Bot:
             data_dir=data_dir,
         )
 
+    def _terminal(self, actions: Actions) -> TerminalChat:
+        return TerminalChat(actions=actions, clock=self.clock, console=self._options.console, on_quit=self.stop.set)
+
     async def _supervise(self, data_dir: DataDir, committer: Committer, sending: Sending) -> int:
         lanes = sending.lanes
         supervisor = Supervisor(self.clock)
@@ -347,10 +351,7 @@ class Bot:
                 supervisor.start(group, "telegram", chat.run, Policy.RESTART)
                 fronts.append("telegram")
             if self._options.reads_terminal:
-                terminal = TerminalChat(
-                    actions=actions, clock=self.clock, console=self._options.console, on_quit=self.stop.set
-                )
-                supervisor.start(group, "terminal", terminal.run, Policy.DEGRADE)
+                supervisor.start(group, "terminal", self._terminal(actions).run, Policy.DEGRADE)
                 fronts.append("terminal")
             self._log.info("bot.started", rules=len(self.engine.rules), destinations=list(lanes.names))
             self._options.on_ready(self)

@@ -16,6 +16,7 @@ _TAKES: Final = {
     "why": ("symbols", "rules"),
     "silence": ("symbols", "rules"),
     "delete": ("alerts",),
+    "tune": ("alerts",),
     "help": ("commands",),
 }
 """Commands whose words are not symbols alone."""

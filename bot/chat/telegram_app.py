@@ -78,10 +78,8 @@ class TelegramChat:
             api_url: Without a slash at the end, such as `https://api.telegram.org`.
             owner_id: Numeric user id; None means that nobody is answered.
             chat_ids: Chats in which everyone is answered, the chat of the alerts among them.
-            actions: What commands do.
-            buttons: What stands behind buttons.
+            actions, buttons: What commands do, and what stands behind buttons.
             store: Keeps the offset and whom we refused.
-            clock: The only source of time.
             on_seen: Told the id of each chat in which someone allowed spoke; delivery re-enables it.
             limits: Shared with the alerts that go out with the same token.
             charts: Draws; None: no pictures.
@@ -91,7 +89,7 @@ class TelegramChat:
             report: Told what the owner should know.
             beside: Runs as long as this does, with the same client; it must not end or raise.
         """
-        self._claims, self._on_claimed, self._owner_id = claims, on_claimed, owner_id
+        self._claims, self._on_claimed, self._owner_id, self._beside = claims, on_claimed, owner_id, beside
         self._make_client = partial(
             TelegramClient, token=token, api_url=api_url, clock=clock, buttons=buttons, limits=limits
         )
@@ -100,7 +98,6 @@ class TelegramChat:
         self._actions, self._buttons, self._store, self._charts = actions, buttons, store, charts
         self._moves, self._report, self._clock, self._on_seen = moves, report, clock, on_seen
         self._slots, self._saving, self._alive_ms = asyncio.Semaphore(MAX_AT_ONCE), asyncio.Lock(), clock.monotonic_ms()
-        self._beside = beside
         # The offset belongs to the bot, whose id is the part of the token that is no secret.
         bot_id = token.partition(":")[0]
         self._offset_key, self._refused_key = f"telegram.offset.{bot_id}", f"telegram.refused.{bot_id}"
