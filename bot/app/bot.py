@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from bot import log
 from bot.app import risk_desk
-from bot.app.answering import answering
+from bot.app.answering import Answered, answering
 from bot.app.chatrooms import Chatrooms
 from bot.app.committer import Committer
 from bot.app.data_dir import DataDir
@@ -38,7 +38,6 @@ from bot.app.supervisor import Policy, Supervisor
 from bot.app.vitals import Chat, Parts
 from bot.chat.actions import Actions
 from bot.chat.claims import Claims
-from bot.chat.local import LocalChat
 from bot.chat.terminal import TerminalChat
 from bot.clock import Clock, SystemClock
 from bot.delivery.lanes import Lanes
@@ -280,7 +279,7 @@ class Bot:
         self.loaded = loaded
         self.feed.needs_changed()
 
-    def _answering(self, data_dir: DataDir, sending: Sending) -> tuple[Actions, LocalChat]:
+    def _answering(self, data_dir: DataDir, sending: Sending) -> Answered:
         return answering(
             engine=self.engine,
             live=self.live,
@@ -290,7 +289,7 @@ class Bot:
             database=self._database,
             alerts=self._alerts,
             chat_alerts=self._chat_alerts,
-            max_per_chat=self._settings.alerts.max_per_chat,
+            settings=self._settings,
             loaded=lambda: self.loaded,
             rooms=self._rooms,
             mutes=self._mutes,
@@ -298,13 +297,16 @@ class Bot:
             drawing=self.drawing,
             risk=self.desk.actions(self.cards).handlers,
             reloader=self.reloader,
-            control=data_dir.control,
+            data_dir=data_dir,
         )
+
+    def _terminal(self, actions: Actions) -> TerminalChat:
+        return TerminalChat(actions=actions, clock=self.clock, console=self._options.console, on_quit=self.stop.set)
 
     async def _supervise(self, data_dir: DataDir, committer: Committer, sending: Sending) -> int:
         lanes = sending.lanes
         supervisor = Supervisor(self.clock)
-        actions, local = self._answering(data_dir, sending)
+        actions, local, overview = self._answering(data_dir, sending)
         fronts = ["control"]
         async with asyncio.TaskGroup() as group:
             supervisor.start(group, "committer", committer.run, Policy.RESTART)
@@ -318,6 +320,7 @@ class Bot:
                 claims=Claims(SqliteMemberStore(self._database), self.clock) if self._options.is_claimable else None,
                 on_claimed=self._take_owner,
                 charts=self.drawing.studio,
+                overview=overview,
             )
             watching = self._watching(data_dir, committer, lanes, supervisor, chat if self._options.delivers else None)
             endings = self._rooms.endings(self._chat_alerts, self.engine, self.live)
@@ -333,10 +336,7 @@ class Bot:
                 supervisor.start(group, "telegram", chat.run, Policy.RESTART)
                 fronts.append("telegram")
             if self._options.reads_terminal:
-                terminal = TerminalChat(
-                    actions=actions, clock=self.clock, console=self._options.console, on_quit=self.stop.set
-                )
-                supervisor.start(group, "terminal", terminal.run, Policy.DEGRADE)
+                supervisor.start(group, "terminal", self._terminal(actions).run, Policy.DEGRADE)
                 fronts.append("terminal")
             self._log.info("bot.started", rules=len(self.engine.rules), destinations=list(lanes.names))
             self._options.on_ready(self)

@@ -1,4 +1,4 @@
-"""What chats need beside answers, put together: buttons, rules that come from chat, what chats have set, groups that moved."""
+"""What chats need beside answers, put together: buttons, live boards, rules that come from chat, what chats have set, moves."""
 
 from dataclasses import dataclass
 
@@ -12,6 +12,7 @@ from bot.app.moves import Moves
 from bot.app.routing import Routes
 from bot.app.subscribing import Subscribing
 from bot.chat.asker import telegram_number
+from bot.chat.board import Boards
 from bot.chat.buttons import Buttons, load_secret
 from bot.clock import Clock
 from bot.engine.engine import Engine
@@ -29,6 +30,7 @@ class Chatrooms:
     """The parts. Made by `load`, before anything is sent."""
 
     buttons: Buttons
+    boards: Boards
     moves: Moves
     extra: ExtraRules
     chat_rules: ChatRules
@@ -53,7 +55,9 @@ class Chatrooms:
 
         subscribing = await Subscribing.load(SqliteSubscriptionStore(database), extra, before)
         moves.listeners.append(lambda old, new: subscribing.moved(f"telegram:{old}", f"telegram:{new}"))
-        return cls(buttons, moves, extra, chat_rules, subscribing, values, clock)
+        boards = Boards(values, clock)
+        moves.listeners.append(boards.moved)
+        return cls(buttons, boards, moves, extra, chat_rules, subscribing, values, clock)
 
     def endings(self, alerts: ChatAlertStore, engine: Engine, live: Live) -> Endings:
         """What lets things end that were asked for until a time."""

@@ -8,8 +8,11 @@ from bot.app.sending import Sending
 from bot.chat.actions import Actions
 from bot.chat.claims import Claims
 from bot.chat.telegram_app import TelegramChat
+from bot.chat.telegram_board import BoardKeeper, TelegramScreen
+from bot.chat.telegram_client import TelegramClient
 from bot.model.chart_ports import ChartMaker
 from bot.model.members import Member
+from bot.model.overview import OverviewReader
 from bot.settings import Settings
 
 
@@ -23,6 +26,7 @@ def telegram_chat(
     claims: Claims | None,
     on_claimed: Callable[[Member], None],
     charts: ChartMaker | None,
+    overview: OverviewReader,
 ) -> TelegramChat | None:
     """What answers in Telegram; None without a token. `claims`: None where no link makes an owner; `charts`: None for no pictures."""
     telegram = settings.telegram
@@ -36,6 +40,10 @@ def telegram_chat(
         for name in sending.lanes.names:
             if name in names or name.partition("/")[0] in names:
                 sending.lanes.revive(name)
+        rooms.boards.seen(chat_id)
+
+    async def keep_boards(client: TelegramClient) -> None:
+        await BoardKeeper(rooms.boards, overview, TelegramScreen(client), rooms.clock).run()
 
     return TelegramChat(
         token=token,
@@ -53,4 +61,5 @@ def telegram_chat(
         claims=claims,
         on_claimed=on_claimed,
         charts=charts,
+        beside=keep_boards,
     )

@@ -10,7 +10,7 @@ from typing import Final
 from bot.chat import pages
 from bot.chat.asker import Asker
 from bot.chat.commands import Command, UsageError, find
-from bot.chat.reply import Reply, line
+from bot.chat.reply import Reply, refusal
 
 Handler = Callable[[Command, Asker], Awaitable[Reply]]
 
@@ -36,5 +36,5 @@ class Actions:
         handler = self._handlers.get(command.name)
         if handler is None:
             spec = find(command.name)
-            return Reply((line(spec.without if spec is not None and spec.without else _NOT_HERE),))
+            return refusal(spec.without if spec is not None and spec.without else _NOT_HERE)
         return await handler(command, asker)

@@ -7,7 +7,7 @@ from typing import Final
 from bot.chat import alert_tuning
 from bot.chat.alert_text import condition_text, extras_text
 from bot.chat.commands import shorten
-from bot.chat.reply import BLANK, Button, Line, Reply, bold, code, line
+from bot.chat.reply import BLANK, Button, Line, Reply, bold, code, line, refusal
 from bot.chat.silence_pages import when
 from bot.model import numbers
 from bot.model.chat_alert import DIRECTIONS, AlertLife, AlertStage, ChatAlert
@@ -238,7 +238,7 @@ def known_already(alert: ChatAlert) -> Reply:
 
 def full(max_per_chat: int) -> Reply:
     text = f"This chat has {max_per_chat} alerts, as many as it may. Delete one first."
-    return Reply((line(text),), ((Button("Alerts", "/alerts"),),))
+    return Reply((line(text),), ((Button("Alerts", "/alerts"),),), is_refusal=True)
 
 
 def listing(
@@ -274,15 +274,16 @@ def not_found(typed: str) -> Reply:
     return Reply(
         (line("No alert of this chat begins with ", code(shorten(typed)), ". /alerts lists them."),),
         ((Button("Alerts", "/alerts"),),),
+        is_refusal=True,
     )
 
 
 def ambiguous(typed: str, found: Sequence[ChatAlert | ChatRule]) -> Reply:
     names = " and ".join(alert.id for alert in found)
-    return Reply((line("More than one alert begins with ", code(shorten(typed)), f": {names}. Write more of it."),))
+    return refusal("More than one alert begins with ", code(shorten(typed)), f": {names}. Write more of it.")
 
 
-NOT_YOURS: Final = Reply((line("Only who made an alert, or my owner, may delete it."),))
+NOT_YOURS: Final = refusal("Only who made an alert, or my owner, may delete it.")
 
 
 def deleted(alert: ChatAlert | ChatRule) -> Reply:

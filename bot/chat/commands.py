@@ -40,6 +40,13 @@ class UsageError:
     """No such command, or no command at all; in a group it may be another bot's."""
 
 
+_LINKS: Final = (
+    (re.compile(r"oi_(\w{1,40})"), "/oi {}"),
+    (re.compile(r"al_([0-9a-z]{4,8})", re.ASCII), "/why #{}"),
+    (re.compile(r"al_a-([0-9a-z]{4,8})", re.ASCII), "/alerts"),
+)
+"""What links may ask for, told by the server as `/start PAYLOAD`."""
+
 COMMANDS: Final[tuple[CommandSpec, ...]] = (*look.ROWS, *alerts.ROWS, *quiet.ROWS, *rules.ROWS, *risk.ROWS, *bot.ROWS)
 
 _BY_NAME: Final = {word: spec for spec in COMMANDS for word in (spec.name, *spec.aliases)}
@@ -95,12 +102,22 @@ def parse(text: str, *, bot_name: str | None = None, is_slash_optional: bool = F
     spec = _BY_NAME.get(word.casefold())
     if spec is None:
         return _unknown(word)
+    if spec.name == "start" and (linked := _linked(arguments)):
+        return parse(linked)
     if len(arguments) > MAX_ARGUMENTS_CHARS:
         return UsageError(f"That is too long for me. Write it like {spec.usage}.", (spec.usage,))
     words = spec.grammar(arguments)
     if isinstance(words, Problem):
         return UsageError(f"{words.text} Write it like {spec.usage}.", (spec.usage,))
     return Command(spec.name, words)
+
+
+def _linked(payload: str) -> str:
+    """The command that a link to the bot stands for, `https://t.me/NAME?start=oi_BTCUSDT`; empty for any other link."""
+    for form, command in _LINKS:
+        if (found := form.fullmatch(payload)) is not None:
+            return command.format(found[1])
+    return ""
 
 
 def _parse_bare(line: str) -> Command | UsageError | None:

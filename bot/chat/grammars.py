@@ -89,6 +89,14 @@ def dead_letters(text: str) -> tuple[str, ...] | Problem:
     return tuple(words)
 
 
+def board(text: str) -> tuple[str, ...] | Problem:
+    """Nothing, `on` or `off`; `resume` is what its button says."""
+    words = tuple(text.casefold().split())
+    if len(words) > 1 or not {"on", "off", "resume"}.issuperset(words):
+        return Problem("I expected on, off or nothing.")
+    return words
+
+
 def few_words(text: str) -> tuple[str, ...] | Problem:
     """Read by the command itself."""
     words = tuple(text.split())

@@ -159,6 +159,7 @@ def not_found(command: str, missing: NotFound, names: Sequence[tuple[str, Instru
     return Reply(
         (line("I don't know the symbol ", code(shorten(missing.text) or "?"), "." + hint),),
         near_buttons(command, names),
+        is_refusal=True,
     )
 
 
@@ -274,4 +275,5 @@ def help_topic(spec: CommandSpec) -> Reply:
 
 
 def usage(error: UsageError) -> Reply:
-    return Reply((line(error.text),), _rows([Button(text, text) for text in error.try_instead], 3))
+    buttons = _rows([Button(text, text) for text in error.try_instead], 3)
+    return Reply((line(error.text),), buttons, is_refusal=True)

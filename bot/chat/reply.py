@@ -57,6 +57,14 @@ class Button:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file."""
+
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """One message."""
 
@@ -67,11 +75,20 @@ class Reply:
     """Its buttons are for whoever it answers, and for nobody else in the chat."""
     chart: ChartData | None = None
     """Shown with it, in the way the front can."""
+    file: Attachment | None = None
+    """Sent with it where files can be sent."""
+    is_refusal: bool = False
+    """What was asked for was not done; told to scripts by their exit code."""
 
 
 def line(*parts: str | Span) -> Line:
     """A line of plain text and spans."""
     return Line(tuple(Span(part) if isinstance(part, str) else part for part in parts if part))
+
+
+def refusal(*parts: str | Span) -> Reply:
+    """One line that says why something was not done."""
+    return Reply((line(*parts),), is_refusal=True)
 
 
 def bold(text: str) -> Span:

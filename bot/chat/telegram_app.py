@@ -9,7 +9,7 @@ Never: sends alerts (that is delivery), changes rules, raises but for cancellati
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Coroutine
 from functools import partial
 from typing import Any, Final
 
@@ -69,6 +69,7 @@ class TelegramChat:
         on_claimed: Callable[[Member], None] = lambda _: None,
         moves: ChatFollower | None = None,
         report: Report = unheard,
+        beside: Callable[[TelegramClient], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
         """Prepare; nothing is opened before `run`.
 
@@ -77,10 +78,8 @@ class TelegramChat:
             api_url: Without a slash at the end, such as `https://api.telegram.org`.
             owner_id: Numeric user id; None means that nobody is answered.
             chat_ids: Chats in which everyone is answered, the chat of the alerts among them.
-            actions: What commands do.
-            buttons: What stands behind buttons.
+            actions, buttons: What commands do, and what stands behind buttons.
             store: Keeps the offset and whom we refused.
-            clock: The only source of time.
             on_seen: Told the id of each chat in which someone allowed spoke; delivery re-enables it.
             limits: Shared with the alerts that go out with the same token.
             charts: Draws; None: no pictures.
@@ -88,8 +87,9 @@ class TelegramChat:
             on_claimed: Told of the new owner, once he has been answered.
             moves: Told of groups that became supergroups, and knows those of before.
             report: Told what the owner should know.
+            beside: Runs as long as this does, with the same client; it must not end or raise.
         """
-        self._claims, self._on_claimed, self._owner_id = claims, on_claimed, owner_id
+        self._claims, self._on_claimed, self._owner_id, self._beside = claims, on_claimed, owner_id, beside
         self._make_client = partial(
             TelegramClient, token=token, api_url=api_url, clock=clock, buttons=buttons, limits=limits
         )
@@ -132,6 +132,8 @@ class TelegramChat:
         try:
             await self._load()
             async with asyncio.TaskGroup() as tasks:
+                if self._beside is not None:
+                    tasks.create_task(self._beside(self._client), name="beside chat")
                 failures = 0
                 while self.stopped_reason is None:
                     failure = await self._poll(tasks)

@@ -49,8 +49,7 @@ from bot.model.ports import SendLimits
 os.environ.setdefault("PTB_TIMEDELTA", "1")
 
 CALL_TIMEOUT_S: Final = 10.0
-POLL_SLACK_S: Final = 15.0
-"""What an answer may take beyond the long poll itself."""
+POLL_SLACK_S: Final = 15.0  # that an answer may take beyond the long poll itself
 MAX_PAUSE_S: Final = 15.0
 """A person waits no longer for an answer; a longer pause drops it."""
 BATCH: Final = 100
@@ -67,7 +66,6 @@ _NO_TOPIC = ("thread not found", "topic_closed", "topic_deleted")
 
 _log = log.get("chat.telegram")
 _T = TypeVar("_T")
-
 
 Attempt = Callable[[str, str | None, InlineKeyboardMarkup | None], Awaitable["int | Failure"]]
 """Text, parse mode and buttons to the id of the message, or why there is none."""
@@ -92,6 +90,8 @@ class Kind(StrEnum):
     TIMED_OUT = "timed_out"
     """Perhaps it arrived."""
     NETWORK = "network"
+    BUSY = "busy"
+    """Not tried: our own limits leave no room for what can wait."""
     OTHER = "other"
 
 
@@ -293,17 +293,24 @@ class TelegramClient:
                 return sent
             return sent.message_id
 
-        result = await self._deliver(chat_id, reply, user, attempt)
+        result = await self.deliver(chat_id, reply, user, attempt)
         if png is not None and isinstance(result, Failure) and result.kind is Kind.BAD_REQUEST:
             _log.warning("picture.refused", chat_id=chat_id, reason=result.text)
             return await self.send(chat_id, reply, user=user, thread_id=thread_id, reply_to=reply_to)
         return result
 
     async def edit(
-        self, chat_id: int, message_id: int, reply: Reply, *, user: str = "", png: bytes | None = None
+        self,
+        chat_id: int,
+        message_id: int,
+        reply: Reply,
+        *,
+        user: str = "",
+        png: bytes | None = None,
+        spare: bool = False,
     ) -> int | Failure:
-        """Put a reply in place of a message; the same text again counts as done. A text may become a picture, not the other
-        way round.
+        """Put a reply in place of a message; the same again counts as done. A text may become a picture, not the other way
+        round. `spare`: only where others leave plenty of room, else `Kind.BUSY`.
         """
 
         async def attempt(text: str, mode: str | None, markup: InlineKeyboardMarkup | None) -> int | Failure:
@@ -324,7 +331,7 @@ class TelegramClient:
                 return done
             return message_id
 
-        return await self._deliver(chat_id, reply, user, attempt)
+        return await self.deliver(chat_id, reply, user, attempt, spare=spare)
 
     async def _markup(self, chat_id: int, reply: Reply, user: str) -> InlineKeyboardMarkup | None:
         rows = keyboard(reply)
@@ -337,19 +344,14 @@ class TelegramClient:
             [[InlineKeyboardButton(one.label, callback_data=next(data)) for one in row] for row in rows]
         )
 
-    async def _deliver(
-        self,
-        chat_id: int,
-        reply: Reply,
-        user: str,
-        attempt: Attempt,
+    async def deliver(
+        self, chat_id: int, reply: Reply, user: str, attempt: Attempt, *, spare: bool = False
     ) -> int | Failure:
         """One attempt; a second one as plain text, after a short pause, or after a lost connection."""
-        waited = await self._wait_for_pause(chat_id)
-        if waited is not None:
+        if (waited := await self._wait_for_pause(chat_id)) is not None:
             return waited
         if self._limits is not None:
-            attempt = self._within(self._limits, chat_id, attempt)
+            attempt = self._within(self._limits, chat_id, attempt, spare=spare)
         html = (to_html(reply), ParseMode.HTML.value, await self._markup(chat_id, reply, user))
         result = await attempt(*html)
         if not isinstance(result, Failure):
@@ -369,14 +371,16 @@ class TelegramClient:
                 return result
 
     @staticmethod
-    def _within(limits: SendLimits, chat_id: int, attempt: Attempt) -> Attempt:
+    def _within(limits: SendLimits, chat_id: int, attempt: Attempt, *, spare: bool) -> Attempt:
         """The same attempt, once the limits leave room for it."""
 
         async def later(text: str, mode: str | None, markup: InlineKeyboardMarkup | None) -> int | Failure:
-            async with limits.slot(chat_id, within_s=MAX_PAUSE_S) as is_free:
-                if not is_free:
-                    return Failure(Kind.FLOOD, "too much was said in this chat lately", MAX_PAUSE_S)
-                return await attempt(text, mode, markup)
+            async with limits.slot(chat_id, within_s=0.0 if spare else MAX_PAUSE_S, spare=spare) as is_free:
+                if is_free:
+                    return await attempt(text, mode, markup)
+            if spare:
+                return Failure(Kind.BUSY, "others need the room")
+            return Failure(Kind.FLOOD, "too much was said in this chat lately", MAX_PAUSE_S)
 
         return later
 
@@ -384,8 +388,8 @@ class TelegramClient:
         if self._limits is not None:
             self._limits.pause(chat_id, seconds)
         now_ms = self._clock.monotonic_ms()
-        self._paused_until_ms = {chat: until for chat, until in self._paused_until_ms.items() if until > now_ms}
-        self._paused_until_ms[chat_id] = now_ms + seconds * 1000.0
+        paused = {chat: until for chat, until in self._paused_until_ms.items() if until > now_ms}
+        self._paused_until_ms = {**paused, chat_id: now_ms + seconds * 1000.0}
 
     async def _wait_for_pause(self, chat_id: int) -> Failure | None:
         left_s = (self._paused_until_ms.get(chat_id, 0.0) - self._clock.monotonic_ms()) / 1000.0

@@ -22,6 +22,7 @@ from bot.chat.commands import Command, UsageError, clean, menu, parse
 from bot.chat.front import answer_safely
 from bot.chat.reply import Reply, line
 from bot.chat.telegram_client import Failure, Kind, TelegramClient
+from bot.chat.telegram_extras import eyes, send_file
 from bot.clock import Clock
 from bot.errors import StorageError
 from bot.model.buttons import Pressed, Stale
@@ -116,13 +117,15 @@ class Dispatcher:
         incoming = incoming_of(message)
         verdict = self._decide(incoming)
         thread_id = message.message_thread_id if message.is_topic_message else None
-        user = ""
+        user, png = "", None
         match verdict:
             case Verdict.ANSWER:
                 self._see(chat_id)
                 asker = self._asker(incoming, message.from_user, thread_id)
                 user = asker.user
-                reply = await answer_safely(self._actions, asked, asker=asker, clock=self._clock)
+                async with eyes(self._client, self._clock, chat_id, message.message_id):
+                    reply = await answer_safely(self._actions, asked, asker=asker, clock=self._clock)
+                    reply, png = await self._drawn(reply)
             case Verdict.REFUSE:
                 await self._save_refusals()
                 reply = Reply((line(_PRIVATE),))
@@ -131,7 +134,9 @@ class Dispatcher:
             case Verdict.IGNORE:
                 return
         quoted = None if is_private else message.message_id
-        reply, png = await self._drawn(reply)
+        if reply.file is not None:
+            self._note(await send_file(self._client, chat_id, reply, reply.file, user=user), chat_id)
+            return
         sent = await self._client.send(chat_id, reply, user=user, thread_id=thread_id, reply_to=quoted, png=png)
         if isinstance(sent, Failure) and sent.new_chat_id is not None:
             await self._move(chat_id, sent.new_chat_id)
@@ -206,6 +211,8 @@ class Dispatcher:
     async def _answer_press(self, message: MaybeInaccessibleMessage, reply: Reply, asker: Asker) -> int | Failure:
         """In the place of the answer that the button belongs to; below the message of an alert, which stays."""
         chat_id = message.chat.id
+        if reply.file is not None:
+            return await send_file(self._client, chat_id, reply, reply.file, user=asker.user)
         reply, png = await self._drawn(reply)
         if not asker.place:
             result = await self._client.edit(chat_id, message.message_id, reply, user=asker.user, png=png)

@@ -196,7 +196,7 @@ class OutboxCare(Protocol):
 class SendLimits(Protocol):
     """What a chat service allows all that send with one token."""
 
-    def slot(self, chat_id: int, *, within_s: float) -> AbstractAsyncContextManager[bool]:
+    def slot(self, chat_id: int, *, within_s: float, spare: bool = False) -> AbstractAsyncContextManager[bool]:
         """Wait until one message may go to a chat, at most so long; False where it may not in time."""
         ...
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from bot.chat.grammars import chart, symbols, why
+from bot.chat.grammars import board, chart, symbols, why
 from bot.chat.spec import CommandSpec
 
 ROWS: Final[tuple[CommandSpec, ...]] = (
@@ -66,5 +66,22 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
             "/why breadth_surge · a rule about the whole market",
             "✓ true, ✗ false, ? unknown; ● firing, ◐ pending, ◌ cooling, ○ inactive.",
         ),
+    ),
+    CommandSpec(
+        "board",
+        (),
+        board,
+        "/board on",
+        "a pinned list of movers",
+        "Look",
+        True,
+        (
+            "/board · the strongest moves of open interest, once",
+            "/board on · one message in this chat, pinned silently and kept up to date; in groups for the owner",
+            "/board off · no more of it",
+            "It changes once a minute at most, and stops after a day in which nobody presses or asks anything in the chat.",
+        ),
+        is_minor=True,
+        without="I keep no board here.",
     ),
 )
