@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from bot.app import market_desk
 from bot.app.chat_rules import ChatRules
 from bot.app.desk import Desk
 from bot.app.drawing import Drawing
@@ -12,14 +13,15 @@ from bot.app.mutes import Mutes
 from bot.app.overviews import Overviews
 from bot.app.rehearsals import Rehearser
 from bot.app.reloading import Reloader
+from bot.app.rules_shelf import RulesShelf
 from bot.app.status import Status
 from bot.chat.actions import Actions, Handler
 from bot.chat.alert_actions import AlertActions
 from bot.chat.dead_letters import DeadLetters
 from bot.chat.local import LocalChat
-from bot.chat.looking import Looking
 from bot.chat.reload_actions import ReloadActions
 from bot.chat.reviving import Reviving
+from bot.chat.watchlists import Watchlists
 from bot.chat.why import Why
 from bot.clock import Clock
 from bot.delivery.lanes import Lanes
@@ -43,6 +45,7 @@ def answering(
     chat_alerts: ChatAlertStore,
     max_per_chat: int,
     loaded: Callable[[], Sequence[Rule]],
+    lists: Watchlists,
     mutes: Mutes,
     lanes: Lanes,
     drawing: Drawing,
@@ -65,8 +68,9 @@ def answering(
         max_per_chat=max_per_chat,
         zone_of=lambda chat: mutes.zone_of(live.routes.by_chat.get(chat)),
     )
+    rules = RulesShelf(engine=engine, live=live, alerts=alerts, loaded=loaded, problems=reloader.troubles)
+    looking = market_desk.families(cards=cards, status=status, clock=clock, lists=lists, why=why, rules=rules)
     families = (
-        Looking(market=cards, status=status, clock=clock),
         Why(cards, why, destination_of=lambda chat: live.routes.by_chat.get(chat)),  # noqa: PLW0108, routes change
         made,
         mutes.actions(cards, chat_alerts, engine, live, lambda: lanes.names),
@@ -74,7 +78,7 @@ def answering(
         Reviving(lanes),
         ReloadActions(reloader),
     )
-    actions = Actions(*(family.handlers for family in families), risk, *drawing.handlers(cards))
+    actions = Actions(*looking, *(family.handlers for family in families), risk, *drawing.handlers(cards), lists=lists)
     overview = Overviews(engine=engine, live=live, status=status, lanes=lanes.status)
     local = LocalChat(
         path=control,

@@ -201,7 +201,7 @@ class Bot:
                 keeper=self.snapshots,
             )
             self.desk = await self._risk_desk(database, sending)
-            self.feed = binance_feed(self._settings, self.engine, self.cards, self.live, mailbox, store, self.clock)
+            self.feed = binance_feed(self._settings, self.engine, self.cards, self.live, mailbox, self._rooms)
             self.drawing.connect(self.engine, self.live, self.feed)
             self.keeping = self._keeping(data_dir, opened, committer, lanes)
             self.extra.connect(self.live.consume, self.feed.needs_changed)
@@ -304,6 +304,7 @@ class Bot:
             chat_alerts=self._chat_alerts,
             max_per_chat=self._settings.alerts.max_per_chat,
             loaded=lambda: self.rules.rules,
+            lists=self._rooms.lists,
             mutes=self._mutes,
             lanes=lanes,
             drawing=self.drawing,
@@ -396,7 +397,7 @@ class Bot:
             started_ms=self.clock.monotonic_ms(),
         )
         health = Health(parts, self._settings, data_dir.heartbeat)
-        return {**self.keeping.components, **health.components}
+        return {**self.keeping.components, **health.components, "looks": self._rooms.lists.run}
 
     def _take_owner(self, owner: Member) -> None:
         self.claimed = owner

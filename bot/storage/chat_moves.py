@@ -20,6 +20,9 @@ class SqliteChatMoves:
         async def work(tx: Transaction) -> None:
             for table in _OF_CHATS:
                 await tx.execute(f"UPDATE {table} SET chat = ? WHERE chat = ?", (new, old))  # noqa: S608
+            # Of a list that both have, the new one's stays.
+            await tx.execute("UPDATE OR IGNORE watchlists SET chat = ? WHERE chat = ?", (new, old))
+            await tx.execute("DELETE FROM watchlists WHERE chat = ?", (old,))
 
         await self._database.write("move a chat", work)
 

@@ -31,10 +31,12 @@ from bot.storage.memory import (
     MemorySilenceStore,
 )
 from bot.storage.memory_risk import MemoryRiskStore
+from bot.storage.memory_watchlists import MemoryWatchlistStore
 from bot.storage.outbox import SqliteOutbox
 from bot.storage.outbox_care import SqliteOutboxCare
 from bot.storage.risk import SqliteRiskStore
 from bot.storage.silences import SqliteSilenceStore
+from bot.storage.watchlists import SqliteWatchlistStore
 
 
 @dataclass
@@ -50,6 +52,7 @@ class Ports:
     buttons: Any
     moves: Any
     chat_rules: Any
+    watchlists: Any
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -63,7 +66,7 @@ async def ports(request, tmp_path):
                 MemorySilenceStore(alerts),
                 MemoryButtonStore(),
             )
-            risk = MemoryRiskStore(alerts)
+            risk, watchlists = MemoryRiskStore(alerts), MemoryWatchlistStore()
             chat_rules = MemoryChatRuleStore()
             yield Ports(
                 alerts,
@@ -75,8 +78,12 @@ async def ports(request, tmp_path):
                 risk,
                 MemoryMemberStore(),
                 buttons,
-                MemoryChatMoves(chat_alerts, buttons, outbox, silences, risk.chat_moved, chat_rules.chat_moved),
+                MemoryChatMoves(
+                    *(chat_alerts, buttons, outbox, silences),
+                    *(risk.chat_moved, chat_rules.chat_moved, watchlists.chat_moved),
+                ),
                 chat_rules,
+                watchlists,
             )
         else:
             opened = await open_database(tmp_path / "oibot.db", now_ms=1)
@@ -95,6 +102,7 @@ async def ports(request, tmp_path):
                 SqliteButtonStore(db),
                 SqliteChatMoves(db),
                 SqliteChatRuleStore(db),
+                SqliteWatchlistStore(db),
             )
 
 
