@@ -6,7 +6,7 @@ Nothing here asks for anything; `actions` gathers what a page needs. Times are e
 from collections.abc import Sequence
 from typing import Final
 
-from bot.chat.commands import UsageError, find, shorten
+from bot.chat.commands import UsageError, shorten
 from bot.chat.reply import BLANK, TABLE_COLUMNS, Button, Line, Reply, Table, bold, code, line, rows_of
 from bot.chat.spec import CommandSpec
 from bot.chat.symbols import NotFound
@@ -68,28 +68,22 @@ def change_text(ratio: float | None) -> str:
     return numbers.percent(ratio, digits=2 if ratio is None or abs(ratio) < 10 else 0)
 
 
-def offered(*buttons: Button) -> tuple[Button, ...]:
-    """Those whose command the table knows."""
-    return tuple(one for one in buttons if one.url or find(one.command[1:].partition(" ")[0]) is not None)
-
-
 def card_rows(
     card: InstrumentCard, shown: str, name: str, *, is_pinned: bool = False
 ) -> tuple[tuple[Button, ...], ...]:
-    """Where to go from a card: the same again, the others, a chart, an alert, a page elsewhere, a pin."""
-    figure = {"oi": "oi", "price": "price", "funding": "funding"}[shown]
+    """Where to go from a card (`shown`: `oi`, `price` or `funding`): the same again, the others, a chart, an alert, a page elsewhere, a pin."""
     others = [
         (label, page) for label, page in (("OI", "oi"), ("Price", "price"), ("Funding", "funding")) if page != shown
     ]
     url = links.tradingview(card.venue, card.symbol)
     pin = Button("📌 Unpin", f"/unpin {name}") if is_pinned else Button("📌 Pin", f"/pin {name}")
     return (
-        offered(
+        (
             Button("↻ Refresh", f"/{shown} {name}"),
             Button("📈 Chart", f"/chart {name}"),
-            Button("🔔 Alert me", f"/new {name} {figure}"),
+            Button("🔔 Alert me", f"/new {name} {shown}"),
         ),
-        offered(
+        (
             *(Button(label, f"/{page} {name}") for label, page in others),
             *([Button("TradingView ↗", "", url)] if url else []),
             pin,

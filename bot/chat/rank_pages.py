@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from bot.chat.pages import label_of, offered, window_text
+from bot.chat.pages import label_of, window_text
 from bot.chat.reply import Button, Line, Reply, Table, bold, cell, line, rows_of
 from bot.model import numbers
 from bot.model.cards import CARD_WINDOWS_MS
@@ -125,7 +125,5 @@ def _half(row: Ranked | None) -> str:
 
 
 def _funding_buttons() -> tuple[tuple[Button, ...], ...]:
-    more = (Button("All by size", "/top funding 15m"),)
-    builder = offered(Button("", "/new"))
-    alert = (Button("Alert on ±0.10%", "/alert top100 funding ±0.10%"),) if builder else ()
-    return ((Button("↻", "/funding"), *more, *alert),)
+    by_size = Button("All by size", "/top funding 15m")
+    return ((Button("↻", "/funding"), by_size, Button("Alert on ±0.10%", "/alert top100 funding ±0.10%")),)

@@ -52,7 +52,7 @@ Funding +0.0081% / 8h · 1h 29m to go
 Binance · OI 12 s old"""
     )
     assert [[one.command or one.url for one in row] for row in keyboard(reply)] == [
-        ["/oi BTCUSDT", "/chart BTCUSDT"],
+        ["/oi BTCUSDT", "/chart BTCUSDT", "/new BTCUSDT oi"],
         [
             "/price BTCUSDT",
             "/funding BTCUSDT",

@@ -32,7 +32,7 @@ BTCUSDT open interest
 15m: Price up + OI up: new longs are opening.
 Funding +0.0081% / 8h · 1h 29m to go
 Binance · OI 12 s old
-→ /oi BTCUSDT · /chart BTCUSDT · /price BTCUSDT · /funding BTCUSDT · /pin BTCUSDT
+→ /oi BTCUSDT · /chart BTCUSDT · /new BTCUSDT oi · /price BTCUSDT · /funding BTCUSDT · /pin BTCUSDT
 ↗ https://www.tradingview.com/chart/?symbol=BINANCE:BTCUSDT.P
 """
     )
