@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final, NamedTuple
 
+from bot.app import market_desk
 from bot.app.chat_rules import ChatRules
 from bot.app.chatrooms import Chatrooms
 from bot.app.data_dir import DataDir
@@ -26,7 +27,6 @@ from bot.chat.asker import AT_TERMINAL
 from bot.chat.board import BoardActions
 from bot.chat.dead_letters import DeadLetters
 from bot.chat.local import LocalChat
-from bot.chat.looking import Looking
 from bot.chat.reload_actions import ReloadActions
 from bot.chat.reviving import Reviving
 from bot.chat.rule_actions import RuleActions
@@ -111,8 +111,8 @@ def answering(
         zone_of=lambda chat: mutes.zone_of(shelf.place(chat), subscribing.zone_of(chat)),
     )
     overview = Overviews(engine=engine, live=live, status=status, lanes=lanes.status)
+    looking = market_desk.families(cards=cards, status=status, clock=clock, lists=rooms.lists, why=why)
     families = (
-        Looking(market=cards, status=status, clock=clock),
         Why(cards, why, destination_of=shelf.place, told=subscribing.why),
         made,
         mutes.actions(cards, chat_alerts, engine, live, lambda: lanes.names, subscribing.zone_of),
@@ -123,7 +123,9 @@ def answering(
         BoardActions(rooms.boards, overview),
         owner_files(settings, data_dir),
     )
-    actions = Actions(*(family.handlers for family in families), risk, *drawing.handlers(cards))
+    actions = Actions(
+        *looking, *(family.handlers for family in families), risk, *drawing.handlers(cards), lists=rooms.lists
+    )
     local = LocalChat(
         path=data_dir.control,
         market=cards,

@@ -78,7 +78,9 @@ class TelegramChat:
             api_url: Without a slash at the end, such as `https://api.telegram.org`.
             owner_id: Numeric user id; None means that nobody is answered.
             chat_ids: Chats in which everyone is answered, the chat of the alerts among them.
-            actions, buttons: What commands do, and what stands behind buttons.
+            actions: What commands do.
+            buttons: What stands behind buttons.
+            clock: Of pauses and refusals.
             store: Keeps the offset and whom we refused.
             on_seen: Told the id of each chat in which someone allowed spoke; delivery re-enables it.
             limits: Shared with the alerts that go out with the same token.
