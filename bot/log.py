@@ -11,6 +11,7 @@ import copy
 import logging
 import re
 import sys
+from collections import deque
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Final, TextIO
@@ -168,6 +169,12 @@ class _Flood:
         return found
 
 
+RECENT: Final = 100
+"""Records that `recent` gives."""
+_recent: Final[deque[str]] = deque(maxlen=RECENT)
+_COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
+
+
 class _Handler(logging.StreamHandler[TextIO]):
     """Puts together what repeats itself.
 
@@ -179,6 +186,12 @@ class _Handler(logging.StreamHandler[TextIO]):
         self._collapse = collapse
         self._flood = _Flood()
         self._as_json = as_json
+
+    def format(self, record: logging.LogRecord) -> str:
+        """What is written is also remembered."""
+        text = super().format(record)
+        _recent.append(_COLOUR.sub("", text))
+        return text
 
     def emit(self, record: logging.LogRecord) -> None:
         for last, n_held in self._flood.over(record.created):
@@ -250,6 +263,11 @@ def set_up(*, level: str = "INFO", fmt: str = "auto", stream: TextIO | None = No
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
     for name in _SILENT:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+
+
+def recent() -> tuple[str, ...]:
+    """What was logged last, oldest first, without colours, redacted once more: a secret may have become known since."""
+    return tuple(redact(text) for text in tuple(_recent))
 
 
 def get(component: str) -> structlog.stdlib.BoundLogger:

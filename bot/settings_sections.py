@@ -82,6 +82,10 @@ class TelegramSection(Section, frozen=True):
     """Where alerts go; the owner's private chat when left out."""
     chats: tuple[int, ...] = ()
     """Further chats in which commands are answered, whoever writes there."""
+    allow_backup: bool = False
+    """Let the owner have the newest backup by `/backup`; it then lies on Telegram's servers."""
+    allow_logs: bool = False
+    """Let the owner have the last of the log by `/logs`."""
 
     @model_validator(mode="before")
     @classmethod

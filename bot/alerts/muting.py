@@ -65,6 +65,11 @@ class _Held:
     mute: Mute = Mute("", 0)
 
 
+def group_of(destination: str) -> str:
+    """The destination itself, or for a topic of it the group as a whole: what keeps that quiet keeps its topics quiet."""
+    return destination.partition("/")[0]
+
+
 def subject_of(row: OutboxRow) -> Subject:
     view = row.view
     return Subject(view.rule_id, view.symbol, view.tags, row.severity, row.destination)
@@ -77,7 +82,7 @@ def matches(silence: Silence, subject: Subject) -> bool:
         and (not silence.symbol or fnmatchcase(subject.symbol, silence.symbol))
         and (not silence.tag or silence.tag in subject.tags)
         and (not silence.severities or subject.severity in silence.severities)
-        and (not silence.destination or silence.destination == subject.destination)
+        and (not silence.destination or silence.destination in {subject.destination, group_of(subject.destination)})
     )
 
 
@@ -238,11 +243,11 @@ class Muting:
             if silence.is_active(now_ms) and matches(silence, subject)
         ]
         if row is not None and row.kind is not TellKind.FIRE:
-            for destination in ("", subject.destination):
+            for destination in dict.fromkeys(("", subject.destination, group_of(subject.destination))):
                 ack = self._acks.get((row.key, destination))
                 if ack is not None and (ack.until_ms is None or now_ms < ack.until_ms):
                     found.append(Mute("acknowledged", FOREVER_MS if ack.until_ms is None else ack.until_ms))
-        quiet = self._quiet.get(subject.destination)
+        quiet = self._quiet.get(subject.destination) or self._quiet.get(group_of(subject.destination))
         if quiet is not None and subject.severity != CRITICAL and (until_ms := quiet.until_ms(now_ms)) is not None:
             found.append(Mute("quiet hours", until_ms))
         return max(found, key=lambda mute: mute.until_ms, default=None)

@@ -29,6 +29,8 @@ class Facts:
     op: ThresholdOp
     level: float
     is_ratio: bool
+    silent: bool = False
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Kind:
     chat: str
     severity: str
     is_ratio: bool
+    silent: bool
 
 
 class Columns:
@@ -59,6 +62,8 @@ class Columns:
         self._place_of: dict[str, int] = {}
         self._kinds: list[Kind] = []
         self._kind_of: dict[tuple[object, ...], int] = {}
+        self._notes: dict[int, str] = {}
+        """By slot; few alerts have one."""
 
     def __len__(self) -> int:
         return len(self._slots)
@@ -83,6 +88,8 @@ class Columns:
         self.expr[slot], self.place[slot] = self._expr_row(alert.measure), self.placement(alert.instrument)
         self._kind[slot] = self._kind_number(alert, uses_oi=uses_oi)
         self._op[slot] = OPS.index(alert.op)
+        if alert.note:
+            self._notes[slot] = alert.note
         self._slots.add(number, slot)
         return slot
 
@@ -99,6 +106,7 @@ class Columns:
         """
         self._slots.pop(self.number[slot])
         self._free.append(slot)
+        self._notes.pop(slot, None)
         e = self.expr[slot]
         self._n_users[e] -= 1
         if self._n_users[e]:
@@ -147,7 +155,8 @@ class Columns:
         kind, op, start = self._kinds[self._kind[slot]], OPS[self._op[slot]], self.start[slot]
         # Plus zero, so that no level reads as minus zero.
         level = self.sign(slot) * (nextafter(start, -inf) if op in {">", "<"} else start) + 0.0
-        return Facts(kind.chat, kind.severity, self.measure(slot), op, level, kind.is_ratio)
+        note = self._notes.get(slot, "")
+        return Facts(kind.chat, kind.severity, self.measure(slot), op, level, kind.is_ratio, kind.silent, note)
 
     def alert(self, slot: int) -> ChatAlert:
         """An alert that lives the same life; who made it and when is not kept here."""
@@ -172,6 +181,8 @@ class Columns:
             escalate=policy.escalate,
             once=policy.once,
             severity=facts.severity,
+            silent=facts.silent,
+            note=facts.note,
         )
 
     def _expr_row(self, measure: str) -> int:
@@ -194,7 +205,7 @@ class Columns:
 
     def _kind_number(self, alert: ChatAlert, *, uses_oi: bool) -> int:
         key = (
-            *(alert.chat, alert.severity, alert.is_ratio, uses_oi),
+            *(alert.chat, alert.severity, alert.is_ratio, alert.silent, uses_oi),
             *(alert.for_ms, alert.cooldown_ms, alert.repeat_ms, alert.escalate, alert.once),
         )
         number = self._kind_of.get(key)
@@ -209,5 +220,5 @@ class Columns:
                 max_gap_ms=self._max_gap_ms,
             )
             number = self._kind_of[key] = len(self._kinds)
-            self._kinds.append(Kind(policy, alert.chat, alert.severity, alert.is_ratio))
+            self._kinds.append(Kind(policy, alert.chat, alert.severity, alert.is_ratio, alert.silent))
         return number

@@ -1,35 +1,72 @@
 """What answers people, put together: the families of commands, and the front for this machine's own."""
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
+from functools import partial
+from typing import Final, NamedTuple
 
+from bot.app import market_desk
+from bot.app.chat_rules import ChatRules
+from bot.app.chatrooms import Chatrooms
+from bot.app.data_dir import DataDir
 from bot.app.desk import Desk
 from bot.app.drawing import Drawing
 from bot.app.explainer import Explainer
 from bot.app.live import Live
+from bot.app.loading import Loaded
 from bot.app.mutes import Mutes
 from bot.app.overviews import Overviews
+from bot.app.owner_files import owner_files
+from bot.app.rehearsals import Rehearser
 from bot.app.reloading import Reloader
 from bot.app.risk_desk import Desk as RiskDesk
+from bot.app.rule_desk import RuleShelf
+from bot.app.sending import Sending
 from bot.app.society import Society
 from bot.app.status import Status
 from bot.chat.actions import Actions
 from bot.chat.alert_actions import AlertActions
+from bot.chat.asker import AT_TERMINAL
+from bot.chat.board import BoardActions
 from bot.chat.dead_letters import DeadLetters
 from bot.chat.ending import Ending
 from bot.chat.local import LocalChat
-from bot.chat.looking import Looking
 from bot.chat.reload_actions import ReloadActions
 from bot.chat.reviving import Reviving
+from bot.chat.rule_actions import RuleActions
 from bot.chat.why import Why
+from bot.chat.wire import MAX_SYMBOLS, Words
 from bot.clock import Clock
-from bot.delivery.lanes import Lanes
 from bot.engine.cards import Cards
 from bot.engine.engine import Engine
-from bot.model.ports import AlertStore, ChatAlertStore
-from bot.rules.schema import Rule
+from bot.model.overview import OverviewReader
+from bot.model.ports import AlertStore, ChatAlertStore, MarketReader, WhyReader
+from bot.settings import Settings
+from bot.storage.chat_moves import SqliteChatMoves
 from bot.storage.database import Database
 from bot.storage.outbox_care import SqliteOutboxCare
+
+MAX_IDS: Final = 1_000
+"""More alerts are not offered for completion."""
+
+
+class Answered(NamedTuple):
+    """What answers."""
+
+    actions: Actions
+    """All that people may ask."""
+    local: LocalChat
+    """On the control socket."""
+    overview: OverviewReader
+
+
+async def _words(market: MarketReader, why: WhyReader, chat_alerts: ChatAlertStore, chat_rules: ChatRules) -> Words:
+    """What may be typed in a terminal."""
+    mine = [one.id for one in await chat_alerts.of_chat(AT_TERMINAL.chat, limit=MAX_IDS)]
+    return Words(
+        symbols=tuple(one.symbol for one in market.instruments()[:MAX_SYMBOLS]),
+        rules=tuple(rule.id for rule in why.rules() if rule.is_on),
+        alerts=(*mine, *(one.id for one in chat_rules.of_chat(AT_TERMINAL.chat))),
+    )
 
 
 def answering(
@@ -42,44 +79,79 @@ def answering(
     database: Database,
     alerts: AlertStore,
     chat_alerts: ChatAlertStore,
-    max_per_chat: int,
-    loaded: Callable[[], Sequence[Rule]],
+    settings: Settings,
+    loaded: Callable[[], Loaded],
+    rooms: Chatrooms,
     mutes: Mutes,
-    lanes: Lanes,
+    sending: Sending,
     drawing: Drawing,
     risk: RiskDesk,
     society: Society,
     reloader: Reloader,
-    control: Path,
-) -> tuple[Actions, LocalChat]:
-    """All that people may ask, and what answers on the socket `control`."""
+    data_dir: DataDir,
+) -> Answered:
+    """Everything that answers people, but for the fronts themselves."""
     why = Explainer(
-        engine=engine, live=live, alerts=alerts, chat_alerts=chat_alerts, loaded=loaded, muting=mutes.muting
+        engine=engine,
+        live=live,
+        alerts=alerts,
+        chat_alerts=chat_alerts,
+        loaded=lambda: loaded().rules.rules,
+        muting=mutes.muting,
     )
-    desk = Desk(engine, live)
-    made = AlertActions(market=cards, store=chat_alerts, desk=desk, clock=clock, max_per_chat=max_per_chat)
-    silences = mutes.actions(cards, chat_alerts, engine, live, lambda: lanes.names)
+    subscribing = rooms.subscribing
+    shelf = RuleShelf(
+        subscribing, engine=engine, live=live, sending=sending, loaded=loaded, rename=SqliteChatMoves(database).rename
+    )
+    lanes, desk = sending.lanes, Desk(engine, live)
+    made = AlertActions(
+        market=cards,
+        store=chat_alerts,
+        desk=desk,
+        rules=rooms.chat_rules,
+        rehearsals=Rehearser(engine, clock),
+        clock=clock,
+        max_per_chat=settings.alerts.max_per_chat,
+        zone_of=lambda chat: mutes.zone_of(shelf.place(chat), subscribing.zone_of(chat)),
+    )
+    overview = Overviews(engine=engine, live=live, status=status, lanes=lanes.status)
+    looking = market_desk.families(cards=cards, status=status, clock=clock, lists=rooms.lists, why=why)
+    silences = mutes.actions(cards, chat_alerts, engine, live, lambda: lanes.names, subscribing.zone_of)
+    ending = Ending(
+        chat_alerts,
+        desk,
+        risk,
+        rooms.chat_rules,
+        clock,
+        silences.clear,
+        shelf.leave,
+        rooms.lists.forget,
+        rooms.boards.end,
+    )
     families = (
-        Looking(market=cards, status=status, clock=clock),
-        Why(cards, why, destination_of=lambda chat: live.routes.by_chat.get(chat)),  # noqa: PLW0108, routes change
+        Why(cards, why, destination_of=shelf.place, told=subscribing.why),
         made,
         silences,
         risk.actions(cards),
+        RuleActions(shelf, mutes.muting.quiet_of),
         DeadLetters(SqliteOutboxCare(database)),
         Reviving(lanes),
         ReloadActions(reloader),
-        *society.families(Ending(chat_alerts, desk, risk, silences.clear)),
+        BoardActions(rooms.boards, overview),
+        owner_files(settings, data_dir),
+        *society.families(ending),
     )
     handlers = [family.handlers for family in families]
-    actions = Actions(*handlers, *drawing.handlers(cards), note=society.people.note)
-    overview = Overviews(engine=engine, live=live, status=status, lanes=lanes.status)
+    actions = Actions(*looking, *handlers, *drawing.handlers(cards), note=society.people.note, lists=rooms.lists)
     local = LocalChat(
-        path=control,
+        path=data_dir.control,
         market=cards,
         why=why,
         overview=overview,
         clock=clock,
         reloads=reloader,
         charts=drawing.local,
+        actions=actions,
+        words=partial(_words, cards, why, chat_alerts, rooms.chat_rules),
     )
-    return actions, local
+    return Answered(actions, local, overview)

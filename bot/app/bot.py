@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from bot import log
 from bot.app import risk_desk
-from bot.app.answering import answering
+from bot.app.answering import Answered, answering
 from bot.app.chatrooms import Chatrooms
 from bot.app.committer import Committer
 from bot.app.data_dir import DataDir
@@ -39,7 +39,6 @@ from bot.app.status import Status
 from bot.app.supervisor import Policy, Supervisor
 from bot.app.vitals import Chat, Parts
 from bot.chat.actions import Actions
-from bot.chat.local import LocalChat
 from bot.chat.terminal import TerminalChat
 from bot.clock import Clock, SystemClock
 from bot.delivery.lanes import Lanes
@@ -47,7 +46,6 @@ from bot.delivery.notices import Notice, tell_directly
 from bot.engine.cards import Cards
 from bot.engine.engine import Engine
 from bot.feeds.binance.feed import BinanceFeed
-from bot.history.journal import JournalWriter
 from bot.market.mailbox import Mailbox
 from bot.model.members import Member
 from bot.model.updates import FeedStatus
@@ -155,8 +153,9 @@ class Bot:
         self._database, store = database, SqliteKeyValues(database)
         committer, mailbox = Committer(self._alerts, self.clock), Mailbox()
         self._mailbox, self._mutes = mailbox, await Mutes.load(database)
-        self.engine = Engine(self.rules.rules, records=await self._alerts.load())
-        self._rooms = await Chatrooms.load(database, self.clock)
+        self._rooms = await Chatrooms.load(database, self.clock, self.loaded)
+        self.engine = Engine(self._rooms.extra.rules, records=await self._alerts.load())
+        self._rooms.chat_rules.engine = self.engine
         self._chat_alerts = SqliteChatAlertStore(database)
         await load_alerts(self._chat_alerts, self.engine)
         self.cards = Cards(self.engine)
@@ -171,11 +170,13 @@ class Bot:
                 venue_now=lambda: self.live.venue_now(),  # noqa: PLW0108, `live` is made below
                 n_instruments=lambda: len(self.engine.market.universe),
                 desk=self.drawing.desk,
+                also=lambda plan: self._rooms.subscribing.destinations(plan.routes),
             )
-            lanes = sending.lanes
-            self._rooms.moves.report = lanes.notices.report
+            lanes, self._rooms.moves.report = sending.lanes, sending.lanes.notices.report
             self._society = await open_society(database, self._settings, self._rooms, sending)
-            journal = self._journal(data_dir, stack)
+            records, extra = self._options.records, self._rooms.extra
+            path = data_dir.journal
+            journal = open_journal(path, self._settings, self.engine, extra, self.clock, records=records, stack=stack)
             self.snapshots = Snapshots(self.engine, data_dir.snapshot, self.clock, journal=journal)
             await self.snapshots.load()
             self.live = Live(
@@ -190,13 +191,15 @@ class Bot:
                 on_reset=lambda: self.feed.windows_emptied(),  # noqa: PLW0108, `feed` is made below
                 on_grown=lambda series: self.feed.windows_grew(series),  # noqa: PLW0108, `feed` is made below
                 muting=self._mutes.muting,
-                personal=lambda rows: self.desk.personal(rows),  # noqa: PLW0108, `desk` is made below
+                rows=lambda routes, new: self.desk.personal(self._rooms.subscribing.rows(routes, new)),
                 recorder=journal,
                 keeper=self.snapshots,
             )
             self.desk = await self._risk_desk(database, sending)
-            self.feed = binance_feed(self._settings, self.engine, self.cards, self.live, mailbox, store, self.clock)
+            self.feed = binance_feed(self._settings, self.engine, self.cards, self.live, mailbox, self._rooms)
+            self.drawing.connect(self.engine, self.live, self.feed)
             self.keeping = self._keeping(data_dir, opened, committer, lanes)
+            self._rooms.extra.connect(self.live.consume, self.feed.needs_changed)
             self.reloader = self._reloader(sending)
             self.status = self._status(data_dir, outbox, lanes)
             return await self._supervise(data_dir, committer, sending)
@@ -259,6 +262,7 @@ class Bot:
             folder=self._settings.rules_dir,
             settings=self._options.reread or (lambda: self._settings),
             fixed=self._options.plan,
+            extra=self._rooms.extra,
             live=self.live,
             sending=sending,
             settle=self._rooms.routes,
@@ -274,14 +278,7 @@ class Bot:
         self.loaded = loaded
         self.feed.needs_changed()
 
-    def _journal(self, data_dir: DataDir, stack: contextlib.AsyncExitStack) -> JournalWriter | None:
-        if not (self._settings.record.enabled or self._options.records):
-            return None
-        journal = open_journal(data_dir.journal, self._settings, self.engine, lambda: self.loaded, self.clock)
-        stack.callback(journal.close)
-        return journal
-
-    def _answering(self, data_dir: DataDir, lanes: Lanes) -> tuple[Actions, LocalChat]:
+    def _answering(self, data_dir: DataDir, sending: Sending) -> Answered:
         return answering(
             engine=self.engine,
             live=self.live,
@@ -291,21 +288,25 @@ class Bot:
             database=self._database,
             alerts=self._alerts,
             chat_alerts=self._chat_alerts,
-            max_per_chat=self._settings.alerts.max_per_chat,
-            loaded=lambda: self.rules.rules,
+            settings=self._settings,
+            loaded=lambda: self.loaded,
+            rooms=self._rooms,
             mutes=self._mutes,
-            lanes=lanes,
+            sending=sending,
             drawing=self.drawing,
             risk=self.desk,
             society=self._society,
             reloader=self.reloader,
-            control=data_dir.control,
+            data_dir=data_dir,
         )
+
+    def _terminal(self, actions: Actions) -> TerminalChat:
+        return TerminalChat(actions=actions, clock=self.clock, console=self._options.console, on_quit=self.stop.set)
 
     async def _supervise(self, data_dir: DataDir, committer: Committer, sending: Sending) -> int:
         lanes = sending.lanes
         supervisor = Supervisor(self.clock)
-        actions, local = self._answering(data_dir, lanes)
+        actions, local, overview = self._answering(data_dir, sending)
         fronts = ["control"]
         async with asyncio.TaskGroup() as group:
             supervisor.start(group, "committer", committer.run, Policy.RESTART)
@@ -320,9 +321,11 @@ class Bot:
                 is_claimable=self._options.is_claimable,
                 on_claimed=self._take_owner,
                 charts=self.drawing.studio,
+                overview=overview,
             )
             watching = self._watching(data_dir, committer, lanes, supervisor, chat if self._options.delivers else None)
-            for name, run in {**watching, **self.drawing.components}.items():
+            endings = self._rooms.endings(self._chat_alerts, self.engine, self.live)
+            for name, run in {**watching, **self.drawing.components, "endings": endings.run}.items():
                 supervisor.start(group, name, run, Policy.RESTART)
             if self._options.delivers:
                 supervisor.start(group, "delivery", lanes.run, Policy.RESTART)
@@ -334,10 +337,7 @@ class Bot:
                 supervisor.start(group, "telegram", chat.run, Policy.RESTART)
                 fronts.append("telegram")
             if self._options.reads_terminal:
-                terminal = TerminalChat(
-                    actions=actions, clock=self.clock, console=self._options.console, on_quit=self.stop.set
-                )
-                supervisor.start(group, "terminal", terminal.run, Policy.DEGRADE)
+                supervisor.start(group, "terminal", self._terminal(actions).run, Policy.DEGRADE)
                 fronts.append("terminal")
             self._log.info("bot.started", rules=len(self.engine.rules), destinations=list(lanes.names))
             self._options.on_ready(self)
@@ -350,7 +350,7 @@ class Bot:
             self._options.on_stop()
             await end(
                 supervisor,
-                first=[*fronts, *watching, *self.drawing.components],
+                first=[*fronts, *watching, *self.drawing.components, "endings"],
                 database=self._database,
                 live=self.live,
                 snapshots=self.snapshots,
@@ -383,7 +383,7 @@ class Bot:
             started_ms=self.clock.monotonic_ms(),
         )
         health = Health(parts, self._settings, data_dir.heartbeat)
-        return {**self.keeping.components, **health.components}
+        return {**self.keeping.components, **health.components, "looks": self._rooms.lists.run}
 
     def _take_owner(self, owner: Member) -> None:
         self.claimed = owner

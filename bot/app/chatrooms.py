@@ -1,17 +1,30 @@
-"""What chats need beside answers, put together: the registry of buttons, and where groups went that moved."""
+"""What chats need beside answers, put together: buttons, boards, lists, rules from chat, what chats have set, moves."""
 
 from dataclasses import dataclass, field
 
+from bot.app.chat_rules import ChatRules, Endings, open_chat_rules
+from bot.app.desk import Desk
 from bot.app.destinations import Plan
+from bot.app.extra_rules import ExtraRules
+from bot.app.live import Live
+from bot.app.loading import Loaded
 from bot.app.moves import Moves
 from bot.app.routing import Routes
+from bot.app.subscribing import Subscribing
+from bot.chat.asker import telegram_number
+from bot.chat.board import Boards
 from bot.chat.buttons import Buttons, load_secret
+from bot.chat.watchlists import Watchlists
 from bot.clock import Clock
-from bot.model.ports import KeyValues
+from bot.engine.engine import Engine
+from bot.model.ports import ChatAlertStore, KeyValues
 from bot.storage.buttons import SqliteButtonStore
 from bot.storage.chat_moves import SqliteChatMoves
+from bot.storage.chat_rules import SqliteChatRuleStore
 from bot.storage.database import Database
 from bot.storage.key_values import SqliteKeyValues
+from bot.storage.subscriptions import SqliteSubscriptionStore
+from bot.storage.watchlists import SqliteWatchlistStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,20 +32,43 @@ class Chatrooms:
     """The parts. Made by `load`, before anything is sent."""
 
     buttons: Buttons
+    boards: Boards
     moves: Moves
+    extra: ExtraRules
+    chat_rules: ChatRules
+    subscribing: Subscribing
+    lists: Watchlists
     values: KeyValues
     clock: Clock
     ways: dict[str, str] = field(default_factory=dict)
     """Destinations of chats that no plan knows: of members and of groups that somebody put on the list."""
 
     @classmethod
-    async def load(cls, database: Database, clock: Clock) -> "Chatrooms":
-        """With all that is stored."""
+    async def load(cls, database: Database, clock: Clock, loaded: Loaded) -> "Chatrooms":
+        """With all that is stored. `loaded`: the rules folder at the start."""
         values = SqliteKeyValues(database)
         buttons = Buttons(SqliteButtonStore(database), secret=await load_secret(values), clock=clock)
         moves = await Moves.load(values, SqliteChatMoves(database))
         moves.listeners.append(lambda old, new: buttons.moved(f"telegram:{old}", f"telegram:{new}"))
-        return cls(buttons, moves, values, clock)
+        extra = ExtraRules(loaded)
+        chat_rules = await open_chat_rules(SqliteChatRuleStore(database), clock, extra)
+        moves.listeners.append(chat_rules.chat_moved)
+
+        def before(chat: str) -> str:
+            number = telegram_number(chat)
+            return chat if number is None else f"telegram:{moves.before(number)}"
+
+        subscribing = await Subscribing.load(SqliteSubscriptionStore(database), extra, before)
+        moves.listeners.append(lambda old, new: subscribing.moved(f"telegram:{old}", f"telegram:{new}"))
+        boards = Boards(values, clock)
+        moves.listeners.append(boards.moved)
+        lists = await Watchlists.load(SqliteWatchlistStore(database), clock)
+        moves.listeners.append(lambda old, new: lists.moved(f"telegram:{old}", f"telegram:{new}"))
+        return cls(buttons, boards, moves, extra, chat_rules, subscribing, lists, values, clock)
+
+    def endings(self, alerts: ChatAlertStore, engine: Engine, live: Live) -> Endings:
+        """What lets things end that were asked for until a time."""
+        return Endings(store=alerts, desk=Desk(engine, live), rules=self.chat_rules, clock=self.clock)
 
     async def routes(self, plan: Plan) -> Routes:
         """Those of a plan, which lead to chats that moved too, from now on as well; the others before forget to follow."""

@@ -36,6 +36,11 @@ class DataDir:
         return self.path / "control.sock"
 
     @property
+    def chat_history(self) -> Path:
+        """What was typed in `oibot chat`."""
+        return self.path / "chat-history"
+
+    @property
     def journal(self) -> Path:
         return self.path / "journal"
 

@@ -19,8 +19,8 @@ class Desk:
     def add(self, alert: ChatAlert) -> None:
         self._live.consume(AlertAdded(alert))
 
-    def remove(self, alert_id: str) -> None:
-        self._live.consume(AlertRemoved(alert_id, self._live.venue_now()))
+    def remove(self, alert_id: str, reason: str = "it was deleted") -> None:
+        self._live.consume(AlertRemoved(alert_id, self._live.venue_now(), reason))
 
     def life(self, alert_id: str) -> AlertLife | None:
         return self._engine.subscriptions.life(alert_id, self._engine.now_ms)

@@ -18,7 +18,9 @@ from bot.chat.actions import Handler
 from bot.chat.chart_actions import ChartActions
 from bot.clock import Clock
 from bot.engine.engine import Engine
-from bot.model.chart_ports import ChartMaker, ChartReader, VenuePast
+from bot.feeds.binance.feed import BinanceFeed
+from bot.feeds.binance.past import PastReader
+from bot.model.chart_ports import ChartMaker, ChartReader
 from bot.model.charts import ChartData, NoPicture
 from bot.model.ports import MarketReader
 from bot.model.view import AlertView
@@ -98,14 +100,15 @@ class Drawing:
 
     def __init__(self, settings: ChartsSection, *, clock: Clock, folder: Path) -> None:
         """`folder`: where the drawing process keeps what it may."""
-        self._zone = settings.zone
+        self._zone, self._clock = settings.zone, clock
         self.studio = Studio(clock=clock, cache_dir=folder) if settings.enabled else None
         self.desk = PictureDesk(clock=clock, maker=self.studio) if self.studio is not None else None
         self.source: ChartSource | None = None
 
-    def connect(self, *, engine: Engine, live: Live, past: VenuePast) -> None:
-        """Once there is a market to read."""
+    def connect(self, engine: Engine, live: Live, feed: BinanceFeed) -> None:
+        """Once there is a market to read; what it has not seen is asked of the venue."""
         if self.desk is not None:
+            past = PastReader(client=feed.client, clock=self._clock, venue_now=live.venue_now)
             self.source = ChartSource(engine=engine, live=live, past=past, zone=self._zone)
             self.desk.data_of = self.source.of_alert
 

@@ -40,7 +40,7 @@ class Explainer:
         self._muting = muting
 
     def rules(self) -> Sequence[RuleName]:
-        watching = {rule.id: RuleName(rule.id, rule.title) for rule in self._engine.rules}
+        watching = {rule.id: RuleName(rule.id, rule.title) for rule in self._engine.rules if not rule.base}
         off = (RuleName(r.id, r.title, is_on=False) for r in self._loaded() if r.id not in watching)
         return (*watching.values(), *off)
 

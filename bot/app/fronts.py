@@ -9,8 +9,11 @@ from bot.app.society import Society
 from bot.chat.actions import Actions
 from bot.chat.claims import Claims
 from bot.chat.telegram_app import TelegramChat
+from bot.chat.telegram_board import BoardKeeper, TelegramScreen
+from bot.chat.telegram_client import TelegramClient
 from bot.model.chart_ports import ChartMaker
 from bot.model.members import Member
+from bot.model.overview import OverviewReader
 from bot.settings import Settings
 
 
@@ -25,6 +28,7 @@ def telegram_chat(
     is_claimable: bool,
     on_claimed: Callable[[Member], None],
     charts: ChartMaker | None,
+    overview: OverviewReader,
 ) -> TelegramChat | None:
     """What answers in Telegram; None without a token. `is_claimable`: a link may make the owner; `charts`: None for no
     pictures.
@@ -36,8 +40,14 @@ def telegram_chat(
 
     def revive(chat_id: int) -> None:
         """Somebody wrote in a chat, so it may be written to again."""
-        for name in (*plan().of_chat(rooms.moves.before(chat_id)), f"telegram:{chat_id}"):
-            sending.lanes.revive(name)
+        names = plan().of_chat(rooms.moves.before(chat_id))
+        for name in sending.lanes.names:
+            if name in names or name.partition("/")[0] in (*names, f"telegram:{chat_id}"):
+                sending.lanes.revive(name)
+        rooms.boards.seen(chat_id)
+
+    async def keep_boards(client: TelegramClient) -> None:
+        await BoardKeeper(rooms.boards, overview, TelegramScreen(client), rooms.clock).run()
 
     return TelegramChat(
         token=token,
@@ -56,4 +66,5 @@ def telegram_chat(
         people=society.people,
         on_claimed=on_claimed,
         charts=charts,
+        beside=keep_boards,
     )

@@ -20,7 +20,7 @@ from bot.engine.inputs import Coverage, Input, Listed, Placed, Reset
 from bot.engine.result import NOTHING, Result
 from bot.market.mailbox import Mailbox
 from bot.market.venue_time import Anchor, VenueTime
-from bot.model.alert import State, Transition
+from bot.model.alert import Notice, State, Transition
 from bot.model.chat_alert import is_alert_id
 from bot.model.histogram import WAIT_S, WORK_S, Histogram
 from bot.model.outbox import OutboxRow
@@ -39,6 +39,7 @@ from bot.model.updates import (
     Update,
 )
 from bot.model.updates import VenueTime as VenueTimeAnswer
+from bot.rules.schema import CHAT_PREFIX
 
 SIBLINGS_S: Final = 0.02
 IDLE_TICK_S: Final = 1.0
@@ -89,7 +90,7 @@ class Live:
         on_reset: Callable[[], None] = lambda: None,
         on_grown: Callable[[frozenset[str]], None] = lambda _: None,
         muting: Muting | None = None,
-        personal: Callable[[Sequence[OutboxRow]], Sequence[OutboxRow]] = lambda rows: rows,
+        rows: Callable[[Routes, Sequence[Notice]], Sequence[OutboxRow]] = Routes.rows,
         recorder: Recorder | None = None,
         keeper: Keeper | None = None,
     ) -> None:
@@ -104,7 +105,7 @@ class Live:
         self._on_reset = on_reset
         self._on_grown = on_grown
         self._muting = muting if muting is not None else Muting()
-        self._personal = personal
+        self._rows = rows
         self._recorder = recorder
         self._keeper = keeper
         self._has_begun = False
@@ -130,7 +131,7 @@ class Live:
         self.fire_s = Histogram(WAIT_S)
         """From the prices to a firing that is stored, in clock seconds."""
         self.n_fired: Counter[tuple[str, str]] = Counter()
-        """Firings by rule and severity; all chat alerts count as the rule `chat`."""
+        """Firings by rule and severity; all that was made in chat counts as the rule `chat`."""
         self.first_push_ms: float | None = None
         self.last_push_ms: float | None = None
         self.told: list[Transition] = []
@@ -211,7 +212,7 @@ class Live:
         """Commit what changed, then wake the lanes; what the database has not taken in time is handed to them as it is."""
         if not self.venue_time.is_known:
             return
-        told = self._muting.take(self._personal(self.routes.rows(result.notices)), self.venue_now())
+        told = self._muting.take(self._rows(self.routes, result.notices), self.venue_now())
         if not (result or told):
             return
         if self._recorder is not None and (result.transitions or told.now):
@@ -233,7 +234,8 @@ class Live:
         if t.state is State.FIRING:
             self.told.append(t)
             del self.told[:-MAX_TOLD]
-            rule_id = "chat" if is_alert_id(t.rule_id) else t.rule_id
+            is_of_chat = is_alert_id(t.rule_id) or t.rule_id.startswith(CHAT_PREFIX)
+            rule_id = "chat" if is_of_chat else t.rule_id
             severity = next((r.severity for r in self._engine.rules if r.id == rule_id), "")
             self.n_fired[rule_id, severity] += 1
         if t.state is not State.PENDING:

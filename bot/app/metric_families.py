@@ -17,6 +17,7 @@ from bot.model.alert import State
 from bot.model.histogram import WAIT_S, Histogram
 from bot.model.outbox import Backlog
 from bot.model.readiness import CODES
+from bot.rules.schema import CHAT_PREFIX
 
 Labelled = Iterable[tuple[tuple[str, ...], float]]
 
@@ -139,11 +140,12 @@ def of_rest(parts: Parts) -> Iterator[Metric]:
 
 def of_rules(parts: Parts) -> Iterator[Metric]:
     engine, live = parts.engine, parts.live
-    yield gauge("oibot_rules_loaded", "Rules that watch", float(len(engine.rules)))
+    of_files = [rule for rule in engine.rules if not rule.id.startswith(CHAT_PREFIX)]
+    yield gauge("oibot_rules_loaded", "Rules that watch", float(len(of_files)))
     yield gauge("oibot_rules_invalid", "Errors in the rule files", float(len(parts.rules().errors)))
     yield gauge("oibot_instruments", "Instruments that are watched", float(len(engine.market.universe)))
     states = (State.PENDING, State.FIRING)
-    books = [(rule.id, book) for rule in engine.rules if (book := engine.book(rule.id)) is not None]
+    books = [(rule.id, book) for rule in of_files if (book := engine.book(rule.id)) is not None]
     each = [((name, s.value), float(len(book.rows_in(s)))) for name, book in books for s in states]
     each += [(("chat", s.value), float(engine.subscriptions.book.count(s))) for s in states]
     yield gauge("oibot_rule_state", "Alerts of a rule by state", labels=("rule", "state"), of=each)
@@ -154,7 +156,7 @@ def of_rules(parts: Parts) -> Iterator[Metric]:
     yield histogram("oibot_tick_seconds", "How long one evaluation took", live.tick_s)
     yield counter("oibot_updates_failed", "Updates that the engine could not take", live.n_failed)
     # From 0 on, so that the first one is an increase.
-    n_fired = {(rule.id, rule.severity): 0 for rule in engine.rules} | live.n_fired
+    n_fired = {(rule.id, rule.severity): 0 for rule in of_files} | live.n_fired
     fired = [(names, float(n)) for names, n in sorted(n_fired.items())]
     yield counter("oibot_alerts", "Alerts that fired", labels=("rule", "severity"), of=fired)
 

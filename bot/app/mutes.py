@@ -32,6 +32,11 @@ class Mutes:
             log.get("muting").info("muting.restored", kept=muting.n_kept)
         return cls(muting, store, outbox)
 
+    def zone_of(self, destination: str | None, otherwise: str = "UTC") -> str:
+        """The time zone of a destination: that of its quiet hours, else what else is known."""
+        quiet = None if destination is None else self.muting.quiet_of(destination)
+        return quiet.zone if quiet is not None else otherwise
+
     def actions(
         self,
         market: MarketReader,
@@ -39,6 +44,7 @@ class Mutes:
         engine: Engine,
         live: Live,
         destinations: Callable[[], Sequence[str]],
+        zone_of_chat: Callable[[str], str],
     ) -> SilenceActions:
         """The commands."""
         return SilenceActions(
@@ -47,8 +53,9 @@ class Mutes:
             outbox=self._outbox,
             chat_alerts=chat_alerts,
             mutes=self.muting,
-            rule_ids=lambda: [rule.id for rule in engine.rules],
+            rule_ids=lambda: [rule.id for rule in engine.rules if not rule.base],
             destination_of=lambda chat: live.routes.by_chat.get(chat),  # noqa: PLW0108, routes change
             destinations=destinations,
             venue_now=live.venue_now,
+            zone_of_chat=zone_of_chat,
         )

@@ -1,9 +1,9 @@
 """The journal of a run: what its header says, and how large it may grow."""
 
-from collections.abc import Callable
+import contextlib
 from pathlib import Path
 
-from bot.app.loading import Loaded
+from bot.app.extra_rules import ExtraRules
 from bot.clock import Clock
 from bot.engine.engine import Engine
 from bot.history.journal import Header, JournalWriter
@@ -11,23 +11,31 @@ from bot.settings import Settings
 
 
 def open_journal(
-    folder: Path, settings: Settings, engine: Engine, loaded: Callable[[], Loaded], clock: Clock
-) -> JournalWriter:
-    """A journal that begins with what the engine is now. `loaded`: the rules that watch when it is asked."""
+    folder: Path,
+    settings: Settings,
+    engine: Engine,
+    extra: ExtraRules,
+    clock: Clock,
+    *,
+    records: bool,
+    stack: contextlib.AsyncExitStack,
+) -> JournalWriter | None:
+    """A journal that begins with what the engine is now, and is closed with `stack`; None where nothing is to be recorded."""
+    if not (settings.record.enabled or records):
+        return None
 
     def header(*, continues: bool = True) -> Header:
-        now = loaded()
         return Header(
             step_ms=engine.market.fine_ms,
-            rule_files=dict(now.texts),
-            destinations=sorted(now.plan.names),
+            rule_files=extra.texts,
+            destinations=sorted(extra.destinations),
             instruments=list(engine.market.universe.items()),
             records=list(engine.records()),
             alerts=list(engine.subscriptions.alerts()),
             continues=continues,
         )
 
-    return JournalWriter(
+    journal = JournalWriter(
         folder,
         header=header(continues=False),
         refresh=header,
@@ -35,3 +43,5 @@ def open_journal(
         rotate_bytes=settings.record.rotate_mb * 1_000_000,
         max_bytes=settings.record.max_mb * 1_000_000,
     )
+    stack.callback(journal.close)
+    return journal

@@ -15,13 +15,13 @@ from typing import Final
 from bot import log
 from bot.app.background import in_background, yielding
 from bot.app.destinations import Plan
+from bot.app.extra_rules import ExtraRules
 from bot.app.live import Live
 from bot.app.loading import Loaded, load, refusals
 from bot.app.routing import Routes
 from bot.app.sending import Sending
 from bot.clock import Clock
 from bot.delivery.notices import Notice
-from bot.engine.inputs import RulesChanged
 from bot.errors import ConfigError
 from bot.model import numbers
 from bot.model.reload import ReloadReport
@@ -59,6 +59,7 @@ class Reloader:
         folder: Path,
         settings: Callable[[], Settings],
         fixed: Plan | None,
+        extra: ExtraRules,
         live: Live,
         sending: Sending,
         settle: Callable[[Plan], Awaitable[Routes]],
@@ -74,7 +75,8 @@ class Reloader:
             folder: Of rules.
             settings: The settings with the secrets as they are now; called in a thread.
             fixed: Destinations that no file describes; None: they are read with the rules.
-            live: Where rules and routes change.
+            extra: Where rules change, with those that do not come from files.
+            live: Where routes change.
             sending: Where destinations change.
             settle: The routes of a plan, with the chats that moved.
             clock: Of looks.
@@ -86,6 +88,7 @@ class Reloader:
         self._folder = folder
         self._settings = settings
         self._fixed = fixed
+        self._extra = extra
         self._live = live
         self._sending = sending
         self._settle = settle
@@ -223,9 +226,7 @@ class Reloader:
         switch = await self._sending.prepare(wanted.plan, found.settings)
         routes = await self._settle(wanted.plan)
         # From here on nothing waits: all of it between the same two ticks.
-        if wanted.rules.rules != before.rules.rules:
-            names = tuple(sorted(wanted.plan.names))
-            self._live.consume(RulesChanged(wanted.rules.rules, dict(wanted.texts), names))
+        self._extra.reloaded(wanted)
         self._live.routes = routes
         self._sending.switch(switch)
         self._running, self._failure = wanted, None

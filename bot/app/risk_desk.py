@@ -93,10 +93,6 @@ class Desk:
             for watch in [w for w in watches.values() if w.chat == before]:
                 watches[watch.id] = dataclasses.replace(watch, chat=after)
 
-    @classmethod
-    async def load(cls, store: RiskStore, **parts: object) -> "Desk":
-        return cls(store=store, settings=await store.all_settings(), watches=await store.watches(), **parts)  # type: ignore[arg-type]
-
     def actions(self, market: MarketReader) -> RiskActions:
         """The commands."""
         return RiskActions(market=market, risks=self._risks, desk=self, venue_now=self._venue_now)

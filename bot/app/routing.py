@@ -13,6 +13,7 @@ from bot.model.alert import Notice
 from bot.model.chat_alert import is_alert_id
 from bot.model.destinations import Described
 from bot.model.outbox import OutboxRow, row_id
+from bot.rules.schema import CHAT_PREFIX
 
 MAIN: Final = "main"
 
@@ -41,19 +42,7 @@ class Routes:
 
     def rows(self, notices: Sequence[Notice]) -> tuple[OutboxRow, ...]:
         """One row per notice and destination, each destination once."""
-        return tuple(
-            OutboxRow(
-                id=row_id(notice.key, notice.kind, notice.n, destination),
-                key=notice.key,
-                kind=notice.kind,
-                destination=destination,
-                severity=notice.severity,
-                created_ms=notice.at_ms,
-                view=notice.view,
-            )
-            for notice in notices
-            for destination in self.destinations(notice)
-        )
+        return tuple(row_of(notice, name) for notice in notices for name in self.destinations(notice))
 
     def of_chat(self, chat: str) -> tuple[str, ...]:
         """Where what was asked for in a chat is told; `main` where the chat is gone."""
@@ -65,9 +54,21 @@ class Routes:
 
     def of_rule(self, rule_id: str, notify: Sequence[str], severity: str, tags: tuple[str, ...]) -> tuple[str, ...]:
         """Who is told of the alerts of a rule."""
-        if is_alert_id(rule_id):
+        if is_alert_id(rule_id) or rule_id.startswith(CHAT_PREFIX):
             return tuple(dict.fromkeys(name for chat in notify for name in self.of_chat(chat)))
         main = self.by_name[MAIN]
         named = [name for wanted in notify for name in self.by_name.get(wanted, main)]
         also = [d.name for d in self.subscribers if d.wants(severity, tags)]
         return tuple(dict.fromkeys([*named, *also]))
+
+
+def row_of(notice: Notice, destination: str) -> OutboxRow:
+    return OutboxRow(
+        id=row_id(notice.key, notice.kind, notice.n, destination),
+        key=notice.key,
+        kind=notice.kind,
+        destination=destination,
+        severity=notice.severity,
+        created_ms=notice.at_ms,
+        view=notice.view,
+    )

@@ -9,6 +9,7 @@ from bot.delivery.destination import Destination
 from bot.delivery.lanes import Lanes
 from bot.delivery.manners import Manners
 from bot.model.chart_ports import AlertPictures
+from bot.model.destinations import Described
 from bot.model.outbox import OutboxRow
 from bot.model.ports import KeyValues, Outbox
 from bot.settings import Settings
@@ -38,6 +39,8 @@ class Sending:
     """What is told now; None where nothing ever is."""
     keys: dict[str, tuple[object, ...]]
     """What each destination that is told is made of, see `Builder.key`."""
+    also: Callable[[Plan], Sequence[Described]] = lambda _: ()
+    """Destinations beside those of the plan."""
 
     async def prepare(self, plan: Plan, settings: Settings) -> "Switch":
         """Make what `plan` describes otherwise than what is told now; raises `ConfigError` where a secret is gone."""
@@ -45,8 +48,9 @@ class Sending:
             return Switch((), (), {}, plan, ())
         builder, before = self.builder, self.builder.secrets
         builder.secrets = Secrets(settings)
-        keys = {d.name: builder.key(d) for d in plan.everywhere}
-        wanted = [d for d in plan.everywhere if self.keys.get(d.name) != keys[d.name]]
+        everywhere = self._everywhere(plan)
+        keys = {d.name: builder.key(d) for d in everywhere}
+        wanted = [d for d in everywhere if self.keys.get(d.name) != keys[d.name]]
         made: list[Destination] = []
         try:
             while len(made) < len(wanted):
@@ -59,6 +63,19 @@ class Sending:
         gone = tuple(name for name in self.keys if name not in keys)
         return Switch(tuple(made), gone, keys, plan, _owners(plan, settings))
 
+    async def add(self, described: Described) -> None:
+        """Tell one more; one that is told already stays. Raises `ConfigError` where a secret is missing."""
+        if self.plan is None or self.keys.get(described.name) == self.builder.key(described):
+            return
+        made = await self.builder.one(described)
+        self.keys[described.name] = self.builder.key(described)
+        self.lanes.switch((made,), (), on_left=self.builder.close)
+
+    def remove(self, name: str) -> None:
+        """Tell it no more."""
+        if self.keys.pop(name, None) is not None:
+            self.lanes.switch((), (name,), on_left=self.builder.close)
+
     def switch(self, switch: "Switch") -> None:
         """Tell these from now on; waits for nothing. What a destination that is gone was not told stays in the outbox."""
         if self.plan is None:
@@ -67,9 +84,12 @@ class Sending:
         self.lanes.notices.prefer(switch.owners)
         self.lanes.switch(switch.made, switch.gone, on_left=self.builder.close)
 
+    def _everywhere(self, plan: Plan) -> tuple[Described, ...]:
+        return (*plan.everywhere, *self.also(plan))
+
     async def renew(self, name: str) -> Destination | None:
         """The `Renew` of lanes: a destination that died, where its address or secret is another by now."""
-        described = next((d for d in self.plan.everywhere if d.name == name), None) if self.plan is not None else None
+        described = next((d for d in self._everywhere(self.plan) if d.name == name), None) if self.plan else None
         if described is None or name not in self.keys:
             return None
         old = self.lanes.destination(name)
@@ -102,11 +122,13 @@ async def open_sending(
     venue_now: Callable[[], int],
     n_instruments: Callable[[], int],
     desk: AlertPictures | None = None,
+    also: Callable[[Plan], Sequence[Described]] = lambda _: (),
 ) -> Sending:
-    """Open all destinations of a plan; without one nothing is told."""
+    """Open all destinations of a plan, and those beside it; without a plan nothing is told."""
+    everywhere = (*plan.everywhere, *also(plan)) if plan is not None else ()
     lanes = Lanes(
         outbox=outbox,
-        destinations=await builder.all(plan) if plan is not None else [],
+        destinations=[await builder.one(described) for described in everywhere],
         clock=clock,
         venue_now=venue_now,
         manners=Manners(**settings.delivery.model_dump()),
@@ -117,8 +139,8 @@ async def open_sending(
         desk=desk,
     )
     builder.report = lanes.notices.report
-    keys = {d.name: builder.key(d) for d in plan.everywhere} if plan is not None else {}
-    sending = Sending(lanes, builder, plan, keys)
+    keys = {d.name: builder.key(d) for d in everywhere}
+    sending = Sending(lanes, builder, plan, keys, also)
     return sending
 
 

@@ -79,7 +79,7 @@ class Status:
             weight_share=self._feed.weight_share,
             banned_until_ms=self._feed.banned_until_ms,
             feeds=tuple(FeedHealth(f.feed, f.live, f.reason) for f in self._live.feeds.values()),
-            n_rules=len(self._engine.rules),
+            n_rules=sum(not rule.base for rule in self._engine.rules),
             n_firing=self._engine.count(State.FIRING),
             n_pending=self._engine.count(State.PENDING),
             n_alerts_today=n_today,
@@ -93,6 +93,7 @@ class Status:
             n_kept=self._muting.n_kept,
             troubles=(*self._troubles(), *unread),
             backup=self._backup(),
+            n_chat_alerts=len(self._engine.subscriptions),
         )
 
     async def _counts(self) -> tuple[int, int, tuple[str, ...]]:

@@ -23,6 +23,7 @@ from bot.storage.access import SqliteAuditLog, SqliteStrangerStore
 from bot.storage.alerts import SqliteAlertStore
 from bot.storage.buttons import SqliteButtonStore
 from bot.storage.chat_alerts import SqliteChatAlertStore
+from bot.storage.chat_rules import SqliteChatRuleStore
 from bot.storage.database import Database
 from bot.storage.members import SqliteMemberStore
 from bot.storage.pruning import shrink
@@ -33,6 +34,8 @@ FIRST_S: Final = 600.0
 EVERY_S: Final = 3_600.0
 DAY_MS: Final = 86_400_000
 KEEP_MS: Final = 30 * DAY_MS
+UNDO_MS: Final = 86_400_000
+"""What was deleted in chat can be brought back for so long."""
 """How long transitions and settled rows are kept."""
 MAX_AHEAD_MS: Final = 3_600_000
 """A backup that claims to be made later than this from now tells of a wrong clock, not of a fresh backup."""
@@ -57,6 +60,7 @@ class Upkeep:
         self._database = database
         self._alerts = SqliteAlertStore(database)
         self._chat_alerts = SqliteChatAlertStore(database)
+        self._chat_rules = SqliteChatRuleStore(database)
         self._silences = SqliteSilenceStore(database)
         self._members = SqliteMemberStore(database)
         self._strangers = SqliteStrangerStore(database)
@@ -134,7 +138,8 @@ class Upkeep:
         """Forget what was told or ended long ago, and what deleted alerts left behind."""
         try:
             gone = await self._alerts.prune(before_ms=self._venue_now() - KEEP_MS)
-            gone += await self._chat_alerts.prune()
+            undo_ms = self._clock.wall_ms() - UNDO_MS
+            gone += await self._chat_alerts.prune(before_ms=undo_ms) + await self._chat_rules.prune(before_ms=undo_ms)
             gone += await self._silences.prune(before_ms=self._venue_now() - KEEP_MS)
             gone += await self._members.prune(now_ms=self._clock.wall_ms())
             gone += await self._buttons.prune(before_ms=self._clock.wall_ms() - BUTTONS_KEEP_MS, keep=MAX_STORED)

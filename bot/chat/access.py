@@ -7,7 +7,7 @@
 | who is blocked | ignored, everywhere |
 | who has a role, in private | answered |
 | anyone else in a listed chat | answered; what they may do there is for `rights` |
-| the owner or an admin in a chat that is not listed | `/here` is answered, all else ignored |
+| the owner or an admin in a chat that is not listed | `/join` is answered, all else ignored |
 | anyone else in a chat that is not listed | ignored |
 | a stranger in private | one polite refusal a day, then ignored |
 | a stranger elsewhere | ignored |
@@ -45,7 +45,7 @@ class Incoming:
     is_private: bool
     is_odd: bool = False
     """Sent by a bot or on behalf of a chat, edited, forwarded, a channel post: nothing a person typed here and now."""
-    is_here: bool = False
+    is_join: bool = False
     """Asks to put the chat on the list."""
 
 
@@ -166,7 +166,7 @@ class Gate:
         role = self.role_of(user_id)
         if incoming.is_private:
             return self._refuse(user_id, now_ms) if role is None else self._within_rate(user_id, chat_id, now_ms)
-        is_listing = incoming.is_here and is_least(role, Role.ADMIN)
+        is_listing = incoming.is_join and is_least(role, Role.ADMIN)
         if is_listing or (chat_id != self._owner_id and self.is_listed(chat_id)):
             return self._within_rate(user_id, chat_id, now_ms)
         return self._ignore("unlisted_chat")

@@ -9,11 +9,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from bot.chat import pages
+from bot.chat import pages, rights
 from bot.chat.asker import Asker
 from bot.chat.commands import Command, UsageError, find
-from bot.chat.reply import Reply, line
-from bot.chat.rights import refusal
+from bot.chat.expanding import expand
+from bot.chat.reply import Reply, refusal
+from bot.chat.watchlists import Watchlists
 
 Handler = Callable[[Command, Asker], Awaitable[Reply]]
 
@@ -26,9 +27,13 @@ _NOT_HERE: Final = "I cannot do that here."
 class Actions:
     """What the bot can do for people."""
 
-    def __init__(self, *families: Mapping[str, Handler], note: Note | None = None) -> None:
-        """A command that no family carries out is answered with the `without` of its row. `note`: the audit log."""
-        self._note = note
+    def __init__(
+        self, *families: Mapping[str, Handler], note: Note | None = None, lists: Watchlists | None = None
+    ) -> None:
+        """A command that no family carries out is answered with the `without` of its row. `note`: the audit log; `lists`:
+        what `@name` stands for where symbols are expected.
+        """
+        self._note, self._lists = note, lists
         self._handlers = {name: handler for family in families for name, handler in family.items()}
 
     @property
@@ -42,11 +47,16 @@ class Actions:
             return pages.usage(command)
         refused = self.refusal(command, asker)
         if refused is not None:
-            return Reply((line(refused),))
+            return refusal(refused)
         handler = self._handlers.get(command.name)
         if handler is None:
             spec = find(command.name)
-            return Reply((line(spec.without if spec is not None and spec.without else _NOT_HERE),))
+            return refusal(spec.without if spec is not None and spec.without else _NOT_HERE)
+        if self._lists is not None and any(word.startswith("@") for word in command.words):
+            expanded = expand(command, asker, self._lists)
+            if isinstance(expanded, Reply):
+                return expanded
+            command = expanded
         reply = await handler(command, asker)
         if not reply.did:
             return reply
@@ -57,4 +67,4 @@ class Actions:
     def refusal(self, command: Command, asker: Asker) -> str | None:
         """Why somebody may not use a command there, in words for people; None where they may."""
         spec = find(command.name)
-        return _NOT_HERE if spec is None else refusal(asker, spec, command.words)
+        return _NOT_HERE if spec is None else rights.refusal(asker, spec, command.words)

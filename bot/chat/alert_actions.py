@@ -1,97 +1,300 @@
 """Alerts on demand: `/alert`, `/alerts`, `/delete`.
 
-Promises: what is confirmed is stored before it lives, and forgotten before it ends, so that a crash in between changes
-nothing that was said; a chat sees and deletes its own alerts only.
+Plain comparisons live in the index of chat alerts, all else as rules of the chat. Promises: what is confirmed is stored
+before it lives, and forgotten before it ends, so that a crash in between changes nothing that was said; a chat sees and
+deletes its own alerts only.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from bot.chat import alert_pages, pages
+from bot.chat import alert_builder, alert_pages, alert_tuning, pages
 from bot.chat.actions import Handler
-from bot.chat.alert_text import AlertWish, condition_text, read_alert
+from bot.chat.alert_grammar import read_alert
+from bot.chat.alert_text import AlertWish, Options, Threshold, condition_text
 from bot.chat.asker import Asker
-from bot.chat.commands import Command, UsageError
-from bot.chat.reply import Reply
+from bot.chat.commands import Command, UsageError, shorten
+from bot.chat.reply import Reply, line
 from bot.chat.rights import alerts_of
 from bot.chat.spec import Problem
 from bot.chat.symbols import NotFound, SymbolBook
 from bot.clock import Clock
 from bot.model.chat_alert import PREFIX, ChatAlert, alert_id
+from bot.model.chat_rule import PREFIX as RULE_PREFIX
+from bot.model.chat_rule import ChatRule, chat_rule_id
+from bot.model.chat_rule_ports import ChatRuleDesk
 from bot.model.instrument import Instrument
 from bot.model.ports import ChatAlertDesk, ChatAlertStore, MarketReader
+from bot.model.rehearsal import Rehearsals
+from bot.model.silence import next_local_ms
+from bot.rules.ast import Call, Compare, Number, text
+from bot.rules.schema import DEFAULT_COOLDOWN_MS
 
 MIN_PREFIX_CHARS: Final = 4
+MAX_RULES_PER_CHAT: Final = 20
+MAX_RULES: Final = 200
 _EXAMPLE: Final = "/alert BTC oi > 5% 15m"
+
+
+def _utc(_chat: str) -> str:
+    return "UTC"
 
 
 class AlertActions:
     """The three commands, over the store of alerts and the engine's desk."""
 
     def __init__(
-        self, *, market: MarketReader, store: ChatAlertStore, desk: ChatAlertDesk, clock: Clock, max_per_chat: int
+        self,
+        *,
+        market: MarketReader,
+        store: ChatAlertStore,
+        desk: ChatAlertDesk,
+        rules: ChatRuleDesk,
+        rehearsals: Rehearsals,
+        clock: Clock,
+        max_per_chat: int,
+        zone_of: Callable[[str], str] = _utc,
     ) -> None:
+        """`zone_of`: the time zone of a chat."""
         self._market = market
         self._store = store
         self._desk = desk
+        self._rules = rules
+        self._rehearsals = rehearsals
         self._clock = clock
         self._max_per_chat = max_per_chat
+        self._zone_of = zone_of
         self._making = asyncio.Lock()
         """Counting and adding are one step, so that two at once do not pass the limit."""
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
-        return {"alert": self.create, "alerts": self.show, "delete": self.delete}
+        return {
+            "alert": self.create,
+            "alerts": self.show,
+            "delete": self.delete,
+            "tune": self.tune,
+            "undo": self.undo,
+            "new": self.build,
+        }
 
     async def create(self, command: Command, asker: Asker) -> Reply:
-        """`/alert SYMBOL FIGURE > NUMBER [WINDOW] …`"""
-        wish = read_alert(" ".join(command.words))
+        """`/alert WHOM FIGURE > NUMBER [WINDOW] …`, see `bot.chat.alert_grammar`."""
+        typed = " ".join(command.words)
+        if not typed:
+            return await self.build(Command("new"), asker)
+        wish = read_alert(typed)
         if isinstance(wish, Problem):
             return pages.usage(UsageError(f"{wish.text} Write it like {_EXAMPLE}.", (_EXAMPLE,)))
         book = SymbolBook(self._market.instruments())
-        found = book.resolve(wish.symbol)
-        if isinstance(found, NotFound):
-            names = [(f"{book.ask_for(one)} {_rest_of(wish)}", one) for one in found.suggestions]
-            return pages.not_found("alert", found, names, example=_EXAMPLE)
+        found = [book.resolve(symbol) for symbol in wish.symbols]
+        for missing in found:
+            if isinstance(missing, NotFound):
+                names = [(typed.replace(missing.text, book.ask_for(one), 1), one) for one in missing.suggestions]
+                return pages.not_found("alert", missing, names, example=_EXAMPLE)
+        instruments = list({one.key: one for one in found if isinstance(one, Instrument)}.values())
+        wish = self._from_here(wish, instruments)
+        if isinstance(wish, Problem):
+            return Reply((line(wish.text),))
         async with self._making:
-            return await self._make(wish, found, asker)
+            if wish.threshold is None or wish.top is not None:
+                return await self._make_rule(wish, instruments, asker)
+            return await self._make_all(wish, wish.threshold, instruments, asker)
 
-    async def _make(self, wish: AlertWish, instrument: Instrument, asker: Asker) -> Reply:
+    def _from_here(self, wish: AlertWish, instruments: list[Instrument]) -> AlertWish | Problem:
+        """A level that is crossed once is passed in one direction: that from the figure of now."""
+        crossed = wish.condition
+        if not wish.options.once or len(instruments) != 1 or not isinstance(crossed, Call) or crossed.name != "crosses":
+            return wish
+        figure, level = crossed.args
+        if not isinstance(level, Number):
+            return wish
+        now = self._desk.value(instruments[0].key, text(figure))
+        if now is None:
+            return Problem(f"{text(figure)} of {instruments[0].symbol} is not known yet. Try again in a minute.")
+        return replace(wish, condition=Compare(">=" if now < level.value else "<=", figure, level))
+
+    async def _make_all(
+        self, wish: AlertWish, threshold: Threshold, instruments: list[Instrument], asker: Asker
+    ) -> Reply:
+        here, room = await self._store.of_chat(asker.chat, limit=self._max_per_chat), await self._room(asker)
+        made: list[tuple[ChatAlert, Instrument, float | None]] = []
+        for instrument in instruments:
+            same = next(
+                (a for a in here if a.instrument == instrument.key and _alike(a, threshold, wish.options)), None
+            )
+            if same is not None:
+                if len(instruments) == 1:
+                    return alert_pages.known_already(same)
+                continue
+            if len(made) >= min(room, self._max_per_chat - len(here)):
+                break
+            alert = await self._add(wish, threshold, instrument, asker)
+            made.append((alert, instrument, self._desk.value(alert.instrument, alert.measure)))
+            self._desk.add(alert)
+        if not made:
+            is_mine = room <= 0 and len(here) < self._max_per_chat
+            return alert_pages.full_of_yours(alerts_of(asker.role)) if is_mine else alert_pages.full(self._max_per_chat)
+        if len(instruments) > 1:
+            return alert_pages.created_several(made, n_wanted=len(instruments), assumed_window=wish.assumed_window)
+        alert, instrument, value = made[0]
+        past = await self._rehearsed(alert)
+        return alert_pages.created(alert, instrument, value, past, assumed_window=wish.assumed_window)
+
+    async def _room(self, asker: Asker) -> int:
+        """How many more alerts and conditions whoever asks may have here."""
         here = await self._store.of_chat(asker.chat, limit=self._max_per_chat)
-        for alert in here:
-            if alert.instrument == instrument.key and _alike(alert, wish):
-                return alert_pages.known_already(alert)
-        if len(here) >= self._max_per_chat:
-            return alert_pages.full(self._max_per_chat)
-        if sum(alert.user == asker.user for alert in here) >= alerts_of(asker.role):
-            return alert_pages.full_of_yours(alerts_of(asker.role))
-        created_ms = self._clock.wall_ms()
-        while not await self._store.add(alert := _alert(wish, instrument, asker, created_ms)):
+        n = sum(one.user == asker.user for one in here)
+        n += sum(one.user == asker.user for one in self._rules.of_chat(asker.chat))
+        return max(0, alerts_of(asker.role) - n)
+
+    async def _rehearsed(self, alert: ChatAlert) -> alert_pages.Rehearsal:
+        """What it would have done, and the nearest level at which it would have been calm."""
+        steps = alert_tuning.harder(alert)
+        others = [replace(alert_tuning.at_level(alert, x), id=f"{PREFIX}{'0' * 7}{n}") for n, x in enumerate(steps)]
+        found = await self._rehearsals.rehearse([alert, *others], alert.instrument)
+        own = found[0] if found else None
+        if own is None or own.per_day <= alert_tuning.NOISY_PER_DAY:
+            return alert_pages.Rehearsal(own)
+        calm = (
+            x for x, past in zip(steps, found[1:], strict=True) if past and past.per_day <= alert_tuning.CALM_PER_DAY
+        )
+        return alert_pages.Rehearsal(own, next(calm, None), is_noisy=True)
+
+    async def tune(self, command: Command, asker: Asker) -> Reply:
+        """`/tune ID 8% 1h both once silent`: another one takes its place."""
+        typed, *words = command.words
+        found = await self._store.find(asker.chat, PREFIX + typed.removeprefix(PREFIX), limit=2)
+        if len(found) != 1:
+            return alert_pages.not_found(typed) if not found else alert_pages.ambiguous(typed, found)
+        before = found[0]
+        if not asker.may_change(before.user):
+            return alert_pages.NOT_YOURS
+        after = alert_tuning.tuned(before, words)
+        if isinstance(after, Problem):
+            return pages.usage(UsageError(after.text))
+        instrument = next((i for i in self._market.instruments() if i.key == after.instrument), None)
+        if after == before or instrument is None:
+            return alert_pages.known_already(before)
+        async with self._making:
+            created_ms = self._clock.wall_ms()
+            while not await self._store.add(after := _made_at(after, created_ms)):
+                created_ms += 1
+            await self._end(before)
+            value = self._desk.value(after.instrument, after.measure)
+            self._desk.add(after)
+        past = await self._rehearsed(after)
+        reply = alert_pages.created(after, instrument, value, past, assumed_window=False, was=before)
+        return _noted(reply, "changed", before, asker)
+
+    async def undo(self, command: Command, asker: Asker) -> Reply:
+        """`/undo ID`: bring back what was deleted within a day, or take back what was just made."""
+        typed = command.words[0]
+        made = await self._store.find(asker.chat, typed, limit=2)
+        if len(made) == 1:
+            return await self.delete(Command("delete", (typed.removeprefix(PREFIX),)), asker)
+        owned_by = None if asker.may_change("") else asker.user
+        alert: ChatAlert | ChatRule | None
+        async with self._making:
+            if not await self._room(asker):
+                return alert_pages.full_of_yours(alerts_of(asker.role))
+            if typed.startswith(RULE_PREFIX):
+                alert = await self._rules.restore(asker.chat, typed, user=owned_by)
+            elif await self._store.count(asker.chat) >= self._max_per_chat:
+                return alert_pages.full(self._max_per_chat)
+            else:
+                alert = await self._store.restore(asker.chat, typed, user=owned_by)
+                if alert is not None:
+                    self._desk.add(alert)
+        return (
+            alert_pages.NOT_THERE
+            if alert is None
+            else _noted(alert_pages.restored(alert), "brought back", alert, asker)
+        )
+
+    async def build(self, command: Command, asker: Asker) -> Reply:
+        """`/new [SYMBOL [FIGURE [SIZE [WINDOW]]]]`: an alert by buttons alone."""
+        typed = alert_builder.complete(command.words)
+        if typed is not None:
+            return await self.create(Command("alert", tuple(typed.split())), asker)
+        largest = [k.partition(":")[2] for k in self._market.largest(alert_builder.N_SYMBOLS)]
+        return alert_builder.page(command.words, largest)
+
+    async def _add(self, wish: AlertWish, threshold: Threshold, instrument: Instrument, asker: Asker) -> ChatAlert:
+        now_ms = created_ms = self._clock.wall_ms()
+        ends_ms = ends_at(wish.options, self._zone_of(asker.chat), now_ms)
+        while not await self._store.add(
+            alert := _alert(threshold, wish.options, instrument, asker, created_ms, ends_ms)
+        ):
             created_ms += 1  # the id of another alert; they are derived from the time
-        value = self._desk.value(alert.instrument, alert.measure)
-        self._desk.add(alert)
-        return alert_pages.created(alert, instrument, value, assumed_window=wish.assumed_window)
+        return alert
+
+    async def _make_rule(self, wish: AlertWish, instruments: list[Instrument], asker: Asker) -> Reply:
+        """Of what is no plain comparison, or speaks of the largest."""
+        here = self._rules.of_chat(asker.chat)
+        now_ms = created_ms = self._clock.wall_ms()
+        symbols, when, options = tuple(i.symbol for i in instruments), text(wish.condition), wish.options
+        same = next((r for r in here if (r.symbols, r.top, r.when) == (symbols, wish.top, when)), None)
+        if same is not None:
+            return alert_pages.rule_known_already(same)
+        if len(here) >= MAX_RULES_PER_CHAT or self._rules.count() >= MAX_RULES:
+            return alert_pages.rules_full(min(MAX_RULES_PER_CHAT, len(here)))
+        if not await self._room(asker):
+            return alert_pages.full_of_yours(alerts_of(asker.role))
+        while True:
+            rule = ChatRule(
+                id=chat_rule_id(asker.chat, f"{symbols} {wish.top} {when}", created_ms),
+                chat=asker.chat,
+                user=asker.user,
+                symbols=symbols,
+                top=wish.top,
+                when=when,
+                created_ms=created_ms,
+                cooldown_ms=_cooldown_ms(options),
+                for_ms=options.for_ms,
+                repeat_ms=options.repeat_ms,
+                once=options.once,
+                silent=options.silent,
+                note=options.note,
+                ends_ms=ends_at(options, self._zone_of(asker.chat), now_ms),
+            )
+            try:
+                is_added = await self._rules.add(rule)
+            except ValueError as error:
+                return Reply((line(f"I cannot run that: {shorten(str(error), 200)}."),))
+            if is_added:
+                return alert_pages.rule_created(rule, assumed_window=wish.assumed_window)
+            created_ms += 1
 
     async def show(self, command: Command, asker: Asker) -> Reply:
         """`/alerts [PAGE]`"""
-        n = await self._store.count(asker.chat)
+        rules = self._rules.of_chat(asker.chat)
+        n = await self._store.count(asker.chat) + len(rules)
         if not n:
             return alert_pages.NONE_YET
-        page, n_pages = int(command.words[0]) if command.words else 1, -(-n // alert_pages.PAGE)
+        size = alert_pages.PAGE
+        page, n_pages = int(command.words[0]) if command.words else 1, -(-n // size)
         if not 1 <= page <= n_pages:
             return alert_pages.no_page(n_pages)
-        alerts = await self._store.of_chat(asker.chat, limit=alert_pages.PAGE, offset=(page - 1) * alert_pages.PAGE)
+        # Rules come first, and plain alerts behind them.
+        first = (page - 1) * size
+        shown = [(rule, self._rules.life(rule.id)) for rule in rules[first : first + size]]
+        left, skipped = size - len(shown), max(0, first - len(rules))
+        alerts = await self._store.of_chat(asker.chat, limit=left, offset=skipped) if left else []
         listed = [(alert, self._desk.life(alert.id)) for alert in alerts]
-        return alert_pages.listing(listed, page=page, n=n, now_ms=self._clock.wall_ms())
+        return alert_pages.listing(listed, rules=shown, page=page, n=n, now_ms=self._clock.wall_ms())
 
     async def delete(self, command: Command, asker: Asker) -> Reply:
         """`/delete ID` by the first characters of it, or `/delete all`."""
         typed = command.words[0]
         if typed == "all":
             return await self._delete_all(asker)
-        found = await self._store.find(asker.chat, PREFIX + typed.removeprefix(PREFIX), limit=2)
+        found: list[ChatAlert | ChatRule] = [
+            *(r for r in self._rules.of_chat(asker.chat) if r.id.removeprefix(RULE_PREFIX).startswith(typed)),
+            *await self._store.find(asker.chat, PREFIX + typed, limit=2),
+        ]
         if not found:
             return alert_pages.not_found(typed)
         if len(found) > 1:
@@ -100,54 +303,84 @@ class AlertActions:
         if not asker.may_change(alert.user):
             return alert_pages.NOT_YOURS
         await self._end(alert)
-        reply = alert_pages.deleted(alert)
-        did = f"deleted {alert.id} of {alert.user} in {alert.chat}"
-        return reply if alert.user == asker.user else replace(reply, did=did)
+        return _noted(alert_pages.deleted(alert), "deleted", alert, asker)
 
     async def _delete_all(self, asker: Asker) -> Reply:
         # A lowered limit may have left more than may be made now.
-        here = await self._store.of_chat(asker.chat, limit=max(1, await self._store.count(asker.chat)))
+        plain = await self._store.of_chat(asker.chat, limit=max(1, await self._store.count(asker.chat)))
+        here: list[ChatAlert | ChatRule] = [*self._rules.of_chat(asker.chat), *plain]
         if not here:
             return alert_pages.NONE_YET
         gone = [alert for alert in here if asker.may_change(alert.user)]
         for alert in gone:
             await self._end(alert)
-        reply, n_others = (
-            alert_pages.deleted_all(len(gone), len(here) - len(gone)),
-            sum(a.user != asker.user for a in gone),
-        )
+        reply = alert_pages.deleted_all(len(gone), len(here) - len(gone))
+        n_others = sum(a.user != asker.user for a in gone)
         return replace(reply, did=f"deleted {n_others} alerts of others in {asker.chat}") if n_others else reply
 
-    async def _end(self, alert: ChatAlert) -> None:
-        await self._store.delete(alert.id)
+    async def _end(self, alert: ChatAlert | ChatRule) -> None:
+        if isinstance(alert, ChatRule):
+            await self._rules.remove(alert.id)
+            return
+        await self._store.delete(alert.id, at_ms=self._clock.wall_ms())
         self._desk.remove(alert.id)
 
 
-def _alike(alert: ChatAlert, wish: AlertWish) -> bool:
-    names = ("measure", "op", "level", "for_ms", "cooldown_ms", "repeat_ms", "once")
-    return all(getattr(alert, name) == getattr(wish, name) for name in names)
+def _noted(reply: Reply, did: str, alert: ChatAlert | ChatRule, asker: Asker) -> Reply:
+    """For the audit log, where it is somebody else's."""
+    return (
+        reply if alert.user == asker.user else replace(reply, did=f"{did} {alert.id} of {alert.user} in {alert.chat}")
+    )
 
 
-def _rest_of(wish: AlertWish) -> str:
-    """The wish after its symbol, as it can be typed again; a button is too small for the options."""
-    inner = wish.measure.removeprefix("pct(").removesuffix(")").split(", ")
-    level = condition_text(wish).rpartition(" ")[2]
-    return " ".join([inner[0], wish.op, level, *inner[1:]])
+def _made_at(alert: ChatAlert, created_ms: int) -> ChatAlert:
+    return replace(
+        alert, id=alert_id(alert.chat, f"{alert.instrument} {condition_text(alert)}", created_ms), created_ms=created_ms
+    )
 
 
-def _alert(wish: AlertWish, instrument: Instrument, asker: Asker, created_ms: int) -> ChatAlert:
+def _alike(alert: ChatAlert, threshold: Threshold, options: Options) -> bool:
+    same = ("measure", "op", "level")
+    given = ("for_ms", "repeat_ms", "once", "silent", "note")
+    return (
+        all(getattr(alert, name) == getattr(threshold, name) for name in same)
+        and all(getattr(alert, name) == getattr(options, name) for name in given)
+        and alert.cooldown_ms == _cooldown_ms(options)
+        and alert.ends_ms is None
+        and options.life_ms is None
+        and options.until_min is None
+    )
+
+
+def _cooldown_ms(options: Options) -> int:
+    return DEFAULT_COOLDOWN_MS if options.cooldown_ms is None else options.cooldown_ms
+
+
+def ends_at(options: Options, zone: str, now_ms: int) -> int | None:
+    """Wall time at which it ends; None for one that lives on."""
+    if options.life_ms is not None:
+        return now_ms + options.life_ms
+    return None if options.until_min is None else next_local_ms(options.until_min, zone, now_ms)
+
+
+def _alert(
+    threshold: Threshold, options: Options, instrument: Instrument, asker: Asker, created_ms: int, ends_ms: int | None
+) -> ChatAlert:
     return ChatAlert(
-        id=alert_id(asker.chat, f"{instrument.key} {condition_text(wish)}", created_ms),
+        id=alert_id(asker.chat, f"{instrument.key} {condition_text(threshold)}", created_ms),
         chat=asker.chat,
         user=asker.user,
         instrument=instrument.key,
-        measure=wish.measure,
-        op=wish.op,
-        level=wish.level,
-        is_ratio=wish.is_ratio,
+        measure=threshold.measure,
+        op=threshold.op,
+        level=threshold.level,
+        is_ratio=threshold.is_ratio,
         created_ms=created_ms,
-        cooldown_ms=wish.cooldown_ms,
-        for_ms=wish.for_ms,
-        repeat_ms=wish.repeat_ms,
-        once=wish.once,
+        cooldown_ms=_cooldown_ms(options),
+        for_ms=options.for_ms,
+        repeat_ms=options.repeat_ms,
+        once=options.once,
+        silent=options.silent,
+        note=options.note,
+        ends_ms=ends_ms,
     )

@@ -1,16 +1,24 @@
 """What is said of alerts made in chat. Pure, as `pages`."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from bot.chat.alert_text import AlertWish, condition_text, extras_text
+from bot.chat import alert_tuning
+from bot.chat.alert_text import condition_text, extras_text
 from bot.chat.commands import shorten
-from bot.chat.reply import BLANK, Button, Line, Reply, bold, code, line
+from bot.chat.reply import BLANK, Button, Line, Reply, bold, code, line, refusal
+from bot.chat.silence_pages import when
 from bot.model import numbers
 from bot.model.chat_alert import DIRECTIONS, AlertLife, AlertStage, ChatAlert
+from bot.model.chat_rule import ChatRule
+from bot.model.chat_rule_ports import RuleLife
 from bot.model.instrument import Instrument
+from bot.model.rehearsal import Rehearsed
 
 PAGE: Final = 10
+_LEAST_SPAN_MS: Final = 3_600_000
+"""Less of the past says nothing."""
 _PRICES: Final = frozenset({"price", "index"})
 _MONEY: Final = frozenset({"oi_usd", "volume_24h"})
 
@@ -21,14 +29,14 @@ def symbol_of(alert: ChatAlert) -> str:
     return alert.instrument.partition(":")[2]
 
 
-def holds(one: AlertWish | ChatAlert, value: float) -> bool:
+def holds(one: ChatAlert, value: float) -> bool:
     """Whether its condition is true at a value."""
     if value == one.level:
         return one.op in {">=", "<="}
     return (value > one.level) is (DIRECTIONS[one.op] > 0)
 
 
-def figure(one: AlertWish | ChatAlert, value: float) -> str:
+def figure(one: ChatAlert, value: float) -> str:
     """A value in the unit of what is measured."""
     if one.is_ratio:
         return numbers.percent(value)
@@ -37,7 +45,7 @@ def figure(one: AlertWish | ChatAlert, value: float) -> str:
     return numbers.usd(value) if one.measure in _MONEY else numbers.amount(value)
 
 
-def distance(one: AlertWish | ChatAlert, value: float) -> str:
+def distance(one: ChatAlert, value: float) -> str:
     """How far the value still has to go: points between percentages, else a share of the value."""
     if one.is_ratio:
         return f"{abs(one.level - value) * 100:.2f} points to go"
@@ -46,7 +54,7 @@ def distance(one: AlertWish | ChatAlert, value: float) -> str:
     return f"{numbers.percent(abs(one.level / value - 1), sign=False)} to go"
 
 
-def _now(one: AlertWish | ChatAlert, value: float | None) -> str:
+def _now(one: ChatAlert, value: float | None) -> str:
     if value is None:
         return "no value known now"
     to_go = "" if holds(one, value) else distance(one, value)
@@ -75,13 +83,97 @@ def _stage(alert: ChatAlert, life: AlertLife | None, *, now_ms: int) -> str:
             return "waiting"
 
 
-def _what(alert: ChatAlert) -> str:
-    extras = extras_text(alert)
-    return f" {shorten(symbol_of(alert))} {condition_text(alert)}" + (f" · {extras}" if extras else "")
+def _extras(one: ChatAlert | ChatRule) -> str:
+    parts = [extras_text(one), _ends(one), shorten(one.note, 60)]
+    return "".join(f" · {part}" for part in parts if part)
 
 
-def created(alert: ChatAlert, instrument: Instrument, value: float | None, *, assumed_window: bool) -> Reply:
-    """What was understood, canonically, and where the figure stands."""
+def _ends(one: ChatAlert | ChatRule) -> str:
+    return "" if one.ends_ms is None else f"until {when(one.ends_ms, 'UTC', now_ms=one.created_ms)}"
+
+
+def _whom(rule: ChatRule) -> str:
+    return f"top {rule.top}" if rule.top is not None else ", ".join(shorten(s) for s in rule.symbols)
+
+
+def _what(one: ChatAlert | ChatRule) -> str:
+    if isinstance(one, ChatRule):
+        return f" {_whom(one)} {shorten(one.when, 200)}{_extras(one)}"
+    return f" {shorten(symbol_of(one))} {condition_text(one)}{_extras(one)}"
+
+
+def _standing(life: RuleLife) -> str:
+    """Where a rule stands: `firing: BTCUSDT, ETHUSDT`, `2 true, not told yet`."""
+    if life.firing:
+        names = [shorten(key.partition(":")[2]) for key in life.firing]
+        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+        return f"firing: {', '.join(names[:5])}{more}"
+    if life.n_pending:
+        return f"{life.n_pending} true, not told yet"
+    return "waiting" if life.n_members is None or life.n_members else "nobody is in its scope now"
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What an alert would have done lately."""
+
+    own: Rehearsed | None
+    """None where nobody can tell."""
+    calm_level: float | None = None
+    """Where it would have been calm; None where it is calm, or nothing near is."""
+    is_noisy: bool = False
+
+
+def _rehearsal_lines(alert: ChatAlert, past: Rehearsal) -> list[Line]:
+    own = past.own
+    if own is None or own.span_ms < _LEAST_SPAN_MS:
+        return []
+    span = numbers.duration(own.span_ms)
+    if not own.n_fired:
+        return [line(f"In the last {span} it would not have fired.")]
+    times = "once" if own.n_fired == 1 else f"{own.n_fired} times"
+    last = f"last {numbers.clock_time(own.last_ms)}"
+    value = "" if own.last_value is None else f", {figure(alert, own.last_value)}"
+    lines = [line(f"In the last {span} it would have fired {times} ({last}{value}).")]
+    if past.is_noisy:
+        hint = f" Try {alert_tuning.words_of(past.calm_level)}?" if past.calm_level is not None else ""
+        lines.append(line(f"That is noisy.{hint}"))
+    return lines
+
+
+def _tuning_buttons(alert: ChatAlert, past: Rehearsal) -> tuple[tuple[Button, ...], ...]:
+    """Sizes, windows, ways: what changes the alert in place."""
+    rows: list[tuple[Button, ...]] = []
+    tune = f"/tune {alert.id}"
+    levels = list(alert_tuning.steps(alert))
+    if past.calm_level is not None and past.calm_level not in levels:
+        levels.append(past.calm_level)
+    if levels:
+        words = [(x, alert_tuning.words_of(x)) for x in levels]
+        rows.append(tuple(Button(f"{w} ✓" if x == alert.level else w, f"{tune} {w}") for x, w in words))
+    window_ms = alert_tuning.window_ms(alert)
+    if window_ms is not None:
+        windows = sorted({*alert_tuning.WINDOWS_MS[:3], window_ms})
+        named = [(w, alert_tuning.window_text(w)) for w in windows]
+        rows.append(tuple(Button(f"{name} ✓" if w == window_ms else name, f"{tune} {name}") for w, name in named))
+    both = alert_tuning.is_both_ways(alert)
+    ways = [] if window_ms is None or both else [Button("± both ways", f"{tune} both")]
+    once = Button("Again and again" if alert.once else "Once", f"{tune} {'again' if alert.once else 'once'}")
+    sound = Button("Loud" if alert.silent else "Silent", f"{tune} {'loud' if alert.silent else 'silent'}")
+    rows.append((*ways, once, sound))
+    return tuple(rows)
+
+
+def created(
+    alert: ChatAlert,
+    instrument: Instrument,
+    value: float | None,
+    past: Rehearsal,
+    *,
+    assumed_window: bool,
+    was: ChatAlert | None = None,
+) -> Reply:
+    """What was understood, canonically, where the figure stands, and what it would have done."""
     is_true = value is not None and holds(alert, value)
     if is_true:
         state = f"Already true ({_now(alert, value)}): it waits for the first false."
@@ -91,11 +183,51 @@ def created(alert: ChatAlert, instrument: Instrument, value: float | None, *, as
         state = f"N{_now(alert, value)[1:]}"
     again = "Told once." if alert.once else f"Again at the earliest {numbers.window(alert.cooldown_ms)} after its end."
     blocks = [line("🔔 ", code(alert.id), bold(_what(alert)))]
+    blocks += [line("In the place of ", code(was.id), ".")] if was is not None else []
     blocks += [line("No window was given: I took 15m.")] if assumed_window else []
-    blocks += [line(state), line(again)]
+    blocks += [line(state), line(again), *_rehearsal_lines(alert, past)]
     if not instrument.is_trading:
         blocks.append(line(f"Not trading now ({shorten(instrument.status)}): it waits until it does."))
-    return Reply(tuple(blocks), ((Button("Alerts", "/alerts"), Button("Delete", f"/delete {alert.id}")),))
+    last = (Button("Alerts", "/alerts"), Button("Undo", f"/undo {alert.id}"))
+    return Reply(tuple(blocks), (*_tuning_buttons(alert, past), last))
+
+
+def created_several(
+    made: Sequence[tuple[ChatAlert, Instrument, float | None]], *, n_wanted: int, assumed_window: bool
+) -> Reply:
+    """One line for each, as they were understood."""
+    blocks: list[Line] = [line(bold(f"🔔 {len(made)} alerts"))]
+    blocks += [line("No window was given: I took 15m.")] if assumed_window else []
+    for alert, _, value in made:
+        blocks += [line(code(alert.id), _what(alert)), line(_now(alert, value))]
+    if len(made) < n_wanted:
+        blocks.append(line(f"{n_wanted - len(made)} were there already, or this chat has as many as it may."))
+    return Reply(tuple(blocks), ((Button("Alerts", "/alerts"),),))
+
+
+def rule_created(rule: ChatRule, *, assumed_window: bool) -> Reply:
+    """What was understood, canonically."""
+    blocks = [line("🔔 ", code(rule.id), bold(_what(rule)))]
+    blocks += [line("No window was given: I took 15m.")] if assumed_window else []
+    again = (
+        "Told once for each coin."
+        if rule.once
+        else f"Again at the earliest {numbers.window(rule.cooldown_ms)} after its end."
+    )
+    blocks += [line(again), line("One that is true already is told as such, not as news.")]
+    why = Button("Why", f"/why {rule.id}" if rule.top else f"/why {rule.symbols[0]} {rule.id}")
+    return Reply(tuple(blocks), ((Button("Alerts", "/alerts"), why, Button("Delete", f"/delete {rule.id}")),))
+
+
+def rule_known_already(rule: ChatRule) -> Reply:
+    return Reply(
+        (line("That alert is there already: ", code(rule.id), _what(rule)),), ((Button("Alerts", "/alerts"),),)
+    )
+
+
+def rules_full(n: int) -> Reply:
+    text = f"This chat has {n} conditions, or all chats together as many as I take. Delete one first."
+    return Reply((line(text),), ((Button("Alerts", "/alerts"),),))
 
 
 def known_already(alert: ChatAlert) -> Reply:
@@ -106,19 +238,23 @@ def known_already(alert: ChatAlert) -> Reply:
 
 def full(max_per_chat: int) -> Reply:
     text = f"This chat has {max_per_chat} alerts, as many as it may. Delete one first."
-    return Reply((line(text),), ((Button("Alerts", "/alerts"),),))
+    return Reply((line(text),), ((Button("Alerts", "/alerts"),),), is_refusal=True)
 
 
 def full_of_yours(n: int) -> Reply:
     text = f"You have {n} alerts here, as many as you may. Delete one first."
-    return Reply((line(text),), ((Button("Alerts", "/alerts"),),))
+    return Reply((line(text),), ((Button("Alerts", "/alerts"),),), is_refusal=True)
 
 
-def listing(listed: Sequence[Listed], *, page: int, n: int, now_ms: int) -> Reply:
+def listing(
+    listed: Sequence[Listed], *, rules: Sequence[tuple[ChatRule, RuleLife]] = (), page: int, n: int, now_ms: int
+) -> Reply:
     """One page of a chat's alerts, each with its state."""
     n_pages = -(-n // PAGE)
     of = f" · page {page} of {n_pages}" if n_pages > 1 else ""
     blocks: list[Line] = [line(bold(f"Alerts of this chat ({n}){of}"))]
+    for rule, standing in rules:
+        blocks += [BLANK, line(code(rule.id), _what(rule)), line(_standing(standing))]
     for alert, life in listed:
         value = life.value if life is not None else None
         state = _stage(alert, life, now_ms=now_ms)
@@ -143,19 +279,30 @@ def not_found(typed: str) -> Reply:
     return Reply(
         (line("No alert of this chat begins with ", code(shorten(typed)), ". /alerts lists them."),),
         ((Button("Alerts", "/alerts"),),),
+        is_refusal=True,
     )
 
 
-def ambiguous(typed: str, found: Sequence[ChatAlert]) -> Reply:
+def ambiguous(typed: str, found: Sequence[ChatAlert | ChatRule]) -> Reply:
     names = " and ".join(alert.id for alert in found)
-    return Reply((line("More than one alert begins with ", code(shorten(typed)), f": {names}. Write more of it."),))
+    return refusal("More than one alert begins with ", code(shorten(typed)), f": {names}. Write more of it.")
 
 
-NOT_YOURS: Final = Reply((line("Only who made an alert, or my owner, may delete it."),))
+NOT_YOURS: Final = refusal("Only who made an alert, or an admin, may change it.")
 
 
-def deleted(alert: ChatAlert) -> Reply:
-    return Reply((line("Deleted ", code(alert.id), _what(alert)),), ((Button("Alerts", "/alerts"),),))
+def deleted(alert: ChatAlert | ChatRule) -> Reply:
+    return Reply(
+        (line("Deleted ", code(alert.id), _what(alert)),),
+        ((Button("Undo", f"/undo {alert.id}"), Button("Alerts", "/alerts")),),
+    )
+
+
+NOT_THERE: Final = Reply((line("That one cannot be brought back: it is a day since, or it was never here."),))
+
+
+def restored(alert: ChatAlert | ChatRule) -> Reply:
+    return Reply((line("Back again: ", code(alert.id), _what(alert)),), ((Button("Alerts", "/alerts"),),))
 
 
 def deleted_all(n: int, n_left: int) -> Reply:

@@ -22,6 +22,9 @@ class Asker:
     place: str = ""
     """The destination below whose message a button was pressed; empty for what was typed, and for answers."""
 
+    topic: int | None = None
+    """Of a group that has topics, where it was asked in one."""
+
     @property
     def is_owner(self) -> bool:
         """May do everything everywhere."""
@@ -46,10 +49,17 @@ AT_TERMINAL: Final = Asker("terminal", "terminal", Role.OWNER)
 
 
 def in_telegram(
-    chat_id: int, user_id: int, *, is_owner: bool = False, role: Role | None = Role.MEMBER, name: str = ""
+    chat_id: int,
+    user_id: int,
+    *,
+    is_owner: bool = False,
+    role: Role | None = Role.MEMBER,
+    name: str = "",
+    topic: int | None = None,
 ) -> Asker:
     """`is_owner` goes before `role`."""
-    return Asker(f"telegram:{chat_id}", f"telegram:{user_id}", Role.OWNER if is_owner else role, name)
+    who = Role.OWNER if is_owner else role
+    return Asker(f"telegram:{chat_id}", f"telegram:{user_id}", who, name=name, topic=topic)
 
 
 def telegram_number(name: str) -> int | None:

@@ -14,7 +14,7 @@ from rapidfuzz.distance import JaroWinkler
 
 from bot.chat.grammars import MAX_WORD_CHARS
 from bot.chat.spec import CommandSpec, Problem
-from bot.chat.table import alerts, bot, look, people, quiet, risk
+from bot.chat.table import alerts, bot, look, people, quiet, risk, rules
 from bot.model.access import is_least
 from bot.model.members import Role
 
@@ -42,7 +42,22 @@ class UsageError:
     """No such command, or no command at all; in a group it may be another bot's."""
 
 
-COMMANDS: Final[tuple[CommandSpec, ...]] = (*look.ROWS, *alerts.ROWS, *quiet.ROWS, *risk.ROWS, *people.ROWS, *bot.ROWS)
+_LINKS: Final = (
+    (re.compile(r"oi_(\w{1,40})"), "/oi {}"),
+    (re.compile(r"al_([0-9a-z]{4,8})", re.ASCII), "/why #{}"),
+    (re.compile(r"al_a-([0-9a-z]{4,8})", re.ASCII), "/alerts"),
+)
+"""What links may ask for, told by the server as `/start PAYLOAD`."""
+
+COMMANDS: Final[tuple[CommandSpec, ...]] = (
+    *look.ROWS,
+    *alerts.ROWS,
+    *quiet.ROWS,
+    *rules.ROWS,
+    *risk.ROWS,
+    *people.ROWS,
+    *bot.ROWS,
+)
 
 _BY_NAME: Final = {word: spec for spec in COMMANDS for word in (spec.name, *spec.aliases)}
 
@@ -97,12 +112,22 @@ def parse(text: str, *, bot_name: str | None = None, is_slash_optional: bool = F
     spec = _BY_NAME.get(word.casefold())
     if spec is None:
         return _unknown(word)
+    if spec.name == "start" and (linked := _linked(arguments)):
+        return parse(linked)
     if len(arguments) > MAX_ARGUMENTS_CHARS:
         return UsageError(f"That is too long for me. Write it like {spec.usage}.", (spec.usage,))
     words = spec.grammar(arguments)
     if isinstance(words, Problem):
         return UsageError(f"{words.text} Write it like {spec.usage}.", (spec.usage,))
     return Command(spec.name, words)
+
+
+def _linked(payload: str) -> str:
+    """The command that a link to the bot stands for, `https://t.me/NAME?start=oi_BTCUSDT`; empty for any other link."""
+    for form, command in _LINKS:
+        if (found := form.fullmatch(payload)) is not None:
+            return command.format(found[1])
+    return ""
 
 
 def _parse_bare(line: str) -> Command | UsageError | None:

@@ -6,7 +6,7 @@ from bot import log
 from bot.chat.actions import Actions
 from bot.chat.asker import Asker
 from bot.chat.commands import Command, UsageError
-from bot.chat.reply import Reply, line
+from bot.chat.reply import Reply, refusal
 from bot.clock import Clock
 
 ANSWER_DEADLINE_S: Final = 10.0
@@ -24,7 +24,7 @@ async def answer_safely(actions: Actions, asked: Command | UsageError, *, asker:
             return await actions.answer(asked, asker=asker)
     except TimeoutError:
         _log.warning("command.timed_out", command=name, deadline_s=deadline_s)
-        return Reply((line("That took too long. Try again in a minute."),))
+        return refusal("That took too long. Try again in a minute.")
     except Exception:  # noqa: BLE001 - one command; logged, and the person is told
         _log.exception("command.failed", command=name)
-        return Reply((line("Something went wrong on my side; the log has the details."),))
+        return refusal("Something went wrong on my side; the log has the details.")

@@ -5,15 +5,31 @@ from typing import Final
 
 from bot.chat.spec import Problem
 
-MAX_SYMBOLS: Final = 10
+MAX_SYMBOLS: Final = 20
 MAX_WORD_CHARS: Final = 40
-MAX_ALERT_WORDS: Final = 24
 MAX_CHART_WORDS: Final = 4
+MAX_ALERT_WORDS: Final = 80
+MAX_ALERT_WORD_CHARS: Final = 200
 MAX_SILENCE_WORDS: Final = 60
 INVITED_ROLES: Final = ("viewer", "member", "admin")
 FATES: Final = (*INVITED_ROLES, "remove", "decline", "block")
 """What may become of a person."""
 
+TOP_WORDS: Final = {
+    "oi": "oi", "price": "price", "funding": "funding", "volume": "volume", "vol": "volume", "p": "price", "f": "funding",
+}  # fmt: skip
+TOP_WINDOWS: Final = {
+    "5m": "5m",
+    "15m": "15m",
+    "1h": "1h",
+    "60m": "1h",
+    "4h": "4h",
+    "24h": "24h",
+    "1d": "24h",
+    "day": "24h",
+}
+
+_LIST_NAME = re.compile(r"[a-z0-9_-]{1,20}", re.ASCII)
 _SEPARATORS = re.compile(r"[\s,;]+")
 
 
@@ -47,6 +63,29 @@ def chart(text: str) -> tuple[str, ...] | Problem:
     return words
 
 
+def top(text: str) -> tuple[str, ...] | Problem:
+    """What to rank by, over which window, which page; in any order. Words as the table names them: `oi`, `15m`, `2`."""
+    by, window, page = "oi", "15m", "1"
+    for word in text.casefold().split():
+        if word in TOP_WORDS:
+            by = TOP_WORDS[word]
+        elif word in TOP_WINDOWS:
+            window = TOP_WINDOWS[word]
+        elif re.fullmatch(r"[1-9][0-9]{0,2}", word, re.ASCII):
+            page = word
+        else:
+            return Problem("I rank by oi, price, funding or volume, over 5m, 15m, 1h, 4h or 24h.")
+    return (by, window, page)
+
+
+def names(text: str) -> tuple[str, ...] | Problem:
+    """The name of a list, and symbols for it."""
+    words = symbols(text.replace("=", " "))
+    if isinstance(words, Problem) or not words or _LIST_NAME.fullmatch(words[0].removeprefix("@").casefold()):
+        return words
+    return Problem("The name of a list is made of up to 20 letters, digits, - and _.")
+
+
 def topic(text: str) -> tuple[str, ...] | Problem:
     words = text.split()
     return (words[0].removeprefix("/").casefold()[:MAX_WORD_CHARS],) if words else ()
@@ -54,7 +93,7 @@ def topic(text: str) -> tuple[str, ...] | Problem:
 
 def alert(text: str) -> tuple[str, ...] | Problem:
     words = tuple(text.split())
-    if len(words) > MAX_ALERT_WORDS or any(len(word) > MAX_WORD_CHARS for word in words):
+    if len(words) > MAX_ALERT_WORDS or any(len(word) > MAX_ALERT_WORD_CHARS for word in words):
         return Problem("That is too long for an alert.")
     return words
 
@@ -98,13 +137,28 @@ def page(text: str) -> tuple[str, ...] | Problem:
     return (words[0],)
 
 
+def list_or_page(text: str) -> tuple[str, ...] | Problem:
+    """Nothing, the number of a page, or a name of several words."""
+    words = text.split()
+    if len(text) > MAX_WORD_CHARS:
+        return Problem("I expected a rule, the number of a page, or nothing.")
+    if len(words) == 1 and words[0].isdecimal() and not re.fullmatch(r"[0-9]{1,4}", words[0], re.ASCII):
+        return Problem("I expected a rule, the number of a page, or nothing.")
+    return ("_".join(words),) if words else ()
+
+
+def status(text: str) -> tuple[str, ...] | Problem:
+    """Nothing, or `details`."""
+    return ("details",) if text.casefold().strip() in {"details", "all", "full"} else ()
+
+
 def alert_prefix(text: str) -> tuple[str, ...] | Problem:
     """Some characters of an id, with or without the mark and the `a-`; or `all`."""
     words = text.casefold().split()
     if len(words) != 1:
         return Problem("I expected the id of one alert, or all.")
-    digits = words[0].removeprefix("#").removeprefix("a-")
-    if digits == "all" and "-" not in words[0]:
+    digits = words[0].removeprefix("#").removeprefix("a-").removeprefix("c_")
+    if digits == "all" and digits in {words[0], words[0].removeprefix("#")}:
         return ("all",)
     if not re.fullmatch(r"[0-9a-z]{4,8}", digits, re.ASCII):
         return Problem("I expected four to eight characters of an alert's id, or all.")
@@ -119,6 +173,14 @@ def dead_letters(text: str) -> tuple[str, ...] | Problem:
     if len(words) != 2 or words[0] != "retry" or not re.fullmatch(r"[0-9a-z]{3,8}", words[1], re.ASCII):
         return Problem("I expected nothing, or retry and an id or all.")
     return tuple(words)
+
+
+def board(text: str) -> tuple[str, ...] | Problem:
+    """Nothing, `on` or `off`; `resume` is what its button says."""
+    words = tuple(text.casefold().split())
+    if len(words) > 1 or not {"on", "off", "resume"}.issuperset(words):
+        return Problem("I expected on, off or nothing.")
+    return words
 
 
 def few_words(text: str) -> tuple[str, ...] | Problem:
@@ -162,3 +224,18 @@ def destination(text: str) -> tuple[str, ...] | Problem:
     if len(words) > 1 or any(len(word) > MAX_WORD_CHARS for word in words):
         return Problem("I expected the name of one destination, or nothing.")
     return words
+
+
+def tuning(text: str) -> tuple[str, ...] | Problem:
+    """An id, and what changes."""
+    words = text.casefold().split()
+    if len(words) < 2 or not re.fullmatch(r"(a-)?[0-9a-z]{4,8}", words[0], re.ASCII):
+        return Problem("I expected the id of an alert and what changes.")
+    return tuple(words[:MAX_ALERT_WORDS])
+
+
+def one_id(text: str) -> tuple[str, ...] | Problem:
+    words = text.casefold().split()
+    if len(words) != 1 or not re.fullmatch(r"(a-|c_)[0-9a-z]{8}", words[0], re.ASCII):
+        return Problem("I expected the whole id of one alert.")
+    return (words[0],)

@@ -8,6 +8,8 @@ Requests: `{"ask": "explain", "rule": "oi_surge", "symbol": "BTCUSDT"}`; a rule 
 `{"ask": "reload"}` takes the rules folder anew; the answer's `lines` say what came of it.
 Or `{"ask": "chart", "symbol": "BTC 4h all"}`, whose answer carries a PNG in base64.
 `{"ask": "status"}`; `{"ask": "overview", "window_ms": 900000, "n": 10}`.
+`{"ask": "say", "text": "/oi BTC"}` carries out what is typed, as the owner in the terminal; `"reply"` is as in `bot.chat.wire`.
+`{"ask": "words"}`: symbols, rules and ids that may be typed.
 Answers: `{"ok": true, "explanation": {...}}`, `"status"` or `"overview"` likewise; or `{"ok": false, "error": "...", "near": [...]}`.
 """
 
@@ -17,17 +19,21 @@ import os
 import socket
 import stat
 import struct
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from bot import log
+from bot.chat.actions import Actions
+from bot.chat.asker import AT_TERMINAL
 from bot.chat.chart_actions import read
-from bot.chat.commands import clean, shorten
+from bot.chat.commands import clean, parse, shorten
+from bot.chat.front import ANSWER_DEADLINE_S, answer_safely
 from bot.chat.symbols import NotFound, SymbolBook
 from bot.chat.why import find_rule, near_rules
+from bot.chat.wire import WireReply, Words, pack
 from bot.clock import Clock
 from bot.model.cards import CARD_WINDOWS_MS, BotStatus
 from bot.model.chart_ports import ChartMaker, ChartReader
@@ -40,7 +46,8 @@ from bot.model.reload import Reloads
 
 MAX_REQUEST_BYTES: Final = 4_096
 MAX_ANSWER_BYTES: Final = 4_000_000
-DEADLINE_S: Final = 10.0
+DEADLINE_S: Final = ANSWER_DEADLINE_S + 2.0
+"""A command that takes too long is still told so."""
 MAX_PATH_BYTES: Final = 100
 """The kernel takes a little more."""
 MAX_ROWS: Final = 100
@@ -62,6 +69,7 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     symbol: str = ""
     window_ms: int = 900_000
     n: int = 10
+    text: str = ""
 
 
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -77,6 +85,9 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
     """What was probably meant."""
     lines: tuple[str, ...] = ()
     """What came of a reload."""
+    reply: WireReply | None = None
+    """To a command; where `ok` is false it was refused."""
+    words: Words | None = None
 
 
 @contextlib.contextmanager
@@ -139,8 +150,12 @@ class LocalChat:
         clock: Clock,
         reloads: Reloads | None = None,
         charts: tuple[ChartReader, ChartMaker] | None = None,
+        actions: Actions | None = None,
+        words: Callable[[], Awaitable[Words]] | None = None,
     ) -> None:
         self._path = path
+        self._actions = actions
+        self._words = words
         self._charts = charts
         self._overview = overview
         self._reloads = reloads
@@ -188,7 +203,7 @@ class LocalChat:
                 _log.warning("local.refused", uid=uid)
                 return
             # A fast clock must not leave a slow machine without time to compute.
-            async with self._clock.timeout(max(DEADLINE_S, 2.0 * self._clock.speed)):
+            async with self._clock.timeout(max(DEADLINE_S, 3.0 * self._clock.speed)):
                 answer = await self._answer(await _read_line(connection))
                 await asyncio.get_running_loop().sock_sendall(connection, encode(answer))
             _discard(connection)
@@ -219,8 +234,12 @@ class LocalChat:
                     return await self._look(request)
                 case "chart":
                     return await self._chart(request)
+                case "say":
+                    return await self._say(request.text)
+                case "words":
+                    return Answer(ok=True, words=await self._words() if self._words is not None else Words())
                 case other:
-                    known = "explain, status, overview, reload or chart"
+                    known = "explain, status, overview, reload, chart, say or words"
                     return Answer(ok=False, error=f"expected to be asked for {known}, found {shorten(clean(other))!r}")
         except Exception:  # noqa: BLE001 - logged; whoever asked is told
             _log.exception("local.failed")
@@ -231,6 +250,13 @@ class LocalChat:
             return Answer(ok=False, error="the rules of this bot are fixed")
         report = await self._reloads.reload()
         return Answer(ok=report.is_taken, lines=report.lines)
+
+    async def _say(self, text: str) -> Answer:
+        asked = parse(text, is_slash_optional=True)
+        if asked is None or self._actions is None:
+            return Answer(ok=False, error="expected a command, such as /oi BTC")
+        reply = await answer_safely(self._actions, asked, asker=AT_TERMINAL, clock=self._clock)
+        return Answer(ok=not reply.is_refusal, reply=pack(reply))
 
     async def _chart(self, request: Request) -> Answer:
         if self._charts is None:
@@ -305,7 +331,7 @@ def encode(answer: Answer) -> bytes:
     """One line of JSON."""
     line = msgspec.json.encode(answer) + b"\n"
     if len(line) > MAX_ANSWER_BYTES:
-        return encode(Answer(ok=False, error="the explanation is too large to send"))
+        return encode(Answer(ok=False, error="the answer is too large to send"))
     return line
 
 

@@ -12,7 +12,7 @@ from bot.chat.commands import Command
 from bot.chat.ending import Ending
 from bot.chat.people import People
 from bot.chat.people_pages import ONLY_PRIVATE
-from bot.chat.reply import Button, Document, Reply, line
+from bot.chat.reply import Attachment, Button, Reply, line
 from bot.clock import Clock
 from bot.model.access import PersonalData, Rows
 
@@ -62,7 +62,7 @@ class OwnData:
         document = {"person": asker.user, "at": now.isoformat(timespec="seconds"), "stored": dict(found)}
         content = msgspec.json.format(msgspec.json.encode(document), indent=2)
         said = line(f"All that I store about you: {n} row{'' if n == 1 else 's'}. Times are epoch milliseconds.")
-        return Reply((said,), document=Document(f"oibot-{now:%Y-%m-%d}.json", content))
+        return Reply((said,), file=Attachment(f"oibot-{now:%Y-%m-%d}.json", content))
 
     async def forget(self, command: Command, asker: Asker) -> Reply:
         """`/forget me`, and once more to be sure."""
@@ -81,7 +81,9 @@ class OwnData:
             found = await self._data.export(asker.user)
             await self._ending.end(asker.chat)
             await self._ending.end_these(
-                _ids(found, "chat_alerts", "user", asker), _ids(found, "stop_watches", "person", asker)
+                _ids(found, "chat_alerts", "user", asker),
+                _ids(found, "chat_rules", "user", asker),
+                _ids(found, "stop_watches", "person", asker),
             )
             await self._ending.forget_risk(asker.user)
             await self._people.note(asker, f"deleted what was stored about {asker.user}")

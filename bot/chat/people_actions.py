@@ -1,4 +1,4 @@
-"""`/users`, `/user`, `/admit`, `/invite`, `/here`, `/audit`: who may use the bot, decided in chat.
+"""`/users`, `/user`, `/admit`, `/invite`, `/join`, `/audit`: who may use the bot, decided in chat.
 
 Promises: only the owner makes or changes admins; nobody changes the owner or themselves; of two admins who answer one
 request, the second is told of the first; whoever loses their role loses the alerts of their private chat with it.
@@ -38,7 +38,7 @@ class PeopleActions:
             "user": self.user,
             "admit": self.admit,
             "invite": self.invite,
-            "here": self.here,
+            "join": self.join,
             "audit": self.audit,
         }
 
@@ -145,8 +145,8 @@ class PeopleActions:
         await self._people.note(asker, f"made an invitation for {pages.A[role]}")
         return pages.invitation(invite_link(front.bot_name, code), role)
 
-    async def here(self, command: Command, asker: Asker) -> Reply:
-        """`/here`, `/here off`, in the group that is meant."""
+    async def join(self, command: Command, asker: Asker) -> Reply:
+        """`/join`, `/join off`, in the group that is meant."""
         number, people = telegram_number(asker.chat), self._people
         if number is None or asker.is_private:
             return pages.ONLY_GROUPS

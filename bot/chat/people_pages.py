@@ -165,15 +165,15 @@ LISTED: Final = Reply(
     (
         line("I answer here from now on."),
         line("Everyone may look: /oi BTC, /price BTC, /status. Members make alerts, which come to this chat."),
-        line("Admins change alerts of others; /here off sends me away."),
+        line("Admins change alerts of others; /join off sends me away."),
     ),
     ((Button("Open interest", "/oi"), Button("Status", "/status")),),
 )
-LISTED_ALREADY: Final = Reply((line("I answer here already. /here off sends me away."),))
+LISTED_ALREADY: Final = Reply((line("I answer here already. /join off sends me away."),))
 OF_SETTINGS: Final = Reply((line("The settings name this chat; only they can take it off the list."),))
 GOODBYE: Final = Reply((line("I leave, and the alerts of this group end."),))
 ASK_ADMIN: Final = Reply(
-    (line("An admin of mine has to say that I may work here."),), ((Button("Use me here", "/here"),),)
+    (line("An admin of mine has to say that I may work here."),), ((Button("Use me here", "/join"),),)
 )
 NOT_HERE: Final = Reply((line("This bot is private: only its admins can add it to groups."),))
 ONLY_GROUPS: Final = Reply((line("Write that in the group that is meant, once I am in it."),))

@@ -135,7 +135,9 @@ def watching(watch: StopWatch, instrument: Instrument) -> Reply:
 
 def watches_page(watches: Sequence[StopWatch]) -> Reply:
     """All that follow in a chat."""
-    blocks: list[Line] = [line(bold(f"{len(watches)} stop{'' if len(watches) == 1 else 's'} follow the market"))]
+    blocks: list[Line] = [
+        line(bold(f"{len(watches)} stop{' follows' if len(watches) == 1 else 's follow'} the market"))
+    ]
     for one in watches:
         symbol = one.instrument.partition(":")[2]
         stop = numbers.price(one.stop, one.tick_size)

@@ -7,11 +7,8 @@ which they are, and end only what they made. An unknown name is never guessed.
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
-from functools import cache
 from typing import Final, Literal
-from zoneinfo import available_timezones
 
 from bot.chat import pages, silence_pages
 from bot.chat.actions import Handler
@@ -29,10 +26,11 @@ from bot.chat.silence_text import (
 )
 from bot.chat.spec import Problem
 from bot.chat.symbols import NotFound, SymbolBook
+from bot.chat.zones import known_zone, near_zone
 from bot.model import chat_alert
 from bot.model.instrument import Instrument
 from bot.model.ports import ChatAlertStore, MarketReader, Mutes, Outbox, SilenceStore
-from bot.model.silence import DAY_MINUTES, PREFIX, Ack, QuietHours, Silence, instant_ms, silence_id, zone_of
+from bot.model.silence import PREFIX, Ack, QuietHours, Silence, next_local_ms, silence_id
 from bot.rules.language import did_you_mean
 
 MAX_SILENCES: Final = 200
@@ -58,8 +56,12 @@ class SilenceActions:
         destination_of: Callable[[str], str | None],
         destinations: Callable[[], Sequence[str]],
         venue_now: Callable[[], int],
+        zone_of_chat: Callable[[str], str] = lambda _: _UTC,
     ) -> None:
-        """`destination_of`: where a chat is told, None where it is not; `venue_now`: venue time in ms."""
+        """`destination_of`: where a chat is told, None where it is not; `venue_now`: venue time in ms.
+
+        `zone_of_chat`: in which a chat wants its times, where it has no quiet hours.
+        """
         self._market = market
         self._store = store
         self._outbox = outbox
@@ -69,6 +71,7 @@ class SilenceActions:
         self._destination_of = destination_of
         self._destinations = destinations
         self._venue_now = venue_now
+        self._zone_of_chat = zone_of_chat
 
     # -- silences --------------------------------------------------------------------------------------------------
 
@@ -295,9 +298,11 @@ class SilenceActions:
             self._mutes.drop_quiet(place)
             reply = silence_pages.quiet_off(place, was_set=before is not None)
             return replace(reply, did=f"ended the quiet hours {_at(place)}")
-        zone = (before.zone if before else _UTC) if not wish.zone else await asyncio.to_thread(_known_zone, wish.zone)
+        here = _UTC if wish.at else self._zone_of_chat(asker.chat)
+        assumed = before.zone if before else here
+        zone = assumed if not wish.zone else await asyncio.to_thread(known_zone, wish.zone)
         if zone is None:
-            meant = await asyncio.to_thread(_near_zone, wish.zone)
+            meant = await asyncio.to_thread(near_zone, wish.zone)
             return silence_pages.no_zone(wish.zone, meant)
         quiet = QuietHours(place, wish.starts_min, wish.ends_min, zone, asker.user)
         await self._store.put_quiet(quiet)
@@ -306,10 +311,10 @@ class SilenceActions:
         return replace(reply, did=f"set quiet hours {_at(place)}")
 
     def _zone(self, asker: Asker) -> str:
-        """In which times are read and shown: that of the chat's quiet hours."""
+        """In which times are read and shown: that of the chat's quiet hours, else of its settings."""
         here = self._here(asker)
         quiet = self._mutes.quiet_of(here) if here is not None else None
-        return quiet.zone if quiet is not None else _UTC
+        return quiet.zone if quiet is not None else self._zone_of_chat(asker.chat)
 
 
 def _usage(problem: Problem, example: str, *, is_button: bool = True) -> Reply:
@@ -335,7 +340,7 @@ def _silence(wish: SilenceWish, matchers: dict[str, str], place: str, asker: Ask
         severities = ("info", "warning")
     ends_ms = now_ms + (wish.duration_ms if wish.duration_ms is not None else DEFAULT_MS)
     if wish.until_min is not None:
-        ends_ms = _next_ms(wish.until_min, zone, now_ms)
+        ends_ms = next_local_ms(wish.until_min, zone, now_ms)
     text = f"{place}\n{sorted(matchers.items())}\n{ends_ms}"
     return Silence(
         id=silence_id(asker.user, text, now_ms),
@@ -350,34 +355,3 @@ def _silence(wish: SilenceWish, matchers: dict[str, str], place: str, asker: Ask
         severities=severities,
         destination=place,
     )
-
-
-def _next_ms(minutes: int, zone: str, now_ms: int) -> int:
-    """The next time at which a clock in that zone shows it."""
-    there = zone_of(zone)
-    today = datetime.fromtimestamp(now_ms / 1000, there).date()
-    days = (today + timedelta(days=n) for n in range(3))
-    return next(ms for day in days if (ms := instant_ms(day, minutes % DAY_MINUTES, there)) > now_ms)
-
-
-@cache
-def _zones() -> dict[str, str]:
-    return {name.casefold(): name for name in {*available_timezones(), _UTC}}
-
-
-def _known_zone(typed: str) -> str | None:
-    """The canonical name of a zone, or of the only one whose last part is that: `berlin`."""
-    lowered = typed.casefold()
-    if lowered in _zones():
-        return _zones()[lowered]
-    ends = {name for low, name in _zones().items() if low.rpartition("/")[2] == lowered}
-    return ends.pop() if len(ends) == 1 else None
-
-
-def _near_zone(typed: str) -> str | None:
-    lowered = typed.casefold()
-    near = did_you_mean(lowered, set(_zones()))
-    if near is None:
-        cities = {low.rpartition("/")[2]: low for low in sorted(_zones())}
-        near = cities.get(did_you_mean(lowered, set(cities)) or "")
-    return _zones()[near] if near is not None else None

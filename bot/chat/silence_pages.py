@@ -8,7 +8,8 @@ from bot.chat.commands import shorten
 from bot.chat.reply import BLANK, Button, Line, Reply, bold, code, line
 from bot.model import numbers
 from bot.model.instrument import MARKET
-from bot.model.silence import Fired, QuietHours, Silence, zone_of
+from bot.model.numbers import zone_of
+from bot.model.silence import Fired, QuietHours, Silence
 
 MARKET_GLOB: Final = "[*]"
 _SILENCES: Final = (Button("Silences", "/silences"),)
@@ -123,7 +124,7 @@ def ambiguous(typed: str, names: Sequence[str]) -> Reply:
 
 
 NONE: Final = Reply((line("There is no silence to end."),))
-NOT_YOURS: Final = Reply((line("Only who made a silence, or my owner, may end it."),))
+NOT_YOURS: Final = Reply((line("Only who made a silence, or an admin, may end it."),))
 NOT_HERE: Final = Reply((line("Nothing is told in this chat, so there is nothing to keep quiet here."),))
 OWNER_ONLY: Final = Reply((line("Only my owner may do that for another place than this chat."),))
 

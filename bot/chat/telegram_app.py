@@ -9,7 +9,7 @@ Never: sends alerts (that is delivery), changes rules, raises but for cancellati
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Coroutine
 from functools import partial
 from typing import Any, Final
 
@@ -77,6 +77,7 @@ class TelegramChat:
         people: People | None = None,
         moves: ChatFollower | None = None,
         report: Report = unheard,
+        beside: Callable[[TelegramClient], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
         """Prepare; nothing is opened before `run`.
 
@@ -87,8 +88,8 @@ class TelegramChat:
             chat_ids: Chats in which everyone is answered, the chat of the alerts among them.
             actions: What commands do.
             buttons: What stands behind buttons.
+            clock: Of pauses and refusals.
             store: Keeps the offset and whom we refused.
-            clock: The only source of time.
             on_seen: Told the id of each chat in which someone allowed spoke; delivery re-enables it.
             limits: Shared with the alerts that go out with the same token.
             charts: Draws; None: no pictures.
@@ -97,8 +98,10 @@ class TelegramChat:
             people: Who is known beside the owner; without it nobody is let in.
             moves: Told of groups that became supergroups, and knows those of before.
             report: Told what the owner should know.
+            beside: Runs as long as this does, with the same client; it must not end or raise.
         """
         self._claims, self._on_claimed, self._owner_id, self._people = claims, on_claimed, owner_id, people
+        self._beside = beside
         self._make_client = partial(
             TelegramClient, token=token, api_url=api_url, clock=clock, buttons=buttons, limits=limits
         )
@@ -147,6 +150,8 @@ class TelegramChat:
         try:
             await self._load()
             async with asyncio.TaskGroup() as tasks:
+                if self._beside is not None:
+                    tasks.create_task(self._beside(self._client), name="beside chat")
                 failures = 0
                 while self.stopped_reason is None:
                     failure = await self._poll(tasks)

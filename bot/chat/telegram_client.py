@@ -28,7 +28,7 @@ from telegram.error import (
 from telegram.request import HTTPXRequest
 
 from bot import log
-from bot.chat.reply import Reply
+from bot.chat.reply import Button, Reply
 from bot.chat.telegram_failure import Failure, Kind, classify
 from bot.chat.telegram_html import keyboard, to_html, to_plain
 from bot.clock import Clock
@@ -39,8 +39,7 @@ from bot.model.ports import SendLimits
 os.environ.setdefault("PTB_TIMEDELTA", "1")
 
 CALL_TIMEOUT_S: Final = 10.0
-POLL_SLACK_S: Final = 15.0
-"""What an answer may take beyond the long poll itself."""
+POLL_SLACK_S: Final = 15.0  # that an answer may take beyond the long poll itself
 MAX_PAUSE_S: Final = 15.0
 """A person waits no longer for an answer; a longer pause drops it."""
 BATCH: Final = 100
@@ -48,7 +47,6 @@ ALLOWED_UPDATES: Final = ["message", "callback_query", "my_chat_member"]
 
 _log = log.get("chat.telegram")
 _T = TypeVar("_T")
-
 
 Attempt = Callable[[str, str | None, InlineKeyboardMarkup | None], Awaitable["int | Failure"]]
 """Text, parse mode and buttons to the id of the message, or why there is none."""
@@ -182,23 +180,12 @@ class TelegramClient:
         """Send a reply, over a picture or not; its message id or why not. Where pictures are not wanted, the text goes alone.
         `user`: whom it answers.
         """
-        no_preview, file = LinkPreviewOptions(is_disabled=True), reply.document
+        no_preview = LinkPreviewOptions(is_disabled=True)
         quoted = ReplyParameters(reply_to, allow_sending_without_reply=True) if reply_to else None
         threads = [thread_id]  # emptied when the topic is gone: the chat itself remains
 
         async def attempt(text: str, mode: str | None, markup: InlineKeyboardMarkup | None) -> int | Failure:
-            if file is not None:
-                asking = self.bot.send_document(
-                    chat_id,
-                    file.content,
-                    filename=file.name,
-                    caption=text,
-                    parse_mode=mode,
-                    reply_markup=markup,
-                    reply_parameters=quoted,
-                    message_thread_id=threads[0],
-                )
-            elif png is None:
+            if png is None:
                 asking = self.bot.send_message(
                     chat_id,
                     text,
@@ -224,17 +211,24 @@ class TelegramClient:
                 return await attempt(text, mode, markup)
             return sent if isinstance(sent, Failure) else sent.message_id
 
-        result = await self._deliver(chat_id, reply, user, attempt)
+        result = await self.deliver(chat_id, reply, user, attempt)
         if png is not None and isinstance(result, Failure) and result.kind is Kind.BAD_REQUEST:
             _log.warning("picture.refused", chat_id=chat_id, reason=result.text)
             return await self.send(chat_id, reply, user=user, thread_id=thread_id, reply_to=reply_to)
         return result
 
     async def edit(
-        self, chat_id: int, message_id: int, reply: Reply, *, user: str = "", png: bytes | None = None
+        self,
+        chat_id: int,
+        message_id: int,
+        reply: Reply,
+        *,
+        user: str = "",
+        png: bytes | None = None,
+        spare: bool = False,
     ) -> int | Failure:
-        """Put a reply in place of a message; the same text again counts as done. A text may become a picture, not the other
-        way round.
+        """Put a reply in place of a message; the same again counts as done. A text may become a picture, not the other way
+        round. `spare`: only where others leave plenty of room, else `Kind.BUSY`.
         """
 
         async def attempt(text: str, mode: str | None, markup: InlineKeyboardMarkup | None) -> int | Failure:
@@ -255,32 +249,29 @@ class TelegramClient:
                 return done
             return message_id
 
-        return await self._deliver(chat_id, reply, user, attempt)
+        return await self.deliver(chat_id, reply, user, attempt, spare=spare)
 
     async def _markup(self, chat_id: int, reply: Reply, user: str) -> InlineKeyboardMarkup | None:
         rows = keyboard(reply)
         if not rows or self._buttons is None:
             return None
-        commands = [one.command for row in rows for one in row]
-        for_whom = user if reply.is_personal else ""
-        data = iter(await self._buttons.issue(commands, chat=f"telegram:{chat_id}", user=for_whom))
-        return InlineKeyboardMarkup(
-            [[InlineKeyboardButton(one.label, callback_data=next(data)) for one in row] for row in rows]
-        )
+        commands = [one.command for row in rows for one in row if not one.url]
+        who = user if reply.is_personal else ""
+        data = iter(await self._buttons.issue(commands, chat=f"telegram:{chat_id}", user=who))
 
-    async def _deliver(
-        self,
-        chat_id: int,
-        reply: Reply,
-        user: str,
-        attempt: Attempt,
+        def key(b: Button) -> InlineKeyboardButton:
+            return InlineKeyboardButton(b.label, url=b.url or None, callback_data=None if b.url else next(data))
+
+        return InlineKeyboardMarkup([[key(b) for b in row] for row in rows])
+
+    async def deliver(
+        self, chat_id: int, reply: Reply, user: str, attempt: Attempt, *, spare: bool = False
     ) -> int | Failure:
         """One attempt; a second one as plain text, after a short pause, or after a lost connection."""
-        waited = await self._wait_for_pause(chat_id)
-        if waited is not None:
+        if (waited := await self._wait_for_pause(chat_id)) is not None:
             return waited
         if self._limits is not None:
-            attempt = self._within(self._limits, chat_id, attempt)
+            attempt = self._within(self._limits, chat_id, attempt, spare=spare)
         html = (to_html(reply), ParseMode.HTML.value, await self._markup(chat_id, reply, user))
         result = await attempt(*html)
         if not isinstance(result, Failure):
@@ -300,14 +291,16 @@ class TelegramClient:
                 return result
 
     @staticmethod
-    def _within(limits: SendLimits, chat_id: int, attempt: Attempt) -> Attempt:
+    def _within(limits: SendLimits, chat_id: int, attempt: Attempt, *, spare: bool) -> Attempt:
         """The same attempt, once the limits leave room for it."""
 
         async def later(text: str, mode: str | None, markup: InlineKeyboardMarkup | None) -> int | Failure:
-            async with limits.slot(chat_id, within_s=MAX_PAUSE_S) as is_free:
-                if not is_free:
-                    return Failure(Kind.FLOOD, "too much was said in this chat lately", MAX_PAUSE_S)
-                return await attempt(text, mode, markup)
+            async with limits.slot(chat_id, within_s=0.0 if spare else MAX_PAUSE_S, spare=spare) as is_free:
+                if is_free:
+                    return await attempt(text, mode, markup)
+            if spare:
+                return Failure(Kind.BUSY, "others need the room")
+            return Failure(Kind.FLOOD, "too much was said in this chat lately", MAX_PAUSE_S)
 
         return later
 
@@ -315,8 +308,8 @@ class TelegramClient:
         if self._limits is not None:
             self._limits.pause(chat_id, seconds)
         now_ms = self._clock.monotonic_ms()
-        self._paused_until_ms = {chat: until for chat, until in self._paused_until_ms.items() if until > now_ms}
-        self._paused_until_ms[chat_id] = now_ms + seconds * 1000.0
+        paused = {chat: until for chat, until in self._paused_until_ms.items() if until > now_ms}
+        self._paused_until_ms = {**paused, chat_id: now_ms + seconds * 1000.0}
 
     async def _wait_for_pause(self, chat_id: int) -> Failure | None:
         left_s = (self._paused_until_ms.get(chat_id, 0.0) - self._clock.monotonic_ms()) / 1000.0

@@ -25,6 +25,7 @@ from bot.chat.reply import Reply, line
 from bot.chat.rights import rate_of
 from bot.chat.telegram_client import TelegramClient
 from bot.chat.telegram_door import ASK, Door
+from bot.chat.telegram_extras import eyes, send_file
 from bot.chat.telegram_failure import Failure, Kind
 from bot.clock import Clock
 from bot.model.access import is_least
@@ -102,16 +103,18 @@ class Dispatcher:
         asked = parse(message.text or "", bot_name=self.bot_name, is_slash_optional=is_private)
         if asked is None or (not is_private and _is_for_others(asked, message.text or "")):
             return
-        incoming = replace(incoming_of(message), is_here=isinstance(asked, Command) and asked.name == "here")
+        incoming = replace(incoming_of(message), is_join=isinstance(asked, Command) and asked.name == "join")
         verdict = self._decide(incoming)
         thread_id = message.message_thread_id if message.is_topic_message else None
-        user = ""
+        user, png = "", None
         match verdict:
             case Verdict.ANSWER:
                 self._see(chat_id)
-                asker = self._asker(incoming, message.from_user)
+                asker = self._asker(incoming, message.from_user, thread_id)
                 user = asker.user
-                reply = await answer_safely(self._actions, asked, asker=asker, clock=self._clock)
+                async with eyes(self._client, self._clock, chat_id, message.message_id):
+                    reply = await answer_safely(self._actions, asked, asker=asker, clock=self._clock)
+                    reply, png = await self._drawn(reply)
             case Verdict.REFUSE:
                 await self._save_refusals()
                 reply, user = self._door.refusal, f"telegram:{incoming.user_id}"
@@ -122,7 +125,9 @@ class Dispatcher:
         if not reply.blocks:
             return  # all is said
         quoted = None if is_private else message.message_id
-        reply, png = await self._drawn(reply)
+        if reply.file is not None:
+            self._note(await send_file(self._client, chat_id, reply, reply.file, user=user), chat_id)
+            return
         sent = await self._client.send(chat_id, reply, user=user, thread_id=thread_id, reply_to=quoted, png=png)
         if isinstance(sent, Failure) and sent.new_chat_id is not None:
             await self._move(chat_id, sent.new_chat_id)
@@ -170,7 +175,7 @@ class Dispatcher:
             await self._press_of_stranger(query)
             return
         if await self._is_listing(query, incoming):
-            incoming = replace(incoming, is_here=True)
+            incoming = replace(incoming, is_join=True)
         verdict = self._decide(incoming)
         if verdict is Verdict.IGNORE or message is None:
             return
@@ -178,7 +183,7 @@ class Dispatcher:
             text = _PRIVATE if verdict is Verdict.REFUSE else self._slow_down(incoming)
             await self._client.answer_press(query.id, text)
             return
-        asker = self._asker(incoming, query.from_user)
+        asker = self._asker(incoming, query.from_user, _topic_of(message))
         found = await self._buttons.press(query.data or "", chat=asker.chat, user=asker.user)
         asked = parse(found.command, bot_name=self.bot_name) if isinstance(found, Pressed) else None
         if not isinstance(found, Pressed) or not isinstance(asked, Command):
@@ -214,15 +219,17 @@ class Dispatcher:
             return False
         chat, user = f"telegram:{incoming.chat_id}", f"telegram:{query.from_user.id}"
         found = await self._buttons.press(query.data or "", chat=chat, user=user)
-        return isinstance(found, Pressed) and found.command == "/here"
+        return isinstance(found, Pressed) and found.command == "/join"
 
     async def _answer_press(self, message: MaybeInaccessibleMessage, reply: Reply, asker: Asker) -> int | Failure:
         """In the place of the answer that the button belongs to; below the message of an alert, which stays."""
         chat_id = message.chat.id
         if not reply.blocks:
             return message.message_id
+        if reply.file is not None:
+            return await send_file(self._client, chat_id, reply, reply.file, user=asker.user)
         reply, png = await self._drawn(reply)
-        if not asker.place and reply.document is None:
+        if not asker.place:
             result = await self._client.edit(chat_id, message.message_id, reply, user=asker.user, png=png)
             if not isinstance(result, Failure) or result.kind is not Kind.CANNOT_EDIT:
                 return result
@@ -239,7 +246,7 @@ class Dispatcher:
             return replace(reply, blocks=(*reply.blocks, line(f"No picture: {found.reason}."))), None
         return reply, found.png
 
-    def _asker(self, incoming: Incoming, user: User | None) -> Asker:
+    def _asker(self, incoming: Incoming, user: User | None, topic: int | None) -> Asker:
         """Of a message that is answered, which has both numbers."""
         assert incoming.chat_id is not None
         assert incoming.user_id is not None
@@ -248,6 +255,7 @@ class Dispatcher:
             incoming.user_id,
             role=self._gate.role_of(incoming.user_id, incoming.chat_id),
             name=user.full_name if user is not None else "",
+            topic=topic,
         )
 
     def _see(self, chat_id: int) -> None:

@@ -46,6 +46,8 @@ class Kind(StrEnum):
     TIMED_OUT = "timed_out"
     """Perhaps it arrived."""
     NETWORK = "network"
+    BUSY = "busy"
+    """Not tried: our own limits leave no room for what can wait."""
     OTHER = "other"
 
 

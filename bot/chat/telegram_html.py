@@ -1,18 +1,21 @@
 """A reply as Telegram HTML, and as plain text for when Telegram refuses the markup.
 
-Promises: valid HTML of the tags `b`, `code` and `pre` only, at most 4,096 UTF-16 units with the markup counted; text is
-cut before it is escaped, never inside a tag or an entity. Buttons without a label, or with a command that is too long,
+Promises: valid HTML of the tags `b`, `code` and `pre` only, whose text has at most 4,096 UTF-16 units, as Telegram counts: markup
+and entities are no part of it. What is too long ends with a whole line or row, never inside a tag or an entity. Buttons without a label, or with a command that is too long,
 are left out.
 """
 
 import html
+from dataclasses import dataclass
+from itertools import groupby
 from typing import Final
 
 from bot.chat.commands import clean
-from bot.chat.reply import Button, Line, Reply, Span, Style, Table, table_lines
+from bot.chat.reply import Button, Reply, Span, Style, Table, table_lines
 from bot.model.buttons import MAX_COMMAND_CHARS
 
 MAX_UNITS: Final = 4_096
+MAX_URL_CHARS: Final = 1_000
 MAX_ROW_BUTTONS: Final = 8
 MAX_ROWS: Final = 12
 MAX_LABEL_CHARS: Final = 40
@@ -40,36 +43,62 @@ def _span(span: Span) -> str:
     return f"<{tag}>{text}</{tag}>" if tag and text else text
 
 
-def _block(block: Line | Table) -> str:
-    if isinstance(block, Table):
-        return f"<pre>{html.escape(chr(10).join(_kept(row) for row in table_lines(block)), quote=False)}</pre>"
-    return "".join(_span(span) for span in block.spans)
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """What stays whole when a message is cut: a line, or a row of a table. `table` is that of the row, else 0."""
+
+    markup: str
+    shown: str
+    table: int = 0
 
 
-def _plain_block(block: Line | Table) -> str:
-    if isinstance(block, Table):
-        return "\n".join(_kept(row) for row in table_lines(block))
-    return "".join(_kept(span.text) for span in block.spans)
+def _pieces(reply: Reply) -> list[_Piece]:
+    found = []
+    for number, block in enumerate(reply.blocks, 1):
+        if isinstance(block, Table):
+            rows = [_kept(row) for row in table_lines(block)]
+            found += [_Piece(html.escape(row, quote=False), row, number) for row in rows]
+        else:
+            markup = "".join(_span(span) for span in block.spans)
+            found.append(_Piece(markup, "".join(_kept(span.text) for span in block.spans)))
+    return found
 
 
-def _join(pieces: list[str]) -> str:
-    """As many blocks as fit."""
-    text = "\n".join(pieces)
-    while utf16_units(text) > MAX_UNITS:
-        pieces = [*pieces[: -2 if pieces[-1] == _CUT else -1], _CUT]
-        text = "\n".join(pieces)
-    # Telegram refuses a message without a visible character.
-    return text if text.strip() else _CUT
+def _fitting(pieces: list[_Piece]) -> list[_Piece]:
+    """As many as fit; the length that counts is that of what people see."""
+    left = MAX_UNITS - sum(utf16_units(piece.shown) + 1 for piece in pieces)
+    if left >= -1:
+        return pieces
+    left -= utf16_units(_CUT) + 1
+    while left < -1:
+        left += utf16_units(pieces.pop().shown) + 1
+    return [*pieces, _Piece(_CUT, _CUT)]
 
 
 def to_html(reply: Reply) -> str:
     """Text for `parse_mode=HTML`."""
-    return _join([_block(block) for block in reply.blocks])
+    blocks = []
+    for table, rows in groupby(_fitting(_pieces(reply)), key=lambda piece: piece.table):
+        text = "\n".join(row.markup for row in rows)
+        blocks.append(f"<pre>{text}</pre>" if table else text)
+    return _visible("\n".join(blocks))
 
 
 def to_plain(reply: Reply) -> str:
     """The same without any markup."""
-    return _join([_plain_block(block) for block in reply.blocks])
+    return _visible("\n".join(piece.shown for piece in _fitting(_pieces(reply))))
+
+
+def _visible(text: str) -> str:
+    """Telegram refuses a message without a visible character."""
+    return text if text.strip() else _CUT
+
+
+def _is_sendable(button: Button) -> bool:
+    """A page elsewhere, or a command that is not too long."""
+    if button.url:
+        return button.url.startswith("https://") and button.url.isascii() and len(button.url) <= MAX_URL_CHARS
+    return 0 < len(button.command) <= MAX_COMMAND_CHARS
 
 
 def keyboard(reply: Reply) -> tuple[tuple[Button, ...], ...]:
@@ -77,9 +106,9 @@ def keyboard(reply: Reply) -> tuple[tuple[Button, ...], ...]:
     rows = []
     for row in reply.buttons:
         fitting = [
-            Button(label, button.command)
+            Button(label, button.command, button.url)
             for button in row
-            if (label := _kept(button.label)[:MAX_LABEL_CHARS].strip()) and 0 < len(button.command) <= MAX_COMMAND_CHARS
+            if (label := _kept(button.label)[:MAX_LABEL_CHARS].strip()) and _is_sendable(button)
         ]
         rows += [tuple(fitting[:MAX_ROW_BUTTONS])] if fitting else []
     return tuple(rows[:MAX_ROWS])

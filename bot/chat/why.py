@@ -10,7 +10,7 @@ from bot.chat import pages, why_pages
 from bot.chat.actions import Handler
 from bot.chat.asker import Asker
 from bot.chat.commands import Command, find
-from bot.chat.reply import Reply
+from bot.chat.reply import BLANK, Reply, line
 from bot.chat.symbols import NotFound, SymbolBook
 from bot.model.alert import key_range
 from bot.model.explanation import Explanation, RuleName
@@ -45,12 +45,21 @@ class Why:
     """Answers `/why`."""
 
     def __init__(
-        self, market: MarketReader, why: WhyReader, *, destination_of: Callable[[str], str | None] = lambda _chat: None
+        self,
+        market: MarketReader,
+        why: WhyReader,
+        *,
+        destination_of: Callable[[str], str | None] = lambda _chat: None,
+        told: Callable[[str, str], tuple[str, str]] = lambda _chat, rule: (rule, ""),
     ) -> None:
-        """`destination_of`: where a chat is told, None where it is not."""
+        """`destination_of`: where a chat is told, None where it is not.
+
+        `told`: from a chat and a rule to the rule that the chat is told, and what it should know of that.
+        """
         self._market = market
         self._why = why
         self._destination_of = destination_of
+        self._told = told
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
@@ -110,10 +119,14 @@ class Why:
     async def _rule(self, rule: RuleName, instrument: str, name: str, asker: Asker) -> Reply:
         if not rule.is_on:
             return why_pages.switched_off(rule)
-        explanation = await self._explain(rule.id, instrument, asker)
+        rule_id, note = self._told(asker.chat, rule.id)
+        explanation = await self._explain(rule_id, instrument, asker)
         if explanation is None:
             return why_pages.needs_symbol(rule) if instrument == MARKET else why_pages.not_yet()
-        return why_pages.one_rule(explanation, name)
+        if explanation.rule_id != rule.id:
+            explanation = replace(explanation, rule_id=rule.id)
+        reply = why_pages.one_rule(explanation, name)
+        return replace(reply, blocks=(*reply.blocks, BLANK, line(note))) if note else reply
 
     async def _firing(self, prefix: str, asker: Asker) -> Reply:
         if len(prefix) < MIN_ID_CHARS or key_range(prefix) is None:

@@ -7,8 +7,10 @@ from typing import Any, Final
 
 import typer
 
+from bot.cli.ask import ask
 from bot.cli.backup import backup, restore
 from bot.cli.chart import chart
+from bot.cli.chat import chat
 from bot.cli.check import check
 from bot.cli.claim import claim
 from bot.cli.demo import demo
@@ -44,7 +46,7 @@ app = typer.Typer(
 CARE: Final = "Look after it"
 GROUPS: Final[dict[str, tuple[Callable[..., Any], ...]]] = {
     "Begin": (init, check, send_test, run, demo, claim, invite),
-    "Look": (status, top, chart, explain, health, version),
+    "Look": (chat, ask, status, top, chart, explain, health, version),
     "Rules": (lint, reload, schema, replay, record),
     CARE: (install_service, backup, restore, migrate),
     "For developers": (sim,),

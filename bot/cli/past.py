@@ -33,7 +33,7 @@ class PastWhy:
 
     def rules(self) -> Sequence[RuleName]:
         # Other rules may watch by now than those that were loaded at the start.
-        watching = {rule.id: RuleName(rule.id, rule.title) for rule in self._engine.rules}
+        watching = {rule.id: RuleName(rule.id, rule.title) for rule in self._engine.rules if not rule.base}
         off = (RuleName(r.id, r.title, is_on=False) for r in self._loaded if r.id not in watching)
         return (*watching.values(), *off)
 

@@ -90,7 +90,7 @@ def _digest(items: Sequence[Item]) -> Card:
     else:
         what = f"{len(items)} alerts: {counts_text(items)}"
     fired = min(item.view.fired_ms for item in items)
-    tail = f"  {numbers.clock_time(fired)}" + (f" · {ended} ended" if ended else "")
+    tail = f"  {numbers.clock_time(fired, zone=items[0].view.zone)}" + (f" · {ended} ended" if ended else "")
     body = _rows(items, titled=len(groups) > 1)
     return Card(head=line(_marks(items), Span(what, "bold"), tail), body=body, footer=_ADVICE)
 
@@ -164,8 +164,8 @@ def _compact(items: Sequence[Item]) -> tuple[Line, ...]:
 
 
 def _late(items: Sequence[Item]) -> Card:
-    first = numbers.clock_time(min(item.view.fired_ms for item in items)).removesuffix(" UTC")
-    last = numbers.clock_time(max(item.view.fired_ms for item in items))
+    first = numbers.clock_time(min(item.view.fired_ms for item in items), zone=items[0].view.zone, is_named=False)
+    last = numbers.clock_time(max(item.view.fired_ms for item in items), zone=items[0].view.zone)
     when = f"fired {last}" if last.startswith(first) else f"fired {first} to {last}"
     head = line("⏰ ", Span(f"told late: {counts_text(items)}, {when}", "bold"))
     return Card(head=head, body=_compact(items), footer=_ADVICE)

@@ -70,8 +70,8 @@ def counts_text(items: Sequence[Item], *, limit: int = 8) -> str:
 
 def times_text(item: Item) -> str:
     """`14:31`, or `14:31–14:33` of one that ended."""
-    fired = numbers.clock_time(item.view.fired_ms).removesuffix(" UTC")
+    fired = numbers.clock_time(item.view.fired_ms, zone=item.view.zone, is_named=False)
     if item.end is None:
         return fired
-    ended = numbers.clock_time(item.end.at_ms).removesuffix(" UTC")
+    ended = numbers.clock_time(item.end.at_ms, zone=item.view.zone, is_named=False)
     return f"{fired}–{ended}"

@@ -16,7 +16,7 @@ from bot.model import numbers
 from bot.model.alert import TellKind
 from bot.model.instrument import MARKET
 from bot.model.outbox import OutboxRow
-from bot.model.view import AlertView, HeldBack, Member, Move
+from bot.model.view import AlertView, Detail, HeldBack, Member, Move
 
 MARKS = {"info": "⚪", "warning": "🟠", "critical": "🔴"}
 ENDED, CLOSED, ACKED, MUTED, DATA = "✅", "⏹", "👍", "🔕", "📡"
@@ -74,6 +74,23 @@ def is_event(view: AlertView) -> bool:
 def compose(rows: Sequence[OutboxRow], *, fire: AlertView | None, edit: bool) -> Card:
     """The card of one message. `fire` is what the firing said, where known; `edit` replaces that firing's message."""
     view = rows[-1].view
+    card = _composed(rows, fire=fire, edit=edit)
+    return card if view.report else in_detail(card, view.detail)
+
+
+def in_detail(card: Card, detail: Detail) -> Card:
+    """With as much as is wanted: `short` ends at the first gap and folds nothing, `full` folds nothing away."""
+    if detail == "short":
+        end = card.body.index(()) if () in card.body else len(card.body)
+        return replace(card, body=card.body[:end], table=(), details=())
+    if detail == "full" and card.details:
+        gap: tuple[Line, ...] = ((),) if card.body else ()
+        return replace(card, body=(*card.body, *gap, *card.details), details=())
+    return card
+
+
+def _composed(rows: Sequence[OutboxRow], *, fire: AlertView | None, edit: bool) -> Card:
+    view = rows[-1].view
     kind = rows[-1].kind
     if kind in FEEDS:
         return feed_card(view)
@@ -103,7 +120,9 @@ def _report_line(text: str) -> Line:
 
 def fire_card(view: AlertView) -> Card:
     """The full story of a firing."""
-    head = line(f"{mark_of(view)} ", Span(title_of(view), "bold"), f"  {numbers.clock_time(view.fired_ms)}")
+    head = line(
+        f"{mark_of(view)} ", Span(title_of(view), "bold"), f"  {numbers.clock_time(view.fired_ms, zone=view.zone)}"
+    )
     if view.report:
         body = tuple(_report_line(text) for text in view.report.split("\n"))
         return Card(head=head, body=body, footer=line(Span(f"#{clean(view.short_id, 16)}", "code")))
@@ -124,7 +143,7 @@ def feed_card(view: AlertView) -> Card:
     feed = clean(view.feed, 60).capitalize()
     footer = line(Span(f"#{clean(view.short_id, 16)}", "code"))
     known = numbers.duration(view.at_ms - view.fired_ms)
-    since = numbers.clock_time(view.fired_ms)
+    since = numbers.clock_time(view.fired_ms, zone=view.zone)
     if view.kind == TellKind.BACK:
         head = line(f"{DATA} ", Span(f"{feed}: data is back", "bold"), f" after {known}")
         return Card(head, body=(line("Alerts go on from here; what is over by now ends now."),), footer=footer)
@@ -204,8 +223,8 @@ def ending_card(view: AlertView, *, fire: AlertView | None, edit: bool) -> Card:
         head = line(f"{mark} ", Span(ending_text(view), "bold"))
     else:
         word = "closed" if view.kind == TellKind.CLOSE else "ended"
-        fired = numbers.clock_time(view.fired_ms).removesuffix(" UTC")
-        times = f"  fired {fired}, {word} {numbers.clock_time(view.at_ms)}"
+        fired = numbers.clock_time(view.fired_ms, zone=view.zone, is_named=False)
+        times = f"  fired {fired}, {word} {numbers.clock_time(view.at_ms, zone=view.zone)}"
         head = line(f"{mark} ", Span(title_of(view), "bold"), times, _reason_and_peak(view))
     own = (*own_lines(view, only_of_ends=fire is not None), *note_lines(view))
     if fire is None:
@@ -243,9 +262,9 @@ def note_lines(view: AlertView) -> tuple[Line, ...]:
         found.append(line(Span("already true when the bot began to watch", "dim")))
     if view.kind == TellKind.UPDATE:
         was = f", was {value_text(view, view.value_before, digits=1)}" if view.value_before is not None else ""
-        found.append(line(Span(f"updated {numbers.clock_time(view.at_ms)}{was}", "dim")))
+        found.append(line(Span(f"updated {numbers.clock_time(view.at_ms, zone=view.zone)}{was}", "dim")))
     if view.kind == TellKind.FIRE and view.at_ms > view.fired_ms:
-        until = numbers.clock_time(view.at_ms)
+        until = numbers.clock_time(view.at_ms, zone=view.zone)
         found.append(line(Span(f"held back until {until}, while a rule that inhibits it fired", "dim")))
     if view.held_back:
         when = "before" if view.kind == TellKind.FIRE else "meanwhile"

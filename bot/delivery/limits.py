@@ -54,6 +54,9 @@ class Window:
             return _LOOK_AGAIN_S
         return max(0.001, (self._answered[missing - 1] + self._window_ms - now_ms) / 1000)
 
+    def is_half_free(self, now_ms: float) -> bool:
+        return 2 * self.free(now_ms) >= self._n
+
     def take(self, now_ms: float) -> None:
         self._under_way.append(now_ms)
 
@@ -95,12 +98,14 @@ class TelegramLimits:
         self._paused_until_ms = 0.0
         self._urgent: dict[int, float] = {}
 
-    def take(self, chat_id: int, *, urgent: bool = False) -> Slot | float:
-        """A slot, or the seconds after which to ask again."""
+    def take(self, chat_id: int, *, urgent: bool = False, spare: bool = False) -> Slot | float:
+        """A slot, or the seconds after which to ask again. `spare`: only while half of all room is left."""
         now_ms = self._clock.monotonic_ms()
         chat = self._chat(chat_id, now_ms)
         wait_s = max(0.0, (max(self._paused_until_ms, chat.paused_until_ms) - now_ms) / 1000)
         wait_s = max(wait_s, *(window.wait_s(now_ms) for window in chat.windows))
+        if spare and not all(window.is_half_free(now_ms) for window in (self._all, *chat.windows)):
+            wait_s = max(wait_s, 1.0)
         if wait_s > 0:
             self._urgent.pop(chat_id, None)
             return wait_s
@@ -147,16 +152,19 @@ class TelegramLimits:
         return max(0.0, (self._paused_until_ms - self._clock.monotonic_ms()) / 1000)
 
     @contextlib.asynccontextmanager
-    async def slot(self, chat_id: int, *, within_s: float, urgent: bool = True) -> AsyncIterator[bool]:
+    async def slot(
+        self, chat_id: int, *, within_s: float, urgent: bool = True, spare: bool = False
+    ) -> AsyncIterator[bool]:
         """Wait for a slot, at most so long; False where there was none in time. For answers to people."""
         deadline_ms = self._clock.monotonic_ms() + within_s * 1000
-        found = self.take(chat_id, urgent=urgent)
+        urgent = urgent and not spare
+        found = self.take(chat_id, urgent=urgent, spare=spare)
         while not isinstance(found, Slot):
             if self._clock.monotonic_ms() + found * 1000 > deadline_ms:
                 yield False
                 return
             await self._clock.sleep(found)
-            found = self.take(chat_id, urgent=urgent)
+            found = self.take(chat_id, urgent=urgent, spare=spare)
         try:
             yield True
         finally:

@@ -109,7 +109,7 @@ def compose(items: Sequence[Item], *, n_instruments: int) -> Card:
     way = "up" if direction_of(view) > 0 else "down"
     ended = sum(item.end is not None for item in items)
     mark = layout.ENDED if ended == len(items) else layout.mark_of(worst)
-    fired = numbers.clock_time(min(item.view.fired_ms for item in items))
+    fired = numbers.clock_time(min(item.view.fired_ms for item in items), zone=view.zone)
     title = f"Market {way}: {clean(view.title, 60)} on {len(items)} coins"
     tail = f"  {fired}" + (f" · {ended} of {len(items)} ended" if ended else "")
     body = [_breadth(items, n_instruments), _medians(items), _total(items)]

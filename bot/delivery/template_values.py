@@ -144,8 +144,8 @@ def context(view: AlertView) -> dict[str, Value]:
         "condition": _text(view.condition),
         "measured": _text(view.value_text),
         "reason": _text(view.reason),
-        "time": numbers.clock_time(view.at_ms),
-        "fired": numbers.clock_time(view.fired_ms),
+        "time": numbers.clock_time(view.at_ms, zone=view.zone),
+        "fired": numbers.clock_time(view.fired_ms, zone=view.zone),
         "members": ", ".join(
             f"{_text(member.symbol)} {measure(member.value)}" for member in view.members[:_MAX_MEMBERS]
         ),

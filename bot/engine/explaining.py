@@ -57,13 +57,20 @@ def explain(engine: Engine, rule_id: str, instrument: str) -> Explanation | None
 
 
 def glances(engine: Engine, instrument: str, *, limit: int = N_GLANCES) -> tuple[tuple[Glance, ...], int]:
-    """All rules that may look at an instrument, what is nearest to firing first, and how many more there are."""
+    """All rules that may look at an instrument, what is nearest to firing first, and how many more there are.
+
+    Other forms of rules are left out.
+    """
     seen = TickValues.of(engine)
     row = engine.market.universe.row(instrument)
     listed = None if row is None else engine.market.universe.at(row)
     if seen is None or row is None or listed is None:
         return (), 0
-    ranked = sorted((_order(seen, rule, row), i) for i, rule in enumerate(engine.rules) if matches(rule.scope, listed))
+    ranked = sorted(
+        (_order(seen, rule, row), i)
+        for i, rule in enumerate(engine.rules)
+        if not rule.base and matches(rule.scope, listed)
+    )
     shown = [_Explainer(seen, engine.rules[i], row).glance(order[1]) for order, i in ranked[:limit]]
     return tuple(shown), len(ranked) - len(shown)
 

@@ -64,6 +64,13 @@ class _Held:
         return self.n_ended + (self.firing is not None)
 
 
+def _muted_by(muter: Rule, rules: Sequence[Rule]) -> list[str]:
+    """Ids. What mutes a rule mutes its other forms too; such a form is told in one place and mutes only what is told there."""
+    forms = [r.id for r in rules if r.base in muter.inhibits and (not muter.base or r.notify == muter.notify)]
+    named = [] if muter.base else [i for i in muter.inhibits if i != muter.id]
+    return [*named, *forms]
+
+
 class Inhibiting:
     """All mutes of one engine."""
 
@@ -83,7 +90,7 @@ class Inhibiting:
     def _arrange(self, rules: Sequence[Rule]) -> None:
         self._titles = {r.id: r.title for r in rules}
         self._place = {r.id: n for n, r in enumerate(rules)}
-        mutes = {r.id: [i for i in r.inhibits if i != r.id] for r in rules}
+        mutes = {r.id: _muted_by(r, rules) for r in rules}
         self._muters = {i: tuple(r.id for r in rules if i in mutes[r.id]) for i in self._place}
         self._reach = {r.id: _reached(r.id, mutes) for r in rules if mutes[r.id]}
 

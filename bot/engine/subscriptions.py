@@ -166,7 +166,14 @@ def rule_of(alert_id: str, facts: Facts) -> Rule:
     """An alert as a rule, for messages."""
     expr = expr_of(facts.measure)
     when = Compare(facts.op, expr, Number(facts.level, "%" if facts.is_ratio else ""))
-    return Rule(id=alert_id, when=when, name=text(when), severity=_SEVERITIES[facts.severity], notify=(facts.chat,))
+    return Rule(
+        id=alert_id,
+        when=when,
+        name=f"{text(when)} · {facts.note}" if facts.note else text(when),
+        severity=_SEVERITIES[facts.severity],
+        notify=(facts.chat,),
+        silent=facts.silent,
+    )
 
 
 _SEVERITIES: Final[dict[str, Severity]] = {"info": "info", "warning": "warning", "critical": "critical"}

@@ -57,6 +57,12 @@ class ChatAlert:
     escalate: float | None = None
     once: bool = False
     severity: str = "warning"
+    silent: bool = False
+    """It arrives without a sound."""
+    note: str = ""
+    """What its maker wrote beside it; never trusted."""
+    ends_ms: int | None = None
+    """Wall time at which it ends by itself."""
 
     def __post_init__(self) -> None:
         if (self.clear_op is None) != (self.clear_level is None):

@@ -6,8 +6,9 @@ Ratios are fractions (0.05 is 5 %), times UTC epoch milliseconds, durations mill
 """
 
 import math
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 UNKNOWN = "–"
 MINUS = "−"
@@ -164,15 +165,26 @@ def window(ms: float | None) -> str:
     return f"{_strip(_fixed(size / _SECOND_MS, 3), 0)}s"
 
 
-def clock_time(ms: float | None, *, seconds: bool = False) -> str:
-    """A time of day: `14:31 UTC`, or `14:31:05 UTC`."""
+def clock_time(ms: float | None, *, seconds: bool = False, zone: str = "", is_named: bool = True) -> str:
+    """A time of day: `14:31 UTC`, or `14:31:05 UTC`; `15:31 CET` in a zone (an IANA name), `14:31` where that is not named."""
     known = _known(ms)
     if known is None:
         return UNKNOWN
+    form = ("%H:%M:%S" if seconds else "%H:%M") + (" %Z" if is_named else "")
     try:
-        return datetime.fromtimestamp(known / 1000, UTC).strftime("%H:%M:%S UTC" if seconds else "%H:%M UTC")
+        return datetime.fromtimestamp(known / 1000, zone_of(zone)).strftime(form)
     except (ValueError, OverflowError, OSError):
         return UNKNOWN
+
+
+def zone_of(name: str) -> tzinfo:
+    """The time zone of that name; UTC for none, and for one that this machine does not know (its table changed)."""
+    if name in {"", "UTC"}:
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (OSError, ValueError, KeyError):
+        return UTC
 
 
 def ago(ms: float | None) -> str:

@@ -196,7 +196,7 @@ class OutboxCare(Protocol):
 class SendLimits(Protocol):
     """What a chat service allows all that send with one token."""
 
-    def slot(self, chat_id: int, *, within_s: float) -> AbstractAsyncContextManager[bool]:
+    def slot(self, chat_id: int, *, within_s: float, spare: bool = False) -> AbstractAsyncContextManager[bool]:
         """Wait until one message may go to a chat, at most so long; False where it may not in time."""
         ...
 
@@ -250,8 +250,16 @@ class ChatAlertStore(Protocol):
         """Store a new one; False, and nothing changed, where its id is taken."""
         ...
 
-    async def delete(self, alert_id: str) -> bool:
-        """Forget one, and its life unless it fires (its end is still to be told). False where there is none."""
+    async def delete(self, alert_id: str, *, at_ms: int) -> bool:
+        """Forget one (but for a `restore`), and its life unless it fires: its end is still to be told. False where there
+        is none. `at_ms` is wall time.
+        """
+        ...
+
+    async def restore(self, chat: str, alert_id: str, *, user: str | None = None) -> ChatAlert | None:
+        """Bring back one of that chat that was deleted, without its life; None where there is none (any more), or none that
+        `user` made where one is named.
+        """
         ...
 
     async def of_chat(self, chat: str, *, limit: int, offset: int = 0) -> list[ChatAlert]:
@@ -264,8 +272,12 @@ class ChatAlertStore(Protocol):
         """Those of a chat whose id begins like that, in order of ids."""
         ...
 
-    async def prune(self) -> int:
-        """Forget lives of alerts that are gone, unless they fire: a deleted one that fired leaves one behind. Returns how
+    async def ended(self, now_ms: int, *, limit: int) -> list[ChatAlert]:
+        """Those whose time was over at that wall time, the first to end first."""
+        ...
+
+    async def prune(self, *, before_ms: int) -> int:
+        """Forget for good what was deleted before that time, and lives of alerts that are gone, unless they fire: a deleted one that fired leaves one behind. Returns how
         many went.
         """
         ...
@@ -282,7 +294,7 @@ class ChatAlertDesk(Protocol):
         """Let it live from the next tick on."""
         ...
 
-    def remove(self, alert_id: str) -> None:
+    def remove(self, alert_id: str, reason: str = "it was deleted") -> None:
         """Let it end; one that fires is closed and told."""
         ...
 

@@ -5,11 +5,11 @@ All times are venue epoch ms.
 
 import hashlib
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from bot.model.alert import short_id
+from bot.model.numbers import zone_of
 from bot.model.view import AlertView
 
 PREFIX: Final = "s-"
@@ -109,16 +109,6 @@ class QuietHours:
         return None
 
 
-def zone_of(name: str) -> tzinfo:
-    """The time zone of that name; UTC for one that this machine does not know (its table changed)."""
-    if name == "UTC":
-        return UTC
-    try:
-        return ZoneInfo(name)
-    except (OSError, ValueError, KeyError):
-        return UTC
-
-
 def instant_ms(day: date, minutes: int, zone: tzinfo) -> int:
     """Epoch ms of a local time of day. One in a gap is as far behind the gap as it is into it, one in a fold its first."""
     local = datetime.combine(day, time(minutes // 60, minutes % 60), zone)
@@ -134,3 +124,11 @@ class Fired:
     destinations: tuple[str, ...]
     """Where it is told, or kept."""
     ended: bool
+
+
+def next_local_ms(minutes: int, zone: str, now_ms: int) -> int:
+    """The next time at which a clock in that zone shows `minutes` after midnight."""
+    there = zone_of(zone)
+    today = datetime.fromtimestamp(now_ms / 1000, there).date()
+    days = (today + timedelta(days=n) for n in range(3))
+    return next(ms for day in days if (ms := instant_ms(day, minutes % DAY_MINUTES, there)) > now_ms)

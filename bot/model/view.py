@@ -5,7 +5,9 @@ what was seen at the moment of firing is what is told, however late.
 """
 
 from dataclasses import dataclass, fields
-from typing import Any, Final
+from typing import Any, Final, Literal
+
+Detail = Literal["short", "normal", "full"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +162,10 @@ class AlertView(Shown):
     """It arrives without a sound."""
     chart: bool = False
     """Its message may get a picture."""
+    zone: str = ""
+    """In which times are told where it goes: an IANA name; empty for UTC."""
+    detail: Detail = "normal"
+    """How much is told where it goes."""
     held_back: tuple[HeldBack, ...] = ()
     """What this alert kept quiet while it fired, for its end."""
     missed: tuple[Missed, ...] = ()

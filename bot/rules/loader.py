@@ -17,14 +17,16 @@ from bot.rules.lint import lint_rule
 from bot.rules.nodes import Mapping, Node, Scalar, read_nodes
 from bot.rules.problems import Problem, without_secrets
 from bot.rules.readers import Reader
-from bot.rules.rule_reader import RULE_KEYS, Defaults, RuleReader, parts, read_defaults
-from bot.rules.schema import ID_FORM, MAX_INHIBITED, Rule
+from bot.rules.rule_reader import CHAT_KEYS, RULE_KEYS, Defaults, RuleReader, parts, read_defaults
+from bot.rules.schema import CHAT_PREFIX, ID_FORM, MAX_INHIBITED, Rule
 from bot.rules.surroundings import Surroundings, lint_surroundings
 
 MAX_RULES: Final = 2_000
 MAX_GUESSED_IDS: Final = 200
 """Above, an unknown id gets no suggestion: comparing with each would take long in a file made for that."""
 TOP_KEYS: Final = ("version", "defaults", "rules")
+CHAT_FILES: Final = "chat/"
+"""Begins the names of the files that stand for rules that come from chat; no file of a folder has such a name."""
 
 
 TextsByName = abc.Mapping[str, str] | abc.Mapping[str, bytes]
@@ -94,18 +96,36 @@ def load_text(
 
 
 def load_texts(texts: TextsByName, *, destinations: Collection[str] | None = None) -> RuleSet:
-    """Rules of the contents of several files, in the order of their names; ids are unique over all of them."""
+    """Rules of the contents of several files, in the order of their names; ids are unique over all of them.
+
+    Rules that come from chat stand behind those of files.
+    """
     loading = _Loading(destinations, None)
-    for file in sorted(texts):
+    for file in sorted(name for name in texts if not name.startswith(CHAT_FILES)):
         content = texts[file]
         loading.read(file, content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content)
+    of_files = loading.result()
+    of_chat = [load_chat_text(file, texts[file]) for file in sorted(texts) if file.startswith(CHAT_FILES)]
+    return RuleSet(
+        (*of_files.rules, *(rule for found in of_chat for rule in found.rules)),
+        tuple(sorted([*of_files.problems, *(problem for found in of_chat for problem in found.problems)])),
+    )
+
+
+def load_chat_text(file: str, content: bytes | str) -> RuleSet:
+    """The rule that such a file stands for. It may notify any chat, and has limits of its own."""
+    loading = _Loading(None, None, is_chat=True)
+    loading.read(file, content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content)
     return loading.result()
 
 
 class _Loading:
     """What is common to all files of one load."""
 
-    def __init__(self, destinations: Collection[str] | None, surroundings: Surroundings | None) -> None:
+    def __init__(
+        self, destinations: Collection[str] | None, surroundings: Surroundings | None, *, is_chat: bool = False
+    ) -> None:
+        self._is_chat = is_chat
         self.problems: list[Problem] = []
         self._rules: list[Rule] = []
         self._places: dict[str, Problem] = {}
@@ -118,7 +138,8 @@ class _Loading:
         self._surroundings = surroundings or Surroundings()
 
     def result(self) -> RuleSet:
-        self._check_inhibited()
+        if not self._is_chat:
+            self._check_inhibited()
         problems = sorted(self.problems)
         if len(problems) > MAX_PROBLEMS:
             message = f"there are {len(problems):,} problems in all; only the first {MAX_PROBLEMS} are told"
@@ -183,7 +204,9 @@ class _Loading:
 
     def _read_rule(self, reader: Reader, node: Node, defaults: "Defaults") -> None:
         n_problems = len(reader.problems)
-        entries = reader.entries(node, RULE_KEYS, what="a rule", required=("id", "when"))
+        entries = reader.entries(
+            node, CHAT_KEYS if self._is_chat else RULE_KEYS, what="a rule", required=("id", "when")
+        )
         if entries is None:
             return
         nodes = {name: value for name, (_, value) in entries.items()}
@@ -209,6 +232,9 @@ class _Loading:
             return None
         if not ID_FORM.fullmatch(word):
             reader.tell(node, "E111", "an id is made of a-z, 0-9 and _, and is at most 40 characters long")
+            return None
+        if word.startswith(CHAT_PREFIX) and not self._is_chat:
+            reader.tell(node, "E111", f"ids that begin with {CHAT_PREFIX} belong to rules that come from chat")
             return None
         place = reader.source.at(node, "E110", "")
         first = self._places.setdefault(word, place)

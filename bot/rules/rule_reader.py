@@ -32,6 +32,8 @@ RULE_KEYS: Final = (
     "id", "name", "enabled", "scope", "per", "when", "clear", "for", "cooldown", "repeat", "escalate", "value", "once",
     "severity", "notify", "tags", "silent", "chart", "message", "inhibits",
 )  # fmt: skip
+CHAT_KEYS: Final = (*RULE_KEYS, "base")
+"""Of a rule that comes from chat."""
 SCOPE_KEYS: Final = (
     "symbols", "exclude", "venues", "types", "quotes", "top", "by", "min_oi_usd", "min_volume_24h",
 )  # fmt: skip
@@ -96,7 +98,7 @@ class RuleReader:
             id=rule_id, when=when, name=name, enabled=enabled, scope=scope, per=per, clear=clear, for_ms=common.for_ms,
             cooldown_ms=common.cooldown_ms, repeat_ms=common.repeat_ms, escalate=escalate.value if escalate else None,
             value=value, once=once, severity=common.severity, notify=common.notify, tags=common.tags,
-            silent=common.silent, chart=common.chart, message=message, inhibits=inhibits,
+            silent=common.silent, chart=common.chart, message=message, inhibits=inhibits, base=self._word("base") or "",
         )  # fmt: skip
 
     def defaults(self) -> Defaults:

@@ -21,6 +21,8 @@ DEFAULT_COOLDOWN_MS: Final = 900_000
 DEFAULT_NOTIFY: Final = ("main",)
 
 ID_FORM: Final = re.compile(r"[a-z0-9_]{1,40}")
+CHAT_PREFIX: Final = "c_"
+"""Of the ids of rules that come from chat. Those of files must not begin so."""
 MAX_NAME_LENGTH: Final = 80
 TAG_FORM: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
 MAX_TAGS: Final = 20
@@ -89,6 +91,8 @@ class Rule:
     """A template that `bot.delivery.template` has checked; None: the built-in layout."""
     inhibits: tuple[str, ...] = ()
     """Ids of rules that stay quiet about an instrument while this one fires on it."""
+    base: str = ""
+    """Of a rule that comes from chat: the id of the rule in a file that it is another form of. No key of rule files."""
 
     @property
     def end(self) -> Expr:

@@ -3,7 +3,6 @@
 Lengths are counted in UTF-16 units after the markup is parsed, as the real server does.
 """
 
-import json
 import re
 from collections.abc import Callable
 from typing import Any, Final
@@ -11,17 +10,19 @@ from typing import Any, Final
 from bot.clock import Clock
 from bot.sim import chat_faults
 from bot.sim.chat_faults import Json
-from bot.sim.chat_html import MarkupError, parse, utf16_length
+from bot.sim.chat_html import utf16_length
 from bot.sim.chat_limits import TelegramFlood
 from bot.sim.chat_log import Happening, What
+from bot.sim.chat_params import chat_id_of, decoded, integer, markup_of, text_of
 from bot.sim.chat_photo import check_photo, size_of
 from bot.sim.chat_rooms import MAX_CAPTION, MAX_TEXT, ChatMessage, Refusal, Rooms, chat_json, user_json
 
 BOT_ID: Final = 1_234_567_890
 BOT: Final[Json] = {"id": BOT_ID, "is_bot": True, "first_name": "oibot", "username": "oi_sim_bot"}
-MAX_CALLBACK_BYTES: Final = 64
-MAX_BUTTONS: Final = 100
 MAX_ANSWER: Final = 200
+MAX_DOCUMENT_BYTES: Final = 50_000_000
+REACTIONS: Final = frozenset("👍👎🔥👀🤔🎉🙏👌")
+"""Some of those that any chat allows."""
 QUERY_LIFE_MS: Final = 15 * 60_000.0
 _COMMAND: Final = re.compile(r"[a-z0-9_]{1,32}")
 _NOT_MODIFIED: Final = (
@@ -55,6 +56,8 @@ class Methods:
             "getMe": self._get_me,
             "sendMessage": self._send_message,
             "sendPhoto": self._send_photo,
+            "sendDocument": self._send_document,
+            "setMessageReaction": self._react,
             "editMessageText": self._edit_text,
             "editMessageCaption": self._edit_caption,
             "editMessageMedia": self._edit_media,
@@ -70,7 +73,6 @@ class Methods:
             "getChat": self._get_chat,
             "getChatMember": self._get_member,
             "sendChatAction": self._act,
-            "sendDocument": self._send_document,
             "deleteMyCommands": self._delete_commands,
             "leaveChat": self._leave,
         }
@@ -85,25 +87,41 @@ class Methods:
     # Messages
 
     def _send_message(self, params: Json) -> Json:
-        return self._send(params, *_text_of(params, "text", MAX_TEXT, "message is too long"))
+        return self._send(params, *text_of(params, "text", MAX_TEXT, "message is too long"))
 
     def _send_photo(self, params: Json) -> Json:
         if not params.get("photo"):
             raise Refusal(chat_faults.bad_request("there is no photo in the request"))
         photo = check_photo(self.files.get("photo", b""))
-        return self._send(params, *_text_of(params, "caption", MAX_CAPTION, CAPTION_TOO_LONG), photo=photo)
+        return self._send(params, *text_of(params, "caption", MAX_CAPTION, CAPTION_TOO_LONG), photo=photo)
 
     def _send_document(self, params: Json) -> Json:
-        if not params.get("document"):
+        document = self.files.get("document")
+        if not document:
             raise Refusal(chat_faults.bad_request("there is no document in the request"))
-        source, text = _text_of(params, "caption", MAX_CAPTION, CAPTION_TOO_LONG)
-        return self._send(params, source, text, document=self.files.get("document", b""))
+        if len(document) > MAX_DOCUMENT_BYTES:
+            raise Refusal(chat_faults.telegram_error(413, "Request Entity Too Large"))
+        return self._send(params, *text_of(params, "caption", MAX_CAPTION, CAPTION_TOO_LONG), document=document)
 
-    def _send(self, params: Json, source: str, text: str, *, photo: bytes = b"", document: bytes | None = None) -> Json:
-        chat_id, topic = _chat_id(params), integer(params.get("message_thread_id"))
-        if not text and not photo and document is None:
+    def _react(self, params: Json) -> bool:
+        """A bot has one reaction to a message; an empty list takes it away."""
+        chat_id, message_id = chat_id_of(params), integer(params.get("message_id"))
+        self.rooms.enter(chat_id)
+        if message_id is None or not 0 < message_id < self._next_message:
+            raise Refusal(chat_faults.bad_request("message to react not found"))
+        reactions = decoded(params.get("reaction")) or []
+        if any(one.get("type") != "emoji" or one.get("emoji") not in REACTIONS for one in reactions):
+            raise Refusal(chat_faults.bad_request("REACTION_INVALID"))
+        if len(reactions) > 1:
+            raise Refusal(chat_faults.bad_request("REACTIONS_TOO_MANY"))
+        self.rooms.of(chat_id).reactions[message_id] = reactions[0]["emoji"] if reactions else ""
+        return True
+
+    def _send(self, params: Json, source: str, text: str, *, photo: bytes = b"", document: bytes = b"") -> Json:
+        chat_id, topic = chat_id_of(params), integer(params.get("message_thread_id"))
+        if not text and not photo and not document:
             raise Refusal(chat_faults.bad_request("message text is empty"))
-        markup = _markup(params)
+        markup = markup_of(params)
         self.rooms.enter(chat_id, topic)
         reply_to = self._reply_to(chat_id, params)
         self._spend(chat_id)
@@ -135,19 +153,19 @@ class Methods:
 
     def _edit_text(self, params: Json) -> Json:
         message = self._editable(params)
-        if message.has_photo or message.document is not None:
+        if message.has_photo or message.document:
             raise Refusal(chat_faults.bad_request("there is no text in the message to edit"))
-        source, text = _text_of(params, "text", MAX_TEXT, "message is too long")
+        source, text = text_of(params, "text", MAX_TEXT, "message is too long")
         if not text:
             raise Refusal(chat_faults.bad_request("message text is empty"))
-        return self._change(message, source, text, _markup(params))
+        return self._change(message, source, text, markup_of(params))
 
     def _edit_caption(self, params: Json) -> Json:
         message = self._editable(params)
-        if not message.has_photo:
+        if not message.has_photo and not message.document:
             raise Refusal(chat_faults.bad_request("there is no caption in the message to edit"))
-        source, text = _text_of(params, "caption", MAX_CAPTION, CAPTION_TOO_LONG)
-        return self._change(message, source, text, _markup(params))
+        source, text = text_of(params, "caption", MAX_CAPTION, CAPTION_TOO_LONG)
+        return self._change(message, source, text, markup_of(params))
 
     def _edit_media(self, params: Json) -> Json:
         """A text may become a picture, or a picture another one."""
@@ -156,15 +174,15 @@ class Methods:
         if media.get("type") != "photo" or not str(media.get("media", "")).startswith("attach://"):
             raise Refusal(chat_faults.bad_request("wrong type of the web page content"))
         photo = check_photo(self.files.get(str(media["media"]).removeprefix("attach://"), b""))
-        source, text = _text_of(media, "caption", MAX_CAPTION, CAPTION_TOO_LONG)
-        return self._change(message, source, text, _markup(params), photo=photo)
+        source, text = text_of(media, "caption", MAX_CAPTION, CAPTION_TOO_LONG)
+        return self._change(message, source, text, markup_of(params), photo=photo)
 
     def _edit_markup(self, params: Json) -> Json:
         message = self._editable(params)
-        return self._change(message, message.source, message.text, _markup(params))
+        return self._change(message, message.source, message.text, markup_of(params))
 
     def _editable(self, params: Json) -> ChatMessage:
-        chat_id = _chat_id(params)
+        chat_id = chat_id_of(params)
         self.rooms.enter(chat_id)
         message = self.find(chat_id, integer(params.get("message_id")))
         if message is None:
@@ -182,7 +200,7 @@ class Methods:
         return self.json_of(message)
 
     def _delete(self, params: Json) -> bool:
-        message = self.find(_chat_id(params), integer(params.get("message_id")))
+        message = self.find(chat_id_of(params), integer(params.get("message_id")))
         if message is None:
             raise Refusal(chat_faults.bad_request("message to delete not found"))
         self.messages.remove(message)
@@ -192,7 +210,7 @@ class Methods:
         return True
 
     def _pin(self, params: Json) -> bool:
-        chat_id = _chat_id(params)
+        chat_id = chat_id_of(params)
         self.rooms.enter(chat_id)
         message = self.find(chat_id, integer(params.get("message_id")))
         if message is None:
@@ -204,7 +222,7 @@ class Methods:
 
     def _unpin(self, params: Json) -> bool:
         """Without an id the newest pin goes."""
-        chat_id = _chat_id(params)
+        chat_id = chat_id_of(params)
         room = self.rooms.of(chat_id)
         wanted = integer(params.get("message_id"))
         wanted = wanted if wanted is not None or not room.pinned else room.pinned[-1]
@@ -266,7 +284,7 @@ class Methods:
 
     def _leave(self, params: Json) -> bool:
         """The bot is told of it as anybody else is."""
-        chat_id = _chat_id(params)
+        chat_id = chat_id_of(params)
         self.rooms.enter(chat_id)
         if chat_id > 0:
             raise Refusal(chat_faults.bad_request("chat member status can't be changed in private chats"))
@@ -292,12 +310,12 @@ class Methods:
         return {**BOT, **rights}
 
     def _get_chat(self, params: Json) -> Json:
-        chat_id = _chat_id(params)
+        chat_id = chat_id_of(params)
         self.rooms.enter(chat_id)
         return {**chat_json(chat_id), "accent_color_id": 0, "max_reaction_count": 11, "accepted_gift_types": _NO_GIFTS}
 
     def _get_member(self, params: Json) -> Json:
-        chat_id, user_id = _chat_id(params), integer(params.get("user_id"))
+        chat_id, user_id = chat_id_of(params), integer(params.get("user_id"))
         self.rooms.enter(chat_id)
         if user_id is None:
             raise Refusal(chat_faults.bad_request("invalid user_id specified"))
@@ -306,13 +324,14 @@ class Methods:
         return {"user": user_json(user_id, "somebody"), **status}
 
     def _act(self, params: Json) -> bool:
-        self.rooms.enter(_chat_id(params))
+        self.rooms.enter(chat_id_of(params))
         return True
 
     def json_of(self, message: ChatMessage) -> Json:
         """A message as the API tells it."""
         thread = {"message_thread_id": message.topic, "is_topic_message": True}
-        said = {"caption" if message.has_photo or message.document is not None else "text": message.text}
+        said = {"caption" if message.has_photo or message.document else "text": message.text}
+        file = {"file_id": "document", "file_unique_id": "document", "file_size": len(message.document)}
         return {
             "message_id": message.message_id,
             "date": message.date,
@@ -320,7 +339,7 @@ class Methods:
             "from": BOT,
             **(said if message.text else {}),
             **({"photo": [_photo_json(message.photo)]} if message.has_photo else {}),
-            **({"document": _DOCUMENT} if message.document is not None else {}),
+            **({"document": file} if message.document else {}),
             **(thread if message.topic is not None else {}),
             **({"edit_date": message.date} if message.edits else {}),
             **({"reply_markup": message.markup} if message.markup else {}),
@@ -328,7 +347,6 @@ class Methods:
 
 
 CAPTION_TOO_LONG: Final = "message caption is too long"
-_DOCUMENT: Final[Json] = {"file_id": "file", "file_unique_id": "file", "file_name": "file"}
 _NO_GIFTS: Final[Json] = dict.fromkeys(
     ("unlimited_gifts", "limited_gifts", "unique_gifts", "premium_subscription", "gifts_from_channels"), False
 )
@@ -349,52 +367,3 @@ ADMINISTRATOR_RIGHTS: Final[Json] = {
 def _photo_json(photo: bytes) -> Json:
     width, height = size_of(photo) or (0, 0)
     return {"file_id": "photo", "file_unique_id": "photo", "width": width, "height": height, "file_size": len(photo)}
-
-
-def integer(value: Any) -> int | None:
-    try:
-        return int(value)
-    except (TypeError, ValueError):
-        return None
-
-
-def decoded(value: Any) -> Any:
-    """Nested parameters are JSON inside the form."""
-    return json.loads(value) if isinstance(value, str) and value else value
-
-
-def _chat_id(params: Json) -> int:
-    chat_id = integer(params.get("chat_id"))
-    if chat_id is None:
-        raise Refusal(chat_faults.bad_request("chat_id is empty" if not params.get("chat_id") else "chat not found"))
-    return chat_id
-
-
-def _text_of(params: Json, name: str, limit: int, too_long: str) -> tuple[str, str]:
-    """As sent, and as people see it."""
-    source = str(params.get(name) or "")
-    text = source.strip()
-    if params.get("parse_mode") == "HTML":
-        try:
-            text = parse(source)
-        except MarkupError as error:
-            raise Refusal(chat_faults.bad_request(f"can't parse entities: {error}")) from error
-    if utf16_length(text) > limit:
-        raise Refusal(chat_faults.bad_request(too_long))
-    return source, text
-
-
-def _markup(params: Json) -> Any:
-    markup = decoded(params.get("reply_markup"))
-    if not markup:
-        return markup
-    buttons = [button for row in markup.get("inline_keyboard", []) for button in row]
-    if len(buttons) > MAX_BUTTONS:
-        raise Refusal(chat_faults.bad_request("reply markup is too long"))
-    for button in buttons:
-        data = button.get("callback_data")
-        if not button.get("text"):
-            raise Refusal(chat_faults.bad_request("can't parse inline keyboard button: Text is empty"))
-        if data is not None and not 1 <= len(str(data).encode()) <= MAX_CALLBACK_BYTES:
-            raise Refusal(chat_faults.bad_request("BUTTON_DATA_INVALID"))
-    return markup

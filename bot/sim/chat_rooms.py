@@ -38,8 +38,8 @@ class ChatMessage:
     """`message_thread_id`."""
     photo: bytes = b""
     """The picture over the text, as uploaded."""
-    document: bytes | None = None
-    """What its file holds; None where there is none."""
+    document: bytes = b""
+    """The file over the text, as uploaded."""
 
     @property
     def has_photo(self) -> bool:
@@ -57,6 +57,8 @@ class Room:
     pinned: list[int] = field(default_factory=list)
     """Message ids, the newest last."""
     administrators: set[int] = field(default_factory=set)
+    reactions: dict[int, str] = field(default_factory=dict)
+    """The bot's, by message; empty where it took one away."""
 
 
 class Rooms:

@@ -18,7 +18,8 @@ from bot.sim import chat_faults
 from bot.sim.chat_faults import CALL, Fault, FaultPlan, Json, Received
 from bot.sim.chat_html import utf16_length
 from bot.sim.chat_log import Happening
-from bot.sim.chat_methods import ADMINISTRATOR_RIGHTS, BOT, Methods, decoded, integer
+from bot.sim.chat_methods import ADMINISTRATOR_RIGHTS, BOT, Methods
+from bot.sim.chat_params import decoded, integer
 from bot.sim.chat_rooms import ChatMessage, Refusal, Rooms, chat_json, user_json
 
 TOKEN: Final = "1234567890:SIMULATEDtokenSIMULATEDtokenSIMULATE"  # noqa: S105, opens nothing

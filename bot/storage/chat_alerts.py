@@ -19,7 +19,7 @@ _INSERT: Final = (
 
 _LEFT_BEHIND: Final = (
     "SELECT rule_id, instrument FROM alerts WHERE rule_id GLOB ? AND state <> 'firing' "
-    "AND rule_id NOT IN (SELECT id FROM chat_alerts) AND (rule_id, instrument) > (?, ?) "
+    "AND rule_id NOT IN (SELECT id FROM chat_alerts WHERE deleted_ms IS NULL) AND (rule_id, instrument) > (?, ?) "
     "ORDER BY rule_id, instrument LIMIT ?"
 )
 _FORGET: Final = "DELETE FROM alerts WHERE rule_id = ? AND instrument = ? AND state <> 'firing'"
@@ -40,24 +40,39 @@ class SqliteChatAlertStore:
         values = tuple(getattr(alert, column) for column in _COLUMNS)
         return await self._database.write("add a chat alert", lambda tx: tx.execute(_INSERT, values)) == 1
 
-    async def delete(self, alert_id: str) -> bool:
+    async def delete(self, alert_id: str, *, at_ms: int) -> bool:
         async def remove(tx: Transaction) -> int:
             await tx.execute("DELETE FROM alerts WHERE rule_id = ? AND state <> 'firing'", (alert_id,))
-            return await tx.execute("DELETE FROM chat_alerts WHERE id = ?", (alert_id,))
+            return await tx.execute(
+                "UPDATE chat_alerts SET deleted_ms = ? WHERE id = ? AND deleted_ms IS NULL", (at_ms, alert_id)
+            )
 
         return await self._database.write("delete a chat alert", remove) == 1
+
+    async def restore(self, chat: str, alert_id: str, *, user: str | None = None) -> ChatAlert | None:
+        async def bring_back(tx: Transaction) -> int:
+            return await tx.execute(
+                "UPDATE chat_alerts SET deleted_ms = NULL "
+                "WHERE id = ?1 AND chat = ?2 AND deleted_ms IS NOT NULL AND (?3 IS NULL OR user = ?3)",
+                (alert_id, chat, user),
+            )
+
+        if await self._database.write("restore a chat alert", bring_back) != 1:
+            return None
+        [row] = await self._database.fetch("read a chat alert", f"{_SELECT} WHERE id = ?", (alert_id,))
+        return _alert(row)
 
     async def of_chat(self, chat: str, *, limit: int, offset: int = 0) -> list[ChatAlert]:
         rows = await self._database.fetch(
             "read chat alerts",
-            f"{_SELECT} WHERE chat = ? ORDER BY created_ms, id LIMIT ? OFFSET ?",
+            f"{_SELECT} WHERE chat = ? AND deleted_ms IS NULL ORDER BY created_ms, id LIMIT ? OFFSET ?",
             (chat, limit, offset),
         )
         return [_alert(row) for row in rows]
 
     async def count(self, chat: str) -> int:
         rows = await self._database.fetch(
-            "count chat alerts", "SELECT count(*) FROM chat_alerts WHERE chat = ?", (chat,)
+            "count chat alerts", "SELECT count(*) FROM chat_alerts WHERE chat = ? AND deleted_ms IS NULL", (chat,)
         )
         return int(rows[0][0])
 
@@ -65,12 +80,24 @@ class SqliteChatAlertStore:
         # Ids hold no character that sorts behind "~".
         rows = await self._database.fetch(
             "find chat alerts",
-            f"{_SELECT} WHERE chat = ? AND id >= ? AND id < ? ORDER BY id LIMIT ?",
+            f"{_SELECT} WHERE chat = ? AND id >= ? AND id < ? AND deleted_ms IS NULL ORDER BY id LIMIT ?",
             (chat, prefix, prefix + "~", limit),
         )
         return [_alert(row) for row in rows]
 
-    async def prune(self) -> int:
+    async def ended(self, now_ms: int, *, limit: int) -> list[ChatAlert]:
+        rows = await self._database.fetch(
+            "find ended chat alerts",
+            f"{_SELECT} WHERE ends_ms <= ? AND deleted_ms IS NULL ORDER BY ends_ms, id LIMIT ?",
+            (now_ms, limit),
+        )
+        return [_alert(row) for row in rows]
+
+    async def prune(self, *, before_ms: int) -> int:
+        await self._database.write(
+            "forget deleted chat alerts",
+            lambda tx: tx.execute("DELETE FROM chat_alerts WHERE deleted_ms < ?", (before_ms,)),
+        )
         return await delete_in_batches(
             self._database,
             "prune chat alerts",
@@ -83,7 +110,7 @@ class SqliteChatAlertStore:
     async def all(self, *, batch: int = 10_000) -> AsyncIterator[list[ChatAlert]]:
         last = ""
         while rows := await self._database.fetch(
-            "read chat alerts", f"{_SELECT} WHERE id > ? ORDER BY id LIMIT ?", (last, batch)
+            "read chat alerts", f"{_SELECT} WHERE id > ? AND deleted_ms IS NULL ORDER BY id LIMIT ?", (last, batch)
         ):
             yield [_alert(row) for row in rows]
             last = rows[-1][0]

@@ -4,7 +4,9 @@ from typing import Final
 
 from bot.storage.database import Database, Transaction
 
-_OF_CHATS: Final = ("chat_alerts", "stop_watches", "buttons")
+_OF_CHATS: Final = ("chat_alerts", "chat_rules", "stop_watches", "buttons")
+_ONE_FOR_EACH_CHAT: Final = ("subscriptions", "looks", "topic_routes", "watchlists")
+"""Tables in which a chat has one row for a thing: what the new one has already stays."""
 _OF_DESTINATIONS: Final = ("outbox", "messages", "silences")
 _ONE_FOR_EACH: Final = ("acks", "quiet_hours")
 """Tables in which a destination has one row for a thing: what the new name has already stays."""
@@ -21,6 +23,9 @@ class SqliteChatMoves:
             for table in _OF_CHATS:
                 await tx.execute(f"UPDATE {table} SET chat = ? WHERE chat = ?", (new, old))  # noqa: S608
             await tx.execute("UPDATE OR REPLACE listed_groups SET chat = ? WHERE chat = ?", (new, old))
+            for table in _ONE_FOR_EACH_CHAT:
+                await tx.execute(f"UPDATE OR IGNORE {table} SET chat = ? WHERE chat = ?", (new, old))  # noqa: S608
+                await tx.execute(f"DELETE FROM {table} WHERE chat = ?", (old,))  # noqa: S608
 
         await self._database.write("move a chat", work)
 

@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -137,6 +137,22 @@ def copy(source: Path, target: Path, *, on_open: Callable[[sqlite3.Connection], 
             _to_disk(target.parent)
         finally:
             part.unlink(missing_ok=True)
+
+
+def without(source: Path, target: Path, *, keys: Collection[str]) -> None:
+    """A checked copy from which small values are gone, also from its unused pages."""
+    copy(source, target)
+    with _told(f"{target}: the copy failed"):
+        try:
+            with contextlib.closing(sqlite3.connect(target)) as connection:
+                connection.execute("PRAGMA journal_mode = DELETE")
+                connection.execute("PRAGMA secure_delete = ON")
+                connection.executemany("DELETE FROM key_values WHERE key = ?", [(key,) for key in keys])
+                connection.commit()
+                connection.execute("VACUUM")
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
 
 
 def back_up(

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from bot.model.alert import AlertRecord, Transition, key_range
 from bot.model.buttons import Keyboard
 from bot.model.chat_alert import ChatAlert, is_alert_id
+from bot.model.chat_rule import ChatRule
 from bot.model.members import EXPIRED_KEPT_MS, HOUR_MS, MAX_WRONG, Code, Member, Redeemed, Role, higher
 from bot.model.ports import Commit
 from bot.model.silence import Ack, QuietHours, Silence
@@ -98,16 +99,28 @@ class MemoryChatAlertStore:
     def __init__(self, alerts: MemoryAlertStore) -> None:
         self._alerts = alerts
         self._stored: dict[str, ChatAlert] = {}
+        self._deleted: dict[str, tuple[int, ChatAlert]] = {}
 
     async def add(self, alert: ChatAlert) -> bool:
-        if alert.id in self._stored:
+        if alert.id in self._stored or alert.id in self._deleted:
             return False
         self._stored[alert.id] = alert
         return True
 
-    async def delete(self, alert_id: str) -> bool:
+    async def delete(self, alert_id: str, *, at_ms: int) -> bool:
         self._alerts.forget(alert_id)
-        return self._stored.pop(alert_id, None) is not None
+        alert = self._stored.pop(alert_id, None)
+        if alert is not None:
+            self._deleted[alert_id] = (at_ms, alert)
+        return alert is not None
+
+    async def restore(self, chat: str, alert_id: str, *, user: str | None = None) -> ChatAlert | None:
+        _, alert = self._deleted.get(alert_id, (0, None))
+        if alert is None or alert.chat != chat or user not in {None, alert.user}:
+            return None
+        del self._deleted[alert_id]
+        self._stored[alert_id] = alert
+        return alert
 
     async def of_chat(self, chat: str, *, limit: int, offset: int = 0) -> list[ChatAlert]:
         found = sorted((a for a in self._stored.values() if a.chat == chat), key=lambda a: (a.created_ms, a.id))
@@ -120,7 +133,12 @@ class MemoryChatAlertStore:
         found = [a for id_, a in sorted(self._stored.items()) if a.chat == chat and id_.startswith(prefix)]
         return found[:limit]
 
-    async def prune(self) -> int:
+    async def ended(self, now_ms: int, *, limit: int) -> list[ChatAlert]:
+        over = [(a.ends_ms, a.id, a) for a in self._stored.values() if a.ends_ms is not None and a.ends_ms <= now_ms]
+        return [alert for *_, alert in sorted(over)][:limit]
+
+    async def prune(self, *, before_ms: int) -> int:
+        self._deleted = {id_: kept for id_, kept in self._deleted.items() if kept[0] >= before_ms}
         lives = {record.rule_id for record in await self._alerts.load() if is_alert_id(record.rule_id)}
         return sum(self._alerts.forget(id_) for id_ in lives - self._stored.keys())
 
@@ -133,6 +151,45 @@ class MemoryChatAlertStore:
         ids = sorted(self._stored)
         for start in range(0, len(ids), batch):
             yield [self._stored[id_] for id_ in ids[start : start + batch] if id_ in self._stored]
+
+
+class MemoryChatRuleStore:
+    """The `ChatRuleStore` port."""
+
+    def __init__(self) -> None:
+        self._rules: dict[str, ChatRule] = {}
+        self._deleted: dict[str, tuple[int, ChatRule]] = {}
+
+    async def add(self, rule: ChatRule) -> bool:
+        if rule.id in self._rules or rule.id in self._deleted:
+            return False
+        self._rules[rule.id] = rule
+        return True
+
+    async def delete(self, rule_id: str, *, at_ms: int) -> bool:
+        rule = self._rules.pop(rule_id, None)
+        if rule is not None:
+            self._deleted[rule_id] = (at_ms, rule)
+        return rule is not None
+
+    async def restore(self, chat: str, rule_id: str, *, user: str | None = None) -> ChatRule | None:
+        _, rule = self._deleted.get(rule_id, (0, None))
+        if rule is None or rule.chat != chat or user not in {None, rule.user}:
+            return None
+        del self._deleted[rule_id]
+        self._rules[rule_id] = rule
+        return rule
+
+    def chat_moved(self, old: str, new: str) -> None:
+        self._rules |= {r.id: dataclasses.replace(r, chat=new) for r in self._rules.values() if r.chat == old}
+
+    async def all(self) -> list[ChatRule]:
+        return sorted(self._rules.values(), key=lambda r: (r.created_ms, r.id))
+
+    async def prune(self, *, before_ms: int) -> int:
+        n = len(self._deleted)
+        self._deleted = {id_: kept for id_, kept in self._deleted.items() if kept[0] >= before_ms}
+        return n - len(self._deleted)
 
 
 class MemorySilenceStore:
@@ -279,9 +336,9 @@ class MemoryChatMoves:
         buttons: MemoryButtonStore,
         outbox: MemoryOutbox,
         silences: MemorySilenceStore,
-        also: Callable[[str, str], None] = lambda _old, _new: None,
+        *also: Callable[[str, str], None],
     ) -> None:
-        """`also`: moves what other stores hold of a chat."""
+        """`also`: move what other stores hold of a chat."""
         self._also = also
         self._chat_alerts = chat_alerts
         self._buttons = buttons
@@ -290,7 +347,8 @@ class MemoryChatMoves:
 
     async def move(self, old: str, new: str) -> None:
         self._chat_alerts.move(old, new)
-        self._also(old, new)
+        for move in self._also:
+            move(old, new)
         moved = {k.id: dataclasses.replace(k, chat=new) for k in self._buttons.stored.values() if k.chat == old}
         self._buttons.stored |= moved
 

@@ -15,6 +15,10 @@ OWN: Final[dict[str, tuple[str, ...]]] = {
     "strangers": ("user", "chat"),
     "wrong_codes": ("user",),
     "chat_alerts": ("user", "chat"),
+    "chat_rules": ("user", "chat"),
+    "subscriptions": ("chat",),
+    "looks": ("chat",),
+    "watchlists": ("chat",),
     "stop_watches": ("person", "chat"),
     "risk_settings": ("person",),
     "buttons": ("user", "chat"),
@@ -27,6 +31,7 @@ NAMED: Final[dict[str, tuple[str, ...]]] = {
     "listed_groups": ("by",),
     "silences": ("author",),
     "quiet_hours": ("author",),
+    "topic_routes": ("author",),
     "audit": ("user", "chat"),
 }
 """Rows of others that name somebody."""
@@ -54,9 +59,10 @@ class SqlitePersonalData:
             where += " OR (' ' || what || ' ') LIKE '% ' || ?1 || ' %'" if table == _SUBJECT else ""
             columns_of = "SELECT name FROM pragma_table_info(?)"
             names = [name for (name,) in await self._database.fetch("read columns", columns_of, (table,))]
+            quoted = ", ".join(f'"{name}"' for name in names)
             rows = await self._database.fetch(
                 "read personal data",
-                f"SELECT {', '.join(names)} FROM {table} WHERE {where}",  # noqa: S608
+                f"SELECT {quoted} FROM {table} WHERE {where}",  # noqa: S608
                 (user,),
             )
             if rows:

@@ -68,7 +68,12 @@ async def test_who_blocks_the_bot_is_left_alone_until_they_write_again_and_a_gro
             await holds(lambda c=coin: c in on_discord())
             await asyncio.sleep(3 / harness.speed)
         await holds(obituaries)
-        await holds(lambda: len({i for m in chats.messages(moved) for i in SHORT_ID.findall(m.text)}) == len(COINS))
+        await holds(
+            lambda: (
+                len({i for m in chats.messages(moved) if "jump" in m.text for i in SHORT_ID.findall(m.text)})
+                == len(COINS)
+            )
+        )
         n_tried = len(tried())
         chats.telegram.unblock(OWNER)
         chats.telegram.say("/status", chat_id=OWNER)
@@ -85,6 +90,7 @@ async def test_who_blocks_the_bot_is_left_alone_until_they_write_again_and_a_gro
     assert n_tried == 1, "not tried again"
     assert verdict.n_wanted == 3 * len(COINS)
     assert not verdict.lost
-    assert not verdict.unexpected
+    news = {i for m in chats.messages(moved) if "jump" not in m.text for i in SHORT_ID.findall(m.text)}
+    assert verdict.unexpected == {("group", i) for i in news}, "what the owner hears stands in no database"
     assert verdict.n_duplicates == 0
     assert len(obituaries()) == 1, "told once, where somebody reads it"

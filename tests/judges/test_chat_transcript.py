@@ -95,8 +95,9 @@ def test_the_session_shows_all_that_the_bot_does(transcript):
         *(("telegram", name) for name in ("getMe", "getUpdates", "setMyCommands", "sendMessage", "editMessageText")),
         *(
             ("telegram", name)
-            for name in ("answerCallbackQuery", "sendPhoto", "editMessageMedia", "editMessageCaption")
+            for name in ("answerCallbackQuery", "sendPhoto", "editMessageMedia", "editMessageCaption", "sendDocument")
         ),
+        *(("telegram", name) for name in ("pinChatMessage", "unpinChatMessage", "setMessageReaction")),
         ("discord", "POST"),
         ("discord", "PATCH"),
     }
@@ -131,7 +132,9 @@ def test_no_text_or_button_is_longer_than_allowed(transcript):
         assert call["params"].get("text", "").count("<") / 2 <= ENTITY_LIMIT
         markup = json.loads(call["params"].get("reply_markup") or "{}")
         for button in [button for row in markup.get("inline_keyboard", []) for button in row]:
-            assert 1 <= len(button["callback_data"].encode()) <= CALLBACK_BYTES
+            # It leads to an address, or is told to the bot.
+            assert ("url" in button) != ("callback_data" in button)
+            assert "url" in button or 1 <= len(button["callback_data"].encode()) <= CALLBACK_BYTES
 
 
 @pytest.mark.parametrize(

@@ -172,7 +172,7 @@ class Machine(RuleBasedStateMachine):
     @rule(user=users, chat=groups, is_off=st.booleans())
     def here(self, user, chat, is_off):
         self.pause()
-        self.run(self.at.says("/here off" if is_off else "/here", user, chat))
+        self.run(self.at.says("/join off" if is_off else "/join", user, chat))
         if RANK[self.roles[user]] < 3:
             return
         if not is_off:

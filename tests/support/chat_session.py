@@ -14,6 +14,7 @@ import aiohttp
 
 from bot.sim import chat_faults as faults
 from bot.sim.chat_faults import Received
+from bot.sim.chat_rooms import ChatMessage
 from bot.sim.chatserver import ChatServer
 from tests.support.harness import Harness, eventually
 from tests.support.kills import OWNER, RULES, Market
@@ -67,11 +68,13 @@ async def _session(harness: Harness, file: Path) -> None:
                 OIBOT_TELEGRAM__OWNER_ID=str(OWNER),
                 OIBOT_TELEGRAM__CHAT_ID=str(OWNER),
                 OIBOT_TELEGRAM__CHATS=f"[{GROUP}]",
+                OIBOT_TELEGRAM__ALLOW_LOGS="true",
                 OIBOT_DISCORD__WEBHOOK_URL=chats.discord_webhook_url,
             )
             bot = await harness.start("run", env=env)
             await eventually(lambda: "feed.live" in bot.output, within_s=40, why=lambda: bot.output)
             await _talk(harness, chats)
+            await _board(chats)
             await _market(harness, chats, venue[0])
             await _charts(harness, chats, venue[0])
             bot.terminate()
@@ -122,6 +125,29 @@ async def _at_the_door(harness: Harness, chats: ChatServer) -> None:
     await asyncio.sleep(30 / harness.speed)
 
 
+def _press(chats: ChatServer, message: ChatMessage, label: str) -> None:
+    data = {one["text"]: one.get("callback_data") for row in message.markup["inline_keyboard"] for one in row}
+    chats.telegram.press(data[label], message, user_id=OWNER)
+
+
+async def _board(chats: ChatServer) -> None:
+    """Pinned, edited, unpinned; and a file."""
+    telegram = chats.telegram
+    # A token for commands comes back every three seconds.
+    await eventually(lambda: telegram.n_unread == 0, within_s=20)
+    await asyncio.sleep(30 / SPEED)
+    telegram.say("/board on", chat_id=OWNER)
+    room = telegram.rooms.of(OWNER)
+    await eventually(lambda: room.pinned, within_s=20)
+    board = telegram.find(OWNER, room.pinned[-1])
+    assert board is not None
+    await eventually(lambda: board.edits, within_s=40)
+    telegram.say("/board off", chat_id=OWNER)
+    await eventually(lambda: not room.pinned, within_s=20)
+    telegram.say("/logs", chat_id=OWNER)
+    await eventually(lambda: any(m.document for m in chats.messages(OWNER)), within_s=20)
+
+
 async def _market(harness: Harness, chats: ChatServer, rest_url: str) -> None:
     """Alerts of every kind, through refusals of either server, so that the bot's other ways are seen too."""
     market = Market(rest_url, harness.clock(), every_s=0, together=0)
@@ -148,9 +174,9 @@ async def _charts(harness: Harness, chats: ChatServer, rest_url: str) -> None:
     telegram.say("/chart BTC 24h all", chat_id=OWNER)
     await eventually(lambda: pictured("BTCUSDT · 24h"), within_s=30)
     shown = pictured("BTCUSDT · 24h")[-1]
-    telegram.press("/chart BTCUSDT 1h", shown, user_id=OWNER)
+    _press(chats, shown, "1h")
     await eventually(lambda: shown.text.startswith("BTCUSDT · 1h"), within_s=30)
-    telegram.press("/oi BTCUSDT", shown, user_id=OWNER)
+    _press(chats, shown, "OI")
     async with aiohttp.ClientSession() as session:
         await Market(rest_url, harness.clock(), every_s=0, together=0).jump(
             session, "BNBUSDT", change=0.06, seconds=120

@@ -102,6 +102,9 @@ class NoDesk:
     def watches_of(self, chat):
         return ()
 
+    def of_chat(self, chat):
+        return ()
+
     async def unwatch(self, watch_id): ...
 
     async def set(self, person, settings): ...
@@ -126,7 +129,7 @@ class ChatWorld:
             open_way=self._open_way,
         )
         self.invites = self.people.invites
-        self.ending = Ending(self.alerts, NoDesk(), NoDesk())
+        self.ending = Ending(self.alerts, NoDesk(), NoDesk(), NoDesk(), self.clock)
         self.data = MemoryPersonalData(self.members, self.strangers, self.groups, self.audit)
         self.done: list[tuple[Command, Asker]] = []
         self.counts: Counter[str] = Counter()

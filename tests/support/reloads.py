@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import os
 
+from bot.app.extra_rules import ExtraRules
 from bot.app.loading import load
 from bot.app.reloading import Reloader
 from bot.app.sending import Switch
@@ -61,6 +62,8 @@ class World:
         self.clock = ManualClock(wall_ms=T0)
         loaded = load(self.settings)
         self.live = Loop(loaded.rules.rules)
+        self.extra = ExtraRules(loaded)
+        self.extra.connect(self.live.consume, lambda: None)
         self.places = Places()
         self.told = []
         self.taken = []
@@ -69,6 +72,7 @@ class World:
             folder=folder,
             settings=lambda: self.settings,
             fixed=None,
+            extra=self.extra,
             live=self.live,
             sending=self.places,
             settle=routes_of,

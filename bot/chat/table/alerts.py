@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from bot.chat.grammars import alert, alert_prefix, page
+from bot.chat.grammars import alert, alert_prefix, few_words, one_id, page, tuning
 from bot.chat.spec import CommandSpec
 from bot.model.members import Role
 
@@ -16,11 +16,13 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
         "Alerts",
         True,
         (
-            "/alert BTC oi > 5% 15m · a change over a window",
-            "/alert BTC price > 70000 · a level",
-            "/alert ETH funding < -0.05%",
-            "Figures: price, oi, oi_usd, funding, funding_8h, basis, index, volume_24h.",
-            "Behind it: once · for 2m · every 30m (again while true) · cooldown 1h.",
+            "/alert BTC oi > 5% 15m · a change over a window; btc,eth and top50 as well",
+            "/alert SOL price drops 3% 5m · up, down, ±4%, moves",
+            "/alert ETH 4000 · a level, told once from either side",
+            "/alert DOGE vol > 3x 15m · against the usual of a day",
+            "/alert BTC when pct(oi, 15m) > 5% and funding > 0.01% · anything of the rule language",
+            "Figures: price, oi, oi_usd, funding, funding_8h, basis, index, volume, volume_24h, liq_long, liq_short.",
+            "Behind it: once · silent · for 2m · every 30m (again while true) · cooldown 1h · until 18:00 · note my bag.",
             "One that is true already waits until it was false once.",
         ),
         without="I take no alerts here.",
@@ -47,6 +49,44 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
         "Alerts",
         True,
         ("/delete a-7q4m · four characters of its id are enough", "/delete all · all alerts of this chat"),
+        is_minor=True,
+        without="I take no alerts here.",
+        needs=Role.MEMBER,
+    ),
+    CommandSpec(
+        "tune",
+        (),
+        tuning,
+        "/tune a-7q4m 8% 1h",
+        "change an alert",
+        "Alerts",
+        True,
+        ("/tune a-7q4m 8% 1h · another size, another window", "also: both, oneway, once, again, silent, loud"),
+        is_minor=True,
+        without="I take no alerts here.",
+        needs=Role.MEMBER,
+    ),
+    CommandSpec(
+        "undo",
+        (),
+        one_id,
+        "/undo a-7q4mk2px",
+        "bring back an alert",
+        "Alerts",
+        True,
+        ("/undo a-7q4mk2px · brings back what was deleted within a day, or takes back what was made",),
+        is_minor=True,
+        without="I take no alerts here.",
+        needs=Role.MEMBER,
+    ),
+    CommandSpec(
+        "new",
+        (),
+        few_words,
+        "/new",
+        "an alert by buttons",
+        "Alerts",
+        True,
         is_minor=True,
         without="I take no alerts here.",
         needs=Role.MEMBER,

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from bot.chat.grammars import dead_letters, destination, nothing, topic
+from bot.chat.grammars import dead_letters, destination, nothing, status, topic
 from bot.chat.spec import CommandSpec
 from bot.model.members import Role
 
@@ -56,33 +56,44 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
         needs=Role.OWNER,
     ),
     CommandSpec(
-        "status",
+        "backup",
         (),
         nothing,
+        "/backup",
+        "the newest backup as a file",
+        "Bot",
+        False,
+        ("/backup · for the owner, in private, where OIBOT_TELEGRAM__ALLOW_BACKUP is true; without tokens",),
+        is_minor=True,
+        without="I keep nothing here.",
+        is_private=True,
+        needs=Role.OWNER,
+    ),
+    CommandSpec(
+        "logs",
+        (),
+        nothing,
+        "/logs",
+        "the last of the log as a file",
+        "Bot",
+        False,
+        ("/logs · for the owner, in private, where OIBOT_TELEGRAM__ALLOW_LOGS is true; without secrets",),
+        is_minor=True,
+        without="I keep no log here.",
+        is_private=True,
+        needs=Role.OWNER,
+    ),
+    CommandSpec(
+        "status",
+        (),
+        status,
         "/status",
         "feeds, delays, alerts",
         "Bot",
         True,
+        ("/status · how I am, and first what you lose if something is wrong", "/status details · feed by feed"),
         needs=Role.VIEWER,
     ),
-    CommandSpec(
-        "help",
-        ("h",),
-        topic,
-        "/help oi",
-        "more about one command",
-        "Bot",
-        True,
-        needs=Role.VIEWER,
-    ),
-    CommandSpec(
-        "start",
-        (),
-        nothing,
-        "/start",
-        "what I do",
-        "Bot",
-        False,
-        needs=Role.VIEWER,
-    ),
+    CommandSpec("help", ("h",), topic, "/help oi", "more about one command", "Bot", True, needs=Role.VIEWER),
+    CommandSpec("start", (), nothing, "/start", "what I do", "Bot", False, needs=Role.VIEWER),
 )

@@ -16,6 +16,7 @@ from bot.storage.alerts import SqliteAlertStore
 from bot.storage.buttons import SqliteButtonStore
 from bot.storage.chat_alerts import SqliteChatAlertStore
 from bot.storage.chat_moves import SqliteChatMoves
+from bot.storage.chat_rules import SqliteChatRuleStore
 from bot.storage.database import open_database
 from bot.storage.key_values import SqliteKeyValues
 from bot.storage.members import SqliteMemberStore
@@ -24,6 +25,7 @@ from bot.storage.memory import (
     MemoryButtonStore,
     MemoryChatAlertStore,
     MemoryChatMoves,
+    MemoryChatRuleStore,
     MemoryKeyValues,
     MemoryMemberStore,
     MemoryOutbox,
@@ -31,11 +33,15 @@ from bot.storage.memory import (
 )
 from bot.storage.memory_access import MemoryAuditLog, MemoryGroupStore, MemoryPersonalData, MemoryStrangerStore
 from bot.storage.memory_risk import MemoryRiskStore
+from bot.storage.memory_subscriptions import MemorySubscriptionStore
+from bot.storage.memory_watchlists import MemoryWatchlistStore
 from bot.storage.outbox import SqliteOutbox
 from bot.storage.outbox_care import SqliteOutboxCare
 from bot.storage.personal import SqlitePersonalData
 from bot.storage.risk import SqliteRiskStore
 from bot.storage.silences import SqliteSilenceStore
+from bot.storage.subscriptions import SqliteSubscriptionStore
+from bot.storage.watchlists import SqliteWatchlistStore
 
 
 @dataclass
@@ -50,6 +56,9 @@ class Ports:
     members: Any
     buttons: Any
     moves: Any
+    chat_rules: Any
+    subscriptions: Any
+    watchlists: Any
     strangers: Any
     groups: Any
     audit: Any
@@ -61,20 +70,17 @@ async def ports(request, tmp_path):
     async with contextlib.AsyncExitStack() as stack:
         if request.param == "memory":
             outbox = MemoryOutbox()
+            subscriptions = MemorySubscriptionStore()
             alerts = MemoryAlertStore(outbox)
             chat_alerts, silences, buttons = (
                 MemoryChatAlertStore(alerts),
                 MemorySilenceStore(alerts),
                 MemoryButtonStore(),
             )
-            risk = MemoryRiskStore(alerts)
+            risk, watchlists = MemoryRiskStore(alerts), MemoryWatchlistStore()
+            chat_rules = MemoryChatRuleStore()
             members, strangers, groups = MemoryMemberStore(), MemoryStrangerStore(), MemoryGroupStore()
             audit = MemoryAuditLog()
-
-            def moved(old, new):
-                risk.chat_moved(old, new)
-                groups.moved(old, new)
-
             yield Ports(
                 alerts,
                 outbox,
@@ -85,7 +91,19 @@ async def ports(request, tmp_path):
                 risk,
                 members,
                 buttons,
-                MemoryChatMoves(chat_alerts, buttons, outbox, silences, moved),
+                MemoryChatMoves(
+                    chat_alerts,
+                    buttons,
+                    outbox,
+                    silences,
+                    lambda *chats: [s.chat_moved(*chats) for s in (risk, subscriptions)],
+                    chat_rules.chat_moved,
+                    watchlists.chat_moved,
+                    groups.moved,
+                ),
+                chat_rules,
+                subscriptions,
+                watchlists,
                 strangers,
                 groups,
                 audit,
@@ -107,6 +125,9 @@ async def ports(request, tmp_path):
                 SqliteMemberStore(db),
                 SqliteButtonStore(db),
                 SqliteChatMoves(db),
+                SqliteChatRuleStore(db),
+                SqliteSubscriptionStore(db),
+                SqliteWatchlistStore(db),
                 SqliteStrangerStore(db),
                 SqliteGroupStore(db),
                 SqliteAuditLog(db),

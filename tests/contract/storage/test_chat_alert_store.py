@@ -76,8 +76,8 @@ async def test_a_deleted_alert_takes_its_life_with_it_unless_it_fires(ports, mak
     await ports.alerts.commit(make.commit(records=[*lives, rule]))
     for alert in (quiet, firing):
         await ports.chat_alerts.add(alert)
-        assert await ports.chat_alerts.delete(alert.id)
-        assert not await ports.chat_alerts.delete(alert.id)
+        assert await ports.chat_alerts.delete(alert.id, at_ms=5)
+        assert not await ports.chat_alerts.delete(alert.id, at_ms=5)
     assert await ports.chat_alerts.count(quiet.chat) == 0
     assert sorted(r.rule_id for r in await ports.alerts.load()) == sorted([firing.id, rule.rule_id])
 
@@ -88,7 +88,38 @@ async def test_pruning_forgets_lives_of_alerts_that_are_gone(ports, make):
     idle = [make.record(rule_id=a.id, state=State.INACTIVE) for a in (kept, gone)]
     rule = make.record(state=State.INACTIVE)
     await ports.alerts.commit(make.commit(records=[*idle, make.record(rule_id=firing.id), rule]))
-    assert await ports.chat_alerts.prune() == 1
-    assert await ports.chat_alerts.prune() == 0
+    assert await ports.chat_alerts.prune(before_ms=0) == 1
+    assert await ports.chat_alerts.prune(before_ms=0) == 0
     left = sorted(r.rule_id for r in await ports.alerts.load())
     assert left == sorted([kept.id, firing.id, rule.rule_id])
+
+
+async def test_a_deleted_alert_comes_back_without_its_life_until_it_is_forgotten(ports, make):
+    alert = make.chat_alert()
+    await ports.chat_alerts.add(alert)
+    assert await ports.chat_alerts.restore(alert.chat, alert.id) is None
+    await ports.chat_alerts.delete(alert.id, at_ms=5)
+    assert not await ports.chat_alerts.add(alert)
+    assert await ports.chat_alerts.count(alert.chat) == 0
+    assert await ports.chat_alerts.find(alert.chat, alert.id, limit=2) == []
+    assert [batch async for batch in ports.chat_alerts.all()] == []
+    assert await ports.chat_alerts.restore("telegram:other", alert.id) is None
+    assert await ports.chat_alerts.restore(alert.chat, alert.id) == alert
+    assert await ports.chat_alerts.of_chat(alert.chat, limit=9) == [alert]
+    await ports.chat_alerts.delete(alert.id, at_ms=5)
+    await ports.chat_alerts.prune(before_ms=5)
+    assert await ports.chat_alerts.restore(alert.chat, alert.id) == alert
+    await ports.chat_alerts.delete(alert.id, at_ms=5)
+    await ports.chat_alerts.prune(before_ms=6)
+    assert await ports.chat_alerts.restore(alert.chat, alert.id) is None
+
+
+async def test_those_whose_time_is_over_are_found_the_first_first(ports, make):
+    late, soon, never = (make.chat_alert(created_ms=n, ends_ms=ends) for n, ends in ((1, 30), (2, 20), (3, None)))
+    for alert in (late, soon, never):
+        await ports.chat_alerts.add(alert)
+    assert await ports.chat_alerts.ended(19, limit=9) == []
+    assert await ports.chat_alerts.ended(30, limit=9) == [soon, late]
+    assert await ports.chat_alerts.ended(30, limit=1) == [soon]
+    await ports.chat_alerts.delete(soon.id, at_ms=5)
+    assert await ports.chat_alerts.ended(30, limit=9) == [late]

@@ -1,10 +1,13 @@
 """What every `ChatMoves` promises: nothing that names a chat or a destination stays behind."""
 
 from bot.model.buttons import Keyboard
+from bot.model.chat_rule import ChatRule
 from bot.model.outbox import Delivered, Kept, Message
 from bot.model.ports import Commit
 from bot.model.silence import Ack, QuietHours, Silence
 from bot.model.stop_watch import StopWatch
+from bot.model.subscriptions import Look, Subscription, TopicRoute
+from bot.model.watchlists import SymbolList
 
 OLD, NEW = "telegram:-5", "telegram:-1005"
 
@@ -21,14 +24,42 @@ async def test_what_belongs_to_a_chat_moves_with_it(ports, make):
     await ports.buttons.put(Keyboard("b", "telegram:-6", "", OLD, ("/oi",), 1))
     stop = StopWatch("w-1", OLD, "telegram:7", "binance:BTCUSDT", "long", 1.0, 0.9, 0.9, 0.1, 1.0, 0.1, 0, 1)
     assert await ports.risk.add(stop)
+    rule = ChatRule("c_7q4mk2px", OLD, "telegram:7", ("BTCUSDT",), None, "price > 1", 1)
+    assert await ports.chat_rules.add(rule)
+    await ports.subscriptions.put(Subscription(OLD, "oi_surge", is_on=False, since_ms=1))
+    await ports.subscriptions.put(Subscription(OLD, "oi_flush", is_on=False, since_ms=2))
+    await ports.subscriptions.put(Subscription(NEW, "oi_flush", is_on=True, since_ms=3))
+    await ports.subscriptions.put_look(OLD, Look("Asia/Tokyo"))
+    await ports.subscriptions.put_topic(TopicRoute(OLD, 7, "all", 1))
     for _ in range(2):
         await ports.moves.move(OLD, NEW)
+    assert [r.chat for r in await ports.chat_rules.all()] == [NEW]
+    assert await ports.subscriptions.all() == [
+        Subscription(NEW, "oi_flush", is_on=True, since_ms=3),
+        Subscription(NEW, "oi_surge", is_on=False, since_ms=1),
+    ]
+    assert await ports.subscriptions.looks() == {NEW: Look("Asia/Tokyo")}
+    assert await ports.subscriptions.topics() == [TopicRoute(NEW, 7, "all", 1)]
     assert [w.chat for w in await ports.risk.watches()] == [NEW]
     assert await ports.chat_alerts.of_chat(OLD, limit=9) == []
     assert [a.id for a in await ports.chat_alerts.of_chat(NEW, limit=9)] == [mine.id]
     assert await ports.chat_alerts.of_chat(other.chat, limit=9) == [other]
     assert (await ports.buttons.get("a")).chat == NEW
     assert (await ports.buttons.get("b")).chat == "telegram:-6"
+
+
+async def test_lists_move_and_of_those_that_both_have_the_new_ones_stay(ports):
+    lists = [
+        SymbolList(OLD, "pins", "", ("x:A",), 1),
+        SymbolList(OLD, "named", "majors", ("x:A",), 1),
+        SymbolList(NEW, "named", "majors", ("x:B",), 2),
+        SymbolList("telegram:9", "pins", "", ("x:C",), 3),
+    ]
+    for one in lists:
+        await ports.watchlists.put(one)
+    for _ in range(2):
+        await ports.moves.move(OLD, NEW)
+    assert await ports.watchlists.all() == [lists[2], SymbolList(NEW, "pins", "", ("x:A",), 1), lists[3]]
 
 
 async def test_what_belongs_to_a_destination_takes_its_new_name(ports, make):

@@ -9,7 +9,11 @@ import stat
 import pytest
 
 from bot.chat import local
+from bot.chat.actions import Actions
+from bot.chat.asker import AT_TERMINAL
 from bot.chat.local import Answer, LocalChat, Request, ask, bind, socket_address
+from bot.chat.reply import Button, Reply, bold, line
+from bot.chat.wire import Words, unpack
 from bot.clock import SystemClock
 from bot.model.cards import BotStatus
 from bot.model.explanation import AlertSeen, Explanation, Node, RuleName
@@ -175,7 +179,7 @@ async def test_the_kernel_tells_whose_process_asks(tmp_path):
         (b'{"ask":"explain","surprise":7}\n', "no JSON object"),
         (b'["explain"]\n', "no JSON object"),
         (b"\xff\xfe\n", "no JSON object"),
-        (b'{"ask":"shutdown"}\n', "expected to be asked for explain, status, overview, reload or chart, found 'shutdown'"),
+        (b'{"ask":"shutdown"}\n', "expected to be asked for explain, status, overview, reload, chart, say or words, found 'shutdown'"),
         (b"x" * 5_000 + b"\n", "longer than 4096 bytes"),
     ],
 )  # fmt: skip
@@ -289,3 +293,80 @@ async def test_status_and_overview_are_answered_too(served, world):
     refused = await asyncio.to_thread(ask, served, Request("overview", window_ms=7))
     assert not refused.ok
     assert "expected a window_ms of 300000" in refused.error
+
+
+@pytest.fixture
+async def talking(world, tmp_path):
+    """A front that carries out commands, and what they were asked by."""
+    askers = []
+
+    async def show(command, asker):
+        askers.append(asker)
+        if world.error is not None:
+            raise world.error
+        return Reply((line("shown ", bold(command.words[0])),), ((Button("Again", "/oi BTC"),),))
+
+    async def words():
+        return Words(("BTCUSDT",), ("oi_surge",), ("a-7q4m",))
+
+    path = tmp_path / "control.sock"
+    chat = LocalChat(
+        path=path,
+        market=world,
+        why=world,
+        overview=world,
+        clock=SystemClock(),
+        actions=Actions({"oi": show}),
+        words=words,
+    )
+    task = asyncio.create_task(chat.run())
+    while not path.exists():
+        await asyncio.sleep(0.005)
+    yield path, askers
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def say(path, text: str) -> Answer:
+    return await asyncio.to_thread(ask, path, Request("say", text=text))
+
+
+async def test_a_command_is_carried_out_as_the_owner_in_the_terminal(talking):
+    path, askers = talking
+    answer = await say(path, "oi btc")
+    assert answer.ok
+    assert unpack(answer.reply) == Reply((line("shown ", bold("btc")),), ((Button("Again", "/oi BTC"),),))
+    assert askers == [AT_TERMINAL]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("/nonsense", "I don't know /nonsense"),
+        ("/price BTC", "I cannot do that here"),
+        ("hello", "I read commands"),
+        ("/oi " + "x" * 1_001, "too long"),
+    ],
+)
+async def test_what_is_not_done_is_a_refusal(talking, text, said):
+    answer = await say(talking[0], text)
+    assert not answer.ok
+    assert said in str(unpack(answer.reply).blocks)
+
+
+async def test_a_command_that_fails_is_a_refusal_and_the_next_one_works(talking, world):
+    path, _ = talking
+    world.error = RuntimeError("boom")
+    failed = await say(path, "/oi BTC")
+    world.error = None
+    assert (failed.ok, "Something went wrong" in str(failed.reply)) == (False, True)
+    assert (await say(path, "/oi BTC")).ok
+
+
+async def test_nothing_said_is_told_what_is_expected(talking):
+    assert (await say(talking[0], " \u200b")).error == "expected a command, such as /oi BTC"
+
+
+async def test_what_may_be_typed_is_told(talking):
+    answer = await asyncio.to_thread(ask, talking[0], Request("words"))
+    assert answer.words == Words(("BTCUSDT",), ("oi_surge",), ("a-7q4m",))

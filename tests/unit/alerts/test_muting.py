@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.alerts.muting import Muting, subject_of
+from bot.alerts.muting import Muting, group_of, subject_of
 from bot.alerts.summary import MAX_NAMED, MAX_RULES, Over, summary_row
 from bot.model.alert import TellKind, alert_key, short_id
 from bot.model.outbox import Fold, OutboxRow, row_id
@@ -233,3 +233,13 @@ def test_what_keeps_an_alert_quiet_is_told_while_it_does():
     assert told(10) == [quiet]
     critical = [subject_of(row(severity="critical", to="discord"))]
     assert muting.hushes(critical, "", T0 + 11 * MINUTE) == []
+
+
+def test_what_keeps_a_group_quiet_keeps_its_topics_quiet():
+    assert group_of("group/7") == group_of("group") == "group"
+    muting = Muting(silences=[silence(destination="group")])
+    kept = muting.take([row(to="group/7"), row(to="group"), row(to="other")], T0)
+    assert sorted(one.row.destination for one in kept.kept) == ["group", "group/7"]
+    muting = Muting(quiet=[QuietHours("group", 0, 1439, "UTC")])
+    kept = muting.take([row(to="group/7"), row(to="other")], T0)
+    assert [one.row.destination for one in kept.kept] == ["group/7"]

@@ -5,14 +5,17 @@ from dataclasses import replace
 
 import pytest
 
-from bot.chat.alert_actions import AlertActions
+from bot.chat.alert_actions import MAX_RULES_PER_CHAT, AlertActions
 from bot.chat.asker import AT_TERMINAL, Asker, in_telegram
 from bot.chat.commands import Command, parse
 from bot.chat.telegram_html import to_plain
 from bot.clock import ManualClock
 from bot.model.chat_alert import AlertLife, AlertStage
+from bot.model.chat_rule_ports import RuleLife
+from bot.model.rehearsal import Rehearsed
 from bot.storage.memory import MemoryAlertStore, MemoryChatAlertStore, MemoryOutbox
 from tests.support.chat_actions import looking
+from tests.support.hand_alerts import HandChatRules, HandRehearsals
 
 NOW_MS = 1_767_225_600_000
 OWNER, GUEST = in_telegram(-1001, 7, is_owner=True), in_telegram(-1001, 8, is_owner=False)
@@ -53,8 +56,27 @@ def clock():
 
 
 @pytest.fixture
-def ask(market, status, why, desk, store, clock):
-    alerts = AlertActions(market=market, store=store, desk=desk, clock=clock, max_per_chat=3)
+def rules():
+    return HandChatRules()
+
+
+@pytest.fixture
+def rehearsals():
+    return HandRehearsals()
+
+
+@pytest.fixture
+def ask(market, status, why, desk, store, rules, rehearsals, clock):
+    alerts = AlertActions(
+        market=market,
+        store=store,
+        desk=desk,
+        rules=rules,
+        rehearsals=rehearsals,
+        clock=clock,
+        max_per_chat=3,
+        zone_of=lambda chat: "Europe/Berlin",
+    )
     actions = looking(alerts, market=market, status=status, why=why, clock=clock)
 
     async def ask(text, asker: Asker = OWNER):
@@ -112,10 +134,7 @@ async def test_what_is_wrong_is_told_with_an_example(ask, store, desk):
     assert await ask("/alert btc oi banana 5%") == (
         "After oi I expected > or <, not banana. Write it like /alert BTC oi > 5% 15m."
     )
-    assert await ask("/alert") == (
-        "An alert is a symbol, a figure, a comparison and a number. Write it like /alert BTC oi > 5% 15m."
-    )
-    assert "too long" in await ask("/alert " + "x " * 30)
+    assert "too long" in await ask("/alert " + "x " * 90)
     assert desk.calls == []
 
 
@@ -140,7 +159,7 @@ async def test_a_chat_has_a_limit_of_its_own_also_for_those_that_come_at_once(as
 async def test_ids_differ_though_they_are_derived_from_the_same_instant(ask, store):
     await ask("/alert btc price > 1")
     first = await only(store)
-    await store.delete(first.id)
+    await store.delete(first.id, at_ms=NOW_MS)
     await store.add(replace(first, chat="telegram:5"))  # the same id, elsewhere
     await ask("/alert btc price > 1")
     second = await only(store)
@@ -227,7 +246,7 @@ async def test_in_a_group_people_delete_what_they_made_and_the_owner_everything(
     await ask("/alert btc price > 1", OWNER)
     owners = await only(store)
     await ask("/alert btc price > 2", GUEST)
-    assert await ask(f"/delete {owners.id}", GUEST) == "Only who made an alert, or my owner, may delete it."
+    assert await ask(f"/delete {owners.id}", GUEST) == "Only who made an alert, or an admin, may change it."
     assert await ask("/delete all", GUEST) == "Deleted 1 alert. 1 made by others stay."
     assert await only(store) == owners
     await ask("/alert btc price > 2", GUEST)
@@ -239,3 +258,114 @@ async def test_in_a_group_people_delete_what_they_made_and_the_owner_everything(
 async def test_without_a_desk_it_says_that_it_takes_none(actions):
     for text in ("/alert btc oi > 5% 15m", "/alerts", "/delete all"):
         assert to_plain(await actions.answer(parse(text), asker=AT_TERMINAL)) == "I take no alerts here."
+
+
+async def test_an_alert_by_buttons_alone(ask, store):
+    assert (await ask("/alert")).startswith("An alert about which symbol?")
+    assert await ask("/new BTCUSDT") == "What of BTCUSDT?"
+    assert await ask("/new BTCUSDT oi") == "BTCUSDT oi: how much?"
+    assert await ask("/new BTCUSDT oi ±5%") == "BTCUSDT oi ±5%: within which time?"
+    assert "BTCUSDT abs(pct(oi, 15m)) >= 5%" in await ask("/new BTCUSDT oi ±5% 15m")
+    assert "BTCUSDT abs(funding) >= 0.1%" in await ask("/new BTCUSDT funding ±0.10%")
+    assert await store.count(OWNER.chat) == 2
+
+
+async def test_several_symbols_are_several_alerts(ask, store):
+    said = await ask("/alert btc,eth,doge,btcusdt oi ±4% 1h")
+    assert said.startswith("🔔 3 alerts\n")
+    assert "ETHUSDT abs(pct(oi, 1h)) >= 4%" in said
+    assert await store.count(OWNER.chat) == 3
+    assert "as many as it may" in await ask("/alert btc,eth oi ±5% 1h")
+
+
+async def test_a_level_is_crossed_from_where_the_price_is(ask, desk, store):
+    assert "price of ETHUSDT is not known yet" in await ask("/alert eth 4000")
+    desk.values["binance:ETHUSDT", "price"] = 4_012.0
+    assert "ETHUSDT price <= 4000 · once" in await ask("/alert eth 4000")
+    assert "ETHUSDT price >= 4100 · once" in await ask("/alert eth price crosses 4,100")
+
+
+async def test_options_are_stored_and_shown(ask, store):
+    said = await ask("/alert btc oi > 5% 15m silent until 18:00 note my bag")
+    alert = await only(store)
+    # 18:00 in Berlin, in winter.
+    assert (alert.silent, alert.note, alert.ends_ms) == (True, "my bag", NOW_MS + 17 * 3_600_000)
+    assert "pct(oi, 15m) > 5% · silent · until 17:00 UTC · my bag" in said
+    await ask("/alert btc oi > 6% 15m until 3d")
+    assert (await store.of_chat(OWNER.chat, limit=2))[1].ends_ms == NOW_MS + 3 * 86_400_000
+
+
+async def test_it_says_what_would_have_been_and_offers_a_calmer_one(ask, rehearsals):
+    rehearsals.found = {0.05: Rehearsed(3, 86_000_000, NOW_MS - 60_000, 0.056)}
+    assert "In the last 23h 53m it would have fired 3 times (last 23:59 UTC, +5.60%)." in await ask(
+        "/alert btc oi > 5% 15m"
+    )
+    rehearsals.found = {0.05: Rehearsed(0, 86_400_000)}
+    assert "In the last 1d it would not have fired." in await ask("/alert eth oi > 5% 15m")
+    rehearsals.found = {
+        0.05: Rehearsed(30, 86_400_000, NOW_MS, 0.06),
+        0.08: Rehearsed(12, 86_400_000),
+        0.1: Rehearsed(5, 86_400_000),
+    }
+    assert "That is noisy. Try 10%?" in await ask("/alert doge oi > 5% 15m")
+
+
+async def test_an_alert_is_tuned_into_another(ask, desk, store):
+    await ask("/alert btc oi > 5% 15m")
+    first = await only(store)
+    said = await ask(f"/tune {first.id} 8% 1h both once silent")
+    second = await only(store)
+    assert said.startswith(f"🔔 {second.id} BTCUSDT abs(pct(oi, 1h)) > 8% · once silent\nIn the place of {first.id}.")
+    assert [call[0] for call in desk.calls] == ["add", "remove", "add"]
+    assert "has no" not in await ask(f"/tune {second.id} oneway")
+    assert "I expected a size" in await ask(f"/tune {(await only(store)).id} banana")
+    assert "compared with a percentage" in await ask(f"/tune {(await only(store)).id} 5")
+    assert "Only who made" in await ask(f"/tune {(await only(store)).id} 5%", GUEST)
+    assert "No alert of this chat" in await ask("/tune a-00000000 5%")
+
+
+async def test_a_falling_one_both_ways_turns_its_level(ask, store):
+    await ask("/alert btc oi < -5% 15m")
+    await ask(f"/tune {(await only(store)).id} both")
+    alert = await only(store)
+    assert (alert.measure, alert.op, alert.level) == ("abs(pct(oi, 15m))", ">", 0.05)
+
+
+async def test_undo_takes_back_what_was_made_and_brings_back_what_was_deleted(ask, desk, store):
+    await ask("/alert btc oi > 5% 15m")
+    alert = await only(store)
+    assert (await ask(f"/undo {alert.id}")).startswith(f"Deleted {alert.id}")
+    assert (await ask(f"/undo {alert.id}")) == f"Back again: {alert.id} BTCUSDT pct(oi, 15m) > 5%"
+    assert await only(store) == alert
+    assert [call[0] for call in desk.calls] == ["add", "remove", "add"]
+    assert "cannot be brought back" in await ask("/undo a-00000000")
+
+
+async def test_what_is_no_plain_comparison_becomes_a_rule_of_the_chat(ask, rules, store):
+    said = await ask("/alert btc,eth when pct(oi, 15m) > 5% and funding > 0.01% for 2m once note both")
+    [rule] = rules.of_chat(OWNER.chat)
+    assert (rule.symbols, rule.top, rule.for_ms, rule.once, rule.note) == (
+        ("BTCUSDT", "ETHUSDT"),
+        None,
+        120_000,
+        True,
+        "both",
+    )
+    assert said.startswith(f"🔔 {rule.id} BTCUSDT, ETHUSDT pct(oi, 15m) > 5% and funding > 0.01% · for 2m once · both")
+    assert "is there already" in await ask("/alert btc,eth when pct(oi, 15m) > 5% and funding > 0.01%")
+    await ask("/alert top50 oi up 6% 15m every 30m")
+    assert [r.top for r in rules.of_chat(OWNER.chat)] == [None, 50]
+    await ask("/alert btc oi > 5% 15m")
+    rules.lives[rule.id] = RuleLife(("binance:BTCUSDT",), 0, 2)
+    listed = await ask("/alerts")
+    assert listed.startswith(f"Alerts of this chat (3)\n\n{rule.id} BTCUSDT, ETHUSDT")
+    assert "firing: BTCUSDT" in listed
+    assert (await ask(f"/delete {rule.id}")).startswith(f"Deleted {rule.id}")
+    assert (await ask(f"/undo {rule.id}")).startswith(f"Back again: {rule.id}")
+    assert await ask("/delete all") == "Deleted 3 alerts."
+
+
+async def test_rules_of_a_chat_have_a_limit(ask, rules):
+    for n in range(MAX_RULES_PER_CHAT):
+        await ask(f"/alert btc when price > {n} and oi > 1")
+    assert "as many as I take" in await ask("/alert btc when price > 99 and oi > 1")

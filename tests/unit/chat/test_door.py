@@ -273,14 +273,14 @@ async def test_the_bot_leaves_groups_of_strangers_and_soon_without_a_word(at):
 
 
 async def test_here_off_leaves_and_ends_what_was_made_there(at):
-    await at.says("/here", ADMIN, NEW_GROUP)
+    await at.says("/join", ADMIN, NEW_GROUP)
     await at.alerts.add(alert(MEMBER, NEW_GROUP))
-    await at.says("/here off", MEMBER, NEW_GROUP)
+    await at.says("/join off", MEMBER, NEW_GROUP)
     assert at.texts(NEW_GROUP)[-1] == "Only admins may do that."
-    await at.says("/here off", ADMIN, NEW_GROUP)
+    await at.says("/join off", ADMIN, NEW_GROUP)
     assert at.client.left == [NEW_GROUP]
     assert await at.alerts.count(f"telegram:{NEW_GROUP}") == 0
-    await at.says("/here off", ADMIN, GROUP)
+    await at.says("/join off", ADMIN, GROUP)
     assert at.texts(GROUP)[-1].startswith("The settings name this chat")
 
 
@@ -289,7 +289,7 @@ async def test_here_off_leaves_and_ends_what_was_made_there(at):
 
 async def test_somebody_gets_what_is_stored_and_may_have_it_forgotten(at):
     await at.says("/mydata", MEMBER)
-    document = at.latest(MEMBER).reply.document
+    document = at.latest(MEMBER).reply.file
     stored = json.loads(document.content)["stored"]
     assert stored["members"][0]["user"] == f"telegram:{MEMBER}"
     await at.alerts.add(alert(MEMBER, MEMBER))

@@ -3,8 +3,10 @@
 import re
 from pathlib import Path
 
-from bot.chat.alert_text import AlertWish, condition_text, read_alert
+from bot.chat.alert_grammar import read_alert
+from bot.chat.alert_text import AlertWish
 from bot.chat.commands import COMMANDS, Command, parse
+from bot.rules.ast import text
 
 TEXT = (Path(__file__).parents[3] / "docs" / "chat.md").read_text(encoding="utf-8")
 
@@ -17,9 +19,9 @@ def test_the_commands_are_those_of_the_table():
 
 def test_every_example_becomes_what_stands_beside_it():
     examples = re.findall(r"^\| `/alert ([^`]+)` \| `([^`]+)` \|$", TEXT, re.MULTILINE)
-    assert len(examples) == 6
+    assert len(examples) >= 12
     for typed, condition in examples:
         wish = read_alert(typed)
         assert isinstance(wish, AlertWish)
-        assert condition_text(wish) == condition
+        assert text(wish.condition) == condition
         assert isinstance(parse(f"/alert {typed}"), Command)

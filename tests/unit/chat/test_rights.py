@@ -48,13 +48,13 @@ CASES = {
     "/user 99 member": (A, A),
     "/admit 99 member": (A, A),
     "/invite": (A, A),
-    "/here": (A, A),
+    "/join": (A, A),
     "/audit": (A, A),
     "/mydata": (V, V),
     "/forget me": (V, V),
 }
 PEOPLE = {OWNER: O, ADMIN: A, MEMBER: M, VIEWER: V, STRANGER: N}
-OWN_FAMILIES = {"users", "user", "admit", "invite", "here", "audit", "mydata", "forget"}
+OWN_FAMILIES = {"users", "user", "admit", "invite", "join", "audit", "mydata", "forget"}
 
 
 def test_every_command_of_the_table_is_in_these_cases():
@@ -93,7 +93,7 @@ def expected(user_id, chat_id, text):
     """Whether a command is carried out."""
     role = PEOPLE[user_id]
     if chat_id == NEW_GROUP:
-        return text == "/here" and is_least(role, A)
+        return text == "/join" and is_least(role, A)
     if chat_id > 0:
         return is_least(role, CASES[text][0])
     return is_least(role or V, CASES[text][1])

@@ -20,6 +20,7 @@ from bot.model.silence import Silence
 from bot.model.view import AlertView
 from bot.storage.memory import MemoryAlertStore, MemoryChatAlertStore, MemoryOutbox, MemorySilenceStore
 from tests.support.chat_actions import looking
+from tests.support.hand_alerts import HandChatRules, HandRehearsals
 
 NOW_MS = 1_767_225_600_000  # a Thursday, 00:00 UTC
 HOUR = 3_600_000
@@ -50,7 +51,15 @@ class Place:
             destinations=lambda: ("telegram", "telegram:5", "discord"),
             venue_now=lambda: self.now_ms,
         )
-        asked = AlertActions(market=market, store=self.chat_alerts, desk=None, clock=clock, max_per_chat=3)
+        asked = AlertActions(
+            market=market,
+            store=self.chat_alerts,
+            desk=None,
+            rules=HandChatRules(),
+            rehearsals=HandRehearsals(),
+            clock=clock,
+            max_per_chat=3,
+        )
         self.actions = looking(asked, silences, market=market, status=status, why=None, clock=clock)
 
     async def ask(self, text, asker: Asker = OWNER):
@@ -181,7 +190,7 @@ async def test_others_silence_their_chat_and_end_what_they_made(place):
     await place.ask("/silence btc 1h", GUEST)
     one = await place.only()
     assert (one.destination, one.author) == ("telegram", "telegram:8")
-    assert await place.ask(f"/unsilence {one.id}", OTHER) == "Only who made a silence, or my owner, may end it."
+    assert await place.ask(f"/unsilence {one.id}", OTHER) == "Only who made a silence, or an admin, may end it."
     assert "Nothing is told in this chat" in await place.ask("/silence btc 1h", ELSEWHERE)
     assert "Only my owner may do that" in await place.ask("/silence btc at discord 1h", GUEST)
     assert "No silence begins with" in await place.ask(f"/unsilence {one.id}", ELSEWHERE)

@@ -1,5 +1,6 @@
 from bot.chat.reply import Button, Reply, Table, bold, code, line, table_lines
 from bot.chat.telegram_html import keyboard, to_html, to_plain, utf16_units
+from bot.sim.chat_html import parse
 
 
 def test_everything_from_outside_is_escaped_and_undisguised():
@@ -11,13 +12,33 @@ def test_everything_from_outside_is_escaped_and_undisguised():
 def test_a_long_reply_loses_whole_lines_and_never_half_a_tag():
     reply = Reply(tuple(line(bold("🟠" * 100)) for _ in range(40)))
     text = to_html(reply)
-    assert utf16_units(text) <= 4_096
+    assert utf16_units(parse(text)) <= 4_096
     assert text.endswith("</b>\n…")
-    assert text.count("<b>") == text.count("</b>")
+    assert text.count("<b>") == text.count("</b>") == 20
 
 
-def test_a_span_that_escaping_blows_up_is_dropped_and_not_cut_open():
-    assert to_html(Reply((line("&" * 4_000), line("end")))) == "…"
+def test_what_escaping_adds_does_not_count():
+    """A thousand signs are a thousand signs, though each is sent as five characters."""
+    blocks = tuple(line("&" * 1_000) for _ in range(4))
+    text = to_html(Reply((*blocks, line("x" * 92))))
+    assert utf16_units(parse(text)) == 4_096
+    assert utf16_units(text) > 20_000
+    assert to_html(Reply((*blocks, line("x" * 93)))).endswith("&amp;\n…")
+
+
+def test_a_table_that_is_too_long_is_cut_between_its_rows():
+    table = Table(("", "OI"), tuple((f"C{n}<&", "+1.00%") for n in range(500)))
+    text = to_html(Reply((line("head"), table, line("tail"))))
+    assert utf16_units(parse(text)) <= 4_096
+    assert text.startswith("head\n<pre>")
+    assert text.endswith("%</pre>\n…")
+    assert text.count("\n") > 200
+    assert to_plain(Reply((line("head"), table))) == parse(to_html(Reply((line("head"), table))))
+
+
+def test_tables_beside_each_other_stay_apart():
+    table = Table(("", "OI"), (("A", "1"),))
+    assert to_html(Reply((table, table))).count("<pre>") == 2
 
 
 def test_an_empty_reply_still_has_a_visible_character():

@@ -259,6 +259,28 @@ def test_a_rule_never_mutes_itself(board):
     assert b.step(A="") == [("a", "A", "end")]
 
 
+def forms(rules, **bases):
+    """Rules with the bases of some, all of those told in one chat."""
+    return tuple(replace(r, base=bases[r.id], notify=("chat",)) if r.id in bases else r for r in rules)
+
+
+def test_what_mutes_a_rule_mutes_its_other_forms_too(board):
+    b = board({"boss": ["low"], "low": [], "low_form": []})
+    b.restart(forms(b.rules, low_form="low"))
+    assert b.step(A="boss low low_form") == [("boss", "A", "fire")]
+
+
+def test_another_form_mutes_only_forms_of_its_own_chat(board):
+    b = board({"boss": ["low"], "low": [], "boss_form": ["low"], "low_form": [], "far_form": []})
+    rules = forms(b.rules, boss_form="boss", low_form="low", far_form="low")
+    b.restart(tuple(replace(r, notify=("elsewhere",)) if r.id == "far_form" else r for r in rules))
+    assert b.step(A="boss_form low low_form far_form") == [
+        ("low", "A", "fire"),
+        ("boss_form", "A", "fire"),
+        ("far_form", "A", "fire"),
+    ]
+
+
 def test_crossings_mute_nothing_and_are_counted_when_muted(feed, rules_of):
     rules = rules_of(
         "- {id: boss, name: Boss, when: funding > 1%, cooldown: 0s, inhibits: [line]}\n"

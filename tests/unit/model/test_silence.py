@@ -5,7 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bot.model.silence import QuietHours, Silence, zone_of
+from bot.model.numbers import zone_of
+from bot.model.silence import QuietHours, Silence
 
 NIGHT = QuietHours("telegram", 23 * 60, 7 * 60, "Europe/Berlin")
 

@@ -1,0 +1,365 @@
+"""What people type behind `/alert`, to a wish. Never raises; knows no instruments.
+
+    WHOM FIGURE > NUMBER [WINDOW] [OPTIONS]        btc,eth oi > 5% 15m
+    WHOM FIGURE up|down|moves|±|+|- NUMBER% …      sol price drops 3% 5m · top50 oi ±4% 1h
+    WHOM volume > 3x 15m                           against the usual of a day
+    WHOM [price] [crosses] LEVEL                   eth 4000
+    WHOM when EXPRESSION [OPTIONS]                 btc when pct(oi, 15m) > 5% and funding > 0.01%
+
+WHOM is a symbol, several with commas between, or `top50` by open interest. OPTIONS in any order: `once`, `silent`,
+`for 2m`, `every 30m`, `cooldown 1h`, `until 18:00` or `until 3d`; `note …` comes last.
+"""
+
+import re
+from dataclasses import replace
+from typing import Final
+
+from bot.chat.alert_text import AlertWish, Options
+from bot.chat.commands import shorten
+from bot.chat.silence_text import read_clock
+from bot.chat.spec import Problem
+from bot.model.chat_alert import ThresholdOp
+from bot.rules.ast import DAY_MS, MINUTE_MS, Call, Compare, Expr, Number, Series, duration_text, text
+from bot.rules.language import FLOWS, SERIES, Measure, did_you_mean
+from bot.rules.literals import parse_duration_ms, parse_number
+from bot.rules.parse import parse_condition
+
+DEFAULT_WINDOW_MS: Final = 15 * MINUTE_MS
+MAX_FOR_MS: Final = DAY_MS
+MAX_PAUSE_MS: Final = 7 * DAY_MS
+MAX_LIFE_MS: Final = 365 * DAY_MS
+MAX_SYMBOLS: Final = 10
+MAX_TOP: Final = 200
+MAX_NOTE_CHARS: Final = 100
+
+_COMMAS: Final = re.compile(r"\s*,\s+|\s+,\s*")
+_SPLIT: Final = re.compile(r"\s*(>=|<=|=>|=<|==|!=|≥|≤|[<>=])\s*")
+_SIGN_APART: Final = re.compile(r"(±|\+/-|\+-)\s+(?=[0-9.])")
+_OPERATORS: Final[dict[str, ThresholdOp]] = {
+    ">": ">",
+    ">=": ">=",
+    "=>": ">=",
+    "≥": ">=",
+    "above": ">",
+    "over": ">",
+    "<": "<",
+    "<=": "<=",
+    "=<": "<=",
+    "≤": "<=",
+    "below": "<",
+    "under": "<",
+}
+_UP: Final = frozenset(["up", "rises", "rise", "rising", "gains", "gain", "jumps", "jump", "pumps", "pump", "grows"])
+_DOWN: Final = frozenset(["down", "drops", "drop", "falls", "fall", "falling", "loses", "lose", "dumps", "dump"])
+_MOVES: Final = frozenset(["moves", "move", "changes", "change", "swings"])
+_CROSSES: Final = frozenset(["crosses", "cross", "hits", "hit", "reaches", "at"])
+_SIGNED: Final = re.compile(r"^(±|\+/-|\+-|[+-])?(.+)$")
+_THOUSANDS: Final = re.compile(r"^([+-]?)\$?(\d{1,3}(?:,\d{3})+)(\.\d+)?(\D?)$")
+_TIMES: Final = re.compile(r"^([0-9.]+)[x×]$")
+_TOP: Final = re.compile(r"^top([0-9]{1,4})$")
+_FIGURES: Final = {
+    "volume24h": "volume_24h",
+    "vol24h": "volume_24h",
+    "oiusd": "oi_usd",
+    "funding8h": "funding_8h",
+    "vol": "volume",
+}
+_LEVELS: Final = frozenset({"price", "index"})
+_OPTIONS_TOLD: Final = "a window such as 15m, or once, silent, for 2m, every 30m, cooldown 1h, until 18:00"
+
+
+class _Refused(Exception):  # noqa: N818, no error: an answer
+    """Carries the problem out of the depth of reading."""
+
+
+def read_alert(typed: str) -> AlertWish | Problem:
+    """Read the arguments of `/alert`."""
+    try:
+        return _read(typed)
+    except _Refused as refused:
+        return Problem(str(refused))
+
+
+def _read(typed: str) -> AlertWish:
+    typed, _, note = _cut(typed.replace("−", "-"), "note")
+    if len(note) > MAX_NOTE_CHARS:
+        raise _Refused(f"A note has at most {MAX_NOTE_CHARS} characters.")
+    head, has_when, condition = _cut(typed, "when")
+    words = _SIGN_APART.sub(r"\1", _COMMAS.sub(",", head)).split()
+    whom = words[0] if words else ""
+    rest = _SPLIT.sub(r" \1 ", " ".join(words[1:])).split()
+    symbols, top = _whom(whom, rest, has_when=has_when)
+    wish = AlertWish(symbols=symbols, top=top, condition=Series("price"), options=Options(note=note))
+    if has_when:
+        if rest:
+            raise _Refused(f"Before when I expected symbols only, not {shorten(rest[0])}.")
+        words = condition.split()
+        first = _first_option(words)
+        options, _ = _options(words[first:], replace(wish.options), window=False)
+        return _checked(replace(wish, condition=_parsed(" ".join(words[:first])), options=options))
+    return _shaped(wish, rest)
+
+
+def _cut(typed: str, word: str) -> tuple[str, bool, str]:
+    """Before and behind a word that stands alone."""
+    found = re.search(rf"(?:^|\s){word}(?:\s+|$)", typed, re.IGNORECASE)
+    return (typed[: found.start()], True, typed[found.end() :].strip()) if found else (typed, False, "")
+
+
+def _whom(whom: str, rest: list[str], *, has_when: bool) -> tuple[tuple[str, ...], int | None]:
+    if not whom:
+        raise _Refused("An alert is a symbol, a figure, a comparison and a number.")
+    if _SPLIT.match(whom) or whom.casefold() in _OPERATORS:
+        raise _Refused(f"Before {shorten(whom)} I expected a symbol such as BTC.")
+    glued = _SPLIT.split(whom, maxsplit=1)
+    if len(glued) > 1:
+        raise _Refused(f"Before {shorten(glued[1])} I expected a symbol and a figure, such as BTC oi.")
+    if whom.casefold() in SERIES and not has_when and rest and rest[0].casefold() in _OPERATORS:
+        raise _Refused(f"Before {shorten(whom)} I expected a symbol such as BTC.")
+    if found := _TOP.match(whom.casefold()):
+        n = int(found[1])
+        if not 1 <= n <= MAX_TOP:
+            raise _Refused(f"I take top1 to top{MAX_TOP}.")
+        return (), n
+    symbols = tuple(dict.fromkeys(part for part in whom.split(",") if part))
+    if not symbols:
+        raise _Refused("An alert is a symbol, a figure, a comparison and a number.")
+    if len(symbols) > MAX_SYMBOLS:
+        raise _Refused(f"That is {len(symbols)} symbols; I take up to {MAX_SYMBOLS} in one alert.")
+    return symbols, None
+
+
+# -- figure, comparison, number ----------------------------------------------------------------------------------
+
+
+def _shaped(wish: AlertWish, rest: list[str]) -> AlertWish:
+    whom = wish.symbols[-1] if wish.symbols else f"top{wish.top}"
+    if not rest:
+        raise _Refused(f"After {shorten(whom)} I expected a figure such as oi or price.")
+    word = rest[0].casefold()
+    if word in _OPERATORS or rest[0] in {"=", "==", "!="}:
+        raise _Refused(f"After {shorten(whom)} I expected a figure such as oi or price.")
+    if word in _CROSSES or _number(rest[0]) is not None:
+        return _crossing(wish, "price", rest[1:] if word in _CROSSES else rest)
+    name = _figure(rest[0])
+    if len(rest) < 2:
+        raise _Refused(f"After {shorten(rest[0])} I expected a comparison, > or <.")
+    sign = rest[1].casefold()
+    if sign in _CROSSES:
+        return _crossing(wish, name, rest[2:])
+    if sign in _OPERATORS:
+        return _compared(wish, name, _OPERATORS[sign], sign, rest[2:])
+    if sign in _UP | _DOWN | _MOVES:
+        return _moved(wish, name, sign, rest[2:])
+    found = _number(rest[1])
+    if found is None:
+        raise _Refused(f"After {name} I expected > or <, not {shorten(rest[1])}.")
+    signed, _ = found
+    if _TIMES.match(rest[1].casefold()) or rest[1].endswith("%"):
+        word = "moves" if signed == "±" else "down" if signed == "-" else "up"
+        return _moved(wish, name, word, rest[1:])
+    if name in _LEVELS and not signed:
+        return _crossing(wish, name, rest[1:])
+    raise _Refused(f"After {name} I expected > or < before {shorten(rest[1])}.")
+
+
+def _figure(word: str) -> str:
+    name = word.casefold()
+    name = _FIGURES.get(name, name)
+    if name in SERIES:
+        return name
+    known = frozenset(SERIES)
+    meant = did_you_mean(name, known)
+    hint = f"did you mean {meant}?" if meant else "I know " + ", ".join(sorted(known)) + "."
+    raise _Refused(f"I don't know the figure {shorten(word)}: {hint}")
+
+
+def _number(word: str) -> tuple[str, Number] | None:
+    """Its sign as typed (`±`, `+`, `-` or none), and the number without it; `3x` counts as 3."""
+    found = _SIGNED.match(word)
+    if found is None:
+        return None
+    sign = "±" if found[1] in {"±", "+/-", "+-"} else found[1] or ""
+    plain = found[2].casefold()
+    times = _TIMES.match(plain)
+    number = parse_number(_plain(times[1] if times else found[2]))
+    return None if number is None or number.unit == "duration" else (sign, number)
+
+
+def _plain(amount: str) -> str:
+    """`$70,000` is 70000, `12b` is 12B."""
+    amount = amount.removeprefix("$")
+    if found := _THOUSANDS.match(amount):
+        sign, whole, fraction, suffix = found.groups()
+        amount = f"{sign}{whole.replace(',', '')}{fraction or ''}{suffix}"
+    return amount[:-1] + "B" if amount.endswith("b") else amount
+
+
+def _amount(sign: str, rest: list[str]) -> tuple[Number, bool]:
+    """The number behind a comparison, and whether it counts times the usual."""
+    if not rest:
+        raise _Refused(f"After {sign} I expected a number.")
+    times = bool(_TIMES.match(rest[0].casefold()))
+    found = _number(rest[0])
+    if found is None or found[0] == "±":
+        raise _Refused(f"After {sign} I expected a number such as 5% or 70_000, not {shorten(rest[0])}.")
+    signed, number = found
+    return (replace(number, value=-number.value) if signed == "-" else number), times
+
+
+def _compared(wish: AlertWish, name: str, op: ThresholdOp, sign: str, rest: list[str]) -> AlertWish:
+    level, times = _amount(sign, rest)
+    options, window_ms = _options(rest[1:], wish.options, window=True)
+    if times:
+        measure, assumed = _ratio(name, window_ms)
+    else:
+        measure, assumed = _measure(name, level, window_ms)
+    return _checked(replace(wish, condition=Compare(op, measure, level), options=options, assumed_window=assumed))
+
+
+def _moved(wish: AlertWish, name: str, word: str, rest: list[str]) -> AlertWish:
+    if not rest:
+        raise _Refused(f"After {word} I expected a size such as 5%.")
+    if _TIMES.match(rest[0].casefold()):
+        return _compared(wish, name, ">=", word, rest)
+    found = _number(rest[0])
+    if found is None or found[1].unit != "%":
+        raise _Refused(f"After {word} I expected a size in percent such as 5%, not {shorten(rest[0])}.")
+    size = replace(found[1], value=abs(found[1].value))
+    options, window_ms = _options(rest[1:], wish.options, window=True)
+    # Funding and basis are percentages themselves: without a window the size is a level.
+    if window_ms is None and SERIES[name] is Measure.RATIO:
+        measure: Expr = Series(name)
+        assumed = False
+    else:
+        assumed = window_ms is None
+        measure = _pct(name, DEFAULT_WINDOW_MS if window_ms is None else window_ms)
+    if word in _MOVES:
+        condition = Compare(">=", Call("abs", (measure,)), size)
+    elif word in _DOWN:
+        condition = Compare("<=", measure, replace(size, value=-size.value))
+    else:
+        condition = Compare(">=", measure, size)
+    return _checked(replace(wish, condition=condition, options=options, assumed_window=assumed))
+
+
+def _crossing(wish: AlertWish, name: str, rest: list[str]) -> AlertWish:
+    """A level that fires from either side; once, unless it is to be told again."""
+    if name in FLOWS:
+        raise _Refused(f"{name} has no level to cross: write {name} > 3x 15m.")
+    level, times = _amount("crosses", rest)
+    if times or (level.unit != "%" and SERIES[name] is Measure.RATIO) or (level.unit == "%" and name in _LEVELS):
+        raise _Refused(f"{shorten(rest[0])} is no level of {name}.")
+    options, window_ms = _options(rest[1:], wish.options, window=True)
+    if window_ms is not None:
+        raise _Refused(f"A level has no window: write {name} crosses {text(level)}.")
+    if options.repeat_ms is None and options.cooldown_ms is None:
+        options = replace(options, once=True)
+    options = replace(options, repeat_ms=None, cooldown_ms=options.cooldown_ms or options.repeat_ms)
+    return _checked(replace(wish, condition=Call("crosses", (Series(name), level)), options=options))
+
+
+def _measure(name: str, level: Number, window_ms: int | None) -> tuple[Expr, bool]:
+    if name in FLOWS and level.unit == "%":
+        raise _Refused(f"{name} is compared with the usual: write {name} > 3x 15m.")
+    if name in FLOWS:
+        window = DEFAULT_WINDOW_MS if window_ms is None else window_ms
+        return Call("sum", (Series(name), _duration(window))), window_ms is None
+    if level.unit != "%" and SERIES[name] is Measure.RATIO:
+        raise _Refused(f"{name} is a percentage: write {text(level)}%.")
+    if window_ms is None and (level.unit != "%" or SERIES[name] is Measure.RATIO):
+        return Series(name), False
+    if level.unit != "%":
+        window_text = duration_text(window_ms or 0)
+        raise _Refused(f"With a window I compare a change in percent, such as {name} > 5% {window_text}.")
+    return _pct(name, DEFAULT_WINDOW_MS if window_ms is None else window_ms), window_ms is None
+
+
+def _ratio(name: str, window_ms: int | None) -> tuple[Expr, bool]:
+    if name != "volume":
+        raise _Refused(f"Times the usual is for volume, not for {name}.")
+    return Call("ratio", (Series(name), _duration(window_ms or DEFAULT_WINDOW_MS))), window_ms is None
+
+
+def _pct(name: str, window_ms: int) -> Expr:
+    return Call("pct", (Series(name), _duration(window_ms)))
+
+
+def _duration(ms: int) -> Number:
+    return Number(float(ms), "duration")
+
+
+# -- options -----------------------------------------------------------------------------------------------------
+
+_OPTION_WORDS: Final = frozenset({"once", "silent", "silently", "for", "every", "cooldown", "until", "till"})
+
+
+def _first_option(words: list[str]) -> int:
+    """Where the options behind an expression begin; expressions hold none of their words outside of names."""
+    return next((k for k, word in enumerate(words) if word.casefold() in _OPTION_WORDS), len(words))
+
+
+def _options(words: list[str], options: Options, *, window: bool) -> tuple[Options, int | None]:
+    """Options, and the window where one may stand."""
+    rest, window_ms = list(words), None
+    while rest:
+        word = rest.pop(0).casefold()
+        if word == "once":
+            options = replace(options, once=True)
+        elif word in {"silent", "silently"}:
+            options = replace(options, silent=True)
+        elif word in {"for", "every", "cooldown"}:
+            options = _paused(options, word, rest.pop(0) if rest else "")
+        elif word in {"until", "till"}:
+            options = _ending(options, word, rest.pop(0) if rest else "")
+        elif window and window_ms is None and (found := parse_duration_ms(word)) is not None:
+            window_ms = found
+        else:
+            raise _Refused(f"I expected {_OPTIONS_TOLD}, not {shorten(word)}.")
+    return options, window_ms
+
+
+def _paused(options: Options, word: str, typed: str) -> Options:
+    ms = parse_duration_ms(typed.casefold())
+    longest, shortest = (MAX_FOR_MS, 0) if word == "for" else (MAX_PAUSE_MS, MINUTE_MS if word == "every" else 0)
+    if ms is None:
+        raise _Refused(f"After {word} I expected a duration such as 30m, not {shorten(typed) or 'nothing'}.")
+    if not shortest <= ms <= longest:
+        bounds = f"between {duration_text(shortest)} and {duration_text(longest)}"
+        raise _Refused(f"After {word} I take a duration {bounds}, not {shorten(typed)}.")
+    if word == "for":
+        return replace(options, for_ms=ms)
+    return replace(options, repeat_ms=ms) if word == "every" else replace(options, cooldown_ms=ms)
+
+
+def _ending(options: Options, word: str, typed: str) -> Options:
+    if (minute := read_clock(typed)) is not None and ":" in typed:
+        return replace(options, until_min=minute, life_ms=None)
+    ms = parse_duration_ms(typed.casefold())
+    if ms is None or not MINUTE_MS <= ms <= MAX_LIFE_MS:
+        raise _Refused(f"After {word} I expected a time such as 18:00 or a duration such as 3d, not {shorten(typed)}.")
+    return replace(options, life_ms=ms, until_min=None)
+
+
+# -- the language of rules ---------------------------------------------------------------------------------------
+
+
+def _parsed(typed: str) -> Expr:
+    if not typed:
+        raise _Refused("After when I expected a condition such as pct(oi, 15m) > 5% and funding > 0.01%.")
+    parsed = parse_condition(typed)
+    errors = [fault for fault in parsed.faults if fault.is_error]
+    if errors or parsed.expr is None:
+        raise _Refused(
+            _said(typed, errors[0].message if errors else "it is too long", errors[0].hint if errors else "")
+        )
+    return parsed.expr
+
+
+def _said(typed: str, message: str, hint: str | None) -> str:
+    return f"{shorten(typed, 60)}: {message}{f' ({hint})' if hint else ''}."
+
+
+def _checked(wish: AlertWish) -> AlertWish:
+    """Through the parser of the rules, so that what chat takes is what rules take."""
+    return replace(wish, condition=_parsed(text(wish.condition)))

@@ -1,0 +1,220 @@
+"""What one chat is told, and how: `/rules`, `/settings`, `/here`.
+
+Promises: what is confirmed is stored; rule files are never touched; an unknown name is never guessed. Who may do what stands in the
+command table.
+"""
+
+import asyncio
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Final, cast
+
+from bot.chat import pages, rule_pages
+from bot.chat.actions import Handler
+from bot.chat.asker import Asker
+from bot.chat.commands import Command, UsageError
+from bot.chat.reply import Reply
+from bot.chat.table.rules import CHANGES
+from bot.chat.why import find_rule, near_rules
+from bot.chat.zones import known_zone, near_zone
+from bot.model.explanation import RuleName
+from bot.model.silence import QuietHours
+from bot.model.subscriptions import (
+    DETAILS,
+    EVERY_RULE,
+    EVERYTHING,
+    Level,
+    Look,
+    RuleDesk,
+    RuleTold,
+    Subscription,
+    TopicRoute,
+)
+from bot.rules.literals import parse_number
+
+MAX_TOPICS: Final = 20
+"""What may be told elsewhere in one group."""
+MAX_FACTOR: Final = 100.0
+_ALL: Final = frozenset({"all", "*"})
+
+
+class RuleActions:
+    """The three commands."""
+
+    def __init__(self, desk: RuleDesk, quiet_of: Callable[[str], QuietHours | None]) -> None:
+        """`quiet_of`: the quiet hours of a destination."""
+        self._desk = desk
+        self._quiet_of = quiet_of
+
+    @property
+    def handlers(self) -> Mapping[str, Handler]:
+        return {"rules": self.rules, "settings": self.settings, "here": self.here}
+
+    # -- rules -----------------------------------------------------------------------------------------------------
+
+    async def rules(self, command: Command, asker: Asker) -> Reply:
+        """`/rules [PAGE|RULE]`, `/rules on|off|fewer|normal|more|reset [RULE]`, `/rules set RULE NUMBER`"""
+        if self._desk.place(asker.chat) is None:
+            return rule_pages.NOT_TOLD
+        words = tuple(word.casefold() for word in command.words)
+        if not words or (len(words) == 1 and words[0].isdecimal()):
+            return self._list(asker, int(words[0][:6]) if words else 1)
+        verb, *more = words
+        if verb not in CHANGES:
+            found = self._find(asker, words[0], "/rules")
+            return found if isinstance(found, Reply) else rule_pages.rule_page(found)
+        if verb == "set":
+            return await self._set_number(asker, more)
+        if len(more) > 1 or (verb in {"on", "off"} and not more):
+            return _usage(
+                f"I expected the name of one rule{', or all' if verb in {'on', 'off'} else ''}.", "/rules off oi_surge"
+            )
+        if not more or more[0] in _ALL:
+            return await self._set_all(asker, verb)
+        found = self._find(asker, more[0], f"/rules {verb}")
+        return found if isinstance(found, Reply) else await self._set_one(asker, verb, found)
+
+    def _list(self, asker: Asker, page: int) -> Reply:
+        level = self._desk.wish(asker.chat).level or "normal"
+        return rule_pages.list_page(self._desk.rules(asker.chat), level, page)
+
+    async def _set_all(self, asker: Asker, verb: str) -> Reply:
+        if verb == "reset":
+            await self._desk.forget(asker.chat)
+            return self._list(asker, 1)
+        for rule in self._desk.rules(asker.chat):
+            # What was said of one rule before is what this now says of all.
+            own = self._desk.wish(asker.chat, rule.id)
+            cleared = replace(own, is_on=None) if verb in {"on", "off"} else replace(own, level=None)
+            if cleared != own:
+                await self._desk.set(cleared)
+        every = self._desk.wish(asker.chat, EVERY_RULE)
+        if verb in {"on", "off"}:
+            await self._desk.set(replace(every, is_on=None if verb == "on" else False))
+        else:
+            await self._desk.set(replace(every, level=cast("Level", verb) if verb != "normal" else None))
+        return self._list(asker, 1)
+
+    async def _set_one(self, asker: Asker, verb: str, rule: RuleTold) -> Reply:
+        own = self._desk.wish(asker.chat, rule.id)
+        if verb == "reset":
+            wanted = Subscription(asker.chat, rule.id)
+        elif verb in {"on", "off"}:
+            wanted = replace(own, is_on=verb == "on")
+        else:
+            wanted = replace(own, level=cast("Level", verb), number=None)
+        said = {"on": "It is told here again.", "off": "It is not told here any more.", "reset": "As its file says."}
+        return await self._store(asker, rule, wanted, said.get(verb, f"{verb.capitalize()}, from now on."))
+
+    async def _set_number(self, asker: Asker, words: Sequence[str]) -> Reply:
+        if len(words) != 2:
+            return _usage("I expected a rule and a number.", "/rules set oi_surge 8%")
+        rule = self._find(asker, words[0], "/rules")
+        if isinstance(rule, Reply):
+            return rule
+        if rule.number_of_file is None:
+            return rule_pages.no_number(rule)
+        typed = parse_number(words[1].removeprefix("+"))
+        if typed is None or typed.unit != ("%" if rule.is_ratio else "") or not typed.value:
+            return rule_pages.odd_number(rule, words[1])
+        value = typed.value
+        if value > 0:
+            # How far a fall goes is said without its sign.
+            value = math.copysign(value, rule.number_of_file)
+        share = value / rule.number_of_file
+        if not 1 / MAX_FACTOR <= share <= MAX_FACTOR:
+            return rule_pages.odd_number(rule, words[1])
+        own = self._desk.wish(asker.chat, rule.id)
+        wanted = replace(own, number=value, is_on=None if own.is_on is False else own.is_on)
+        return await self._store(asker, rule, wanted, "From now on with this number.")
+
+    async def _store(self, asker: Asker, rule: RuleTold, wanted: Subscription, said: str) -> Reply:
+        try:
+            await self._desk.set(wanted)
+        except ValueError as error:
+            return rule_pages.refused(rule, str(error))
+        now = next((one for one in self._desk.rules(asker.chat) if one.id == rule.id), rule)
+        return rule_pages.rule_page(now, said)
+
+    def _find(self, asker: Asker, word: str, command: str) -> RuleTold | Reply:
+        rules = {rule.id: rule for rule in self._desk.rules(asker.chat)}
+        names = [RuleName(rule.id, rule.title) for rule in rules.values()]
+        found = find_rule(word, names)
+        if found is None:
+            return rule_pages.unknown(word, [near.id for near in near_rules(word, names)], command)
+        return rules[found.id]
+
+    # -- settings --------------------------------------------------------------------------------------------------
+
+    async def settings(self, command: Command, asker: Asker) -> Reply:
+        """`/settings`, `/settings zone [ZONE]`, `/settings detail short|normal|full`, `/settings charts on|off`"""
+        if self._desk.place(asker.chat) is None:
+            return rule_pages.NOT_TOLD
+        look = self._desk.look(asker.chat)
+        match tuple(word.casefold() for word in command.words):
+            case ():
+                return self._settings(asker, look)
+            case ("zone",):
+                return rule_pages.zones(look)
+            case ("zone", typed):
+                zone = await asyncio.to_thread(known_zone, typed)
+                if zone is None:
+                    return rule_pages.no_zone(command.words[1], await asyncio.to_thread(near_zone, typed))
+                return await self._set_look(asker, replace(look, zone=zone), f"Times are told here in {zone}.")
+            case ("detail", typed) if typed in DETAILS:
+                return await self._set_look(asker, replace(look, detail=typed), f"Detail: {typed}.")
+            case ("charts", "on" | "off" as typed):
+                return await self._set_look(asker, replace(look, has_charts=typed == "on"), f"Charts {typed}.")
+        return _usage("I know zone, detail and charts.", "/settings zone Europe/Berlin")
+
+    async def _set_look(self, asker: Asker, look: Look, said: str) -> Reply:
+        await self._desk.set_look(asker.chat, look)
+        return self._settings(asker, look, said)
+
+    def _settings(self, asker: Asker, look: Look, said: str = "") -> Reply:
+        place = self._desk.place(asker.chat)
+        quiet = self._quiet_of(place) if place is not None else None
+        return rule_pages.settings(look, quiet, is_private=asker.is_private, said=said)
+
+    # -- topics ----------------------------------------------------------------------------------------------------
+
+    async def here(self, command: Command, asker: Asker) -> Reply:
+        """`/here`, `/here TAG|RULE|all`, `/here off`"""
+        if self._desk.place(asker.chat) is None:
+            return rule_pages.NOT_TOLD
+        if not command.words:
+            return rule_pages.topics(self._desk.topics(asker.chat), asker.topic)
+        if len(command.words) > 1:
+            return _usage("I expected one rule or tag.", "/here oi_surge")
+        if asker.topic is None:
+            return rule_pages.NO_TOPIC
+        word = command.words[0].removeprefix("#")
+        if word.casefold() == "off":
+            n = await self._desk.drop_topic(asker.chat, asker.topic)
+            said = "Nothing is told here any more." if n else "Nothing was told here."
+            return rule_pages.topics(self._desk.topics(asker.chat), asker.topic, said)
+        what = self._target(word, asker)
+        if isinstance(what, Reply):
+            return what
+        known = self._desk.topics(asker.chat)
+        if len(known) >= MAX_TOPICS and not any((one.topic, one.what) == (asker.topic, what) for one in known):
+            return _usage(f"A group has at most {MAX_TOPICS} of these. End some first.", "/here off")
+        await self._desk.set_topic(TopicRoute(asker.chat, asker.topic, what, 0, asker.user))
+        return rule_pages.topics(self._desk.topics(asker.chat), asker.topic, "From the next alert on.")
+
+    def _target(self, word: str, asker: Asker) -> str | Reply:
+        if word.casefold() == EVERYTHING:
+            return EVERYTHING
+        names = [RuleName(rule.id, rule.title) for rule in self._desk.rules(asker.chat)]
+        found = find_rule(word, names)
+        if found is not None:
+            return f"rule:{found.id}"
+        tag = next((tag for tag in self._desk.tags() if tag.casefold() == word.casefold()), None)
+        if tag is not None:
+            return f"tag:{tag}"
+        return rule_pages.unknown_target(word, [near.id for near in near_rules(word, names)])
+
+
+def _usage(text: str, example: str) -> Reply:
+    return pages.usage(UsageError(f"{text} Write it like {example}.", (example,)))

@@ -1,0 +1,54 @@
+"""What memory still holds of one instrument, as samples: for running a condition over it again."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from bot.engine.engine import Engine
+from bot.market.series import INDEX, PARTS, SAMPLED
+from bot.model.instrument import Instrument
+from bot.model.updates import F64, I64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Past:
+    """Samples by series, ascending; times in ms of the venue. Taken from the grid of minutes, so at most one a minute."""
+
+    instrument: Instrument
+    samples: Mapping[str, tuple[I64, F64]]
+    start_ms: int
+    """As far back as the rings reach; what came before is unknown."""
+    now_ms: int
+    oi_interval_ms: int
+
+
+def past_of(engine: Engine, key: str, series: Iterable[str], *, span_ms: int) -> Past | None:
+    """Of at most `span_ms`; None for an instrument that is not listed, or a series that has no samples."""
+    market = engine.market
+    row = market.universe.row(key)
+    instrument = None if row is None else market.universe.at(row)
+    parts = {part for name in series for part in PARTS.get(name, (name,))} | {"price"}
+    if row is None or instrument is None or not parts <= set(SAMPLED):
+        return None
+    tier = market.coarse
+    last = engine.now_ms // tier.step_ms
+    n = span_ms // tier.step_ms
+    samples, held = {}, []
+    for name in sorted(parts):
+        gauge = INDEX[name]
+        if not tier.slots[gauge]:
+            return None
+        reach = min(n, int(tier.slots[gauge]) - 1)
+        numbers = np.arange(last - reach + 1, last + 1)
+        at = tier.base[gauge] + numbers % tier.slots[gauge]
+        values, ages = tier.value[at, row].astype(np.float64), tier.age[at, row].astype(np.int64) * tier.unit_ms
+        times = numbers * tier.step_ms - ages
+        known = np.isfinite(values) & (tier.newest is not None) & (numbers <= (tier.newest or 0))
+        times, values = times[known], values[known]
+        new = np.ones(len(times), dtype=np.bool_)
+        new[1:] = times[1:] > times[:-1]
+        samples[name] = (times[new], values[new])
+        held.append(int(numbers[0]) * tier.step_ms)
+    interval = int(market.oi_interval_ms[row])
+    return Past(instrument, samples, max(held), engine.now_ms, interval)

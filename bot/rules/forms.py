@@ -1,0 +1,114 @@
+"""The same rule with another number, for whoever wants to be told earlier or later. Pure.
+
+A rule's number is that of the first comparison of its `when` that has one. Other comparisons of the same measure, in
+`when` and `clear`, follow in proportion, so that both sides of a band and the distance of the end stay what they are to
+each other; all else stays.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+from bot.rules.ast import And, Call, Compare, Expr, Neg, Not, Number, Or, text
+from bot.rules.schema import Rule
+
+MAX_FACTOR: Final = 100.0
+_DIGITS: Final = 6
+_MIRRORED: Final[dict[str, str]] = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_OPPOSITE: Final[dict[str, str]] = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
+
+
+@dataclass(frozen=True, slots=True)
+class RuleNumber:
+    """What can be moved."""
+
+    number: Number
+    measure: str
+    """Canonical text of what is compared with it, without sign."""
+    op: str
+    """As with the number on the right."""
+
+    @property
+    def is_harder_far_off(self) -> bool:
+        """Whether a number farther from zero asks for more."""
+        return (self.op in {">", ">="}) == (self.number.value > 0)
+
+
+def number_of(rule: Rule) -> RuleNumber | None:
+    """None where the rule has no number that could be moved: it compares figures with each other, or with zero."""
+    return next((found for found in _numbers(rule.when) if found.number.value), None)
+
+
+def with_factor(rule: Rule, factor: float) -> Rule:
+    """Asks for `factor` times as much: 1.6 is told more rarely, 0.7 more often. The rule itself where it has no number."""
+    found = number_of(rule)
+    if found is None or factor == 1:
+        return rule
+    return with_number(rule, _rounded(found.number.value * (factor if found.is_harder_far_off else 1 / factor)))
+
+
+def with_number(rule: Rule, value: float) -> Rule:
+    """With that number instead of its own. Raises `ValueError` for one of another sign, or too far off."""
+    found = number_of(rule)
+    if found is None:
+        return rule
+    old = found.number.value
+    if value * old <= 0 or not 1 / MAX_FACTOR <= value / old <= MAX_FACTOR:
+        raise ValueError(
+            f"{rule.id}: expected a number between {old / MAX_FACTOR:g} and {old * MAX_FACTOR:g}, found {value:g}"
+        )
+    if value == old:
+        return rule
+
+    def moved(number: float) -> float:
+        return value if number == old else _rounded(number * value / old)
+
+    clear = None if rule.clear is None else _moved(rule.clear, found.measure, moved)
+    return replace(rule, when=_moved(rule.when, found.measure, moved), clear=clear)
+
+
+def _moved(expr: Expr, measure: str, moved: Callable[[float], float]) -> Expr:
+    match expr:
+        case And(items=items):
+            return And(tuple(_moved(item, measure, moved) for item in items))
+        case Or(items=items):
+            return Or(tuple(_moved(item, measure, moved) for item in items))
+        case Not(item=item):
+            return Not(_moved(item, measure, moved))
+        case Compare(op=op, left=left, right=right) if _measure_of(expr) == measure:
+            if isinstance(right, Number):
+                return Compare(op, left, Number(moved(right.value), right.unit))
+            if isinstance(left, Number):
+                return Compare(op, Number(moved(left.value), left.unit), right)
+    return expr
+
+
+def _numbers(expr: Expr, *, negated: bool = False) -> Iterator[RuleNumber]:
+    """Of the condition itself, in reading order."""
+    match expr:
+        case And(items=items) | Or(items=items):
+            for item in items:
+                yield from _numbers(item, negated=negated)
+        case Not(item=item):
+            yield from _numbers(item, negated=not negated)
+        case Compare(op=op, left=left, right=right) if (measure := _measure_of(expr)) is not None:
+            as_read = op if isinstance(right, Number) else _MIRRORED[op]
+            number = right if isinstance(right, Number) else left
+            assert isinstance(number, Number)
+            yield RuleNumber(number, measure, _OPPOSITE[as_read] if negated else as_read)
+
+
+def _measure_of(comparison: Compare) -> str | None:
+    """None where it does not compare a measure with a number, or asks for exactly that number."""
+    sides = (comparison.left, comparison.right)
+    measures = [side for side in sides if not isinstance(side, Number)]
+    if len(measures) != 1 or comparison.op not in _MIRRORED:
+        return None
+    measure: Expr = measures[0]
+    while isinstance(measure, Neg) or (isinstance(measure, Call) and measure.name == "abs"):
+        measure = measure.operand if isinstance(measure, Neg) else measure.args[0]
+    return text(measure)
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.{_DIGITS}g}")

@@ -1,0 +1,218 @@
+"""What people type behind `/alert`, and what it means."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.chat.alert_grammar import read_alert
+from bot.chat.alert_text import AlertWish, Threshold, condition_text, extras_text
+from bot.chat.spec import Problem
+from bot.rules.ast import text
+
+
+@pytest.mark.parametrize(
+    ("typed", "condition"),
+    [
+        ("BTC oi > 5% 15m", "pct(oi, 15m) > 5%"),
+        ("BTC price > 70000", "price > 70_000"),
+        ("ETH funding < -0.05%", "funding < -0.05%"),
+        ("ETH funding < −0.05%", "funding < -0.05%"),
+        ("btc OI>=5% 4h", "pct(oi, 4h) >= 5%"),
+        ("btc price<=$70,000.50", "price <= 70_000.5"),
+        ("btc price => 100k", "price >= 100_000"),
+        ("btc price ≤ 70_000", "price <= 70_000"),
+        ("btc oi_usd > 12b", "oi_usd > 12B"),
+        ("btc volume24h over 1,200,000,000", "volume_24h > 1.2B"),
+        ("btc basis below 0.1%", "basis < 0.1%"),
+        ("btc price > -3% 5m", "pct(price, 5m) > -3%"),
+        ("币安人生 funding_8h above 0.1%", "funding_8h > 0.1%"),
+        ("btc oi > 5%", "pct(oi, 15m) > 5%"),
+        ("btc funding > 50% 1h", "pct(funding, 1h) > 50%"),
+        ("btc oi +5% 15m", "pct(oi, 15m) >= 5%"),
+        ("btc oi 5% 15m", "pct(oi, 15m) >= 5%"),
+        ("btc oi -5% 15m", "pct(oi, 15m) <= -5%"),
+        ("btc oi ±4% 1h", "abs(pct(oi, 1h)) >= 4%"),
+        ("btc oi ± 4% 1h", "abs(pct(oi, 1h)) >= 4%"),
+        ("btc oi +/-4% 1h", "abs(pct(oi, 1h)) >= 4%"),
+        ("btc oi moves 4% 1h", "abs(pct(oi, 1h)) >= 4%"),
+        ("btc oi up 6% 15m", "pct(oi, 15m) >= 6%"),
+        ("sol price drops 3% 5m", "pct(price, 5m) <= -3%"),
+        ("sol price falls -3% 5m", "pct(price, 5m) <= -3%"),
+        ("btc funding moves 0.1%", "abs(funding) >= 0.1%"),
+        ("doge vol > 3x 15m", "ratio(volume, 15m) > 3"),
+        ("doge volume jumps 3x 1h", "ratio(volume, 1h) >= 3"),
+        ("doge vol 2.5× 15m", "ratio(volume, 15m) >= 2.5"),
+        ("btc liq_long > 5M 15m", "sum(liq_long, 15m) > 5M"),
+        ("btc when pct(oi, 15m)>5% and funding > 0.01%", "pct(oi, 15m) > 5% and funding > 0.01%"),
+        ("btc when price / index > 1.01 or not oi > 3", "price / index > 1.01 or not oi > 3"),
+    ],
+)
+def test_what_is_typed_becomes_a_condition(typed, condition):
+    wish = read_alert(typed)
+    assert isinstance(wish, AlertWish), wish
+    assert text(wish.condition) == condition
+    assert (wish.symbols, wish.top) == ((typed.split()[0],), None)
+    assert wish.assumed_window == (typed == "btc oi > 5%")
+
+
+@pytest.mark.parametrize(
+    "typed", ["eth 4000", "eth $4,000", "eth price 4000", "eth crosses 4000", "eth hits 4k", "eth price reaches 4000"]
+)
+def test_a_level_alone_is_crossed_once(typed):
+    wish = read_alert(typed)
+    assert text(wish.condition) == "crosses(price, 4000)"
+    assert wish.options.once
+
+
+def test_a_level_that_is_to_be_told_again_is_not_told_once():
+    wish = read_alert("eth 4000 every 1h")
+    assert (wish.options.once, wish.options.cooldown_ms, wish.options.repeat_ms) == (False, 3_600_000, None)
+
+
+def test_several_symbols_need_commas_and_top_stands_for_the_largest():
+    assert read_alert("btc,eth, sol ,btc oi ±4% 1h").symbols == ("btc", "eth", "sol")
+    wish = read_alert("top50 oi up 6% 15m every 30m")
+    assert (wish.symbols, wish.top, wish.options.repeat_ms) == ((), 50, 1_800_000)
+
+
+def test_options_come_in_any_order_and_are_shown_again():
+    wish = read_alert("btc oi > 5% once cooldown 1h 30m for 2m silent every 30m until 3d note my bag, until when")
+    assert text(wish.condition) == "pct(oi, 30m) > 5%"
+    options = wish.options
+    assert (options.once, options.silent, options.for_ms, options.cooldown_ms) == (True, True, 120_000, 3_600_000)
+    assert (options.repeat_ms, options.life_ms, options.note) == (1_800_000, 259_200_000, "my bag, until when")
+    assert extras_text(options) == "for 2m every 30m cooldown 1h once silent"
+    assert extras_text(read_alert("btc oi > 5% 15m").options) == ""
+    assert read_alert("btc when oi > 5 for 1m until 18:05").options.until_min == 18 * 60 + 5
+
+
+@pytest.mark.parametrize(
+    ("typed", "threshold"),
+    [
+        ("btc oi ±4% 1h", Threshold("abs(pct(oi, 1h))", ">=", 0.04, True)),
+        ("btc when funding > 0.01%", Threshold("funding", ">", 0.0001, True)),
+        ("btc when funding > 0.01% and oi > 3", None),
+        ("eth 4000", None),
+        ("btc when funding > basis", None),
+        ("btc when funding == 0.01%", None),
+    ],
+)
+def test_one_comparison_with_a_number_is_a_threshold(typed, threshold):
+    assert read_alert(typed).threshold == threshold
+    assert threshold is None or condition_text(threshold) == text(read_alert(typed).condition)
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("", "An alert is a symbol, a figure, a comparison and a number."),
+        ("btc", "After btc I expected a figure such as oi or price."),
+        ("btc oi", "After oi I expected a comparison, > or <."),
+        ("btc oi >", "After > I expected a number."),
+        ("btc oi up", "After up I expected a size such as 5%."),
+        ("btc oi up 5", "After up I expected a size in percent such as 5%, not 5."),
+        ("btc oi up 5m", "not 5m."),
+        ("oi > 5%", "Before oi I expected a symbol such as BTC."),
+        ("> 5%", "Before > I expected a symbol such as BTC."),
+        ("btc>5%", "Before > I expected a symbol and a figure, such as BTC oi."),
+        ("btc > 70000", "After btc I expected a figure such as oi or price."),
+        ("btc banana > 5%", "I don't know the figure banana: I know "),
+        ("btc pric > 5", "did you mean price?"),
+        ("btc oi banana 5%", "After oi I expected > or <, not banana."),
+        ("btc oi == 5%", "After oi I expected > or <, not ==."),
+        ("btc oi > banana", "After > I expected a number such as 5% or 70_000, not banana."),
+        ("btc oi > ±5%", "After > I expected a number"),
+        ("btc oi > 15m", "After > I expected a number"),
+        ("btc oi 12b", "After oi I expected > or < before 12b."),
+        ("btc oi > 5% banana", "I expected a window such as 15m, or once"),
+        ("btc oi > 5% 15m 1h", "not 1h."),
+        ("btc oi > 5% 15m for", "After for I expected a duration such as 30m, not nothing."),
+        ("btc oi > 5% 15m every 1s", "After every I take a duration between 1m and 7d, not 1s."),
+        ("btc oi > 5% until 9", "After until I expected a time such as 18:00 or a duration such as 3d, not 9."),
+        ("btc price > 500 5m", "With a window I compare a change in percent, such as price > 5% 5m."),
+        ("btc price 500 5m", "A level has no window"),
+        ("btc price crosses 5%", "5% is no level of price."),
+        ("btc volume crosses 5", "volume has no level to cross"),
+        ("btc funding > 0.05", "funding is a percentage: write 0.05%."),
+        ("btc vol > 5%", "volume is compared with the usual: write volume > 3x 15m."),
+        ("btc oi > 3x", "Times the usual is for volume, not for oi."),
+        ("btc oi > 5% 90d", "pct(oi, 90d) > 5%: "),
+        ("btc oi > 5% 0s", "pct(oi, 0s) > 5%: "),
+        ("btc when", "After when I expected a condition"),
+        ("btc when foo(3)", 'foo(3): unknown function "foo".'),
+        ("btc when oi", "oi: "),
+        ("btc oi when oi > 3", "Before when I expected symbols only, not oi."),
+        ("top0 oi > 5%", "I take top1 to top200."),
+        ("a,b,c,d,e,f,g,h,i,j,k oi > 5%", "That is 11 symbols; I take up to 10 in one alert."),
+        ("btc oi > 5% note " + "x" * 101, "A note has at most 100 characters."),
+    ],
+)
+def test_what_is_wrong_is_named(typed, told):
+    problem = read_alert(typed)
+    assert isinstance(problem, Problem), problem
+    assert told in problem.text
+
+
+WORDS = st.sampled_from(
+    [
+        "btc,eth",
+        "top50",
+        "oi",
+        "price",
+        "vol",
+        "funding",
+        ">",
+        "<",
+        ">=",
+        "±",
+        "+5%",
+        "-3%",
+        "5%",
+        "3x",
+        "4000",
+        "12b",
+        "15m",
+        "1h",
+        "once",
+        "silent",
+        "for",
+        "every",
+        "until",
+        "18:00",
+        "3d",
+        "note",
+        "when",
+        "up",
+        "drops",
+        "crosses",
+        "moves",
+        "and",
+        "or",
+        "not",
+        "(",
+        ")",
+        "pct(oi,15m)",
+        "$70,000",
+        "$",
+        "+",
+        "-",
+        "×",
+        ",",
+        "=",
+        "%",
+    ]
+) | st.text(max_size=6)
+
+
+@given(st.lists(WORDS, max_size=12).map(" ".join))
+def test_anything_is_a_wish_or_a_sentence(typed):
+    found = read_alert(typed)
+    if isinstance(found, Problem):
+        assert found.text.endswith((".", "?"))
+        return
+    # What was understood is understood again from its canonical text.
+    whom = f"top{found.top}" if found.top is not None else ",".join(found.symbols)
+    if all(part.split() == [part] for part in found.symbols):
+        again = read_alert(f"{whom} when {text(found.condition)}")
+        assert isinstance(again, AlertWish), again
+        assert again.condition == found.condition

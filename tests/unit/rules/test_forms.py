@@ -1,0 +1,73 @@
+"""A rule with another number: which one is moved, what follows it, and what stays."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.rules.ast import text
+from bot.rules.forms import number_of, with_factor, with_number
+from bot.rules.loader import load_folder
+from bot.rules.parse import parse_condition
+from bot.rules.schema import Rule
+
+SHIPPED = {rule.id: rule for rule in load_folder(Path(__file__).parents[3] / "rules").rules}
+
+
+def rule(when, clear=None):
+    per = "market" if "count(" in when else "symbol"
+    return Rule("r", parse_condition(when, per=per).expr, per=per, clear=parse_condition(clear).expr if clear else None)
+
+
+@pytest.mark.parametrize(
+    ("when", "clear", "fewer", "fewer_clear"),
+    [
+        ("pct(oi, 15m) >= 5%", "pct(oi, 15m) < 2.5%", "pct(oi, 15m) >= 8%", "pct(oi, 15m) < 4%"),
+        ("pct(oi, 15m) <= -5%", "pct(oi, 15m) > -2.5%", "pct(oi, 15m) <= -8%", "pct(oi, 15m) > -4%"),
+        ("price < 80", None, "price < 50", None),
+        ("funding_8h > -0.16%", None, "funding_8h > -0.1%", None),
+        ("5% < pct(oi, 1h)", None, "8% < pct(oi, 1h)", None),
+        ("funding_8h >= 0.1% or funding_8h <= -0.1%", "abs(funding_8h) < 0.05%",
+         "funding_8h >= 0.16% or funding_8h <= -0.16%", "abs(funding_8h) < 0.08%"),
+        ("pct(oi, 4h) >= 8% and funding_8h <= -0.03%", None, "pct(oi, 4h) >= 12.8% and funding_8h <= -0.03%", None),
+        ("count(pct(oi, 15m) >= 3%) >= 10", None, "count(pct(oi, 15m) >= 3%) >= 16", None),
+        ("not oi_usd < 10M", None, "not oi_usd < 16M", None),
+    ],
+)  # fmt: skip
+def test_the_first_number_is_moved_and_its_measure_follows(when, clear, fewer, fewer_clear):
+    moved = with_factor(rule(when, clear), 1.6)
+    assert text(moved.when) == fewer
+    assert (text(moved.clear) if moved.clear else None) == fewer_clear
+
+
+def test_a_number_of_ones_own_is_taken_as_it_is():
+    moved = with_number(SHIPPED["oi_surge"], 0.07)
+    assert (text(moved.when), text(moved.clear)) == ("pct(oi, 15m) >= 7%", "pct(oi, 15m) < 3.5%")
+    assert moved.scope == SHIPPED["oi_surge"].scope
+
+
+@pytest.mark.parametrize("value", [-0.05, 0.0, 6.0, 0.0004])
+def test_another_sign_or_a_number_far_off_is_refused(value):
+    with pytest.raises(ValueError, match="expected a number between"):
+        with_number(rule("pct(oi, 15m) >= 5%"), value)
+
+
+@pytest.mark.parametrize("when", ["price >= max(price, 24h)", "stale(oi)", "price == 7", "funding_8h > 0"])
+def test_a_rule_without_a_number_stays(when):
+    one = rule(when)
+    assert number_of(one) is None
+    assert with_factor(one, 1.6) is one
+    assert with_number(one, 7) is one
+
+
+@given(st.sampled_from(sorted(SHIPPED)), st.floats(0.1, 10))
+def test_a_rule_with_its_own_number_is_the_same_rule(name, factor):
+    one = SHIPPED[name]
+    assert with_factor(one, 1) is one
+    found = number_of(one)
+    if found is not None:
+        assert with_number(one, found.number.value) is one
+        there = with_factor(one, factor)
+        back = with_number(there, found.number.value)
+        assert number_of(back) == found
