@@ -1,6 +1,7 @@
 """What answers people, put together: the families of commands, and the front for this machine's own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -23,7 +24,7 @@ from bot.app.rule_desk import RuleShelf
 from bot.app.sending import Sending
 from bot.app.society import Society
 from bot.app.status import Status
-from bot.chat.actions import Actions
+from bot.chat.actions import Actions, Handler
 from bot.chat.alert_actions import AlertActions
 from bot.chat.asker import AT_TERMINAL
 from bot.chat.board import BoardActions
@@ -69,89 +70,104 @@ async def _words(market: MarketReader, why: WhyReader, chat_alerts: ChatAlertSto
     )
 
 
-def answering(
-    *,
-    engine: Engine,
-    live: Live,
-    cards: Cards,
-    status: Status,
-    clock: Clock,
-    database: Database,
-    alerts: AlertStore,
-    chat_alerts: ChatAlertStore,
-    settings: Settings,
-    loaded: Callable[[], Loaded],
-    rooms: Chatrooms,
-    mutes: Mutes,
-    sending: Sending,
-    drawing: Drawing,
-    risk: RiskDesk,
-    society: Society,
-    reloader: Reloader,
-    data_dir: DataDir,
-) -> Answered:
-    """Everything that answers people, but for the fronts themselves."""
-    why = Explainer(
-        engine=engine,
-        live=live,
-        alerts=alerts,
-        chat_alerts=chat_alerts,
-        loaded=lambda: loaded().rules.rules,
-        muting=mutes.muting,
-    )
-    subscribing = rooms.subscribing
-    shelf = RuleShelf(
-        subscribing, engine=engine, live=live, sending=sending, loaded=loaded, rename=SqliteChatMoves(database).rename
-    )
-    lanes, desk = sending.lanes, Desk(engine, live)
-    made = AlertActions(
-        market=cards,
-        store=chat_alerts,
-        desk=desk,
-        rules=rooms.chat_rules,
-        rehearsals=Rehearser(engine, clock),
-        clock=clock,
-        max_per_chat=settings.alerts.max_per_chat,
-        zone_of=lambda chat: mutes.zone_of(shelf.place(chat), subscribing.zone_of(chat)),
-    )
-    overview = Overviews(engine=engine, live=live, status=status, lanes=lanes.status)
-    looking = market_desk.families(cards=cards, status=status, clock=clock, lists=rooms.lists, why=why)
-    silences = mutes.actions(cards, chat_alerts, engine, live, lambda: lanes.names, subscribing.zone_of)
-    ending = Ending(
-        chat_alerts,
-        desk,
-        risk,
-        rooms.chat_rules,
-        clock,
-        silences.clear,
-        shelf.leave,
-        rooms.lists.forget,
-        rooms.boards.end,
-    )
-    families = (
-        Why(cards, why, destination_of=shelf.place, told=subscribing.why),
-        made,
-        silences,
-        risk.actions(cards),
-        RuleActions(shelf, mutes.muting.quiet_of),
-        DeadLetters(SqliteOutboxCare(database)),
-        Reviving(lanes),
-        ReloadActions(reloader),
-        BoardActions(rooms.boards, overview),
-        owner_files(settings, data_dir),
-        *society.families(ending),
-    )
-    handlers = [family.handlers for family in families]
-    actions = Actions(*looking, *handlers, *drawing.handlers(cards), note=society.people.note, lists=rooms.lists)
-    local = LocalChat(
-        path=data_dir.control,
-        market=cards,
-        why=why,
-        overview=overview,
-        clock=clock,
-        reloads=reloader,
-        charts=drawing.local,
-        actions=actions,
-        words=partial(_words, cards, why, chat_alerts, rooms.chat_rules),
-    )
-    return Answered(actions, local, overview)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answering:
+    """The parts of a bot that answers are made of."""
+
+    engine: Engine
+    live: Live
+    cards: Cards
+    status: Status
+    clock: Clock
+    database: Database
+    alerts: AlertStore
+    chat_alerts: ChatAlertStore
+    settings: Settings
+    loaded: Callable[[], Loaded]
+    rooms: Chatrooms
+    mutes: Mutes
+    sending: Sending
+    drawing: Drawing
+    risk: RiskDesk
+    society: Society
+    reloader: Reloader
+    data_dir: DataDir
+
+    def answered(self) -> Answered:
+        """Everything that answers people, but for the fronts themselves."""
+        cards, rooms, clock = self.cards, self.rooms, self.clock
+        why = Explainer(
+            engine=self.engine,
+            live=self.live,
+            alerts=self.alerts,
+            chat_alerts=self.chat_alerts,
+            loaded=lambda: self.loaded().rules.rules,
+            muting=self.mutes.muting,
+        )
+        overview = Overviews(engine=self.engine, live=self.live, status=self.status, lanes=self.sending.lanes.status)
+        looking = market_desk.families(cards=cards, status=self.status, clock=clock, lists=rooms.lists, why=why)
+        actions = Actions(
+            *looking,
+            *self._handlers(why, overview),
+            *self.drawing.handlers(cards),
+            note=self.society.people.note,
+            lists=rooms.lists,
+        )
+        local = LocalChat(
+            path=self.data_dir.control,
+            market=cards,
+            why=why,
+            overview=overview,
+            clock=clock,
+            reloads=self.reloader,
+            charts=self.drawing.local,
+            actions=actions,
+            words=partial(_words, cards, why, self.chat_alerts, rooms.chat_rules),
+        )
+        return Answered(actions, local, overview)
+
+    def _handlers(self, why: Explainer, overview: Overviews) -> list[Mapping[str, Handler]]:
+        """Of all families but those that look at the market."""
+        rooms, lanes, desk, shelf = self.rooms, self.sending.lanes, Desk(self.engine, self.live), self._shelf()
+        zone_of = rooms.subscribing.zone_of
+        silences = self.mutes.actions(
+            self.cards, self.chat_alerts, self.engine, self.live, lambda: lanes.names, zone_of
+        )
+        also = silences.clear, shelf.leave, rooms.lists.forget, rooms.boards.end
+        ending = Ending(self.chat_alerts, desk, self.risk, rooms.chat_rules, self.clock, *also)
+        families = (
+            Why(self.cards, why, destination_of=shelf.place, told=rooms.subscribing.why),
+            self._alert_actions(desk, shelf),
+            silences,
+            self.risk.actions(self.cards),
+            RuleActions(shelf, self.mutes.muting.quiet_of),
+            DeadLetters(SqliteOutboxCare(self.database)),
+            Reviving(lanes),
+            ReloadActions(self.reloader),
+            BoardActions(rooms.boards, overview),
+            owner_files(self.settings, self.data_dir),
+            *self.society.families(ending),
+        )
+        return [family.handlers for family in families]
+
+    def _shelf(self) -> RuleShelf:
+        return RuleShelf(
+            self.rooms.subscribing,
+            engine=self.engine,
+            live=self.live,
+            sending=self.sending,
+            loaded=self.loaded,
+            rename=SqliteChatMoves(self.database).rename,
+        )
+
+    def _alert_actions(self, desk: Desk, shelf: RuleShelf) -> AlertActions:
+        return AlertActions(
+            market=self.cards,
+            store=self.chat_alerts,
+            desk=desk,
+            rules=self.rooms.chat_rules,
+            rehearsals=Rehearser(self.engine, self.clock),
+            clock=self.clock,
+            max_per_chat=self.settings.alerts.max_per_chat,
+            zone_of=lambda chat: self.mutes.zone_of(shelf.place(chat), self.rooms.subscribing.zone_of(chat)),
+        )

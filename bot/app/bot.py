@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from bot import log
 from bot.app import risk_desk
-from bot.app.answering import Answered, answering
+from bot.app.answering import Answered, Answering
 from bot.app.chatrooms import Chatrooms
 from bot.app.committer import Committer
 from bot.app.data_dir import DataDir
@@ -279,7 +279,7 @@ class Bot:
         self.feed.needs_changed()
 
     def _answering(self, data_dir: DataDir, sending: Sending) -> Answered:
-        return answering(
+        return Answering(
             engine=self.engine,
             live=self.live,
             cards=self.cards,
@@ -298,7 +298,7 @@ class Bot:
             society=self._society,
             reloader=self.reloader,
             data_dir=data_dir,
-        )
+        ).answered()
 
     def _terminal(self, actions: Actions) -> TerminalChat:
         return TerminalChat(actions=actions, clock=self.clock, console=self._options.console, on_quit=self.stop.set)

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from bot.chat.commands import COMMANDS, find
-from bot.chat.grammars import nothing
+from bot.chat.grammars import INVITED_ROLES, nothing
+from bot.chat.table.rules import CHANGES
 from bot.chat.wire import Words
 
 MAX_OFFERED: Final = 200
@@ -17,9 +18,24 @@ _TAKES: Final = {
     "silence": ("symbols", "rules"),
     "delete": ("alerts",),
     "tune": ("alerts",),
+    "undo": ("alerts",),
+    "whynot": ("symbols", "rules"),
     "help": ("commands",),
+    "rules": ("rules",),
+    "here": ("rules",),
 }
 """Commands whose words are not symbols alone."""
+_OWN: Final = {
+    "status": ("details",),
+    "board": ("on", "off"),
+    "rules": tuple(sorted(CHANGES)),
+    "here": ("all", "off"),
+    "settings": ("zone", "detail", "charts"),
+    "invite": INVITED_ROLES,
+    "forget": ("me",),
+    "join": ("off",),
+}
+"""Words that belong to one command."""
 
 
 def complete(before: str, words: Words) -> tuple[str, ...]:
@@ -36,8 +52,8 @@ def complete(before: str, words: Words) -> tuple[str, ...]:
     spec = find(typed[0].removeprefix("/").casefold())
     if spec is None or spec.grammar is nothing:
         return ()
-    offered: list[str] = []
-    for kind in _TAKES.get(spec.name, ("symbols",)):
+    offered = list(_OWN.get(spec.name, ()))
+    for kind in _TAKES.get(spec.name, () if offered else ("symbols",)):
         offered += (one.name for one in COMMANDS) if kind == "commands" else getattr(words, kind)
     return _beginning(partial, offered)
 

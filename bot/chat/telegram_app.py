@@ -54,6 +54,10 @@ _log = log.get("chat.telegram")
 class TelegramChat:
     """Answers commands and buttons of one bot until cancelled."""
 
+    last_poll_ok_ms: float | None = None
+    """`Clock.monotonic_ms` of the last good answer to getUpdates; None before the first. For the watchdog."""
+    stopped_reason: str | None = None
+    """Set when polling was given up for good."""
     _held: Update | None = None
     _poison_logged_ms: float | None = None
     _last_logged: tuple[Kind, float] | None = None
@@ -116,10 +120,6 @@ class TelegramChat:
         self._ledger, self._saved, self._is_backlog = UpdateLedger(), "", True
         self.counts: Counter[str] = Counter()
         """What happened, by name; for metrics."""
-        self.last_poll_ok_ms: float | None = None
-        """`Clock.monotonic_ms` of the last good answer to getUpdates; None before the first. For the watchdog."""
-        self.stopped_reason: str | None = None
-        """Set when polling was given up for good."""
 
     async def run(self) -> None:
         """Poll and answer until cancelled."""

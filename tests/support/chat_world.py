@@ -74,6 +74,9 @@ class Recorder:
         self.said.append(Said("send", chat_id, to_plain(reply), reply, data, self._n))
         return self._n
 
+    async def deliver(self, chat_id, reply, user, attempt, *, spare=False):
+        return await self.send(chat_id, reply, user=user)
+
     async def edit(self, chat_id, message_id, reply, *, user="", png=None):
         data = await self._data(chat_id, reply, user)
         self.said.append(Said("edit", chat_id, to_plain(reply), reply, data, message_id))

@@ -21,9 +21,9 @@ class HandChatRules:
     async def remove(self, rule_id):
         self.removed[rule_id] = self.rules.pop(rule_id)
 
-    async def restore(self, chat, rule_id):
+    async def restore(self, chat, rule_id, *, user=None):
         rule = self.removed.get(rule_id)
-        if rule is None or rule.chat != chat:
+        if rule is None or rule.chat != chat or user not in {None, rule.user}:
             return None
         self.rules[rule_id] = self.removed.pop(rule_id)
         return rule

@@ -201,7 +201,7 @@ async def test_where_it_may_not_be_pinned_it_says_so(world):
     assert "I may not pin it here." in (await world.after(62))[0][2]
 
 
-async def test_in_a_group_only_the_owner_turns_it_on_and_off_and_anyone_looks(world):
+async def test_in_a_group_only_admins_turn_it_on_and_off_and_anyone_looks(world):
     assert (await world.ask("/board on", chat=GROUP, user=99)).is_refusal
     assert world.boards.all() == ()
     assert "C0" in to_plain(await world.ask("/board", chat=GROUP, user=99))
