@@ -15,7 +15,6 @@ _ALL: Final = Button("‹ All rules", "/rules")
 _SETTINGS: Final = Button("‹ Settings", "/settings")
 
 NOT_TOLD: Final = Reply((line("Alerts are not told in this chat, so there is nothing to set."),))
-ADMINS_ONLY: Final = Reply((line("In a group only my owner and admins change that."),))
 
 
 def number(rule: RuleTold, value: float | None) -> str:

@@ -5,9 +5,12 @@ from dataclasses import replace
 import pytest
 
 from bot.model.access import FORGOTTEN, Change, Group, Standing, Stranger
+from bot.model.chat_rule import ChatRule
 from bot.model.members import Member, Role
 from bot.model.risk import RiskSettings
 from bot.model.silence import QuietHours, Silence
+from bot.model.subscriptions import Look, Subscription, TopicRoute
+from bot.model.watchlists import SymbolList
 from bot.storage.database import open_database
 from bot.storage.key_values import SqliteKeyValues
 from bot.storage.personal import NAMED, OWN, SqlitePersonalData
@@ -93,23 +96,32 @@ async def database(tmp_path):
 async def test_every_column_that_can_name_a_person_is_known(database):
     """A new table that names people must be handed out and forgotten too."""
     tables = [t for (t,) in await database.fetch("t", "SELECT name FROM sqlite_master WHERE type = 'table'")]
-    people = {"user", "person", "author", "by"}
+    people = {"user", "person", "author", "by", "chat"}
     found = set()
     for table in tables:
         columns = {c for (c,) in await database.fetch("c", "SELECT name FROM pragma_table_info(?)", (table,))}
         found |= {(table, column) for column in columns & people}
     known = {(table, column) for part in (OWN, NAMED) for table, columns in part.items() for column in columns}
-    # An acknowledgement holds a name as it was shown, and no id; it goes with the alert.
-    assert found - known == {("acks", "by")}
+    # An acknowledgement holds a name as it was shown, and no id; it goes with the alert. Listed groups and topics are groups.
+    assert found - known == {("acks", "by"), ("listed_groups", "chat"), ("topic_routes", "chat")}
 
 
 async def test_nothing_of_a_person_is_left_in_the_database(database, make, tmp_path):
     from bot.storage.chat_alerts import SqliteChatAlertStore
+    from bot.storage.chat_rules import SqliteChatRuleStore
     from bot.storage.risk import SqliteRiskStore
     from bot.storage.silences import SqliteSilenceStore
+    from bot.storage.subscriptions import SqliteSubscriptionStore
+    from bot.storage.watchlists import SqliteWatchlistStore
 
     await SqliteChatAlertStore(database).add(make.chat_alert(1, chat="telegram:-5", user=ANN))
     await SqliteChatAlertStore(database).add(make.chat_alert(2, chat=ANN, user=ANN))
+    await SqliteChatRuleStore(database).add(ChatRule("c_00000001", "telegram:-5", ANN, ("BTCUSDT",), None, "oi > 1", 1))
+    subscriptions = SqliteSubscriptionStore(database)
+    await subscriptions.put(Subscription(ANN, "oi_surge", is_on=False))
+    await subscriptions.put_look(ANN, Look(zone="Europe/Berlin"))
+    await subscriptions.put_topic(TopicRoute("telegram:-5", 7, "rule:oi_surge", 1, ANN))
+    await SqliteWatchlistStore(database).put(SymbolList(ANN, "pins", "", ("binance:BTCUSDT",), 1))
     await SqliteRiskStore(database).put(ANN, RiskSettings(1.0, 0.01, 1.0))
     silences = SqliteSilenceStore(database)
     await silences.add(Silence("s-1", 1, 9, ANN, 1, destination=ANN))
@@ -117,10 +129,12 @@ async def test_nothing_of_a_person_is_left_in_the_database(database, make, tmp_p
     await silences.put_quiet(QuietHours("telegram", 1, 2, "UTC", ANN))
     await SqliteKeyValues(database).put("telegram.refused.1", '{"71": 5, "99": 6}')
     data = SqlitePersonalData(database)
-    assert set(await data.export(ANN)) == {"chat_alerts", "risk_settings", "silences", "quiet_hours"}
+    own = {"chat_alerts", "chat_rules", "subscriptions", "looks", "watchlists", "risk_settings"}
+    assert set(await data.export(ANN)) == {*own, "topic_routes", "silences", "quiet_hours"}
     await data.forget(ANN)
     assert await data.export(ANN) == {}
     assert [s.author for s in await silences.all()] == [FORGOTTEN]
+    assert [t.author for t in await subscriptions.topics()] == [FORGOTTEN]
     assert await SqliteKeyValues(database).get("telegram.refused.1") == '{"99": 6}'
     tables = [t for (t,) in await database.fetch("t", "SELECT name FROM sqlite_master WHERE type = 'table'")]
     for table in tables:

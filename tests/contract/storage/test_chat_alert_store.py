@@ -104,7 +104,8 @@ async def test_a_deleted_alert_comes_back_without_its_life_until_it_is_forgotten
     assert await ports.chat_alerts.find(alert.chat, alert.id, limit=2) == []
     assert [batch async for batch in ports.chat_alerts.all()] == []
     assert await ports.chat_alerts.restore("telegram:other", alert.id) is None
-    assert await ports.chat_alerts.restore(alert.chat, alert.id) == alert
+    assert await ports.chat_alerts.restore(alert.chat, alert.id, user="somebody else") is None
+    assert await ports.chat_alerts.restore(alert.chat, alert.id, user=alert.user) == alert
     assert await ports.chat_alerts.of_chat(alert.chat, limit=9) == [alert]
     await ports.chat_alerts.delete(alert.id, at_ms=5)
     await ports.chat_alerts.prune(before_ms=5)

@@ -24,6 +24,7 @@ async def test_a_deleted_one_comes_back_until_it_is_forgotten(ports):
     assert not await ports.chat_rules.add(RULE)
     assert await ports.chat_rules.all() == []
     assert await ports.chat_rules.restore("telegram:9", RULE.id) is None
+    assert await ports.chat_rules.restore("telegram:1", RULE.id, user="somebody else") is None
     assert await ports.chat_rules.restore("telegram:1", RULE.id) == RULE
     await ports.chat_rules.delete(RULE.id, at_ms=5)
     assert await ports.chat_rules.prune(before_ms=5) == 0

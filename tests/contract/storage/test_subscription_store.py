@@ -61,3 +61,11 @@ async def test_topics_keep_what_they_take_until_they_are_dropped(store):
     assert await store.drop_topic(CHAT, 7) == 2
     assert await store.drop_topic(CHAT, 7) == 0
     assert await store.topics() == [other]
+
+
+async def test_the_look_of_a_chat_is_forgotten(ports):
+    await ports.subscriptions.put_look("telegram:1", Look(zone="Europe/Berlin"))
+    await ports.subscriptions.put_look("telegram:2", Look(detail="short"))
+    await ports.subscriptions.forget_look("telegram:1")
+    await ports.subscriptions.forget_look("telegram:3")
+    assert await ports.subscriptions.looks() == {"telegram:2": Look(detail="short")}

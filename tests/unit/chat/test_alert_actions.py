@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from bot.chat import rights
+from bot.chat.actions import Actions
 from bot.chat.alert_actions import MAX_RULES_PER_CHAT, AlertActions
 from bot.chat.asker import AT_TERMINAL, Asker, in_telegram
 from bot.chat.commands import Command, parse
@@ -12,6 +14,7 @@ from bot.chat.telegram_html import to_plain
 from bot.clock import ManualClock
 from bot.model.chat_alert import AlertLife, AlertStage
 from bot.model.chat_rule_ports import RuleLife
+from bot.model.members import Role
 from bot.model.rehearsal import Rehearsed
 from bot.storage.memory import MemoryAlertStore, MemoryChatAlertStore, MemoryOutbox
 from tests.support.chat_actions import looking
@@ -363,6 +366,64 @@ async def test_what_is_no_plain_comparison_becomes_a_rule_of_the_chat(ask, rules
     assert (await ask(f"/delete {rule.id}")).startswith(f"Deleted {rule.id}")
     assert (await ask(f"/undo {rule.id}")).startswith(f"Back again: {rule.id}")
     assert await ask("/delete all") == "Deleted 3 alerts."
+
+
+async def test_in_a_group_people_change_and_bring_back_what_they_made(ask, store, rules):
+    await ask("/alert btc price > 1", OWNER)
+    owners = await only(store)
+    not_yours = "Only who made an alert, or an admin, may change it."
+    assert await ask(f"/tune {owners.id} 5", GUEST) == not_yours
+    assert await ask(f"/undo {owners.id}", GUEST) == not_yours
+    await ask(f"/delete {owners.id}", OWNER)
+    assert "cannot be brought back" in await ask(f"/undo {owners.id}", GUEST)
+    await ask("/alert btc when price > 1 and oi > 1", OWNER)
+    [rule] = rules.of_chat(OWNER.chat)
+    await ask(f"/delete {rule.id}", OWNER)
+    assert "cannot be brought back" in await ask(f"/undo {rule.id}", GUEST)
+    assert rules.of_chat(OWNER.chat) == []
+    await ask("/alert btc price > 2", GUEST)
+    guests = await only(store)
+    await ask(f"/delete {guests.id}", OWNER)
+    assert (await ask(f"/undo {guests.id}", GUEST)).startswith(f"Back again: {guests.id}")
+    assert (await ask(f"/undo {guests.id}", OWNER)).startswith(f"Deleted {guests.id}")
+    assert (await ask(f"/undo {guests.id}", OWNER)).startswith(f"Back again: {guests.id}")
+    await ask(f"/tune {guests.id} 3", OWNER)
+    changed = await only(store)
+    assert (changed.level, changed.user) == (3, GUEST.user)
+
+
+async def test_what_is_done_to_alerts_of_others_is_noted(market, desk, store, rules, rehearsals, clock):
+    noted = []
+
+    async def note(asker, what):
+        noted.append((asker.user, what))
+
+    alerts = AlertActions(
+        market=market, store=store, desk=desk, rules=rules, rehearsals=rehearsals, clock=clock, max_per_chat=9
+    )
+    actions = Actions(alerts.handlers, note=note)
+    await actions.answer(parse("/alert btc price > 2"), asker=GUEST)
+    made = await only(store)
+    for text in (f"/delete {made.id}", f"/undo {made.id}", f"/tune {made.id} 3"):
+        await actions.answer(parse(text), asker=OWNER)
+    assert noted == [
+        (OWNER.user, f"{did} {made.id} of {GUEST.user} in {OWNER.chat}")
+        for did in ("deleted", "brought back", "changed")
+    ]
+
+
+async def test_one_person_has_only_so_many(ask, store, rules, monkeypatch):
+    monkeypatch.setitem(rights.ALERTS, Role.MEMBER, 2)
+    full = "You have 2 alerts here, as many as you may. Delete one first."
+    assert (await ask("/alert btc,eth,doge price > 1", GUEST)).startswith("🔔 2 alerts")
+    assert await ask("/alert btc price > 2", GUEST) == full
+    assert await ask("/alert btc when price > 1 and oi > 1", GUEST) == full
+    one, _ = await store.of_chat(GUEST.chat, limit=9)
+    await ask(f"/delete {one.id}", GUEST)
+    await ask("/alert btc when price > 1 and oi > 1", GUEST)
+    assert len(rules.of_chat(GUEST.chat)) == 1
+    assert await ask(f"/undo {one.id}", GUEST) == full
+    assert (await ask(f"/undo {one.id}", OWNER)).startswith("Back again")
 
 
 async def test_rules_of_a_chat_have_a_limit(ask, rules):

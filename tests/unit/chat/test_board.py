@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from bot.chat.actions import Actions
 from bot.chat.asker import AT_TERMINAL, in_telegram
 from bot.chat.board import KEY, MAX_BOARDS, OFF, BoardActions, Boards, page
 from bot.chat.commands import Command, parse
@@ -67,7 +68,8 @@ class World:
 
     async def ask(self, text, *, chat=OWNER, user=OWNER):
         self.boards.seen(chat)
-        return await self.actions.answer(parse(text), in_telegram(chat, user, is_owner=user == OWNER))
+        asker = in_telegram(chat, user, is_owner=user == OWNER)
+        return await Actions(self.actions.handlers).answer(parse(text), asker=asker)
 
     async def after(self, seconds: float) -> list[tuple]:
         """What is done within the time, looked at every two seconds."""

@@ -30,6 +30,19 @@ async def test_pins_and_lists_are_those_of_their_chat_and_survive(lists, store, 
     assert (await Watchlists.load(store, clock)).named("a") == {}
 
 
+async def test_lists_end_with_their_chat(lists, store, clock):
+    await lists.pin("a", ["x:B"])
+    await lists.name("a", "majors", ["x:A"])
+    lists.looked_at("a", ["x:A"])
+    await lists.store_looks()
+    await lists.pin("b", ["x:C"])
+    await lists.forget("a")
+    await lists.store_looks()
+    for one in (lists, await Watchlists.load(store, clock)):
+        assert (one.pins("a"), one.recent("a"), one.named("a")) == ((), (), {})
+        assert one.pins("b") == ("x:C",)
+
+
 async def test_what_cannot_be_stored_has_not_happened(clock):
     lists = Watchlists(Failing(), clock)
     with pytest.raises(StorageError):
