@@ -1,6 +1,6 @@
 """What answers people, put together: the families of commands, and the front for this machine's own."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -12,7 +12,6 @@ from bot.app.desk import Desk
 from bot.app.drawing import Drawing
 from bot.app.explainer import Explainer
 from bot.app.live import Live
-from bot.app.loading import Loaded
 from bot.app.mutes import Mutes
 from bot.app.overviews import Overviews
 from bot.app.owner_files import owner_files
@@ -77,7 +76,6 @@ def answering(
     alerts: AlertStore,
     chat_alerts: ChatAlertStore,
     settings: Settings,
-    loaded: Callable[[], Loaded],
     rooms: Chatrooms,
     mutes: Mutes,
     sending: Sending,
@@ -87,19 +85,10 @@ def answering(
     data_dir: DataDir,
 ) -> Answered:
     """Everything that answers people, but for the fronts themselves."""
-    why = Explainer(
-        engine=engine,
-        live=live,
-        alerts=alerts,
-        chat_alerts=chat_alerts,
-        loaded=lambda: loaded().rules.rules,
-        muting=mutes.muting,
-    )
-    subscribing = rooms.subscribing
-    shelf = RuleShelf(
-        subscribing, engine=engine, live=live, sending=sending, loaded=loaded, rename=SqliteChatMoves(database).rename
-    )
-    lanes = sending.lanes
+    rules, muting = rooms.extra.of_files, mutes.muting
+    why = Explainer(engine=engine, live=live, alerts=alerts, chat_alerts=chat_alerts, loaded=rules, muting=muting)
+    subscribing, lanes, rename = rooms.subscribing, sending.lanes, SqliteChatMoves(database).rename
+    shelf = RuleShelf(subscribing, engine=engine, live=live, sending=sending, rules=rules, rename=rename)
     made = AlertActions(
         market=cards,
         store=chat_alerts,
@@ -116,7 +105,7 @@ def answering(
         Why(cards, why, destination_of=shelf.place, told=subscribing.why),
         made,
         mutes.actions(cards, chat_alerts, engine, live, lambda: lanes.names, subscribing.zone_of),
-        RuleActions(shelf, mutes.muting.quiet_of),
+        RuleActions(shelf, muting.quiet_of),
         DeadLetters(SqliteOutboxCare(database)),
         Reviving(lanes),
         ReloadActions(reloader),
