@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from bot.chat.commands import COMMANDS, find
-from bot.chat.grammars import nothing
+from bot.chat.grammars import nothing, status
 from bot.chat.wire import Words
 
 MAX_OFFERED: Final = 200
@@ -34,7 +34,7 @@ def complete(before: str, words: Words) -> tuple[str, ...]:
         slash = "/" if partial.startswith("/") else ""
         return _beginning(partial, (slash + spec.name for spec in COMMANDS))
     spec = find(typed[0].removeprefix("/").casefold())
-    if spec is None or spec.grammar is nothing:
+    if spec is None or spec.grammar in {nothing, status}:
         return ()
     offered: list[str] = []
     for kind in _TAKES.get(spec.name, ("symbols",)):
