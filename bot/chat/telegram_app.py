@@ -51,6 +51,10 @@ _log = log.get("chat.telegram")
 class TelegramChat:
     """Answers commands and buttons of one bot until cancelled."""
 
+    _held: Update | None = None
+    _poison_logged_ms: float | None = None
+    _last_logged: tuple[Kind, float] | None = None
+
     def __init__(
         self,
         *,
@@ -80,7 +84,7 @@ class TelegramChat:
             chat_ids: Chats in which everyone is answered, the chat of the alerts among them.
             actions: What commands do.
             buttons: What stands behind buttons.
-            clock: Of pauses and refusals.
+            clock: The only source of time.
             store: Keeps the offset and whom we refused.
             on_seen: Told the id of each chat in which someone allowed spoke; delivery re-enables it.
             limits: Shared with the alerts that go out with the same token.
@@ -104,9 +108,6 @@ class TelegramChat:
         bot_id = token.partition(":")[0]
         self._offset_key, self._refused_key = f"telegram.offset.{bot_id}", f"telegram.refused.{bot_id}"
         self._ledger, self._saved, self._is_backlog = UpdateLedger(), "", True
-        self._held: Update | None = None
-        self._poison_logged_ms: float | None = None
-        self._last_logged: tuple[Kind, float] | None = None
         self.counts: Counter[str] = Counter()
         """What happened, by name; for metrics."""
         self.last_poll_ok_ms: float | None = None

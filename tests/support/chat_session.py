@@ -12,6 +12,8 @@ from pathlib import Path
 
 import aiohttp
 
+from bot.chat.telegram_client import TelegramClient
+from bot.chat.telegram_extras import eyes
 from bot.sim import chat_faults as faults
 from bot.sim.chat_faults import Received
 from bot.sim.chat_rooms import ChatMessage
@@ -79,6 +81,7 @@ async def _session(harness: Harness, file: Path) -> None:
             await _charts(harness, chats, venue[0])
             bot.terminate()
             assert await bot.exit_code() == 0, bot.output
+            await _eyes(harness, chats)
 
 
 async def _talk(harness: Harness, chats: ChatServer) -> None:
@@ -97,6 +100,15 @@ async def _talk(harness: Harness, chats: ChatServer) -> None:
                 await asyncio.sleep(1.2 / harness.speed)
     telegram.block(STRANGER)
     telegram.unblock(STRANGER)
+
+
+async def _eyes(harness: Harness, chats: ChatServer) -> None:
+    """What a slow command would get; how slow one is depends on the machine."""
+    clock = harness.clock()
+    client = TelegramClient(token=chats.telegram_token, api_url=chats.telegram_url, clock=clock)
+    async with eyes(client, clock, OWNER, chats.messages(OWNER)[-1].message_id):
+        await eventually(lambda: chats.telegram.rooms.of(OWNER).reactions, within_s=20)
+    await client.close()
 
 
 def _press(chats: ChatServer, message: ChatMessage, label: str) -> None:
