@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final, NamedTuple
 
+from bot.app import market_desk
 from bot.app.chat_rules import ChatRules
 from bot.app.chatrooms import Chatrooms
 from bot.app.data_dir import DataDir
@@ -26,7 +27,6 @@ from bot.chat.asker import AT_TERMINAL
 from bot.chat.board import BoardActions
 from bot.chat.dead_letters import DeadLetters
 from bot.chat.local import LocalChat
-from bot.chat.looking import Looking
 from bot.chat.reload_actions import ReloadActions
 from bot.chat.reviving import Reviving
 from bot.chat.rule_actions import RuleActions
@@ -66,6 +66,24 @@ async def _words(market: MarketReader, why: WhyReader, chat_alerts: ChatAlertSto
     )
 
 
+def _explainer(
+    engine: Engine,
+    live: Live,
+    alerts: AlertStore,
+    chat_alerts: ChatAlertStore,
+    loaded: Callable[[], Loaded],
+    mutes: Mutes,
+) -> Explainer:
+    return Explainer(
+        engine=engine,
+        live=live,
+        alerts=alerts,
+        chat_alerts=chat_alerts,
+        loaded=lambda: loaded().rules.rules,
+        muting=mutes.muting,
+    )
+
+
 def answering(
     *,
     engine: Engine,
@@ -87,14 +105,7 @@ def answering(
     data_dir: DataDir,
 ) -> Answered:
     """Everything that answers people, but for the fronts themselves."""
-    why = Explainer(
-        engine=engine,
-        live=live,
-        alerts=alerts,
-        chat_alerts=chat_alerts,
-        loaded=lambda: loaded().rules.rules,
-        muting=mutes.muting,
-    )
+    why = _explainer(engine, live, alerts, chat_alerts, loaded, mutes)
     subscribing = rooms.subscribing
     shelf = RuleShelf(
         subscribing, engine=engine, live=live, sending=sending, loaded=loaded, rename=SqliteChatMoves(database).rename
@@ -111,8 +122,8 @@ def answering(
         zone_of=lambda chat: mutes.zone_of(shelf.place(chat), subscribing.zone_of(chat)),
     )
     overview = Overviews(engine=engine, live=live, status=status, lanes=lanes.status)
+    looking = market_desk.families(cards=cards, status=status, clock=clock, lists=rooms.lists, why=why)
     families = (
-        Looking(market=cards, status=status, clock=clock),
         Why(cards, why, destination_of=shelf.place, told=subscribing.why),
         made,
         mutes.actions(cards, chat_alerts, engine, live, lambda: lanes.names, subscribing.zone_of),
@@ -123,16 +134,9 @@ def answering(
         BoardActions(rooms.boards, overview),
         owner_files(settings, data_dir),
     )
-    actions = Actions(*(family.handlers for family in families), risk, *drawing.handlers(cards))
-    local = LocalChat(
-        path=data_dir.control,
-        market=cards,
-        why=why,
-        overview=overview,
-        clock=clock,
-        reloads=reloader,
-        charts=drawing.local,
-        actions=actions,
-        words=partial(_words, cards, why, chat_alerts, rooms.chat_rules),
+    actions = Actions(
+        *looking, *(family.handlers for family in families), risk, *drawing.handlers(cards), lists=rooms.lists
     )
-    return Answered(actions, local, overview)
+    local = partial(LocalChat, path=data_dir.control, clock=clock, reloads=reloader, charts=drawing.local)
+    words = partial(_words, cards, why, chat_alerts, rooms.chat_rules)
+    return Answered(actions, local(market=cards, why=why, overview=overview, actions=actions, words=words), overview)

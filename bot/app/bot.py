@@ -197,7 +197,7 @@ class Bot:
                 keeper=self.snapshots,
             )
             self.desk = await self._risk_desk(database, sending)
-            self.feed = binance_feed(self._settings, self.engine, self.cards, self.live, mailbox, store, self.clock)
+            self.feed = binance_feed(self._settings, self.engine, self.cards, self.live, mailbox, self._rooms)
             self.drawing.connect(self.engine, self.live, self.feed)
             self.keeping = self._keeping(data_dir, opened, committer, lanes)
             self._rooms.extra.connect(self.live.consume, self.feed.needs_changed)
@@ -382,7 +382,7 @@ class Bot:
             started_ms=self.clock.monotonic_ms(),
         )
         health = Health(parts, self._settings, data_dir.heartbeat)
-        return {**self.keeping.components, **health.components}
+        return {**self.keeping.components, **health.components, "looks": self._rooms.lists.run}
 
     def _take_owner(self, owner: Member) -> None:
         self.claimed = owner

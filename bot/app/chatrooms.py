@@ -1,4 +1,4 @@
-"""What chats need beside answers, put together: buttons, live boards, rules that come from chat, what chats have set, moves."""
+"""What chats need beside answers, put together: buttons, boards, lists, rules from chat, what chats have set, moves."""
 
 from dataclasses import dataclass
 
@@ -14,6 +14,7 @@ from bot.app.subscribing import Subscribing
 from bot.chat.asker import telegram_number
 from bot.chat.board import Boards
 from bot.chat.buttons import Buttons, load_secret
+from bot.chat.watchlists import Watchlists
 from bot.clock import Clock
 from bot.engine.engine import Engine
 from bot.model.ports import ChatAlertStore, KeyValues
@@ -23,6 +24,7 @@ from bot.storage.chat_rules import SqliteChatRuleStore
 from bot.storage.database import Database
 from bot.storage.key_values import SqliteKeyValues
 from bot.storage.subscriptions import SqliteSubscriptionStore
+from bot.storage.watchlists import SqliteWatchlistStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class Chatrooms:
     extra: ExtraRules
     chat_rules: ChatRules
     subscribing: Subscribing
+    lists: Watchlists
     values: KeyValues
     clock: Clock
 
@@ -57,7 +60,9 @@ class Chatrooms:
         moves.listeners.append(lambda old, new: subscribing.moved(f"telegram:{old}", f"telegram:{new}"))
         boards = Boards(values, clock)
         moves.listeners.append(boards.moved)
-        return cls(buttons, boards, moves, extra, chat_rules, subscribing, values, clock)
+        lists = await Watchlists.load(SqliteWatchlistStore(database), clock)
+        moves.listeners.append(lambda old, new: lists.moved(f"telegram:{old}", f"telegram:{new}"))
+        return cls(buttons, boards, moves, extra, chat_rules, subscribing, lists, values, clock)
 
     def endings(self, alerts: ChatAlertStore, engine: Engine, live: Live) -> Endings:
         """What lets things end that were asked for until a time."""

@@ -93,6 +93,7 @@ class Status:
             n_kept=self._muting.n_kept,
             troubles=(*self._troubles(), *unread),
             backup=self._backup(),
+            n_chat_alerts=len(self._engine.subscriptions),
         )
 
     async def _counts(self) -> tuple[int, int, tuple[str, ...]]:

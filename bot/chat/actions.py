@@ -10,7 +10,9 @@ from typing import Final
 from bot.chat import pages
 from bot.chat.asker import Asker
 from bot.chat.commands import Command, UsageError, find
+from bot.chat.expanding import expand
 from bot.chat.reply import Reply, refusal
+from bot.chat.watchlists import Watchlists
 
 Handler = Callable[[Command, Asker], Awaitable[Reply]]
 
@@ -20,8 +22,11 @@ _NOT_HERE: Final = "I cannot do that here."
 class Actions:
     """What the bot can do for people."""
 
-    def __init__(self, *families: Mapping[str, Handler]) -> None:
-        """A command that no family carries out is answered with the `without` of its row."""
+    def __init__(self, *families: Mapping[str, Handler], lists: Watchlists | None = None) -> None:
+        """A command that no family carries out is answered with the `without` of its row. `lists`: what `@name` stands for
+        where symbols are expected.
+        """
+        self._lists = lists
         self._handlers = {name: handler for family in families for name, handler in family.items()}
 
     @property
@@ -37,4 +42,9 @@ class Actions:
         if handler is None:
             spec = find(command.name)
             return refusal(spec.without if spec is not None and spec.without else _NOT_HERE)
+        if self._lists is not None and any(word.startswith("@") for word in command.words):
+            expanded = expand(command, asker, self._lists)
+            if isinstance(expanded, Reply):
+                return expanded
+            command = expanded
         return await handler(command, asker)

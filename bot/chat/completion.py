@@ -12,12 +12,14 @@ MAX_OFFERED: Final = 200
 DELIMITERS: Final = " \t\n,"
 _BETWEEN: Final = re.compile(f"[{DELIMITERS}]+")
 
-_TAKES: Final = {
+_TAKES: Final[dict[str, tuple[str, ...]]] = {
     "why": ("symbols", "rules"),
     "silence": ("symbols", "rules"),
+    "rules": ("rules",),
     "delete": ("alerts",),
     "tune": ("alerts",),
     "help": ("commands",),
+    **dict.fromkeys(("alerts", "board", "quiet", "risk", "settings", "status", "undo"), ()),
 }
 """Commands whose words are not symbols alone."""
 

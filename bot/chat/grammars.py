@@ -5,13 +5,28 @@ from typing import Final
 
 from bot.chat.spec import Problem
 
-MAX_SYMBOLS: Final = 10
+MAX_SYMBOLS: Final = 20
 MAX_WORD_CHARS: Final = 40
 MAX_CHART_WORDS: Final = 4
 MAX_ALERT_WORDS: Final = 80
 MAX_ALERT_WORD_CHARS: Final = 200
 MAX_SILENCE_WORDS: Final = 60
 
+TOP_WORDS: Final = {
+    "oi": "oi", "price": "price", "funding": "funding", "volume": "volume", "vol": "volume", "p": "price", "f": "funding",
+}  # fmt: skip
+TOP_WINDOWS: Final = {
+    "5m": "5m",
+    "15m": "15m",
+    "1h": "1h",
+    "60m": "1h",
+    "4h": "4h",
+    "24h": "24h",
+    "1d": "24h",
+    "day": "24h",
+}
+
+_LIST_NAME = re.compile(r"[a-z0-9_-]{1,20}", re.ASCII)
 _SEPARATORS = re.compile(r"[\s,;]+")
 
 
@@ -45,6 +60,29 @@ def chart(text: str) -> tuple[str, ...] | Problem:
     return words
 
 
+def top(text: str) -> tuple[str, ...] | Problem:
+    """What to rank by, over which window, which page; in any order. Words as the table names them: `oi`, `15m`, `2`."""
+    by, window, page = "oi", "15m", "1"
+    for word in text.casefold().split():
+        if word in TOP_WORDS:
+            by = TOP_WORDS[word]
+        elif word in TOP_WINDOWS:
+            window = TOP_WINDOWS[word]
+        elif re.fullmatch(r"[1-9][0-9]{0,2}", word, re.ASCII):
+            page = word
+        else:
+            return Problem("I rank by oi, price, funding or volume, over 5m, 15m, 1h, 4h or 24h.")
+    return (by, window, page)
+
+
+def names(text: str) -> tuple[str, ...] | Problem:
+    """The name of a list, and symbols for it."""
+    words = symbols(text.replace("=", " "))
+    if isinstance(words, Problem) or not words or _LIST_NAME.fullmatch(words[0].removeprefix("@").casefold()):
+        return words
+    return Problem("The name of a list is made of up to 20 letters, digits, - and _.")
+
+
 def topic(text: str) -> tuple[str, ...] | Problem:
     words = text.split()
     return (words[0].removeprefix("/").casefold()[:MAX_WORD_CHARS],) if words else ()
@@ -64,6 +102,21 @@ def page(text: str) -> tuple[str, ...] | Problem:
     if len(words) > 1 or not re.fullmatch(r"[0-9]{1,4}", words[0], re.ASCII):
         return Problem("I expected the number of a page, or nothing.")
     return (words[0],)
+
+
+def list_or_page(text: str) -> tuple[str, ...] | Problem:
+    """Nothing, the number of a page, or a name of several words."""
+    words = text.split()
+    if len(text) > MAX_WORD_CHARS:
+        return Problem("I expected a rule, the number of a page, or nothing.")
+    if len(words) == 1 and words[0].isdecimal() and not re.fullmatch(r"[0-9]{1,4}", words[0], re.ASCII):
+        return Problem("I expected a rule, the number of a page, or nothing.")
+    return ("_".join(words),) if words else ()
+
+
+def status(text: str) -> tuple[str, ...] | Problem:
+    """Nothing, or `details`."""
+    return ("details",) if text.casefold().strip() in {"details", "all", "full"} else ()
 
 
 def alert_prefix(text: str) -> tuple[str, ...] | Problem:

@@ -1,20 +1,24 @@
-"""Looking at the market and at the bot: cards, tables, health, help. Answering changes nothing."""
+"""Looking at the market and at the bot: cards, tables, health, help. Answering changes no alert and no rule."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final, Protocol
 
-from bot.chat import pages
+from bot.chat import help_pages, pages, status_pages
 from bot.chat.actions import Handler
 from bot.chat.asker import Asker
 from bot.chat.commands import Command, find, shorten
 from bot.chat.reply import BLANK, Line, Reply, Table, code, line
-from bot.chat.symbols import NotFound, SymbolBook
+from bot.chat.symbols import Books, NotFound, SymbolBook
+from bot.chat.watchlists import Watchlists
 from bot.clock import Clock
 from bot.model.cards import InstrumentCard
 from bot.model.instrument import Instrument
 from bot.model.ports import MarketReader, StatusReader
 
 N_LARGEST: Final = 5
+N_OWN: Final = 10
+"""Of what a chat has pinned and looked at."""
 
 Named = tuple[str, InstrumentCard]
 """What to type to get it, and the card."""
@@ -25,8 +29,21 @@ TablePage = Callable[[str, Sequence[InstrumentCard]], tuple[Line | Table, ...]]
 class CardPage(Protocol):
     """Lays one card out."""
 
-    def __call__(self, card: InstrumentCard, *, name: str) -> Reply: ...
+    def __call__(self, card: InstrumentCard, *, name: str, is_pinned: bool) -> Reply: ...
 
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One way to look at instruments."""
+
+    card: CardPage
+    table: TablePage
+    title: str
+
+
+OI: Final = Look(pages.oi_card, pages.oi_table, "Open interest")
+PRICE: Final = Look(pages.price_card, pages.price_table, "Prices")
+FUNDING: Final = Look(pages.funding_card, pages.funding_table, "Funding")
 
 _NO_DATA: Final = line("No open interest is known yet. Try again in a minute.")
 
@@ -34,10 +51,14 @@ _NO_DATA: Final = line("No open interest is known yet. Try again in a minute.")
 class Looking:
     """The commands that only read."""
 
-    def __init__(self, *, market: MarketReader, status: StatusReader, clock: Clock) -> None:
+    def __init__(
+        self, *, market: MarketReader, status: StatusReader, clock: Clock, lists: Watchlists | None = None
+    ) -> None:
         self._market = market
         self._status = status
         self._clock = clock
+        self._lists = lists
+        self._books = Books(market)
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
@@ -49,50 +70,68 @@ class Looking:
             "start": self._start,
         }
 
-    async def _oi(self, command: Command, _asker: Asker) -> Reply:
-        return await self._look(command, pages.oi_card, pages.oi_table, "Open interest")
+    async def _oi(self, command: Command, asker: Asker) -> Reply:
+        return await self.look(command, asker, OI)
 
-    async def _price(self, command: Command, _asker: Asker) -> Reply:
-        return await self._look(command, pages.price_card, pages.price_table, "Prices")
+    async def _price(self, command: Command, asker: Asker) -> Reply:
+        return await self.look(command, asker, PRICE)
 
-    async def _look(
-        self,
-        command: Command,
-        card_page: CardPage,
-        table: TablePage,
-        title: str,
-    ) -> Reply:
-        """One symbol gives a card, several a table, none the largest."""
-        book = SymbolBook(self._market.instruments())
+    async def look(self, command: Command, asker: Asker, look: Look) -> Reply:
+        """One symbol gives a card, several a table, none what this chat has put aside, else the largest."""
+        book = self._books.now()
         if not command.words:
-            largest = await self._largest(book)
-            if not largest:
-                return Reply((_NO_DATA,))
-            blocks = table(f"{title} · the {len(largest)} largest", [card for _, card in largest])
-            return Reply(blocks, pages.card_buttons(command.name, largest))
+            return await self._own_or_largest(command.name, asker, look)
         found = [book.resolve(word) for word in command.words]
+        there = list({one.key: one for one in found if isinstance(one, Instrument)}.values())
+        if self._lists is not None and there:
+            self._lists.looked_at(asker.chat, [one.key for one in there])
         if len(found) == 1:
-            return self._one(command.name, found[0], book, card_page)
+            return self._one(command.name, found[0], asker, look, book)
         missing = [one for one in found if isinstance(one, NotFound)]
-        named = await self._named([one for one in found if isinstance(one, Instrument)], book)
-        blocks = table(title, [card for _, card in named]) if named else ()
+        named = await self._named(there, book)
+        blocks = look.table(look.title, [card for _, card in named]) if named else ()
         gap = (BLANK,) if blocks and missing else ()
         unknown = tuple(line("I don't know the symbol ", code(shorten(one.text)), ".") for one in missing)
         near = [(book.ask_for(one), one) for lost in missing for one in lost.suggestions]
         buttons = (*pages.card_buttons(command.name, named), *pages.near_buttons(command.name, near))
         return Reply((*blocks, *gap, *unknown) or (_NO_DATA,), buttons)
 
-    def _one(self, name: str, found: Instrument | NotFound, book: SymbolBook, page: CardPage) -> Reply:
+    def card(self, instrument: Instrument, asker: Asker, look: Look = OI) -> Reply:
+        """The card of one instrument."""
+        return self._one("oi", instrument, asker, look, self._books.now())
+
+    async def table(self, keys: Sequence[str], title: str, *, command: str = "oi", look: Look = OI) -> Reply | None:
+        """Those of the keys that are known, in this order; None where none is."""
+        by_key = {one.key: one for one in self._market.instruments()}
+        named = await self._named([by_key[key] for key in keys if key in by_key], self._books.now())
+        if not named:
+            return None
+        return Reply(look.table(title, [card for _, card in named]), pages.card_buttons(command, named))
+
+    async def _own_or_largest(self, name: str, asker: Asker, look: Look) -> Reply:
+        if self._lists is not None:
+            own = (*self._lists.pins(asker.chat), *self._lists.recent(asker.chat))
+            keys = tuple(dict.fromkeys(own))[:N_OWN]
+            found = await self.table(keys, f"{look.title} · pinned and recent", command=name, look=look)
+            if found is not None:
+                return found
+        largest = self._market.largest(N_LARGEST)
+        return await self.table(
+            largest, f"{look.title} · the {len(largest)} largest", command=name, look=look
+        ) or Reply((_NO_DATA,))
+
+    def _one(self, name: str, found: Instrument | NotFound, asker: Asker, look: Look, book: SymbolBook) -> Reply:
         if isinstance(found, NotFound):
             return pages.not_found(name, found, [(book.ask_for(one), one) for one in found.suggestions])
         card = self._market.card(found.key)
         if card is None:
             return Reply((line("No data for ", code(found.symbol), " yet. Try again in a minute."),))
-        return page(card, name=book.ask_for(found))
+        is_pinned = self._lists is not None and found.key in self._lists.pins(asker.chat)
+        return look.card(card, name=book.ask_for(found), is_pinned=is_pinned)
 
     async def _named(self, found: Sequence[Instrument], book: SymbolBook) -> list[Named]:
         named: list[Named] = []
-        for one in {one.key: one for one in found}.values():
+        for one in found:
             # A card reads whole windows of the market: several at once would hold up a tick.
             await self._clock.sleep(0)
             card = self._market.card(one.key)
@@ -100,16 +139,20 @@ class Looking:
                 named.append((book.ask_for(one), card))
         return named
 
-    async def _largest(self, book: SymbolBook) -> list[Named]:
-        by_key = {one.key: one for one in self._market.instruments()}
-        return await self._named([by_key[k] for k in self._market.largest(N_LARGEST) if k in by_key], book)
-
-    async def _tell_status(self, _command: Command, _asker: Asker) -> Reply:
-        return pages.status_page(await self._status.status(), now_ms=self._clock.wall_ms())
+    async def _tell_status(self, command: Command, _asker: Asker) -> Reply:
+        status = await self._status.status()
+        page = status_pages.details_page if command.words else status_pages.status_page
+        return page(status, now_ms=self._clock.wall_ms())
 
     async def _help(self, command: Command, _asker: Asker) -> Reply:
-        spec = find(command.words[0]) if command.words else None
-        return pages.help_page() if spec is None else pages.help_topic(spec)
+        if not command.words:
+            return help_pages.help_page()
+        spec = find(command.words[0])
+        topic = help_pages.topic_page(command.words[0])
+        if topic is not None:
+            return topic
+        return pages.help_topic(spec) if spec is not None else help_pages.no_such_topic(command.words[0])
 
     async def _start(self, _command: Command, _asker: Asker) -> Reply:
-        return pages.start_page(sum(one.is_trading and one.kind != "delivery" for one in self._market.instruments()))
+        n = sum(one.is_trading and one.kind != "delivery" for one in self._market.instruments())
+        return help_pages.start_page(n)

@@ -6,24 +6,26 @@ Nothing here asks for anything; `actions` gathers what a page needs. Times are e
 from collections.abc import Sequence
 from typing import Final
 
-from bot.chat.commands import COMMANDS, UsageError, shorten
-from bot.chat.reply import BLANK, TABLE_COLUMNS, Button, Line, Reply, Table, bold, code, line
+from bot.chat.commands import UsageError, shorten
+from bot.chat.reply import BLANK, TABLE_COLUMNS, Button, Line, Reply, Table, bold, code, line, rows_of
 from bot.chat.spec import CommandSpec
 from bot.chat.symbols import NotFound
-from bot.model import numbers
-from bot.model.cards import BotStatus, InstrumentCard
+from bot.model import links, numbers
+from bot.model.cards import InstrumentCard
 from bot.model.instrument import Instrument
+from bot.model.rankings import Ranked
 from bot.model.view import Move
 
+HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 86_400_000
 READING_WINDOW_MS: Final = 900_000
 PRICE_AGE_TOLD_MS: Final = 15_000
 """Mark prices arrive every second; from here on their age is news."""
-ENOUGH_FRESH: Final = 0.9
-"""Share of instruments; a few contracts are always settling."""
+EXAMPLE_USD: Final = 10_000.0
+"""Of what a cost is told."""
 
 
-def _window(window_ms: int) -> str:
+def window_text(window_ms: int) -> str:
     return "24h" if window_ms == DAY_MS else numbers.window(window_ms)
 
 
@@ -31,13 +33,9 @@ def _change(moves: Sequence[Move], window_ms: int) -> float | None:
     return next((move.change for move in moves if move.window_ms == window_ms), None)
 
 
-def _label(card: InstrumentCard) -> str:
+def label_of(card: InstrumentCard | Ranked) -> str:
     """Short for tables: the base alone where the quote goes without saying."""
     return card.base if card.quote == "USDT" else card.symbol
-
-
-def _rows(buttons: Sequence[Button], per_row: int) -> tuple[tuple[Button, ...], ...]:
-    return tuple(tuple(buttons[i : i + per_row]) for i in range(0, len(buttons), per_row))
 
 
 def _freshness(card: InstrumentCard, *parts: str) -> Line:
@@ -65,13 +63,41 @@ def _funding(card: InstrumentCard) -> str:
     return text
 
 
-def oi_card(card: InstrumentCard, *, name: str) -> Reply:
+def change_text(ratio: float | None) -> str:
+    """A change in a table: two decimals, so that columns line up."""
+    return numbers.percent(ratio, digits=2 if ratio is None or abs(ratio) < 10 else 0)
+
+
+def card_rows(
+    card: InstrumentCard, shown: str, name: str, *, is_pinned: bool = False
+) -> tuple[tuple[Button, ...], ...]:
+    """Where to go from a card (`shown`: `oi`, `price` or `funding`): the same again, the others, a chart, an alert, a page elsewhere, a pin."""
+    others = [
+        (label, page) for label, page in (("OI", "oi"), ("Price", "price"), ("Funding", "funding")) if page != shown
+    ]
+    url = links.tradingview(card.venue, card.symbol)
+    pin = Button("📌 Unpin", f"/unpin {name}") if is_pinned else Button("📌 Pin", f"/pin {name}")
+    return (
+        (
+            Button("↻ Refresh", f"/{shown} {name}"),
+            Button("📈 Chart", f"/chart {name}"),
+            Button("🔔 Alert me", f"/new {name} {shown}"),
+        ),
+        (
+            *(Button(label, f"/{page} {name}") for label, page in others),
+            *([Button("TradingView ↗", "", url)] if url else []),
+            pin,
+        ),
+    )
+
+
+def oi_card(card: InstrumentCard, *, name: str, is_pinned: bool = False) -> Reply:
     """The open-interest card. `name` is what a button must ask for to get the same card."""
     size = f"{numbers.amount(card.oi)} {card.base}" if card.oi is not None else numbers.UNKNOWN
     parts = [size, numbers.usd(card.oi_usd), *([f"#{card.oi_rank}"] if card.oi_rank is not None else [])]
     price_changes = {move.window_ms: move.change for move in card.price_moves}
     rows = tuple(
-        (_window(move.window_ms), numbers.percent(move.change), numbers.percent(price_changes.get(move.window_ms)))
+        (window_text(move.window_ms), change_text(move.change), change_text(price_changes.get(move.window_ms)))
         for move in card.oi_moves
     )
     reading = numbers.reading(price_changes.get(READING_WINDOW_MS), _change(card.oi_moves, READING_WINDOW_MS))
@@ -83,14 +109,11 @@ def oi_card(card: InstrumentCard, *, name: str) -> Reply:
         BLANK,
         Table(("", "OI", "Price"), rows, right_label=True),
         BLANK,
-        *([line(f"{_window(READING_WINDOW_MS)}: {reading}")] if reading else []),
+        *([line(f"{window_text(READING_WINDOW_MS)}: {reading}")] if reading else []),
         line(_funding(card)),
         _freshness(card, oi_age, *_price_age(card)),
     )
-    return Reply(
-        blocks,
-        ((Button("↻ Refresh", f"/oi {name}"), Button("Price", f"/price {name}"), Button("Chart", f"/chart {name}")),),
-    )
+    return Reply(blocks, card_rows(card, "oi", name, is_pinned=is_pinned))
 
 
 def range_bar(low: float | None, high: float | None, price: float | None) -> str:
@@ -105,7 +128,7 @@ def range_bar(low: float | None, high: float | None, price: float | None) -> str
     return f"{left}{'─' * at}●{'─' * (n_cells - 1 - at)}{right}"
 
 
-def price_card(card: InstrumentCard, *, name: str) -> Reply:
+def price_card(card: InstrumentCard, *, name: str, is_pinned: bool = False) -> Reply:
     """Price, range of the day, index and basis."""
     change = _change(card.price_moves, DAY_MS)
     arrow = "" if not change else "▲ " if change > 0 else "▼ "
@@ -117,19 +140,46 @@ def price_card(card: InstrumentCard, *, name: str) -> Reply:
         *_not_trading(card),
         *([_freshness(card, *_price_age(card))] if _price_age(card) else []),
     )
-    return Reply(
-        blocks,
-        ((Button("↻ Refresh", f"/price {name}"), Button("OI", f"/oi {name}"), Button("Chart", f"/chart {name}")),),
+    return Reply(blocks, card_rows(card, "price", name, is_pinned=is_pinned))
+
+
+def funding_card(card: InstrumentCard, *, name: str, is_pinned: bool = False) -> Reply:
+    """What a position pays, how often, and when next."""
+    rate, hours = card.funding, card.funding_interval_h
+    per_day = None if rate is None or hours <= 0 else rate * DAY_MS / (hours * HOUR_MS)
+    left_ms = None if card.next_funding_ms is None else card.next_funding_ms - card.at_ms
+    due = f" · next in {numbers.duration(left_ms)}" if left_ms is not None and left_ms > 0 else ""
+    every = f" every {hours:g}h" if hours > 0 else ""
+    basis = None if card.price is None or not card.index else card.price / card.index - 1
+    year = None if per_day is None else per_day * 365
+    blocks = (
+        line(bold(card.symbol), " funding"),
+        line(f"Now {numbers.percent(rate, digits=4)}{every}{due}"),
+        line(f"Per day {numbers.percent(per_day, digits=3)} · per year {numbers.percent(year, digits=1)}"),
+        *([line(cost)] if (cost := _cost(per_day)) else []),
+        line(f"Basis {numbers.percent(basis)} · price {numbers.price(card.price)}"),
+        *_not_trading(card),
+        *([_freshness(card, *_price_age(card))] if _price_age(card) else []),
     )
+    return Reply(blocks, card_rows(card, "funding", name, is_pinned=is_pinned))
+
+
+def _cost(per_day: float | None) -> str:
+    if per_day is None:
+        return ""
+    if round(abs(per_day) * EXAMPLE_USD, 2) == 0:
+        return "Neither side pays a cent a day."
+    payer, other = ("long", "shorts") if per_day > 0 else ("short", "longs")
+    return f"A {payer} of $10,000 pays the {other} ${abs(per_day) * EXAMPLE_USD:,.2f} a day."
 
 
 def oi_table(title: str, cards: Sequence[InstrumentCard]) -> tuple[Line | Table, ...]:
     rows = tuple(
         (
-            _label(card),
+            label_of(card),
             numbers.usd(card.oi_usd),
-            numbers.percent(_change(card.oi_moves, READING_WINDOW_MS)),
-            numbers.percent(_change(card.oi_moves, DAY_MS)),
+            change_text(_change(card.oi_moves, READING_WINDOW_MS)),
+            change_text(_change(card.oi_moves, DAY_MS)),
         )
         for card in cards
     )
@@ -138,19 +188,32 @@ def oi_table(title: str, cards: Sequence[InstrumentCard]) -> tuple[Line | Table,
 
 def price_table(title: str, cards: Sequence[InstrumentCard]) -> tuple[Line | Table, ...]:
     rows = tuple(
-        (_label(card), numbers.price(card.price), numbers.percent(_change(card.price_moves, DAY_MS))) for card in cards
+        (label_of(card), numbers.price(card.price), change_text(_change(card.price_moves, DAY_MS))) for card in cards
     )
     return (line(bold(title)), Table(("", "Price", "24h"), rows))
 
 
+def funding_table(title: str, cards: Sequence[InstrumentCard]) -> tuple[Line | Table, ...]:
+    rows = tuple(
+        (
+            label_of(card),
+            numbers.percent(card.funding, digits=4),
+            f"{card.funding_interval_h:g}h" if card.funding_interval_h > 0 else numbers.UNKNOWN,
+            change_text(None if card.price is None or not card.index else card.price / card.index - 1),
+        )
+        for card in cards
+    )
+    return (line(bold(title)), Table(("", "Funding", "Every", "Basis"), rows))
+
+
 def card_buttons(command: str, named: Sequence[tuple[str, InstrumentCard]]) -> tuple[tuple[Button, ...], ...]:
     """One button per card. `named` pairs what to ask for with the card."""
-    return _rows([Button(_label(card), f"/{command} {name}") for name, card in named], 5)
+    return rows_of([Button(label_of(card), f"/{command} {name}") for name, card in named], 5)
 
 
 def near_buttons(command: str, names: Sequence[tuple[str, Instrument]]) -> tuple[tuple[Button, ...], ...]:
     """One button per suggestion."""
-    return _rows([Button(instrument.symbol, f"/{command} {name}") for name, instrument in names], 3)
+    return rows_of([Button(instrument.symbol, f"/{command} {name}") for name, instrument in names], 3)
 
 
 def not_found(command: str, missing: NotFound, names: Sequence[tuple[str, Instrument]], *, example: str = "") -> Reply:
@@ -163,109 +226,6 @@ def not_found(command: str, missing: NotFound, names: Sequence[tuple[str, Instru
     )
 
 
-def _is_enough(n_fresh: int, n: int) -> bool:
-    return n_fresh >= ENOUGH_FRESH * n
-
-
-def losses(status: BotStatus, *, now_ms: int) -> tuple[str, ...]:
-    """What people lose right now, worst first; empty when all is well."""
-    n = status.n_instruments
-    prices_ok = n > 0 and _is_enough(status.n_price_fresh, n)
-    rest = " Price alerts work." if prices_ok else ""
-    found = []
-    if status.banned_until_ms is not None and status.banned_until_ms > now_ms:
-        left = numbers.duration(status.banned_until_ms - now_ms)
-        until = numbers.clock_time(status.banned_until_ms)
-        found.append(f"The venue has banned this address until {until} ({left}): OI alerts are paused.{rest}")
-    found += [f"{feed.feed} is down: {feed.reason or 'no reason known'}." for feed in status.feeds if not feed.live]
-    if status.warming:
-        return tuple(found)
-    if n == 0:
-        found.append("No symbols are known: nothing is watched.")
-    elif not prices_ok:
-        if status.n_price_fresh == 0:
-            age = "missing" if status.price_age_ms is None else f"{numbers.duration(status.price_age_ms)} old"
-            found.append(f"Price data is {age}: alerts are paused.")
-        else:
-            found.append(f"Prices are fresh for {status.n_price_fresh} of {n} symbols: the others' alerts are paused.")
-    if n > 0 and not _is_enough(status.n_oi_fresh, n):
-        if status.n_oi_fresh == 0:
-            age = "missing" if status.oi_slowest_ms is None else f"{numbers.duration(status.oi_slowest_ms)} old"
-            found.append(f"OI data is {age}: OI alerts are paused.{rest}")
-        else:
-            found.append(f"OI is fresh for {status.n_oi_fresh} of {n} symbols: the others' OI alerts are paused.")
-    return tuple(found)
-
-
-def _behind(age_ms: int | None) -> str:
-    if age_ms is None:
-        return numbers.UNKNOWN
-    return f"{age_ms / 1000:.1f} s" if age_ms < 10_000 else numbers.duration(age_ms)
-
-
-def _quiet(status: BotStatus) -> str:
-    """What is muted now; empty where nothing is."""
-    n = status.n_silences
-    parts = [f"{n} silence{'' if n == 1 else 's'}"] if n else []
-    parts += [f"quiet hours at {', '.join(status.quiet)}"] if status.quiet else []
-    parts += [f"{status.n_kept} alert{'' if status.n_kept == 1 else 's'} kept"] if status.n_kept else []
-    return " · ".join(parts)
-
-
-def status_page(status: BotStatus, *, now_ms: int) -> Reply:
-    """First what people lose, in plain words; then figures."""
-    up = f"up {numbers.duration(status.uptime_s * 1000)} · v{status.version}"
-    lost = losses(status, now_ms=now_ms)
-    lost = (*lost, *(f"Nothing can be sent to {dead}" for dead in status.dead_destinations), *status.troubles)
-    warnings = [line(f"⚠️ {text}") for text in lost]
-    if status.warming:
-        warnings.append(line(f"⏳ Warming up: {status.warming}. Rules that need more history wait for it."))
-    head = [*warnings, line(up[0].upper() + up[1:])] if warnings else [line(f"✅ All good · {up}")]
-    n = status.n_instruments
-    waiting = f" · {status.n_outbox} waiting to be sent" if status.n_outbox else ""
-    figures: tuple[tuple[str, str], ...] = (
-        ("Prices", f"{status.n_price_fresh} of {n} symbols, {_behind(status.price_age_ms)} behind"),
-        ("OI", f"{status.n_oi_fresh} of {n} symbols, slowest {numbers.duration(status.oi_slowest_ms)}"),
-        ("Weight", f"{numbers.percent(status.weight_share, sign=False, digits=0)} of the venue's limit"),
-        ("Alerts", f"{status.n_alerts_today} today · {status.n_firing} firing · {status.n_pending} pending{waiting}"),
-        *([("Quiet", quiet)] if (quiet := _quiet(status)) else []),
-        ("Rules", f"{status.n_rules} loaded"),
-        ("Memory", f"{status.rss_mb:.0f} MB · disk {status.disk_free_gb:.1f} GB free"),
-    )
-    if status.backup:
-        figures = (*figures, ("Backup", status.backup))
-    blocks = (*head, BLANK, *(line(bold(name), f" {text}") for name, text in figures))
-    return Reply(blocks, ((Button("↻ Refresh", "/status"),),))
-
-
-def start_page(n_instruments: int) -> Reply:
-    watched = f"I watch {n_instruments} perpetuals" if n_instruments else "I watch perpetuals"
-    return Reply(
-        (
-            line("Open-interest alerts for crypto futures."),
-            line(f"{watched} and message you when positions build up or unwind fast."),
-            BLANK,
-            line("Try one now:"),
-            line("/oi BTC · open interest and price"),
-            line("/status · how I am"),
-            line("/help · all I can do"),
-        ),
-        ((Button("OI of BTC", "/oi BTC"), Button("Status", "/status"), Button("Help", "/help")),),
-    )
-
-
-def help_page() -> Reply:
-    """The table of commands by section; at most one screen."""
-    blocks: list[Line | Table] = []
-    for section in dict.fromkeys(spec.section for spec in COMMANDS):
-        listed = [spec for spec in COMMANDS if spec.section == section and spec.is_listed]
-        blocks += [BLANK] if blocks else []
-        blocks += [line(bold(section)), *(line(f"{spec.usage} · {spec.does}") for spec in listed if not spec.is_minor)]
-        if minor := [f"/{spec.name}" for spec in listed if spec.is_minor]:
-            blocks.append(line(f"also {' '.join(minor)}"))
-    return Reply(tuple(blocks))
-
-
 def help_topic(spec: CommandSpec) -> Reply:
     short = f"Short: {', '.join(f'/{alias}' for alias in spec.aliases)}"
     details = spec.details or (f"{spec.usage} · {spec.does}",)
@@ -275,5 +235,5 @@ def help_topic(spec: CommandSpec) -> Reply:
 
 
 def usage(error: UsageError) -> Reply:
-    buttons = _rows([Button(text, text) for text in error.try_instead], 3)
+    buttons = rows_of([Button(text, text) for text in error.try_instead], 3)
     return Reply((line(error.text),), buttons, is_refusal=True)

@@ -1,10 +1,11 @@
 """Answers before layout: lines of spans, tables, buttons. Fronts decide about colour, markup and width.
 
 A `Reply` holds plain text only; escaping is the front's duty. A blank line is an empty `Line`. Buttons carry the text
-of a command, so that a press is the same as typing it.
+of a command, so that a press is the same as typing it, or lead to a page elsewhere.
 """
 
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -53,7 +54,9 @@ class Button:
 
     label: str
     command: str
-    """Text as typed, such as `/oi BTCUSDT`; up to 1,000 characters."""
+    """Text as typed, such as `/oi BTCUSDT`, up to 1,000 characters; empty where `url` says where it leads."""
+    url: str = ""
+    """A page elsewhere that a press opens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,11 @@ def code(text: str) -> Span:
 BLANK: Final = Line()
 
 
+def rows_of(buttons: Sequence[Button], per_row: int) -> tuple[tuple[Button, ...], ...]:
+    """Buttons in rows of at most so many."""
+    return tuple(tuple(buttons[i : i + per_row]) for i in range(0, len(buttons), per_row))
+
+
 def columns(text: str) -> int:
     """How many columns of a monospace font a text takes; East Asian characters take two."""
     return sum(
@@ -120,6 +128,11 @@ def _fit(text: str, width: int) -> str:
 def _pad(text: str, width: int, *, right: bool) -> str:
     space = " " * (width - columns(text))
     return space + text if right else text + space
+
+
+def cell(text: str, width: int) -> str:
+    """Exactly so many columns, left-aligned; what is longer is cut."""
+    return _pad(_fit(text, width), width, right=False)
 
 
 def table_lines(table: Table, *, width: int = TABLE_COLUMNS) -> tuple[str, ...]:

@@ -6,9 +6,9 @@ be named before or after a colon.
 """
 
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from rapidfuzz.distance import JaroWinkler
 
@@ -78,9 +78,13 @@ class SymbolBook:
                     return found
         return NotFound(text, self._suggest(coin, venue))
 
+    @property
+    def has_many_venues(self) -> bool:
+        return len(self._venues) > 1
+
     def ask_for(self, instrument: Instrument) -> str:
         """What to type to get exactly this one: the symbol, with its venue where there are several."""
-        return instrument.symbol if len(self._venues) <= 1 else instrument.key
+        return instrument.key if self.has_many_venues else instrument.symbol
 
     def _split_venue(self, text: str) -> tuple[str, str | None]:
         """`binance:BTCUSDT`, `BTCUSDT:binance`; also `BTC/USDT:USDT`, where the part behind the colon is the margin."""
@@ -122,3 +126,25 @@ class SymbolBook:
                 scored.append((-score, instrument.quote not in QUOTES, len(instrument.symbol), instrument))
         scored.sort(key=lambda item: item[:3])
         return tuple(instrument for *_, instrument in scored[:MAX_SUGGESTIONS])
+
+
+class ListsInstruments(Protocol):
+    """What has instruments."""
+
+    def instruments(self) -> Sequence[Instrument]: ...
+
+
+class Books:
+    """The index of a market, made anew only when its instruments have changed."""
+
+    def __init__(self, market: ListsInstruments) -> None:
+        self._market = market
+        self._known: list[Instrument] | None = None
+        self._book = SymbolBook(())
+
+    def now(self) -> SymbolBook:
+        instruments = list(self._market.instruments())
+        # Mostly the same objects, so that this costs microseconds.
+        if instruments != self._known:
+            self._known, self._book = instruments, SymbolBook(instruments)
+        return self._book

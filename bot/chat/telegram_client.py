@@ -39,7 +39,7 @@ from telegram.error import (
 from telegram.request import HTTPXRequest
 
 from bot import log
-from bot.chat.reply import Reply
+from bot.chat.reply import Button, Reply
 from bot.chat.telegram_html import keyboard, to_html, to_plain
 from bot.clock import Clock
 from bot.model.chat_ports import ButtonIssuer
@@ -337,12 +337,14 @@ class TelegramClient:
         rows = keyboard(reply)
         if not rows or self._buttons is None:
             return None
-        commands = [one.command for row in rows for one in row]
-        for_whom = user if reply.is_personal else ""
-        data = iter(await self._buttons.issue(commands, chat=f"telegram:{chat_id}", user=for_whom))
-        return InlineKeyboardMarkup(
-            [[InlineKeyboardButton(one.label, callback_data=next(data)) for one in row] for row in rows]
-        )
+        commands = [one.command for row in rows for one in row if not one.url]
+        who = user if reply.is_personal else ""
+        data = iter(await self._buttons.issue(commands, chat=f"telegram:{chat_id}", user=who))
+
+        def key(b: Button) -> InlineKeyboardButton:
+            return InlineKeyboardButton(b.label, url=b.url or None, callback_data=None if b.url else next(data))
+
+        return InlineKeyboardMarkup([[key(b) for b in row] for row in rows])
 
     async def deliver(
         self, chat_id: int, reply: Reply, user: str, attempt: Attempt, *, spare: bool = False

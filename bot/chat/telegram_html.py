@@ -15,6 +15,7 @@ from bot.chat.reply import Button, Reply, Span, Style, Table, table_lines
 from bot.model.buttons import MAX_COMMAND_CHARS
 
 MAX_UNITS: Final = 4_096
+MAX_URL_CHARS: Final = 1_000
 MAX_ROW_BUTTONS: Final = 8
 MAX_ROWS: Final = 12
 MAX_LABEL_CHARS: Final = 40
@@ -93,14 +94,21 @@ def _visible(text: str) -> str:
     return text if text.strip() else _CUT
 
 
+def _is_sendable(button: Button) -> bool:
+    """A page elsewhere, or a command that is not too long."""
+    if button.url:
+        return button.url.startswith("https://") and button.url.isascii() and len(button.url) <= MAX_URL_CHARS
+    return 0 < len(button.command) <= MAX_COMMAND_CHARS
+
+
 def keyboard(reply: Reply) -> tuple[tuple[Button, ...], ...]:
     """The buttons that Telegram will take."""
     rows = []
     for row in reply.buttons:
         fitting = [
-            Button(label, button.command)
+            Button(label, button.command, button.url)
             for button in row
-            if (label := _kept(button.label)[:MAX_LABEL_CHARS].strip()) and 0 < len(button.command) <= MAX_COMMAND_CHARS
+            if (label := _kept(button.label)[:MAX_LABEL_CHARS].strip()) and _is_sendable(button)
         ]
         rows += [tuple(fitting[:MAX_ROW_BUTTONS])] if fitting else []
     return tuple(rows[:MAX_ROWS])

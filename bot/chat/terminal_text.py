@@ -8,6 +8,8 @@ from bot.chat.text_chart import rows
 
 _STYLES = {Style.PLAIN: "", Style.BOLD: "bold", Style.CODE: "cyan"}
 TERMINAL_COLUMNS = 60
+MAX_COMMANDS = 9
+"""A page of a list has twenty buttons; who types knows them after the first."""
 
 
 def _kept(text: str) -> str:
@@ -30,11 +32,13 @@ def _line(line: Line) -> Text:
 
 
 def to_text(reply: Reply) -> Text:
-    """Blocks, then the commands that the buttons stand for."""
+    """Blocks, then the commands that the buttons stand for, and where others lead."""
     blocks = [_table(block) if isinstance(block, Table) else _line(block) for block in reply.blocks]
     if reply.chart is not None:
         blocks.append(Text("\n".join(rows(reply.chart))))
-    commands = dict.fromkeys(_kept(button.command) for row in reply.buttons for button in row)
+    commands = dict.fromkeys(_kept(button.command) for row in reply.buttons for button in row if not button.url)
     if commands:
-        blocks.append(Text("→ " + " · ".join(commands), style="dim"))
+        more = " …" if len(commands) > MAX_COMMANDS else ""
+        blocks.append(Text("→ " + " · ".join(list(commands)[:MAX_COMMANDS]) + more, style="dim"))
+    blocks += [Text(f"↗ {_kept(button.url)}", style="dim") for row in reply.buttons for button in row if button.url]
     return Text("\n").join(blocks)

@@ -11,8 +11,8 @@ from rich.console import Console
 
 from bot import settings
 from bot.chat.local import Request
-from bot.chat.pages import status_page
 from bot.chat.reply import Reply
+from bot.chat.status_pages import status_page
 from bot.chat.terminal_text import to_text
 from bot.cli.asking import ask_bot
 from bot.clock import SystemClock

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bot.chat.commands import clean
-from bot.chat.pages import losses
+from bot.chat.status_pages import losses
 from bot.model import numbers
 from bot.model.cards import BotStatus
 from bot.model.instrument import MARKET

@@ -5,11 +5,11 @@ Commands are written as people type them; whoever presses needs the right to typ
 
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote
 
 from bot.delivery import layout
 from bot.delivery.destination import Order
 from bot.delivery.text import clean
+from bot.model import links
 from bot.model.alert import TellKind
 from bot.model.instrument import MARKET
 from bot.model.view import AlertView
@@ -58,7 +58,5 @@ def _mutes(name: str, what: str) -> tuple[Key, ...]:
 
 
 def chart_url(view: AlertView) -> str | None:
-    """TradingView's chart of the contract, for venues whose naming is known."""
-    if view.symbol == MARKET or not view.venue.startswith("binance"):
-        return None
-    return f"https://www.tradingview.com/chart/?symbol=BINANCE:{quote(clean(view.symbol, 60), safe='')}.P"
+    """A chart of the contract elsewhere; None where it has none."""
+    return None if view.symbol == MARKET else links.tradingview(view.venue, clean(view.symbol, 60))

@@ -5,16 +5,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bot.engine import ranking
 from bot.engine.engine import Engine
 from bot.engine.figures import move, number
 from bot.market.gauges import NEVER_MS
 from bot.market.market import DAY_MS
 from bot.market.series import Leaf
+from bot.market.sums import KNOWN_SHARE
 from bot.market.view import View
 from bot.model.cards import CARD_WINDOWS_MS, InstrumentCard
 from bot.model.instrument import Instrument
 from bot.model.ports import PollNeed
-from bot.model.updates import F64
+from bot.model.rankings import FundingTable, TopBy, TopList
 from bot.model.view import Move
 
 N_PINNED = 10
@@ -22,28 +24,29 @@ N_PINNED = 10
 
 
 class Cards:
-    """The `MarketReader` port over an engine."""
+    """The `MarketReader` and `RankReader` ports over an engine."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._view: View | None = None
-        self._range: tuple[F64, F64] | None = None
 
     def _now(self) -> View:
         """One view per tick, however many instruments are asked for."""
         view, engine = self._view, self._engine
         if view is None or int(view.now_ms[0]) != engine.now_ms or view.n_rows != engine.market.n_rows:
             view = self._view = engine.view()
-            self._range = None
         return view
 
-    def _day_range(self) -> tuple[F64, F64]:
-        """Lowest and highest price of a day, of all instruments: a thousand rows are read once, not per card."""
-        if self._range is None:
-            view = self._now()
-            low, high = (view.leaf(Leaf(name, "price", DAY_MS)) for name in ("min", "max"))
-            self._range = low[0], high[0]
-        return self._range
+    def _day_range(self, view: View, row: int) -> tuple[float | None, float | None]:
+        """Lowest and highest price of a day, as `min(price, 24h)` and `max(price, 24h)` have them, of one instrument: those
+        of all take as long as a tick.
+        """
+        points = view.points(Leaf("min", "price", DAY_MS), row)
+        if points is None or not math.isfinite(points[-1]) or np.isfinite(points).mean() < KNOWN_SHARE:
+            return None, None
+        now, level = number(view.value("price")[0, row]), points[-1]
+        low, high = float(np.nanmin(points)), float(np.nanmax(points))
+        return now if low == level else low, now if high == level else high
 
     def pinned(self, need: PollNeed) -> bool:
         """Whether an instrument is among the largest."""
@@ -57,10 +60,14 @@ class Cards:
         market = self._engine.market
         if not market.n_rows:
             return []
-        sizes = np.where(market.is_trading, self._now().value("oi_usd")[0], np.nan)
-        order = np.argsort(-np.nan_to_num(sizes, nan=-1.0), kind="stable")[:n]
-        found = (market.universe.at(int(row)) for row in order if np.isfinite(sizes[row]))
+        found = (market.universe.at(row) for row in ranking.largest(market, self._now(), n))
         return [i.key for i in found if i is not None]
+
+    def top(self, by: TopBy, window_ms: int, *, offset: int, n: int) -> TopList:
+        return ranking.top(self._engine.market, self._now(), by, window_ms, offset=offset, n=n)
+
+    def funding(self, n: int) -> FundingTable:
+        return ranking.funding(self._engine.market, self._now(), n)
 
     def card(self, key: str) -> InstrumentCard | None:
         market = self._engine.market
@@ -70,7 +77,7 @@ class Cards:
             return None
         view = self._now()
         oi_usd = view.value("oi_usd")[0]
-        low, high = self._day_range()
+        low, high = self._day_range(view, row)
         next_funding_ms = int(market.next_funding_ms[row])
         return InstrumentCard(
             venue=instrument.venue,
@@ -90,8 +97,8 @@ class Cards:
             oi_age_ms=_age(view, "oi", row),
             oi_rank=int((oi_usd > oi_usd[row]).sum()) + 1 if math.isfinite(oi_usd[row]) else None,
             volume_24h=number(view.value("volume_24h")[0, row]),
-            low_24h=number(low[row]),
-            high_24h=number(high[row]),
+            low_24h=low,
+            high_24h=high,
             price_moves=_moves(view, "price", row),
             oi_moves=_moves(view, "oi", row),
         )

@@ -1,21 +1,18 @@
 """What moves and what fires, as of the last tick. Reads; changes nothing."""
 
 import heapq
-from typing import Final
 
 import numpy as np
 
 from bot.engine.engine import Engine
 from bot.engine.figures import number
+from bot.engine.ranking import of_some_size, strongest
 from bot.engine.tick_values import unit_of
 from bot.model.alert import State, short_id
 from bot.model.instrument import MARKET
 from bot.model.overview import Burning, Mover
 from bot.model.updates import F64
 from bot.rules.meter import Meter
-
-MIN_OI_USD: Final = 20_000_000.0
-"""Smaller contracts jump at nothing."""
 
 
 def movers(engine: Engine, window_ms: int, n: int) -> tuple[tuple[Mover, ...], tuple[Mover, ...]]:
@@ -26,13 +23,11 @@ def movers(engine: Engine, window_ms: int, n: int) -> tuple[tuple[Mover, ...], t
     view = engine.view()
     oi_usd, price = view.value("oi_usd")[0], view.value("price")[0]
     changes = {series: view.change(series, window_ms)[0][0] for series in ("oi", "price")}
-    counts = market.is_trading & (oi_usd >= MIN_OI_USD)
+    counts = of_some_size(market, view)
 
-    def strongest(change: F64) -> tuple[Mover, ...]:
-        sizes = np.where(counts & np.isfinite(change), np.abs(change), -1.0)
-        order = np.argsort(-sizes, kind="stable")[:n]
+    def first(change: F64) -> tuple[Mover, ...]:
         found = []
-        for row in (int(row) for row in order if sizes[row] > 0):
+        for row in strongest(np.abs(change), counts)[:n].tolist():
             instrument = market.universe.at(row)
             if instrument is not None:
                 found.append(
@@ -47,7 +42,7 @@ def movers(engine: Engine, window_ms: int, n: int) -> tuple[tuple[Mover, ...], t
                 )
         return tuple(found)
 
-    return strongest(changes["oi"]), strongest(changes["price"])
+    return first(changes["oi"]), first(changes["price"])
 
 
 def burning(engine: Engine, n: int) -> tuple[Burning, ...]:

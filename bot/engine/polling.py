@@ -1,13 +1,14 @@
 """What the feeds should fetch, and how often: sizes, who matters, how fresh the rules want it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from bot.market.market import Market
 from bot.market.series import DAY_MS, FLOWS, MINUTE_MS, Leaf
 from bot.market.view import View
-from bot.model.ports import PollNeed
+from bot.model.ports import PollNeed, PollPlan
 from bot.model.updates import I64
 from bot.rules.leaves import leaves_of
 from bot.rules.numbers import Mask
@@ -65,3 +66,20 @@ def _lookback_ms(leaf: Leaf) -> int:
     if leaf.function == "ratio" and leaf.series in FLOWS:
         return DAY_MS
     return max(leaf.window_ms + leaf.inner_ms, MINUTE_MS)
+
+
+class WithPins:
+    """The `PollPlan` port over another one: what people have pinned counts as watched too."""
+
+    def __init__(
+        self, plan: PollPlan, pinned: Callable[[], Collection[str]], *, row_of: Callable[[str], int | None]
+    ) -> None:
+        """`pinned`: keys of instruments; those that are not tracked, for which `row_of` is None, do nothing."""
+        self._plan = plan
+        self._pinned = pinned
+        self._row_of = row_of
+
+    def needs(self) -> Sequence[PollNeed]:
+        pinned = {self._row_of(key) for key in self._pinned()}
+        needs = self._plan.needs()
+        return [replace(n, watched=True) if n.row in pinned and not n.watched else n for n in needs]

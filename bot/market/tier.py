@@ -302,6 +302,15 @@ class Tier:
         out[outside] = np.nan
         return out
 
+    def column(self, gauge: int, first: int, n: int, row: int) -> Values:
+        """The same of one instrument alone, without reading the others. Shape (n,)."""
+        numbers = np.arange(first, first + n)
+        out: Values = self.value[self.base[gauge] + numbers % int(self.slots[gauge]), row]
+        if self.newest is None:
+            return np.full_like(out, np.nan)
+        out[(numbers <= self.newest - int(self.slots[gauge])) | (numbers > self.newest)] = np.nan
+        return out
+
     def ends(self, gauge: int, numbers: I64) -> tuple[Values, I64]:
         """Values and ages (ms) at any grid points. Shapes (len(numbers), n_rows)."""
         rows = self.base[gauge] + numbers % self.slots[gauge]

@@ -241,7 +241,7 @@ class View:
             return None
         first = int(self.now_ms[0]) // tier.step_ms - n + 1
         parts = (leaf.series,) if leaf.series in tier.names else PARTS[leaf.series]
-        columns = [tier.rows(INDEX[part], first, n)[:, row].astype(np.float64) for part in parts]
+        columns = [tier.column(INDEX[part], first, n, row).astype(np.float64) for part in parts]
         points = columns[0] if len(columns) == 1 else (columns[0] * columns[1]).astype(tier.dtype).astype(np.float64)
         points[-1] = self._all_levels(0)[INDEX[leaf.series], row]
         return points

@@ -83,3 +83,5 @@ class BotStatus:
     """What is wrong with what is stored, in plain words, worst first."""
     backup: str = ""
     """How old the newest backup is and how many there are; empty when none are made."""
+    n_chat_alerts: int = 0
+    """Made by people, in all chats."""

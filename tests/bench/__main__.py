@@ -12,7 +12,17 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from tests.bench import report
 from tests.bench.harness import MIN_ROUNDS, N_QUICK_ROUNDS, N_ROUNDS, Context, Group, Result
 
-MODULES = ("engine_rows", "threshold_rows", "peers", "prometheus", "wire", "tick_rows", "accuracy", "process_rows")
+MODULES = (
+    "engine_rows",
+    "threshold_rows",
+    "peers",
+    "prometheus",
+    "wire",
+    "tick_rows",
+    "accuracy",
+    "process_rows",
+    "looking_rows",
+)
 
 
 def groups() -> list[Group]:

@@ -13,12 +13,15 @@ from bot.chat.reply import Button, Line, Reply, Span, Style, Table, columns, tab
 from bot.chat.symbols import SymbolBook
 from bot.chat.telegram_html import keyboard, to_html, to_plain, utf16_units
 from bot.chat.terminal_text import to_text
+from bot.chat.watchlists import Watchlists
 from bot.clock import ManualClock
 from bot.model.alert import State, Transition, alert_key
 from bot.model.cards import CARD_WINDOWS_MS, BotStatus, InstrumentCard
 from bot.model.explanation import AlertSeen, Distance, Explanation, Glance, Node, RuleName, SampleSeen, WindowSeen
 from bot.model.instrument import Instrument
+from bot.model.rankings import FundingTable, Ranked, TopList
 from bot.model.view import Move
+from bot.storage.memory_watchlists import MemoryWatchlistStore
 from tests.support.chat_actions import looking
 
 ANY_TEXT = st.text(st.characters(), max_size=300)  # lone surrogates included
@@ -81,7 +84,9 @@ def check(reply: Reply) -> None:
     strict.close()
     assert not strict.open
     assert utf16_units(to_plain(reply)) <= 4_096
-    assert all(len(one.command) <= 1_000 and one.label.strip() for row in keyboard(reply) for one in row)
+    for one in (one for row in keyboard(reply) for one in row):
+        assert one.label.strip()
+        assert one.url.startswith("https://") and one.url.isascii() if one.url else len(one.command) <= 1_000
     assert "\x1b" not in to_text(reply).plain
 
 
@@ -143,6 +148,16 @@ class World:
 
     async def firing(self, prefix, chat):
         return self.explanation.history
+
+    def _ranked(self):
+        n = self.number
+        return tuple(Ranked(one.key, one.symbol, one.base, one.quote, n, n, n, n, n) for one in self.instruments())
+
+    def top(self, by, window_ms, *, offset, n):
+        return TopList(0, by, window_ms, offset, 10_000, self._ranked() * 5)
+
+    def funding(self, n):
+        return FundingTable(0, 1, 2, self.number, self._ranked(), self._ranked()[:1], self._ranked())
 
     async def status(self):
         return BotStatus("1", 1.0, 1, 0, None, 0, None, self.number, 5, (), 0, 0, 0, 0, 0, 1.0, 1.0, self.base)
@@ -242,7 +257,59 @@ def test_any_text_is_answered_with_valid_html_that_fits(typed, base, number, is_
     world = World(base, number, explanation=EMPTY)
     asked = parse(typed, bot_name="my_bot", is_slash_optional=is_private)
     if asked is not None:
-        check(run(looking(market=world, status=world, why=world, clock=ManualClock()).answer(asked, asker=AT_TERMINAL)))
+        check(run(answering(world).answer(asked, asker=AT_TERMINAL)))
+
+
+def answering(world):
+    lists = Watchlists(MemoryWatchlistStore(), ManualClock())
+    run(lists.pin("terminal", [one.key for one in world.instruments()]))
+    run(lists.name("terminal", "x", [one.key for one in world.instruments()]))
+    return looking(market=world, status=world, why=world, ranks=world, lists=lists, clock=ManualClock())
+
+
+LOOKS = [
+    "/oi {base}",
+    "/oi",
+    "/oi @x",
+    "/oi @x {base}",
+    "/price {base}",
+    "/funding",
+    "/funding {base}",
+    "/funding @x",
+    "/top",
+    "/top funding 3",
+    "/top volume 24h 999",
+    "/pin {base}",
+    "/unpin {base}",
+    "/pins",
+    "/watch y {base}",
+    "/watch {base} BTC",
+    "/watch",
+    "/unwatch x",
+    "/unwatch {base}",
+    "/rules",
+    "/rules 2",
+    "/rules {base}",
+    "/whynot {base}",
+    "/whynot {base} {base}",
+    "/whynot {base} nothing",
+    "/help {base}",
+    "/status details",
+]
+
+
+@pytest.mark.promise("P12")
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(typed=st.sampled_from(LOOKS), base=BASES, number=NUMBER)
+def test_any_symbol_is_looked_at_without_harm(typed, base, number):
+    world = World(base, number, explanation=EMPTY)
+    asked = parse(typed.format(base=base))
+    if asked is not None:
+        reply = run(answering(world).answer(asked, asker=AT_TERMINAL))
+        check(reply)
+        for block in reply.blocks:
+            if isinstance(block, Table):
+                assert all(columns(text) <= 30 for text in table_lines(block))
 
 
 EMPTY = Explanation(

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from bot.chat.grammars import dead_letters, destination, nothing, topic
+from bot.chat.grammars import dead_letters, destination, nothing, status, topic
 from bot.chat.spec import CommandSpec
 
 ROWS: Final[tuple[CommandSpec, ...]] = (
@@ -75,7 +75,16 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
         is_minor=True,
         without="I keep no log here.",
     ),
-    CommandSpec("status", (), nothing, "/status", "feeds, delays, alerts", "Bot", True),
+    CommandSpec(
+        "status",
+        (),
+        status,
+        "/status",
+        "feeds, delays, alerts",
+        "Bot",
+        True,
+        ("/status · how I am, and first what you lose if something is wrong", "/status details · feed by feed"),
+    ),
     CommandSpec("help", ("h",), topic, "/help oi", "more about one command", "Bot", True),
     CommandSpec("start", (), nothing, "/start", "what I do", "Bot", False),
 )

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from bot.chat.grammars import board, chart, symbols, why
+from bot.chat.grammars import board, chart, names, nothing, symbols, top, why
 from bot.chat.spec import CommandSpec
 
 ROWS: Final[tuple[CommandSpec, ...]] = (
@@ -16,8 +16,8 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
         True,
         (
             "/oi BTC · one card: size, rank, changes over 5m to 24h",
-            "/oi BTC ETH SOL · a table of several",
-            "/oi · the five largest",
+            "/oi BTC ETH SOL · a table of several; /oi @majors · those of a list",
+            "/oi · what is pinned here and was looked at last, else the five largest",
             "Symbols as you like: btc, BTC/USDT, $sol, bitcoin, BTCUSDT:binance.",
         ),
     ),
@@ -32,7 +32,7 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
         (
             "/price BTC · mark price, 24h range, index, basis",
             "/price BTC ETH · a table of several",
-            "/price · the five largest by open interest",
+            "/price · what is pinned here and was looked at last, else the five largest",
         ),
     ),
     CommandSpec(
@@ -50,6 +50,37 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
             "The headlines say from, to and how much; hatched stretches have no data.",
         ),
         without="I draw no charts here.",
+    ),
+    CommandSpec(
+        "funding",
+        ("f",),
+        symbols,
+        "/funding BTC",
+        "funding now, and extremes",
+        "Look",
+        True,
+        (
+            "/funding · the highest and the lowest rates, and the median",
+            "/funding BTC · now, when next, and what it costs a day",
+            "/funding BTC ETH · a table of several",
+        ),
+        without="I rank nothing here.",
+    ),
+    CommandSpec(
+        "top",
+        ("t",),
+        top,
+        "/top oi 15m",
+        "what moves most",
+        "Look",
+        True,
+        (
+            "/top · strongest changes of open interest in 15m",
+            "/top price 1h · also funding, volume; over 5m, 15m, 1h, 4h or 24h",
+            "/top oi 15m 2 · the second page",
+            "Contracts with at least $20M of open interest. ↑L new longs, ↑S new shorts, ↓L longs leave, ↓S shorts leave.",
+        ),
+        without="I rank nothing here.",
     ),
     CommandSpec(
         "why",
@@ -83,5 +114,85 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
         ),
         is_minor=True,
         without="I keep no board here.",
+    ),
+    CommandSpec(
+        "whynot",
+        ("wn",),
+        why,
+        "/whynot BTC oi_surge",
+        "what is missing to fire",
+        "Look",
+        True,
+        (
+            "/whynot BTC oi_surge · only what is missing, and how much",
+            "/whynot BTC · which rules come next",
+        ),
+        is_minor=True,
+        without="I have no rules here.",
+    ),
+    CommandSpec(
+        "pin",
+        (),
+        symbols,
+        "/pin BTC ETH",
+        "keep symbols at hand",
+        "Look",
+        True,
+        (
+            "/pin BTC ETH · /oi shows them first, and their open interest is asked for more often",
+            "/pins · what is pinned here; @pins stands for it where symbols are",
+        ),
+        is_minor=True,
+        without="I keep no lists here.",
+    ),
+    CommandSpec(
+        "unpin",
+        (),
+        symbols,
+        "/unpin BTC",
+        "undo a pin",
+        "Look",
+        True,
+        ("/unpin BTC", "/unpin all"),
+        is_minor=True,
+        without="I keep no lists here.",
+    ),
+    CommandSpec(
+        "pins",
+        (),
+        nothing,
+        "/pins",
+        "what is pinned here",
+        "Look",
+        True,
+        is_minor=True,
+        without="I keep no lists here.",
+    ),
+    CommandSpec(
+        "watch",
+        (),
+        names,
+        "/watch majors BTC ETH SOL",
+        "a list of symbols with a name",
+        "Look",
+        True,
+        (
+            "/watch majors BTC ETH SOL · make or replace a list of this chat",
+            "/oi @majors · use it where symbols are",
+            "/watch · all lists; /watch majors · one of them; /unwatch majors · forget it",
+        ),
+        is_minor=True,
+        without="I keep no lists here.",
+    ),
+    CommandSpec(
+        "unwatch",
+        (),
+        names,
+        "/unwatch majors",
+        "forget a list",
+        "Look",
+        True,
+        is_minor=True,
+        without="I keep no lists here.",
     ),
 )

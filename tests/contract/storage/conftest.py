@@ -32,11 +32,13 @@ from bot.storage.memory import (
 )
 from bot.storage.memory_risk import MemoryRiskStore
 from bot.storage.memory_subscriptions import MemorySubscriptionStore
+from bot.storage.memory_watchlists import MemoryWatchlistStore
 from bot.storage.outbox import SqliteOutbox
 from bot.storage.outbox_care import SqliteOutboxCare
 from bot.storage.risk import SqliteRiskStore
 from bot.storage.silences import SqliteSilenceStore
 from bot.storage.subscriptions import SqliteSubscriptionStore
+from bot.storage.watchlists import SqliteWatchlistStore
 
 
 @dataclass
@@ -53,6 +55,7 @@ class Ports:
     moves: Any
     chat_rules: Any
     subscriptions: Any
+    watchlists: Any
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -67,7 +70,7 @@ async def ports(request, tmp_path):
                 MemorySilenceStore(alerts),
                 MemoryButtonStore(),
             )
-            risk = MemoryRiskStore(alerts)
+            risk, watchlists = MemoryRiskStore(alerts), MemoryWatchlistStore()
             chat_rules = MemoryChatRuleStore()
             yield Ports(
                 alerts,
@@ -86,9 +89,11 @@ async def ports(request, tmp_path):
                     silences,
                     lambda *chats: [s.chat_moved(*chats) for s in (risk, subscriptions)],
                     chat_rules.chat_moved,
+                    watchlists.chat_moved,
                 ),
                 chat_rules,
                 subscriptions,
+                watchlists,
             )
         else:
             opened = await open_database(tmp_path / "oibot.db", now_ms=1)
@@ -108,6 +113,7 @@ async def ports(request, tmp_path):
                 SqliteChatMoves(db),
                 SqliteChatRuleStore(db),
                 SqliteSubscriptionStore(db),
+                SqliteWatchlistStore(db),
             )
 
 

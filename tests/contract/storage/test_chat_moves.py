@@ -7,6 +7,7 @@ from bot.model.ports import Commit
 from bot.model.silence import Ack, QuietHours, Silence
 from bot.model.stop_watch import StopWatch
 from bot.model.subscriptions import Look, Subscription, TopicRoute
+from bot.model.watchlists import SymbolList
 
 OLD, NEW = "telegram:-5", "telegram:-1005"
 
@@ -45,6 +46,20 @@ async def test_what_belongs_to_a_chat_moves_with_it(ports, make):
     assert await ports.chat_alerts.of_chat(other.chat, limit=9) == [other]
     assert (await ports.buttons.get("a")).chat == NEW
     assert (await ports.buttons.get("b")).chat == "telegram:-6"
+
+
+async def test_lists_move_and_of_those_that_both_have_the_new_ones_stay(ports):
+    lists = [
+        SymbolList(OLD, "pins", "", ("x:A",), 1),
+        SymbolList(OLD, "named", "majors", ("x:A",), 1),
+        SymbolList(NEW, "named", "majors", ("x:B",), 2),
+        SymbolList("telegram:9", "pins", "", ("x:C",), 3),
+    ]
+    for one in lists:
+        await ports.watchlists.put(one)
+    for _ in range(2):
+        await ports.moves.move(OLD, NEW)
+    assert await ports.watchlists.all() == [lists[2], SymbolList(NEW, "pins", "", ("x:A",), 1), lists[3]]
 
 
 async def test_what_belongs_to_a_destination_takes_its_new_name(ports, make):

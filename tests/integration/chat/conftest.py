@@ -13,6 +13,7 @@ from bot.app.moves import Moves
 from bot.chat.alert_actions import AlertActions
 from bot.chat.buttons import Buttons
 from bot.chat.telegram_app import TelegramChat
+from bot.chat.watchlists import Watchlists
 from bot.clock import SystemClock
 from bot.model.cards import CARD_WINDOWS_MS, BotStatus, InstrumentCard
 from bot.model.chat_alert import ChatAlert
@@ -20,6 +21,7 @@ from bot.model.instrument import Instrument
 from bot.model.news import News
 from bot.model.view import Move
 from bot.storage.memory import MemoryAlertStore, MemoryButtonStore, MemoryChatAlertStore, MemoryOutbox
+from bot.storage.memory_watchlists import MemoryWatchlistStore
 from tests.support.chat_actions import looking
 from tests.support.hand_alerts import HandChatRules, HandRehearsals
 
@@ -161,6 +163,7 @@ class Chat:
         self.seen: list[int] = []
         self.heard: list[News] = []
         """What the owner should know."""
+        self.lists = Watchlists(MemoryWatchlistStore(), self.clock)
         self.alert_store = MemoryChatAlertStore(MemoryAlertStore(MemoryOutbox()))
         self.alerts = AlertActions(
             market=self.market,
@@ -190,7 +193,9 @@ class Chat:
             api_url=self.api.url,
             owner_id=owner_id,
             chat_ids=[GROUP],
-            actions=looking(self.alerts, market=self.market, status=self.market, why=self.market, clock=self.clock),
+            actions=looking(
+                self.alerts, market=self.market, status=self.market, why=self.market, clock=self.clock, lists=self.lists
+            ),
             buttons=self.buttons,
             store=self.store,
             clock=self.clock,
@@ -261,6 +266,6 @@ def buttons() -> Callable[[dict[str, str]], list[str]]:
 
     def read(params: dict[str, str]) -> list[str]:
         rows = json.loads(params["reply_markup"])["inline_keyboard"]
-        return [one["callback_data"] for row in rows for one in row]
+        return [one["callback_data"] for row in rows for one in row if "callback_data" in one]
 
     return read

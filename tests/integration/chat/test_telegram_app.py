@@ -23,7 +23,7 @@ async def test_the_owner_asks_and_gets_the_card(api, chat, buttons):
         assert sent["chat_id"] == str(OWNER)
         assert sent["parse_mode"] == "HTML"
         assert sent["text"].startswith("<b>BTCUSDT</b> open interest\n")
-        assert len(buttons(sent)) == 3
+        assert len(buttons(sent)) == 6
         assert all(1 <= len(one.encode()) <= 64 for one in buttons(sent))
         await api.wait_for(lambda: running.counts["reply_sent"])
         assert running.last_poll_ok_ms is not None
@@ -319,10 +319,25 @@ async def test_refresh_edits_the_message_it_sits_on(api, chat, buttons):
     assert edit["text"].startswith("<b>BTCUSDT</b> open interest\n2 BTC")
     assert buttons(edit) == buttons(api.of("sendMessage")[0]), "the same buttons are the same keyboard"
     assert [k.commands for k in chat.button_store.stored.values()] == [
-        ("/oi BTCUSDT", "/price BTCUSDT", "/chart BTCUSDT")
+        ("/oi BTCUSDT", "/chart BTCUSDT", "/new BTCUSDT oi", "/price BTCUSDT", "/funding BTCUSDT", "/pin BTCUSDT")
     ]
     names = [name for name, _ in api.calls]
     assert names.index("answerCallbackQuery") < names.index("editMessageText")
+    assert len(api.of("sendMessage")) == 1
+
+
+async def test_a_press_pins_below_the_same_message_and_one_button_leads_elsewhere(api, chat, buttons):
+    async with chat.running() as running:
+        await api.add(chat.message("/oi BTC"))
+        await api.wait_for(lambda: api.of("sendMessage"))
+        await api.add(chat.press(buttons(api.of("sendMessage")[0])[-1]))
+        await api.wait_for(lambda: running.counts["reply_sent"] == 2)
+    assert chat.lists.pins(f"telegram:{OWNER}") == ("binance:BTCUSDT",)
+    edit = api.of("editMessageText")[0]
+    assert edit["text"].startswith("📌 Pinned: BTCUSDT.")
+    assert [k.commands[-1] for k in chat.button_store.stored.values()] == ["/pin BTCUSDT", "/unpin BTCUSDT"]
+    urls = [one["url"] for row in json.loads(edit["reply_markup"])["inline_keyboard"] for one in row if "url" in one]
+    assert urls == ["https://www.tradingview.com/chart/?symbol=BINANCE:BTCUSDT.P"]
     assert len(api.of("sendMessage")) == 1
 
 
@@ -341,9 +356,9 @@ async def test_a_button_works_after_a_restart(api, chat, buttons):
         await api.wait_for(lambda: api.of("sendMessage"))
     chat.buttons = chat.registry()
     async with chat.running():
-        await api.add(chat.press(buttons(api.of("sendMessage")[0])[1]))
+        await api.add(chat.press(buttons(api.of("sendMessage")[0])[3]))
         await api.wait_for(lambda: api.of("editMessageText"))
-    assert api.of("editMessageText")[0]["text"].startswith("<b>BTCUSDT</b>")
+    assert api.of("editMessageText")[0]["text"].startswith("<b>BTCUSDT</b> 1.00")
 
 
 @pytest.mark.promise("P12")

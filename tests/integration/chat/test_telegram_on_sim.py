@@ -39,7 +39,7 @@ async def test_a_conversation_with_a_strict_server(chat, speed):
         await server.until(lambda: server.messages(OWNER), within_s=10 * speed)
         server.telegram.say("/oi BTC", chat_id=STRANGER)
         await server.until(lambda: server.messages(STRANGER), within_s=10 * speed)
-        [row] = server.messages(OWNER)[0].markup["inline_keyboard"]
+        row, _ = server.messages(OWNER)[0].markup["inline_keyboard"]
         server.telegram.press(row[0]["callback_data"], server.messages(OWNER)[0])
         await server.until(lambda: server.messages(OWNER)[0].edits, within_s=10 * speed)
         # Taken updates are confirmed by the next poll.

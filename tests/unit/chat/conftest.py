@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from bot.chat.actions import Actions
+from bot.chat.watchlists import Watchlists
 from bot.clock import ManualClock
 from bot.engine.engine import Engine
 from bot.engine.explaining import explain, glances
@@ -15,8 +16,10 @@ from bot.model.alert import Transition, key_range
 from bot.model.cards import CARD_WINDOWS_MS, BotStatus, InstrumentCard
 from bot.model.explanation import Explanation, Glance, Hush, RuleName
 from bot.model.instrument import Instrument
+from bot.model.rankings import FundingTable, Ranked, TopBy, TopList
 from bot.model.updates import InstrumentList, MarkPrices
 from bot.model.view import Move
+from bot.storage.memory_watchlists import MemoryWatchlistStore
 from tests.support.chat_actions import looking
 
 NOW_MS = 1_767_225_600_000
@@ -207,6 +210,62 @@ def why(rules_of) -> HandWhy:
     return HandWhy(engine)
 
 
+class HandRanks:
+    """Lists as they were put here; what was asked for last."""
+
+    def __init__(self, rows: Sequence[Ranked]) -> None:
+        self.rows = list(rows)
+        self.asked: tuple[object, ...] = ()
+
+    def top(self, by: TopBy, window_ms: int, *, offset: int, n: int) -> TopList:
+        self.asked = (by, window_ms, offset, n)
+        return TopList(NOW_MS, by, window_ms, offset, len(self.rows), tuple(self.rows[offset : offset + n]))
+
+    def funding(self, n: int) -> FundingTable:
+        known = [row for row in self.rows if row.funding_8h is not None]
+        by_rate = sorted(known, key=lambda row: -(row.funding_8h or 0.0))
+        high = tuple(row for row in by_rate if row.funding_8h > 0)[:n]
+        low = tuple(row for row in reversed(by_rate) if row.funding_8h < 0)[:n]
+        return FundingTable(NOW_MS, NOW_MS + 89 * 60_000, len(known), 0.0001, high, low, tuple(known[:2]))
+
+
+def ranked(base: str, **more: object) -> Ranked:
+    row = Ranked(f"binance:{base}USDT", f"{base}USDT", base, "USDT", 0.031, 0.112, 0.0001, 3e7, 5e8)
+    return replace(row, **more)
+
+
 @pytest.fixture
-def actions(market: HandMarket, status: HandStatus, why: HandWhy) -> Actions:
-    return looking(market=market, status=status, why=why, clock=ManualClock(wall_ms=NOW_MS))
+def make_ranked() -> Callable[..., Ranked]:
+    return ranked
+
+
+@pytest.fixture
+def ranks() -> HandRanks:
+    return HandRanks(())
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(wall_ms=NOW_MS)
+
+
+@pytest.fixture
+def store() -> MemoryWatchlistStore:
+    return MemoryWatchlistStore()
+
+
+@pytest.fixture
+def lists(store: MemoryWatchlistStore, clock: ManualClock) -> Watchlists:
+    return Watchlists(store, clock)
+
+
+@pytest.fixture
+def actions(
+    market: HandMarket,
+    status: HandStatus,
+    why: HandWhy,
+    ranks: HandRanks,
+    lists: Watchlists,
+    clock: ManualClock,
+) -> Actions:
+    return looking(market=market, status=status, why=why, ranks=ranks, lists=lists, clock=clock)

@@ -51,9 +51,15 @@ async def test_the_oi_card(ask):
 Funding +0.0081% / 8h · 1h 29m to go
 Binance · OI 12 s old"""
     )
-    assert keyboard(reply) == (
-        (Button("↻ Refresh", "/oi BTCUSDT"), Button("Price", "/price BTCUSDT"), Button("Chart", "/chart BTCUSDT")),
-    )
+    assert [[one.command or one.url for one in row] for row in keyboard(reply)] == [
+        ["/oi BTCUSDT", "/chart BTCUSDT", "/new BTCUSDT oi"],
+        [
+            "/price BTCUSDT",
+            "/funding BTCUSDT",
+            "https://www.tradingview.com/chart/?symbol=BINANCE:BTCUSDT.P",
+            "/pin BTCUSDT",
+        ],
+    ]
 
 
 async def test_what_is_unknown_is_a_dash_and_never_a_zero(ask):
@@ -201,7 +207,7 @@ async def test_status_without_figures_shows_dashes(status, ask, healthy):
 
 async def test_help_lists_the_table_on_one_screen(ask):
     text = to_plain(await ask("/help"))
-    assert len(text.split("\n")) <= 30
+    assert len(text.split("\n")) <= 34
     listed = [spec for spec in COMMANDS if spec.is_listed]
     assert all(f"{spec.usage} · {spec.does}" in text for spec in listed if not spec.is_minor)
     assert all(f"/{spec.name}" in text for spec in listed)
@@ -210,8 +216,16 @@ async def test_help_lists_the_table_on_one_screen(ask):
 
 async def test_help_tells_more_of_one_command_and_falls_back_to_the_list(ask):
     assert "Short: /o" in to_plain(await ask("/help o"))
-    assert to_plain(await ask("/help status")) == "/status\n/status · feeds, delays, alerts"
-    assert await ask("/help banana") == await ask("/help")
+    assert to_plain(await ask("/help quit")).startswith("I have no help on quit. Topics:")
+    assert to_plain(await ask("/help stop")).startswith("/stop")
+
+
+async def test_help_has_topics_that_are_no_commands(ask):
+    for topic in ("symbols", "windows", "figures", "marks", "quiet", "rules", "risk", "quadrants", "mute"):
+        reply = await ask(f"/help {topic}")
+        assert len(to_plain(reply).split("\n")) >= 4
+        assert all(isinstance(parse(one.command), Command) for row in reply.buttons for one in row)
+    assert to_plain(await ask("/help alert")).startswith("/alert")
 
 
 async def test_start_counts_what_is_watched(ask):
@@ -278,3 +292,18 @@ async def test_trouble_with_what_is_stored_and_the_age_of_the_backup_are_told(as
     assert page.startswith("⚠️ Nothing can be stored: the disk is full.")
     assert "All good" not in page
     assert "Backup 5h ago, 7 kept" in page
+
+
+async def test_status_counts_what_people_asked_for(ask, status):
+    status.now = replace(status.now, n_chat_alerts=7)
+    assert "Rules 8 loaded · 7 alerts of chats" in to_plain(await ask("/status"))
+
+
+async def test_the_details_of_status_tell_feed_by_feed(ask, status):
+    feeds = (FeedHealth("mark price", False, "no frame for 20 s"), FeedHealth("open interest", True, ""))
+    status.now = replace(status.now, feeds=feeds, dead_destinations=("telegram: blocked",))
+    text = to_plain(await ask("/status details"))
+    assert text.startswith("⚠️ mark price is down: no frame for 20 s.")
+    assert "✗ mark price: no frame for 20 s\n✓ open interest" in text
+    assert text.endswith("Cannot be reached\ntelegram: blocked")
+    assert (await ask("/status details")).buttons[0][-1].command == "/status"

@@ -57,7 +57,7 @@ def test_a_bare_slash_is_refused_and_does_not_crash(text):
 def test_too_many_symbols_are_refused_with_their_number():
     error = parse("/oi " + " ".join(f"c{i}" for i in range(MAX_SYMBOLS + 1)))
     assert error == UsageError(
-        "That is 11 symbols; I take up to 10 at once. Write it like /oi BTC.", ("/oi BTC",), is_unknown=False
+        "That is 21 symbols; I take up to 20 at once. Write it like /oi BTC.", ("/oi BTC",), is_unknown=False
     )
 
 

@@ -11,7 +11,7 @@ from bot.chat.terminal_text import to_text
 def shown(reply: Reply, *, colour: bool) -> str:
     out = io.StringIO()
     system = "standard" if colour else None
-    Console(file=out, width=80, force_terminal=colour, color_system=system, legacy_windows=False).print(to_text(reply))
+    Console(file=out, width=120, force_terminal=colour, color_system=system, legacy_windows=False).print(to_text(reply))
     return out.getvalue()
 
 
@@ -32,7 +32,8 @@ BTCUSDT open interest
 15m: Price up + OI up: new longs are opening.
 Funding +0.0081% / 8h · 1h 29m to go
 Binance · OI 12 s old
-→ /oi BTCUSDT · /price BTCUSDT · /chart BTCUSDT
+→ /oi BTCUSDT · /chart BTCUSDT · /new BTCUSDT oi · /price BTCUSDT · /funding BTCUSDT · /pin BTCUSDT
+↗ https://www.tradingview.com/chart/?symbol=BINANCE:BTCUSDT.P
 """
     )
 

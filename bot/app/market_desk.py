@@ -1,0 +1,26 @@
+"""What lets people look at the market and put symbols aside, put together."""
+
+from collections.abc import Mapping, Sequence
+
+from bot.chat.actions import Handler
+from bot.chat.looking import Looking
+from bot.chat.rank_actions import Rankings
+from bot.chat.watch_actions import WatchActions
+from bot.chat.watchlists import Watchlists
+from bot.chat.why_not import WhyNot
+from bot.clock import Clock
+from bot.engine.cards import Cards
+from bot.model.ports import StatusReader, WhyReader
+
+
+def families(
+    *, cards: Cards, status: StatusReader, clock: Clock, lists: Watchlists, why: WhyReader
+) -> Sequence[Mapping[str, Handler]]:
+    """Handlers of all commands that look."""
+    looking = Looking(market=cards, status=status, clock=clock, lists=lists)
+    return (
+        looking.handlers,
+        Rankings(looking=looking, market=cards, ranks=cards).handlers,
+        WatchActions(looking=looking, market=cards, lists=lists).handlers,
+        WhyNot(cards, why).handlers,
+    )

@@ -1,0 +1,129 @@
+"""Lists over the whole market as replies. Pure. Tables are at most 30 columns wide."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from bot.chat.pages import label_of, window_text
+from bot.chat.reply import Button, Line, Reply, Table, bold, cell, line, rows_of
+from bot.model import numbers
+from bot.model.cards import CARD_WINDOWS_MS
+from bot.model.rankings import MIN_OI_USD, TOP_BY, FundingTable, Ranked, TopBy, TopList
+
+PAGE_ROWS: Final = 10
+FUNDING_ROWS: Final = 5
+HALF: Final = 14
+"""Columns of a table that has two halves."""
+LEGEND: Final = (line("↑L new longs    ↑S new shorts"), line("↓L longs leave  ↓S shorts leave"))
+_NAMES: Final[dict[TopBy, str]] = {"oi": "OI", "price": "Price", "funding": "Funding", "volume": "Volume"}
+_TITLES: Final[dict[TopBy, str]] = {
+    "oi": "Top OI moves",
+    "price": "Top price moves",
+    "funding": "Top funding per 8h",
+    "volume": "Top volume of 24h",
+}
+
+
+def quadrant(price_change: float | None, oi_change: float | None) -> str:
+    """`↑L`: open interest up or down, and who is behind it by the usual reading. Empty where either is unknown or flat."""
+    if price_change is None or oi_change is None:
+        return ""
+    if abs(price_change) < numbers.PRICE_DEAD_ZONE or abs(oi_change) < numbers.OI_DEAD_ZONE:
+        return ""
+    return ("↑" if oi_change > 0 else "↓") + ("L" if (price_change > 0) == (oi_change > 0) else "S")
+
+
+def _short(ratio: float | None) -> str:
+    """A change in at most six columns or so: a tenth of a point is enough to compare."""
+    return numbers.percent(ratio, digits=1 if ratio is None or abs(ratio) < 10 else 0)
+
+
+def _measured(row: Ranked, by: TopBy) -> str:
+    match by:
+        case "funding":
+            return numbers.percent(row.funding_8h, digits=3)
+        case "volume":
+            return numbers.usd(row.volume_24h)
+    return _short(row.oi_change)
+
+
+def top_page(found: TopList, name_of: Callable[[Ranked], str]) -> Reply:
+    """One page. `name_of`: what a button must ask for to get the card of a row."""
+    window = window_text(found.window_ms)
+    over = f"price {window}" if found.by in {"funding", "volume"} else window
+    title = f"{_TITLES[found.by]} · {over} · OI > ${MIN_OI_USD / 1e6:.0f}M"
+    blocks: list[Line | Table] = [line(bold(title))]
+    if found.rows:
+        header = ("", "Vol" if found.by == "volume" else "Fund" if found.by == "funding" else "OI", "Price", "")
+        rows = tuple(
+            (
+                f"{n:>2} {label_of(row)}",
+                _measured(row, found.by),
+                _short(row.price_change),
+                quadrant(row.price_change, row.oi_change),
+            )
+            for n, row in enumerate(found.rows, found.offset + 1)
+        )
+        blocks += [Table(header, rows), *LEGEND]
+    else:
+        blocks.append(line("Nothing here yet: too little is known of this window." if not found.offset else "No more."))
+    return Reply(tuple(blocks), _top_buttons(found, window, [name_of(row) for row in found.rows]))
+
+
+def _top_buttons(found: TopList, window: str, names: Sequence[str]) -> tuple[tuple[Button, ...], ...]:
+    page = found.offset // PAGE_ROWS + 1
+    here = f"/top {found.by} {window}"
+    numbered = [Button(str(n), f"/oi {name}") for n, name in enumerate(names, found.offset + 1)]
+    turns = [Button("‹ Back", f"{here} {page - 1}")] if page > 1 else []
+    turns.append(Button("↻", f"{here} {page}"))
+    turns += [Button("Next ›", f"{here} {page + 1}")] if found.offset + len(found.rows) < found.n else []
+    return (
+        tuple(Button(_marked(_NAMES[by], on=by == found.by), f"/top {by} {window}") for by in TOP_BY),
+        tuple(
+            Button(_marked(window_text(ms), on=ms == found.window_ms), f"/top {found.by} {window_text(ms)}")
+            for ms in CARD_WINDOWS_MS
+        ),
+        *rows_of(numbered, 5),
+        tuple(turns),
+    )
+
+
+def _marked(label: str, *, on: bool) -> str:
+    return f"{label} ✓" if on else label
+
+
+def funding_page(found: FundingTable, name_of: Callable[[Ranked], str]) -> Reply:
+    """Both ends beside each other, the middle below. `name_of`: what a button must ask for to get the same instrument."""
+    due = "" if found.next_funding_ms is None else f" · next in {numbers.duration(found.next_funding_ms - found.at_ms)}"
+    head = line(bold("Funding per 8h"), due)
+    if not found.n:
+        return Reply((head, line("No rate is known yet. Try again in a minute.")), _funding_buttons())
+    n = max(len(found.highest), len(found.lowest))
+    high, low = (list(side) + [None] * (n - len(side)) for side in (found.highest, found.lowest))
+    rows = tuple((_half(a), _half(b)) for a, b in zip(high, low, strict=True))
+    middle = [f"{label_of(row)} {_rate(row.funding_8h)}" for row in found.largest]
+    middle.append(f"median {_rate(found.median_8h)}")
+    blocks: tuple[Line | Table, ...] = (
+        head,
+        *([Table((cell("Highest", HALF), cell("Lowest", HALF)), rows)] if rows else []),
+        line(" · ".join(middle)),
+        line("Rates of other intervals are scaled to 8h. Above zero longs pay shorts."),
+    )
+    shown = (*found.highest[:2], *found.lowest[:2])
+    return Reply(blocks, (*_funding_buttons(), tuple(Button(label_of(r), f"/funding {name_of(r)}") for r in shown)))
+
+
+def _rate(ratio: float | None) -> str:
+    return numbers.percent(ratio, digits=3 if ratio is None or abs(ratio) < 0.1 else 2)
+
+
+def _half(row: Ranked | None) -> str:
+    """A label and a rate, exactly as wide as half a table."""
+    if row is None:
+        return cell("", HALF)
+    rate = _rate(row.funding_8h)
+    return f"{cell(label_of(row), HALF - len(rate) - 1)} {rate}"
+
+
+def _funding_buttons() -> tuple[tuple[Button, ...], ...]:
+    by_size = Button("All by size", "/top funding 15m")
+    return ((Button("↻", "/funding"), by_size, Button("Alert on ±0.10%", "/alert top100 funding ±0.10%")),)

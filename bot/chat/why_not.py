@@ -1,0 +1,157 @@
+"""`/whynot`: what is missing for a rule to fire, and nothing else. `/why` shows everything."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from bot.chat import pages, why_pages
+from bot.chat.actions import Handler
+from bot.chat.asker import Asker
+from bot.chat.commands import Command, find, shorten
+from bot.chat.reply import BLANK, Button, Line, Reply, bold, code, line, rows_of
+from bot.chat.symbols import Books, NotFound
+from bot.chat.why import find_rule, near_rules
+from bot.chat.why_text import distance_text, heading
+from bot.model import numbers
+from bot.model.explanation import Explanation, Glance, Node, RuleName
+from bot.model.instrument import MARKET, Instrument
+from bot.model.ports import MarketReader, WhyReader
+
+MAX_MISSING: Final = 8
+MAX_NEAREST: Final = 5
+MAX_TEXT: Final = 200
+
+
+class WhyNot:
+    """Answers `/whynot`."""
+
+    def __init__(self, market: MarketReader, why: WhyReader) -> None:
+        self._why = why
+        self._books = Books(market)
+
+    @property
+    def handlers(self) -> Mapping[str, Handler]:
+        return {"whynot": self.answer}
+
+    async def answer(self, command: Command, _asker: Asker) -> Reply:
+        """`/whynot SYMBOL [RULE]`, `/whynot RULE SYMBOL`, `/whynot MARKET_RULE`"""
+        if not command.words:
+            spec = find("whynot")
+            assert spec is not None
+            return pages.help_topic(spec)
+        book, rules = self._books.now(), self._why.rules()
+        words = [word.removeprefix("#") for word in command.words]
+        found, rule, word = self._read(words, rules)
+        if isinstance(found, NotFound):
+            if rule is not None and len(words) == 1:
+                return await self._one(rule, MARKET, "")
+            near = [(f"{book.ask_for(one)}{f' {word}' if word else ''}", one) for one in found.suggestions]
+            return pages.not_found("whynot", found, near)
+        name = book.ask_for(found)
+        if rule is not None:
+            return await self._one(rule, found.key, name)
+        if word:
+            return why_pages.no_such_rule(word, near_rules(word, rules), name)
+        glances, n_more = await self._why.glances(found.key)
+        return nearest_page(found.symbol, name, glances, n_more)
+
+    def _read(
+        self, words: Sequence[str], rules: Sequence[RuleName]
+    ) -> tuple[Instrument | NotFound, RuleName | None, str]:
+        """The symbol, the rule and what was typed for it, in either order."""
+        book = self._books.now()
+        first, *more = words
+        if not more:
+            found = book.resolve(first)
+            return found, find_rule(first, rules) if isinstance(found, NotFound) else None, ""
+        if find_rule(first, rules) is not None and isinstance(book.resolve(more[0]), Instrument):
+            first, more = more[0], [first]
+        return book.resolve(first), find_rule(more[0], rules), more[0]
+
+    async def _one(self, rule: RuleName, instrument: str, name: str) -> Reply:
+        if not rule.is_on:
+            return why_pages.switched_off(rule)
+        explanation = await self._why.explain(rule.id, instrument)
+        if explanation is None:
+            return why_pages.needs_symbol(rule) if instrument == MARKET else why_pages.not_yet()
+        nearest: Sequence[Glance] = ()
+        if instrument != MARKET:
+            nearest, _ = await self._why.glances(instrument)
+        return missing_page(explanation, name, [g for g in nearest if g.rule_id != rule.id])
+
+
+def missing(node: Node) -> Iterator[Node]:
+    """The smallest conditions that are not true and keep this one from being true; of `not`, itself."""
+    if node.verdict in {"true", None}:
+        return
+    conditions = [part for part in node.parts if part.verdict is not None]
+    if not conditions or node.text.startswith("not "):
+        yield node
+        return
+    for part in conditions:
+        yield from missing(part)
+
+
+def _missing_line(node: Node) -> Line:
+    mark = "?" if node.verdict == "unknown" else "✗"
+    if node.why:
+        rest = node.why
+    elif node.value is not None:
+        value = numbers.quantity(node.value, node.unit)
+        rest = f"{value}, {distance_text(node.distance)}" if node.distance else value
+    else:
+        rest = "is true, and must not be" if node.text.startswith("not ") else "false"
+    return line(f"{mark} ", code(shorten(node.text, MAX_TEXT)), f" · {shorten(rest, MAX_TEXT)}")
+
+
+def missing_page(explanation: Explanation, name: str, others: Sequence[Glance]) -> Reply:
+    """Why it does not fire, in as few lines as that takes."""
+    alert = explanation.alert
+    blocks: list[Line] = [line(bold(heading(explanation)))]
+    blocks += [line(f"⚠️ {shorten(reason, MAX_TEXT)}") for reason in explanation.why[:3]]
+    if alert.phase == "firing":
+        blocks.append(line("It fires right now."))
+    elif explanation.verdict == "true":
+        blocks.append(line(f"Its condition is true. {_upper(alert.next)}" if alert.next else "Its condition is true."))
+    else:
+        lacking = list(missing(explanation.when))
+        blocks += [_missing_line(node) for node in lacking[:MAX_MISSING]]
+        if len(lacking) > MAX_MISSING:
+            blocks.append(line(f"… and {len(lacking) - MAX_MISSING} more."))
+        if alert.next:
+            blocks.append(line(shorten(_upper(alert.next), MAX_TEXT)))
+    near = _nearest(others)
+    if near:
+        blocks += [BLANK, line("Nearer or next:"), *(why_pages.glance_line(glance) for glance in near[:3])]
+    asked = " ".join(word for word in ("/whynot", name, explanation.rule_id) if word)
+    full = " ".join(word for word in ("/why", name, explanation.rule_id) if word)
+    buttons = [Button("↻ Refresh", asked), Button("Everything", full)]
+    buttons += [Button("All rules", f"/whynot {name}")] if name else []
+    return Reply(tuple(blocks), (tuple(buttons),))
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _nearest(found: Sequence[Glance]) -> list[Glance]:
+    """What does not fire, the nearest first; `found` is in that order already."""
+    return [glance for glance in found if glance.phase != "firing"]
+
+
+def nearest_page(symbol: str, name: str, found: Sequence[Glance], n_more: int) -> Reply:
+    """The rules that come next for a contract."""
+    near = _nearest(found)
+    if not near:
+        return Reply(
+            (line("Nothing is about to fire for ", code(shorten(symbol)), ": no rule looks at it, or all fire."),)
+        )
+    n_firing = len(found) - len(near)
+    n_left = len(near) - MAX_NEAREST + n_more
+    blocks = [line(bold(symbol), " · what comes next"), BLANK]
+    blocks += [why_pages.glance_line(glance) for glance in near[:MAX_NEAREST]]
+    if n_firing:
+        blocks.append(line(f"{n_firing} fire{'s' if n_firing == 1 else ''} already: /why {name}"))
+    if n_left > 0:
+        blocks.append(line(f"… and {n_left} that are farther away."))
+    buttons = [Button(glance.rule_id, f"/whynot {name} {glance.rule_id}") for glance in near[:MAX_NEAREST]]
+    return Reply(tuple(blocks), rows_of(buttons, 2))

@@ -1,0 +1,107 @@
+"""Pins and lists as people use them."""
+
+import pytest
+
+from bot.chat.asker import AT_TERMINAL, in_telegram
+from bot.chat.commands import Command, parse
+from bot.chat.telegram_html import to_plain
+from bot.model.watchlists import MAX_LISTS, MAX_PINS
+
+
+@pytest.fixture
+def ask(actions):
+    async def ask(text, asker=AT_TERMINAL):
+        asked = parse(text)
+        assert isinstance(asked, Command), asked
+        return await actions.answer(asked, asker=asker)
+
+    return ask
+
+
+def commands(reply):
+    return [one.command for row in reply.buttons for one in row]
+
+
+async def test_a_pin_is_answered_with_its_card_and_stands_first_from_then_on(ask, lists):
+    reply = await ask("/pin doge")
+    assert to_plain(reply).startswith("📌 Pinned: DOGEUSDT.")
+    assert "DOGEUSDT open interest" in to_plain(reply)
+    assert "/unpin DOGEUSDT" in commands(reply)
+    await ask("/price eth")
+    page = to_plain(await ask("/oi")).split("\n")
+    assert page[0] == "Open interest · pinned and recent"
+    assert page[2].startswith("DOGE")
+    assert page[3].startswith("ETH")
+    assert lists.watched() == ("binance:DOGEUSDT",)
+
+
+async def test_unpinning_shows_the_card_again(ask, lists):
+    await ask("/pin btc eth")
+    reply = await ask("/unpin btc")
+    assert to_plain(reply).startswith("No longer pinned: BTCUSDT.")
+    assert "/pin BTCUSDT" in commands(reply)
+    assert to_plain(await ask("/unpin btc")).startswith("Not pinned here: BTCUSDT.")
+    await ask("/unpin all")
+    assert lists.pins("terminal") == ()
+
+
+async def test_pins_of_another_chat_are_not_seen(ask):
+    await ask("/pin btc")
+    assert "Nothing is pinned" in to_plain(await ask("/pins", in_telegram(5, 5, is_owner=False)))
+    assert to_plain(await ask("/pins")).startswith("Pinned\n")
+
+
+async def test_a_list_is_used_where_symbols_are(ask):
+    assert to_plain(await ask("/watch Majors btc, eth pepe")).startswith("@majors · 3 symbols")
+    for word in ("/oi @majors", "/price @MAJORS", "/funding @majors"):
+        page = to_plain(await ask(word))
+        assert all(base in page for base in ("BTC", "ETH", "1000PEPE"))
+    assert "DOGE" in to_plain(await ask("/oi @majors doge"))
+    assert to_plain(await ask("/watch more @majors doge")).startswith("@more · 4 symbols")
+    assert to_plain(await ask("/watch")).split("\n") == [
+        "@majors · BTCUSDT ETHUSDT 1000PEPEUSDT",
+        "@more · BTCUSDT ETHUSDT 1000PEPEUSDT DOGEUSDT",
+    ]
+
+
+async def test_an_unknown_list_is_named_and_the_known_ones_offered(ask):
+    assert "There is no list @x here. Make one" in to_plain(await ask("/oi @x"))
+    await ask("/watch majors btc")
+    reply = await ask("/oi @mayors")
+    assert to_plain(reply) == "There is no list @mayors here."
+    assert commands(reply) == ["/oi @majors"]
+    assert "Nothing is pinned" in to_plain(await ask("/oi @pins"))
+
+
+async def test_a_list_that_is_gone_comes_back_by_undo(ask, lists):
+    await ask("/watch majors btc eth")
+    before = lists.named("terminal")
+    reply = await ask("/unwatch @majors")
+    assert lists.named("terminal") == {}
+    await ask(commands(reply)[0])
+    assert lists.named("terminal") == before
+
+
+async def test_an_unknown_symbol_changes_nothing(ask, lists):
+    reply = await ask("/watch majors btc BTCUDST")
+    assert "I don't know the symbol BTCUDST." in to_plain(reply)
+    assert lists.named("terminal") == {}
+    reply = await ask("/pin BTCUDST")
+    assert commands(reply) == ["/pin BTCUSDT"]
+    assert lists.pins("terminal") == ()
+
+
+async def test_bounds_are_told(ask, lists):
+    await lists.pin("terminal", [f"x:{n}" for n in range(MAX_PINS)])
+    assert f"pins up to {MAX_PINS} symbols" in to_plain(await ask("/pin btc"))
+    for n in range(MAX_LISTS):
+        await lists.name("terminal", f"l{n}", ["x:A"])
+    assert f"up to {MAX_LISTS} lists" in to_plain(await ask("/watch one_more btc"))
+    assert to_plain(await ask("/watch l1 btc")).startswith("@l1")
+    assert "name of my own" in to_plain(await ask("/watch pins btc"))
+
+
+async def test_without_symbols_the_usage_is_told(ask):
+    assert "/pin BTC ETH" in to_plain(await ask("/pin"))
+    assert "no lists here yet" in to_plain(await ask("/watch"))
+    assert "no lists here yet" in to_plain(await ask("/unwatch"))
