@@ -1,6 +1,6 @@
 """What answers people, put together: the families of commands, and the front for this machine's own."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -12,7 +12,6 @@ from bot.app.desk import Desk
 from bot.app.drawing import Drawing
 from bot.app.explainer import Explainer
 from bot.app.live import Live
-from bot.app.loading import Loaded
 from bot.app.mutes import Mutes
 from bot.app.overviews import Overviews
 from bot.app.owner_files import owner_files
@@ -66,24 +65,6 @@ async def _words(market: MarketReader, why: WhyReader, chat_alerts: ChatAlertSto
     )
 
 
-def _explainer(
-    engine: Engine,
-    live: Live,
-    alerts: AlertStore,
-    chat_alerts: ChatAlertStore,
-    loaded: Callable[[], Loaded],
-    mutes: Mutes,
-) -> Explainer:
-    return Explainer(
-        engine=engine,
-        live=live,
-        alerts=alerts,
-        chat_alerts=chat_alerts,
-        loaded=lambda: loaded().rules.rules,
-        muting=mutes.muting,
-    )
-
-
 def answering(
     *,
     engine: Engine,
@@ -95,7 +76,6 @@ def answering(
     alerts: AlertStore,
     chat_alerts: ChatAlertStore,
     settings: Settings,
-    loaded: Callable[[], Loaded],
     rooms: Chatrooms,
     mutes: Mutes,
     sending: Sending,
@@ -105,12 +85,10 @@ def answering(
     data_dir: DataDir,
 ) -> Answered:
     """Everything that answers people, but for the fronts themselves."""
-    why = _explainer(engine, live, alerts, chat_alerts, loaded, mutes)
-    subscribing = rooms.subscribing
-    shelf = RuleShelf(
-        subscribing, engine=engine, live=live, sending=sending, loaded=loaded, rename=SqliteChatMoves(database).rename
-    )
-    lanes = sending.lanes
+    rules, muting = rooms.extra.of_files, mutes.muting
+    why = Explainer(engine=engine, live=live, alerts=alerts, chat_alerts=chat_alerts, loaded=rules, muting=muting)
+    subscribing, lanes, rename = rooms.subscribing, sending.lanes, SqliteChatMoves(database).rename
+    shelf = RuleShelf(subscribing, engine=engine, live=live, sending=sending, rules=rules, rename=rename)
     made = AlertActions(
         market=cards,
         store=chat_alerts,
@@ -127,7 +105,7 @@ def answering(
         Why(cards, why, destination_of=shelf.place, told=subscribing.why),
         made,
         mutes.actions(cards, chat_alerts, engine, live, lambda: lanes.names, subscribing.zone_of),
-        RuleActions(shelf, mutes.muting.quiet_of),
+        RuleActions(shelf, muting.quiet_of),
         DeadLetters(SqliteOutboxCare(database)),
         Reviving(lanes),
         ReloadActions(reloader),
@@ -137,6 +115,15 @@ def answering(
     actions = Actions(
         *looking, *(family.handlers for family in families), risk, *drawing.handlers(cards), lists=rooms.lists
     )
-    local = partial(LocalChat, path=data_dir.control, clock=clock, reloads=reloader, charts=drawing.local)
-    words = partial(_words, cards, why, chat_alerts, rooms.chat_rules)
-    return Answered(actions, local(market=cards, why=why, overview=overview, actions=actions, words=words), overview)
+    local = LocalChat(
+        path=data_dir.control,
+        market=cards,
+        why=why,
+        overview=overview,
+        clock=clock,
+        reloads=reloader,
+        charts=drawing.local,
+        actions=actions,
+        words=partial(_words, cards, why, chat_alerts, rooms.chat_rules),
+    )
+    return Answered(actions, local, overview)
