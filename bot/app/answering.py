@@ -101,21 +101,20 @@ def answering(
     )
     overview = Overviews(engine=engine, live=live, status=status, lanes=lanes.status)
     looking = market_desk.families(cards=cards, status=status, clock=clock, lists=rooms.lists, why=why)
-    care = (
-        DeadLetters(SqliteOutboxCare(database)).handlers,
-        Reviving(lanes).handlers,
-        ReloadActions(reloader).handlers,
-    )
     families = (
         Why(cards, why, destination_of=shelf.place, told=subscribing.why),
         made,
         mutes.actions(cards, chat_alerts, engine, live, lambda: lanes.names, subscribing.zone_of),
         RuleActions(shelf, muting.quiet_of),
+        DeadLetters(SqliteOutboxCare(database)),
+        Reviving(lanes),
+        ReloadActions(reloader),
         BoardActions(rooms.boards, overview),
         owner_files(settings, data_dir),
     )
-    handlers = (*looking, *care, *(family.handlers for family in families), risk, *drawing.handlers(cards))
-    actions = Actions(*handlers, lists=rooms.lists)
+    actions = Actions(
+        *looking, *(family.handlers for family in families), risk, *drawing.handlers(cards), lists=rooms.lists
+    )
     local = LocalChat(
         path=data_dir.control,
         market=cards,
