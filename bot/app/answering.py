@@ -115,15 +115,7 @@ def answering(
     actions = Actions(
         *looking, *(family.handlers for family in families), risk, *drawing.handlers(cards), lists=rooms.lists
     )
-    local = LocalChat(
-        path=data_dir.control,
-        market=cards,
-        why=why,
-        overview=overview,
-        clock=clock,
-        reloads=reloader,
-        charts=drawing.local,
-        actions=actions,
-        words=partial(_words, cards, why, chat_alerts, rooms.chat_rules),
-    )
+    front = partial(LocalChat, path=data_dir.control, clock=clock, reloads=reloader, charts=drawing.local)
+    words = partial(_words, cards, why, chat_alerts, rooms.chat_rules)
+    local = front(market=cards, why=why, overview=overview, actions=actions, words=words)
     return Answered(actions, local, overview)

@@ -5,19 +5,21 @@ from collections.abc import Iterable
 from typing import Final
 
 from bot.chat.commands import COMMANDS, find
-from bot.chat.grammars import nothing, status
+from bot.chat.grammars import nothing
 from bot.chat.wire import Words
 
 MAX_OFFERED: Final = 200
 DELIMITERS: Final = " \t\n,"
 _BETWEEN: Final = re.compile(f"[{DELIMITERS}]+")
 
-_TAKES: Final = {
+_TAKES: Final[dict[str, tuple[str, ...]]] = {
     "why": ("symbols", "rules"),
     "silence": ("symbols", "rules"),
+    "rules": ("rules",),
     "delete": ("alerts",),
     "tune": ("alerts",),
     "help": ("commands",),
+    **dict.fromkeys(("alerts", "board", "quiet", "risk", "settings", "status", "undo"), ()),
 }
 """Commands whose words are not symbols alone."""
 
@@ -34,7 +36,7 @@ def complete(before: str, words: Words) -> tuple[str, ...]:
         slash = "/" if partial.startswith("/") else ""
         return _beginning(partial, (slash + spec.name for spec in COMMANDS))
     spec = find(typed[0].removeprefix("/").casefold())
-    if spec is None or spec.grammar in {nothing, status}:
+    if spec is None or spec.grammar is nothing:
         return ()
     offered: list[str] = []
     for kind in _TAKES.get(spec.name, ("symbols",)):
