@@ -77,8 +77,14 @@ demo: $(RUN_STAMP)
 run: $(RUN_STAMP)
 	@$(BIN)/oibot run $(ARGS)
 
+# Tests that start the real process have the machine for themselves.
 test: $(DEV_STAMP)
+ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
+else
+	$(BIN)/python -m pytest -n auto tests/unit tests/contract tests/properties tests/recordings tests/integration
+	$(BIN)/python -m pytest tests/acceptance
+endif
 
 check: $(DEV_STAMP)
 	$(BIN)/ruff format --check .

@@ -1,6 +1,6 @@
 """What answers people, put together: the families of commands, and the front for this machine's own."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, NamedTuple
@@ -13,7 +13,6 @@ from bot.app.desk import Desk
 from bot.app.drawing import Drawing
 from bot.app.explainer import Explainer
 from bot.app.live import Live
-from bot.app.loading import Loaded
 from bot.app.mutes import Mutes
 from bot.app.overviews import Overviews
 from bot.app.owner_files import owner_files
@@ -83,7 +82,6 @@ class Answering:
     alerts: AlertStore
     chat_alerts: ChatAlertStore
     settings: Settings
-    loaded: Callable[[], Loaded]
     rooms: Chatrooms
     mutes: Mutes
     sending: Sending
@@ -101,7 +99,7 @@ class Answering:
             live=self.live,
             alerts=self.alerts,
             chat_alerts=self.chat_alerts,
-            loaded=lambda: self.loaded().rules.rules,
+            loaded=rooms.extra.of_files,
             muting=self.mutes.muting,
         )
         overview = Overviews(engine=self.engine, live=self.live, status=self.status, lanes=self.sending.lanes.status)
@@ -156,7 +154,7 @@ class Answering:
             engine=self.engine,
             live=self.live,
             sending=self.sending,
-            loaded=self.loaded,
+            rules=self.rooms.extra.of_files,
             rename=SqliteChatMoves(self.database).rename,
         )
 

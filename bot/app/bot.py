@@ -289,7 +289,6 @@ class Bot:
             alerts=self._alerts,
             chat_alerts=self._chat_alerts,
             settings=self._settings,
-            loaded=lambda: self.loaded,
             rooms=self._rooms,
             mutes=self._mutes,
             sending=sending,

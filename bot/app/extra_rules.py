@@ -68,6 +68,10 @@ class ExtraRules:
         """Names that rules of files may notify."""
         return self._loaded.plan.names
 
+    def of_files(self) -> tuple[Rule, ...]:
+        """Those of the files alone, also those that are switched off."""
+        return self._loaded.rules.rules
+
     def of(self, source: str) -> tuple[Rule, ...]:
         return tuple(extra.rule for extra in self._sources.get(source, ()))
 

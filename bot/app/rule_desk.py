@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from bot.app.live import Live
-from bot.app.loading import Loaded
 from bot.app.sending import Sending
 from bot.app.subscribing import Subscribing, topic_name
 from bot.engine.engine import Engine
@@ -25,22 +24,22 @@ class RuleShelf:
         engine: Engine,
         live: Live,
         sending: Sending,
-        loaded: Callable[[], Loaded],
+        rules: Callable[[], Sequence[Rule]],
         rename: Callable[[str, str], Awaitable[None]],
     ) -> None:
-        """`rename`: lets all that is stored of one destination be another's."""
+        """`rules`: those of the files. `rename`: lets all that is stored of one destination be another's."""
         self._subscribing = subscribing
         self._engine = engine
         self._live = live
         self._sending = sending
-        self._loaded = loaded
+        self._rules = rules
         self._rename = rename
 
     def place(self, chat: str) -> str | None:
         return self._live.routes.by_chat.get(chat)
 
     def rules(self, chat: str) -> Sequence[RuleTold]:
-        return tuple(self._told(chat, rule) for rule in self._loaded().rules.rules)
+        return tuple(self._told(chat, rule) for rule in self._rules())
 
     def _told(self, chat: str, rule: Rule) -> RuleTold:
         heard, routes = self._subscribing.heard(chat, rule.id), self._live.routes
@@ -64,7 +63,7 @@ class RuleShelf:
         )
 
     def tags(self) -> frozenset[str]:
-        return frozenset(tag for rule in self._loaded().rules.rules for tag in rule.tags)
+        return frozenset(tag for rule in self._rules() for tag in rule.tags)
 
     def wish(self, chat: str, rule: str = EVERY_RULE) -> Subscription:
         return self._subscribing.wish(chat, rule)

@@ -13,16 +13,17 @@ MAX_OFFERED: Final = 200
 DELIMITERS: Final = " \t\n,"
 _BETWEEN: Final = re.compile(f"[{DELIMITERS}]+")
 
-_TAKES: Final = {
+_TAKES: Final[dict[str, tuple[str, ...]]] = {
     "why": ("symbols", "rules"),
     "silence": ("symbols", "rules"),
+    "rules": ("rules",),
     "delete": ("alerts",),
     "tune": ("alerts",),
     "undo": ("alerts",),
     "whynot": ("symbols", "rules"),
     "help": ("commands",),
-    "rules": ("rules",),
     "here": ("rules",),
+    **dict.fromkeys(("alerts", "quiet", "risk", "users", "user", "admit", "audit"), ()),
 }
 """Commands whose words are not symbols alone."""
 _OWN: Final = {

@@ -92,7 +92,7 @@ class TelegramChat:
             chat_ids: Chats in which everyone is answered, the chat of the alerts among them.
             actions: What commands do.
             buttons: What stands behind buttons.
-            clock: Of pauses and refusals.
+            clock: The only source of time.
             store: Keeps the offset and whom we refused.
             on_seen: Told the id of each chat in which someone allowed spoke; delivery re-enables it.
             limits: Shared with the alerts that go out with the same token.

@@ -139,9 +139,8 @@ class TelegramClient:
                 raw = await self.call(call)
         except TimeoutError:
             return Failure(Kind.TIMED_OUT, "no answer to getUpdates")
-        if isinstance(raw, (Failure, list)):
-            return raw
-        return Failure(Kind.OTHER, "getUpdates answered something that is not a list")
+        unlisted = Failure(Kind.OTHER, "getUpdates answered something that is not a list")
+        return raw if isinstance(raw, (Failure, list)) else unlisted
 
     async def delete_webhook(self) -> None:
         await self.call(self.bot.delete_webhook())
@@ -298,9 +297,8 @@ class TelegramClient:
             async with limits.slot(chat_id, within_s=0.0 if spare else MAX_PAUSE_S, spare=spare) as is_free:
                 if is_free:
                     return await attempt(text, mode, markup)
-            if spare:
-                return Failure(Kind.BUSY, "others need the room")
-            return Failure(Kind.FLOOD, "too much was said in this chat lately", MAX_PAUSE_S)
+            flood = Failure(Kind.FLOOD, "too much was said in this chat lately", MAX_PAUSE_S)
+            return Failure(Kind.BUSY, "others need the room") if spare else flood
 
         return later
 

@@ -54,6 +54,15 @@ class SparseWatch:
         carrier = self._carriers.get(connection)
         return carrier is not None and carrier.good_ms is not None
 
+    def may_follow(self, new: int, old: int) -> bool:
+        """Whether `new` may take the place of `old` without a gap: it carried the stream when `old` last delivered."""
+        if not self.covers(new):
+            return False
+        before, after = self._carriers.get(old), self._carriers[new]
+        if before is None or before.good_ms is None or before.data_ms is None or after.good_ms is None:
+            return True
+        return after.good_ms <= before.data_ms
+
     def heard(self, connection: int, stream: str, now_ms: float) -> list[FeedStatus]:
         """Note a data frame of any stream of that connection."""
         carrier = self._carriers.setdefault(connection, _Carrier())

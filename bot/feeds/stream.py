@@ -272,7 +272,7 @@ class Stream:
         if now_ms - new.first_ms < _OVERLAP_MS:
             return False
         is_patient = now_ms - new.first_ms <= _CATCH_UP_MS
-        if is_patient and not all(watch.covers(new.number) for watch in self._sparse):
+        if is_patient and not all(watch.may_follow(new.number, old.number) for watch in self._sparse):
             return False
         specs = self.protocol.streams
         # An event stream that is silent may be so on the new connection as well; the others must be as alive as before.

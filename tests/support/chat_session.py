@@ -8,10 +8,13 @@ import asyncio
 import json
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import aiohttp
 
+from bot.chat.telegram_client import TelegramClient
+from bot.chat.telegram_extras import eyes
 from bot.sim import chat_faults as faults
 from bot.sim.chat_faults import Received
 from bot.sim.chat_rooms import ChatMessage
@@ -79,6 +82,7 @@ async def _session(harness: Harness, file: Path) -> None:
             await _charts(harness, chats, venue[0])
             bot.terminate()
             assert await bot.exit_code() == 0, bot.output
+            await _eyes(harness, chats)
 
 
 async def _talk(harness: Harness, chats: ChatServer) -> None:
@@ -103,26 +107,42 @@ async def _talk(harness: Harness, chats: ChatServer) -> None:
 async def _at_the_door(harness: Harness, chats: ChatServer) -> None:
     """A stranger is let in and thrown out, groups are joined and left, data is handed out."""
     telegram = chats.telegram
-    # So many commands were typed that the next ones would be too many.
+    # So much was typed and pressed that the next would be too much: a token for commands comes back every three seconds.
+    await eventually(lambda: telegram.n_unread == 0, within_s=20)
     await asyncio.sleep(60 / harness.speed)
 
-    def press(chat_id: int, label: str) -> None:
+    async def press(chat_id: int, label: str, said: str) -> None:
+        await eventually(lambda: any(label in str(m.markup) for m in chats.messages(chat_id)), within_s=20)
         message = next(m for m in reversed(chats.messages(chat_id)) if label in str(m.markup))
         rows = message.markup["inline_keyboard"]
         data = next(one["callback_data"] for row in rows for one in row if label in one["text"])
         telegram.press(data, message, user_id=chat_id)
+        await eventually(lambda: any(said in m.text for m in chats.messages(OWNER)), within_s=20)
 
-    press(STRANGER, "Ask for access")
-    await eventually(lambda: any("asks for access" in m.text for m in chats.messages(OWNER)), within_s=10)
-    press(OWNER, "Member")
-    await eventually(lambda: any("You are in" in m.text for m in chats.messages(STRANGER)), within_s=10)
-    for text in ("/users", "/audit", "/invite", "/mydata", f"/user {STRANGER} remove"):
+    async def say(text: str, seen: Callable[[], object]) -> None:
+        await asyncio.sleep(4 / harness.speed)
         telegram.say(text, chat_id=OWNER)
-        await asyncio.sleep(1.2 / harness.speed)
+        await eventually(seen, within_s=20)
+
+    await press(STRANGER, "Ask for access", "asks for access")
+    await press(OWNER, "Member", "is a member")
+    await eventually(lambda: any("You are in" in m.text for m in chats.messages(STRANGER)), within_s=20)
+    for text, answer in (("/users", "People"), ("/audit", "Who changed what"), ("/invite", "opens this link")):
+        await say(text, lambda answer=answer: any(answer in m.text for m in chats.messages(OWNER)))
+    await say("/mydata", lambda: any(m.document for m in chats.messages(OWNER)))
+    await say(f"/user {STRANGER} remove", lambda: any("is removed" in m.text for m in chats.messages(OWNER)))
     telegram.add_to_group(GROUP - 1, by=STRANGER + 1)
     telegram.add_to_group(GROUP - 2, by=OWNER)
-    await eventually(lambda: telegram.left and chats.messages(GROUP - 2), within_s=10)
-    await asyncio.sleep(30 / harness.speed)
+    await eventually(lambda: telegram.left and chats.messages(GROUP - 2), within_s=20)
+
+
+async def _eyes(harness: Harness, chats: ChatServer) -> None:
+    """What a slow command would get; how slow one is depends on the machine."""
+    clock = harness.clock()
+    client = TelegramClient(token=chats.telegram_token, api_url=chats.telegram_url, clock=clock)
+    async with eyes(client, clock, OWNER, chats.messages(OWNER)[-1].message_id):
+        await eventually(lambda: chats.telegram.rooms.of(OWNER).reactions, within_s=20)
+    await client.close()
 
 
 def _press(chats: ChatServer, message: ChatMessage, label: str) -> None:
@@ -145,7 +165,7 @@ async def _board(chats: ChatServer) -> None:
     telegram.say("/board off", chat_id=OWNER)
     await eventually(lambda: not room.pinned, within_s=20)
     telegram.say("/logs", chat_id=OWNER)
-    await eventually(lambda: any(m.document for m in chats.messages(OWNER)), within_s=20)
+    await eventually(lambda: any("entries of the log" in m.text for m in chats.messages(OWNER)), within_s=20)
 
 
 async def _market(harness: Harness, chats: ChatServer, rest_url: str) -> None:

@@ -91,7 +91,7 @@ class Run:
             engine=self.engine,
             live=self.live,
             sending=self.places,
-            loaded=lambda: self.loaded,
+            rules=self.extra.of_files,
             rename=SqliteChatMoves(self.database).rename,
         )
         self.actions = Actions(RuleActions(shelf, lambda _: None).handlers)

@@ -87,7 +87,7 @@ async def test_what_matches_arrives_in_the_topic_at_once_and_after_a_reload(tmp_
             engine=Engine(loaded.rules.rules),
             live=live,
             sending=sending,
-            loaded=lambda: loaded,
+            rules=lambda: loaded.rules.rules,
             rename=outbox_rename,
         )
         actions = Actions(RuleActions(shelf, lambda _: None).handlers)

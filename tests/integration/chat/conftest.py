@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 
 from bot.app.moves import Moves
+from bot.chat.actions import Actions
 from bot.chat.alert_actions import AlertActions
 from bot.chat.buttons import Buttons
 from bot.chat.telegram_app import TelegramChat
@@ -187,15 +188,16 @@ class Chat:
         """What stands behind a button that the bot put below a message."""
         return (await self.buttons.issue([command], chat=f"telegram:{chat_id}", user=user, place=place))[0]
 
-    def make(self, *, owner_id: int | None = OWNER, token: str = TOKEN) -> TelegramChat:
+    def make(self, *, owner_id: int | None = OWNER, token: str = TOKEN, actions: Actions | None = None) -> TelegramChat:
+        usual = looking(
+            self.alerts, market=self.market, status=self.market, why=self.market, clock=self.clock, lists=self.lists
+        )
         return TelegramChat(
             token=token,
             api_url=self.api.url,
             owner_id=owner_id,
             chat_ids=[GROUP],
-            actions=looking(
-                self.alerts, market=self.market, status=self.market, why=self.market, clock=self.clock, lists=self.lists
-            ),
+            actions=actions or usual,
             buttons=self.buttons,
             store=self.store,
             clock=self.clock,

@@ -6,7 +6,9 @@ import json
 import pytest
 
 from bot.app.moves import Moves
+from bot.chat.actions import Actions
 from bot.chat.commands import menu
+from bot.chat.reply import Reply, line
 from bot.clock import SystemClock
 from bot.model.members import Role
 from bot.model.news import SecondCopy
@@ -540,3 +542,19 @@ async def test_a_move_of_a_chat_that_is_not_ours_moves_nothing(api, chat):
         await api.add(chat.message("", chat_id=SUPERGROUP, migrate_from_chat_id=-100_600), chat.message("/oi BTC"))
         await api.wait_for(lambda: api.of("sendMessage"))
     assert chat.moves.now(-100_600) == -100_600
+
+
+async def test_who_asks_in_a_topic_is_known_to_be_there(api, chat):
+    asked = []
+
+    async def here(_command, asker):
+        asked.append(asker.topic)
+        return Reply((line("here"),))
+
+    async with chat.running(actions=Actions({"here": here})):
+        await api.add(chat.message("/here@my_bot all", chat_id=GROUP, message_thread_id=8, is_topic_message=True))
+        # A reply in a group without topics has a thread too, which is none.
+        await api.add(chat.message("/here@my_bot all", chat_id=GROUP, message_thread_id=9))
+        await api.add(chat.message("/here"))
+        await api.wait_for(lambda: len(api.of("sendMessage")) == 3)
+    assert asked == [8, None, None]

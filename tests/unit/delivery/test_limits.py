@@ -182,3 +182,32 @@ def test_a_cap_forgets_what_it_cannot_read(stored):
     before = caps.dump()
     caps.load(stored)
     assert caps.dump() == before
+
+
+@pytest.mark.parametrize("chat", [-5, 5])
+async def test_what_can_wait_has_no_slot_once_half_of_the_room_is_used(chat):
+    """Of the twenty a minute of a group, or of the thirty a second of the token."""
+    clock = ManualClock()
+    limits = TelegramLimits(clock)
+
+    def use(who: int) -> None:
+        slot = limits.take(who)
+        assert isinstance(slot, Slot)
+        limits.give_back(slot)
+
+    def may_wait() -> bool:
+        slot = limits.take(chat, spare=True)
+        if isinstance(slot, Slot):
+            limits.give_back(slot, was_used=False)
+        return isinstance(slot, Slot)
+
+    n_free = 0
+    while may_wait():
+        n_free += 1
+        # A group's own messages, one a second; or one to each of many others at once.
+        use(chat if chat < 0 else 1_000 + n_free)
+        await clock.advance(1.2 if chat < 0 else 0)
+    assert n_free == (11 if chat < 0 else 16)
+    assert isinstance(limits.take(chat), Slot), "what cannot wait has one"
+    await clock.advance(75)
+    assert may_wait()

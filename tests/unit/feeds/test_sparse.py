@@ -169,3 +169,21 @@ def test_what_is_called_live_was_carried_all_the_time(steps):
             reach = max((b for a, b in covered if a <= at < b), default=None)
             assert reach is not None, (at, end, covered)
             at = reach
+
+
+def test_a_connection_may_follow_once_the_old_one_has_delivered_beside_it(watch):
+    carried(watch, 1, 1000.0)
+    watch.heard(1, "mark", 60_000.0)
+    assert not watch.may_follow(2, 1)
+    carried(watch, 2, 60_500.0)
+    assert not watch.may_follow(2, 1), "an event in between would have come by neither"
+    watch.heard(1, "mark", 61_000.0)
+    assert watch.may_follow(2, 1)
+    assert watch.gone(1, "replaced", 61_000.0) == []
+
+
+def test_any_connection_may_follow_one_that_carried_nothing(watch):
+    watch.heard(1, "mark", 1000.0)
+    carried(watch, 2, 2000.0)
+    assert watch.may_follow(2, 1)
+    assert watch.may_follow(2, 7)
