@@ -96,7 +96,7 @@ async def _talk(harness: Harness, chats: ChatServer) -> None:
     await eventually(lambda: chats.messages(GROUP) and chats.messages(STRANGER), within_s=10)
     for message in [m for m in chats.messages() if m.markup]:
         for row in message.markup.get("inline_keyboard", []):
-            for button in row:
+            for button in (one for one in row if "callback_data" in one):
                 telegram.press(button["callback_data"], message, user_id=OWNER)
                 await asyncio.sleep(1.2 / harness.speed)
     await _at_the_door(harness, chats)
