@@ -194,6 +194,8 @@ class Machine(RuleBasedStateMachine):
         self.answered(user)
         if self.roles[user] not in {None, Role.OWNER}:
             self.roles[user] = None
+            # Nothing is known of them any more, so not when a card about them was shown either.
+            self.cards.pop(user, None)
 
     @rule(hours=st.integers(1, 30))
     def wait(self, hours):
