@@ -301,7 +301,9 @@ async def test_from_a_bare_server_to_alerts_and_on_to_the_next_machine(server, c
     assert is_private(etc / "credentials/telegram__token")
     assert "STATUS=" in await server.type(start)
     await until(lambda: re.search(r"OI .*#[0-9a-z]{8}", told(), re.DOTALL), within_s=90, why=told)
-    record_property("seconds_to_the_first_alert", round(time.monotonic() - began_s, 1))
+    took_s = time.monotonic() - began_s
+    record_property("seconds_to_the_first_alert", round(took_s, 1))
+    assert took_s <= 300, "five minutes are promised"
     print(
         f"from nothing to the first alert: {time.monotonic() - began_s:.0f} s of real time, clock x{server.systemd.harness.speed:g}"
     )
@@ -338,7 +340,8 @@ async def test_from_a_bare_server_to_alerts_and_on_to_the_next_machine(server, c
     chats.telegram.say("/status", chat_id=OWNER)
     await until(lambda: len(chats.messages(OWNER)) > n_told, within_s=30, why=lambda: server.systemd.process.output)
 
-    [docker] = blocks("Docker")
+    secret, docker = blocks("Docker")
+    await server.type(secret)
     await server.type(docker)
     [costs] = blocks("What it costs")
     await server.type(costs)
