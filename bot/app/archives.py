@@ -1,4 +1,4 @@
-"""Backups of everything in one file: database, rules, version and, if asked for, `.env`; as `.tar.gz`, readable by its owner alone.
+"""Backups of everything in one file: database, rules, version and, if asked for, secrets; as `.tar.gz`, readable by its owner alone.
 
 An archive comes from anywhere, so nothing in it is believed: only files with the names that we write are taken, and none is
 written to where its name leads.
@@ -23,10 +23,13 @@ from bot.storage import copies
 
 SUFFIXES: Final = (".tar.gz", ".tgz")
 MAX_FILE_BYTES: Final = 16_000_000
-"""Of rules and settings."""
+"""Of rules, settings and secrets."""
 MAX_FILES: Final = 1_000
 _DATABASE, _VERSION, _ENV, _RULES = "oibot.db", "VERSION", ".env", "rules/"
+_CREDENTIALS: Final = "credentials/"
 _RULE_FILE = re.compile(r"rules/[^/\0]{1,200}\.(yaml|yml|json)")
+_CREDENTIAL_FILE = re.compile(r"credentials/(?!\.)(?=[^/]*__)[^/\0]{1,200}")
+"""Only what is named like a setting is read from there."""
 
 
 class Version(msgspec.Struct, frozen=True):
@@ -45,6 +48,8 @@ class Unpacked:
     version: Version
     rules: Mapping[str, bytes] = field(default_factory=dict)
     """By name, without a folder."""
+    credentials: Mapping[str, bytes] = field(default_factory=dict)
+    """Files of secrets by name, without a folder."""
     env: bytes | None = None
 
 
@@ -61,7 +66,31 @@ def _told(path: Path, what: str) -> Iterator[None]:
         raise StorageError(f"{path}: {what}: {getattr(error, 'strerror', None) or error}") from error
 
 
-def pack(target: Path, *, database: Path, rules: Path, env: Path | None, version: str, now_ms: int) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """Where secrets are; either may be absent."""
+
+    env: Path
+    credentials: Path
+    """Folder with a file per secret."""
+
+    def exist(self) -> bool:
+        """Whether there is anything to pack."""
+        with _told(self.credentials, "cannot be read"):
+            return self.env.is_file() or bool(_files(self.credentials, _CREDENTIALS, _CREDENTIAL_FILE))
+
+
+def _files(folder: Path, prefix: str, wanted: re.Pattern[str]) -> dict[str, Path]:
+    """What is packed of a folder, by its name in the archive."""
+    found = {f"{prefix}{path.name}": path for path in sorted(folder.iterdir())} if folder.is_dir() else {}
+    return {
+        name: path
+        for name, path in found.items()
+        if path.is_file() and wanted.fullmatch(name) and path.stat().st_size <= MAX_FILE_BYTES
+    }
+
+
+def pack(target: Path, *, database: Path, rules: Path, secrets: Secrets | None, version: str, now_ms: int) -> list[str]:
     """Write an archive, whole or not at all; the names of what is in it. The database may be in use."""
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     with _told(target, "cannot be written"), tempfile.TemporaryDirectory(dir=target.parent, prefix=".oibot-") as folder:
@@ -69,12 +98,11 @@ def pack(target: Path, *, database: Path, rules: Path, env: Path | None, version
         copies.copy(database, copied)
         made = Version(version, copies.inspect(copied), now_ms)
         files = {_VERSION: msgspec.json.encode(made)}
-        for path in sorted(rules.iterdir()) if rules.is_dir() else ():
-            name = f"{_RULES}{path.name}"
-            if path.is_file() and _RULE_FILE.fullmatch(name) and path.stat().st_size <= MAX_FILE_BYTES:
-                files[name] = path.read_bytes()
-        if env is not None:
-            files[_ENV] = env.read_bytes()
+        paths = _files(rules, _RULES, _RULE_FILE)
+        if secrets is not None:
+            paths |= _files(secrets.credentials, _CREDENTIALS, _CREDENTIAL_FILE)
+            paths |= {_ENV: secrets.env} if secrets.env.is_file() else {}
+        files |= {name: path.read_bytes() for name, path in paths.items()}
         try:
             with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
                 with tarfile.open(fileobj=out, mode="w:gz") as tar:
@@ -110,12 +138,12 @@ def unpacked(source: Path, *, folder: Path) -> Iterator[Unpacked]:
 
 def _read(source: Path, database: Path) -> Unpacked:
     rules: dict[str, bytes] = {}
+    credentials: dict[str, bytes] = {}
     version, env = None, None
     with tarfile.open(source, mode="r:gz") as tar:
         for n, entry in enumerate(tar):
             content = tar.extractfile(entry) if entry.isreg() else None
-            is_rule = _RULE_FILE.fullmatch(entry.name) is not None
-            if content is None or n >= MAX_FILES or not (is_rule or entry.name in {_DATABASE, _VERSION, _ENV}):
+            if content is None or n >= MAX_FILES or not _is_ours(entry.name):
                 raise ConfigError(f"{source}: expected an archive of `oibot backup`, found {entry.name[:60]!r} in it")
             if entry.name == _DATABASE:
                 free = shutil.disk_usage(database.parent).free
@@ -128,15 +156,22 @@ def _read(source: Path, database: Path) -> Unpacked:
             if entry.size > MAX_FILE_BYTES:
                 raise ConfigError(f"{source}: {entry.name[:60]!r} is larger than anything that `oibot backup` writes")
             text = content.read()
-            if is_rule:
+            if entry.name.startswith(_RULES):
                 rules[entry.name.removeprefix(_RULES)] = text
+            elif entry.name.startswith(_CREDENTIALS):
+                credentials[entry.name.removeprefix(_CREDENTIALS)] = text
             elif entry.name == _ENV:
                 env = text
             else:
                 version = _version(source, text)
     if version is None or not database.exists():
         raise ConfigError(f"{source}: expected an archive of `oibot backup`, found one without version or database")
-    return Unpacked(database, version, rules, env)
+    return Unpacked(database, version, rules, credentials, env)
+
+
+def _is_ours(name: str) -> bool:
+    named = name in {_DATABASE, _VERSION, _ENV}
+    return named or any(wanted.fullmatch(name) for wanted in (_RULE_FILE, _CREDENTIAL_FILE))
 
 
 def _version(source: Path, text: bytes) -> Version:
@@ -154,17 +189,32 @@ def _copy(content: IO[bytes], target: Path) -> None:
 def put_back(files: Mapping[str, bytes], folder: Path) -> list[str]:
     """Write files that are missing; those that differ from what is there beside it. What was done, for people."""
     said = []
-    with _told(folder, "cannot be written"):
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            target = folder / name
-            if not target.exists():
-                said.append(f"{target} is back.")
-            elif target.read_bytes() == content:
-                continue
-            else:
-                said.append(f"{target} is another now and stays; the one of the backup is {target.name}.restored.")
-                target = target.with_name(f"{name}.restored")
-            with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
-                out.write(content)
+    for name, content in files.items():
+        target = folder / name
+        said += _put_back(target, content, target.with_name(f"{name}.restored"), folder_mode=0o777)
     return said
+
+
+def put_back_credentials(files: Mapping[str, bytes], folder: Path) -> list[str]:
+    """The same for a folder of secrets. What differs goes into a folder beside: all in this one is taken for settings."""
+    said = []
+    for name, content in files.items():
+        aside = folder.with_name(f"{folder.name}.restored") / name
+        said += _put_back(folder / name, content, aside, folder_mode=0o700)
+    return said
+
+
+def _put_back(target: Path, content: bytes, aside: Path, *, folder_mode: int) -> list[str]:
+    with _told(target, "cannot be written"):
+        if not target.exists():
+            said = f"{target} is back."
+        elif target.read_bytes() == content:
+            return []
+        else:
+            beside = aside.name if aside.parent == target.parent else str(aside)
+            said = f"{target} is another now and stays; the one of the backup is {beside}."
+            target = aside
+        target.parent.mkdir(mode=folder_mode, parents=True, exist_ok=True)
+        with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+            out.write(content)
+    return [said]

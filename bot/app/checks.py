@@ -6,6 +6,7 @@ Nothing is changed and nothing is told to anybody. Reachability is tried once, b
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -17,7 +18,7 @@ from bot.app.destination_checks import check_destinations
 from bot.app.destinations import Plan, plan_of
 from bot.app.findings import Finding, Level
 from bot.app.loading import load_rules
-from bot.app.machine_checks import check_data_dir, check_database, check_proxies
+from bot.app.machine_checks import check_charts, check_data_dir, check_database, check_proxies, check_secrets
 from bot.app.ownership import with_owner
 from bot.clock import Clock, SystemClock
 from bot.errors import ConfigError, PayloadError
@@ -46,6 +47,7 @@ async def check_all(read: Settings, *, is_offline: bool = False) -> list[Finding
     venue, instruments = ([], None) if is_offline else await ask_venue(settings, clock)
     findings = [_settings(settings, plan), *_unknown(), *_file(plan), *_rules(settings, plan, instruments)]
     findings += [*check_data_dir(settings), await asyncio.to_thread(check_database, settings)]
+    findings += [*check_secrets(Path()), *check_charts(settings)]
     findings += [_running(settings), *await check_proxies(_urls(settings), clock, is_offline=is_offline), *venue]
     if is_offline:
         return findings
@@ -58,7 +60,7 @@ async def check_quickly(settings: Settings, plan: Plan) -> list[Finding]:
     """What each start looks at: nothing that asks a network or reads the whole database, which the start checks itself."""
     clock = SystemClock(speed=settings.clock.speed)
     proxies = await check_proxies(_urls(settings), clock, is_offline=True)
-    return [_settings(settings, plan), *_unknown(), *check_data_dir(settings), *proxies]
+    return [_settings(settings, plan), *_unknown(), *check_data_dir(settings), *check_secrets(Path()), *proxies]
 
 
 def _urls(settings: Settings) -> dict[str, str]:

@@ -1,11 +1,13 @@
-"""What `oibot check` and each start look at on this machine: folder, disk, database, proxy. No network but the proxy's own."""
+"""What `oibot check` and each start look at on this machine: folder, disk, database, secrets, charts, proxy. No network but the proxy's own."""
 
 import asyncio
 import contextlib
 import os
+import shlex
 import shutil
+import stat
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -14,16 +16,19 @@ from urllib.request import getproxies, proxy_bypass
 from bot import log
 from bot.app.data_dir import DataDir
 from bot.app.findings import Finding, Level
+from bot.charts import parts
 from bot.clock import Clock
 from bot.errors import StorageError
 from bot.feeds.trouble import from_exception
-from bot.settings import Settings
+from bot.settings import CREDENTIALS, Settings
 from bot.storage import copies
 from bot.storage.schema import migrations
 
 LEAST_FREE_BYTES: Final = 500_000_000
 LITTLE_FREE_BYTES: Final = 1_500_000_000
 PROXY_WAIT_S: Final = 5.0
+_OTHERS: Final = 0o077
+"""What group and others may do, of a mode."""
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -85,6 +90,40 @@ def check_database(settings: Settings) -> Finding:
         text = f"{path}, schema {version}, sound; the next start, or `oibot migrate`, brings it to {newest}"
         return Finding(Level.OK, "database", text)
     return Finding(Level.OK, "database", f"{path}, schema {version}, sound")
+
+
+def check_secrets(folder: Path) -> list[Finding]:
+    """Whether only their owner can read `.env` and the files of `credentials` in a folder; nothing where that is so."""
+    open_to = {path: mode for path, mode in _modes(folder).items() if mode & _OTHERS}
+    if not open_to:
+        return []
+    text = ", ".join(f"{path} (mode {mode:o})" for path, mode in open_to.items())
+    advice = f"chmod 600 {shlex.join(str(path) for path in open_to)}"
+    text = f"not for their owner alone: {text}"
+    return [Finding(Level.WARN, "secrets", text, advice, "secret-readable")]
+
+
+def _modes(folder: Path) -> dict[Path, int]:
+    """Modes of files with secrets. What this user may not look at is not there for him."""
+    paths = [folder.absolute() / ".env"]
+    with contextlib.suppress(OSError):
+        paths += sorted((folder.absolute() / CREDENTIALS).iterdir())
+    found = {}
+    for path in paths:
+        with contextlib.suppress(OSError):
+            status = path.stat()
+            if stat.S_ISREG(status.st_mode):
+                found[path] = stat.S_IMODE(status.st_mode)
+    return found
+
+
+def check_charts(settings: Settings, *, missing: Callable[[], str] = parts.missing) -> list[Finding]:
+    """Whether what draws charts is there; nothing where it is, or where charts are switched off."""
+    lacks = missing() if settings.charts.enabled else ""
+    if not lacks:
+        return []
+    advice = "install oibot again (`make install`), or set OIBOT_CHARTS__ENABLED=false"
+    return [Finding(Level.WARN, "charts", f"none can be drawn: {lacks}", advice, "charts-unavailable")]
 
 
 def proxies(urls: Mapping[str, str]) -> dict[str, list[str]]:

@@ -8,8 +8,8 @@ from typing import Final
 
 from matplotlib import font_manager, get_data_path
 
-CHINESE: Final = Path(__file__).parent / "fonts" / "NotoSansSC-GB2312.otf"
-"""Hanzi of GB 2312, kana, Latin."""
+from bot.charts.parts import CHINESE
+
 FAMILIES: Final = ("DejaVu Sans", "Noto Sans SC")
 
 

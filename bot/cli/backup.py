@@ -24,7 +24,7 @@ def backup(
         Path | None, typer.Option("--to", help="Write this file instead of one in the data folder's backups.")
     ] = None,
     with_secrets: Annotated[
-        bool, typer.Option("--with-secrets", help="Into an archive: .env as well, which holds tokens.")
+        bool, typer.Option("--with-secrets", help="Into an archive: .env and credentials/ as well, which hold tokens.")
     ] = False,
 ) -> None:
     """Copy the database, while the bot runs or not; with --to NAME.tar.gz rules as well, all in one file."""
@@ -54,13 +54,14 @@ def backup(
 
 
 def _pack(target: Path, config: settings.Settings, *, with_secrets: bool) -> None:
-    if with_secrets and not ENV.is_file():
-        raise ConfigError(f"--with-secrets: there is no {ENV} in {Path.cwd()}")
+    secrets = archives.Secrets(ENV, settings.CREDENTIALS) if with_secrets else None
+    if secrets is not None and not secrets.exist():
+        raise ConfigError(f"--with-secrets: there is neither {ENV} nor {settings.CREDENTIALS}/ in {Path.cwd()}")
     names = archives.pack(
         target,
         database=DataDir(config.data_dir).database,
         rules=config.rules_dir,
-        env=ENV if with_secrets else None,
+        secrets=secrets,
         version=bot.__version__,
         now_ms=_now_ms(config),
     )
@@ -84,6 +85,7 @@ def restore(
         with archives.unpacked(file, folder=folder.path) as found:
             _put(found.database, folder, config, named=file)
             said = archives.put_back(found.rules, config.rules_dir)
+            said += archives.put_back_credentials(found.credentials, Path.cwd() / settings.CREDENTIALS)
             if found.env is not None:
                 said += archives.put_back({ENV.name: found.env}, Path.cwd())
     for line in said:

@@ -151,3 +151,12 @@ async def test_offline_asks_nobody_and_the_quick_ones_are_part_of_all(tmp_path, 
     quick = await check_quickly(read, plan_of(read))
     assert {f.subject for f in quick} <= {f.subject for f in found}
     assert server.received == []
+
+
+async def test_the_check_and_each_start_look_who_can_read_secrets(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("OIBOT_LOG__LEVEL=INFO\n", encoding="utf-8")
+    (tmp_path / ".env").chmod(0o644)
+    read = Settings(data_dir=tmp_path / "data")
+    for findings in (await check_all(read, is_offline=True), await check_quickly(read, plan_of(read))):
+        assert "secret-readable" in {f.cause for f in findings}

@@ -1,4 +1,4 @@
-"""What the checks say of folder, disk, database and proxy, by cause."""
+"""What the checks say of folder, disk, database, secrets, charts and proxy, by cause."""
 
 import socket
 import sqlite3
@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from bot.app.findings import Level
-from bot.app.machine_checks import check_data_dir, check_database, check_proxies, room
+from bot.app.machine_checks import check_charts, check_data_dir, check_database, check_proxies, check_secrets, room
+from bot.charts import parts
 from bot.clock import SystemClock
 from bot.settings import Settings
+from bot.settings_sections import ChartsSection
 from bot.storage import preparing
 from bot.storage.schema import migrations
 
@@ -79,6 +81,67 @@ def test_a_damaged_database(settings, database, content):
     database.write_bytes(content)
     found = check_database(settings)
     assert (found.level, found.cause) == (Level.FAIL, "database-damaged")
+
+
+@pytest.fixture
+def secrets(tmp_path):
+    def write(name, mode):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("x", encoding="utf-8")
+        path.chmod(mode)
+        return path
+
+    return write
+
+
+def test_secrets_that_their_owner_alone_can_read_need_no_word(secrets, tmp_path):
+    assert check_secrets(tmp_path) == []
+    secrets(".env", 0o600)
+    secrets("credentials/telegram__token", 0o400)
+    (tmp_path / "credentials/folder").mkdir(mode=0o755)
+    assert check_secrets(tmp_path) == []
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o610])
+@pytest.mark.parametrize("name", [".env", "credentials/telegram__token"])
+def test_a_secret_that_others_can_reach(secrets, tmp_path, name, mode):
+    for other in (".env", "credentials/telegram__token"):
+        secrets(other, 0o600)
+    path = secrets(name, mode)
+    [found] = check_secrets(tmp_path)
+    assert (found.level, found.cause) == (Level.WARN, "secret-readable")
+    assert f"{path} (mode {mode:o})" in found.text
+    assert found.advice == f"chmod 600 {path}"
+
+
+def test_the_advice_names_all_and_can_be_pasted(secrets, tmp_path):
+    first, second = secrets(".env", 0o644), secrets("credentials/a b__c", 0o644)
+    [found] = check_secrets(tmp_path)
+    assert found.advice == f"chmod 600 {first} '{second}'"
+
+
+def test_charts_that_can_be_drawn_need_no_word(settings):
+    assert check_charts(settings) == []
+
+
+def test_charts_that_cannot_be_drawn(settings):
+    [found] = check_charts(settings, missing=lambda: parts.missing(library="no_such_library"))
+    assert (found.level, found.cause) == (Level.WARN, "charts-unavailable")
+    assert "the library no_such_library is not installed" in found.text
+    assert "OIBOT_CHARTS__ENABLED=false" in found.advice
+    off = Settings.model_construct(charts=ChartsSection(enabled=False))
+    assert check_charts(off, missing=lambda: "all") == []
+
+
+def test_a_font_file_that_is_not_there(tmp_path):
+    assert parts.missing(font=tmp_path / "none.otf") == f"there is no font file {tmp_path / 'none.otf'}"
+
+
+def test_the_library_is_looked_for_and_not_loaded(tmp_path, monkeypatch):
+    (tmp_path / "oibot_explodes.py").write_text("raise RuntimeError\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert parts.missing(library="oibot_explodes") == ""
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from PIL import Image
 
 from bot.charts import look
 from bot.charts.figure import figure_of, png_of
-from bot.charts.fonts import CHINESE
+from bot.charts.parts import CHINESE
 from bot.model.charts import DAY_MS, HOUR_MS, MINUTE_MS, AlertMark, ChartData, Columns, Curve, Level
 from tests.support import gallery
 

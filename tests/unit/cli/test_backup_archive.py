@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from bot import settings
 from bot.app.archives import MAX_FILE_BYTES
 from bot.cli.main import app
 from bot.errors import BotError, ConfigError, StorageError
@@ -103,6 +104,67 @@ def test_what_is_there_stays_and_the_old_lies_beside_it(packed, run):
     assert not Path("rules/destinations.yaml.restored").exists(), "what is the same needs no word"
 
 
+@pytest.fixture
+def credentials():
+    """As `oibot install-service` leaves them, with `.env` beside them."""
+
+    def write():
+        Path("credentials").mkdir(mode=0o700)
+        Path("credentials/secrets__pager").write_text("then\n")
+        Path("credentials/discord__webhook_url").write_text("https://chat.example/webhooks/then\n")
+        Path("credentials/.swp").write_text("not a secret")
+
+    return write
+
+
+def test_files_of_secrets_come_along_where_they_are_asked_for(packed, credentials):
+    credentials()
+    assert "credentials" not in packed()
+    ARCHIVE.unlink()
+    assert "credentials/discord__webhook_url, credentials/secrets__pager" in packed("--with-secrets")
+    ARCHIVE.unlink()
+    Path(".env").unlink()
+    assert "credentials/secrets__pager" in packed("--with-secrets")
+    assert ".env" not in names()
+
+
+def test_with_neither_settings_nor_secrets_there_is_nothing_to_pack(packed):
+    Path(".env").unlink()
+    Path("credentials").mkdir()
+    with pytest.raises(ConfigError, match="neither"):
+        packed("--with-secrets")
+
+
+def test_files_of_secrets_are_back_for_their_owner_alone(packed, credentials, run):
+    credentials()
+    packed("--with-secrets")
+    there = Path("there")
+    there.mkdir()
+    with contextlib.chdir(there):
+        text = run("restore", Path("..") / ARCHIVE)
+        assert "credentials/secrets__pager is back." in text
+        assert Path("credentials").stat().st_mode & 0o777 == 0o700
+        found = {p.name: (p.read_text(), p.stat().st_mode & 0o777) for p in Path("credentials").iterdir()}
+        assert found == {
+            "secrets__pager": ("then\n", 0o600),
+            "discord__webhook_url": ("https://chat.example/webhooks/then\n", 0o600),
+        }
+
+
+def test_a_secret_that_is_there_stays_and_the_old_one_is_not_taken_for_a_setting(packed, credentials, run):
+    credentials()
+    packed("--with-secrets")
+    Path("credentials/discord__webhook_url").write_text("https://chat.example/webhooks/now\n")
+    text = run("restore", ARCHIVE)
+    assert Path("credentials/discord__webhook_url").read_text() == "https://chat.example/webhooks/now\n"
+    old = Path("credentials.restored/discord__webhook_url")
+    assert str(old) in text.replace("\n", "")
+    assert old.read_text() == "https://chat.example/webhooks/then\n"
+    assert (old.stat().st_mode & 0o777, old.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    assert sorted(p.name for p in Path("credentials").iterdir()) == [".swp", "discord__webhook_url", "secrets__pager"]
+    assert settings.load().discord.webhook_url.get_secret_value() == "https://chat.example/webhooks/now"
+
+
 def forge(*entries):
     with tarfile.open(ARCHIVE, "w:gz") as tar:
         for name, content, kind in entries:
@@ -123,6 +185,11 @@ REG, LINK = tarfile.REGTYPE, tarfile.SYMTYPE
         [("rules/../../evil.yaml", b"x", REG)],
         [("rules/mine.yaml", b"", LINK)],
         [("oibot.db", b"", LINK)],
+        [("credentials/../evil__x", b"x", REG)],
+        [("credentials/a/evil__x", b"x", REG)],
+        [("credentials/.evil__x", b"x", REG)],
+        [("credentials/evil", b"x", REG)],
+        [("credentials/telegram__token", b"", LINK)],
         [("rules/mine.py", b"x", REG)],
         [("rules/big.yaml", b"0" * (MAX_FILE_BYTES + 1), REG)],
         [("VERSION", b"no json", REG)],
