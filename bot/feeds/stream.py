@@ -67,9 +67,15 @@ class Pace:
 
     def __init__(self) -> None:
         self.last_ms = float("-inf")
+        self.held_until_ms = float("-inf")
+        """Until when the venue asked this address to stay away."""
 
     def is_free(self, now_ms: float) -> bool:
-        return now_ms >= self.last_ms + ATTEMPT_GAP_S * 1000.0
+        return now_ms >= max(self.last_ms + ATTEMPT_GAP_S * 1000.0, self.held_until_ms)
+
+    def hold(self, until_ms: float) -> None:
+        """Begin no attempt before; never shortens what was asked for earlier."""
+        self.held_until_ms = max(self.held_until_ms, until_ms)
 
 
 class Stream:
@@ -118,6 +124,7 @@ class Stream:
         self._n_connections = 0
         self._renew_at_ms = 0.0
         self._next_attempt_ms = 0.0
+        self._refused_until_ms = float("-inf")
         self._pace = pace or Pace()
 
     @property
@@ -228,12 +235,13 @@ class Stream:
     def _failed(self, trouble: Trouble, now_ms: float) -> None:
         self.trouble = trouble
         if trouble.kind in {TroubleKind.REGION, TroubleKind.FORBIDDEN}:
-            wait_s = _REFUSED_WAIT_S * self._random.uniform(1.0, 1.05)
-        else:
-            wait_s = self._backoff.next_s()
-            if trouble.kind is TroubleKind.LIMIT:
-                wait_s = max(wait_s, trouble.retry_after_s or _LIMITED_WAIT_S)
-        self._next_attempt_ms = now_ms + wait_s * 1000.0
+            self._refused_until_ms = now_ms + _REFUSED_WAIT_S * self._random.uniform(1.0, 1.05) * 1000.0
+        elif trouble.kind is TroubleKind.LIMIT:
+            self._pace.hold(now_ms + (trouble.retry_after_s or _LIMITED_WAIT_S) * 1000.0)
+        # The end of another connection must not shorten what the venue asked for.
+        asked_ms = max(self._refused_until_ms, self._pace.held_until_ms)
+        self._next_attempt_ms = max(now_ms + self._backoff.next_s() * 1000.0, asked_ms)
+        wait_s = round((self._next_attempt_ms - now_ms) / 1000.0, 3)
         _log.warning("stream.failed", host=self.host, kind=trouble.kind.value, text=trouble.text, next_in_s=wait_s)
 
     def _garbage(self) -> Trouble | None:

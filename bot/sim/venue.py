@@ -104,7 +104,7 @@ class Venue:
         if refused is not None:
             self.hub.n_refused += 1
             headers = (
-                {"Retry-After": str(max(1, (refused.until_ms - now_ms) // 1000))} if refused.kind == "ws_429" else {}
+                {"Retry-After": str(max(1, -((now_ms - refused.until_ms) // 1000)))} if refused.kind == "ws_429" else {}
             )
             return web.Response(status=int(refused.kind[3:]), text=PAGE, content_type="text/html", headers=headers)
         combined = mode == "stream"

@@ -11,7 +11,7 @@ from websockets.asyncio.server import serve
 
 from bot.clock import SystemClock
 from bot.feeds.binance.protocol import Protocol, stream_url
-from bot.feeds.stream import Stream, probe
+from bot.feeds.stream import Pace, Stream, probe
 from bot.feeds.trouble import TroubleKind
 
 pytestmark = pytest.mark.integration
@@ -226,6 +226,52 @@ async def test_a_refused_handshake_is_classified_and_region_blocks_are_tried_onc
             assert stream.trouble.kind is kind
             await asyncio.sleep(10 / speed)
             assert (stream.counters.attempts == 1) is (status in {451, 403})
+
+
+@pytest.mark.parametrize(("status", "headers"), [(429, {"Retry-After": "120"}), (403, {}), (451, {})])
+async def test_a_wait_that_the_venue_asked_for_outlasts_the_end_of_the_old_connection(
+    venue, make, speed, status, headers
+):
+    refused = []
+
+    def refuse(connection, _request):
+        if not venue.connections:
+            return None
+        refused.append(status)
+        response = connection.respond(HTTPStatus(status), "no")
+        response.headers.update(headers)
+        return response
+
+    async with serve(venue.handle, "127.0.0.1", 0, process_request=refuse) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        stream = make(f"ws://127.0.0.1:{port}", renew_after_s=5.0, renew_jitter_s=0.0)
+        async with running(stream):
+            await until(lambda: stream.counters.attempts_failed == 1)
+            assert stream.is_live
+            await venue.connections[0].close(1001)
+            await until(lambda: stream.counters.connections_lost == 1)
+            await asyncio.sleep(25 / speed)
+            assert refused == [status]
+
+
+async def test_what_one_shell_was_told_of_limits_holds_for_all_of_the_venue(make, speed):
+    refused = []
+
+    def refuse(connection, request):
+        refused.append(request.path)
+        response = connection.respond(HTTPStatus(429), "no")
+        response.headers["Retry-After"] = "600"
+        return response
+
+    async with serve(lambda _s: None, "127.0.0.1", 0, process_request=refuse) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        pace, clock = Pace(), SystemClock(speed=speed)
+        one, other = (make(f"ws://127.0.0.1:{port}", pace=pace, clock=clock) for _ in range(2))
+        async with running(one):
+            await until(lambda: one.trouble is not None)
+            async with running(other):
+                await asyncio.sleep(10 / speed)
+        assert (len(refused), other.counters.attempts) == (1, 0)
 
 
 async def test_a_server_that_never_answers_the_handshake_times_out(make, sink):

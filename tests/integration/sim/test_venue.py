@@ -186,6 +186,15 @@ async def test_a_ban_on_request_stops_everything_and_heals(slow_venue, session):
     assert (await get(session, slow_venue, "/fapi/v1/time"))[0] == 200
 
 
+async def test_whoever_waits_as_a_refused_handshake_says_is_let_in(slow_venue, session):
+    slow_venue.fault("ws_429", seconds=5.999)
+    until_ms = slow_venue.faults.listed(slow_venue.clock.wall_ms())[0].until_ms
+    upgrade = {"Upgrade": "websocket", "Connection": "Upgrade"}
+    async with session.get(f"{slow_venue.rest_url}/market/stream", headers=upgrade) as answer:
+        assert answer.status == 429
+        assert slow_venue.clock.wall_ms() + int(answer.headers["Retry-After"]) * 1000 >= until_ms
+
+
 @pytest.mark.parametrize(("kind", "status"), [("429", 429), ("403", 403), ("451", 451), ("500", 500)])
 async def test_other_refusals_on_request(slow_venue, session, kind, status):
     await post(session, slow_venue, "/sim/fault", kind=kind, seconds=0.3, stream="/fapi/v1/openInterest")
