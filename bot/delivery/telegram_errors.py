@@ -69,6 +69,7 @@ _CHAT_GONE: Final = (
     "topic_deleted",
     "message thread not found",
 )
+_NO_PICTURES: Final = ("chat_send_photos_forbidden", "chat_send_media_forbidden", "not enough rights to send photos")
 _TOPIC_GONE: Final = ("topic_closed", "topic_deleted", "message thread not found")
 _NOT_SENT: Final = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "ProxyError"})
 """Exceptions of the HTTP library after which surely nothing has left."""
@@ -133,6 +134,9 @@ def _bad_request(error: BadRequest, target: str | None) -> Answer:
         return Delivered(target)
     if text.startswith(_TARGET_GONE):
         return TargetGone(words(error))
+    if text.startswith(_NO_PICTURES):
+        # Also the words under a picture that is there cannot change then; a message of text says them.
+        return TargetGone("Telegram takes no pictures in this chat")
     if text.startswith(_CHAT_GONE):
         return Rejected(f"Telegram: {words(error)}", destination_dead=True)
     return Unlayable(f"Telegram: {words(error)}")

@@ -46,6 +46,20 @@ def caused(error, name):
         (NetworkError("Too Many Requests: slow down"), RetryLater(60.0, "Telegram asks for a pause")),
         (NetworkError("Request Entity Too Large"), Unlayable("Telegram: the message is too large")),
         (BadRequest("Message is not modified: same"), Delivered("9")),
+        (
+            BadRequest("Wrong file identifier/http url specified"),
+            Unlayable("Telegram: Wrong file identifier/http url specified"),
+        ),
+        (BadRequest("Photo_invalid_dimensions"), Unlayable("Telegram: Photo_invalid_dimensions")),
+        (BadRequest("Chat_send_photos_forbidden"), TargetGone("Telegram takes no pictures in this chat")),
+        (
+            BadRequest("Not enough rights to send photos to the chat"),
+            TargetGone("Telegram takes no pictures in this chat"),
+        ),
+        (
+            BadRequest("Not enough rights to send text messages to the chat"),
+            Rejected("Telegram: Not enough rights to send text messages to the chat", destination_dead=True),
+        ),
     ],
 )
 def test_each_error_of_telegram_has_one_meaning(error, answer):
