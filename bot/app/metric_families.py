@@ -176,6 +176,8 @@ def of_delivery(parts: Parts, backlog: Sequence[Backlog] | None) -> Iterator[Met
 
     unknown = each(lane.ambiguous for lane in lanes)
     yield counter("oibot_send_unknown", "Attempts that may have arrived", labels=("sink",), of=unknown)
+    refused = each(lane.plain for lane in lanes)
+    yield counter("oibot_send_plain", "Messages whose markup was refused", labels=("sink",), of=refused)
     yield counter("oibot_alerts_told", "Firings that arrived", labels=("sink",), of=each(lane.told for lane in lanes))
     alive = each(lane.dead_reason is None for lane in lanes)
     yield gauge("oibot_sink_alive", "0 once a destination takes nothing any more", labels=("sink",), of=alive)

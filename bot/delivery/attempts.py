@@ -9,6 +9,7 @@ from typing import Final
 from bot import log
 from bot.clock import Clock
 from bot.delivery.destination import Answer, Destination, Form, Order, TargetGone, Unlayable
+from bot.delivery.lane_stats import LaneStats
 from bot.delivery.pictures import TakesPictures
 from bot.delivery.planning import OUT_OF_DATE
 from bot.model.alert import TellKind
@@ -28,9 +29,10 @@ def backoff_s(failures: int, cap_s: float) -> float:
 class Attempts:
     """At one destination. Its slot is taken for the first; the others take their own."""
 
-    def __init__(self, destination: Destination, clock: Clock) -> None:
+    def __init__(self, destination: Destination, clock: Clock, stats: LaneStats) -> None:
         self.destination = destination
         self._clock = clock
+        self._stats = stats
         self._log = log.get("delivery").bind(destination=destination.name)
 
     async def make(self, order: Order, *, anew: Callable[[], Order | None]) -> Outcome:
@@ -45,6 +47,7 @@ class Attempts:
         if isinstance(answer, Unlayable) and not order.plain:
             rule = order.rows[0].view.rule_id if order.rows else ""
             self._log.error("message.refused", reason=answer.reason, rule=rule)
+            self._stats.plain += 1
             answer = await self._again(replace(order, plain=True))
         if isinstance(answer, (TargetGone, Unlayable)):
             return Rejected(answer.reason)

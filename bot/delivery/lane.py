@@ -74,7 +74,8 @@ class Lane:
         self._orders = Orders(outbox, self._unstored, destination=destination.name)
         self._notebook = Notebook(outbox, clock)
         self._intake = Intake(destination.name, outbox, self._unstored, self._notebook)
-        self._attempts = Attempts(destination, clock)
+        self.stats = LaneStats()
+        self._attempts = Attempts(destination, clock, self.stats)
         takes = isinstance(destination, TakesPictures)
         self._pictures = LanePictures(desk if takes else None, self._woken_by_picture)
         self._woken = asyncio.Event()
@@ -82,7 +83,6 @@ class Lane:
         self._n_tried: dict[str, int] = {}
         self._denied: bool | None = None
         self._closed = False
-        self.stats = LaneStats()
 
     @property
     def destination(self) -> Destination:
@@ -184,7 +184,7 @@ class Lane:
             return None
         if self._attempts.destination is not self.destination:
             # The address or secret is another since it died.
-            self._attempts = Attempts(self.destination, self._clock)
+            self._attempts = Attempts(self.destination, self._clock, self.stats)
         if self.paused_s > 0:
             return self.paused_s
         # Whoever was denied a slot asks for it again before it reads what would only have to wait.

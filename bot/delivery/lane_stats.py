@@ -16,6 +16,8 @@ class LaneStats:
     retried: int = 0
     ambiguous: int = 0
     buried: int = 0
+    plain: int = 0
+    """Messages whose markup was refused, so that they went on as plain text: a fault of ours."""
     told: int = 0
     """Firings that stood in a delivered message."""
     latency_s: Histogram = field(default_factory=lambda: Histogram(WAIT_S))

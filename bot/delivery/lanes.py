@@ -46,6 +46,8 @@ class LaneStatus:
     retried: int
     ambiguous: int
     buried: int
+    plain: int
+    """Messages whose markup was refused, so that they went on as plain text."""
     told: int
     """Firings that arrived."""
     failing_s: float
@@ -299,6 +301,7 @@ def _status(lane: Lane, now_ms: float) -> LaneStatus:
         retried=stats.retried,
         ambiguous=stats.ambiguous,
         buried=stats.buried,
+        plain=stats.plain,
         told=stats.told,
         failing_s=0.0 if stats.failing_since_ms is None else (now_ms - stats.failing_since_ms) / 1000,
         turned_s=None if stats.turned_ms is None else (now_ms - stats.turned_ms) / 1000,

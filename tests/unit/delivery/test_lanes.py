@@ -170,6 +170,10 @@ async def test_refused_markup_is_sent_once_as_plain_text_then_buried(room, make)
     await room.commit(make.row(symbol="ETHUSDT"))
     assert [o.plain for o in room.main.orders[2:]] == [False, True]
     assert (await room.outbox.counts())["delivered"] == 1
+    room.main.script = []
+    await room.commit(make.row(symbol="SOLUSDT"))
+    [lane] = room.lanes.status()
+    assert lane.plain == 2, "counted once a message, refused again or not"
 
 
 async def test_an_attempt_that_raises_is_tried_again(room, make):
