@@ -39,6 +39,7 @@ class World:
         env = self.harness.env(
             self.venue,
             OIBOT_RULES_DIR=str(self.harness.folder / "rules"),
+            OIBOT_CHARTS__ENABLED="false",
             OIBOT_TELEGRAM__TOKEN=self.chats.telegram_token,
             OIBOT_TELEGRAM__API_URL=self.proxy.url,
             OIBOT_TELEGRAM__OWNER_ID=str(OWNER),

@@ -210,6 +210,9 @@ def test_one_point_is_a_dot_and_a_flat_line_has_an_axis():
     assert overlaps(figure_of(one)) == overlaps(figure_of(flat)) == []
 
 
+@pytest.mark.filterwarnings(
+    "ignore:Glyph .* missing from font:UserWarning"
+)  # signs that no font has are drawn as boxes
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     seed=st.integers(0, 10_000),
