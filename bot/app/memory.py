@@ -12,7 +12,7 @@ from bot import log
 from bot.clock import Clock
 
 FIRST_S: Final = 120.0
-EVERY_S: Final = 300.0
+EVERY_S: Final = 60.0
 
 _log = log.get("memory")
 

@@ -290,7 +290,7 @@ class AlertActions:
         """`/delete ID` by the first characters of it, or `/delete all`."""
         typed = command.words[0]
         if typed == "all":
-            return await self._delete_all(asker)
+            return await self._delete_all(asker, is_sure=len(command.words) > 1)
         found: list[ChatAlert | ChatRule] = [
             *(r for r in self._rules.of_chat(asker.chat) if r.id.removeprefix(RULE_PREFIX).startswith(typed)),
             *await self._store.find(asker.chat, PREFIX + typed, limit=2),
@@ -305,13 +305,15 @@ class AlertActions:
         await self._end(alert)
         return _noted(alert_pages.deleted(alert), "deleted", alert, asker)
 
-    async def _delete_all(self, asker: Asker) -> Reply:
+    async def _delete_all(self, asker: Asker, *, is_sure: bool) -> Reply:
         # A lowered limit may have left more than may be made now.
         plain = await self._store.of_chat(asker.chat, limit=max(1, await self._store.count(asker.chat)))
         here: list[ChatAlert | ChatRule] = [*self._rules.of_chat(asker.chat), *plain]
         if not here:
             return alert_pages.NONE_YET
         gone = [alert for alert in here if asker.may_change(alert.user)]
+        if gone and not is_sure:
+            return alert_pages.sure(len(gone))
         for alert in gone:
             await self._end(alert)
         reply = alert_pages.deleted_all(len(gone), len(here) - len(gone))

@@ -305,6 +305,16 @@ def restored(alert: ChatAlert | ChatRule) -> Reply:
     return Reply((line("Back again: ", code(alert.id), _what(alert)),), ((Button("Alerts", "/alerts"),),))
 
 
+def sure(n: int) -> Reply:
+    """Before many go at once."""
+    what = "this alert" if n == 1 else f"these {n} alerts"
+    return Reply(
+        (line(f"Delete {what}? Each can be brought back by its id for a day."),),
+        ((Button(f"Delete {n}", "/delete all yes"), Button("Keep", "/alerts")),),
+        is_personal=True,
+    )
+
+
 def deleted_all(n: int, n_left: int) -> Reply:
     kept = f" {n_left} made by others stay." if n_left else ""
     return Reply((line(f"Deleted {n} alert{'' if n == 1 else 's'}.{kept}"),))

@@ -153,8 +153,10 @@ def status(text: str) -> tuple[str, ...] | Problem:
 
 
 def alert_prefix(text: str) -> tuple[str, ...] | Problem:
-    """Some characters of an id, with or without the mark and the `a-`; or `all`."""
+    """Some characters of an id, with or without the mark and the `a-`; `all`, or `all yes`."""
     words = text.casefold().split()
+    if words == ["all", "yes"]:
+        return ("all", "yes")
     if len(words) != 1:
         return Problem("I expected the id of one alert, or all.")
     digits = words[0].removeprefix("#").removeprefix("a-").removeprefix("c_")

@@ -159,7 +159,7 @@ async def _alerts(talk: Talk, market: Market) -> None:
     quiet = await talk.told("Quiet at telegram until")
     assert quiet is not alert
     await talk.becomes(quiet, "End now", "Ended")
-    await talk.ask("/delete all", "Deleted")
+    await talk.ask("/delete all yes", "Deleted")
 
 
 async def _group(talk: Talk):

@@ -48,7 +48,10 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
         "delete an alert",
         "Alerts",
         True,
-        ("/delete a-7q4m · four characters of its id are enough", "/delete all · all alerts of this chat"),
+        (
+            "/delete a-7q4m · four characters of its id are enough",
+            "/delete all · all alerts of this chat, after a question",
+        ),
         is_minor=True,
         without="I take no alerts here.",
         needs=Role.MEMBER,

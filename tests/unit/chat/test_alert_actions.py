@@ -250,10 +250,11 @@ async def test_in_a_group_people_delete_what_they_made_and_the_owner_everything(
     owners = await only(store)
     await ask("/alert btc price > 2", GUEST)
     assert await ask(f"/delete {owners.id}", GUEST) == "Only who made an alert, or an admin, may change it."
-    assert await ask("/delete all", GUEST) == "Deleted 1 alert. 1 made by others stay."
+    assert await ask("/delete all", GUEST) == "Delete this alert? Each can be brought back by its id for a day."
+    assert await ask("/delete all yes", GUEST) == "Deleted 1 alert. 1 made by others stay."
     assert await only(store) == owners
     await ask("/alert btc price > 2", GUEST)
-    assert await ask("/delete all", OWNER) == "Deleted 2 alerts."
+    assert await ask("/delete all yes", OWNER) == "Deleted 2 alerts."
     assert len([c for c in desk.calls if c[0] == "remove"]) == 3
     assert await ask("/delete all") == "No alerts of this chat yet. Try /alert BTC oi > 5% 15m."
 
@@ -365,7 +366,7 @@ async def test_what_is_no_plain_comparison_becomes_a_rule_of_the_chat(ask, rules
     assert "firing: BTCUSDT" in listed
     assert (await ask(f"/delete {rule.id}")).startswith(f"Deleted {rule.id}")
     assert (await ask(f"/undo {rule.id}")).startswith(f"Back again: {rule.id}")
-    assert await ask("/delete all") == "Deleted 3 alerts."
+    assert await ask("/delete all yes") == "Deleted 3 alerts."
 
 
 async def test_in_a_group_people_change_and_bring_back_what_they_made(ask, store, rules):
