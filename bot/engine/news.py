@@ -69,8 +69,11 @@ class News:
         def read(rule_id: str, row: int) -> float | None:
             if is_alert_id(rule_id):
                 return self._subscriptions.value(rule_id, row, result.evaluation, program)
-            rule = self._rules.get(rule_id)
-            return None if rule is None else result.measured(rule, 0, row, self._books[rule_id].option(row)).value
+            rule, book = self._rules.get(rule_id), self._books.get(rule_id)
+            # An instrument may have left and come back since: its alert is closed, and told of soon.
+            if rule is None or book is None or not book.has(row):
+                return None
+            return result.measured(rule, 0, row, book.option(row)).value
 
         found = self._updates.due(view, read, {c.key for c in (*changes, *heard.changes)})
         for change in found:

@@ -289,13 +289,13 @@ async def test_a_lock_at_the_start_passes_and_a_newer_schema_does_not(path, monk
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of 600 kB."""
+    """A file system of 2 MB."""
     folder = tmp_path / "disk"
     folder.mkdir()
     if shutil.which("mount") is None or os.geteuid() != 0:
         pytest.skip("only root can mount a small file system")
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(folder)], capture_output=True, text=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], capture_output=True, text=True, check=False
     )
     if mounted.returncode:
         pytest.skip(f"no small file system can be mounted here: {mounted.stderr.strip()}")
@@ -314,7 +314,7 @@ async def test_a_disk_that_is_really_full_and_then_has_space_again(small_disk):
                 file.write(b"x" * 4096)
                 file.flush()
         with pytest.raises(StorageError, match=r"full|I/O") as caught:
-            await values.put("b", "x" * 400_000)
+            await values.put("b", "x" * 1_800_000)
         assert caught.value.may_pass
         assert await values.get("a") == "1"
         ballast.unlink()

@@ -1,9 +1,10 @@
 """What is told besides the changes of alerts: moved figures, lost data, what was already true."""
 
 from bot.engine.feeds_lost import series_of
-from bot.engine.inputs import Coverage
+from bot.engine.inputs import Coverage, Listed
 from bot.model.alert import TellKind
 from bot.model.chat_alert import AlertAdded, ChatAlert
+from bot.model.updates import InstrumentList
 
 MINUTE = 60
 LEVEL = "- {id: level, when: price >= 100, cooldown: 0s}\n"
@@ -83,6 +84,17 @@ def test_at_the_tick_of_the_end_nothing_else_is_told(feed, rules_of):
     run(f, {"AUSDT": 100.0}, 60)
     run(f, {"AUSDT": 50.0}, 130)
     assert kinds(f) == [("level", "fire"), ("level", "end")]
+
+
+def test_of_an_instrument_that_left_and_came_back_between_two_looks_nothing_is_updated(feed, rules_of):
+    f = begun(feed(rules_of(LEVEL), "A", "B"), A=1, B=1)
+    run(f, {"AUSDT": 150.0, "BUSDT": 1.0}, 60)
+    both = tuple(f.instruments)
+    f.engine.consume(Listed(InstrumentList("binance", both[1:]), f.now))
+    f.engine.consume(Listed(InstrumentList("binance", both), f.now))
+    run(f, {"AUSDT": 50.0, "BUSDT": 1.0}, 5)
+    assert kinds(f)[:2] == [("level", "fire"), ("level", "close")]
+    assert "update" not in {kind for _, kind in kinds(f)}
 
 
 def test_chat_alerts_are_updated_too(feed, rules_of):
