@@ -25,6 +25,7 @@ from bot.model.news import (
 )
 from bot.model.outbox import Delivered, OutboxRow, row_id
 from bot.model.view import AlertView
+from bot.texts import say
 
 SOURCE: Final = "oibot"
 REPORT_EVERY_S: Final = 3_600.0
@@ -74,27 +75,36 @@ def worded(news: News) -> tuple[str, Notice]:
     """Topic and words."""
     match news:
         case DestinationDied(name, reason):
-            text = (
-                f"{reason}. What it missed is kept. It is tried again when its person writes, when its address or secret "
-                f"changes, or by /revive {name}."
+            text = say(
+                "{reason}. What it missed is kept. It is tried again when its person writes, when its address or secret changes, or by /revive {name}.",
+                reason=reason,
+                name=name,
             )
-            return dead_topic(name), Notice(f"{name} takes no messages any more", text)
+            return dead_topic(name), Notice(say("{name} takes no messages any more", name=name), text)
         case MessageBuried(name, ids, reason):
             which = ", ".join(f"#{one}" for one in ids)
-            text = f"{which}: {reason}. /deadletters lists all."
-            return f"buried:{name}", Notice(f"{name}: something could not be told", text, "warning")
+            text = say("{alerts}: {reason}. /deadletters lists all.", alerts=which, reason=reason)
+            return f"buried:{name}", Notice(say("{name}: something could not be told", name=name), text, "warning")
         case TopicGone(name):
-            text = "Alerts go to the chat itself."
-            return f"topic:{name}", Notice(f"{name}: its topic is closed or deleted", text, "warning")
+            text = say("Alerts go to the chat itself.")
+            return f"topic:{name}", Notice(say("{name}: its topic is closed or deleted", name=name), text, "warning")
         case ChatMoved(old, new):
-            text = f"{old} is {new} now. I follow it; put the new number into the settings when you have time."
-            return f"moved:{old}", Notice("A group became a supergroup", text, "warning")
+            text = say(
+                "{old} is {new} now. I follow it; put the new number into the settings when you have time.",
+                old=old,
+                new=new,
+            )
+            return f"moved:{old}", Notice(say("A group became a supergroup"), text, "warning")
         case SecondCopy():
-            text = "It polls Telegram with the same token. Stop one of them: until then commands may go unanswered."
-            return "second copy", Notice("Another copy of this bot runs", text, "warning")
+            text = say(
+                "It polls Telegram with the same token. Stop one of them: until then commands may go unanswered."
+            )
+            return "second copy", Notice(say("Another copy of this bot runs"), text, "warning")
         case TokenRefused():
-            text = "Get the token from @BotFather, put it into OIBOT_TELEGRAM__TOKEN, restart. No command is heard until then."
-            return "token", Notice("Telegram refused the token", text)
+            text = say(
+                "Get the token from @BotFather, put it into OIBOT_TELEGRAM__TOKEN, restart. No command is heard until then."
+            )
+            return "token", Notice(say("Telegram refused the token"), text)
 
 
 def row_of(notice: Notice, destination: str, at_ms: int) -> OutboxRow:
