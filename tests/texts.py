@@ -114,7 +114,9 @@ def main(arguments: list[str]) -> int:
             for text in missing(followed(language, extracted())):
                 print(language, repr(text))
         return 0
-    differing = {path: content for path, content in files().items() if not path.exists() or path.read_bytes() != content}
+    differing = {
+        path: content for path, content in files().items() if not path.exists() or path.read_bytes() != content
+    }
     for path, content in differing.items():
         if "--check" in arguments:
             print(f"{path.relative_to(ROOT)} does not follow the code: run `make texts`")

@@ -171,7 +171,7 @@ class AlertActions:
             return alert_pages.not_found(typed) if not found else alert_pages.ambiguous(typed, found)
         before = found[0]
         if not asker.may_change(before.user):
-            return alert_pages.NOT_YOURS
+            return alert_pages.not_yours()
         after = alert_tuning.tuned(before, words)
         if isinstance(after, Problem):
             return pages.usage(UsageError(after.text))
@@ -209,7 +209,7 @@ class AlertActions:
                 if alert is not None:
                     self._desk.add(alert)
         return (
-            alert_pages.NOT_THERE
+            alert_pages.not_there()
             if alert is None
             else _noted(alert_pages.restored(alert), "brought back", alert, asker)
         )
@@ -273,7 +273,7 @@ class AlertActions:
         rules = self._rules.of_chat(asker.chat)
         n = await self._store.count(asker.chat) + len(rules)
         if not n:
-            return alert_pages.NONE_YET
+            return alert_pages.none_yet()
         size = alert_pages.PAGE
         page, n_pages = int(command.words[0]) if command.words else 1, -(-n // size)
         if not 1 <= page <= n_pages:
@@ -301,7 +301,7 @@ class AlertActions:
             return alert_pages.ambiguous(typed, found)
         alert = found[0]
         if not asker.may_change(alert.user):
-            return alert_pages.NOT_YOURS
+            return alert_pages.not_yours()
         await self._end(alert)
         return _noted(alert_pages.deleted(alert), "deleted", alert, asker)
 
@@ -310,7 +310,7 @@ class AlertActions:
         plain = await self._store.of_chat(asker.chat, limit=max(1, await self._store.count(asker.chat)))
         here: list[ChatAlert | ChatRule] = [*self._rules.of_chat(asker.chat), *plain]
         if not here:
-            return alert_pages.NONE_YET
+            return alert_pages.none_yet()
         gone = [alert for alert in here if asker.may_change(alert.user)]
         if gone and not is_sure:
             return alert_pages.sure(len(gone))

@@ -265,10 +265,11 @@ def listing(
     return Reply(tuple(blocks), (tuple(turns),) if turns else ())
 
 
-NONE_YET: Final = Reply(
-    (line("No alerts of this chat yet. Try /alert BTC oi > 5% 15m."),),
-    ((Button("Alert me of BTC", "/alert BTC oi > 5% 15m"),),),
-)
+def none_yet() -> Reply:
+    return Reply(
+        (line("No alerts of this chat yet. Try /alert BTC oi > 5% 15m."),),
+        ((Button("Alert me of BTC", "/alert BTC oi > 5% 15m"),),),
+    )
 
 
 def no_page(n_pages: int) -> Reply:
@@ -288,7 +289,8 @@ def ambiguous(typed: str, found: Sequence[ChatAlert | ChatRule]) -> Reply:
     return refusal("More than one alert begins with ", code(shorten(typed)), f": {names}. Write more of it.")
 
 
-NOT_YOURS: Final = refusal("Only who made an alert, or an admin, may change it.")
+def not_yours() -> Reply:
+    return refusal("Only who made an alert, or an admin, may change it.")
 
 
 def deleted(alert: ChatAlert | ChatRule) -> Reply:
@@ -298,7 +300,8 @@ def deleted(alert: ChatAlert | ChatRule) -> Reply:
     )
 
 
-NOT_THERE: Final = Reply((line("That one cannot be brought back: it is a day since, or it was never here."),))
+def not_there() -> Reply:
+    return Reply((line("That one cannot be brought back: it is a day since, or it was never here."),))
 
 
 def restored(alert: ChatAlert | ChatRule) -> Reply:

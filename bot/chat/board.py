@@ -155,7 +155,10 @@ def stopped(seen: Overview) -> Reply:
     return Reply(blocks, ((Button("Resume", RESUME),),))
 
 
-OFF: Final = Reply((line("The board is off."),), ((Button("Show it once", "/board"),),))
+def off_page() -> Reply:
+    return Reply((line("The board is off."),), ((Button("Show it once", "/board"),),))
+
+
 _APPEARS: Final = (
     "The board appears in a moment, pinned. It is kept up to date, and stops after a day in which nobody presses or asks "
     "anything here."
@@ -185,7 +188,7 @@ class BoardActions:
         if not word:
             return page(await self._look(), tail="" if self._boards.of(chat_id) else "/board on pins it here.")
         if word == "off":
-            return OFF if await self._boards.turn_off(chat_id) else refusal("There is no board in this chat.")
+            return off_page() if await self._boards.turn_off(chat_id) else refusal("There is no board in this chat.")
         if not await self._boards.turn_on(chat_id):
             return refusal(f"There are {MAX_BOARDS} boards already. /board off in another chat makes room.")
         return Reply((line(_APPEARS),), ((Button("Turn it off", "/board off"),),))

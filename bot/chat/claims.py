@@ -81,7 +81,9 @@ def answer_to(redeemed: Redeemed) -> Reply:
     )
 
 
-ALREADY: Final = Reply((line("You are my owner already. /help shows what I can do."),))
-NOT_NOW: Final = Reply(
-    (line("I cannot store that now. The log of the bot says why; open the link again in a minute."),)
-)
+def already() -> Reply:
+    return Reply((line("You are my owner already. /help shows what I can do."),))
+
+
+def not_now() -> Reply:
+    return Reply((line("I cannot store that now. The log of the bot says why; open the link again in a minute."),))

@@ -15,7 +15,10 @@ from bot.model.ports import OutboxCare
 N_SHOWN: Final = 10
 MAX_READ: Final = 10_000
 MIN_ID: Final = 4
-_NONE: Final = Reply((line("Everything could be told."),))
+
+
+def _nothing() -> Reply:
+    return Reply((line("Everything could be told."),))
 
 
 class DeadLetters:
@@ -31,7 +34,7 @@ class DeadLetters:
     async def answer(self, command: Command, _asker: Asker) -> Reply:
         entries = await self._outbox.entries(("buried",), limit=MAX_READ)
         if not entries:
-            return _NONE
+            return _nothing()
         if command.words:
             return await self._retry(command.words[1], entries)
         return _page(entries)

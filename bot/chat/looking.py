@@ -46,7 +46,9 @@ OI: Final = Look(pages.oi_card, pages.oi_table, "Open interest")
 PRICE: Final = Look(pages.price_card, pages.price_table, "Prices")
 FUNDING: Final = Look(pages.funding_card, pages.funding_table, "Funding")
 
-_NO_DATA: Final = line("No open interest is known yet. Try again in a minute.")
+
+def _no_data() -> Line:
+    return line("No open interest is known yet. Try again in a minute.")
 
 
 class Looking:
@@ -95,7 +97,7 @@ class Looking:
         unknown = tuple(line("I don't know the symbol ", code(shorten(one.text)), ".") for one in missing)
         near = [(book.ask_for(one), one) for lost in missing for one in lost.suggestions]
         buttons = (*pages.card_buttons(command.name, named), *pages.near_buttons(command.name, near))
-        return Reply((*blocks, *gap, *unknown) or (_NO_DATA,), buttons)
+        return Reply((*blocks, *gap, *unknown) or (_no_data(),), buttons)
 
     def card(self, instrument: Instrument, asker: Asker, look: Look = OI) -> Reply:
         """The card of one instrument."""
@@ -119,7 +121,7 @@ class Looking:
         largest = self._market.largest(N_LARGEST)
         return await self.table(
             largest, f"{look.title} · the {len(largest)} largest", command=name, look=look
-        ) or Reply((_NO_DATA,))
+        ) or Reply((_no_data(),))
 
     def _one(self, name: str, found: Instrument | NotFound, asker: Asker, look: Look, book: SymbolBook) -> Reply:
         if isinstance(found, NotFound):

@@ -13,16 +13,45 @@ from bot.model.members import Role
 PAGE: Final = 10
 AUDIT_PAGE: Final = 20
 
-PRIVATE: Final = Reply((line("This bot is private."),))
-PRIVATE_ASK: Final = Reply(PRIVATE.blocks, ((Button("Ask for access", "/start ask"),),), is_personal=True)
-ASKED: Final = Reply((line("This bot is private."), line("Request sent. I will message you here.")))
+
+def private() -> Reply:
+    return Reply((line("This bot is private."),))
+
+
+def private_ask() -> Reply:
+    return Reply(private().blocks, ((Button("Ask for access", "/start ask"),),), is_personal=True)
+
+
+def asked() -> Reply:
+    return Reply((line("This bot is private."), line("Request sent. I will message you here.")))
+
+
 LET_IN: Final = "You are in, as {role}. /help shows what I can do."
-DECLINED: Final = Reply((line("Your request was declined."),))
-TAKEN_BACK: Final = Reply((line("That was taken back for now; I will message you here."),))
-ONLY_PRIVATE: Final = Reply((line("That stays between us: ask me in a private chat."),))
-NOT_ADMINS: Final = Reply((line("Only the owner may make or change admins."),))
-NOT_OWNER: Final = Reply((line("The owner stays the owner; on the machine, oibot claim makes another."),))
-NOT_YOURSELF: Final = Reply((line("Nobody changes their own role; ask another admin."),))
+
+
+def declined() -> Reply:
+    return Reply((line("Your request was declined."),))
+
+
+def taken_back() -> Reply:
+    return Reply((line("That was taken back for now; I will message you here."),))
+
+
+def only_private() -> Reply:
+    return Reply((line("That stays between us: ask me in a private chat."),))
+
+
+def not_admins() -> Reply:
+    return Reply((line("Only the owner may make or change admins."),))
+
+
+def not_owner() -> Reply:
+    return Reply((line("The owner stays the owner; on the machine, oibot claim makes another."),))
+
+
+def not_yourself() -> Reply:
+    return Reply((line("Nobody changes their own role; ask another admin."),))
+
 
 A: Final = {Role.OWNER: "the owner", Role.ADMIN: "an admin", Role.MEMBER: "a member", Role.VIEWER: "a viewer"}
 _MARK: Final = {Role.OWNER: "👑", Role.ADMIN: "🛠", Role.MEMBER: "✅", Role.VIEWER: "👁"}
@@ -161,20 +190,40 @@ def came_in(name: str, number: int, role: Role) -> Reply:
     )
 
 
-LISTED: Final = Reply(
-    (
-        line("I answer here from now on."),
-        line("Everyone may look: /oi BTC, /price BTC, /status. Members make alerts, which come to this chat."),
-        line("Admins change alerts of others; /join off sends me away."),
-    ),
-    ((Button("Open interest", "/oi"), Button("Status", "/status")),),
-)
-LISTED_ALREADY: Final = Reply((line("I answer here already. /join off sends me away."),))
-OF_SETTINGS: Final = Reply((line("The settings name this chat; only they can take it off the list."),))
-GOODBYE: Final = Reply((line("I leave, and the alerts of this group end."),))
-ASK_ADMIN: Final = Reply(
-    (line("An admin of mine has to say that I may work here."),), ((Button("Use me here", "/join"),),)
-)
-NOT_HERE: Final = Reply((line("This bot is private: only its admins can add it to groups."),))
-ONLY_GROUPS: Final = Reply((line("Write that in the group that is meant, once I am in it."),))
-FULL: Final = Reply((line("I am in as many groups as I can care for."),))
+def listed() -> Reply:
+    return Reply(
+        (
+            line("I answer here from now on."),
+            line("Everyone may look: /oi BTC, /price BTC, /status. Members make alerts, which come to this chat."),
+            line("Admins change alerts of others; /join off sends me away."),
+        ),
+        ((Button("Open interest", "/oi"), Button("Status", "/status")),),
+    )
+
+
+def listed_already() -> Reply:
+    return Reply((line("I answer here already. /join off sends me away."),))
+
+
+def of_settings() -> Reply:
+    return Reply((line("The settings name this chat; only they can take it off the list."),))
+
+
+def goodbye() -> Reply:
+    return Reply((line("I leave, and the alerts of this group end."),))
+
+
+def ask_admin() -> Reply:
+    return Reply((line("An admin of mine has to say that I may work here."),), ((Button("Use me here", "/join"),),))
+
+
+def not_here() -> Reply:
+    return Reply((line("This bot is private: only its admins can add it to groups."),))
+
+
+def only_groups() -> Reply:
+    return Reply((line("Write that in the group that is meant, once I am in it."),))
+
+
+def full_of_groups() -> Reply:
+    return Reply((line("I am in as many groups as I can care for."),))

@@ -13,7 +13,12 @@ PAGE_ROWS: Final = 10
 FUNDING_ROWS: Final = 5
 HALF: Final = 14
 """Columns of a table that has two halves."""
-LEGEND: Final = (line("↑L new longs    ↑S new shorts"), line("↓L longs leave  ↓S shorts leave"))
+
+
+def legend() -> tuple[Line, ...]:
+    return (line("↑L new longs    ↑S new shorts"), line("↓L longs leave  ↓S shorts leave"))
+
+
 _NAMES: Final[dict[TopBy, str]] = {"oi": "OI", "price": "Price", "funding": "Funding", "volume": "Volume"}
 _TITLES: Final[dict[TopBy, str]] = {
     "oi": "Top OI moves",
@@ -63,7 +68,7 @@ def top_page(found: TopList, name_of: Callable[[Ranked], str]) -> Reply:
             )
             for n, row in enumerate(found.rows, found.offset + 1)
         )
-        blocks += [Table(header, rows), *LEGEND]
+        blocks += [Table(header, rows), *legend()]
     else:
         blocks.append(line("Nothing here yet: too little is known of this window." if not found.offset else "No more."))
     return Reply(tuple(blocks), _top_buttons(found, window, [name_of(row) for row in found.rows]))

@@ -10,7 +10,10 @@ from bot.chat.reply import Reply, code, line
 from bot.model.reload import ReloadReport, Reloads
 
 MAX_LINE: Final = 300
-_NOT_YOURS: Final = Reply((line("Only the owner may do that."),))
+
+
+def _not_yours() -> Reply:
+    return Reply((line("Only the owner may do that."),))
 
 
 class ReloadActions:
@@ -24,7 +27,7 @@ class ReloadActions:
         return {"reload": self.answer}
 
     async def answer(self, _command: Command, asker: Asker) -> Reply:
-        return page(await self._reloads.reload()) if asker.is_owner else _NOT_YOURS
+        return page(await self._reloads.reload()) if asker.is_owner else _not_yours()
 
 
 def page(report: ReloadReport) -> Reply:

@@ -10,7 +10,10 @@ from bot.chat.reply import Button, Line, Reply, code, line
 from bot.model.chat_ports import Revival
 
 N_SHOWN: Final = 10
-_NONE: Final = Reply((line("Every destination takes messages."),))
+
+
+def _all_live() -> Reply:
+    return Reply((line("Every destination takes messages."),))
 
 
 class Reviving:
@@ -35,7 +38,7 @@ class Reviving:
 
 
 def _listing(dead: Mapping[str, str]) -> Reply:
-    return Reply(_lines(dead), _buttons(dead)) if dead else _NONE
+    return Reply(_lines(dead), _buttons(dead)) if dead else _all_live()
 
 
 def _lines(dead: Mapping[str, str]) -> tuple[Line, ...]:

@@ -47,13 +47,13 @@ class RiskActions:
     async def risk(self, command: Command, asker: Asker) -> Reply:
         """`/risk [EQUITY] [RISK%] [LEVERAGEx]`, `/risk off`"""
         if not _is_private(asker):
-            return risk_pages.ONLY_PRIVATE
+            return risk_pages.only_private()
         before = self._desk.settings_of(asker.user)
         if not command.words:
-            return risk_pages.NO_SETTINGS if before is None else risk_pages.settings_page(before, is_new=False)
+            return risk_pages.no_settings() if before is None else risk_pages.settings_page(before, is_new=False)
         if [word.casefold() for word in command.words] == ["off"]:
             await self._desk.set(asker.user, None)
-            return risk_pages.FORGOTTEN
+            return risk_pages.forgotten()
         after = read_risk(command.words, before)
         if isinstance(after, Problem):
             return pages.usage(UsageError(f"{after.text} Write it like {_RISK}.", (_RISK,)))
@@ -114,7 +114,7 @@ class RiskActions:
         """`/stops`, `/stops off ID|all`"""
         here = self._desk.watches_of(asker.chat)
         if not command.words:
-            return risk_pages.watches_page(here) if here else risk_pages.NO_WATCHES
+            return risk_pages.watches_page(here) if here else risk_pages.no_watches()
         wanted = command.words[1]
         chosen = [w for w in here if wanted == "all" or w.id.removeprefix(PREFIX).startswith(wanted)]
         if not chosen or (wanted != "all" and len(chosen) > 1):

@@ -9,23 +9,47 @@ from bot.model.instrument import Instrument
 from bot.model.risk import Refused, RiskFigures, RiskSettings, StopIdea
 from bot.model.stop_watch import STEP_RATIO, StopWatch
 
-BY_MARK: Final = "By mark price; your exchange may trigger on last."
-NOT_ADVICE: Final = "Data, not advice."
+
+def by_mark() -> str:
+    return "By mark price; your exchange may trigger on last."
+
+
+def not_advice() -> str:
+    return "Data, not advice."
+
+
 _WINDOWS: Final = ("15m", "1h", "4h")
-_EXAMPLES: Final = ((Button("10,000 at 1%", "/risk 10000 1%"), Button("Forget it", "/risk off")),)
-NO_SETTINGS: Final = Reply(
-    (
-        line("I do not know what you may lose, so I give distances without sizes."),
-        line("Tell me in a private chat: ", code("/risk 10000 1% 5x"), " is equity, risk per trade, most leverage."),
-    ),
-    ((Button("10,000 at 1%", "/risk 10000 1%"),),),
-)
-ONLY_PRIVATE: Final = Reply((line("Equity and risk are for a private chat with me only."),))
-FORGOTTEN: Final = Reply((line("Forgotten: no sizes from now on."),))
-NO_WATCHES: Final = Reply(
-    (line("No stop follows the market here. ", code("/stop BTC long watch"), " lets one."),),
-    ((Button("/stop BTC long", "/stop BTC long"),),),
-)
+
+
+def _examples() -> tuple[tuple[Button, ...], ...]:
+    return ((Button("10,000 at 1%", "/risk 10000 1%"), Button("Forget it", "/risk off")),)
+
+
+def no_settings() -> Reply:
+    return Reply(
+        (
+            line("I do not know what you may lose, so I give distances without sizes."),
+            line(
+                "Tell me in a private chat: ", code("/risk 10000 1% 5x"), " is equity, risk per trade, most leverage."
+            ),
+        ),
+        ((Button("10,000 at 1%", "/risk 10000 1%"),),),
+    )
+
+
+def only_private() -> Reply:
+    return Reply((line("Equity and risk are for a private chat with me only."),))
+
+
+def forgotten() -> Reply:
+    return Reply((line("Forgotten: no sizes from now on."),))
+
+
+def no_watches() -> Reply:
+    return Reply(
+        (line("No stop follows the market here. ", code("/stop BTC long watch"), " lets one."),),
+        ((Button("/stop BTC long", "/stop BTC long"),),),
+    )
 
 
 def settings_page(settings: RiskSettings, *, is_new: bool) -> Reply:
@@ -38,7 +62,7 @@ def settings_page(settings: RiskSettings, *, is_new: bool) -> Reply:
             line(f"that is {_money(at_risk)} a trade, at most {settings.leverage:g}x the equity."),
             line("Alerts to you show a stop and a size; ", code("/stop BTC long"), " asks for one."),
         ),
-        _EXAMPLES,
+        _examples(),
     )
 
 
@@ -100,7 +124,7 @@ def stop_page(
         line(f"       {idea.n_atr:.2g} x the usual {window} range, {_price(atr, instrument)} ({atr / idea.entry:.2%})"),
         *(line(f"· {reason}") for reason in idea.reasons),
         *_size_lines(idea, instrument, settings),
-        line(BY_MARK, " ", NOT_ADVICE),
+        line(by_mark(), " ", not_advice()),
     ]
     price = f" {idea.entry:.12g}" if has_entry else ""
     other = "short" if idea.side == "long" else "long"
@@ -127,7 +151,7 @@ def watching(watch: StopWatch, instrument: Instrument) -> Reply:
                 "👣 ", code(watch.id), bold(f" {instrument.symbol} {watch.side}: stop {_price(watch.stop, instrument)}")
             ),
             line(f"It follows the mark price {word} only, {_price(watch.distance, instrument)} away from the best."),
-            line(f"I tell when it has moved by {step}, and when it is touched. {BY_MARK}"),
+            line(f"I tell when it has moved by {step}, and when it is touched. {by_mark()}"),
         ),
         ((Button("Stop following", f"/stops off {watch.id}"), Button("All stops", "/stops")),),
     )
@@ -143,7 +167,7 @@ def watches_page(watches: Sequence[StopWatch]) -> Reply:
         stop = numbers.price(one.stop, one.tick_size)
         entry = numbers.price(one.entry, one.tick_size)
         blocks.append(line(code(one.id), f" {symbol} {one.side} from {entry}: stop ", bold(stop)))
-    blocks += [BLANK, line(NOT_ADVICE)]
+    blocks += [BLANK, line(not_advice())]
     return Reply(tuple(blocks), tuple((Button(f"End {w.id}", f"/stops off {w.id}"),) for w in watches[:8]))
 
 
@@ -154,8 +178,10 @@ def news_text(before: StopWatch, after: StopWatch, price: float) -> str:
     sign = 1 if after.side == "long" else -1
     gain = numbers.percent(sign * (after.stop / after.entry - 1), digits=2)
     if after.touched_ms is not None:
-        return f"Mark price {mark} reached the stop {stop}: {gain} from the entry.\nIt follows no more. {BY_MARK}"
-    return f"Stop {numbers.price(before.told, tick)} → {stop}, {gain} from the entry. Mark price {mark}.\n{NOT_ADVICE}"
+        return f"Mark price {mark} reached the stop {stop}: {gain} from the entry.\nIt follows no more. {by_mark()}"
+    return (
+        f"Stop {numbers.price(before.told, tick)} → {stop}, {gain} from the entry. Mark price {mark}.\n{not_advice()}"
+    )
 
 
 def alert_lines(instrument: Instrument, figures: RiskFigures, ideas: Sequence[StopIdea | Refused]) -> tuple[str, ...]:
@@ -169,4 +195,4 @@ def alert_lines(instrument: Instrument, figures: RiskFigures, ideas: Sequence[St
         size = "" if idea.multiple is None else f", size at most {idea.multiple:.2g}x equity"
         lines.append(f"Stop idea {idea.side} {_price(idea.stop, instrument)}, {idea.distance_ratio:.2%} away{size}")
     reasons = dict.fromkeys(reason for idea in known for reason in idea.reasons)
-    return (*lines, *(f"· {reason}" for reason in reasons), f"{BY_MARK} {NOT_ADVICE}")
+    return (*lines, *(f"· {reason}" for reason in reasons), f"{by_mark()} {not_advice()}")

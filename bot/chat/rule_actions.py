@@ -56,7 +56,7 @@ class RuleActions:
     async def rules(self, command: Command, asker: Asker) -> Reply:
         """`/rules [PAGE|RULE]`, `/rules on|off|fewer|normal|more|reset [RULE]`, `/rules set RULE NUMBER`"""
         if self._desk.place(asker.chat) is None:
-            return rule_pages.NOT_TOLD
+            return rule_pages.not_told()
         words = tuple(word.casefold() for word in command.words)
         if not words or (len(words) == 1 and words[0].isdecimal()):
             return self._list(asker, int(words[0][:6]) if words else 1)
@@ -150,7 +150,7 @@ class RuleActions:
     async def settings(self, command: Command, asker: Asker) -> Reply:
         """`/settings`, `/settings zone [ZONE]`, `/settings detail short|normal|full`, `/settings charts on|off`"""
         if self._desk.place(asker.chat) is None:
-            return rule_pages.NOT_TOLD
+            return rule_pages.not_told()
         look = self._desk.look(asker.chat)
         match tuple(word.casefold() for word in command.words):
             case ():
@@ -182,13 +182,13 @@ class RuleActions:
     async def here(self, command: Command, asker: Asker) -> Reply:
         """`/here`, `/here TAG|RULE|all`, `/here off`"""
         if self._desk.place(asker.chat) is None:
-            return rule_pages.NOT_TOLD
+            return rule_pages.not_told()
         if not command.words:
             return rule_pages.topics(self._desk.topics(asker.chat), asker.topic)
         if len(command.words) > 1:
             return _usage("I expected one rule or tag.", "/here oi_surge")
         if asker.topic is None:
-            return rule_pages.NO_TOPIC
+            return rule_pages.no_topic()
         word = command.words[0].removeprefix("#")
         if word.casefold() == "off":
             n = await self._desk.drop_topic(asker.chat, asker.topic)

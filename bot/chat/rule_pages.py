@@ -11,10 +11,18 @@ from bot.rules.ast import Number, number_text
 
 PAGE_ROWS: Final = 10
 MAX_CONDITION: Final = 300
-_ALL: Final = Button("‹ All rules", "/rules")
-_SETTINGS: Final = Button("‹ Settings", "/settings")
 
-NOT_TOLD: Final = Reply((line("Alerts are not told in this chat, so there is nothing to set."),))
+
+def _all_button() -> Button:
+    return Button("‹ All rules", "/rules")
+
+
+def _settings_button() -> Button:
+    return Button("‹ Settings", "/settings")
+
+
+def not_told() -> Reply:
+    return Reply((line("Alerts are not told in this chat, so there is nothing to set."),))
 
 
 def number(rule: RuleTold, value: float | None) -> str:
@@ -68,7 +76,9 @@ def rule_page(rule: RuleTold, said: str = "") -> Reply:
     blocks = [line(said), BLANK] if said else []
     blocks.append(line(bold(rule.title), " · ", code(rule.id)))
     if not rule.is_enabled:
-        return Reply((*blocks, line("Its file says ", code("enabled: false"), ", so nobody is told.")), ((_ALL,),))
+        return Reply(
+            (*blocks, line("Its file says ", code("enabled: false"), ", so nobody is told.")), ((_all_button(),),)
+        )
     blocks.append(line("Fires when ", code(shorten(rule.condition, MAX_CONDITION))))
     if not rule.is_told:
         blocks.append(line("Not told in this chat."))
@@ -84,18 +94,23 @@ def rule_page(rule: RuleTold, said: str = "") -> Reply:
         blocks.append(line(f"{rule.n_dropped} firings were not told here by it since my start."))
     toggle = Button("Off here", f"/rules off {rule.id}") if rule.is_told else Button("On here", f"/rules on {rule.id}")
     rows = [(toggle, Button("As in the file", f"/rules reset {rule.id}"))]
-    return Reply(tuple(blocks), (*rows, *([_levels(rule.level, rule.id)] if rule.number is not None else []), (_ALL,)))
+    return Reply(
+        tuple(blocks), (*rows, *([_levels(rule.level, rule.id)] if rule.number is not None else []), (_all_button(),))
+    )
 
 
 def unknown(word: str, near: Sequence[str], command: str) -> Reply:
     buttons = tuple(Button(one, f"{command} {one}") for one in near)
     return Reply(
-        (line("I don't know the rule ", code(shorten(word)), "."),), (buttons, (_ALL,)) if buttons else ((_ALL,),)
+        (line("I don't know the rule ", code(shorten(word)), "."),),
+        (buttons, (_all_button(),)) if buttons else ((_all_button(),),),
     )
 
 
 def no_number(rule: RuleTold) -> Reply:
-    return Reply((line(f"{rule.title} compares no figure with a number, so there is none to set."),), ((_ALL,),))
+    return Reply(
+        (line(f"{rule.title} compares no figure with a number, so there is none to set."),), ((_all_button(),),)
+    )
 
 
 def odd_number(rule: RuleTold, typed: str) -> Reply:
@@ -106,7 +121,7 @@ def odd_number(rule: RuleTold, typed: str) -> Reply:
 
 
 def refused(rule: RuleTold, why: str) -> Reply:
-    return Reply((line(f"{rule.title} cannot be told so: {shorten(why, 200)}"),), ((_ALL,),))
+    return Reply((line(f"{rule.title} cannot be told so: {shorten(why, 200)}"),), ((_all_button(),),))
 
 
 # -- settings ------------------------------------------------------------------------------------------------------
@@ -142,7 +157,7 @@ def zones(look: Look) -> Reply:
     common = ("UTC", "Europe/London", "Europe/Berlin", "America/New_York", "Asia/Singapore", "Asia/Tokyo")
     buttons = [Button(one, f"/settings zone {one}") for one in common]
     text = line(f"Times are told here in {look.zone}. Type ", code("/settings zone Europe/Berlin"), " for any other.")
-    return Reply((text,), (*(tuple(buttons[i : i + 2]) for i in range(0, len(buttons), 2)), (_SETTINGS,)))
+    return Reply((text,), (*(tuple(buttons[i : i + 2]) for i in range(0, len(buttons), 2)), (_settings_button(),)))
 
 
 def no_zone(typed: str, meant: str | None) -> Reply:
@@ -152,7 +167,9 @@ def no_zone(typed: str, meant: str | None) -> Reply:
 
 # -- topics --------------------------------------------------------------------------------------------------------
 
-NO_TOPIC: Final = Reply((line("Write that inside a topic of a group; this is none."),))
+
+def no_topic() -> Reply:
+    return Reply((line("Write that inside a topic of a group; this is none."),))
 
 
 def topics(routes: Sequence[TopicRoute], here: int | None, said: str = "") -> Reply:

@@ -115,12 +115,12 @@ class SilenceActions:
         here = self._here(asker)
         if at:
             if not asker.is_owner and at != here:
-                return silence_pages.OWNER_ONLY
+                return silence_pages.owner_only()
             names = self._destinations()
             return at if at in names else silence_pages.no_place(at, names)
         if not is_here:
             return ""
-        return here if here is not None else silence_pages.NOT_HERE
+        return here if here is not None else silence_pages.not_here()
 
     async def _matchers(self, wish: SilenceWish, asker: Asker, place: str) -> dict[str, str] | Reply:
         found: dict[str, str] = {}
@@ -223,7 +223,9 @@ class SilenceActions:
             mine = [one for one in seen if asker.may_change(one.author)]
             for one in mine:
                 await self._end(one, now_ms)
-            reply = silence_pages.ended_all(len(mine), len(seen) - len(mine)) if seen else silence_pages.NONE
+            reply = (
+                silence_pages.ended_all(len(mine), len(seen) - len(mine)) if seen else silence_pages.nothing_to_end()
+            )
             return replace(reply, did=f"ended {len(mine)} silences") if mine else reply
         found = [one for one in seen if one.id.startswith(PREFIX + typed)]
         if not found:
@@ -231,7 +233,7 @@ class SilenceActions:
         if len(found) > 1:
             return silence_pages.ambiguous(typed, [one.id for one in found[:3]])
         if not asker.may_change(found[0].author):
-            return silence_pages.NOT_YOURS
+            return silence_pages.not_yours()
         kept = self._mutes.kept_by(found[0])
         await self._end(found[0], now_ms)
         return replace(silence_pages.ended(found[0], kept), did=f"ended silence {found[0].id} of {found[0].author}")

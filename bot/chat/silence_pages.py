@@ -12,7 +12,10 @@ from bot.model.numbers import zone_of
 from bot.model.silence import Fired, QuietHours, Silence
 
 MARKET_GLOB: Final = "[*]"
-_SILENCES: Final = (Button("Silences", "/silences"),)
+
+
+def _silences() -> tuple[Button, ...]:
+    return (Button("Silences", "/silences"),)
 
 
 def when(ms: int, zone: str, *, now_ms: int) -> str:
@@ -62,11 +65,11 @@ def created(silence: Silence, zone: str, *, assumed_time: bool) -> Reply:
     blocks.append(
         line("What fires meanwhile is kept: at the end you are told what still fires, and the rest in a summary.")
     )
-    return Reply(tuple(blocks), ((Button("End now", f"/unsilence {silence.id}"), *_SILENCES),))
+    return Reply(tuple(blocks), ((Button("End now", f"/unsilence {silence.id}"), *_silences()),))
 
 
 def full(n: int) -> Reply:
-    return Reply((line(f"There are {n} silences, as many as there may be. End one first."),), (_SILENCES,))
+    return Reply((line(f"There are {n} silences, as many as there may be. End one first."),), (_silences(),))
 
 
 def listing(
@@ -106,7 +109,7 @@ def ended(silence: Silence, kept: tuple[int, int]) -> Reply:
         parts = [f"{n_firing} still fire{'s' if n_firing == 1 else ''}"] if n_firing else []
         parts += [f"{n_ended} ended meanwhile"] if n_ended else []
         blocks.append(line(f"Kept: {' · '.join(parts)}. You are told now, unless something else keeps them quiet."))
-    return Reply(tuple(blocks), (_SILENCES,))
+    return Reply(tuple(blocks), (_silences(),))
 
 
 def ended_all(n: int, n_left: int) -> Reply:
@@ -115,7 +118,7 @@ def ended_all(n: int, n_left: int) -> Reply:
 
 
 def no_silence(typed: str) -> Reply:
-    return Reply((line("No silence begins with ", code(shorten(typed)), ". /silences lists them."),), (_SILENCES,))
+    return Reply((line("No silence begins with ", code(shorten(typed)), ". /silences lists them."),), (_silences(),))
 
 
 def ambiguous(typed: str, names: Sequence[str]) -> Reply:
@@ -123,10 +126,20 @@ def ambiguous(typed: str, names: Sequence[str]) -> Reply:
     return Reply((line("More than one begins with ", code(shorten(typed)), f": {listed}. Write more of it."),))
 
 
-NONE: Final = Reply((line("There is no silence to end."),))
-NOT_YOURS: Final = Reply((line("Only who made a silence, or an admin, may end it."),))
-NOT_HERE: Final = Reply((line("Nothing is told in this chat, so there is nothing to keep quiet here."),))
-OWNER_ONLY: Final = Reply((line("Only my owner may do that for another place than this chat."),))
+def nothing_to_end() -> Reply:
+    return Reply((line("There is no silence to end."),))
+
+
+def not_yours() -> Reply:
+    return Reply((line("Only who made a silence, or an admin, may end it."),))
+
+
+def not_here() -> Reply:
+    return Reply((line("Nothing is told in this chat, so there is nothing to keep quiet here."),))
+
+
+def owner_only() -> Reply:
+    return Reply((line("Only my owner may do that for another place than this chat."),))
 
 
 def no_place(typed: str, known: Sequence[str]) -> Reply:
@@ -184,7 +197,7 @@ def quiet_set(quiet: QuietHours, *, assumed_zone: bool, now_ms: int) -> Reply:
     if until_ms is not None:
         blocks.append(line(f"They have begun: until {when(until_ms, quiet.zone, now_ms=now_ms)}."))
     blocks.append(line("Critical alerts still come through. The rest is kept, and told or summarised at their end."))
-    return Reply(tuple(blocks), ((Button("Off", "/quiet off"), *_SILENCES),))
+    return Reply(tuple(blocks), ((Button("Off", "/quiet off"), *_silences()),))
 
 
 def quiet_off(destination: str, *, was_set: bool) -> Reply:

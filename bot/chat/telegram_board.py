@@ -10,7 +10,7 @@ import msgspec
 
 from bot import log
 from bot.chat import board as pages
-from bot.chat.board import OFF, UNSEEN_MS, WINDOW_MS, Board, Boards
+from bot.chat.board import UNSEEN_MS, WINDOW_MS, Board, Boards, off_page
 from bot.chat.reply import Reply
 from bot.chat.telegram_client import TelegramClient
 from bot.chat.telegram_failure import Failure, Kind
@@ -110,7 +110,7 @@ class BoardKeeper:
 
     async def _end(self, board: Board) -> None:
         if board.message_id is not None:
-            done = await self._screen.edit(board.chat_id, board.message_id, OFF)
+            done = await self._screen.edit(board.chat_id, board.message_id, off_page())
             if isinstance(done, Failure) and done.kind is Kind.BUSY:
                 return
             await self._screen.unpin(board.chat_id, board.message_id)

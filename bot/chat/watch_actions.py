@@ -20,8 +20,13 @@ from bot.model.watchlists import MAX_IN_LIST, MAX_LISTS, MAX_PINS
 
 MAX_NAMES_SHOWN = 8
 
-_NOTHING_PINNED = Reply((line("Nothing is pinned here yet: /pin BTC ETH."),), ((Button("Open interest", "/oi"),),))
-_NO_LISTS = Reply((line("There are no lists here yet: /watch majors BTC ETH SOL."), line("Then: /oi @majors.")))
+
+def _nothing_pinned() -> Reply:
+    return Reply((line("Nothing is pinned here yet: /pin BTC ETH."),), ((Button("Open interest", "/oi"),),))
+
+
+def _no_lists() -> Reply:
+    return Reply((line("There are no lists here yet: /watch majors BTC ETH SOL."), line("Then: /oi @majors.")))
 
 
 class WatchActions:
@@ -78,7 +83,7 @@ class WatchActions:
         """`/pins`"""
         keys = self._lists.pins(asker.chat)
         if not keys:
-            return _NOTHING_PINNED
+            return _nothing_pinned()
         table = await self._looking.table(keys, "Pinned")
         if table is None:
             return Reply((line(bold("Pinned")), line(", ".join(key.partition(":")[2] for key in keys))))
@@ -89,7 +94,7 @@ class WatchActions:
         """`/watch`, `/watch NAME`, `/watch NAME SYMBOL…`"""
         named = self._lists.named(asker.chat)
         if not command.words:
-            return _all_lists(named) if named else _NO_LISTS
+            return _all_lists(named) if named else _no_lists()
         name = list_name(command.words[0])
         if name is None:
             return Reply((line(code(shorten(command.words[0])), " is a name of my own. Take another."),))
@@ -145,7 +150,7 @@ class WatchActions:
     @staticmethod
     def _no_such(word: str, named: Mapping[str, Sequence[str]]) -> Reply:
         if not named:
-            return _NO_LISTS
+            return _no_lists()
         return Reply((line("There is no list ", code(shorten(word) or "?"), " here."), *_all_lists(named).blocks))
 
 
