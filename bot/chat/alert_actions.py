@@ -31,6 +31,7 @@ from bot.model.rehearsal import Rehearsals
 from bot.model.silence import next_local_ms
 from bot.rules.ast import Call, Compare, Number, text
 from bot.rules.schema import DEFAULT_COOLDOWN_MS
+from bot.texts import say
 
 MIN_PREFIX_CHARS: Final = 4
 MAX_RULES_PER_CHAT: Final = 20
@@ -87,7 +88,9 @@ class AlertActions:
             return await self.build(Command("new"), asker)
         wish = read_alert(typed)
         if isinstance(wish, Problem):
-            return pages.usage(UsageError(f"{wish.text} Write it like {_EXAMPLE}.", (_EXAMPLE,)))
+            return pages.usage(
+                UsageError(say("{text} Write it like {example}.", text=wish.text, example=_EXAMPLE), (_EXAMPLE,))
+            )
         book = SymbolBook(self._market.instruments())
         found = [book.resolve(symbol) for symbol in wish.symbols]
         for missing in found:
@@ -113,7 +116,13 @@ class AlertActions:
             return wish
         now = self._desk.value(instruments[0].key, text(figure))
         if now is None:
-            return Problem(f"{text(figure)} of {instruments[0].symbol} is not known yet. Try again in a minute.")
+            return Problem(
+                say(
+                    "{figure} of {symbol} is not known yet. Try again in a minute.",
+                    figure=text(figure),
+                    symbol=instruments[0].symbol,
+                )
+            )
         return replace(wish, condition=Compare(">=" if now < level.value else "<=", figure, level))
 
     async def _make_all(
@@ -263,7 +272,7 @@ class AlertActions:
             try:
                 is_added = await self._rules.add(rule)
             except ValueError as error:
-                return Reply((line(f"I cannot run that: {shorten(str(error), 200)}."),))
+                return Reply((line(say("I cannot run that: {error}.", error=shorten(str(error), 200))),))
             if is_added:
                 return alert_pages.rule_created(rule, assumed_window=wish.assumed_window)
             created_ms += 1

@@ -8,6 +8,7 @@ from bot.chat.asker import Asker
 from bot.chat.commands import Command, UsageError
 from bot.chat.reply import Reply, refusal
 from bot.clock import Clock
+from bot.texts import say
 
 ANSWER_DEADLINE_S: Final = 10.0
 
@@ -24,7 +25,7 @@ async def answer_safely(actions: Actions, asked: Command | UsageError, *, asker:
             return await actions.answer(asked, asker=asker)
     except TimeoutError:
         _log.warning("command.timed_out", command=name, deadline_s=deadline_s)
-        return refusal("That took too long. Try again in a minute.")
+        return refusal(say("That took too long. Try again in a minute."))
     except Exception:  # noqa: BLE001 - one command; logged, and the person is told
         _log.exception("command.failed", command=name)
-        return refusal("Something went wrong on my side; the log has the details.")
+        return refusal(say("Something went wrong on my side; the log has the details."))
