@@ -89,7 +89,7 @@ class AlertActions:
         wish = read_alert(typed)
         if isinstance(wish, Problem):
             return pages.usage(
-                UsageError(say("{text} Write it like {example}.", text=wish.text, example=_EXAMPLE), (_EXAMPLE,))
+                UsageError(say("{text} Write it like {usage}.", text=wish.text, usage=_EXAMPLE), (_EXAMPLE,))
             )
         book = SymbolBook(self._market.instruments())
         found = [book.resolve(symbol) for symbol in wish.symbols]

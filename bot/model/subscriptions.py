@@ -49,6 +49,15 @@ class Look:
     """IANA name."""
     detail: Detail = "normal"
     has_charts: bool = True
+    language: str = ""
+    """A code of `bot.texts`; empty: that of whoever asks."""
+    heard: str = ""
+    """Of a private chat: the language that its person's Telegram speaks, where it is one of ours."""
+
+    @property
+    def spoken(self) -> str:
+        """What is told there without being asked; empty: as the settings say."""
+        return self.language or self.heard
 
 
 @dataclass(frozen=True, slots=True)
