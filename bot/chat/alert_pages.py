@@ -308,7 +308,7 @@ def not_found(typed: str) -> Reply:
 
 
 def ambiguous(typed: str, found: Sequence[ChatAlert | ChatRule]) -> Reply:
-    names = " and ".join(alert.id for alert in found)
+    names = say(" and ").join(alert.id for alert in found)
     return refusal(
         say("More than one alert begins with "), code(shorten(typed)), say(": {names}. Write more of it.", names=names)
     )

@@ -147,7 +147,7 @@ def _parse_bare(line: str) -> Command | UsageError | None:
 def menu(role: Role | None = Role.OWNER, *, in_group: bool = False) -> tuple[tuple[str, str], ...]:
     """Names and short descriptions for Telegram's command menu: what somebody with that role may use there."""
     listed = [spec for spec in COMMANDS if spec.is_listed and (not in_group or not spec.is_private)]
-    return tuple((spec.name, spec.does) for spec in listed if is_least(role, least(spec, in_group=in_group)))
+    return tuple((spec.name, say(spec.does)) for spec in listed if is_least(role, least(spec, in_group=in_group)))
 
 
 def least(spec: CommandSpec, *, in_group: bool) -> Role:

@@ -15,6 +15,7 @@ from bot.chat.people_pages import only_private
 from bot.chat.reply import Attachment, Button, Reply, line
 from bot.clock import Clock
 from bot.model.access import PersonalData, Rows
+from bot.texts import say, say_n
 
 SURE_MS: Final = 60_000
 """So long the question counts."""
@@ -24,20 +25,26 @@ _MAX_ASKED: Final = 1_000
 def _sure() -> Reply:
     return Reply(
         (
-            line("That deletes your role, your alerts and stops, what you may lose, and your name wherever it stands."),
-            line("It cannot be undone, and I will not know you afterwards."),
+            line(
+                say(
+                    "That deletes your role, your alerts and stops, what you may lose, and your name wherever it stands."
+                )
+            ),
+            line(say("It cannot be undone, and I will not know you afterwards.")),
         ),
-        ((Button("Delete all of it", "/forget me yes"), Button("Keep it", "/help")),),
+        ((Button(say("Delete all of it"), "/forget me yes"), Button(say("Keep it"), "/help")),),
         is_personal=True,
     )
 
 
 def _done() -> Reply:
-    return Reply((line("Done. I know nothing about you any more."),))
+    return Reply((line(say("Done. I know nothing about you any more.")),))
 
 
 def _owner() -> Reply:
-    return Reply((line("The owner cannot be forgotten: on the machine, oibot claim hands me to somebody else first."),))
+    return Reply(
+        (line(say("The owner cannot be forgotten: on the machine, oibot claim hands me to somebody else first.")),)
+    )
 
 
 def _ids(found: Mapping[str, Rows], table: str, column: str, asker: Asker) -> list[str]:
@@ -68,7 +75,13 @@ class OwnData:
         now = datetime.fromtimestamp(self._clock.wall_ms() / 1000, UTC)
         document = {"person": asker.user, "at": now.isoformat(timespec="seconds"), "stored": dict(found)}
         content = msgspec.json.format(msgspec.json.encode(document), indent=2)
-        said = line(f"All that I store about you: {n} row{'' if n == 1 else 's'}. Times are epoch milliseconds.")
+        said = line(
+            say_n(
+                "All that I store about you: {n} row. Times are epoch milliseconds.",
+                "All that I store about you: {n} rows. Times are epoch milliseconds.",
+                n,
+            )
+        )
         return Reply((said,), file=Attachment(f"oibot-{now:%Y-%m-%d}.json", content))
 
     async def forget(self, command: Command, asker: Asker) -> Reply:

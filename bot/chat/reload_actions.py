@@ -8,12 +8,13 @@ from bot.chat.asker import Asker
 from bot.chat.commands import Command, clean, shorten
 from bot.chat.reply import Reply, code, line
 from bot.model.reload import ReloadReport, Reloads
+from bot.texts import say
 
 MAX_LINE: Final = 300
 
 
 def _not_yours() -> Reply:
-    return Reply((line("Only the owner may do that."),))
+    return Reply((line(say("Only the owner may do that.")),))
 
 
 class ReloadActions:

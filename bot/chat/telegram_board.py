@@ -16,6 +16,7 @@ from bot.chat.telegram_client import TelegramClient
 from bot.chat.telegram_failure import Failure, Kind
 from bot.clock import Clock
 from bot.model.overview import Overview, OverviewReader
+from bot.texts import say
 
 LOOK_S: Final = 2.0
 EVERY_MS: Final = 60_000
@@ -140,7 +141,7 @@ class BoardKeeper:
         self._looked_ms[board.chat_id] = now_ms
         if not stops and not board.is_stopped and board.shown == _figures(seen):
             return
-        tail = "I may not pin it here." if board.is_unpinned else ""
+        tail = say("I may not pin it here.") if board.is_unpinned else ""
         reply = pages.stopped(seen) if stops else pages.page(seen, tail=tail)
         done = await self._screen.edit(board.chat_id, message_id, reply)
         if isinstance(done, Failure):

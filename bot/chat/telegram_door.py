@@ -26,13 +26,13 @@ from bot.clock import Clock
 from bot.errors import StorageError
 from bot.model.access import is_least
 from bot.model.members import Member, Redeemed, Role
+from bot.texts import say
 
 ASK: Final = "/start ask"
 """What stands behind the button of a stranger."""
 GOODBYES_PER_HOUR: Final = 20
 """Over all groups that strangers add the bot to; the others it leaves without a word."""
 _HOUR_MS: Final = 3_600_000
-_SENT: Final = "Request sent. I will message you here."
 _GROUPS: Final = frozenset({ChatType.GROUP, ChatType.SUPERGROUP})
 _PRESENT: Final = frozenset({ChatMemberStatus.MEMBER, ChatMemberStatus.ADMINISTRATOR, ChatMemberStatus.OWNER})
 
@@ -133,7 +133,7 @@ class Door:
             return pages.let_in(role)
         if not await self._may_hear(redeemed, user.id):
             return None
-        return Reply((line({Redeemed.WRONG: WRONG, Redeemed.EXPIRED: EXPIRED}.get(redeemed, CLOSED)),))
+        return Reply((line(say({Redeemed.WRONG: WRONG, Redeemed.EXPIRED: EXPIRED}.get(redeemed, CLOSED))),))
 
     async def _tell_host(self, people: People, user_id: int, role: Role) -> None:
         member = people.member(user_id)
@@ -174,9 +174,9 @@ class Door:
                 is_news, has_card = await people.ask(user.id, user.full_name, user.username or "")
         except StorageError as error:
             _log.warning("request.failed", reason=str(error))
-            await self._client.answer_press(query.id, "I cannot note that now. Please try again in a minute.")
+            await self._client.answer_press(query.id, say("I cannot note that now. Please try again in a minute."))
             return
-        await self._client.answer_press(query.id, _SENT)
+        await self._client.answer_press(query.id, say("Request sent. I will message you here."))
         if not is_news:
             return
         await self._client.edit(message.chat.id, message.message_id, pages.asked())
