@@ -6,6 +6,7 @@ does not follow. `--missing` prints what has no translation.
 """
 
 import io
+import re
 import sys
 from pathlib import Path
 
@@ -49,7 +50,7 @@ def extracted() -> Texts:
     """What stands in the code."""
     found = _empty(None)
     for path in sorted((ROOT / "bot").rglob("*.py")):
-        if "from bot.texts import" not in path.read_text(encoding="utf-8"):
+        if not re.search(r"from bot\.texts import|\btexts\.say\(", path.read_text(encoding="utf-8")):
             continue
         name = path.relative_to(ROOT).as_posix()
         for _line, text, _comments, context in extract_from_file("python", path, keywords=KEYWORDS):

@@ -26,6 +26,7 @@ from bot.model.stop_watch import StopWatch
 from bot.model.view import AlertView
 from bot.storage.database import Database
 from bot.storage.risk import SqliteRiskStore
+from bot.texts import say
 
 SOURCE: Final = "stop"
 EVERY_S: Final = 1.0
@@ -186,7 +187,7 @@ class Desk:
         is_touched = after.touched_ms is not None
         view = AlertView.news(
             SOURCE,
-            f"{after.side} stop {'touched' if is_touched else 'moved'}",
+            _title(after.side, is_touched=is_touched),
             risk_pages.news_text(before, after, price),
             symbol=symbol,
             severity="critical" if is_touched else "info",
@@ -227,3 +228,9 @@ class Desk:
         ideas = [stop_idea(instrument, figures, side, settings=settings) for side in ("long", "short")]
         lines = risk_pages.alert_lines(instrument, figures, ideas)
         return dataclasses.replace(row, view=dataclasses.replace(view, risk=lines)) if lines else row
+
+
+def _title(side: str, *, is_touched: bool) -> str:
+    if side == "long":
+        return say("long stop touched") if is_touched else say("long stop moved")
+    return say("short stop touched") if is_touched else say("short stop moved")
