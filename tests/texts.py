@@ -5,13 +5,14 @@ gets what is new in it, empty, and loses what is gone; `LANGUAGE.mo` is made fro
 does not follow. `--missing` prints what has no translation.
 """
 
+import ast
 import io
-import re
 import sys
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
-from babel.messages.extract import extract_from_file
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
@@ -20,7 +21,8 @@ from bot.texts import ENGLISH, LANGUAGES
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "bot" / "texts"
 TEMPLATE = FOLDER / "oibot.pot"
-KEYWORDS = {"say": None, "say_n": (1, 2), "say_as": ((1, "c"), 2), "mark": None}
+SAYING = {"say": 1, "mark": 1, "say_n": 2, "say_as": 2}
+"""Names of functions, and how many of their first values are texts."""
 TRANSLATED = tuple(language for language in LANGUAGES if language != ENGLISH)
 
 
@@ -46,15 +48,48 @@ def _empty(language: str | None) -> Texts:
     return Texts(locale=language, header_comment=header, fuzzy=False)
 
 
-def extracted() -> Texts:
-    """What stands in the code."""
-    found = _empty(None)
+@cache
+def calls() -> tuple[tuple[str, str, ast.Call], ...]:
+    """All calls that say something: file, function and call, in their order."""
+    return tuple(_calls())
+
+
+def _calls() -> Iterator[tuple[str, str, ast.Call]]:
     for path in sorted((ROOT / "bot").rglob("*.py")):
-        if not re.search(r"from bot\.texts import|\btexts\.say\(", path.read_text(encoding="utf-8")):
+        content = path.read_text(encoding="utf-8")
+        if "texts" not in content:
             continue
-        name = path.relative_to(ROOT).as_posix()
-        for _line, text, _comments, context in extract_from_file("python", path, keywords=KEYWORDS):
-            found.add(text, locations=[(name, 1)], context=context)
+        nodes = list(ast.walk(ast.parse(content)))
+        imports = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.module == "bot.texts"]
+        ours = {alias.name for node in imports for alias in node.names} & set(SAYING)
+        found = [(_name(node.func, ours), node) for node in nodes if isinstance(node, ast.Call)]
+        for name, call in sorted(found, key=lambda one: (one[1].lineno, one[1].col_offset)):
+            if name:
+                yield path.relative_to(ROOT).as_posix(), name, call
+
+
+def _name(function: ast.expr, ours: set[str]) -> str:
+    """Of a function of ours; empty for others. `ours`: those that the module imports."""
+    if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name) and function.value.id == "texts":
+        return function.attr if function.attr in SAYING else ""
+    return function.id if isinstance(function, ast.Name) and function.id in ours else ""
+
+
+def literals(name: str, call: ast.Call) -> tuple[str, ...]:
+    """The texts of a call; empty where it says what a name stands for."""
+    values = [arg.value if isinstance(arg, ast.Constant) else None for arg in call.args[: SAYING[name]]]
+    return tuple(value for value in values if isinstance(value, str)) if all(values) else ()
+
+
+def extracted() -> Texts:
+    """What stands in the code. Babel's own way finds nothing within the values of another text."""
+    found = _empty(None)
+    for path, name, call in calls():
+        said = literals(name, call)
+        if said:
+            context = said[0] if name == "say_as" else None
+            text = said if name == "say_n" else said[-1]
+            found.add(text, locations=[(path, 1)], context=context)
     return found
 
 

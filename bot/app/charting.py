@@ -201,11 +201,7 @@ def _level(left: Expr, bound: float, view: AlertView, data: ChartData) -> Level 
             if function == "pct":
                 return Level(name, then * (1 + bound), f"{percent(bound)} in {span}")
             sign = "+" if bound > 0 else ""
-            return Level(
-                name,
-                then + bound,
-                f"{sign}{quantity(bound, 'amount')} in {span}",
-            )
+            return Level(name, then + bound, f"{sign}{quantity(bound, 'amount')} in {span}")
     return None
 
 

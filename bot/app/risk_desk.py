@@ -26,7 +26,7 @@ from bot.model.stop_watch import StopWatch
 from bot.model.view import AlertView
 from bot.storage.database import Database
 from bot.storage.risk import SqliteRiskStore
-from bot.texts import say
+from bot.texts import say, speaking
 
 SOURCE: Final = "stop"
 EVERY_S: Final = 1.0
@@ -44,6 +44,7 @@ async def open_desk(
     tell: Callable[[Sequence[OutboxRow]], None],
     clock: Clock,
     venue_now: Callable[[], int],
+    language_of: Callable[[str], str],
 ) -> "Desk":
     """With all that is stored."""
     store = SqliteRiskStore(database)
@@ -56,6 +57,7 @@ async def open_desk(
         tell=tell,
         clock=clock,
         venue_now=venue_now,
+        language_of=language_of,
     )
 
 
@@ -73,8 +75,9 @@ class Desk:
         tell: Callable[[Sequence[OutboxRow]], None],
         clock: Clock,
         venue_now: Callable[[], int],
+        language_of: Callable[[str], str] = lambda _: "",
     ) -> None:
-        """`tell`: rows were stored (none are handed over), wake the lanes."""
+        """`tell`: rows were stored (none are handed over), wake the lanes; `language_of`: what is spoken in a chat."""
         self._store = store
         self._settings = dict(settings)
         self._watches = {w.id: w for w in watches if w.touched_ms is None}
@@ -84,6 +87,7 @@ class Desk:
         self._tell = tell
         self._clock = clock
         self._venue_now = venue_now
+        self._language_of = language_of
         self._stored = dict(self._watches)
         self._store_ms = 0.0
 
@@ -149,7 +153,8 @@ class Desk:
                 continue
             if news:
                 moved.append(after)
-                rows += self._rows(self._stored.get(watch.id, watch), after, found[0], now_ms)
+                with speaking(self._language_of(after.chat)):
+                    rows += self._rows(self._stored.get(watch.id, watch), after, found[0], now_ms)
             else:
                 # Followed in memory, stored with the next message or twice a minute.
                 self._watches[watch.id] = after
@@ -225,8 +230,9 @@ class Desk:
         instrument = self._risks.instrument(key)
         if figures is None or instrument is None:
             return row
-        ideas = [stop_idea(instrument, figures, side, settings=settings) for side in ("long", "short")]
-        lines = risk_pages.alert_lines(instrument, figures, ideas)
+        with speaking(self._language_of(chat)):
+            ideas = [stop_idea(instrument, figures, side, settings=settings) for side in ("long", "short")]
+            lines = risk_pages.alert_lines(instrument, figures, ideas)
         return dataclasses.replace(row, view=dataclasses.replace(view, risk=lines)) if lines else row
 
 

@@ -285,6 +285,18 @@ class Subscribing:
     def zone_of(self, chat: str) -> str:
         return self.look(chat).zone
 
+    def language_of(self, chat: str) -> str:
+        """What was chosen there; empty where nothing was."""
+        return self.look(chat).language
+
+    def language_at(self, routes: Routes, destination: str) -> str:
+        """The same, of the chat that is told by a destination or by a topic of it."""
+        group = group_of(destination)
+        found = (
+            look.language for chat, look in self._looks.items() if look.language and self._place(routes, chat) == group
+        )
+        return next(found, "")
+
     async def set_look(self, chat: str, look: Look) -> None:
         await self._store.put_look(chat, look)
         self._looks[chat] = look

@@ -29,12 +29,16 @@ class Actions:
     """What the bot can do for people."""
 
     def __init__(
-        self, *families: Mapping[str, Handler], note: Note | None = None, lists: Watchlists | None = None
+        self,
+        *families: Mapping[str, Handler],
+        note: Note | None = None,
+        lists: Watchlists | None = None,
+        language_of: Callable[[str], str] = lambda _: "",
     ) -> None:
         """A command that no family carries out is answered with the `without` of its row. `note`: the audit log; `lists`:
-        what `@name` stands for where symbols are expected.
+        what `@name` stands for where symbols are expected; `language_of`: what is spoken in a chat, for the fronts.
         """
-        self._note, self._lists = note, lists
+        self._note, self._lists, self.language_of = note, lists, language_of
         self._handlers = {name: handler for family in families for name, handler in family.items()}
 
     @property

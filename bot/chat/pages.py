@@ -233,7 +233,8 @@ def near_buttons(command: str, names: Sequence[tuple[str, Instrument]]) -> tuple
 
 def not_found(command: str, missing: NotFound, names: Sequence[tuple[str, Instrument]], *, example: str = "") -> Reply:
     """Never a guess: the nearest symbols as buttons."""
-    hint = "" if names else say(" Try {command}.", command=example or f"/{command} BTC")
+    example = example or f"/{command} BTC"
+    hint = "" if names else say(" Try {command}.", command=example)
     return Reply(
         (line(say("I don't know the symbol "), code(shorten(missing.text) or "?"), "." + hint),),
         near_buttons(command, names),
@@ -242,7 +243,8 @@ def not_found(command: str, missing: NotFound, names: Sequence[tuple[str, Instru
 
 
 def help_topic(spec: CommandSpec) -> Reply:
-    short = say("Short: {names}", names=", ".join(f"/{alias}" for alias in spec.aliases))
+    names = ", ".join(f"/{alias}" for alias in spec.aliases)
+    short = say("Short: {names}", names=names)
     details = tuple(say(text) for text in spec.details) or (f"{spec.usage} · {say(spec.does)}",)
     return Reply(
         (line(bold(f"/{spec.name}")), *(line(text) for text in details), *([line(short)] if spec.aliases else []))

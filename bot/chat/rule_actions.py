@@ -1,4 +1,4 @@
-"""What one chat is told, and how: `/rules`, `/settings`, `/here`.
+"""What one chat is told, and how: `/rules`, `/settings`, `/language`, `/here`.
 
 Promises: what is confirmed is stored; rule files are never touched; an unknown name is never guessed. Who may do what stands in the
 command table.
@@ -32,7 +32,7 @@ from bot.model.subscriptions import (
     TopicRoute,
 )
 from bot.rules.literals import parse_number
-from bot.texts import say
+from bot.texts import language_of, say, speaking
 
 MAX_TOPICS: Final = 20
 """What may be told elsewhere in one group."""
@@ -41,7 +41,7 @@ _ALL: Final = frozenset({"all", "*"})
 
 
 class RuleActions:
-    """The three commands."""
+    """The four commands."""
 
     def __init__(self, desk: RuleDesk, quiet_of: Callable[[str], QuietHours | None]) -> None:
         """`quiet_of`: the quiet hours of a destination."""
@@ -50,7 +50,7 @@ class RuleActions:
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
-        return {"rules": self.rules, "settings": self.settings, "here": self.here}
+        return {"rules": self.rules, "settings": self.settings, "language": self.language, "here": self.here}
 
     # -- rules -----------------------------------------------------------------------------------------------------
 
@@ -193,6 +193,20 @@ class RuleActions:
         place = self._desk.place(asker.chat)
         quiet = self._quiet_of(place) if place is not None else None
         return rule_pages.settings(look, quiet, is_private=asker.is_private, said=said)
+
+    async def language(self, command: Command, asker: Asker) -> Reply:
+        """`/language`, `/language zh`: also where no alerts are told, for answers."""
+        look = self._desk.look(asker.chat)
+        if not command.words:
+            return rule_pages.languages(look)
+        typed = " ".join(command.words)
+        code = language_of(typed)
+        if code is None:
+            return rule_pages.no_language(typed)
+        look = replace(look, language=code)
+        await self._desk.set_look(asker.chat, look)
+        with speaking(code):
+            return rule_pages.languages(look)
 
     # -- topics ----------------------------------------------------------------------------------------------------
 

@@ -8,8 +8,7 @@ from bot.chat.reply import BLANK, Button, Line, Reply, bold, code, line
 from bot.model.silence import QuietHours
 from bot.model.subscriptions import DETAILS, EVERYTHING, LEVELS, Level, Look, RuleTold, TopicRoute
 from bot.rules.ast import Number, number_text
-from bot.texts import LANGUAGES, mark, say
-from bot.texts import language as spoken
+from bot.texts import ENGLISH, LANGUAGES, mark, say
 
 PAGE_ROWS: Final = 10
 MAX_CONDITION: Final = 300
@@ -189,14 +188,31 @@ def settings(look: Look, quiet: QuietHours | None, *, is_private: bool, said: st
     )
     more = (Button(say("Quiet hours"), "/quiet"), *([Button(say("Risk"), "/risk")] if is_private else []))
     zone = Button(say("Time zone"), "/settings zone")
-    return Reply(tuple(blocks), (details, (zone, charts), (*more, Button(say("Rules"), "/rules"))))
+    language = Button(say("Language"), "/language")
+    return Reply(tuple(blocks), (details, (zone, charts, language), (*more, Button(say("Rules"), "/rules"))))
 
 
 def language_name(look: Look) -> str:
-    """`English`; as nobody has chosen one, with a word that says so."""
-    if look.language:
-        return LANGUAGES[look.language]
-    return say("{language} (automatic)", language=LANGUAGES[spoken()])
+    """What the language of a chat calls itself."""
+    return LANGUAGES.get(look.language, LANGUAGES[ENGLISH])[0]
+
+
+def languages(look: Look, *, said: str = "") -> Reply:
+    """Which one is spoken, and a button for each."""
+    spoken = look.language if look.language in LANGUAGES else ENGLISH
+    text = said or say("I speak {language} in this chat.", language=language_name(look))
+    buttons = tuple(
+        Button(f"{names[0]}{' ✓' if code == spoken else ''}", f"/language {code}") for code, names in LANGUAGES.items()
+    )
+    more = line(say("Commands, names and numbers are the same in each."))
+    return Reply((line(text), more), (buttons, (_settings_button(),)))
+
+
+def no_language(typed: str) -> Reply:
+    known = ", ".join(names[0] for names in LANGUAGES.values())
+    buttons = tuple(Button(names[0], f"/language {code}") for code, names in LANGUAGES.items())
+    text = line(say("I don't speak "), code(shorten(typed)), say(". I know {languages}.", languages=known))
+    return Reply((text,), (buttons,), is_refusal=True)
 
 
 def zones(look: Look) -> Reply:

@@ -1,5 +1,6 @@
 """How the bot is, in plain words: what people lose first, then figures."""
 
+from collections.abc import Iterator
 from typing import Final
 
 from bot.chat.reply import BLANK, Button, Reply, bold, line
@@ -101,58 +102,39 @@ def status_page(status: BotStatus, *, now_ms: int) -> Reply:
             line(say("⏳ Warming up: {warming}. Rules that need more history wait for it.", warming=status.warming))
         )
     head = [*warnings, line(up[0].upper() + up[1:])] if warnings else [line(say("✅ All good · {up}", up=up))]
+    blocks = (*head, BLANK, *(line(bold(name), f" {text}") for name, text in _figures(status)))
+    return Reply(blocks, ((Button(say("↻ Refresh"), "/status"), Button(say("Details"), "/status details")),))
+
+
+def _figures(status: BotStatus) -> Iterator[tuple[str, str]]:
+    """Names and texts."""
     n = status.n_instruments
     waiting = say(" · {n} waiting to be sent", n=status.n_outbox) if status.n_outbox else ""
     n_asked = status.n_chat_alerts
     asked = say_n(" · {n} alert of chats", " · {n} alerts of chats", n_asked) if n_asked else ""
-    figures: tuple[tuple[str, str], ...] = (
-        (
-            say("Prices"),
-            say(
-                "{n_fresh} of {n} symbols, {age} behind",
-                n_fresh=status.n_price_fresh,
-                n=n,
-                age=_behind(status.price_age_ms),
-            ),
-        ),
-        (
-            say("OI"),
-            say(
-                "{n_fresh} of {n} symbols, slowest {duration}",
-                n_fresh=status.n_oi_fresh,
-                n=n,
-                duration=numbers.duration(status.oi_slowest_ms),
-            ),
-        ),
-        (
-            say("Weight"),
-            say("{share} of the venue's limit", share=numbers.percent(status.weight_share, sign=False, digits=0)),
-        ),
-        (
-            say("Alerts"),
-            say(
-                "{n_today} today · {n_firing} firing · {n_pending} pending{waiting}",
-                n_today=status.n_alerts_today,
-                n_firing=status.n_firing,
-                n_pending=status.n_pending,
-                waiting=waiting,
-            ),
-        ),
-        *([(say("Quiet"), quiet)] if (quiet := _quiet(status)) else []),
-        (say("Rules"), say("{n} loaded{asked}", n=status.n_rules, asked=asked)),
-        (
-            say("Memory"),
-            say(
-                "{used_mb:.0f} MB · disk {free_gb:.1f} GB free",
-                used_mb=status.rss_mb,
-                free_gb=status.disk_free_gb,
-            ),
-        ),
+    prices, oldest = _behind(status.price_age_ms), numbers.duration(status.oi_slowest_ms)
+    yield say("Prices"), say("{n_fresh} of {n} symbols, {age} behind", n_fresh=status.n_price_fresh, n=n, age=prices)
+    yield (
+        say("OI"),
+        say("{n_fresh} of {n} symbols, slowest {duration}", n_fresh=status.n_oi_fresh, n=n, duration=oldest),
     )
+    weight = numbers.percent(status.weight_share, sign=False, digits=0)
+    yield say("Weight"), say("{share} of the venue's limit", share=weight)
+    alerts = say(
+        "{n_today} today · {n_firing} firing · {n_pending} pending{waiting}",
+        n_today=status.n_alerts_today,
+        n_firing=status.n_firing,
+        n_pending=status.n_pending,
+        waiting=waiting,
+    )
+    yield say("Alerts"), alerts
+    if quiet := _quiet(status):
+        yield say("Quiet"), quiet
+    yield say("Rules"), say("{n} loaded{asked}", n=status.n_rules, asked=asked)
+    memory = say("{used_mb:.0f} MB · disk {free_gb:.1f} GB free", used_mb=status.rss_mb, free_gb=status.disk_free_gb)
+    yield say("Memory"), memory
     if status.backup:
-        figures = (*figures, (say("Backup"), status.backup))
-    blocks = (*head, BLANK, *(line(bold(name), f" {text}") for name, text in figures))
-    return Reply(blocks, ((Button(say("↻ Refresh"), "/status"), Button(say("Details"), "/status details")),))
+        yield say("Backup"), status.backup
 
 
 def details_page(status: BotStatus, *, now_ms: int) -> Reply:

@@ -33,7 +33,7 @@ from bot.model.chart_ports import ChartMaker
 from bot.model.charts import NoPicture
 from bot.model.chat_ports import ChatFollower
 from bot.model.members import Role
-from bot.texts import say
+from bot.texts import ENGLISH, say, speaking
 
 _log = log.get("chat.telegram")
 
@@ -73,6 +73,11 @@ class Dispatcher:
 
     async def dispatch(self, update: Update) -> None:
         """Answer one update, or leave it."""
+        chat = update.effective_chat
+        with speaking(self._actions.language_of(f"telegram:{chat.id}") if chat is not None else ENGLISH):
+            await self._dispatch(update)
+
+    async def _dispatch(self, update: Update) -> None:
         if update.my_chat_member is not None:
             await self._door.membership(update.my_chat_member)
         elif update.callback_query is not None:

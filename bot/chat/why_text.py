@@ -98,14 +98,15 @@ def _seen(node: Node) -> Iterator[str]:
 def sample_text(label: str, sample: SampleSeen) -> str:
     """`then 88.3k, sample of 14:15:58, 7 s old`."""
     unit = {"price": "price", "index": "price", "oi": "amount"}.get(sample.series)
-    value = "" if unit is None else f" {sample.series} {numbers.quantity(sample.value, unit)},"
+    what = "" if unit is None else f" {sample.series} {numbers.quantity(sample.value, unit)},"
+    what = what or f" {sample.series},"
     if sample.sample_ms is None or sample.age_ms is None:
-        return say("{label}:{value} no sample", label=label, value=value or f" {sample.series},")
+        return say("{label}:{value} no sample", label=label, value=what)
     age = say("fresh") if sample.age_ms < 1_000 else say("{duration} old", duration=numbers.duration(sample.age_ms))
     return say(
         "{label}:{value} sample of {time}, {age}",
         label=label,
-        value=value or f" {sample.series},",
+        value=what,
         time=clock(sample.sample_ms),
         age=age,
     )

@@ -12,7 +12,7 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-from bot.delivery import layout
+from bot.delivery import layout, wording
 from bot.delivery.destination import Answer, Order
 from bot.delivery.text import Card, Line, clean, plain
 from bot.model.alert import TellKind
@@ -51,16 +51,16 @@ def block(order: Order) -> Text:
     _append(head, card.head)
     head.append(f"  #{view.short_id}", style="dim")
     lines.append(head)
-    if tags := layout.hashtags(view):
+    if tags := wording.hashtags(view):
         head.append(f"  {tags}", style="dim")
     if order.rows[-1].kind is TellKind.SUMMARY:
         lines += [_text(spans) for spans in card.body]
     elif not ends or merged:
         lines += _body(card, view)
     else:
-        own = (*layout.own_lines(view, only_of_ends=True), *layout.note_lines(view))
+        own = (*layout.own_lines(view, only_of_ends=True), *wording.note_lines(view))
         lines += [_text(spans) for spans in own if spans]
-    colour = "green" if ends and not (merged and layout.is_event(view)) else _COLOURS.get(view.severity, "yellow")
+    colour = "green" if ends and not (merged and wording.is_event(view)) else _COLOURS.get(view.severity, "yellow")
     out = Text(overflow="fold")
     for n, content in enumerate(lines):
         out.append("\n" if n else "")
@@ -88,7 +88,7 @@ def _body(card: Card, view: AlertView) -> list[Text]:
     if view.message is not None and not card.details:
         return [_text(spans) for spans in card.body if spans]
     figures, rest, notes, totals = Text(), Text(), [], []
-    known = {plain(spans) for spans in layout.note_lines(view)}
+    known = {plain(spans) for spans in wording.note_lines(view)}
     for spans in card.body:
         words = plain(spans)
         if words.startswith("📖"):

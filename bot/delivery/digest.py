@@ -7,7 +7,7 @@ is a summary by its nature: it counts all and lists the ids that fit.
 from collections.abc import Sequence
 from typing import Final
 
-from bot.delivery import layout, market_card
+from bot.delivery import layout, market_card, wording
 from bot.delivery.items import ENDINGS, Item, by_rule, counts_text, items_of, times_text
 from bot.delivery.markup import to_plain
 from bot.delivery.text import Card, Line, Span, clean, line, plain, utf16_length
@@ -48,7 +48,7 @@ def compose(kind: Layout, rows: Sequence[OutboxRow], *, n_instruments: int) -> C
         case Layout.MORE:
             what = say("{n} more of the same: {counts}", n=len(items), counts=counts_text(items))
             head = line(Span(f"{_marks(items)}{what}", "bold"))
-            return Card(head=head, body=_compact(items), footer=layout.advice_line())
+            return Card(head=head, body=_compact(items), footer=wording.advice_line())
         case _:
             return _digest(items)
 
@@ -58,7 +58,7 @@ def endings_card(rows: Sequence[OutboxRow]) -> Card:
     items = items_of(rows)
     what = say("{n} ended: {counts}", n=len(items), counts=counts_text(items))
     head = line(Span(f"{layout.ENDED} {what}", "bold"))
-    return Card(head=head, body=_compact(items), footer=layout.advice_line())
+    return Card(head=head, body=_compact(items), footer=wording.advice_line())
 
 
 def n_fitting(kind: Layout, alerts: Sequence[Sequence[OutboxRow]]) -> int:
@@ -81,7 +81,7 @@ def _marks(items: Sequence[Item]) -> str:
     if all(item.end is not None for item in items):
         return f"{layout.ENDED} "
     worst = min(items, key=lambda item: item.rank)
-    return f"{layout.mark_of(worst.view)} "
+    return f"{wording.mark_of(worst.view)} "
 
 
 def _digest(items: Sequence[Item]) -> Card:
@@ -97,7 +97,7 @@ def _digest(items: Sequence[Item]) -> Card:
     tail = f"  {numbers.clock_time(fired, zone=items[0].view.zone)}" + (say(" · {n} ended", n=ended) if ended else "")
     body = _rows(items, titled=len(groups) > 1)
     head = line(_marks(items), Span(what, "bold"), tail)
-    return Card(head=head, body=body, footer=layout.advice_line(), choices=_choices(items))
+    return Card(head=head, body=body, footer=wording.advice_line(), choices=_choices(items))
 
 
 def _already(items: Sequence[Item]) -> Card:
@@ -105,7 +105,7 @@ def _already(items: Sequence[Item]) -> Card:
     tail = say("  when the bot began to watch") + (say(" · {n} ended", n=ended) if ended else "")
     what = say_n("Already true: {n} alert", "Already true: {n} alerts", len(items))
     head = line(_marks(items), Span(what, "bold"), tail)
-    return Card(head=head, body=_rows(items, titled=True), footer=layout.advice_line(), choices=_choices(items))
+    return Card(head=head, body=_rows(items, titled=True), footer=wording.advice_line(), choices=_choices(items))
 
 
 def _rows(items: Sequence[Item], *, titled: bool) -> tuple[Line, ...]:
@@ -137,20 +137,20 @@ def _things(items: Sequence[Item]) -> str:
 
 
 def _name(item: Item) -> str:
-    return clean(layout.name_of(item.view), 24)
+    return clean(wording.name_of(item.view), 24)
 
 
 def _row(item: Item, *, marked: bool, number: int) -> Line:
     """`1 BTCUSDT  +6.06% · price +0.89%  #7q4mk2px`, with its end where it has one."""
     view = item.view
-    mark = layout.ENDED if item.end is not None else layout.mark_of(view) if marked else ""
+    mark = layout.ENDED if item.end is not None else wording.mark_of(view) if marked else ""
     parts = []
     if view.symbol == MARKET and view.n_true is not None and view.n_members is not None:
         parts.append(say("{n_true} of {n} coins", n_true=view.n_true, n=view.n_members))
     elif view.value is not None:
-        name = layout.value_name(view)
+        name = wording.value_name(view)
         short = name if name in {say("OI"), say("Price")} else ""
-        parts.append(f"{short} {layout.value_text(view, view.value)}".strip())
+        parts.append(f"{short} {wording.value_text(view, view.value)}".strip())
     price = view.price.change if view.price is not None else None
     if price is not None and not (view.value_is_ratio and view.value == price):
         parts.append(say("price {change}", change=numbers.percent(price, digits=2)))
@@ -191,7 +191,7 @@ def _late(items: Sequence[Item]) -> Card:
         else say("fired {first} to {last}", first=first, last=last)
     )
     head = line("⏰ ", Span(say("told late: {counts}, {when}", counts=counts_text(items), when=when), "bold"))
-    return Card(head=head, body=_compact(items), footer=layout.advice_line())
+    return Card(head=head, body=_compact(items), footer=wording.advice_line())
 
 
 def _held(items: Sequence[Item]) -> Card:
@@ -216,4 +216,4 @@ def _held(items: Sequence[Item]) -> Card:
             body += [line(Span(title, "bold")), line(" · ".join(shown))]
     if left:
         body += [(), line(say("and {n} more", n=left))]
-    return Card(head=head, body=tuple(body), footer=layout.advice_line())
+    return Card(head=head, body=tuple(body), footer=wording.advice_line())

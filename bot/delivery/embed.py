@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.delivery import detail, layout
+from bot.delivery import detail, layout, wording
 from bot.delivery.destination import Order, repeated_text
 from bot.delivery.keys import chart_url
 from bot.delivery.markup import plain_text
@@ -104,14 +104,14 @@ def payload(rows: Sequence[OutboxRow], *, fire: AlertView | None, edit: bool) ->
         return _summary(card, view)
     if kind in layout.FEEDS:
         return card_payload(Order(rows=tuple(rows), card=card))
-    ends = kind in layout.ENDINGS and not (kind is TellKind.END and layout.is_event(view))
+    ends = kind in layout.ENDINGS and not (kind is TellKind.END and wording.is_event(view))
     told = view
     if kind in layout.ENDINGS:
         told = fire or (rows[0].view if rows[0].kind is TellKind.FIRE else view)
     if kind is TellKind.ACK:
         told = fire or view
     embed: Json = {
-        "title": cut(layout.title_of(view), TITLE_LIMIT),
+        "title": cut(wording.title_of(view), TITLE_LIMIT),
         "color": ENDED_COLOUR if ends else COLOURS.get(view.severity, COLOURS["warning"]),
         "description": cut(_description(card, view, told, ends=ends), DESCRIPTION_LIMIT),
         "footer": {"text": cut(_footer(view), FOOTER_LIMIT)},
@@ -133,11 +133,11 @@ def _body(content: str, embeds: list[Json], *, silent: bool) -> Json:
 
 
 def _footer(view: AlertView) -> str:
-    tags = layout.hashtags(view)
+    tags = wording.hashtags(view)
     text = f"{clean(view.rule_id, 80)} · #{clean(view.short_id, 16)}"
     if view.report:
         return text
-    text += layout.advice_text()
+    text += wording.advice_text()
     return f"{text} · {tags}" if tags else text
 
 
@@ -148,7 +148,7 @@ def _summary(card: Card, view: AlertView) -> Json:
         "title": say("While muted"),
         "color": COLOURS.get(view.severity, COLOURS["warning"]),
         "description": cut("\n".join(lines), DESCRIPTION_LIMIT),
-        "footer": {"text": cut(f"#{clean(view.short_id, 16)}{layout.advice_text()}", FOOTER_LIMIT)},
+        "footer": {"text": cut(f"#{clean(view.short_id, 16)}{wording.advice_text()}", FOOTER_LIMIT)},
     }
     return _body("", [_fit(embed)], silent=view.silent)
 
@@ -159,13 +159,13 @@ def _description(card: Card, view: AlertView, told: AlertView, *, ends: bool) ->
     if view.kind in {TellKind.ESCALATE, TellKind.REPEAT}:
         return "\n".join(_line(x) for x in (card.head, *(own or layout.move_lines(told))))
     above: list[Line] = []
-    below = layout.note_lines(told)
+    below = wording.note_lines(told)
     if view.kind == TellKind.ACK:
         above = [card.head]
     elif ends and told is view:
         above, below = [card.head, *below], ()
     elif ends:
-        above = [card.head, *layout.own_lines(view, only_of_ends=True), *layout.note_lines(view)]
+        above = [card.head, *layout.own_lines(view, only_of_ends=True), *wording.note_lines(view)]
     story = [_line(x) for x in own] or _story(card, told)
     return "\n".join(x for x in (*map(_line, above), *story, *map(_line, below)) if x)
 
@@ -192,7 +192,7 @@ def _moves(view: AlertView) -> str:
     parts = []
     shown = [move.change for move in (view.oi, view.price) if move is not None]
     if view.value is not None and view.value_text and not (view.value_is_ratio and view.value in shown):
-        parts.append(f"{escape(layout.value_name(view))} = **{layout.value_text(view, view.value)}**")
+        parts.append(f"{escape(wording.value_name(view))} = **{wording.value_text(view, view.value)}**")
     if view.oi is not None and view.oi.change is not None:
         parts.append(
             say(

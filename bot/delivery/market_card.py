@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bot.delivery import layout
+from bot.delivery import layout, wording
 from bot.delivery.items import Item
 from bot.delivery.text import Card, Line, Span, clean, line, utf16_length
 from bot.model import numbers
@@ -108,7 +108,7 @@ def compose(items: Sequence[Item], *, n_instruments: int) -> Card:
     view = items[0].view
     worst = min(items, key=lambda item: item.rank).view
     ended = sum(item.end is not None for item in items)
-    mark = layout.ENDED if ended == len(items) else layout.mark_of(worst)
+    mark = layout.ENDED if ended == len(items) else wording.mark_of(worst)
     fired = numbers.clock_time(min(item.view.fired_ms for item in items), zone=view.zone)
     rule, n = clean(view.title, 60), len(items)
     title = (
@@ -123,7 +123,7 @@ def compose(items: Sequence[Item], *, n_instruments: int) -> Card:
         head=line(f"{mark} ", Span(title, "bold"), tail),
         body=tuple(one for one in body if one),
         details=_ids(items),
-        footer=layout.advice_line(),
+        footer=wording.advice_line(),
         choices=tuple((_coin(item.view), clean(item.view.short_id, 16)) for item, _, _ in outliers(items)[:N_SHOWN]),
     )
 

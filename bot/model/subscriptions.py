@@ -50,14 +50,7 @@ class Look:
     detail: Detail = "normal"
     has_charts: bool = True
     language: str = ""
-    """A code of `bot.texts`; empty: that of whoever asks."""
-    heard: str = ""
-    """Of a private chat: the language that its person's Telegram speaks, where it is one of ours."""
-
-    @property
-    def spoken(self) -> str:
-        """What is told there without being asked; empty: as the settings say."""
-        return self.language or self.heard
+    """A code of `bot.texts`; empty: nobody has chosen one, so it is English."""
 
 
 @dataclass(frozen=True, slots=True)

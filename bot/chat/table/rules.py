@@ -3,7 +3,7 @@
 from typing import Final
 
 from bot.chat.grammars import few_words
-from bot.chat.spec import CommandSpec
+from bot.chat.spec import CommandSpec, bare
 from bot.model.members import Role
 from bot.model.subscriptions import LEVELS
 from bot.texts import mark
@@ -49,6 +49,25 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
         without=_WITHOUT,
         needs=Role.MEMBER,
         needs_in_group=Role.ADMIN,
+    ),
+    CommandSpec(
+        "language",
+        (),
+        few_words,
+        "/language zh",
+        mark("the language of this chat"),
+        mark("Bot"),
+        True,
+        (
+            mark("/language · which one is spoken here, and which there are"),
+            mark("/language zh · answers and alerts of this chat in that language; its name works as well"),
+            mark("Commands, names and numbers are the same in each."),
+        ),
+        is_minor=True,
+        without=_WITHOUT,
+        needs=Role.MEMBER,
+        needs_in_group=Role.ADMIN,
+        looks=bare,
     ),
     CommandSpec(
         "here",
