@@ -269,7 +269,7 @@ class Bot:
             settle=self._rooms.routes,
             clock=self.clock,
             delivers=self._options.delivers,
-            tell=lambda notice: self.keeping.tell([notice], aloud=self._aloud),
+            tell=lambda words: self.keeping.tell([words], aloud=self._aloud),
             on_taken=self._taken,
         )
         self._reload = made.ask

@@ -107,7 +107,7 @@ def fire_card(view: AlertView) -> Card:
 
 def feed_card(view: AlertView) -> Card:
     """Data that firing alerts wait for: that it is missing, or comes again. Never that they are over."""
-    feed = say(clean(view.feed, 60).capitalize())
+    feed = say(clean(view.feed, 60)).capitalize()
     footer = line(Span(f"#{clean(view.short_id, 16)}", "code"))
     known = numbers.duration(view.at_ms - view.fired_ms)
     since = numbers.clock_time(view.fired_ms, zone=view.zone)
