@@ -32,7 +32,7 @@ def test_the_layers_of_the_drawing_are_those_that_are_checked():
         heights.setdefault(int(y), set()).update(name.strip() for name in text.split(","))
     drawn = [rooms for _, rooms in sorted(heights.items())]
     config = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    found = re.search(r"^layers = \[(.*?)^\]", config, re.S | re.M)
+    found = re.search(r"^layers = \[(.*?)^\]", config, re.DOTALL | re.MULTILINE)
     assert found is not None
     layers = [set(line.split(" | ")) for line in re.findall(r'"([^"]+)"', found[1])]
     assert drawn == layers
