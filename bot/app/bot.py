@@ -214,7 +214,7 @@ class Bot:
             clock=self.clock,
             data_dir=data_dir.path,
             warming=lambda: self._progress.text(self.engine),
-            dead=lambda: tuple(f"{name}: {reason}" for name, reason in lanes.dead().items()),
+            dead=lanes.dead,
             muting=self._mutes.muting,
             troubles=self._troubles,
             backup=self.keeping.upkeep.text,

@@ -34,7 +34,7 @@ def losses(status: BotStatus, *, now_ms: int) -> tuple[str, ...]:
             )
         )
     found += [
-        say("{feed} is down: {reason}.", feed=say(feed.feed), reason=feed.reason or say("no reason known"))
+        say("{feed} is down: {reason}.", feed=say(feed.feed), reason=say(feed.reason) or say("no reason known"))
         for feed in status.feeds
         if not feed.live
     ]
@@ -177,4 +177,4 @@ def details_page(status: BotStatus, *, now_ms: int) -> Reply:
 
 
 def _reason(feed: FeedHealth) -> str:
-    return f": {feed.reason}" if feed.reason and not feed.live else ""
+    return f": {say(feed.reason)}" if feed.reason and not feed.live else ""

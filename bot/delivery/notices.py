@@ -86,13 +86,13 @@ def worded(news: News) -> tuple[str, Notice]:
         case DestinationDied(name, reason):
             text = say(
                 "{reason}. What it missed is kept. It is tried again when its person writes, when its address or secret changes, or by /revive {name}.",
-                reason=reason,
+                reason=say(reason),
                 name=name,
             )
             return dead_topic(name), Notice(say("{name} takes no messages any more", name=name), text)
         case MessageBuried(name, ids, reason):
             which = ", ".join(f"#{one}" for one in ids)
-            text = say("{alerts}: {reason}. /deadletters lists all.", alerts=which, reason=reason)
+            text = say("{alerts}: {reason}. /deadletters lists all.", alerts=which, reason=say(reason))
             return f"buried:{name}", Notice(say("{name}: something could not be told", name=name), text, "warning")
         case TopicGone(name):
             text = say("Alerts go to the chat itself.")

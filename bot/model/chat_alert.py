@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Final, Literal
 
 from bot.model.alert import short_id
+from bot.texts import mark
 
 ThresholdOp = Literal["<", "<=", ">", ">="]
 
@@ -106,6 +107,9 @@ class AlertAdded:
     alert: ChatAlert
 
 
+DELETED: Final = mark("it was deleted")
+
+
 @dataclass(frozen=True, slots=True)
 class AlertRemoved:
     """An alert was deleted: a firing one is closed, with the reason told."""
@@ -113,4 +117,4 @@ class AlertRemoved:
     alert_id: str
     at_ms: int
     """Venue time."""
-    reason: str = "it was deleted"
+    reason: str = DELETED
