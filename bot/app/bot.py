@@ -214,7 +214,7 @@ class Bot:
             clock=self.clock,
             data_dir=data_dir.path,
             warming=lambda: self._progress.text(self.engine),
-            dead=lanes.dead,
+            dead=lambda: tuple(f"{name}: {reason}" for name, reason in lanes.dead().items()),
             muting=self._mutes.muting,
             troubles=self._troubles,
             backup=self.keeping.upkeep.text,
@@ -269,7 +269,7 @@ class Bot:
             settle=self._rooms.routes,
             clock=self.clock,
             delivers=self._options.delivers,
-            tell=lambda words: self.keeping.tell([words], aloud=self._aloud),
+            tell=lambda notice: self.keeping.tell([notice], aloud=self._aloud),
             on_taken=self._taken,
         )
         self._reload = made.ask

@@ -5,7 +5,7 @@ import math
 from bot.app.live import Live
 from bot.engine.engine import Engine
 from bot.engine.subscriptions import expr_of
-from bot.model.chat_alert import DELETED, AlertAdded, AlertLife, AlertRemoved, ChatAlert
+from bot.model.chat_alert import AlertAdded, AlertLife, AlertRemoved, ChatAlert
 from bot.model.ports import ChatAlertStore
 
 
@@ -19,7 +19,7 @@ class Desk:
     def add(self, alert: ChatAlert) -> None:
         self._live.consume(AlertAdded(alert))
 
-    def remove(self, alert_id: str, reason: str = DELETED) -> None:
+    def remove(self, alert_id: str, reason: str = "it was deleted") -> None:
         self._live.consume(AlertRemoved(alert_id, self._live.venue_now(), reason))
 
     def life(self, alert_id: str) -> AlertLife | None:

@@ -2,7 +2,7 @@
 
 import resource
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -45,7 +45,7 @@ class Status:
         clock: Clock,
         data_dir: Path,
         warming: Callable[[], str],
-        dead: Callable[[], Mapping[str, str]],
+        dead: Callable[[], tuple[str, ...]],
         muting: Muting,
         troubles: Callable[[], tuple[str, ...]] = tuple,
         backup: Callable[[], str] = str,
@@ -88,7 +88,7 @@ class Status:
             rss_mb=rss_mb(),
             disk_free_gb=shutil.disk_usage(self._data_dir).free / 1e9,
             warming=self._warming(),
-            dead_destinations=tuple(f"{name}: {say(reason)}" for name, reason in self._dead().items()),
+            dead_destinations=self._dead(),
             n_silences=sum(one.is_active(now_ms) for one in self._muting.silences(now_ms)),
             quiet=tuple(q.destination for q in self._muting.quiet_hours() if q.until_ms(now_ms) is not None),
             n_kept=self._muting.n_kept,

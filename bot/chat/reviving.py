@@ -46,7 +46,7 @@ def _listing(dead: Mapping[str, str]) -> Reply:
 
 def _lines(dead: Mapping[str, str]) -> tuple[Line, ...]:
     shown = [
-        line(code(shorten(name, 60)), f": {shorten(say(reason), 160)}") for name, reason in list(dead.items())[:N_SHOWN]
+        line(code(shorten(name, 60)), f": {shorten(reason, 160)}") for name, reason in list(dead.items())[:N_SHOWN]
     ]
     more = [line(say("and {n} more", n=len(dead) - N_SHOWN))] if len(dead) > N_SHOWN else []
     return (*shown, *more)

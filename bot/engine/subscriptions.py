@@ -29,6 +29,8 @@ from bot.rules.schema import Rule, Severity
 from bot.texts import mark
 
 GONE: Final = mark("the instrument left the venue")
+DELETED: Final = mark("it was deleted")
+"""What `AlertRemoved` says where nobody gave a reason."""
 GONE_MEANWHILE: Final = mark("the instrument left the venue while the bot was down")
 
 

@@ -10,7 +10,6 @@ from enum import StrEnum
 from typing import Final, Literal
 
 from bot.model.alert import short_id
-from bot.texts import mark
 
 ThresholdOp = Literal["<", "<=", ">", ">="]
 
@@ -107,9 +106,6 @@ class AlertAdded:
     alert: ChatAlert
 
 
-DELETED: Final = mark("it was deleted")
-
-
 @dataclass(frozen=True, slots=True)
 class AlertRemoved:
     """An alert was deleted: a firing one is closed, with the reason told."""
@@ -117,4 +113,4 @@ class AlertRemoved:
     alert_id: str
     at_ms: int
     """Venue time."""
-    reason: str = DELETED
+    reason: str = "it was deleted"

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from bot.model.alert import AlertRecord, Transition
 from bot.model.cards import BotStatus, InstrumentCard
-from bot.model.chat_alert import DELETED, AlertLife, ChatAlert
+from bot.model.chat_alert import AlertLife, ChatAlert
 from bot.model.explanation import Explanation, Glance, RuleName
 from bot.model.instrument import Instrument
 from bot.model.outbox import Backlog, Entry, Fold, Kept, Message, OutboxRow, Outcome
@@ -294,7 +294,7 @@ class ChatAlertDesk(Protocol):
         """Let it live from the next tick on."""
         ...
 
-    def remove(self, alert_id: str, reason: str = DELETED) -> None:
+    def remove(self, alert_id: str, reason: str = "it was deleted") -> None:
         """Let it end; one that fires is closed and told."""
         ...
 

@@ -102,9 +102,9 @@ async def test_an_unknown_symbol_is_not_guessed(ask, charts):
 
 
 async def test_why_there_is_none_is_said(ask, charts):
-    charts.answer = NoPicture("there is no data for it yet")
+    charts.answer = NoPicture("there is no data for BTCUSDT yet")
     reply = await ask("/chart btc")
-    assert to_plain(reply) == "No chart of BTCUSDT: there is no data for it yet."
+    assert to_plain(reply) == "No chart of BTCUSDT: there is no data for BTCUSDT yet."
     assert reply.chart is None
 
 
