@@ -103,7 +103,8 @@ async def test_a_card_is_answered_by_a_tap_and_taken_back_by_another(at, label, 
     assert at.people.is_blocked(STRANGER) is (label == "Block")
     edited = at.latest(ADMIN)
     assert edited.how == "edit"
-    assert "by you, " in edited.text
+    assert "by you, 00:00 UTC" in edited.text
+    assert "UTC UTC" not in edited.text
     assert len(at.texts(STRANGER)) - n_told == (told is not None)
     if told:
         assert at.texts(STRANGER)[-1].startswith(told)
