@@ -52,5 +52,4 @@ async def load_alerts(store: ChatAlertStore, engine: Engine, clock: Clock) -> No
     engine.alerts_loaded(await store.orphans())
     if len(book):
         await asyncio.to_thread(give_back)
-        took_ms = round((machine_s() - begun_s) * 1_000)
-        _log.info("chat_alerts.loaded", n=len(book), ms=took_ms, **{f"{k}_bytes": v for k, v in book.nbytes.items()})
+        _log.info("chat_alerts.loaded", n=len(book), ms=round((machine_s() - begun_s) * 1_000))

@@ -4,16 +4,20 @@ Each was seen false once, as nearly all are after their first seconds, so each h
 from what a calm market reaches; instruments, figures and windows are as people choose them.
 """
 
+import asyncio
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 
 from bot.alerts.slot_table import id_of
+from bot.alerts.threshold_book import ThresholdBook
 from bot.model.instrument import Instrument
 from bot.storage import preparing
+from bot.storage.chat_alerts import SqliteChatAlertStore
+from bot.storage.database import join_database
 
 ALERTS_PER_CHAT = 50
 FIGURES = ("oi", "price", "oi_usd")
@@ -42,6 +46,23 @@ def prepare(path: Path, listed: Sequence[Instrument], n: int, *, now_ms: int) ->
             database.executemany(_LIFE, ((row[0], row[3], row[0]) for row in rows))
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return path.stat().st_size
+
+
+def sizes(path: Path, listed: Sequence[Instrument]) -> Mapping[str, int]:
+    """Bytes of the index and of the columns with all of them loaded and all instruments listed."""
+
+    async def load() -> Mapping[str, int]:
+        book = ThresholdBook(max_gap_ms=10_000)
+        database = await join_database(path)
+        try:
+            async for many in SqliteChatAlertStore(database).stored(cool_ms=0):
+                book.load(many, uses_oi=lambda measure: "oi" in measure)
+        finally:
+            await database.disconnect()
+        book.place((row, instrument.key) for row, instrument in enumerate(listed))
+        return book.nbytes
+
+    return asyncio.run(load())
 
 
 def _rows(listed: Sequence[Instrument], n: int, now_ms: int) -> Iterator[tuple[object, ...]]:
