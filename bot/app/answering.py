@@ -157,6 +157,7 @@ class Answering:
             sending=self.sending,
             rules=self.rooms.extra.of_files,
             rename=SqliteChatMoves(self.database).rename,
+            fired=self.alerts.fired,
         )
 
     def _alert_actions(self, desk: Desk, shelf: RuleShelf) -> AlertActions:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from bot.chat import alert_builder, alert_pages, alert_tuning, pages
+from bot.chat import alert_builder, alert_pages, alert_past, alert_tuning, pages
 from bot.chat.actions import Handler
 from bot.chat.alert_grammar import read_alert
 from bot.chat.alert_text import AlertWish, Options, Threshold, condition_text
@@ -147,9 +147,12 @@ class AlertActions:
             is_mine = room <= 0 and len(here) < self._max_per_chat
             return alert_pages.full_of_yours(alerts_of(asker.role)) if is_mine else alert_pages.full(self._max_per_chat)
         if len(instruments) > 1:
-            return alert_pages.created_several(made, n_wanted=len(instruments), assumed_window=wish.assumed_window)
+            past = await alert_past.of_alerts(self._rehearsals, [alert for alert, _, _ in made])
+            return alert_pages.created_several(
+                made, past, n_wanted=len(instruments), assumed_window=wish.assumed_window
+            )
         alert, instrument, value = made[0]
-        past = await self._rehearsed(alert)
+        past = await alert_past.of_alert(self._rehearsals, alert)
         return alert_pages.created(alert, instrument, value, past, assumed_window=wish.assumed_window)
 
     async def _room(self, asker: Asker) -> int:
@@ -158,19 +161,6 @@ class AlertActions:
         n = sum(one.user == asker.user for one in here)
         n += sum(one.user == asker.user for one in self._rules.of_chat(asker.chat))
         return max(0, alerts_of(asker.role) - n)
-
-    async def _rehearsed(self, alert: ChatAlert) -> alert_pages.Rehearsal:
-        """What it would have done, and the nearest level at which it would have been calm."""
-        steps = alert_tuning.harder(alert)
-        others = [replace(alert_tuning.at_level(alert, x), id=f"{PREFIX}{'0' * 7}{n}") for n, x in enumerate(steps)]
-        found = await self._rehearsals.rehearse([alert, *others], alert.instrument)
-        own = found[0] if found else None
-        if own is None or own.per_day <= alert_tuning.NOISY_PER_DAY:
-            return alert_pages.Rehearsal(own)
-        calm = (
-            x for x, past in zip(steps, found[1:], strict=True) if past and past.per_day <= alert_tuning.CALM_PER_DAY
-        )
-        return alert_pages.Rehearsal(own, next(calm, None), is_noisy=True)
 
     async def tune(self, command: Command, asker: Asker) -> Reply:
         """`/tune ID 8% 1h both once silent`: another one takes its place."""
@@ -194,7 +184,7 @@ class AlertActions:
             await self._end(before)
             value = self._desk.value(after.instrument, after.measure)
             self._desk.add(after)
-        past = await self._rehearsed(after)
+        past = await alert_past.of_alert(self._rehearsals, after)
         reply = alert_pages.created(after, instrument, value, past, assumed_window=False, was=before)
         return _noted(reply, "changed", before, asker)
 
@@ -274,7 +264,9 @@ class AlertActions:
             except ValueError as error:
                 return Reply((line(say("I cannot run that: {error}.", error=shorten(str(error), 200))),))
             if is_added:
-                return alert_pages.rule_created(rule, assumed_window=wish.assumed_window)
+                keys = [i.key for i in instruments] if rule.top is None else self._market.largest(rule.top)
+                past, calmer = await alert_past.of_rule(self._rehearsals, rule, wish, keys)
+                return alert_pages.rule_created(rule, past, calmer, assumed_window=wish.assumed_window)
             created_ms += 1
 
     async def show(self, command: Command, asker: Asker) -> Reply:

@@ -129,7 +129,8 @@ class Rehearsal:
     is_noisy: bool = False
 
 
-def _rehearsal_lines(alert: ChatAlert, past: Rehearsal) -> list[Line]:
+def _rehearsal_lines(alert: ChatAlert | None, past: Rehearsal) -> list[Line]:
+    """`alert`: tells the unit of the last value; None where it stays unsaid."""
     own = past.own
     if own is None or own.span_ms < _LEAST_SPAN_MS:
         return []
@@ -137,7 +138,8 @@ def _rehearsal_lines(alert: ChatAlert, past: Rehearsal) -> list[Line]:
     if not own.n_fired:
         return [line(say("In the last {span} it would not have fired.", span=span))]
     last = say("last {time}", time=numbers.clock_time(own.last_ms))
-    value = "" if own.last_value is None else f", {figure(alert, own.last_value)}"
+    last += f", {shorten(own.last_symbol)}" if own.n_symbols > 1 else ""
+    value = "" if own.last_value is None or alert is None else f", {figure(alert, own.last_value)}"
     lines = [
         line(
             say_n(
@@ -214,20 +216,25 @@ def created(
 
 
 def created_several(
-    made: Sequence[tuple[ChatAlert, Instrument, float | None]], *, n_wanted: int, assumed_window: bool
+    made: Sequence[tuple[ChatAlert, Instrument, float | None]],
+    past: Rehearsal,
+    *,
+    n_wanted: int,
+    assumed_window: bool,
 ) -> Reply:
     """One line for each, as they were understood."""
     blocks: list[Line] = [line(bold(say("🔔 {n} alerts", n=len(made))))]
     blocks += [line(say("No window was given: I took 15m."))] if assumed_window else []
     for alert, _, value in made:
         blocks += [line(code(alert.id), _what(alert)), line(_now(alert, value))]
+    blocks += _rehearsal_lines(made[0][0], past)
     if len(made) < n_wanted:
         blocks.append(line(say("{n} were there already, or this chat has as many as it may.", n=n_wanted - len(made))))
     return Reply(tuple(blocks), ((Button(say("Alerts"), "/alerts"),),))
 
 
-def rule_created(rule: ChatRule, *, assumed_window: bool) -> Reply:
-    """What was understood, canonically."""
+def rule_created(rule: ChatRule, past: Rehearsal, calmer: str = "", *, assumed_window: bool) -> Reply:
+    """What was understood, canonically, and what it would have done. `calmer`: the command that makes it at the calm level."""
     blocks = [line("🔔 ", code(rule.id), bold(_what(rule)))]
     blocks += [line(say("No window was given: I took 15m."))] if assumed_window else []
     again = (
@@ -236,8 +243,13 @@ def rule_created(rule: ChatRule, *, assumed_window: bool) -> Reply:
         else say("Again at the earliest {window} after its end.", window=numbers.window(rule.cooldown_ms))
     )
     blocks += [line(again), line(say("One that is true already is told as such, not as news."))]
+    blocks += _rehearsal_lines(None, past)
     why = Button(say("Why"), f"/why {rule.id}" if rule.top else f"/why {rule.symbols[0]} {rule.id}")
-    return Reply(tuple(blocks), ((Button(say("Alerts"), "/alerts"), why, Button(say("Delete"), f"/delete {rule.id}")),))
+    last = (Button(say("Alerts"), "/alerts"), why, Button(say("Delete"), f"/delete {rule.id}"))
+    if not calmer or past.calm_level is None:
+        return Reply(tuple(blocks), (last,))
+    size = alert_tuning.words_of(past.calm_level)
+    return Reply(tuple(blocks), ((Button(say("{size} as well", size=size), calmer),), last))
 
 
 def rule_known_already(rule: ChatRule) -> Reply:

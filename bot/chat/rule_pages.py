@@ -1,6 +1,6 @@
 """What is said of the rules, settings and topics of a chat. Pure, as `pages`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from bot.chat.commands import shorten
@@ -8,7 +8,7 @@ from bot.chat.reply import BLANK, Button, Line, Reply, bold, code, line
 from bot.model.silence import QuietHours
 from bot.model.subscriptions import DETAILS, EVERYTHING, LEVELS, Level, Look, RuleTold, TopicRoute
 from bot.rules.ast import Number, number_text
-from bot.texts import ENGLISH, LANGUAGES, mark, say
+from bot.texts import ENGLISH, LANGUAGES, mark, say, say_n
 
 PAGE_ROWS: Final = 10
 MAX_CONDITION: Final = 300
@@ -41,8 +41,8 @@ def number(rule: RuleTold, value: float | None) -> str:
     return "" if value is None else number_text(Number(value, "%" if rule.is_ratio else ""))
 
 
-def list_page(rules: Sequence[RuleTold], level: Level, page: int) -> Reply:
-    """Ten rules with marks, a button for each, and how often."""
+def list_page(rules: Sequence[RuleTold], level: Level, page: int, today: Mapping[str, int]) -> Reply:
+    """Ten rules with marks, a button for each, and how often. `today`: how often they fired, by id."""
     n_pages = max(1, -(-len(rules) // PAGE_ROWS))
     page = min(max(page, 1), n_pages)
     first = (page - 1) * PAGE_ROWS
@@ -50,7 +50,7 @@ def list_page(rules: Sequence[RuleTold], level: Level, page: int) -> Reply:
     n_told = sum(rule.is_told for rule in rules)
     of = say(" · page {page} of {n}", page=page, n=n_pages) if n_pages > 1 else ""
     blocks = [line(bold(say("Rules told here · {n_told} of {n}", n_told=n_told, n=len(rules))), of)]
-    blocks += [_row(n, rule) for n, rule in enumerate(shown, first + 1)]
+    blocks += [_row(n, rule, today.get(rule.id, 0)) for n, rule in enumerate(shown, first + 1)]
     if not shown:
         blocks.append(line(say("No rules are loaded.")))
     numbered = [Button(str(n), f"/rules {rule.id}") for n, rule in enumerate(shown, first + 1)]
@@ -61,10 +61,11 @@ def list_page(rules: Sequence[RuleTold], level: Level, page: int) -> Reply:
     return Reply(tuple(blocks), (*rows, _levels(level, "")))
 
 
-def _row(n: int, rule: RuleTold) -> Line:
+def _row(n: int, rule: RuleTold, n_today: int) -> Line:
     if not rule.is_enabled:
         return line(say("▫️ {n} {title} · off in its file", n=n, title=rule.title))
-    firing = say(" · {n} firing", n=rule.n_firing) if rule.n_firing else ""
+    firing = say(" · {n} today", n=n_today) if n_today else ""
+    firing += say(" · {n} firing", n=rule.n_firing) if rule.n_firing else ""
     if not rule.is_told:
         return line(f"☐ {n} {rule.title}{firing}")
     return line(f"✅ {n} {rule.title}", f" · {_numbers(rule)}" if rule.number is not None else "", firing)
@@ -83,8 +84,8 @@ def _levels(level: Level, rule: str) -> tuple[Button, ...]:
     )
 
 
-def rule_page(rule: RuleTold, said: str = "") -> Reply:
-    """One rule as it is told here. `said`: what was just done."""
+def rule_page(rule: RuleTold, said: str = "", *, n_today: int | None = None) -> Reply:
+    """One rule as it is told here. `said`: what was just done; `n_today`: how often it fired, where that is to be shown."""
     blocks = [line(said), BLANK] if said else []
     blocks.append(line(bold(rule.title), " · ", code(rule.id)))
     if not rule.is_enabled:
@@ -109,6 +110,9 @@ def rule_page(rule: RuleTold, said: str = "") -> Reply:
         blocks.append(line(say("Told here as its file says.")))
     if rule.number is None:
         blocks.append(line(say("It has no number of its own: fewer and more change nothing.")))
+    if n_today is not None:
+        fired = say_n("Fired {n} time today.", "Fired {n} times today.", n_today)
+        blocks.append(line(fired if n_today else say("It has not fired today.")))
     if rule.n_dropped:
         blocks.append(line(say("{n} firings were not told here by it since my start.", n=rule.n_dropped)))
     toggle = (

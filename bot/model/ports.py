@@ -1,6 +1,6 @@
 """Ports: what one room needs of another. `app.wiring` fills them; siblings never import each other."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -99,6 +99,10 @@ class AlertStore(Protocol):
 
     async def load(self) -> list[AlertRecord]:
         """Of all but the alerts that people made in chat, see `ChatAlertStore.stored`."""
+        ...
+
+    async def fired(self, since_ms: int) -> Mapping[str, int]:
+        """How many firings began since that venue time, by rule; those without any are left out."""
         ...
 
     async def transitions(

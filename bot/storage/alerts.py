@@ -1,6 +1,7 @@
 """Alert state and its history in SQLite, committed together with the outbox rows they cause."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -90,6 +91,15 @@ class SqliteAlertStore:
             "ORDER BY rule_id, instrument",
         )
         return [record_of(row) for row in rows]
+
+    async def fired(self, since_ms: int) -> Mapping[str, int]:
+        """How many firings began since then, by rule."""
+        rows = await self._database.fetch(
+            "count firings",
+            "SELECT rule_id, COUNT(*) FROM transitions WHERE at_ms >= ? AND state = 'firing' GROUP BY rule_id",
+            (since_ms,),
+        )
+        return dict(rows)
 
     async def transitions(
         self, *, rule_id: str | None = None, instrument: str | None = None, since_ms: int = 0, limit: int = 100

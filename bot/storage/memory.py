@@ -1,7 +1,8 @@
 """The ports in memory: for tests, and for runs that shall leave nothing behind. Same contracts as SQLite."""
 
 import dataclasses
-from collections.abc import AsyncIterator, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
 
 from bot.model.alert import AlertRecord, State, Transition, key_range
 from bot.model.buttons import Keyboard
@@ -61,6 +62,10 @@ class MemoryAlertStore:
 
     async def load(self) -> list[AlertRecord]:
         return [self._records[key] for key in sorted(self._records) if not is_alert_id(key[0])]
+
+    async def fired(self, since_ms: int) -> Mapping[str, int]:
+        began = (t for t in self._transitions.values() if t.state is State.FIRING and t.at_ms >= since_ms)
+        return Counter(t.rule_id for t in began)
 
     async def transitions(
         self, *, rule_id: str | None = None, instrument: str | None = None, since_ms: int = 0, limit: int = 100

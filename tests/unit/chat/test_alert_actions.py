@@ -86,6 +86,7 @@ def ask(market, status, why, desk, store, rules, rehearsals, clock):
         asked = parse(text)
         assert asked is not None
         reply = await actions.answer(asked, asker=asker)
+        ask.buttons = reply.buttons
         for row in reply.buttons:
             assert all(isinstance(parse(button.command), Command) for button in row)
         return to_plain(reply)
@@ -312,6 +313,31 @@ async def test_it_says_what_would_have_been_and_offers_a_calmer_one(ask, rehears
         0.1: Rehearsed(5, 86_400_000),
     }
     assert "That is noisy. Try 10%?" in await ask("/alert doge oi > 5% 15m")
+
+
+async def test_conditions_of_the_largest_say_what_would_have_been_too(ask, rehearsals, rules, market):
+    market.largest = lambda n: [f"binance:{s}USDT" for s in ("BTC", "ETH", "DOGE")][:n]
+    three = Rehearsed(3, 86_000_000, NOW_MS - 60_000, 0.056, "ETHUSDT", 2)
+    rehearsals.found = {"pct(oi, 15m) >= 6%": three}
+    said = await ask("/alert top2 oi up 6% 15m")
+    assert "In the last 23h 53m it would have fired 3 times (last 23:59 UTC, ETHUSDT)." in said
+    assert rehearsals.asked == ["binance:BTCUSDT", "binance:ETHUSDT"]
+    rehearsals.found = {
+        "pct(oi, 15m) >= 5%": Rehearsed(40, 86_400_000, NOW_MS, 0.06, "BTCUSDT", 1),
+        "pct(oi, 15m) >= 8%": Rehearsed(7, 86_400_000, NOW_MS, 0.09, "BTCUSDT", 1),
+    }
+    said = await ask("/alert top3 oi up 5% 15m every 30m")
+    assert "it would have fired 40 times (last 00:00 UTC)." in said
+    assert "That is noisy. Try 8%?" in said
+    assert ask.buttons[0][0].command == "/alert top3 when pct(oi, 15m) >= 8% every 30m"
+    await ask(ask.buttons[0][0].command)
+    assert [r.when for r in rules.of_chat(OWNER.chat)][-1] == "pct(oi, 15m) >= 8%"
+
+
+async def test_several_at_once_are_told_of_together(ask, rehearsals):
+    rehearsals.found = {0.05: Rehearsed(3, 86_400_000, NOW_MS, 0.06, "BTCUSDT", 1)}
+    said = await ask("/alert btc,eth oi > 5% 15m")
+    assert "In the last 1d it would have fired 6 times (last 00:00 UTC, BTCUSDT, +6.00%)." in said
 
 
 async def test_an_alert_is_tuned_into_another(ask, desk, store):
