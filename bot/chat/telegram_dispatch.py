@@ -26,6 +26,7 @@ from bot.chat.telegram_client import TelegramClient
 from bot.chat.telegram_door import ASK, Door
 from bot.chat.telegram_extras import eyes, send_file
 from bot.chat.telegram_failure import Failure, Kind
+from bot.chat.telegram_html import parts
 from bot.clock import Clock
 from bot.model.access import is_least
 from bot.model.buttons import Pressed, Stale
@@ -233,7 +234,11 @@ class Dispatcher:
             return await send_file(self._client, chat_id, reply, reply.file, user=asker.user)
         reply, png = await self._drawn(reply)
         if not asker.place:
-            result = await self._client.edit(chat_id, message.message_id, reply, user=asker.user, png=png)
+            first, *more = parts(reply) if png is None else (reply,)
+            result = await self._client.edit(chat_id, message.message_id, first, user=asker.user, png=png)
+            if not isinstance(result, Failure) and more:
+                rest = replace(reply, blocks=tuple(block for part in more for block in part.blocks))
+                return await self._client.send(chat_id, rest, user=asker.user, thread_id=_topic_of(message))
             if not isinstance(result, Failure) or result.kind is not Kind.CANNOT_EDIT:
                 return result
             # Gone, or a picture that cannot become a text again.

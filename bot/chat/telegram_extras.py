@@ -11,6 +11,7 @@ from bot import log
 from bot.chat.reply import Attachment, Reply
 from bot.chat.telegram_client import TelegramClient
 from bot.chat.telegram_failure import Failure
+from bot.chat.telegram_html import MAX_CAPTION_UNITS
 from bot.clock import Clock
 
 EYES: Final = "👀"
@@ -60,4 +61,4 @@ async def send_file(
         sent = await client.call(call)
         return sent if isinstance(sent, Failure) else sent.message_id
 
-    return await client.deliver(chat_id, reply, user, attempt)
+    return await client.deliver(chat_id, reply, user, attempt, limit=MAX_CAPTION_UNITS)
