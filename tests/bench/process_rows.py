@@ -162,7 +162,9 @@ def very_many_alerts(context: Context) -> list[Result]:
         listed = restart.instruments_of(urls[0])
         n_bytes = million.prepare(folder / "data" / "oibot.db", listed, n_alerts, now_ms=int(time.time() * 1_000))
         sizes = million.sizes(folder / "data" / "oibot.db", listed)
-        restart.prepare(folder / "data", folder / "rules", listed)
+        # The day has to lead to the prices of now, else all alerts fire at once.
+        levels = restart.levels_of(urls[0], listed)
+        restart.prepare(folder / "data", folder / "rules", listed, levels=levels)
         context.say("the bot loads them")
         bot = Bot(folder, urls, "bot")
         try:
