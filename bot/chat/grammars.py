@@ -8,7 +8,7 @@ from bot.texts import say
 
 MAX_SYMBOLS: Final = 20
 MAX_WORD_CHARS: Final = 40
-MAX_CHART_WORDS: Final = 4
+MAX_CHART_WORDS: Final = 5
 MAX_ALERT_WORDS: Final = 80
 MAX_ALERT_WORD_CHARS: Final = 200
 MAX_SILENCE_WORDS: Final = 60
@@ -198,14 +198,14 @@ def some_words(text: str) -> tuple[str, ...] | Problem:
 
 def silence_prefix(text: str) -> tuple[str, ...] | Problem:
     words = text.casefold().split()
-    if len(words) != 1:
-        return Problem(say("I expected the id of one silence, or all."))
-    digits = words[0].removeprefix("s-")
-    if digits == "all" and "-" not in words[0]:
+    if words == ["all"]:
         return ("all",)
-    if not re.fullmatch(r"[0-9a-z]{1,8}", digits, re.ASCII):
+    found = tuple(dict.fromkeys(word.removeprefix("s-") for word in words))
+    if not found or len(found) > MAX_SYMBOLS:
+        return Problem(say("I expected the id of a silence, or all."))
+    if "all" in found or not all(re.fullmatch(r"[0-9a-z]{1,8}", digits, re.ASCII) for digits in found):
         return Problem(say("I expected the first characters of a silence's id, or all."))
-    return (digits,)
+    return found
 
 
 def stop_care(text: str) -> tuple[str, ...] | Problem:

@@ -60,17 +60,18 @@ def _left(silence: Silence, zone: str, now_ms: int) -> str:
     )
 
 
-def created(silence: Silence, zone: str, *, assumed_time: bool) -> Reply:
-    """What was understood, canonically."""
-    now_ms = silence.created_ms
-    blocks = [line("🔕 ", code(silence.id), bold(f" {what(silence)}"))]
-    blocks.append(line(say("Quiet {where} {left}.", where=_where(silence), left=_left(silence, zone, now_ms))))
+def created(made: Sequence[Silence], zone: str, *, assumed_time: bool) -> Reply:
+    """What was understood, canonically. Several differ by their symbols alone."""
+    first, now_ms = made[0], made[0].created_ms
+    blocks = [line("🔕 ", code(silence.id), bold(f" {what(silence)}")) for silence in made]
+    blocks.append(line(say("Quiet {where} {left}.", where=_where(first), left=_left(first, zone, now_ms))))
     blocks += [line(say("No time was given: I took 2h."))] if assumed_time else []
-    blocks += [line(say("Comment: {comment}", comment=silence.comment))] if silence.comment else []
+    blocks += [line(say("Comment: {comment}", comment=first.comment))] if first.comment else []
     blocks.append(
         line(say("What fires meanwhile is kept: at the end you are told what still fires, and the rest in a summary."))
     )
-    return Reply(tuple(blocks), ((Button(say("End now"), f"/unsilence {silence.id}"), *_silences()),))
+    end = f"/unsilence {' '.join(silence.id for silence in made)}"
+    return Reply(tuple(blocks), ((Button(say("End now"), end), *_silences()),))
 
 
 def full(n: int) -> Reply:
@@ -113,9 +114,10 @@ def _now(quiet: QuietHours, now_ms: int) -> str:
     return say(" · quiet now") if quiet.until_ms(now_ms) is not None else ""
 
 
-def ended(silence: Silence, kept: tuple[int, int]) -> Reply:
-    n_firing, n_ended = kept
-    blocks = [line(say("🔔 Ended "), code(silence.id), f" {what(silence)}.")]
+def ended(ended: Sequence[tuple[Silence, tuple[int, int]]]) -> Reply:
+    """Silences, and how many alerts each kept that fire and that ended."""
+    n_firing, n_ended = sum(kept[0] for _, kept in ended), sum(kept[1] for _, kept in ended)
+    blocks = [line(say("🔔 Ended "), code(silence.id), f" {what(silence)}.") for silence, _ in ended]
     if n_firing or n_ended:
         parts = [say_n("{n} still fires", "{n} still fire", n_firing)] if n_firing else []
         parts += [say("{n} ended meanwhile", n=n_ended)] if n_ended else []

@@ -43,7 +43,13 @@ async def eyes(client: TelegramClient, clock: Clock, chat_id: int, message_id: i
 
 
 async def send_file(
-    client: TelegramClient, chat_id: int, reply: Reply, file: Attachment, *, user: str = ""
+    client: TelegramClient,
+    chat_id: int,
+    reply: Reply,
+    file: Attachment,
+    *,
+    user: str = "",
+    thread_id: int | None = None,
 ) -> int | Failure:
     """A reply as the caption of a file; the message's id, or why not."""
 
@@ -52,6 +58,7 @@ async def send_file(
             chat_id,
             InputFile(file.content, filename=file.name),
             caption=text,
+            message_thread_id=thread_id,
             parse_mode=mode,
             reply_markup=markup,
             disable_content_type_detection=True,
