@@ -218,6 +218,12 @@ class AlertActions:
         typed = alert_builder.complete(command.words)
         if typed is not None:
             return await self.create(Command("alert", tuple(typed.split())), asker)
+        if command.words:
+            book = SymbolBook(self._market.instruments())
+            missing = book.resolve(command.words[0])
+            if isinstance(missing, NotFound):
+                names = [(book.ask_for(one), one) for one in missing.suggestions]
+                return pages.not_found("new", missing, names, example="/new BTC")
         largest = [k.partition(":")[2] for k in self._market.largest(alert_builder.N_SYMBOLS)]
         return alert_builder.page(command.words, largest)
 

@@ -261,7 +261,7 @@ def rule_known_already(rule: ChatRule) -> Reply:
 
 def rules_full(n: int) -> Reply:
     text = say("This chat has {n} conditions, or all chats together as many as I take. Delete one first.", n=n)
-    return Reply((line(text),), ((Button(say("Alerts"), "/alerts"),),))
+    return Reply((line(text),), ((Button(say("Alerts"), "/alerts"),),), is_refusal=True)
 
 
 def known_already(alert: ChatAlert) -> Reply:
@@ -308,7 +308,8 @@ def none_yet() -> Reply:
 
 
 def no_page(n_pages: int) -> Reply:
-    return Reply((line(say_n("There is {n} page.", "There are {n} pages.", n_pages)),))
+    text = say_n("There is {n} page.", "There are {n} pages.", n_pages)
+    return Reply((line(text),), ((Button(say("Alerts"), "/alerts"),),), is_refusal=True)
 
 
 def not_found(typed: str) -> Reply:
@@ -338,7 +339,8 @@ def deleted(alert: ChatAlert | ChatRule) -> Reply:
 
 
 def not_there() -> Reply:
-    return Reply((line(say("That one cannot be brought back: it is a day since, or it was never here.")),))
+    text = say("That one cannot be brought back: it is a day since, or it was never here.")
+    return Reply((line(text),), ((Button(say("Alerts"), "/alerts"),),), is_refusal=True)
 
 
 def restored(alert: ChatAlert | ChatRule) -> Reply:

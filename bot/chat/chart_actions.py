@@ -8,7 +8,7 @@ from typing import Final
 from bot.chat import pages
 from bot.chat.actions import Handler
 from bot.chat.asker import Asker
-from bot.chat.commands import Command, find, shorten
+from bot.chat.commands import Command, UsageError, find, shorten
 from bot.chat.reply import Button, Line, Reply, bold, code, line, rows_of
 from bot.chat.symbols import NotFound, SymbolBook
 from bot.model import numbers
@@ -106,7 +106,7 @@ class ChartActions:
             return pages.help_topic(spec)
         asked = read(command.words)
         if isinstance(asked, str):
-            return Reply((line(asked),), ((Button("/chart BTC 4h", "/chart BTC 4h"),),))
+            return pages.usage(UsageError(asked, ("/chart BTC 4h",)))
         book = SymbolBook(self._market.instruments())
         found = book.resolve(asked.symbol)
         if isinstance(found, NotFound):

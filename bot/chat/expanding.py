@@ -6,7 +6,7 @@ from typing import Final
 
 from bot.chat.asker import Asker
 from bot.chat.commands import Command, shorten
-from bot.chat.reply import Button, Reply, code, line
+from bot.chat.reply import Button, Reply, code, line, refusal
 from bot.chat.watchlists import PINS, RECENT, Watchlists
 from bot.texts import say
 
@@ -44,10 +44,9 @@ def expand(command: Command, asker: Asker, lists: Watchlists) -> Command | Reply
 
 def _unknown(word: str, command: Command, names: Sequence[str]) -> Reply:
     if word.removeprefix("@").casefold() in {PINS, RECENT}:
-        return Reply((line(say("Nothing is pinned here yet: /pin BTC ETH.")),))
-    hint = "" if names else say(" Make one: /watch majors BTC ETH SOL.")
+        return refusal(say("Nothing is pinned here yet: /pin BTC ETH."))
+    hint = say(" /watch shows all.") if names else say(" Make one: /watch majors BTC ETH SOL.")
     buttons = tuple(Button(f"@{name}", f"/{command.name} @{name}") for name in names[:5])
     shown = buttons if command.name in _EACH_A_WORD else ()
-    return Reply(
-        (line(say("There is no list "), code(shorten(word)), say(" here.") + hint),), (shown,) if shown else ()
-    )
+    text = line(say("There is no list "), code(shorten(word)), say(" here.") + hint)
+    return Reply((text,), (shown,) if shown else (), is_refusal=True)

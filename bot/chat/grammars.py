@@ -34,8 +34,14 @@ _LIST_NAME = re.compile(r"[a-z0-9_-]{1,20}", re.ASCII)
 _SEPARATORS = re.compile(r"[\s,;]+")
 
 
-def nothing(_text: str) -> tuple[str, ...] | Problem:
+def anything(_text: str) -> tuple[str, ...] | Problem:
+    """What stands behind it does not matter."""
     return ()
+
+
+def nothing(text: str) -> tuple[str, ...] | Problem:
+    words = text.split()
+    return Problem(say("I expected nothing behind it, not {found}.", found=words[0][:MAX_WORD_CHARS])) if words else ()
 
 
 def symbols(text: str) -> tuple[str, ...] | Problem:
@@ -150,7 +156,10 @@ def list_or_page(text: str) -> tuple[str, ...] | Problem:
 
 def status(text: str) -> tuple[str, ...] | Problem:
     """Nothing, or `details`."""
-    return ("details",) if text.casefold().strip() in {"details", "all", "full"} else ()
+    words = text.casefold().split()
+    if words and words not in (["details"], ["all"], ["full"]):
+        return Problem(say("I expected details, or nothing."))
+    return ("details",) if words else ()
 
 
 def alert_prefix(text: str) -> tuple[str, ...] | Problem:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from bot.chat.commands import shorten
-from bot.chat.reply import BLANK, Button, Line, Reply, bold, code, line
+from bot.chat.reply import BLANK, Button, Line, Reply, bold, code, line, refusal
 from bot.model.silence import QuietHours
 from bot.model.subscriptions import DETAILS, EVERYTHING, LEVELS, Level, Look, RuleTold, TopicRoute
 from bot.rules.ast import Number, number_text
@@ -131,6 +131,7 @@ def unknown(word: str, near: Sequence[str], command: str) -> Reply:
     return Reply(
         (line(say("I don't know the rule "), code(shorten(word)), "."),),
         (buttons, (_all_button(),)) if buttons else ((_all_button(),),),
+        is_refusal=True,
     )
 
 
@@ -138,6 +139,7 @@ def no_number(rule: RuleTold) -> Reply:
     return Reply(
         (line(say("{title} compares no figure with a number, so there is none to set.", title=rule.title)),),
         ((_all_button(),),),
+        is_refusal=True,
     )
 
 
@@ -153,13 +155,16 @@ def odd_number(rule: RuleTold, typed: str) -> Reply:
         (
             line(say("{why}, at most a hundred times more or less. I read {typed}.", why=why, typed=shorten(typed))),
             line(code(example)),
-        )
+        ),
+        is_refusal=True,
     )
 
 
 def refused(rule: RuleTold, why: str) -> Reply:
     return Reply(
-        (line(say("{title} cannot be told so: {why}", title=rule.title, why=shorten(why, 200))),), ((_all_button(),),)
+        (line(say("{title} cannot be told so: {why}", title=rule.title, why=shorten(why, 200))),),
+        ((_all_button(),),),
+        is_refusal=True,
     )
 
 
@@ -239,14 +244,17 @@ def zones(look: Look) -> Reply:
 
 def no_zone(typed: str, meant: str | None) -> Reply:
     buttons = ((Button(meant, f"/settings zone {meant}"),),) if meant else ()
-    return Reply((line(say("I don't know the time zone "), code(shorten(typed)), "."),), buttons)
+    hint = "" if meant else say(" Write it like {usage}.", usage="/settings zone Europe/Berlin")
+    return Reply(
+        (line(say("I don't know the time zone "), code(shorten(typed)), "." + hint),), buttons, is_refusal=True
+    )
 
 
 # -- topics --------------------------------------------------------------------------------------------------------
 
 
 def no_topic() -> Reply:
-    return Reply((line(say("Write that inside a topic of a group; this is none.")),))
+    return refusal(say("Write that inside a topic of a group; this is none."))
 
 
 def topics(routes: Sequence[TopicRoute], here: int | None, said: str = "") -> Reply:
@@ -273,5 +281,6 @@ def what(route: TopicRoute) -> str:
 
 
 def unknown_target(word: str, near: Sequence[str]) -> Reply:
-    text = line(say("I know neither a rule nor a tag "), code(shorten(word)), ".")
-    return Reply((text,), (tuple(Button(one, f"/here {one}") for one in near),) if near else ())
+    hint = "" if near else say(" /rules lists the rules.")
+    text = line(say("I know neither a rule nor a tag "), code(shorten(word)), "." + hint)
+    return Reply((text,), (tuple(Button(one, f"/here {one}") for one in near),) if near else (), is_refusal=True)

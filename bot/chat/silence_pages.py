@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from bot.chat.commands import shorten
-from bot.chat.reply import BLANK, Button, Line, Reply, bold, code, line
+from bot.chat.reply import BLANK, Button, Line, Reply, bold, code, line, refusal
 from bot.model import numbers
 from bot.model.instrument import MARKET
 from bot.model.numbers import zone_of
@@ -138,9 +138,8 @@ def ended_all(n: int, n_left: int) -> Reply:
 
 
 def no_silence(typed: str) -> Reply:
-    return Reply(
-        (line(say("No silence begins with "), code(shorten(typed)), say(". /silences lists them.")),), (_silences(),)
-    )
+    text = line(say("No silence begins with "), code(shorten(typed)), say(". /silences lists them."))
+    return Reply((text,), (_silences(),), is_refusal=True)
 
 
 def ambiguous(typed: str, names: Sequence[str]) -> Reply:
@@ -152,7 +151,8 @@ def ambiguous(typed: str, names: Sequence[str]) -> Reply:
                 code(shorten(typed)),
                 say(": {names}. Write more of it.", names=listed),
             ),
-        )
+        ),
+        is_refusal=True,
     )
 
 
@@ -165,21 +165,22 @@ def not_yours() -> Reply:
 
 
 def not_here() -> Reply:
-    return Reply((line(say("Nothing is told in this chat, so there is nothing to keep quiet here.")),))
+    return refusal(say("Nothing is told in this chat, so there is nothing to keep quiet here."))
 
 
 def owner_only() -> Reply:
-    return Reply((line(say("Only my owner may do that for another place than this chat.")),))
+    return refusal(say("Only my owner may do that for another place than this chat."))
 
 
 def no_place(typed: str, known: Sequence[str]) -> Reply:
-    return Reply(
-        (line(say("I tell nothing at "), code(shorten(typed)), say(". I know {names}.", names=", ".join(known))),)
-    )
+    names = say(". I know {names}.", names=", ".join(known))
+    hint = say(" Write it like {usage}.", usage=f"/silence BTC 2h at {known[0]}") if known else ""
+    return refusal(say("I tell nothing at "), code(shorten(typed)), names + hint)
 
 
 def no_alert(typed: str) -> Reply:
-    return Reply((line(say("I know no firing whose id begins with "), code(f"#{shorten(typed)}"), "."),))
+    hint = say(". An alert shows its id at its end, as in /why #7q4m.")
+    return refusal(say("I know no firing whose id begins with "), code(f"#{shorten(typed)}"), hint)
 
 
 def unknown(typed: str, suggestions: Sequence[str], commands: Sequence[str]) -> Reply:
@@ -188,7 +189,7 @@ def unknown(typed: str, suggestions: Sequence[str], commands: Sequence[str]) -> 
     hint = "" if suggestions else say(" A comment comes after the time, as in /silence BTC 2h maintenance.")
     text = say(" neither as a rule nor as a symbol.{meant}{hint}", meant=meant, hint=hint)
     buttons = tuple(Button(label, command) for label, command in zip(suggestions, commands, strict=True))
-    return Reply((line(say("I know "), code(shorten(typed)), text),), (buttons,) if buttons else ())
+    return Reply((line(say("I know "), code(shorten(typed)), text),), (buttons,) if buttons else (), is_refusal=True)
 
 
 def _alert(fired: Fired) -> str:
@@ -272,5 +273,6 @@ def quiet_off(destination: str, *, was_set: bool) -> Reply:
 
 
 def no_zone(typed: str, meant: str | None) -> Reply:
-    hint = say(" Did you mean {names}?", names=meant) if meant else say(" Write it like Europe/Berlin or UTC.")
-    return Reply((line(say("I don't know the time zone "), code(shorten(typed)), f".{hint}"),))
+    near = say(" Did you mean {names}?", names=meant) if meant else ""
+    hint = say(" Write it like {usage}.", usage="/quiet 23:00-07:00 Europe/Berlin")
+    return refusal(say("I don't know the time zone "), code(shorten(typed)), f".{near}{hint}")

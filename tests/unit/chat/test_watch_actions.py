@@ -69,7 +69,7 @@ async def test_an_unknown_list_is_named_and_the_known_ones_offered(ask):
     assert "There is no list @x here. Make one" in to_plain(await ask("/oi @x"))
     await ask("/watch majors btc")
     reply = await ask("/oi @mayors")
-    assert to_plain(reply) == "There is no list @mayors here."
+    assert to_plain(reply) == "There is no list @mayors here. /watch shows all."
     assert commands(reply) == ["/oi @majors"]
     assert "Nothing is pinned" in to_plain(await ask("/oi @pins"))
 
