@@ -72,7 +72,7 @@ def venue(n_instruments: int) -> Iterator[tuple[str, str]]:
 class Bot:
     """The real process; its log is read as a file."""
 
-    def __init__(self, folder: Path, urls: tuple[str, str], name: str) -> None:
+    def __init__(self, folder: Path, urls: tuple[str, str], name: str, **more: str) -> None:
         self.started_s = time.monotonic()
         self._log = folder / f"{name}.log"
         settings = {
@@ -81,6 +81,7 @@ class Bot:
             "OIBOT_DATA_DIR": str(folder / "data"),
             "OIBOT_RULES_DIR": str(folder / "rules"),
             "OIBOT_LOG__FORMAT": "json",
+            **more,
         }
         with self._log.open("wb") as out:
             self.process = subprocess.Popen(
@@ -107,11 +108,23 @@ class Bot:
             time.sleep(0.1 if spent < 20 else 1.0)
         return None
 
+    def wait_logged(self, what: str, limit_s: float) -> None:
+        """Until its log holds a text. Raises `RuntimeError` where it does not in time."""
+        deadline_s = time.monotonic() + limit_s
+        while what not in self._log.read_text(encoding="utf-8", errors="replace"):
+            if time.monotonic() > deadline_s or self.process.poll() is not None:
+                raise RuntimeError(f"expected {what} in the log of the bot, found {self.tail()}")
+            time.sleep(0.1)
+
     def loaded(self) -> dict[str, int] | None:
         """What it logs once all alerts of chats are loaded."""
         text = self._log.read_text(encoding="utf-8", errors="replace")
         found = [json.loads(line) for line in text.splitlines() if '"chat_alerts.loaded"' in line]
         return found[0] if found else None
+
+    def tail(self) -> str:
+        """The end of its log."""
+        return self._log.read_text(encoding="utf-8", errors="replace")[-2_000:]
 
     def stop(self) -> None:
         if self.process.poll() is None:
@@ -170,7 +183,7 @@ def very_many_alerts(context: Context) -> list[Result]:
         try:
             bot.wait_known(int(FIRST_SHARE * n), START_LIMIT_S, context.step)
             if (loaded := bot.loaded()) is None:
-                raise RuntimeError(f"no alerts were loaded: {bot._log.read_text(encoding='utf-8')[-2_000:]}")
+                raise RuntimeError(f"no alerts were loaded: {bot.tail()}")
             time.sleep(QUICK_SETTLE_S if context.is_quick else SETTLE_S)
             weight = status_mb(bot.process.pid)
         finally:
@@ -186,10 +199,12 @@ def very_many_alerts(context: Context) -> list[Result]:
     ]
 
 
-def write_rules(folder: Path) -> None:
+def write_rules(folder: Path, *, counting: bool = True) -> None:
+    """The shipped rules and, unless not `counting`, the one that fires for each instrument whose day is known."""
     (folder / "rules").mkdir(exist_ok=True)
     (folder / "rules" / "default.yaml").write_bytes(SHIPPED.read_bytes())
-    (folder / "rules" / "bench.yaml").write_text(_RULE, encoding="utf-8")
+    if counting:
+        (folder / "rules" / "bench.yaml").write_text(_RULE, encoding="utf-8")
 
 
 def watch(
@@ -202,7 +217,7 @@ def watch(
     try:
         spent_s = bot.wait_known(n, limit_s, context.step)
         if bot.process.poll() is not None:
-            raise RuntimeError(f"the bot ended: {bot._log.read_text(encoding='utf-8')[-2_000:]}")
+            raise RuntimeError(f"the bot ended: {bot.tail()}")
         return bot.n_known(), spent_s, status_mb(bot.process.pid)
     finally:
         bot.stop()
