@@ -13,6 +13,7 @@ from typing import Final
 from bot.chat import alert_builder, alert_pages, alert_past, alert_tuning, pages
 from bot.chat.actions import Handler
 from bot.chat.alert_grammar import read_alert
+from bot.chat.alert_looking import AlertLooking, Fired
 from bot.chat.alert_text import AlertWish, Options, Threshold, condition_text
 from bot.chat.asker import Asker
 from bot.chat.commands import Command, UsageError, shorten
@@ -43,6 +44,10 @@ def _utc(_chat: str) -> str:
     return "UTC"
 
 
+async def _none_fired(_since_ms: int) -> Mapping[str, int]:
+    return {}
+
+
 class AlertActions:
     """The three commands, over the store of alerts and the engine's desk."""
 
@@ -57,8 +62,10 @@ class AlertActions:
         clock: Clock,
         max_per_chat: int,
         zone_of: Callable[[str], str] = _utc,
+        fired: Fired = _none_fired,
     ) -> None:
-        """`zone_of`: the time zone of a chat."""
+        """`zone_of`: the time zone of a chat. `fired`: how many firings began since a time, by alert."""
+        self._looking = AlertLooking(store=store, desk=desk, rules=rules, clock=clock, zone_of=zone_of, fired=fired)
         self._market = market
         self._store = store
         self._desk = desk
@@ -74,7 +81,7 @@ class AlertActions:
     def handlers(self) -> Mapping[str, Handler]:
         return {
             "alert": self.create,
-            "alerts": self.show,
+            "alerts": self._looking.show,
             "delete": self.delete,
             "tune": self.tune,
             "undo": self.undo,
@@ -274,24 +281,6 @@ class AlertActions:
                 past, calmer = await alert_past.of_rule(self._rehearsals, rule, wish, keys)
                 return alert_pages.rule_created(rule, past, calmer, assumed_window=wish.assumed_window)
             created_ms += 1
-
-    async def show(self, command: Command, asker: Asker) -> Reply:
-        """`/alerts [PAGE]`"""
-        rules = self._rules.of_chat(asker.chat)
-        n = await self._store.count(asker.chat) + len(rules)
-        if not n:
-            return alert_pages.none_yet()
-        size = alert_pages.PAGE
-        page, n_pages = int(command.words[0]) if command.words else 1, -(-n // size)
-        if not 1 <= page <= n_pages:
-            return alert_pages.no_page(n_pages)
-        # Rules come first, and plain alerts behind them.
-        first = (page - 1) * size
-        shown = [(rule, self._rules.life(rule.id)) for rule in rules[first : first + size]]
-        left, skipped = size - len(shown), max(0, first - len(rules))
-        alerts = await self._store.of_chat(asker.chat, limit=left, offset=skipped) if left else []
-        listed = [(alert, self._desk.life(alert.id)) for alert in alerts]
-        return alert_pages.listing(listed, rules=shown, page=page, n=n, now_ms=self._clock.wall_ms())
 
     async def delete(self, command: Command, asker: Asker) -> Reply:
         """`/delete ID` by the first characters of it, or `/delete all`."""

@@ -1,16 +1,16 @@
 """What is said of alerts made in chat. Pure, as `pages`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from bot.chat import alert_tuning
-from bot.chat.alert_text import condition_text, extras_text
+from bot.chat.alert_text import condition_text, distance, extras_text, figure, holds, symbol_of
 from bot.chat.commands import shorten
-from bot.chat.reply import BLANK, Button, Line, Reply, bold, code, line, refusal
+from bot.chat.reply import BLANK, Button, Line, Reply, bold, code, line, refusal, rows_of
 from bot.chat.silence_pages import when
 from bot.model import numbers
-from bot.model.chat_alert import DIRECTIONS, AlertLife, AlertStage, ChatAlert
+from bot.model.chat_alert import AlertLife, AlertStage, ChatAlert
 from bot.model.chat_rule import ChatRule
 from bot.model.chat_rule_ports import RuleLife
 from bot.model.instrument import Instrument
@@ -20,39 +20,8 @@ from bot.texts import say, say_n
 PAGE: Final = 10
 _LEAST_SPAN_MS: Final = 3_600_000
 """Less of the past says nothing."""
-_PRICES: Final = frozenset({"price", "index"})
-_MONEY: Final = frozenset({"oi_usd", "volume_24h"})
 
 Listed = tuple[ChatAlert, AlertLife | None]
-
-
-def symbol_of(alert: ChatAlert) -> str:
-    return alert.instrument.partition(":")[2]
-
-
-def holds(one: ChatAlert, value: float) -> bool:
-    """Whether its condition is true at a value."""
-    if value == one.level:
-        return one.op in {">=", "<="}
-    return (value > one.level) is (DIRECTIONS[one.op] > 0)
-
-
-def figure(one: ChatAlert, value: float) -> str:
-    """A value in the unit of what is measured."""
-    if one.is_ratio:
-        return numbers.percent(value)
-    if one.measure in _PRICES:
-        return numbers.price(value)
-    return numbers.usd(value) if one.measure in _MONEY else numbers.amount(value)
-
-
-def distance(one: ChatAlert, value: float) -> str:
-    """How far the value still has to go: points between percentages, else a share of the value."""
-    if one.is_ratio:
-        return say("{points:.2f} points to go", points=abs(one.level - value) * 100)
-    if value == 0:
-        return ""
-    return say("{share} to go", share=numbers.percent(abs(one.level / value - 1), sign=False))
 
 
 def _now(one: ChatAlert, value: float | None) -> str:
@@ -244,7 +213,7 @@ def rule_created(rule: ChatRule, past: Rehearsal, calmer: str = "", *, assumed_w
     )
     blocks += [line(again), line(say("One that is true already is told as such, not as news."))]
     blocks += _rehearsal_lines(None, past)
-    why = Button(say("Why"), f"/why {rule.id}" if rule.top else f"/why {rule.symbols[0]} {rule.id}")
+    why = _why_button(rule)
     last = (Button(say("Alerts"), "/alerts"), why, Button(say("Delete"), f"/delete {rule.id}"))
     if not calmer or past.calm_level is None:
         return Reply(tuple(blocks), (last,))
@@ -282,22 +251,61 @@ def full_of_yours(n: int) -> Reply:
 
 
 def listing(
-    listed: Sequence[Listed], *, rules: Sequence[tuple[ChatRule, RuleLife]] = (), page: int, n: int, now_ms: int
+    listed: Sequence[Listed],
+    *,
+    rules: Sequence[tuple[ChatRule, RuleLife]] = (),
+    page: int,
+    n: int,
+    now_ms: int,
+    today: Mapping[str, int],
 ) -> Reply:
-    """One page of a chat's alerts, each with its state."""
+    """One page of a chat's alerts, each with its state. `today`: how often they fired, by id."""
     n_pages = -(-n // PAGE)
     of = say(" · page {page} of {n_pages}", page=page, n_pages=n_pages) if n_pages > 1 else ""
     blocks: list[Line] = [line(bold(say("Alerts of this chat ({n}){of}", n=n, of=of)))]
     for rule, standing in rules:
-        blocks += [BLANK, line(code(rule.id), _what(rule)), line(_standing(standing))]
+        blocks += [BLANK, line(code(rule.id), _what(rule)), line(_standing(standing) + _today(today.get(rule.id, 0)))]
     for alert, life in listed:
         value = life.value if life is not None else None
         state = _stage(alert, life, now_ms=now_ms)
         tail = f" · {_now(alert, value)}" if value is not None else ""
+        tail += _today(today.get(alert.id, 0))
         blocks += [BLANK, line(code(alert.id), _what(alert)), line(state + tail)]
+    ids = [*(rule.id for rule, _ in rules), *(alert.id for alert, _ in listed)]
     turns = [Button("‹", f"/alerts {page - 1}")] if page > 1 else []
     turns += [Button("›", f"/alerts {page + 1}")] if page < n_pages else []
-    return Reply(tuple(blocks), (tuple(turns),) if turns else ())
+    each = rows_of([Button(id_, f"/alerts {id_}") for id_ in ids], 3)
+    return Reply(tuple(blocks), (*each, tuple(turns)) if turns else each)
+
+
+def _today(n: int) -> str:
+    return say(" · {n} today", n=n) if n else ""
+
+
+def one(alert: ChatAlert, life: AlertLife | None, *, n_today: int, now_ms: int) -> Reply:
+    """One alert, how far it is, and what may be done to it."""
+    value = life.value if life is not None else None
+    blocks = (
+        line("🔔 ", code(alert.id), bold(_what(alert))),
+        line(_capital(_stage(alert, life, now_ms=now_ms)) + f" · {_now(alert, value)}" + _today(n_today)),
+    )
+    chart = Button(say("Chart"), f"/chart {alert.instrument}")
+    return Reply(blocks, (*_tuning_buttons(alert, Rehearsal(None)), *_care_buttons(alert.id, chart)))
+
+
+def one_rule(rule: ChatRule, life: RuleLife, *, n_today: int) -> Reply:
+    """One condition, where it stands, and what may be done to it."""
+    blocks = (line("🔔 ", code(rule.id), bold(_what(rule))), line(_capital(_standing(life)) + _today(n_today)))
+    return Reply(blocks, _care_buttons(rule.id, _why_button(rule)))
+
+
+def _care_buttons(id_: str, look: Button) -> tuple[tuple[Button, ...], ...]:
+    snooze = (Button("💤 1h", f"/silence {id_} 1h"), Button("💤 8h", f"/silence {id_} 8h"), look)
+    return snooze, (Button(say("Delete"), f"/delete {id_}"), Button(say("‹ Alerts"), "/alerts"))
+
+
+def _why_button(rule: ChatRule) -> Button:
+    return Button(say("Why"), f"/why {rule.id}" if rule.top else f"/why {rule.symbols[0]} {rule.id}")
 
 
 def none_yet() -> Reply:

@@ -144,6 +144,16 @@ def page(text: str) -> tuple[str, ...] | Problem:
     return (words[0],)
 
 
+def alert_or_page(text: str) -> tuple[str, ...] | Problem:
+    """Nothing, the number of a page, or the first characters of an alert's id with its prefix."""
+    words = text.casefold().removeprefix("#").split()
+    if not words:
+        return ()
+    if len(words) > 1 or not re.fullmatch(r"[0-9]{1,4}|(a-|c_)[0-9a-z]{4,8}", words[0], re.ASCII):
+        return Problem(say("I expected the number of a page, the id of an alert, or nothing."))
+    return (words[0],)
+
+
 def list_or_page(text: str) -> tuple[str, ...] | Problem:
     """Nothing, the number of a page, or a name of several words."""
     words = text.split()

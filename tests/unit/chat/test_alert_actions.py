@@ -457,3 +457,53 @@ async def test_rules_of_a_chat_have_a_limit(ask, rules):
     for n in range(MAX_RULES_PER_CHAT):
         await ask(f"/alert btc when price > {n} and oi > 1")
     assert "as many as I take" in await ask("/alert btc when price > 99 and oi > 1")
+
+
+async def test_one_alert_is_looked_at_with_what_may_be_done_to_it(ask, desk, store, market):
+    await ask("/alert btc oi > 5% 15m")
+    alert = await only(store)
+    desk.lives[alert.id] = AlertLife(AlertStage.WAITING, 0.018, 0)
+    said = await ask("/alerts")
+    assert [b.command for b in ask.buttons[0]] == [f"/alerts {alert.id}"]
+    assert "waiting" in said
+    said = await ask(f"/alerts {alert.id[:6]}")
+    assert said == f"🔔 {alert.id} BTCUSDT pct(oi, 15m) > 5%\nWaiting · now +1.80% · 3.20 points to go"
+    commands = [b.command for row in ask.buttons for b in row]
+    for wanted in (
+        *(f"/silence {alert.id} 1h", f"/silence {alert.id} 8h", "/chart binance:BTCUSDT", f"/delete {alert.id}"),
+        *("/alerts", f"/tune {alert.id} 8%", f"/tune {alert.id} 1h", f"/tune {alert.id} both"),
+    ):
+        assert wanted in commands
+    assert "No alert of this chat begins with 0000." in await ask("/alerts a-0000")
+
+
+async def test_a_condition_is_looked_at_and_says_how_often_it_fired_today(
+    market, desk, store, rules, rehearsals, clock
+):
+    since = []
+
+    async def fired(since_ms):
+        since.append(since_ms)
+        return {one.id: 2 for one in rules.of_chat(OWNER.chat)}
+
+    alerts = AlertActions(
+        market=market,
+        store=store,
+        desk=desk,
+        rules=rules,
+        rehearsals=rehearsals,
+        clock=clock,
+        max_per_chat=9,
+        zone_of=lambda _chat: "Europe/Berlin",
+        fired=fired,
+    )
+    actions = Actions(alerts.handlers)
+    await actions.answer(parse("/alert top50 oi up 6% 15m"), asker=OWNER)
+    [rule] = rules.of_chat(OWNER.chat)
+    assert "waiting · 2 today" in to_plain(await actions.answer(parse("/alerts"), asker=OWNER))
+    reply = await actions.answer(parse(f"/alerts {rule.id}"), asker=OWNER)
+    assert to_plain(reply).splitlines() == [f"🔔 {rule.id} top 50 pct(oi, 15m) >= 6%", "Waiting · 2 today"]
+    assert [b.command for row in reply.buttons for b in row] == [
+        *(f"/silence {rule.id} 1h", f"/silence {rule.id} 8h", f"/why {rule.id}", f"/delete {rule.id}", "/alerts")
+    ]
+    assert set(since) == {NOW_MS - 3_600_000}, "the midnight before, in Berlin"
