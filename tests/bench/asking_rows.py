@@ -23,6 +23,7 @@ N_CHATS = 16
 N_QUESTIONS, N_QUICK_QUESTIONS = 200, 20
 EVERY_S = 0.4
 GOAL_MS = 50.0
+_RULES = "version: 1\nrules:\n- {id: never, when: 'pct(oi, 24h) > 90000% and pct(price, 24h) > 90000%'}\n"
 START_LIMIT_S, ANSWER_LIMIT_S = 120.0, 20.0
 
 
@@ -71,7 +72,9 @@ def run(context: Context) -> Sequence[Result]:
     n = process_rows.N_QUICK_INSTRUMENTS if context.is_quick else process_rows.N_INSTRUMENTS
     with tempfile.TemporaryDirectory() as name, process_rows.venue(n) as urls:
         folder = Path(name)
-        process_rows.write_rules(folder, counting=False)
+        # Windows of a day are kept, and no alert takes the room of an answer.
+        (folder / "rules").mkdir()
+        (folder / "rules" / "default.yaml").write_text(_RULES, encoding="utf-8")
         listed = restart.instruments_of(urls[0])
         restart.prepare(folder / "data", folder / "rules", listed, levels=restart.levels_of(urls[0], listed))
         context.say("questions while ticks run")

@@ -199,12 +199,10 @@ def very_many_alerts(context: Context) -> list[Result]:
     ]
 
 
-def write_rules(folder: Path, *, counting: bool = True) -> None:
-    """The shipped rules and, unless not `counting`, the one that fires for each instrument whose day is known."""
+def write_rules(folder: Path) -> None:
     (folder / "rules").mkdir(exist_ok=True)
     (folder / "rules" / "default.yaml").write_bytes(SHIPPED.read_bytes())
-    if counting:
-        (folder / "rules" / "bench.yaml").write_text(_RULE, encoding="utf-8")
+    (folder / "rules" / "bench.yaml").write_text(_RULE, encoding="utf-8")
 
 
 def watch(
