@@ -157,7 +157,7 @@ class Bot:
         self.engine = Engine(self._rooms.extra.rules, records=await self._alerts.load())
         self._rooms.chat_rules.engine = self.engine
         self._chat_alerts = SqliteChatAlertStore(database)
-        await load_alerts(self._chat_alerts, self.engine)
+        await load_alerts(self._chat_alerts, self.engine, self.clock)
         self.cards = Cards(self.engine)
         async with contextlib.AsyncExitStack() as stack:
             sending = await open_sending(
