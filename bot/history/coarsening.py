@@ -3,7 +3,7 @@
 A bar is there where any of its minutes is. The takers' share is that of the minutes that have one, weighted by their volume.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -14,7 +14,7 @@ from bot.model.updates import F64, I64
 
 CHUNK_CELLS: Final = 4_000_000
 """So many minutes times instruments are read at a time."""
-Reader = Callable[[I64, Sequence[str]], dict[str, F64]]
+Reader = Callable[[I64, Sequence[str]], Mapping[str, F64]]
 
 
 def coarser(closes: I64, step_ms: int, names: Sequence[str], read: Reader, n_keys: int) -> dict[str, F64]:
