@@ -59,7 +59,9 @@ def import_files(
         raise ConfigError(f"history import: no such file or folder: {', '.join(missing)}")
     files = list(files_in(paths))
     if not files:
-        raise ConfigError(f"history import: expected .csv, .csv.gz or .zip files, found none in {', '.join(map(str, paths))}")
+        raise ConfigError(
+            f"history import: expected .csv, .csv.gz or .zip files, found none in {', '.join(map(str, paths))}"
+        )
     notes = Console(stderr=True)
     bars = WarmStart(notes)
     n_done = 0

@@ -164,7 +164,9 @@ def look(
             break
         raw, problem = content_of(path)
         report = (
-            FileReport(path.name, "unread", problems=(problem,)) if problem else report_of(path, list(parse(path, raw, told)))
+            FileReport(path.name, "unread", problems=(problem,))
+            if problem
+            else report_of(path, list(parse(path, raw, told)))
         )
         summary.reports.append(report)
         tell(report)
@@ -194,7 +196,16 @@ def content_of(path: Path) -> tuple[bytes, str]:
 def digest_of(path: Path, raw: bytes, told: Told) -> str:
     """Of a file, with what its name and the person who imports say it is: the same bytes may be of another contract."""
     about = named(path)
-    meant = (about.symbol, about.form, about.span_ms, told.symbol, told.form, told.time_column, told.oi_column, told.lag_ms)
+    meant = (
+        about.symbol,
+        about.form,
+        about.span_ms,
+        told.symbol,
+        told.form,
+        told.time_column,
+        told.oi_column,
+        told.lag_ms,
+    )
     return hashlib.sha256(hashlib.sha256(raw).digest() + repr(meant).encode()).hexdigest()
 
 
@@ -210,7 +221,7 @@ def report_of(path: Path, parsed: Sequence[Parsed]) -> FileReport:
         path.name,
         "taken" if read else "unread",
         forms=tuple(dict.fromkeys(p.form for p in read if p.form is not None)),
-        keys=tuple(sorted({key for p in read for key in p.rows.keys})),  # noqa: SIM118, a field of that name
+        keys=tuple(sorted({key for p in read for key in p.rows.keys})),
         n_rows=sum(p.n_rows for p in read),
         first_ms=min((int(p.rows.close_ms.min()) for p in read), default=0),
         last_ms=max((int(p.rows.close_ms.max()) for p in read), default=0),
@@ -226,7 +237,7 @@ def report_of(path: Path, parsed: Sequence[Parsed]) -> FileReport:
 
 def together(pieces: Sequence[BarRows]) -> BarRows:
     """Several rows as one; a column that a piece lacks is unknown in it."""
-    keys = tuple(dict.fromkeys(key for piece in pieces for key in piece.keys))  # noqa: SIM118, a field of that name
+    keys = tuple(dict.fromkeys(key for piece in pieces for key in piece.keys))
     place = {key: at for at, key in enumerate(keys)}
     row = [np.array([place[key] for key in piece.keys], dtype=np.int32)[piece.row] for piece in pieces]
     names = dict.fromkeys(name for piece in pieces for name in piece.columns)
@@ -245,7 +256,5 @@ def faults(reports: Iterable[FileReport]) -> Counter[str]:
     """Counts of what was wrong, by what became of it."""
     found: Counter[str] = Counter()
     for r in reports:
-        found.update(
-            bad=r.n_bad, unknown=r.n_unknown, empty=r.n_empty, repeated=r.n_repeated, differing=r.n_differing
-        )
+        found.update(bad=r.n_bad, unknown=r.n_unknown, empty=r.n_empty, repeated=r.n_repeated, differing=r.n_differing)
     return found
