@@ -43,14 +43,14 @@ class Store:
 
     # -- adding --------------------------------------------------------------------------------------------------
 
-    def add(self, rows: BarRows | Sequence[BarRows], *, source: str) -> PartInfo:
+    def add(self, rows: BarRows | Sequence[BarRows], *, source: str, latest_counts: bool = False) -> PartInfo:
         """Put bars down; they are on the disk when this returns. The same bars of the same kind a second time add nothing.
 
-        Where a cell stands twice, what was said first counts. Raises `ValueError` where a close is no whole minute, where there
+        Where a cell stands twice, what was said first counts, or with `latest_counts` what was said last. Raises `ValueError` where a close is no whole minute, where there
         is no bar, or where the source is of no kind.
         """
         kind_of(source)
-        tidy = sorted_rows([rows] if isinstance(rows, BarRows) else rows, first_counts=True)
+        tidy = sorted_rows([rows] if isinstance(rows, BarRows) else rows, first_counts=not latest_counts)
         if not tidy.n:
             raise ValueError("expected bars, found none in which anything is known")
         digest = Digest()
