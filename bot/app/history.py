@@ -11,7 +11,7 @@ import os
 import queue
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,8 +22,9 @@ from bot import log
 from bot.charts.studio import KEPT
 from bot.clock import Clock
 from bot.engine.engine import Engine
-from bot.history.bar_log import BarLog, files
+from bot.history.bar_log import BarLog
 from bot.market.minutes import Minutes
+from bot.model import numbers
 from bot.model.history import BarRows
 from bot.model.instrument import Instrument
 
@@ -47,8 +48,6 @@ class Order(msgspec.Struct, frozen=True):
     folder: str
     keep_days: int
     now_ms: int
-    open_log: str
-    """The file that is still being written; empty where there is none."""
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -62,6 +61,8 @@ class Report(msgspec.Struct, frozen=True):
     n_removed: int = 0
     n_bytes: int = 0
     """Of all parts and logs."""
+    first_ms: int = 0
+    """Close of the oldest bar that the bot saw itself; 0 where there is none."""
     n_bad: int = 0
     """Parts that were set aside so far."""
     peak_mb: float = 0.0
@@ -95,7 +96,8 @@ class _Writer:
         self._hour: int | None = None
         self.failure = ""
         """Why the last minute is not on the disk; empty where it is."""
-        self.open_log = ""
+        self.first_ms: int | None = None
+        """Of this run."""
         self.n_ended = 0
         """Logs that are complete."""
         threading.Thread(target=self._run, name="history", daemon=True).start()
@@ -120,33 +122,34 @@ class _Writer:
             except Exception as error:  # noqa: BLE001, whatever it was, the next minute is tried anew
                 self.failure = (error.strerror or str(error)) if isinstance(error, OSError) else repr(error)
                 self._counts.n_dropped += 1
-                self._end()
+                if self._log is not None and self._log.is_broken:
+                    self._end()
 
     def _write(self, instruments: tuple[Instrument, ...], pieces: Sequence[BarRows]) -> None:
         hour = (int(pieces[0].close_ms[0]) - 1) // HOUR_MS
-        if self._log is not None and (hour != self._hour or self._log.is_broken):
+        if self._log is not None and hour != self._hour:
             self._end()
         if self._log is None:
             self._hour = hour
-            made = BarLog(self._folder, self._clock.wall_ms())
-            self._log, self.open_log = made, made.path.name
+            self._log = BarLog(self._folder, self._clock.wall_ms())
         before = self._log.n_bytes
         self._log.append(instruments, pieces)
         self._counts.n_minutes += 1
         self._counts.n_rows += len(pieces[0].row)
         self._counts.n_bytes += self._log.n_bytes - before
+        if self.first_ms is None:
+            self.first_ms = int(pieces[0].close_ms[0])
 
     def _end(self) -> None:
         ended, self._log = self._log, None
         if ended is not None:
-            self.open_log = ""
             self.n_ended += 1
             with contextlib.suppress(OSError):
                 ended.close()
 
 
 class LiveHistory:
-    """`ticked` after each tick, `run` is a component."""
+    """A `Keeper` of the main loop, with components of its own. With `keep_days` of 0 it keeps nothing."""
 
     def __init__(self, engine: Engine, folder: Path, clock: Clock, *, keep_days: int) -> None:
         self._minutes = Minutes(engine.market)
@@ -155,11 +158,43 @@ class LiveHistory:
         self._keep_days = keep_days
         self._command = (sys.executable, "-P", "-m", "bot.app.history_worker")
         self.counts = HistoryCounts()
-        self._writer = _Writer(folder, clock, self.counts)
+        self._writer = _Writer(folder, clock, self.counts) if keep_days else None
         self._said = ""
-        self.report: Report | None = None
+        self.report = Report()
         """Of the last time that the process did its work."""
+        self._n_bytes_then = 0
+        """Written by the time of that."""
         self._work_failure = ""
+
+    @property
+    def is_on(self) -> bool:
+        return self._writer is not None
+
+    @property
+    def components(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        """What the supervisor runs, by name."""
+        return {"history": self.run} if self.is_on else {}
+
+    @property
+    def n_bytes(self) -> int:
+        """Of parts and logs, as far as it is known without looking at the disk."""
+        return self.report.n_bytes + self.counts.n_bytes - self._n_bytes_then
+
+    def text(self) -> str:
+        """For `/status`: `12d of minutes, 410 MB; 30 d are kept`."""
+        if self._writer is None:
+            return ""
+        first_ms = self.report.first_ms or self._writer.first_ms
+        if first_ms is None:
+            return f"nothing yet; {self._keep_days} d will be kept"
+        age = numbers.duration(max(60_000, self._clock.wall_ms() - first_ms))
+        return f"{age} of minutes, {self.n_bytes / 1e6:,.0f} MB; {self._keep_days} d are kept"
+
+    def troubles(self) -> tuple[str, ...]:
+        """For `/status`: why history is not kept as it should be."""
+        found = self._write_trouble()
+        lines = (f"History is not written: {found}." if found else "", self._work_failure)
+        return tuple(text for text in lines if text)
 
     # -- in the loop of ticks ------------------------------------------------------------------------------------
 
@@ -168,6 +203,8 @@ class LiveHistory:
 
     def ticked(self, now_ms: int) -> None:
         """Gather what is new."""
+        if self._writer is None:
+            return
         pieces = self._minutes.ticked(now_ms)
         if not pieces:
             return
@@ -187,15 +224,9 @@ class LiveHistory:
         self._said = trouble
 
     def _write_trouble(self) -> str:
-        if self._writer.failure:
-            return self._writer.failure
-        return "the disk takes long" if self._writer.is_behind else ""
-
-    @property
-    def trouble(self) -> str:
-        """Why history is not kept as it should be, for people; empty where it is."""
-        found = self._write_trouble()
-        return f"history is not written: {found}" if found else self._work_failure
+        if self._writer is None:
+            return ""
+        return self._writer.failure or ("the disk takes long" if self._writer.is_behind else "")
 
     # -- the process ---------------------------------------------------------------------------------------------
 
@@ -207,27 +238,22 @@ class LiveHistory:
         """Have parts made of logs, each hour, until cancelled."""
         await self._clock.sleep(FIRST_WORK_S)
         n_ended = -1
-        while True:
-            if self._writer.n_ended != n_ended and self._has_work():
+        while self._writer is not None:
+            if self._writer.n_ended != n_ended:
                 n_ended = self._writer.n_ended
                 self._take(await self._work())
                 await self._clock.sleep(self._real(MIN_PAUSE_S))
             await self._clock.sleep(60.0)
 
-    def _has_work(self) -> bool:
-        with contextlib.suppress(OSError):
-            return any(path.name != self._writer.open_log for path in files(self._folder))
-        return False
-
     def _take(self, report: Report) -> None:
-        self.report = report
         if report.error:
             self.counts.n_work_failed += 1
-            self._work_failure = f"history is not tidied up: {report.error}"
+            self._work_failure = f"History is not tidied up: {report.error}."
             _log.warning(
                 "history.not_tidied", reason=report.error, then="tried again in an hour; nothing is lost by that"
             )
             return
+        self.report, self._n_bytes_then = report, self.counts.n_bytes
         self.counts.n_worked += 1
         self._work_failure = ""
         if report.n_cut_bytes:
@@ -244,7 +270,7 @@ class LiveHistory:
         )
 
     async def _work(self) -> Report:
-        order = Order(str(self._folder), self._keep_days, self._clock.wall_ms(), self._writer.open_log)
+        order = Order(str(self._folder), self._keep_days, self._clock.wall_ms())
         kept = {name: os.environ[name] for name in KEPT if name in os.environ}
         process: asyncio.subprocess.Process | None = None
         try:

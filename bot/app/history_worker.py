@@ -52,7 +52,7 @@ def work(order: Order) -> Report:
     begun_s = machine_s()
     with open_store(Path(order.folder)) as store:
         store.recover()
-        taken = take_logs(store, besides=order.open_log)
+        taken = take_logs(store)
         tidied = store.compact(before_ms=(order.now_ms - LATE_MS) // DAY_MS * DAY_MS)
         pruned = store.prune(live_before_ms=order.now_ms - order.keep_days * DAY_MS)
         stock = store.status()
@@ -63,25 +63,27 @@ def work(order: Order) -> Report:
         n_put_together=tidied.n_before,
         n_removed=pruned.n_removed,
         n_bytes=stock.n_bytes,
+        first_ms=min((h.spans[0][0] for h in stock.holdings if h.kind == "live"), default=0),
         n_bad=stock.n_bad,
         peak_mb=round(peak_mb(), 1),
         took_s=round(machine_s() - begun_s, 2),
     )
 
 
-def take_logs(store: Store, *, besides: str) -> tuple[int, int, int]:
+def take_logs(store: Store) -> tuple[int, int, int]:
     """Make parts of all logs that are complete. How many, rows, and bytes that were cut off at their ends."""
     n_logs = n_rows = n_cut = 0
     for path in bar_log.files(store.folder):
-        if path.name == besides:
-            continue
-        found = bar_log.read(path)
-        n_cut += found.n_cut
-        if found.rows:
-            store.know(found.instruments)
-            n_rows += store.add(found.rows, source="live", latest_counts=True).n_rows
-            n_logs += 1
-        path.unlink()
+        with bar_log.ended(path) as is_ended:
+            if not is_ended:
+                continue
+            found = bar_log.read(path)
+            n_cut += found.n_cut
+            if found.rows:
+                store.know(found.instruments)
+                n_rows += store.add(found.rows, source="live", latest_counts=True).n_rows
+                n_logs += 1
+            path.unlink()
     return n_logs, n_rows, n_cut
 
 

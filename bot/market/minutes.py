@@ -12,7 +12,7 @@ import numpy as np
 from bot.market.gauges import NEVER_MS
 from bot.market.market import PRICE_VALID_MS, Market
 from bot.market.series import INDEX, OI, PRICE
-from bot.model.history import BAR_MS, BarRows
+from bot.model.history import BAR_MS, OI_COLUMNS, BarRows
 from bot.model.instrument import Instrument
 from bot.model.updates import F64, I64, Mask
 
@@ -35,6 +35,8 @@ class Minutes:
         self._close_ms: int | None = None
         self._looked_ms = NEVER_MS
         self._cells: dict[str, F64] = {}
+        self._late: dict[str, F64] = {}
+        """Open interest of the minute before, that came after its end."""
         self._seen_ms: I64 = np.zeros(0, dtype=np.int64)
         self._told_ms: dict[str, I64] = {}
         """Up to which sample ratios and volumes were given out."""
@@ -76,12 +78,15 @@ class Minutes:
             keys[row] = instrument.key
         more = market.n_rows - len(self._seen_ms)
         self._seen_ms = np.pad(self._seen_ms, (0, more), constant_values=NEVER_MS)
-        self._cells = {n: np.pad(c, (0, more), constant_values=np.nan) for n, c in self._cells.items()}
+        self._cells, self._late = (
+            {n: np.pad(c, (0, more), constant_values=np.nan) for n, c in cells.items()}
+            for cells in (self._cells, self._late)
+        )
         self._told_ms = {n: np.pad(t, (0, more), constant_values=NEVER_MS) for n, t in self._told_ms.items()}
         before = [*self._keys_by_row, *[None] * more]
         for row in (r for r, key in enumerate(keys) if key != before[r]):
             self._seen_ms[row] = NEVER_MS
-            for cells in self._cells.values():
+            for cells in (*self._cells.values(), *self._late.values()):
                 cells[row] = np.nan
             for times in self._told_ms.values():
                 times[row] = NEVER_MS
@@ -93,13 +98,14 @@ class Minutes:
         """The minute in which this time lies."""
         self._close_ms = -(-at_ms // BAR_MS) * BAR_MS
         n = self._market.n_rows
-        names = ("open", "high", "low", *_MARKS, "oi", "oi_ms", "oi_valid_ms")
-        self._cells = {name: np.full(n, np.nan) for name in names}
+        self._cells = {name: np.full(n, np.nan) for name in ("open", "high", "low", *_MARKS, *OI_COLUMNS)}
+        self._late = {name: np.full(n, np.nan) for name in OI_COLUMNS}
         self._seen_ms = np.full(n, NEVER_MS, dtype=np.int64)
 
-    def _within(self, time_ms: I64) -> Mask:
+    def _within(self, time_ms: I64, before_ms: int = 0) -> Mask:
         assert self._close_ms is not None
-        found: Mask = (time_ms > self._close_ms - BAR_MS) & (time_ms <= self._close_ms)
+        close_ms = self._close_ms - before_ms
+        found: Mask = (time_ms > close_ms - BAR_MS) & (time_ms <= close_ms)
         return found
 
     def _take_marks(self) -> None:
@@ -117,12 +123,14 @@ class Minutes:
             np.copyto(cells[name], gauges.value[gauge], where=same)
 
     def _take_oi(self) -> None:
-        gauges, cells = self._market.gauges, self._cells
+        gauges = self._market.gauges
         time_ms = gauges.time_ms[OI]
-        fresh = self._within(time_ms)
-        np.copyto(cells["oi"], gauges.value[OI], where=fresh)
-        np.copyto(cells["oi_ms"], time_ms, where=fresh)
-        np.copyto(cells["oi_valid_ms"], gauges.expiry_ms[OI] - time_ms, where=fresh)
+        told_ms = self._told_ms.setdefault("oi", np.full(len(time_ms), NEVER_MS, dtype=np.int64))
+        for cells, before_ms in ((self._cells, 0), (self._late, BAR_MS)):
+            fresh = self._within(time_ms, before_ms) & (time_ms > told_ms)
+            np.copyto(cells["oi"], gauges.value[OI], where=fresh)
+            np.copyto(cells["oi_ms"], time_ms, where=fresh)
+            np.copyto(cells["oi_valid_ms"], gauges.expiry_ms[OI] - time_ms, where=fresh)
 
     # -- giving out ----------------------------------------------------------------------------------------------
 
@@ -132,7 +140,12 @@ class Minutes:
         for name in ("open", "high", "low", *_MARKS):
             self._cells[name][silent] = np.nan
         closes = np.full(self._market.n_rows, self._close_ms, dtype=np.int64)
-        pieces = [self._bars(closes, self._cells), self._liquidations(), self._volume(), self._long_short()]
+        late = self._bars(closes - BAR_MS, self._late, np.isfinite(self._late["oi"]))
+        for cells in (self._late, self._cells):
+            np.copyto(
+                self._told_ms["oi"], np.nan_to_num(cells["oi_ms"]), where=~np.isnan(cells["oi_ms"]), casting="unsafe"
+            )
+        pieces = [self._bars(closes, self._cells), late, self._liquidations(), self._volume(), self._long_short()]
         return [piece for piece in pieces if piece is not None and len(piece.row)]
 
     def _bars(self, closes: I64, columns: dict[str, F64], where: Mask | None = None) -> BarRows:
