@@ -129,10 +129,12 @@ class _Writer:
         hour = (int(pieces[0].close_ms[0]) - 1) // HOUR_MS
         if self._log is not None and hour != self._hour:
             self._end()
+        before = 0
         if self._log is None:
             self._hour = hour
             self._log = BarLog(self._folder, self._clock.wall_ms())
-        before = self._log.n_bytes
+        else:
+            before = self._log.n_bytes
         self._log.append(instruments, pieces)
         self._counts.n_minutes += 1
         self._counts.n_rows += len(pieces[0].row)
