@@ -278,7 +278,7 @@ def prune(
         store.recover()
         done = store.prune(live_before_ms=clock_of(config).wall_ms() - kept * DAY_MS, imported_before_ms=imported_ms)
     print(
-        f"{done.n_removed} files with {_size(done.removed_bytes)} thrown away"
+        f"{done.n_removed} {'file' if done.n_removed == 1 else 'files'} with {_size(done.removed_bytes)} thrown away"
         if done.n_removed
         else f"nothing is older than {numbers.duration(kept * DAY_MS)}"
     )
