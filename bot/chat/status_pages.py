@@ -83,6 +83,8 @@ def status_page(status: BotStatus, *, now_ms: int) -> Reply:
     )
     if status.backup:
         figures = (*figures, ("Backup", status.backup))
+    if status.history:
+        figures = (*figures, ("History", status.history))
     blocks = (*head, BLANK, *(line(bold(name), f" {text}") for name, text in figures))
     return Reply(blocks, ((Button("↻ Refresh", "/status"), Button("Details", "/status details")),))
 

@@ -6,10 +6,11 @@ is written by one process for an hour at most; the next one begins with all inst
 """
 
 import contextlib
+import fcntl
 import os
 import struct
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
@@ -56,20 +57,26 @@ class BarLog:
         place = folder / FOLDER
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path = place / f"{started_ms:015d}{ENDING}"
-        number = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        self._file = FileIO(number, "w")
+        # Under its name it is locked and has its first line: until then it could be taken for one that is complete.
+        begun = place / f"{started_ms:015d}.new"
+        self._file = FileIO(os.open(begun, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w")
         self._keys: tuple[str, ...] = ()
         self._n_good = 0
         self.n_bytes = 0
         self.is_broken = False
         """Whether nothing more can be appended; another file has to be begun."""
-        _write(self._file, MAGIC)
-        self._finish()
-        number = os.open(place, os.O_RDONLY)
         try:
-            os.fsync(number)
-        finally:
-            os.close(number)
+            fcntl.flock(self._file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _write(self._file, MAGIC)
+            self._finish()
+            os.link(begun, self.path)
+            begun.unlink()
+            _sync_folder(place)
+        except OSError:
+            self._file.close()
+            with contextlib.suppress(OSError):
+                begun.unlink()
+            raise
 
     def append(self, instruments: Sequence[Instrument], pieces: Sequence[BarRows]) -> None:
         """Bring the bars of a minute to the disk. `instruments` are those of the rows' keys, in their order."""
@@ -95,6 +102,33 @@ class BarLog:
 
     def close(self) -> None:
         self._file.close()
+
+
+def _sync_folder(place: Path) -> None:
+    number = os.open(place, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+@contextlib.contextmanager
+def ended(path: Path) -> Iterator[bool]:
+    """Whether nobody writes a file any more; nobody begins to until the end of this."""
+    try:
+        number = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        yield False
+        return
+    try:
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+    finally:
+        os.close(number)
 
 
 def _write(file: FileIO, raw: bytes) -> None:

@@ -22,14 +22,15 @@ from bot.history.files import Files
 from bot.history.guessing import guessed
 from bot.history.painting import paint, sorted_rows, with_anchors
 from bot.history.parts import LOCK, Parts, VanishedError, rank
-from bot.history.stock import Stock, stock_of
+from bot.history.stock import Stock, joined, stock_of
 from bot.history.tidying import Tidied
 from bot.model.history import BAR_MS, BarGrid, BarRows
-from bot.model.history_ports import HistoryIndex, PartInfo, kind_of
+from bot.model.history_ports import HistoryIndex, PartInfo, Spans, kind_of
 from bot.model.instrument import Instrument
 from bot.model.updates import F64, I64
 
 _MAX_LOOKS: Final = 20
+_FOR_EVER_MS: Final = 1 << 53
 
 
 class Store:
@@ -43,14 +44,14 @@ class Store:
 
     # -- adding --------------------------------------------------------------------------------------------------
 
-    def add(self, rows: BarRows | Sequence[BarRows], *, source: str) -> PartInfo:
+    def add(self, rows: BarRows | Sequence[BarRows], *, source: str, latest_counts: bool = False) -> PartInfo:
         """Put bars down; they are on the disk when this returns. The same bars of the same kind a second time add nothing.
 
-        Where a cell stands twice, what was said first counts. Raises `ValueError` where a close is no whole minute, where there
-        is no bar, or where the source is of no kind.
+        Where a cell stands twice, what was said first counts, or with `latest_counts` what was said last. Raises `ValueError`
+        where a close is no whole minute, where there is no bar, or where the source is of no kind.
         """
         kind_of(source)
-        tidy = sorted_rows([rows] if isinstance(rows, BarRows) else rows, first_counts=True)
+        tidy = sorted_rows([rows] if isinstance(rows, BarRows) else rows, first_counts=not latest_counts)
         if not tidy.n:
             raise ValueError("expected bars, found none in which anything is known")
         digest = Digest()
@@ -75,6 +76,12 @@ class Store:
         for rows in bar_log.rows_of(self.folder, from_ms, to_ms):
             found.update(rows.keys)
         return tuple(sorted(found))
+
+    def spans(self, keys: Sequence[str]) -> Spans:
+        """When there may be bars of any of these instruments, ascending: what is said of a part holds for all that are in it."""
+        found = [span for part in self.index.parts() if not set(keys).isdisjoint(part.keys) for span in part.spans]
+        fresh = bar_log.rows_of(self.folder, 0, _FOR_EVER_MS, frozenset(keys))
+        return joined([*found, *((int(rows.close_ms.min()), int(rows.close_ms.max())) for rows in fresh)])
 
     def instruments(self, keys: Sequence[str]) -> tuple[Instrument, ...]:
         """What they are, in the same order."""
