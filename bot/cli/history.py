@@ -17,18 +17,16 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bot import log, settings
-from bot.app.data_dir import DataDir
-from bot.app.history_store import open_store
+from bot import settings
 from bot.cli.explain import parse_time
-from bot.clock import SystemClock
+from bot.cli.history_import import import_files
+from bot.cli.history_store import clock_of, opened
 from bot.errors import ConfigError, StorageError
 from bot.history.stock import DAY_MS, Holding, Stock
 from bot.history.store import Store
 from bot.model import numbers
 from bot.model.history import BAR_MS, COLUMNS, BarGrid
 from bot.rules.literals import parse_duration_ms
-from bot.settings import Settings
 
 CHUNK_MS: Final = 30 * DAY_MS
 """So much of one instrument is read at a time."""
@@ -39,18 +37,7 @@ history = typer.Typer(
     help="Look after the history: one-minute bars of what was seen and imported.", no_args_is_help=True
 )
 
-
-def opened(config: Settings) -> AbstractContextManager[Store]:
-    """The store of the settings, its data folder being there."""
-    log.set_up(level="WARNING")
-    if not config.data_dir.is_dir():
-        raise ConfigError(f"OIBOT_DATA_DIR: no folder {config.data_dir}; the bot makes it when it first runs")
-    return open_store(DataDir(config.data_dir).history, clock=clock_of(config))
-
-
-def clock_of(config: Settings) -> SystemClock:
-    """The bot's."""
-    return SystemClock(speed=config.clock.speed, epoch_ms=config.clock.epoch_ms)
+history.command("import")(import_files)
 
 
 # -- status ------------------------------------------------------------------------------------------------------

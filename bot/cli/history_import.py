@@ -4,7 +4,6 @@ Exit code 0; 1 where nothing could be read; 130 where Ctrl-C ended it, with all 
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
@@ -15,10 +14,9 @@ from rich.console import Console
 from rich.table import Table
 
 from bot import log, settings
-from bot.app.history_store import open_store
+from bot.cli.history_store import clock_of, opened
 from bot.cli.progress import WarmStart
 from bot.cli.stop_flag import INTERRUPTED, StopFlag
-from bot.clock import SystemClock
 from bot.errors import ConfigError
 from bot.history.importing import FileReport, Importer, Summary, faults, files_in, look
 from bot.history.published.layouts import Told
@@ -102,14 +100,18 @@ def run(
     """Import files into the store of the settings, or only look at them."""
     if dry_run:
         return look(files, told=told, tell=tell, is_stopped=is_stopped)
-    clock = SystemClock()
-    with opened_store(clock) as store:
-        return Importer(store, told=told, now_ms=clock.wall_ms, is_stopped=is_stopped).run(files, tell=tell)
+    config = settings.load()
+    with opened(config, makes_folder=True) as store:
+        store.recover()
+        found = Importer(store, told=told, now_ms=clock_of(config).wall_ms, is_stopped=is_stopped).run(files, tell=tell)
+        if not found.is_stopped:
+            put_together(store)
+        return found
 
 
-def opened_store(clock: SystemClock) -> AbstractContextManager[Store]:
-    """The store of the settings."""
-    return open_store(settings.load().data_dir / "history", clock=clock)
+def put_together(store: Store) -> None:
+    """Everything but what the bot saw goes to its place; where another process is at it, that one does."""
+    store.compact(before_ms=0)
 
 
 def told_of(
