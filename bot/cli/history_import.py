@@ -71,7 +71,7 @@ def import_files(
 
     with StopFlag() as is_stopped:
         try:
-            summary = run(files, told, tell=tell, is_stopped=is_stopped, dry_run=dry_run)
+            summary = run(files, told, tell=tell, is_stopped=is_stopped, dry_run=dry_run, notes=notes)
         finally:
             bars.close()
     if as_json:
@@ -96,6 +96,7 @@ def run(
     tell: Callable[[FileReport], None],
     is_stopped: Callable[[], bool],
     dry_run: bool,
+    notes: Console,
 ) -> Summary:
     """Import files into the store of the settings, or only look at them."""
     if dry_run:
@@ -104,14 +105,15 @@ def run(
     with opened(config, makes_folder=True) as store:
         store.recover()
         found = Importer(store, told=told, now_ms=clock_of(config).wall_ms, is_stopped=is_stopped).run(files, tell=tell)
-        if not found.is_stopped:
-            put_together(store)
+        if not found.is_stopped and found.count("taken"):
+            put_together(store, notes)
         return found
 
 
-def put_together(store: Store) -> None:
-    """Everything but what the bot saw goes to its place; where another process is at it, that one does."""
-    store.compact(before_ms=0)
+def put_together(store: Store, notes: Console) -> None:
+    """Everything but what the bot saw goes to its place; where another process is at it, that one does so."""
+    with notes.status("putting bars in their places"):
+        store.compact(before_ms=0)
 
 
 def told_of(
@@ -156,6 +158,10 @@ def show(summary: Summary, console: Console, *, dry_run: bool) -> None:
             table.add_row(form, str(len(mine)), str(len(keys)), f"{sum(r.n_rows for r in mine):,}", *times)
     if taken:
         console.print(table)
+    if n_covered := sum(r.n_covered for r in taken):
+        console.print(
+            f"{n_covered:,} bars longer than a minute left out: there are minutes of that time", highlight=False
+        )
     verb = "would be taken in" if dry_run else "taken in"
     parts = [f"{len(taken)} files {verb}"]
     parts += [f"{n} there already"] if (n := summary.count("known")) else []

@@ -8,7 +8,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal
 
@@ -19,7 +19,7 @@ from bot.history.published.layouts import Told
 from bot.history.published.names import FormName, named
 from bot.history.published.reading import Parsed, parse
 from bot.history.store import Store
-from bot.model.history import BarRows
+from bot.model.history import BAR_MS, BarRows
 from bot.model.history_ports import TakenFile
 
 ENDINGS: Final = (".csv", ".csv.gz", ".zip", ".txt", ".txt.gz", ".log", ".log.gz")
@@ -53,6 +53,8 @@ class FileReport:
     n_empty: int = 0
     n_repeated: int = 0
     n_differing: int = 0
+    n_covered: int = 0
+    """Bars longer than a minute that were left out, as there are minutes of that time."""
     named: tuple[str, ...] = ()
     """Faults, `file:line: expected …, found …`: the first of each file."""
     problems: tuple[str, ...] = ()
@@ -134,16 +136,26 @@ class Importer:
         parsed = list(parse(path, raw, self._told))
         report = report_of(path, parsed)
         if report.state == "taken":
-            for part in parsed:
-                if part.n_rows:
-                    self._batch.append(part.rows)
-                    self._n_batch += part.n_rows
+            n_covered = sum(self._take(part) for part in parsed if part.n_rows)
+            report = replace(report, n_rows=report.n_rows - n_covered, n_covered=n_covered)
             self._waiting.append(TakenFile(digest, path.name, self._now_ms(), report.n_rows, report.n_bad))
         return report
 
+    def _take(self, part: Parsed) -> int:
+        """How many of its bars are not taken."""
+        rows = part.rows
+        if part.span_ms > BAR_MS:
+            self._put_down()
+            rows = without_minutes(self._store, rows)
+        if len(rows.row):
+            self._batch.append(rows)
+            self._n_batch += len(rows.row)
+        return len(part.rows.row) - len(rows.row)
+
     def _put_down(self) -> None:
         if self._batch:
-            self._store.add(together(self._batch), source="import")
+            # Of two files the later counts, whether they are put down together or not.
+            self._store.add(together(self._batch), source="import", latest_counts=True)
         for file in self._waiting:
             self._store.index.take(file)
         self._batch, self._waiting, self._n_batch = [], [], 0
@@ -233,6 +245,17 @@ def report_of(path: Path, parsed: Sequence[Parsed]) -> FileReport:
         named=tuple(line for f in findings for line in f.named),
         problems=tuple(p.problem for p in parsed if p.problem),
     )
+
+
+def without_minutes(store: Store, rows: BarRows) -> BarRows:
+    """Bars longer than a minute, but for those of whose time there are minutes: an hour's high is none of its last minute."""
+    first_ms, last_ms = int(rows.close_ms.min()), int(rows.close_ms.max())
+    grid = store.grid(rows.keys, first_ms - 2 * BAR_MS, last_ms, ["close"])
+    at = (rows.close_ms - int(grid.close_ms[0])) // BAR_MS
+    close = grid.columns["close"]
+    keep = np.isnan(close[at, rows.row]) | np.isnan(close[at - 1, rows.row])
+    columns = {name: column[keep] for name, column in rows.columns.items()}
+    return BarRows(rows.keys, rows.row[keep], rows.close_ms[keep], columns)
 
 
 def together(pieces: Sequence[BarRows]) -> BarRows:

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from bot.history.published import table
+from bot.history.published import sound, table
 from bot.history.published.layouts import Told
 from bot.history.published.reading import parse
 from tests.support.dumps import KLINES, METRICS, gz, kline, metric, text_of, zipped
@@ -57,11 +57,11 @@ def spoiled_lines(draw):
 def test_both_ways_through_a_table_agree(case):
     name, content = case
     fast = one(name, content)
-    original, table._read_sound = table._read_sound, lambda *_: None
+    original, sound.read_sound = sound.read_sound, lambda *_: None
     try:
         slow = one(name, content)
     finally:
-        table._read_sound = original
+        sound.read_sound = original
 
     assert cells(fast) == cells(slow)
     assert fast.findings == slow.findings

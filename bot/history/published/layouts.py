@@ -1,5 +1,6 @@
 """Which form a table has, and where in it what stands: from its header, its name, or the shape of its first row."""
 
+import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -93,7 +94,10 @@ def form_of(content: bytes, named: Named, told: Told) -> Form:
     """Find out. Raises `PayloadError`: `expected …, found …`."""
     first = content.split(b"\n", 1)[0].rstrip(b"\r").decode("utf-8", "replace")
     delimiter = max(_DELIMITERS, key=first.count)
-    fields = [f.strip() for f in fields_of(first, delimiter)]
+    try:
+        fields = [f.strip() for f in fields_of(first, delimiter)]
+    except csv.Error:
+        raise PayloadError(f"expected a table of text, found {first[:40]!r} in its first line") from None
     is_header = not any(time_of(f) is not None for f in fields) and any(plain(f) for f in fields)
     if is_header and (told.time_column or told.oi_column or told.form == "oi"):
         return _log(fields, delimiter, named, told)

@@ -403,6 +403,7 @@ def test_each_file_of_a_zip_is_read():
         ("open_time,close\n".encode("utf-16"), "found UTF-16"),
         (bytes(4096), "expected a header line"),
         (b'"' * 4096, "expected"),
+        (b'\x00x\r"y,1\n', "expected a table of text"),
         (text_of([KLINES]), "expected rows of klines, found none"),
         (text_of([KLINES, "oops"]), "expected rows of klines, found none"),
     ],
