@@ -19,6 +19,7 @@ from rich.table import Table
 
 from bot import settings
 from bot.cli.explain import parse_time
+from bot.cli.history_fill import fill
 from bot.cli.history_import import import_files
 from bot.cli.history_store import clock_of, opened
 from bot.errors import ConfigError, StorageError
@@ -38,6 +39,7 @@ history = typer.Typer(
 )
 
 history.command("import")(import_files)
+history.command()(fill)
 
 
 # -- status ------------------------------------------------------------------------------------------------------
