@@ -21,7 +21,7 @@ RULES = "- {id: a, when: 'pct(price, 5m) > 5%'}\n"
 HOUR = 3_600_000
 
 
-class ManualClock(SystemClock):
+class SetClock(SystemClock):
     """Wall time that is set."""
 
     now_ms = T0
@@ -36,7 +36,7 @@ class World:
         self.feed = Feed(rules, instruments)
         self.feed.now += 1_000
         self.hangs = False
-        self.clock = ManualClock()
+        self.clock = SetClock()
         self.history = self.made()
 
     def made(self, keep_days=30):
