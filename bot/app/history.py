@@ -27,6 +27,7 @@ from bot.market.minutes import Minutes
 from bot.model import numbers
 from bot.model.history import BarRows
 from bot.model.instrument import Instrument
+from bot.texts import say
 
 HOUR_MS: Final = 3_600_000
 MAX_WAITING: Final = 10
@@ -36,6 +37,7 @@ FIRST_WORK_S: Final = 150.0
 MIN_PAUSE_S: Final = 3_000.0
 WORK_S: Final = 900.0
 """How long the process may take."""
+SLOW: Final = "the disk takes long"
 _MAX_ANSWER: Final = 100_000
 
 _log = log.get("history")
@@ -183,20 +185,27 @@ class LiveHistory:
         return self.report.n_bytes + self.counts.n_bytes - self._n_bytes_then
 
     def text(self) -> str:
-        """For `/status`: `12d of minutes, 410 MB; 30 d are kept`."""
+        """For `/status`: `12d of minutes, 410 MB; 30 days are kept`."""
         if self._writer is None:
             return ""
         first_ms = self.report.first_ms or self._writer.first_ms
         if first_ms is None:
-            return f"nothing yet; {self._keep_days} d will be kept"
+            return say("nothing yet; {n_days} days will be kept", n_days=self._keep_days)
         age = numbers.duration(max(60_000, self._clock.wall_ms() - first_ms))
-        return f"{age} of minutes, {self.n_bytes / 1e6:,.0f} MB; {self._keep_days} d are kept"
+        return say(
+            "{age} of minutes, {size_mb} MB; {n_days} days are kept",
+            age=age,
+            size_mb=f"{self.n_bytes / 1e6:,.0f}",
+            n_days=self._keep_days,
+        )
 
     def troubles(self) -> tuple[str, ...]:
         """For `/status`: why history is not kept as it should be."""
         found = self._write_trouble()
-        lines = (f"History is not written: {found}." if found else "", self._work_failure)
-        return tuple(text for text in lines if text)
+        reason = say("the disk takes long") if found == SLOW else found
+        writing = (say("History is not written: {reason}.", reason=reason),) if found else ()
+        failure = self._work_failure
+        return (*writing, say("History is not tidied up: {reason}.", reason=failure)) if failure else writing
 
     # -- in the loop of ticks ------------------------------------------------------------------------------------
 
@@ -228,7 +237,7 @@ class LiveHistory:
     def _write_trouble(self) -> str:
         if self._writer is None:
             return ""
-        return self._writer.failure or ("the disk takes long" if self._writer.is_behind else "")
+        return self._writer.failure or (SLOW if self._writer.is_behind else "")
 
     # -- the process ---------------------------------------------------------------------------------------------
 
@@ -250,7 +259,7 @@ class LiveHistory:
     def _take(self, report: Report) -> None:
         if report.error:
             self.counts.n_work_failed += 1
-            self._work_failure = f"History is not tidied up: {report.error}."
+            self._work_failure = report.error
             _log.warning(
                 "history.not_tidied", reason=report.error, then="tried again in an hour; nothing is lost by that"
             )

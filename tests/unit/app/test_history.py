@@ -102,7 +102,7 @@ def test_each_minute_is_on_the_disk_once_it_is_over(world, told):
     assert world.rows() == {"AUSDT": 3, "BUSDT": 3}
     assert world.history.troubles() == ()
     assert world.history.n_bytes == sum(p.stat().st_size for p in bar_log.files(world.folder))
-    assert "30 d are kept" in world.history.text()
+    assert "30 days are kept" in world.history.text()
     assert told() == []
 
 
