@@ -79,10 +79,18 @@ def take_logs(store: Store) -> tuple[int, int, int]:
                 continue
             found = bar_log.read(path)
             n_cut += found.n_cut
-            if found.rows:
-                store.know(found.instruments)
+            if not found.rows:
+                path.unlink()
+                continue
+            store.know(found.instruments)
+            try:
                 n_rows += store.add(found.rows, source="live", latest_counts=True).n_rows
-                n_logs += 1
+            except ValueError as error:
+                # Whole, and yet no bars: it must not stand in the way of all that come later.
+                aside = path.rename(path.with_name(path.name + ".bad"))
+                _log.warning("history.log_set_aside", reason=str(error), file=str(aside), then="its bars are left out")
+                continue
+            n_logs += 1
             path.unlink()
     return n_logs, n_rows, n_cut
 

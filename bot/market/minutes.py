@@ -145,7 +145,14 @@ class Minutes:
             np.copyto(
                 self._told_ms["oi"], np.nan_to_num(cells["oi_ms"]), where=~np.isnan(cells["oi_ms"]), casting="unsafe"
             )
-        pieces = [self._bars(closes, self._cells), late, self._liquidations(), self._volume(), self._long_short()]
+        known = np.isfinite(self._cells["close"]) | np.isfinite(self._cells["oi"])
+        pieces = [
+            self._bars(closes, self._cells, known),
+            late,
+            self._liquidations(),
+            self._volume(),
+            self._long_short(),
+        ]
         return [piece for piece in pieces if piece is not None and len(piece.row)]
 
     def _bars(self, closes: I64, columns: dict[str, F64], where: Mask | None = None) -> BarRows:

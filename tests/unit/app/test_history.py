@@ -1,6 +1,8 @@
 """The history of a running bot: minutes reach the disk off the loop, a bad disk costs history and nothing else, logs become parts."""
 
 import os
+import subprocess
+import sys
 import threading
 
 import msgspec
@@ -14,7 +16,7 @@ from bot.app.history_store import open_store
 from bot.app.history_worker import work
 from bot.clock import SystemClock
 from bot.history import bar_log
-from tests.support.bars import DAY_MS
+from tests.support.bars import DAY_MS, rows_of
 from tests.unit.engine.conftest import T0, Feed
 
 RULES = "- {id: a, when: 'pct(price, 5m) > 5%'}\n"
@@ -120,6 +122,25 @@ def test_each_hour_has_a_log_of_its_own_and_the_process_makes_parts_of_those_tha
     assert bar_log.files(world.folder) == [logs[-1]]
     assert world.rows() == before
     assert world.work().n_logs == 0
+
+
+def test_a_log_that_holds_no_bars_stands_in_nobodys_way(world, told):
+    odd = bar_log.BarLog(world.folder, 1)
+    odd.append(world.feed.instruments, [rows_of({("binance:AUSDT", T0 + 1): {"close": 1.0}})])
+    odd.close()
+    empty = bar_log.BarLog(world.folder, 2)
+    empty.close()
+    world.run(130)
+    world.history._writer._end()
+    assert world.work().n_logs == 1
+    assert "history.log_set_aside" in told()
+    assert bar_log.files(world.folder) == []
+    assert [path.name for path in (world.folder / "log").iterdir()] == [odd.path.name + ".bad"]
+
+
+def test_the_bot_itself_never_loads_what_reads_and_writes_files_of_bars():
+    code = "import sys, bot.cli.main, bot.app.bot; sys.exit('pyarrow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_a_day_is_put_together_after_its_end_and_thrown_away_when_it_is_old(world):

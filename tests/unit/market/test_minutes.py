@@ -103,6 +103,7 @@ def test_who_falls_silent_has_no_price_from_then_on_and_the_minute_comes_without
         g.tick()
     assert g.bar("BUSDT", 1)["close"] == 50.0
     assert g.bar("BUSDT", 2) is None
+    assert all(bar for bar in g.bars.values())
     assert g.bar("AUSDT", 2)["close"] == 100.0
 
 
