@@ -65,6 +65,7 @@ TEXTS = {
     "Telegram refused the token": "goes to the log",
     "internal error (": "holds a value",
     "it did not start (": "holds a value",
+    "the process ended (": "holds a value",
     "Discord answers ": "holds a value",
     "the webhook answers ": "holds a value",
     "the connection to Discord broke (": "holds a value",
