@@ -45,7 +45,7 @@ def block(order: Order) -> Text:
     # A terminal has no message to edit: an end names its coin, and does not repeat what stands above.
     ends = order.rows[-1].kind in layout.ENDINGS
     card = layout.compose(order.rows, fire=None, edit=False)
-    if order.rows[-1].kind in layout.FEEDS:
+    if order.rows[-1].kind in layout.FEEDS or order.rows[-1].kind is TellKind.SCORE:
         return card_block(order)
     merged = len(order.rows) > 1
     lines: list[Text] = []

@@ -201,14 +201,21 @@ def _direction(change: float, dead_zone: float) -> int:
     return 1 if change > 0 else -1
 
 
+def directions(price_change: float | None, oi_change: float | None) -> tuple[int, int] | None:
+    """1 up, -1 down, 0 within the dead zone: of price and of open interest; None when either is unknown."""
+    price_ratio, oi_ratio = _known(price_change), _known(oi_change)
+    if price_ratio is None or oi_ratio is None:
+        return None
+    return _direction(price_ratio, PRICE_DEAD_ZONE), _direction(oi_ratio, OI_DEAD_ZONE)
+
+
 def reading(price_change: float | None, oi_change: float | None) -> str | None:
     """What price and open interest together usually mean, in one line; None when either is unknown or both are flat.
 
     Open interest cannot show who is behind a move, so the line states the usual reading and no bet.
     """
-    price_ratio, oi_ratio = _known(price_change), _known(oi_change)
-    if price_ratio is None or oi_ratio is None:
+    quadrant = directions(price_change, oi_change)
+    if quadrant is None:
         return None
-    quadrant = (_direction(price_ratio, PRICE_DEAD_ZONE), _direction(oi_ratio, OI_DEAD_ZONE))
     text = _READINGS.get(quadrant)
     return f"Price {_WORDS[quadrant[0]]} + OI {_WORDS[quadrant[1]]}: {text}." if text else None
