@@ -11,14 +11,13 @@ from bot.chat.reply import BLANK, TABLE_COLUMNS, Button, Line, Reply, Table, bol
 from bot.chat.spec import CommandSpec
 from bot.chat.symbols import NotFound
 from bot.model import links, numbers
-from bot.model.cards import InstrumentCard
+from bot.model.cards import READING_WINDOW_MS, InstrumentCard
 from bot.model.instrument import Instrument
 from bot.model.rankings import Ranked
 from bot.model.view import Move
 
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 86_400_000
-READING_WINDOW_MS: Final = 900_000
 PRICE_AGE_TOLD_MS: Final = 15_000
 """Mark prices arrive every second; from here on their age is news."""
 EXAMPLE_USD: Final = 10_000.0
@@ -100,7 +99,8 @@ def oi_card(card: InstrumentCard, *, name: str, is_pinned: bool = False) -> Repl
         (window_text(move.window_ms), change_text(move.change), change_text(price_changes.get(move.window_ms)))
         for move in card.oi_moves
     )
-    reading = numbers.reading(price_changes.get(READING_WINDOW_MS), _change(card.oi_moves, READING_WINDOW_MS))
+    oi_change = _change(card.oi_moves, READING_WINDOW_MS)
+    reading = numbers.reading(price_changes.get(READING_WINDOW_MS), oi_change, usual_range=card.usual_range)
     oi_age = "OI –" if card.oi_age_ms is None else f"OI {numbers.duration(card.oi_age_ms)} old"
     blocks: tuple[Line | Table, ...] = (
         line(bold(card.symbol), " open interest"),

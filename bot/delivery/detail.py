@@ -20,7 +20,7 @@ MUCH_VOLUME: Final = 4.0
 def reading_text(view: AlertView) -> str:
     """`Price up + OI up: new longs are opening. Longs pay a lot.`; empty where nothing can be read."""
     price, oi = (move.change if move is not None else None for move in (view.price, view.oi))
-    reading = numbers.reading(price, oi)
+    reading = numbers.reading(price, oi, usual_range=view.price_usual_range)
     return " ".join(x for x in (reading or "", _qualifiers(view)) if x) if reading else ""
 
 

@@ -28,6 +28,8 @@ ROOM: Final = 3_500
 """UTF-16 units of what is told at first; the rest is for ends, and for what Discord needs to escape."""
 FULL: Final = 3_900
 _END_LENGTH: Final = 20
+MAX_CHOICES: Final = 8
+"""Buttons of alerts below one message."""
 _ADVICE: Final[Line] = line(Span("data, not advice", "dim"))
 
 
@@ -92,25 +94,39 @@ def _digest(items: Sequence[Item]) -> Card:
     fired = min(item.view.fired_ms for item in items)
     tail = f"  {numbers.clock_time(fired, zone=items[0].view.zone)}" + (f" · {ended} ended" if ended else "")
     body = _rows(items, titled=len(groups) > 1)
-    return Card(head=line(_marks(items), Span(what, "bold"), tail), body=body, footer=_ADVICE)
+    head = line(_marks(items), Span(what, "bold"), tail)
+    return Card(head=head, body=body, footer=_ADVICE, choices=_choices(items))
 
 
 def _already(items: Sequence[Item]) -> Card:
     ended = sum(item.end is not None for item in items)
     tail = "  when the bot began to watch" + (f" · {ended} ended" if ended else "")
     what = f"Already true: {len(items)} alert{'' if len(items) == 1 else 's'}"
-    return Card(head=line(_marks(items), Span(what, "bold"), tail), body=_rows(items, titled=True), footer=_ADVICE)
+    head = line(_marks(items), Span(what, "bold"), tail)
+    return Card(head=head, body=_rows(items, titled=True), footer=_ADVICE, choices=_choices(items))
 
 
 def _rows(items: Sequence[Item], *, titled: bool) -> tuple[Line, ...]:
-    """One line per alert, by rule."""
+    """One line per alert, by rule; the first are numbered as their buttons are."""
     body: list[Line] = []
+    number = 0
     for title, group in by_rule(items):
         if titled:
             body += [()] if body else []
             body.append(line(Span(title, "bold")))
-        body += [_row(item, marked=len({one.rank for one in items}) > 1) for item in group]
+        for item in group:
+            number += 1
+            body.append(_row(item, marked=len({one.rank for one in items}) > 1, number=number))
     return tuple(body)
+
+
+def _choices(items: Sequence[Item]) -> tuple[tuple[str, str], ...]:
+    """In the order of their lines."""
+    listed = [item for _, group in by_rule(items) for item in group][:MAX_CHOICES]
+    return tuple(
+        (f"{n} {clean(item.view.base or item.view.symbol, 12)}", clean(item.view.short_id, 16))
+        for n, item in enumerate(listed, start=1)
+    )
 
 
 def _things(items: Sequence[Item]) -> str:
@@ -122,8 +138,8 @@ def _name(item: Item) -> str:
     return clean(layout.name_of(item.view), 24)
 
 
-def _row(item: Item, *, marked: bool) -> Line:
-    """`BTCUSDT  +6.06% · price +0.89%  #7q4mk2px`, with its end where it has one."""
+def _row(item: Item, *, marked: bool, number: int) -> Line:
+    """`1 BTCUSDT  +6.06% · price +0.89%  #7q4mk2px`, with its end where it has one."""
     view = item.view
     mark = layout.ENDED if item.end is not None else layout.mark_of(view) if marked else ""
     parts = []
@@ -141,7 +157,8 @@ def _row(item: Item, *, marked: bool) -> Line:
     if item.end is not None:
         parts.append(f"ended after {numbers.duration(item.end.at_ms - view.fired_ms)}")
     rest = " · ".join(parts)
-    return line(f"{mark} " if mark else "", _name(item), f"  {rest}" if rest else "", "  ", _id(item))
+    place = Span(f"{number} ", "dim") if number <= MAX_CHOICES else ""
+    return line(place, f"{mark} " if mark else "", _name(item), f"  {rest}" if rest else "", "  ", _id(item))
 
 
 def _id(item: Item) -> Span:

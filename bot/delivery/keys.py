@@ -17,6 +17,8 @@ from bot.model.view import AlertView
 MUTES: Final = ("1h", "4h", "24h")
 MAX_LABEL: Final = 24
 MAX_OFFER: Final = 60
+PER_ROW: Final = 4
+"""Buttons of alerts side by side."""
 _NO_KEYS: Final = frozenset({TellKind.SUMMARY, TellKind.LOST, TellKind.BACK})
 
 
@@ -34,8 +36,15 @@ Keys = tuple[tuple[Key, ...], ...]
 
 
 def keys_of(order: Order) -> Keys:
-    """None for what tells of many alerts or of the bot itself, and none that mute where the alert is over."""
-    if order.card is not None or not order.rows or order.plain:
+    """Below a message about many alerts one for each of the first; none for what tells of the bot itself, and none that
+    mute where the alert is over.
+    """
+    if order.plain:
+        return ()
+    if order.card is not None:
+        found = [Key(label, f"/why #{id_}") for label, id_ in order.card.choices]
+        return tuple(tuple(found[i : i + PER_ROW]) for i in range(0, len(found), PER_ROW))
+    if not order.rows:
         return ()
     row = order.rows[-1]
     view = row.view

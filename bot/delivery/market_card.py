@@ -119,6 +119,7 @@ def compose(items: Sequence[Item], *, n_instruments: int) -> Card:
         body=tuple(one for one in body if one),
         details=_ids(items),
         footer=line(Span("data, not advice", "dim")),
+        choices=tuple((_coin(item.view), clean(item.view.short_id, 16)) for item, _, _ in outliers(items)[:N_SHOWN]),
     )
 
 

@@ -77,6 +77,8 @@ class Card:
     details: tuple[Line, ...] = ()
     """What may be folded away."""
     footer: Line = ()
+    choices: tuple[tuple[str, str], ...] = ()
+    """Of a message about many alerts: label and short id of those that may be asked for by a button."""
 
 
 def width(text: str) -> int:

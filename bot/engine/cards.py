@@ -10,10 +10,11 @@ from bot.engine.engine import Engine
 from bot.engine.figures import move, number
 from bot.market.gauges import NEVER_MS
 from bot.market.market import DAY_MS
+from bot.market.ranges import usual_ranges
 from bot.market.series import Leaf
 from bot.market.sums import KNOWN_SHARE
 from bot.market.view import View
-from bot.model.cards import CARD_WINDOWS_MS, InstrumentCard
+from bot.model.cards import CARD_WINDOWS_MS, READING_WINDOW_MS, InstrumentCard
 from bot.model.instrument import Instrument
 from bot.model.ports import PollNeed
 from bot.model.rankings import FundingTable, TopBy, TopList
@@ -47,6 +48,12 @@ class Cards:
         now, level = number(view.value("price")[0, row]), points[-1]
         low, high = float(np.nanmin(points)), float(np.nanmax(points))
         return now if low == level else low, now if high == level else high
+
+    def _usual_range(self, view: View, row: int) -> float | None:
+        price = view.value("price")[0, [row]]
+        at = np.array([row], dtype=np.intp)
+        found = usual_ranges(self._engine.market, READING_WINDOW_MS, int(view.now_ms[0]), at, price)
+        return number(found[0] / price[0])
 
     def pinned(self, need: PollNeed) -> bool:
         """Whether an instrument is among the largest."""
@@ -101,6 +108,7 @@ class Cards:
             high_24h=high,
             price_moves=_moves(view, "price", row),
             oi_moves=_moves(view, "oi", row),
+            usual_range=self._usual_range(view, row),
         )
 
 

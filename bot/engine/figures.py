@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bot.market.market import Market
+from bot.market.ranges import usual_ranges
 from bot.market.series import DAY_MS, HOUR_MS, MINUTE_MS, Leaf
 from bot.market.unusual import smaller_share
 from bot.market.view import View
@@ -84,6 +85,7 @@ class _Fold:
         self.oi_unusual, self.price_unusual = (
             _unusual(market, view, series, window_ms, t, rows) for series in ("oi", "price")
         )
+        self.usual_range = _usual_range(market, view, window_ms, t, rows)
 
 
 def _places(values: F64, trading: Mask) -> tuple[list[int], int]:
@@ -99,6 +101,13 @@ def _unusual(market: Market, view: View, series: str, window_ms: int, t: int, ro
     shares = np.full(market.n_rows, np.nan)
     change = view.change(series, window_ms)[0][t, rows]
     shares[rows] = smaller_share(market, series, window_ms, int(view.now_ms[t]), rows, change)
+    return column(shares)
+
+
+def _usual_range(market: Market, view: View, window_ms: int, t: int, rows: "npt.NDArray[np.intp]") -> Column:
+    shares = np.full(market.n_rows, np.nan)
+    price = view.value("price")[t, rows]
+    shares[rows] = usual_ranges(market, window_ms, int(view.now_ms[t]), rows, price) / price
     return column(shares)
 
 
@@ -175,6 +184,7 @@ class Figures:
             n_ranked=fold.n_ranked,
             oi_unusual=fold.oi_unusual[row],
             price_unusual=fold.price_unusual[row],
+            price_usual_range=fold.usual_range[row],
         )
 
     # -- the market ----------------------------------------------------------------------------------------------

@@ -1,8 +1,4 @@
-"""What a stop is computed from, read from the market as of the last tick; changes nothing.
-
-The usual range is the mean true range of the last windows (at most 14), from the prices of whole minutes: what happened
-within a minute is not seen, so it is a little too small for short windows.
-"""
+"""What a stop is computed from, read from the market as of the last tick; changes nothing."""
 
 from typing import Final
 
@@ -11,42 +7,17 @@ import numpy as np
 from bot.engine.engine import Engine
 from bot.engine.figures import number
 from bot.market.gauges import NEVER_MS
-from bot.market.series import INDEX, MINUTE_MS
+from bot.market.ranges import MIN_WINDOW_MS, usual_ranges
+from bot.market.series import INDEX
 from bot.market.view import View
 from bot.model.instrument import Instrument
 from bot.model.risk import RiskFigures
-from bot.model.updates import F64
 
-N_RANGES: Final = 14
-MIN_RANGES: Final = 5
-KNOWN_SHARE: Final = 0.8
-MIN_WINDOW_MS: Final = 5 * MINUTE_MS
 LIQUIDATED_OVER_MS: Final = 4 * 3_600_000
 MUCH_LIQUIDATED: Final = 0.0005
 """Of the open interest in dollars: less tells nothing about where the crowd's stops stood."""
 EDGE_SHARE: Final = 0.05
 """Of what was liquidated lies below the lower and above the upper edge."""
-
-
-def mean_true_range(points: F64, per_window: int) -> float | None:
-    """Of the prices of whole minutes, oldest first and now last; NaN is unknown. None where too little is known."""
-    begun = np.flatnonzero(np.isfinite(points))
-    points = points[int(begun[0]) :] if len(begun) else points[:0]
-    n_windows = min(N_RANGES, len(points) // per_window)
-    if n_windows < MIN_RANGES:
-        return None
-    used = points[-n_windows * per_window :].reshape(n_windows, per_window)
-    known = np.isfinite(used).sum(axis=1) >= KNOWN_SHARE * per_window
-    if known.sum() < max(MIN_RANGES, KNOWN_SHARE * n_windows):
-        return None
-    held = used[known]
-    high, low = np.nanmax(held, axis=1), np.nanmin(held, axis=1)
-    before = np.full(len(held), np.nan)
-    for k in range(1, len(held)):
-        ends = held[k - 1][np.isfinite(held[k - 1])]
-        before[k] = ends[-1]
-    top, bottom = np.fmax(high, before), np.fmin(low, before)
-    return float((top - bottom).mean())
 
 
 class Risks:
@@ -86,11 +57,13 @@ class Risks:
             return None
         window_ms = max(window_ms, MIN_WINDOW_MS)
         view = self._now()
+        price = view.value("price")[0, [row]]
+        usual = usual_ranges(market, window_ms, int(view.now_ms[0]), np.array([row], dtype=np.intp), price)
         low, high = self._liquidated(view, row)
         return RiskFigures(
-            price=number(view.value("price")[0, row]),
+            price=number(price[0]),
             price_age_ms=_age(view, "price", row),
-            atr=mean_true_range(self._minutes(view, row, window_ms * N_RANGES), window_ms // MINUTE_MS),
+            atr=number(usual[0]),
             window_ms=window_ms,
             oi_change=number(view.change("oi", window_ms)[0][0, row]),
             oi_age_ms=_age(view, "oi", row),
@@ -99,16 +72,6 @@ class Risks:
             liquidated_low=low,
             liquidated_high=high,
         )
-
-    def _minutes(self, view: View, row: int, length_ms: int) -> F64:
-        """Prices of whole minutes as far back as they are held, oldest first and now last."""
-        tier = self._engine.market.coarse
-        n = min(length_ms // tier.step_ms, int(tier.slots[INDEX["price"]]) - 1)
-        first = int(view.now_ms[0]) // tier.step_ms - n + 1
-        points = tier.rows(INDEX["price"], first, n)[:, row].astype(np.float64)
-        points[-1] = view.value("price")[0, row]
-        per_point = tier.step_ms // MINUTE_MS
-        return points if per_point <= 1 else np.repeat(points, per_point)
 
     def _liquidated(self, view: View, row: int) -> tuple[float | None, float | None]:
         """Between which prices most of the last hours' liquidations happened."""

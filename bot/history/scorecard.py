@@ -47,7 +47,7 @@ _QUADRANTS: Final = {
 def quadrant_of(view: AlertView) -> Quadrant:
     """With the same dead zone as the line that reads it for people."""
     price, oi = (move.change if move is not None else None for move in (view.price, view.oi))
-    found = numbers.directions(price, oi)
+    found = numbers.directions(price, oi, usual_range=view.price_usual_range)
     return Quadrant.UNKNOWN if found is None else _QUADRANTS.get(found, Quadrant.FLAT)
 
 

@@ -6,6 +6,8 @@ from bot.model.view import Move
 
 CARD_WINDOWS_MS = (300_000, 900_000, 3_600_000, 14_400_000, 86_400_000)
 """5 m, 15 m, 1 h, 4 h, 24 h."""
+READING_WINDOW_MS = 900_000
+"""Over which price and open interest are read together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class InstrumentCard:
     price_moves: tuple[Move, ...]
     """One per `CARD_WINDOWS_MS`."""
     oi_moves: tuple[Move, ...]
+    usual_range: float | None = None
+    """Mean true range of the price over `READING_WINDOW_MS`, as a share of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,6 +124,8 @@ class Shown:
     oi_unusual: float | None = None
     """Share (0 to 1) of the moves of a day, over the window, that were smaller than this one."""
     price_unusual: float | None = None
+    price_usual_range: float | None = None
+    """Mean true range of the price over windows of this length, as a share of the price."""
 
     def fields(self) -> dict[str, Any]:
         """By name, for a view that shows them."""

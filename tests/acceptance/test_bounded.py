@@ -9,8 +9,8 @@ import aiohttp
 import pytest
 
 from bot.sim.chatserver import ChatServer
-from tests.support.harness import ROOT
 from tests.support.proxy import Proxy
+from tests.support.task_count import counted, n_tasks
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.promise("P16")]
 
@@ -26,31 +26,6 @@ rules:
     scope: {symbols: [BTCUSDT, ETHUSDT, SOLUSDT]}
     when: price > avg(price, 10m)
     clear: price < avg(price, 10m)
-"""
-# Counts the tasks of the process from within; nothing else can.
-EYE = """
-import asyncio, pathlib, sys, threading, time
-
-def watch(loop):
-    path = pathlib.Path("tasks")
-    while True:
-        try:
-            n = sum(not task.done() for task in asyncio.all_tasks(loop))
-        except RuntimeError:
-            continue
-        path.with_suffix(".new").write_text(str(n))
-        path.with_suffix(".new").replace(path)
-        time.sleep(0.1)
-
-if "run" in sys.orig_argv:
-    made = asyncio.new_event_loop
-
-    def new_event_loop():
-        loop = made()
-        threading.Thread(target=watch, args=(loop,), daemon=True).start()
-        return loop
-
-    asyncio.new_event_loop = asyncio.events.new_event_loop = new_event_loop
 """
 
 
@@ -71,16 +46,13 @@ def look_at(pid, folder):
         int(fields["VmRSS"].split()[0]) / 1024,
         len(os.listdir(f"/proc/{pid}/fd")),
         int(fields["Threads"]),
-        int((folder / "tasks").read_text(encoding="ascii")),
+        n_tasks(folder),
     )
 
 
 async def test_over_hours_and_reconnects_everything_stays_as_it_is(harness, until):
     harness.speed = SPEED
     venue = await harness.venue(instruments=20, script=False)
-    site = harness.folder / "site"
-    site.mkdir()
-    (site / "sitecustomize.py").write_text(EYE, encoding="utf-8")
     async with (
         ChatServer(clock=harness.clock()) as chats,
         Proxy("127.0.0.1", int(chats.telegram_url.rsplit(":", 1)[1])) as proxy,
@@ -93,7 +65,7 @@ async def test_over_hours_and_reconnects_everything_stays_as_it_is(harness, unti
             OIBOT_TELEGRAM__API_URL=proxy.url,
             OIBOT_TELEGRAM__OWNER_ID=str(OWNER),
         )
-        bot = await harness.start("run", env={**env, "PYTHONPATH": f"{site}:{ROOT}"})
+        bot = await harness.start("run", env=counted(env, harness.folder))
         await until(lambda: "feed.live" in bot.output, within_s=60, why=lambda: bot.output)
         clock, looks, n_before = harness.clock(), [], bot.output.count("stream.connected")
         for n in range(N_RECONNECTS):

@@ -1,7 +1,7 @@
 """`python -m tests.soak [kills|memory] [options]`: long runs of the real process; exit code 1 where a promise breaks.
 
 Without a name both run. `kills --n 1000` is the loop of the tests, longer. `memory --hours 72` lets the bot watch the whole
-market on fast time, closes its streams again and again, and looks at its memory, sockets and threads.
+market on fast time, closes its streams again and again, and looks at its memory, sockets, threads and tasks.
 """
 
 import argparse

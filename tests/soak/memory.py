@@ -1,4 +1,4 @@
-"""A bot on the whole market for days of fast time: memory, open files and threads over the hours, as a table with bars."""
+"""A bot on the whole market for days of fast time: memory, open files, threads and tasks over the hours, as a table with bars."""
 
 import asyncio
 import json
@@ -12,6 +12,7 @@ import aiohttp
 from bot.sim.chatserver import ChatServer
 from tests.support.harness import ROOT, Harness, Process, eventually
 from tests.support.kills import OWNER
+from tests.support.task_count import counted, n_tasks
 
 MAX_MB = 220.0
 """Resident, with 950 instruments, a day of windows and the shipped rules."""
@@ -19,6 +20,7 @@ MAX_SLOPE_MB = 1.0
 """Per 24 hours, once windows are full."""
 FULL_H = 25.0
 MAX_EXTRA_FILES = 4
+MAX_EXTRA_TASKS = 4
 _BAR_MB = 5.0
 
 
@@ -30,15 +32,16 @@ class Look:
     rss_mb: float
     n_files: int
     n_threads: int
+    n_tasks: int
     n_reconnects: int
     n_ticks: int
 
 
-def look_at(pid: int, *, hour: float, n_reconnects: int, heartbeat: Path) -> Look:
+def look_at(pid: int, folder: Path, *, hour: float, n_reconnects: int) -> Look:
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
     try:
-        n_ticks = json.loads(heartbeat.read_bytes())["n_ticks"]
+        n_ticks = json.loads((folder / "data" / "heartbeat").read_bytes())["n_ticks"]
     except (OSError, ValueError):
         n_ticks = 0
     return Look(
@@ -46,6 +49,7 @@ def look_at(pid: int, *, hour: float, n_reconnects: int, heartbeat: Path) -> Loo
         rss_mb=int(fields["VmRSS"].split()[0]) / 1024,
         n_files=len(os.listdir(f"/proc/{pid}/fd")),
         n_threads=int(fields["Threads"]),
+        n_tasks=n_tasks(folder),
         n_reconnects=n_reconnects,
         n_ticks=n_ticks,
     )
@@ -54,7 +58,7 @@ def look_at(pid: int, *, hour: float, n_reconnects: int, heartbeat: Path) -> Loo
 def row(look: Look) -> str:
     bar = "█" * round(look.rss_mb / _BAR_MB)
     return (
-        f"{look.hour:7.2f} {look.rss_mb:8.1f} {look.n_files:6} {look.n_threads:8} {look.n_reconnects:11} "
+        f"{look.hour:7.2f} {look.rss_mb:8.1f} {look.n_files:6} {look.n_threads:8} {look.n_tasks:6} {look.n_reconnects:11} "
         f"{look.n_ticks:8}  {bar}"
     )
 
@@ -82,6 +86,8 @@ def problems(looks: list[Look]) -> list[str]:
     settled = looks[len(looks) // 3]
     if looks[-1].n_files > settled.n_files + MAX_EXTRA_FILES:
         found.append(f"open files: {settled.n_files} after a third, {looks[-1].n_files} at the end")
+    if looks[-1].n_tasks > settled.n_tasks + MAX_EXTRA_TASKS:
+        found.append(f"tasks: {settled.n_tasks} after a third, {looks[-1].n_tasks} at the end")
     if looks[-1].n_threads > settled.n_threads:
         found.append(f"threads: {settled.n_threads} after a third, {looks[-1].n_threads} at the end")
     return found
@@ -100,9 +106,12 @@ async def watch(harness: Harness, *, hours: float, instruments: int, reconnects:
             OIBOT_TELEGRAM__OWNER_ID=str(OWNER),
             OIBOT_RULES_DIR=str(ROOT / "rules"),
         )
-        bot = await harness.start("run", env=env)
+        bot = await harness.start("run", env=counted(env, harness.folder))
         await eventually(lambda: "feed.live" in bot.output, within_s=120, why=lambda: bot.output)
-        print(f"{'hour':>7} {'RSS MB':>8} {'files':>6} {'threads':>8} {'reconnects':>11} {'ticks':>8}", flush=True)
+        print(
+            f"{'hour':>7} {'RSS MB':>8} {'files':>6} {'threads':>8} {'tasks':>6} {'reconnects':>11} {'ticks':>8}",
+            flush=True,
+        )
         await _hours(harness, bot, session, venue[0], looks, hours, reconnects, n_looks)
         print(f"{len(chats.messages())} messages, {chats.telegram.n_flooded} refused for their pace")
         is_sound = chats.telegram.n_flooded == 0
@@ -127,7 +136,6 @@ async def _hours(
     n_looks: int,
 ) -> None:
     began_s, n_done = time.monotonic(), 0
-    heartbeat = harness.folder / "data" / "heartbeat"
     total_s = hours * 3_600 / harness.speed
     for n in range(1, max(reconnects, n_looks) + 1):
         await asyncio.sleep(max(0.0, began_s + total_s * n / max(reconnects, n_looks) - time.monotonic()))
@@ -139,6 +147,6 @@ async def _hours(
                 assert response.status == 200
         if n * n_looks // max(reconnects, n_looks) > len(looks):
             hour = (time.monotonic() - began_s) * harness.speed / 3_600
-            looks.append(look_at(bot.pid, hour=hour, n_reconnects=n_done, heartbeat=heartbeat))
+            looks.append(look_at(bot.pid, harness.folder, hour=hour, n_reconnects=n_done))
             print(row(looks[-1]), flush=True)
         del bot.lines[:-200]

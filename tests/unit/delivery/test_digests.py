@@ -107,7 +107,7 @@ async def test_the_end_of_an_alert_edits_its_line(room, make, storm):
     edit = room.main.orders[-1]
     assert (edit.form, edit.target) == (Form.EDIT, "104")
     ended = next(x for x in text_of(edit).split("\n") if "C004USDT" in x)
-    assert ended.startswith("✅ C004USDT")
+    assert ended.startswith("2 ✅ C004USDT")
     assert "ended after 22m" in ended
     assert sorted(ids_of(edit)) == sorted(ids_of(room.main.orders[3]))
 

@@ -167,10 +167,10 @@ def test_a_card_lists_all_with_their_ids_by_rule(make):
     assert markup.plain_text(card) == (
         "🟠 Already true: 3 alerts  when the bot began to watch · 1 ended\n\n"
         "OI surge\n"
-        f"🟠 BUSDT  OI +11.00% · price +0.89%  #{b.view.short_id}\n"
-        f"✅ AUSDT  OI +6.00% · price +0.89% · ended after 5 s  #{a.view.short_id}\n\n"
+        f"1 🟠 BUSDT  OI +11.00% · price +0.89%  #{b.view.short_id}\n"
+        f"2 ✅ AUSDT  OI +6.00% · price +0.89% · ended after 5 s  #{a.view.short_id}\n\n"
         "X\n"
-        "⚪ XUSDT  OI +6.06% · price +0.89%  #0f9z3k1q\n\n"
+        "3 ⚪ XUSDT  OI +6.06% · price +0.89%  #0f9z3k1q\n\n"
         "data, not advice"
     )
 

@@ -6,7 +6,8 @@ import random
 import numpy as np
 import pytest
 
-from bot.engine.risks import MIN_RANGES, Risks, mean_true_range
+from bot.engine.risks import Risks
+from bot.market.ranges import MIN_RANGES, mean_true_range
 from bot.model.updates import Liquidations
 
 MINUTE_MS = 60_000
@@ -37,17 +38,20 @@ def test_the_usual_range_is_the_mean_true_range(n, per_window):
     points = [100.0]
     for _ in range(n - 1):
         points.append(points[-1] * (1 + rng.gauss(0, 0.01)))
-    found, expected = mean_true_range(np.array(points), per_window), by_hand(points, per_window)
-    assert (found is None) == (expected is None)
-    assert found is None or found == pytest.approx(expected)
+    # A neighbour that was listed later, and one of which nothing is known, change nothing.
+    columns = np.array([points, [math.nan] * (n // 2) + points[n // 2 :], [math.nan] * n]).T
+    found, expected = mean_true_range(columns, per_window), by_hand(points, per_window)
+    later = by_hand(points[n // 2 :], per_window)
+    wanted = [math.nan if one is None else one for one in (expected, later, None)]
+    assert found == pytest.approx(wanted, nan_ok=True)
 
 
 def test_too_many_gaps_are_unknown_and_a_few_are_not():
     points = np.array([100.0, 101.0, 99.0, 100.0, 102.0] * 14)
     points[7] = math.nan
-    assert mean_true_range(points, 5) == pytest.approx(3.0 - 1 / 14)
+    assert mean_true_range(points[:, None], 5) == pytest.approx([3.0 - 1 / 14])
     points[10:50] = math.nan
-    assert mean_true_range(points, 5) is None
+    assert math.isnan(mean_true_range(points[:, None], 5)[0])
 
 
 @pytest.fixture

@@ -169,6 +169,13 @@ def test_the_dead_zone_ends_where_it_says():
     assert numbers.reading(0.0015, 0.01) == "Price up + OI up: new longs are opening."
 
 
+@pytest.mark.parametrize(
+    ("usual_range", "word"), [(None, "up"), (math.nan, "up"), (0.001, "up"), (0.0199, "up"), (0.021, "flat")]
+)
+def test_a_price_that_moves_much_by_itself_is_flat_for_longer(usual_range, word):
+    assert numbers.reading(0.005, 0.02, usual_range=usual_range).startswith(f"Price {word} + OI up")
+
+
 @given(st.floats(allow_nan=True, allow_infinity=True))
 def test_no_number_is_ever_scientific_or_raises(x):
     for text in (
