@@ -111,7 +111,7 @@ class Answering:
         scores = self._scores()
         actions = Actions(
             *looking,
-            *self._handlers(why, overview),
+            *self._handlers(why, overview, scores),
             ScoreActions(desk=scores, market=cards, why=why).handlers,
             *self.drawing.handlers(cards),
             note=self.society.people.note,
@@ -141,14 +141,14 @@ class Answering:
             clock=self.clock,
         )
 
-    def _handlers(self, why: Explainer, overview: Overviews) -> list[Mapping[str, Handler]]:
+    def _handlers(self, why: Explainer, overview: Overviews, scores: ScoreDesk) -> list[Mapping[str, Handler]]:
         """Of all families but those that look at the market."""
         rooms, lanes, desk, shelf = self.rooms, self.sending.lanes, Desk(self.engine, self.live), self._shelf()
         zone_of = rooms.subscribing.zone_of
         silences = self.mutes.actions(
             self.cards, self.chat_alerts, self.engine, self.live, lambda: lanes.names, zone_of
         )
-        also = silences.clear, shelf.leave, rooms.lists.forget, rooms.boards.end
+        also = silences.clear, shelf.leave, rooms.lists.forget, rooms.boards.end, scores.forget
         ending = Ending(self.chat_alerts, desk, self.risk, rooms.chat_rules, self.clock, *also)
         families = (
             Why(self.cards, why, destination_of=shelf.place, told=rooms.subscribing.why),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from bot import log
+from bot.alerts.lifecycle import FOREVER_MS
 from bot.app.live import Live
 from bot.app.routing import MAIN
 from bot.chat import score_pages
@@ -22,7 +23,6 @@ from bot.errors import StorageError
 from bot.history import score_stats
 from bot.history.scorecard import Scorer, is_scored
 from bot.model.alert import TellKind, alert_key, short_id
-from bot.model.chat_alert import is_alert_id
 from bot.model.instrument import MARKET
 from bot.model.outbox import OutboxRow, row_id
 from bot.model.ports import KeyValues, Outbox
@@ -39,7 +39,6 @@ from bot.model.scorecard import (
 )
 from bot.model.scorecard_ports import ScoreStore
 from bot.model.view import AlertView
-from bot.rules.schema import CHAT_PREFIX
 from bot.storage.database import Database
 from bot.storage.key_values import SqliteKeyValues
 from bot.storage.outbox import SqliteOutbox
@@ -54,6 +53,10 @@ HOUR_MS: Final = 3_600_000
 TOGETHER_MS: Final = 60_000
 """Alerts of one message that are scored within so long are told together."""
 MAX_NEW: Final = 200
+MAX_KEPT: Final = 20_000
+"""Alerts whose scores are kept: some 60 MB."""
+PRIVATE_MS: Final = 2 * DAY_MS
+"""So long the scores of alerts that were made in chats are kept: until all is told."""
 LATE_MS: Final = 2 * HOUR_MS
 """What was scored so long after it was due is not told any more; it counts in the totals."""
 MAX_DOWN_MS: Final = HORIZONS_MS[-1]
@@ -97,10 +100,11 @@ class ScoreDesk:
         self._manner = manner
         self._names, self._rule_ids = names, rule_ids
         self._clock = clock
-        self._replies: dict[str, Replies] = {}
         self._place = 0
         self._unsettled: list[Score] = []
-        self._has_untold = True
+        self._tell_ms = 0
+        """When to look for what is to be told."""
+        self._n_given_up = 0
         self._weekly_ms = 0
         self._pruned_ms = 0
 
@@ -111,29 +115,30 @@ class ScoreDesk:
 
     async def totals(self, *, rule_id: str = "", symbol: str = "") -> Totals:
         found = await self._store.scored(since_ms=self._since_ms(), rule_id=rule_id, symbol=symbol)
-        public = [one for one in found if _is_public(one)]
-        return await asyncio.to_thread(score_stats.totals, public)
+        return await asyncio.to_thread(score_stats.totals, found)
 
     async def rules(self) -> Sequence[RuleTotals]:
-        found = [one for one in await self._store.scored(since_ms=self._since_ms()) if _is_public(one)]
+        found = await self._store.scored(since_ms=self._since_ms())
         return await asyncio.to_thread(score_stats.by_rule, found)
 
     async def title_of(self, rule_id: str) -> str | None:
-        found = [one for one in await self._store.scored(since_ms=self._since_ms(), rule_id=rule_id) if _is_public(one)]
+        found = await self._store.scored(since_ms=self._since_ms(), rule_id=rule_id)
         return found[-1].moment.title if found else None
 
     def place(self, chat: str) -> str | None:
         return self._live.routes.by_chat.get(chat)
 
-    def replies_of(self, destination: str) -> tuple[Replies, bool]:
-        own = self._replies.get(destination)
+    async def replies_of(self, destination: str) -> tuple[Replies, bool]:
+        own = (await self._store.replies()).get(destination)
         return (self._manner.replies, False) if own is None else (own, True)
 
     async def set_replies(self, destination: str, replies: Replies | None) -> None:
         await self._store.set_replies(destination, replies)
-        self._replies.pop(destination, None)
-        if replies is not None:
-            self._replies[destination] = replies
+
+    async def forget(self, chat: str) -> None:
+        """What a chat has set, when the bot leaves it."""
+        if (place := self.place(chat)) is not None:
+            await self._store.set_replies(place, None)
 
     # -- scoring -------------------------------------------------------------------------------------------------------
 
@@ -152,12 +157,15 @@ class ScoreDesk:
             scorer = await self._loaded(now_ms)
             await self._take_new(scorer, now_ms)
             self._unsettled += scorer.due(now_ms)
+            if (n_given_up := scorer.n_given_up - self._n_given_up) > 0:
+                self._n_given_up += n_given_up
+                _log.warning("scores.given_up", alerts=n_given_up)
             if self._unsettled:
                 await self._store.settle(self._unsettled)
-                self._has_untold = True
+                self._tell_ms = now_ms
                 self._unsettled.clear()
-            if self._has_untold:
-                self._has_untold = await self._tell(scorer, now_ms)
+            if now_ms >= self._tell_ms:
+                await self._tell(scorer, now_ms)
             await self._weekly(now_ms)
             await self._prune(now_ms)
         except StorageError as error:
@@ -169,34 +177,31 @@ class ScoreDesk:
             scorer = self._make(now_ms)
             for one in await self._store.open(since_ms=now_ms - LAST_DUE_MS - DAY_MS):
                 scorer.add(one.moment, one.scores)
-            self._replies = await self._store.replies()
             self._scorer = scorer
         return self._scorer
 
     async def _take_new(self, scorer: Scorer, now_ms: int) -> None:
         while True:
-            rows, self._place = await self._store.unseen(
-                after=self._place, since_ms=now_ms - MAX_DOWN_MS, limit=MAX_NEW
-            )
+            rows, place = await self._store.unseen(after=self._place, since_ms=now_ms - MAX_DOWN_MS, limit=MAX_NEW)
             moments = [scorer.take(row) for row in rows if is_scored(row)]
             if moments:
                 await self._store.add(moments)
                 for moment in moments:
                     scorer.add(moment)
+            self._place = place
             if len(rows) < MAX_NEW:
                 return
 
     # -- telling -------------------------------------------------------------------------------------------------------
 
-    async def _tell(self, scorer: Scorer, now_ms: int) -> bool:
-        """Whether something waits for others of its message."""
+    async def _tell(self, scorer: Scorer, now_ms: int) -> None:
+        """What is scored and not told; some of it may have to wait for others of its message, or for the message itself."""
         waiting = await self._store.untold(since_ms=now_ms - HORIZONS_MS[-1] - LATE_MS)
-        keys = [one.moment.key for one in waiting]
         messages: dict[tuple[str, str], list[str]] = {}
-        for told in await self._store.told_in(keys):
+        for told in await self._store.told_in([one.moment.key for one in waiting]):
             messages.setdefault((told.destination, told.message_id), []).append(told.key)
-        fellows = sorted({key for group in messages.values() for key in group})
-        scored = {one.moment.key: one for one in await self._store.own(fellows)}
+        fellows = {key for group in messages.values() for key in group}
+        scored = {one.moment.key: one for one in await self._store.own(sorted(fellows))}
         rows: list[OutboxRow] = []
         held: set[str] = set()
         for (destination, message_id), group in messages.items():
@@ -208,15 +213,15 @@ class ScoreDesk:
                 rows.append(row)
         if rows:
             await self._live.store(NOTHING, rows)
-        done = [one for one in waiting if one.moment.key not in held]
+        unsent = {one.moment.key for one in waiting if now_ms - _newest_ms([one]) <= LATE_MS} - fellows
+        done = [one for one in waiting if one.moment.key not in held | unsent]
         await self._store.mark_told([(one.moment.key, s.horizon_ms) for one in done for s in one.scores])
-        return bool(held)
+        self._tell_ms = now_ms if held else now_ms + TOGETHER_MS if unsent else FOREVER_MS
 
     async def _row(self, found: Sequence[Scored], destination: str, message_id: str, now_ms: int) -> OutboxRow | None:
         """None where nobody wants it, or it comes too late."""
-        replies, _ = self.replies_of(destination)
-        newest_ms = max((one.moment.fired_ms + s.horizon_ms for one in found for s in one.scores), default=0)
-        if replies == "off" or destination not in self._names() or now_ms - newest_ms > LATE_MS:
+        replies, _ = await self.replies_of(destination)
+        if replies == "off" or destination not in self._names() or now_ms - _newest_ms(found) > LATE_MS:
             return None
         fire = await self._outbox.row_of(found[0].moment.key, TellKind.FIRE, destination)
         if fire is None:
@@ -275,12 +280,12 @@ class ScoreDesk:
     async def _prune(self, now_ms: int) -> None:
         if now_ms - self._pruned_ms >= DAY_MS:
             self._pruned_ms = now_ms
-            await self._store.prune(before_ms=self._since_ms())
+            await self._store.prune(before_ms=self._since_ms(), private_before_ms=now_ms - PRIVATE_MS, keep=MAX_KEPT)
 
 
-def _is_public(one: Scored) -> bool:
-    """What somebody asked for in a chat is nobody else's business."""
-    return not is_alert_id(one.moment.rule_id) and not one.moment.rule_id.startswith(CHAT_PREFIX)
+def _newest_ms(found: Sequence[Scored]) -> int:
+    """When the newest of their scores was due."""
+    return max((one.moment.fired_ms + s.horizon_ms for one in found for s in one.scores), default=0)
 
 
 def _view(fire: AlertView, found: Sequence[Scored], key: str, now_ms: int, *, is_silent: bool) -> AlertView:

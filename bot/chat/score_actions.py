@@ -34,7 +34,7 @@ class ScoreActions:
         """`/score [RULE] [SYMBOL]`, `/score replies [off|quiet|on|default]`"""
         if not command.words:
             place = self._desk.place(asker.chat)
-            replies = None if place is None else self._desk.replies_of(place)
+            replies = None if place is None else await self._desk.replies_of(place)
             return score_pages.list_page(await self._desk.rules(), replies)
         if command.words[0].casefold() == "replies":
             return await self._replies(command.words[1:], asker)
@@ -49,7 +49,7 @@ class ScoreActions:
             if len(words) > 1 or wanted not in {*REPLIES, DEFAULT}:
                 return pages.usage(UsageError("I expected off, quiet, on or default.", ("/score replies quiet",)))
             await self._desk.set_replies(place, None if wanted == DEFAULT else cast("Replies", wanted))
-        return score_pages.replies_page(*self._desk.replies_of(place))
+        return score_pages.replies_page(*await self._desk.replies_of(place))
 
     async def _totals(self, words: tuple[str, ...]) -> Reply:
         """Rule and contract in any order."""

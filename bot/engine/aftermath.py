@@ -62,7 +62,13 @@ class RingAftermath:
         """Value and time of its sample."""
         for tier in self._engine.market.tiers:
             number = at_ms // tier.step_ms
-            if tier.step_ms > self._engine.market.coarse.step_ms or not _reaches(tier, series, number):
+            slots = int(tier.slots[INDEX[series]])
+            if not slots or tier.newest is None or tier.step_ms > self._engine.market.coarse.step_ms:
+                continue
+            if number > tier.newest:
+                # That time was not looked at yet. A coarser grid would give what was before it.
+                return None
+            if number <= tier.newest - slots:
                 continue
             slot = tier.at(INDEX[series], number)
             value, age = float(tier.value[slot, row]), int(tier.age[slot, row])
@@ -98,11 +104,6 @@ class RingAftermath:
             return None, None
         way = np.append(points / price - 1.0, (change, 0.0))
         return float(way.max()), float(way.min())
-
-
-def _reaches(tier: Tier, series: str, number: int) -> bool:
-    slots = int(tier.slots[INDEX[series]])
-    return slots > 0 and tier.newest is not None and tier.newest - slots < number <= tier.newest
 
 
 def _values(tier: Tier, series: str, row: int, numbers: "np.typing.NDArray[np.int64]") -> F64:

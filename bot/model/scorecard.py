@@ -58,6 +58,8 @@ class Moment:
     price_usual: tuple[float | None, ...] = (None,) * len(HORIZONS_MS)
     """The usual move of the price over each horizon: the mean size of its moves in the day before the firing."""
     oi_usual: tuple[float | None, ...] = (None,) * len(HORIZONS_MS)
+    is_public: bool = True
+    """Of a rule of the files. What somebody made in a chat is nobody else's business: it counts in no totals."""
 
     @property
     def symbol(self) -> str:

@@ -67,8 +67,8 @@ class ScoreStore(Protocol):
         ...
 
     async def scored(self, *, since_ms: int, rule_id: str = "", symbol: str = "") -> Sequence[Scored]:
-        """Alerts fired at or after that time with all scores, in the order of their firing; of one rule and one contract
-        where they are named.
+        """Alerts of rules of the files, fired at or after that time, with all scores, in the order of their firing; of one
+        rule and one contract where they are named.
         """
         ...
 
@@ -80,8 +80,10 @@ class ScoreStore(Protocol):
         """None: as the settings say."""
         ...
 
-    async def prune(self, *, before_ms: int) -> int:
-        """Forget alerts that fired before that time. Returns how many went."""
+    async def prune(self, *, before_ms: int, private_before_ms: int, keep: int) -> int:
+        """Forget alerts that fired before that time, those that were made in chats before the other; and of what is left the
+        oldest beyond so many, with all that fired at the same time as one of those. Returns how many went.
+        """
         ...
 
 
@@ -102,7 +104,7 @@ class ScoreDesk(Protocol):
         """Where that chat is told its alerts; None for one that is told none."""
         ...
 
-    def replies_of(self, destination: str) -> tuple[Replies, bool]:
+    async def replies_of(self, destination: str) -> tuple[Replies, bool]:
         """What a destination gets, and whether it was set for it."""
         ...
 

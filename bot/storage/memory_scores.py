@@ -81,7 +81,9 @@ class MemoryScoreStore:
 
     async def scored(self, *, since_ms: int, rule_id: str = "", symbol: str = "") -> Sequence[Scored]:
         return self._read(
-            lambda m: m.fired_ms >= since_ms and rule_id in {"", m.rule_id} and symbol in {"", m.symbol},
+            lambda m: (
+                m.is_public and m.fired_ms >= since_ms and rule_id in {"", m.rule_id} and symbol in {"", m.symbol}
+            ),
         )
 
     async def replies(self) -> dict[str, Replies]:
@@ -99,8 +101,14 @@ class MemoryScoreStore:
             self._replies.setdefault(new, self._replies.pop(old))
             self._replies.pop(old, None)
 
-    async def prune(self, *, before_ms: int) -> int:
-        old = {key for key, moment in self._moments.items() if moment.fired_ms < before_ms}
+    async def prune(self, *, before_ms: int, private_before_ms: int, keep: int) -> int:
+        newest = sorted((moment.fired_ms for moment in self._moments.values()), reverse=True)
+        limit_ms = newest[keep] + 1 if len(newest) > keep else 0
+        old = {
+            key
+            for key, moment in self._moments.items()
+            if moment.fired_ms < max(limit_ms, before_ms if moment.is_public else private_before_ms)
+        }
         self._moments = {key: moment for key, moment in self._moments.items() if key not in old}
         self._scores = {at: score for at, score in self._scores.items() if at[0] not in old}
         self._told = {at for at in self._told if at[0] not in old}

@@ -1,5 +1,6 @@
 """How alerts fared, in SQLite."""
 
+import asyncio
 import json
 from collections.abc import Sequence
 from typing import Any, Final, cast
@@ -10,11 +11,10 @@ from bot.storage.database import Database, Transaction
 from bot.storage.outbox import ROW, readable
 from bot.storage.pruning import delete_in_batches
 
-_MOMENT: Final = (
-    "m.key, m.rule_id, m.title, m.instrument, m.fired_ms, m.price, m.oi, m.quadrant, m.price_usual, m.oi_usual"
-)
+_MOMENT: Final = "m.key, m.rule_id, m.title, m.instrument, m.fired_ms, m.price, m.oi, m.quadrant, m.price_usual, m.oi_usual, m.is_public"
+_N_MOMENT: Final = _MOMENT.count(",") + 1
 _SCORE: Final = "s.draw, s.horizon_ms, s.price, s.oi, s.high, s.low"
-_ADD: Final = "INSERT INTO score_moments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING"
+_ADD: Final = "INSERT INTO score_moments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING"
 _SETTLE: Final = (
     "INSERT INTO scores (key, draw, horizon_ms, price, oi, high, low) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 "
     "WHERE EXISTS (SELECT 1 FROM score_moments WHERE key = ?1) ON CONFLICT DO NOTHING"
@@ -22,7 +22,7 @@ _SETTLE: Final = (
 _SCORED: Final = f"SELECT {_MOMENT}, {_SCORE} FROM score_moments m LEFT JOIN scores s ON s.key = m.key "  # noqa: S608
 _ORDER: Final = " ORDER BY m.fired_ms, m.key, s.draw, s.horizon_ms"
 _MANY: Final = 500
-"""Keys in one question."""
+"""Keys in one question; rows that are made into values at once."""
 
 
 class SqliteScoreStore:
@@ -54,6 +54,7 @@ class SqliteScoreStore:
                 m.quadrant.value,
                 json.dumps(m.price_usual),
                 json.dumps(m.oi_usual),
+                m.is_public,
             )
             for m in moments
         ]
@@ -65,12 +66,8 @@ class SqliteScoreStore:
 
     async def _read(self, where: str, values: tuple[Any, ...]) -> list[Scored]:
         found = await self._database.fetch("read scores", _SCORED + where + _ORDER, values)
-        groups: dict[str, tuple[Moment, list[Score]]] = {}
-        for row in found:
-            moment, scores = groups.setdefault(row[0], (_moment(row[:10]), []))
-            if row[10] is not None:
-                scores.append(Score(moment.key, *row[10:]))
-        return [Scored(moment, tuple(scores)) for moment, scores in groups.values()]
+        # The scores of a quarter are many.
+        return _grouped(found) if len(found) < _MANY else await asyncio.to_thread(_grouped, found)
 
     async def open(self, *, since_ms: int) -> Sequence[Scored]:
         n_scores = "(SELECT count(*) FROM scores n WHERE n.key = m.key)"
@@ -108,8 +105,8 @@ class SqliteScoreStore:
         return sorted(found, key=lambda one: (one.moment.fired_ms, one.moment.key))
 
     async def scored(self, *, since_ms: int, rule_id: str = "", symbol: str = "") -> Sequence[Scored]:
-        where, values = "WHERE m.fired_ms >= ?", [since_ms]
-        filters: list[Any] = list(values)
+        where = "WHERE m.is_public AND m.fired_ms >= ?"
+        filters: list[Any] = [since_ms]
         if rule_id:
             where += " AND m.rule_id = ?"
             filters.append(rule_id)
@@ -132,29 +129,57 @@ class SqliteScoreStore:
 
         await self._database.write("set score replies", put)
 
-    async def prune(self, *, before_ms: int) -> int:
+    async def prune(self, *, before_ms: int, private_before_ms: int, keep: int) -> int:
+        limit = "SELECT fired_ms + 1 FROM score_moments ORDER BY fired_ms DESC LIMIT 1 OFFSET ?"
+        for (at_ms,) in await self._database.fetch("prune scores", limit, (keep,)):
+            before_ms, private_before_ms = max(before_ms, at_ms), max(private_before_ms, at_ms)
+        is_old = "m.fired_ms < iif(m.is_public, ?, ?)"
+        values = (before_ms, private_before_ms)
+        # One by one: a transaction is not to delete all scores of many alerts.
         await delete_in_batches(
             self._database,
             "prune scores",
-            find="SELECT s.key, s.draw, s.horizon_ms FROM scores s JOIN score_moments m ON m.key = s.key "
-            "WHERE m.fired_ms < ? AND (s.key, s.draw, s.horizon_ms) > (?, ?, ?) ORDER BY 1, 2, 3 LIMIT ?",
+            find="SELECT s.key, s.draw, s.horizon_ms FROM scores s JOIN score_moments m ON m.key = s.key "  # noqa: S608
+            f"WHERE {is_old} AND (s.key, s.draw, s.horizon_ms) > (?, ?, ?) ORDER BY 1, 2, 3 LIMIT ?",
             delete="DELETE FROM scores WHERE key = ? AND draw = ? AND horizon_ms = ?",
-            values=(before_ms,),
+            values=values,
             first=("", 0, 0),
         )
         return await delete_in_batches(
             self._database,
             "prune scores",
-            find="SELECT key FROM score_moments WHERE fired_ms < ? AND key > ? ORDER BY key LIMIT ?",
+            find=f"SELECT m.key FROM score_moments m WHERE {is_old} AND m.key > ? ORDER BY m.key LIMIT ?",  # noqa: S608
             delete="DELETE FROM score_moments WHERE key = ?",
-            values=(before_ms,),
+            values=values,
             first=("",),
         )
 
 
+def _grouped(found: Sequence[tuple[Any, ...]]) -> list[Scored]:
+    groups: dict[str, tuple[Moment, list[Score]]] = {}
+    for row in found:
+        if (group := groups.get(row[0])) is None:
+            group = groups[row[0]] = (_moment(row[:_N_MOMENT]), [])
+        if row[_N_MOMENT] is not None:
+            group[1].append(Score(group[0].key, *row[_N_MOMENT:]))
+    return [Scored(moment, tuple(scores)) for moment, scores in groups.values()]
+
+
 def _moment(row: tuple[Any, ...]) -> Moment:
-    *plain, quadrant, price_usual, oi_usual = row
-    return Moment(*plain, Quadrant(quadrant), tuple(json.loads(price_usual)), tuple(json.loads(oi_usual)))
+    key, rule_id, title, instrument, fired_ms, price, oi, quadrant, price_usual, oi_usual, is_public = row
+    return Moment(
+        key=key,
+        rule_id=rule_id,
+        title=title,
+        instrument=instrument,
+        fired_ms=fired_ms,
+        price=price,
+        oi=oi,
+        quadrant=Quadrant(quadrant),
+        price_usual=tuple(json.loads(price_usual)),
+        oi_usual=tuple(json.loads(oi_usual)),
+        is_public=bool(is_public),
+    )
 
 
 def _parts(keys: Sequence[str]) -> list[tuple[str, ...]]:

@@ -47,7 +47,7 @@ async def test_an_alert_is_scored_under_it_after_15_minutes_and_an_hour(harness,
             await market.jump(session, "SOLUSDT", change=0.06, seconds=400)
             if [m for m in chats.messages(OWNER) if "SOLUSDT · Jump" in m.text]:
                 break
-        await until(lambda: cards(), within_s=60, why=why)
+        await until(cards, within_s=60, why=why)
         [card] = cards()
         alert = next(m for m in chats.messages(OWNER) if "SOLUSDT · Jump" in m.text)
         assert card.reply_to == alert.message_id

@@ -10,7 +10,8 @@ CREATE TABLE score_moments (
     oi REAL,
     quadrant TEXT NOT NULL,
     price_usual TEXT NOT NULL,
-    oi_usual TEXT NOT NULL
+    oi_usual TEXT NOT NULL,
+    is_public INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX score_moments_by_time ON score_moments (fired_ms);
