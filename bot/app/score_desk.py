@@ -159,7 +159,7 @@ class ScoreDesk:
             self._unsettled += scorer.due(now_ms)
             if (n_given_up := scorer.n_given_up - self._n_given_up) > 0:
                 self._n_given_up += n_given_up
-                _log.warning("scores.given_up", alerts=n_given_up)
+                _log.warning("scores.given_up", given_up=n_given_up)
             if self._unsettled:
                 await self._store.settle(self._unsettled)
                 self._tell_ms = now_ms
