@@ -136,7 +136,7 @@ class Scorer:
     def soon(self, keys: Iterable[str], horizon_ms: int, *, now_ms: int, within_ms: int) -> bool:
         """Whether one of these alerts will itself be scored over a horizon before long."""
         moments = (self._open[key].moment for key in keys if key in self._open)
-        return any(0 <= m.fired_ms + horizon_ms + GRACE_MS - now_ms <= within_ms for m in moments)
+        return any(0 < m.fired_ms + horizon_ms + GRACE_MS - now_ms <= within_ms for m in moments)
 
     def due(self, now_ms: int) -> Sequence[Score]:
         """What can be settled now."""
