@@ -84,7 +84,7 @@ def _table(horizons: Sequence[HorizonTotals]) -> Table:
             row("from", *(_percent(h.low) for h in horizons)),
             row("to", *(_percent(h.high) for h in horizons)),
             row("up", *(_percent(h.up) for h in horizons)),
-            row("random", *(_percent(h.random_up) for h in horizons)),
+            row("random up", *(_percent(h.random_up) for h in horizons)),
         ),
     )
 
@@ -104,6 +104,8 @@ def sentence(found: Totals) -> str:
             most = max((h.high for h in found.horizons if h.high is not None), default=None)
             return f"No better than chance: whatever the horizon, at most {_percent(most)} of comparisons are larger."
     fewest = min((h.n_blocks for h in found.horizons), default=0)
+    if not fewest:
+        return "Too few to tell: no alert can be compared yet. That takes 16h, until its last random moment is over."
     n = f"{fewest} episode{'' if fewest == 1 else 's'} can be compared so far"
     return f"Too few to tell: {n}, and what fires together counts once."
 
@@ -115,6 +117,8 @@ def _extremes(found: Totals) -> list[Line]:
         return []
     last = known[-1]
     after = numbers.window(last.horizon_ms)
+    if last.best == last.worst and last.best is not None:
+        return [line(f"The one known {after} after: ", *_extreme(last.best))]
     return [
         line(f"{name} {after} after: ", *_extreme(one))
         for name, one in (("Highest", last.best), ("Lowest", last.worst))
@@ -187,7 +191,10 @@ def weekly(rules: Sequence[RuleTotals], *, since_ms: int) -> Week:
     better = [one for one in rules if one.totals.verdict is Verdict.BETTER]
     unclear = [one for one in rules if one.totals.verdict is Verdict.UNCLEAR]
     lines = [f"How the alerts of the rules fared, as of the week since {_date(since_ms)}."]
-    lines += [f"{shorten(one.title, 60)} adds nothing. {sentence(one.totals)}" for one in idle]
+    lines += [
+        f"{shorten(one.title, 60)} adds nothing. {sentence(one.totals)} /rules off {one.rule_id} stops it in a chat."
+        for one in idle
+    ]
     lines += [f"{shorten(one.title, 60)}: {sentence(one.totals)}" for one in better]
     if unclear:
         named = ", ".join(f"{shorten(one.title, 40)} ({one.totals.n_alerts})" for one in unclear[:MAX_RULES])

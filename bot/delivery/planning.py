@@ -152,6 +152,9 @@ class Planner:
                 if plan.rows[-1].kind in ENDINGS:
                     self._touch(f"ends:{plan.told.message_id}", now_ms)
             return
+        if plan.rows[-1].kind is TellKind.SCORE:
+            # How old alerts fared must not keep new ones back.
+            return
         self.caps.count(urgent=plan.is_urgent, now_ms=now_ms, venue_ms=venue_ms)
         if plan.form is Form.REPLY:
             self._touch(plan.rows[-1].key, now_ms)
