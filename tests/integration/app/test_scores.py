@@ -306,7 +306,10 @@ async def test_each_chat_decides_whether_it_hears_of_scores(run):
         assert await bot.cards() == []
         assert await bot.desk.replies_of(NAME) == ("off", False)
         await bot.desk.set_replies(NAME, "on")
-        await bot.until(62, 103.0, 99.0)
+        [found] = await bot.store.open(since_ms=0)
+        await bot.store.settle([Score(found.moment.key, 0, HOUR, 0.01, 0.01, 0.02, 0.0)])
+    async with run(replies="off") as bot:
+        await bot.until(19, 103.0, 99.0)
         [row] = await bot.rows("score")
         assert not row.view.silent
         assert "15m  price" in (await bot.cards())[0], "what was known before is told with it"
