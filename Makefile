@@ -15,7 +15,7 @@ JUDGE := -m pytest -p no:cacheprovider --rootdir tests/judges -c tests/judges/py
 BENCH := .venv-bench
 BENCH_STAMP := $(BENCH)/.ready
 
-.PHONY: install demo run test check promises judges soak fuzz bench lock clean help
+.PHONY: install demo run test check promises texts judges soak fuzz bench lock clean help
 
 help:
 	@echo "make install the bot into .venv, for a service; see docs/server.md"
@@ -24,6 +24,7 @@ help:
 	@echo "make test    all tests"
 	@echo "make check   format, lint, types, layers"
 	@echo "make promises  the README's table of promises, from the marks of the tests"
+	@echo "make texts   the catalogues of texts for other languages, from the code"
 	@echo "make judges  our simulated exchange and chats, and what the bot says to them, judged by code we did not write"
 	@echo "make soak    a thousand kills, and days of the whole market on fast time; hours"
 	@echo "make fuzz    hostile rule files and templates, until it is stopped or finds something"
@@ -99,6 +100,9 @@ judges: $(DEV_STAMP) $(JUDGES_STAMP) $(JUDGES_CCXT_STAMP) $(JUDGES_CHAT_STAMP)
 
 promises: $(DEV_STAMP)
 	@$(BIN)/python -m tests.promises
+
+texts: $(DEV_STAMP)
+	@$(BIN)/python -m tests.texts
 
 fuzz: $(DEV_STAMP)
 	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(PIP) install -q -e '.[fuzz]'

@@ -116,6 +116,7 @@ class Answering:
             *self.drawing.handlers(cards),
             note=self.society.people.note,
             lists=rooms.lists,
+            language_of=rooms.subscribing.language_of,
         )
         local = LocalChat(
             path=self.data_dir.control,

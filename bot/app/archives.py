@@ -19,6 +19,7 @@ from typing import IO, Final
 import msgspec
 
 from bot.errors import ConfigError, StorageError
+from bot.rules.files import TESTS
 from bot.storage import copies
 
 SUFFIXES: Final = (".tar.gz", ".tgz")
@@ -27,7 +28,7 @@ MAX_FILE_BYTES: Final = 16_000_000
 MAX_FILES: Final = 1_000
 _DATABASE, _VERSION, _ENV, _RULES = "oibot.db", "VERSION", ".env", "rules/"
 _CREDENTIALS: Final = "credentials/"
-_RULE_FILE = re.compile(r"rules/[^/\0]{1,200}\.(yaml|yml|json)")
+_RULE_FILE = re.compile(r"rules/(tests/)?[^/\0]{1,200}\.(yaml|yml|json)")
 _CREDENTIAL_FILE = re.compile(r"credentials/(?!\.)(?=[^/]*__)[^/\0]{1,200}")
 """Only what is named like a setting is read from there."""
 
@@ -98,7 +99,7 @@ def pack(target: Path, *, database: Path, rules: Path, secrets: Secrets | None, 
         copies.copy(database, copied)
         made = Version(version, copies.inspect(copied), now_ms)
         files = {_VERSION: msgspec.json.encode(made)}
-        paths = _files(rules, _RULES, _RULE_FILE)
+        paths = _files(rules, _RULES, _RULE_FILE) | _files(rules / TESTS, f"{_RULES}{TESTS}/", _RULE_FILE)
         if secrets is not None:
             paths |= _files(secrets.credentials, _CREDENTIALS, _CREDENTIAL_FILE)
             paths |= {_ENV: secrets.env} if secrets.env.is_file() else {}
@@ -191,7 +192,7 @@ def put_back(files: Mapping[str, bytes], folder: Path) -> list[str]:
     said = []
     for name, content in files.items():
         target = folder / name
-        said += _put_back(target, content, target.with_name(f"{name}.restored"), folder_mode=0o777)
+        said += _put_back(target, content, target.with_name(f"{target.name}.restored"), folder_mode=0o777)
     return said
 
 

@@ -170,7 +170,7 @@ class Bot:
                 venue_now=lambda: self.live.venue_now(),  # noqa: PLW0108, `live` is made below
                 n_instruments=lambda: len(self.engine.market.universe),
                 desk=self.drawing.desk,
-                also=lambda plan: self._rooms.subscribing.destinations(plan.routes),
+                subscribing=self._rooms.subscribing,
             )
             lanes, self._rooms.moves.report = sending.lanes, sending.lanes.notices.report
             self._society = await open_society(database, self._settings, self._rooms, sending)
@@ -239,6 +239,7 @@ class Bot:
             tell=sending.tell,
             clock=self.clock,
             venue_now=self.live.venue_now,
+            language_of=self._rooms.subscribing.language_of,
         )
         self._rooms.moves.listeners.append(desk.chat_moved)
         return desk

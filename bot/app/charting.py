@@ -29,6 +29,7 @@ from bot.model.numbers import percent, quantity, window
 from bot.model.view import AlertView
 from bot.rules.ast import Call, Expr, Number, Series, comparisons, series_used
 from bot.rules.parse import parse_condition
+from bot.texts import say
 
 MIN_SPAN_MS: Final = 15 * MINUTE_MS
 MAX_SPAN_MS: Final = 365 * DAY_MS
@@ -106,7 +107,7 @@ class ChartSource:
     async def of_alert(self, view: AlertView) -> ChartData | NoPicture:
         """The chart of a firing: its window shaded, and the lines that its rule compares with."""
         if view.symbol == MARKET or not view.symbol:
-            return NoPicture("an alert about the whole market has no chart")
+            return NoPicture(say("an alert about the whole market has no chart"))
         span_ms = next((span for span in SPANS_MS if span >= 6 * view.window_ms), SPANS_MS[-1])
         condition = parse_condition(view.condition).expr
         named = series_used(condition) if condition is not None else frozenset()
@@ -123,7 +124,7 @@ class ChartSource:
         span_ms = min(max(span_ms, MIN_SPAN_MS), MAX_SPAN_MS)
         own = await self._live.at_tick(lambda: held(self._engine, key, span_ms))
         if own is None:
-            return NoPicture("nothing is known of it yet")
+            return NoPicture(say("nothing is known of it yet"))
         steps, symbol = steps_of(span_ms), own.instrument.symbol
         from_ms, to_ms = own.now_ms - span_ms, own.now_ms
         wanted = ["price", "oi", *(name for name in EXTRAS if name in extra)]
@@ -135,7 +136,7 @@ class ChartSource:
             volume = group.create_task(self._volume(own, span_ms, steps, urgent=urgent), name="chart volume")
         price, oi = curves["price"].result() or Curve(), curves["oi"].result() or Curve()
         if not any(from_ms <= t <= to_ms for curve in (price, oi) for t, _ in curve.known()):
-            return NoPicture(f"there is no data for {symbol} yet")
+            return NoPicture(say("there is no data for {symbol} yet", symbol=symbol))
         return ChartData(
             symbol=symbol,
             venue=own.instrument.venue,

@@ -15,6 +15,7 @@ from bot.clock import Clock
 from bot.delivery.notices import Notice
 from bot.model import numbers
 from bot.model.updates import FeedStatus
+from bot.texts import mark, say
 
 LOOK_S: Final = 0.5
 GRACE_MS: Final = 3_000.0
@@ -25,7 +26,7 @@ BACK_MS: Final = 60_000.0
 """For so long the first feed that is back waits for the others."""
 AGAIN_MS: Final = 600_000.0
 LASTS_MS: Final = 20_000.0
-MAIN: Final = "mark price"
+MAIN: Final = mark("mark price")
 
 _log = log.get("feed news")
 
@@ -85,12 +86,13 @@ class FeedNews:
         if is_main_told:
             return []
         reasons = dict.fromkeys(self._lost[feed].reason for feed in names)
-        text = (
-            f"No data: {', '.join(names)}.\nReason: {'; '.join(reasons)}.\n"
-            "Rules that need it are unknown until it is back: they fire nothing and end nothing. I keep trying."
+        text = say(
+            "No data: {feeds}.\nReason: {reasons}.\nRules that need it are unknown until it is back: they fire nothing and end nothing. I keep trying.",
+            feeds=", ".join(say(name) for name in names),
+            reasons="; ".join(reasons),
         )
         _log.info("feeds.lost_told", feeds=names)
-        return [Notice("Market data is lost", text)]
+        return [Notice(say("Market data is lost"), text)]
 
     def _is_ripe(self, feed: str, lost: _Lost, now_ms: float) -> bool:
         ended_ms = self._ended_ms.get(feed)
@@ -112,9 +114,12 @@ class FeedNews:
         for feed in back:
             self._ended_ms[feed] = now_ms
             del self._lost[feed]
-        rest = f" Still lost: {', '.join(away)}." if away else ""
-        text = (
-            f"After {numbers.duration(lasted_ms)}: {', '.join(names)}.{rest} Gaps are filled from the venue's history."
+        rest = say(" Still lost: {feeds}.", feeds=", ".join(say(name) for name in away)) if away else ""
+        text = say(
+            "After {duration}: {feeds}.{rest} Gaps are filled from the venue's history.",
+            duration=numbers.duration(lasted_ms),
+            feeds=", ".join(say(name) for name in names),
+            rest=rest,
         )
         _log.info("feeds.back_told", feeds=names, still_lost=away)
-        return [Notice("Market data is back", text, "info")]
+        return [Notice(say("Market data is back"), text, "info")]

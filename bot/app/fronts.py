@@ -47,7 +47,9 @@ def telegram_chat(
         rooms.boards.seen(chat_id)
 
     async def keep_boards(client: TelegramClient) -> None:
-        await BoardKeeper(rooms.boards, overview, TelegramScreen(client), rooms.clock).run()
+        await BoardKeeper(
+            rooms.boards, overview, TelegramScreen(client), rooms.clock, rooms.subscribing.language_of
+        ).run()
 
     return TelegramChat(
         token=token,

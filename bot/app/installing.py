@@ -19,7 +19,7 @@ from pydantic import BaseModel, SecretStr
 from bot.app.data_dir import DataDir
 from bot.app.service_unit import NAME, Places, is_as_written, unit_text
 from bot.errors import ConfigError
-from bot.rules.files import OTHER_FILES
+from bot.rules.files import OTHER_FILES, TESTS
 from bot.settings import PREFIX, Settings, shipped_rules
 from bot.storage import copies, preparing
 
@@ -128,14 +128,14 @@ def plan(target: Target, settings: Settings, here: Path) -> list[Write]:
 
 
 def _rules(target: Target, settings: Settings) -> list[Write]:
-    """The rule files of the settings, else the shipped ones; of others nothing is known."""
+    """The rule files of the settings and their tests, else the shipped ones; of others nothing is known."""
     folder = target.config / "rules"
     source = settings.rules_dir if settings.rules_dir.is_dir() else shipped_rules()
     if folder.is_dir() and (source.resolve() == folder.resolve() or not settings.rules_dir.is_dir()):
         return []
     return [
-        Write(folder / path.name, path.read_text(encoding="utf-8"), 0o644)
-        for path in sorted(source.iterdir())
+        Write(folder / path.relative_to(source), path.read_text(encoding="utf-8"), 0o644)
+        for path in sorted([*source.iterdir(), *(source / TESTS).glob("*")])
         if path.is_file() and (path.suffix in {".yaml", ".yml"} or path.name in OTHER_FILES or path.suffix == ".json")
     ]
 

@@ -14,6 +14,7 @@ from bot.delivery.lanes import Lanes
 from bot.delivery.notices import Notice, Notices
 from bot.storage.database import Opened
 from bot.storage.key_values import SqliteKeyValues
+from bot.texts import say
 
 PROBE_KEY = "storage.probe"
 
@@ -86,7 +87,13 @@ def findings(opened: Opened) -> list[Notice]:
     """What opening the database found, as news."""
     found = []
     if opened.damage:
-        found.append(Notice("The database was damaged", f"Found at the start: {opened.damage}."))
+        found.append(
+            Notice(say("The database was damaged"), say("Found at the start: {damage}.", damage=opened.damage))
+        )
     if opened.doubt:
-        found.append(Notice("The last changes may be lost", f"Found at the start: {opened.doubt}.", "warning"))
+        found.append(
+            Notice(
+                say("The last changes may be lost"), say("Found at the start: {doubt}.", doubt=opened.doubt), "warning"
+            )
+        )
     return found

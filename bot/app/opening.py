@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
-from bot import log
+from bot import log, texts
 from bot.app.storage_watch import in_words
 from bot.clock import Clock
 from bot.delivery.notices import Notice
@@ -36,14 +36,16 @@ async def open_patiently(
             if waiting_ms is None:
                 waiting_ms = clock.monotonic_ms()
                 _log.error("database.waiting", reason=str(error), every_s=RETRY_S)
-                text = (
-                    f"Reason: {in_words(str(error))}.\nI watch nothing until then, and try again every {RETRY_S:g} s."
+                text = texts.say(
+                    "Reason: {reason}.\nI watch nothing until then, and try again every {pause_s:g} s.",
+                    reason=in_words(str(error)),
+                    pause_s=RETRY_S,
                 )
-                await say(Notice("The database cannot be opened", text))
+                await say(Notice(texts.say("The database cannot be opened"), text))
         else:
             if waiting_ms is not None:
                 _log.info("database.opened", after_s=round((clock.monotonic_ms() - waiting_ms) / 1000, 1))
-                await say(Notice("The database is open again", "I begin to watch.", "info"))
+                await say(Notice(texts.say("The database is open again"), texts.say("I begin to watch."), "info"))
             return opened
         with contextlib.suppress(TimeoutError):
             async with clock.timeout(RETRY_S):

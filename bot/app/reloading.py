@@ -28,14 +28,15 @@ from bot.model.reload import ReloadReport
 from bot.rules.files import folder_mark
 from bot.rules.problems import Problem, render
 from bot.settings import Settings
+from bot.texts import mark, say, say_n
 
 LOOK_EVERY_S: Final = 2.0
 SETTLE_S: Final = 0.5
 """Between two looks where somebody asked."""
 MAX_LOOKS: Final = 20
 """Somebody who asked is told after so many looks that files are still being written."""
-FAILED: Final = "Rules on disk were not taken"
-TAKEN: Final = "Rules were reloaded"
+FAILED: Final = mark("Rules on disk were not taken")
+TAKEN: Final = mark("Rules were reloaded")
 
 _log = log.get("rules")
 
@@ -129,7 +130,13 @@ class Reloader:
         if self._failure is None:
             return ()
         since = numbers.clock_time(self._failure.since_ms)
-        return (f"The rules on disk have an error since {since}: {self._failure.first}. Others run than lie there.",)
+        return (
+            say(
+                "The rules on disk have an error since {since}: {first}. Others run than lie there.",
+                since=since,
+                first=self._failure.first,
+            ),
+        )
 
     # -- looking -------------------------------------------------------------------------------------------------
 
@@ -177,7 +184,7 @@ class Reloader:
             report = await self._take(mark, is_heard=is_heard) if mark == before else None
             if report is not None:
                 return report
-        return ReloadReport(is_taken=False, lines=("The rule files are being written; ask again in a moment.",))
+        return ReloadReport(is_taken=False, lines=(say("The rule files are being written; ask again in a moment."),))
 
     # -- taking --------------------------------------------------------------------------------------------------
 
@@ -194,7 +201,11 @@ class Reloader:
             return await self._switch(found, is_heard=is_heard)
         except Exception as error:  # noqa: BLE001, whatever it is, the old set runs on
             self._seen = mark
-            why = log.redact(str(error)) if isinstance(error, ConfigError) else f"it failed by {type(error).__name__}"
+            why = (
+                log.redact(str(error))
+                if isinstance(error, ConfigError)
+                else say("it failed by {error}", error=type(error).__name__)
+            )
             if not isinstance(error, ConfigError):
                 _log.exception("rules.failed")
             return self._refuse(_Failure(mark, self._since_ms(), why), (why,), is_heard=is_heard)
@@ -216,10 +227,10 @@ class Reloader:
         self.n_refused += 1
         if not is_known:
             _log.warning("rules.not_reloaded", reason=failure.first)
-        lines = (*shown, "What ran before runs on.")
+        lines = (*shown, say("What ran before runs on."))
         if not (is_known or is_heard):
-            self._tell(Notice(FAILED, "\n".join(lines), "warning"))
-        return ReloadReport(is_taken=False, lines=(f"{FAILED}.", *lines))
+            self._tell(Notice(say(FAILED), "\n".join(lines), "warning"))
+        return ReloadReport(is_taken=False, lines=(f"{say(FAILED)}.", *lines))
 
     async def _switch(self, found: "_Found", *, is_heard: bool) -> ReloadReport:
         before, wanted = self._running, found.wanted
@@ -235,8 +246,8 @@ class Reloader:
         changed = _changes(before, wanted, frozenset(d.name for d in switch.made))
         _log.info("rules.reloaded", changed=changed or "nothing", rules=len(wanted.rules.rules))
         if changed and not is_heard:
-            self._tell(Notice(TAKEN, f"{changed}.", "info"))
-        said = f"{TAKEN}: {changed}." if changed else f"Nothing changed: {len(wanted.rules.rules)} rules."
+            self._tell(Notice(say(TAKEN), f"{changed}.", "info"))
+        said = f"{say(TAKEN)}: {changed}." if changed else say("Nothing changed: {n} rules.", n=len(wanted.rules.rules))
         return ReloadReport(is_taken=True, lines=(said,))
 
 
@@ -253,7 +264,11 @@ def _shown(errors: Sequence[Problem]) -> tuple[str, ...]:
     """The first error with its line and caret, and how many more there are."""
     head, *excerpt = log.redact(render(errors[0])).split("\n")
     more = len(errors) - 1
-    n_more = (f"{more} more error{'' if more == 1 else 's'}: oibot lint shows all.",) if more else ()
+    n_more = (
+        (say_n("{n} more error: oibot lint shows all.", "{n} more errors: oibot lint shows all.", more),)
+        if more
+        else ()
+    )
     return (head, *(f"    {text}" for text in excerpt), *n_more)
 
 
@@ -264,7 +279,7 @@ def _changes(before: Loaded, after: Loaded, remade: frozenset[str]) -> str:
     places = _counts(old, {name: (d, name in remade and name in old) for name, (d, _) in new.items()})
     is_reordered = not (rules or places) and before.rules.rules != after.rules.rules
     parts = [f"{counts} {what}" for counts, what in ((rules, "rules"), (places, "destinations")) if counts]
-    return "another order of rules" if is_reordered else ", ".join(parts)
+    return say("another order of rules") if is_reordered else ", ".join(parts)
 
 
 def _counts(before: Mapping[str, object], after: Mapping[str, object]) -> str:

@@ -26,6 +26,7 @@ from bot.model.stop_watch import StopWatch
 from bot.model.view import AlertView
 from bot.storage.database import Database
 from bot.storage.risk import SqliteRiskStore
+from bot.texts import say, speaking
 
 SOURCE: Final = "stop"
 EVERY_S: Final = 1.0
@@ -43,6 +44,7 @@ async def open_desk(
     tell: Callable[[Sequence[OutboxRow]], None],
     clock: Clock,
     venue_now: Callable[[], int],
+    language_of: Callable[[str], str],
 ) -> "Desk":
     """With all that is stored."""
     store = SqliteRiskStore(database)
@@ -55,6 +57,7 @@ async def open_desk(
         tell=tell,
         clock=clock,
         venue_now=venue_now,
+        language_of=language_of,
     )
 
 
@@ -72,8 +75,9 @@ class Desk:
         tell: Callable[[Sequence[OutboxRow]], None],
         clock: Clock,
         venue_now: Callable[[], int],
+        language_of: Callable[[str], str] = lambda _: "",
     ) -> None:
-        """`tell`: rows were stored (none are handed over), wake the lanes."""
+        """`tell`: rows were stored (none are handed over), wake the lanes; `language_of`: what is spoken in a chat."""
         self._store = store
         self._settings = dict(settings)
         self._watches = {w.id: w for w in watches if w.touched_ms is None}
@@ -83,6 +87,7 @@ class Desk:
         self._tell = tell
         self._clock = clock
         self._venue_now = venue_now
+        self._language_of = language_of
         self._stored = dict(self._watches)
         self._store_ms = 0.0
 
@@ -148,7 +153,8 @@ class Desk:
                 continue
             if news:
                 moved.append(after)
-                rows += self._rows(self._stored.get(watch.id, watch), after, found[0], now_ms)
+                with speaking(self._language_of(after.chat)):
+                    rows += self._rows(self._stored.get(watch.id, watch), after, found[0], now_ms)
             else:
                 # Followed in memory, stored with the next message or twice a minute.
                 self._watches[watch.id] = after
@@ -186,7 +192,7 @@ class Desk:
         is_touched = after.touched_ms is not None
         view = AlertView.news(
             SOURCE,
-            f"{after.side} stop {'touched' if is_touched else 'moved'}",
+            _title(after.side, is_touched=is_touched),
             risk_pages.news_text(before, after, price),
             symbol=symbol,
             severity="critical" if is_touched else "info",
@@ -224,6 +230,13 @@ class Desk:
         instrument = self._risks.instrument(key)
         if figures is None or instrument is None:
             return row
-        ideas = [stop_idea(instrument, figures, side, settings=settings) for side in ("long", "short")]
-        lines = risk_pages.alert_lines(instrument, figures, ideas)
+        with speaking(self._language_of(chat)):
+            ideas = [stop_idea(instrument, figures, side, settings=settings) for side in ("long", "short")]
+            lines = risk_pages.alert_lines(instrument, figures, ideas)
         return dataclasses.replace(row, view=dataclasses.replace(view, risk=lines)) if lines else row
+
+
+def _title(side: str, *, is_touched: bool) -> str:
+    if side == "long":
+        return say("long stop touched") if is_touched else say("long stop moved")
+    return say("short stop touched") if is_touched else say("short stop moved")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bot.app.destinations import Builder, Plan, Secrets
+from bot.app.subscribing import Subscribing
 from bot.clock import Clock
 from bot.delivery.destination import Destination
 from bot.delivery.lanes import Lanes
@@ -122,9 +123,21 @@ async def open_sending(
     venue_now: Callable[[], int],
     n_instruments: Callable[[], int],
     desk: AlertPictures | None = None,
-    also: Callable[[Plan], Sequence[Described]] = lambda _: (),
+    subscribing: Subscribing | None = None,
 ) -> Sending:
-    """Open all destinations of a plan, and those beside it; without a plan nothing is told."""
+    """Open all destinations of a plan, and those of topics beside it; without a plan nothing is told.
+
+    `subscribing`: what chats have set; None: nothing.
+    """
+
+    def also(plan: Plan) -> Sequence[Described]:
+        return subscribing.destinations(plan.routes) if subscribing is not None else ()
+
+    def language_at(name: str) -> str:
+        if subscribing is None or sending.plan is None:
+            return ""
+        return subscribing.language_at(sending.plan.routes, name)
+
     everywhere = (*plan.everywhere, *also(plan)) if plan is not None else ()
     lanes = Lanes(
         outbox=outbox,
@@ -137,6 +150,7 @@ async def open_sending(
         preferred=_owners(plan, settings) if plan is not None else (),
         renew=lambda name: sending.renew(name),  # noqa: PLW0108, made below
         desk=desk,
+        language_of=language_at,
     )
     builder.report = lanes.notices.report
     keys = {d.name: builder.key(d) for d in everywhere}

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from bot.engine.engine import Engine
 from bot.model.updates import Progress
+from bot.texts import say
 
 
 class StartProgress:
@@ -21,5 +22,5 @@ class StartProgress:
         """For people; empty when nothing is left."""
         parts = [f"{p.task} {p.done}/{p.total}" for p in self._tasks.values() if p.done < p.total]
         if engine.plan.warming:
-            parts.append("rules waiting for sizes: " + ", ".join(engine.plan.warming))
+            parts.append(say("rules waiting for sizes: ") + ", ".join(engine.plan.warming))
         return "; ".join(parts)

@@ -1,4 +1,4 @@
-"""The files that a new installation begins with: rules to start from, and what editors check them with."""
+"""The files that a new installation begins with: rules to start from with their tests, and what editors check them with."""
 
 import contextlib
 import shutil
@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Final
 
 from bot.errors import ConfigError
-from bot.rules.files import OTHER_FILES
+from bot.rules.files import OTHER_FILES, TESTS
 from bot.settings import shipped_rules
 
 RULES: Final = "default.yaml"
-SCHEMAS: Final = ("rules.schema.json", "destinations.schema.json")
+SCHEMAS: Final = ("rules.schema.json", "destinations.schema.json", "rule-tests.schema.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,8 @@ class Starter:
 def write_starters(folder: Path) -> Sequence[Starter]:
     """Copy what is missing; nothing is overwritten, and rules come only into a folder that has none.
 
-    Raises `ConfigError` where the folder cannot be written.
+    The tests of the shipped rules come with these rules, so they never speak of others; they count as one
+    starter. Raises `ConfigError` where the folder cannot be written.
     """
     source = shipped_rules()
     try:
@@ -39,9 +40,24 @@ def write_starters(folder: Path) -> Sequence[Starter]:
             if is_new:
                 _copy(source / name, target)
             found.append(Starter(target, is_new))
+        if not has_rules and not (folder / TESTS).exists():
+            _copy_tests(source / TESTS, folder / TESTS)
+            found.append(Starter(folder / TESTS, is_new=True))
     except OSError as error:
         raise ConfigError(f"OIBOT_RULES_DIR: cannot write in {folder}: {error.strerror}") from error
     return found
+
+
+def _copy_tests(source: Path, target: Path) -> None:
+    """All of them or none."""
+    part = target.with_name(f".{target.name}.part")
+    try:
+        part.mkdir(exist_ok=True)
+        for path in sorted(source.glob("*.yaml")):
+            shutil.copyfile(path, part / path.name)
+        part.replace(target)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -16,6 +16,7 @@ from bot.errors import StorageError
 from bot.model.alert import State
 from bot.model.cards import BotStatus, FeedHealth
 from bot.model.ports import AlertStore, Outbox
+from bot.texts import say
 
 DAY_MS = 86_400_000
 
@@ -104,7 +105,11 @@ class Status:
             counts = await self._outbox.counts()
         except StorageError as error:
             n_today = sum(t.at_ms >= today_ms for t in self._live.told)
-            return n_today, 0, (f"What is stored cannot be read: {error}. Counts are of this run only.",)
+            return (
+                n_today,
+                0,
+                (say("What is stored cannot be read: {error}. Counts are of this run only.", error=error),),
+            )
         n_today = sum(t.state is State.FIRING for t in today)
         return n_today, counts.get("waiting", 0) + counts.get("sending", 0), ()
 

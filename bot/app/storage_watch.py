@@ -14,6 +14,7 @@ from bot.delivery.notices import Notice, Notices
 from bot.errors import StorageError
 from bot.model import numbers
 from bot.storage.database import Trouble
+from bot.texts import mark, say
 
 CHECK_S: Final = 1.0
 HUNG_S: Final = 10.0
@@ -23,14 +24,14 @@ CALM_S: Final = 15.0
 AGAIN_S: Final = 600.0
 """What comes back sooner than this is told only when it lasts, so that nobody is told of every twitch."""
 LASTS_S: Final = 60.0
-HUNG: Final = "the disk does not answer"
+HUNG: Final = mark("the disk does not answer")
 
 _WORDS: Final = (
-    ("disk is full", "the disk is full; free some space"),
-    ("locked", "another program holds the database; stop it"),
-    ("readonly", "the disk is read-only; look at the machine's log"),
-    ("read-only", "the disk is read-only; look at the machine's log"),
-    ("disk I/O error", "the disk reports errors; look at the machine's log and free some space"),
+    ("disk is full", mark("the disk is full; free some space")),
+    ("locked", mark("another program holds the database; stop it")),
+    ("readonly", mark("the disk is read-only; look at the machine's log")),
+    ("read-only", mark("the disk is read-only; look at the machine's log")),
+    ("disk I/O error", mark("the disk reports errors; look at the machine's log and free some space")),
     ("not answer", f"{HUNG}; look at the machine's log"),
 )
 
@@ -70,7 +71,7 @@ class StorageWatch:
     def reason(self) -> str:
         """What is wrong, and what to do; empty when nothing is."""
         if self._trouble.damage:
-            return "the database is damaged; restart the bot, which puts the newest backup in its place"
+            return say("the database is damaged; restart the bot, which puts the newest backup in its place")
         if self._since_s is None:
             return ""
         # A hung commit makes others fail in other words; it is the cause.
@@ -82,8 +83,15 @@ class StorageWatch:
         if not reason:
             return ()
         waiting = self._committer.n_waiting
-        told = "alerts are told from memory and would be forgotten at a stop"
-        return (f"Nothing can be stored: {reason}. Until then {told} ({waiting} changes wait).",)
+        told = say("alerts are told from memory and would be forgotten at a stop")
+        return (
+            say(
+                "Nothing can be stored: {reason}. Until then {consequence} ({n} changes wait).",
+                reason=reason,
+                consequence=told,
+                n=waiting,
+            ),
+        )
 
     async def run(self) -> None:
         while True:
@@ -121,18 +129,26 @@ class StorageWatch:
         elif self._is_told or (is_again and now_s - since_s < LASTS_S):
             return
         self._is_told = True
-        text = (
-            f"Reason: {self.reason()}.\nI go on watching and telling, from memory: should the bot stop now, what it "
-            "learned meanwhile is forgotten."
+        text = say(
+            "Reason: {reason}.\nI go on watching and telling, from memory: should the bot stop now, what it learned meanwhile is forgotten.",
+            reason=self.reason(),
         )
-        self._notices.tell(Notice("Nothing can be stored", text))
+        self._notices.tell(Notice(say("Nothing can be stored"), text))
 
     def _say_recovered(self, now_s: float) -> None:
         lasted_ms = (now_s - (self._since_s or now_s)) * 1000
         lost = self._committer.n_lost
         _log.info("storage.recovered", after_s=round(lasted_ms / 1000, 1), lost=lost)
         if self._is_told:
-            rest = f"{lost} changes did not fit into memory and are not in the history." if lost else "Nothing is lost."
-            text = f"After {numbers.duration(lasted_ms)}, all that waited has been stored. {rest}"
-            self._notices.tell(Notice("Storing works again", text, "info"))
+            rest = (
+                say("{n} changes did not fit into memory and are not in the history.", n=lost)
+                if lost
+                else say("Nothing is lost.")
+            )
+            text = say(
+                "After {duration}, all that waited has been stored. {rest}",
+                duration=numbers.duration(lasted_ms),
+                rest=rest,
+            )
+            self._notices.tell(Notice(say("Storing works again"), text, "info"))
         self._since_s, self._is_told, self._ended_s = None, False, now_s

@@ -31,6 +31,7 @@ from bot.model.subscriptions import (
 )
 from bot.rules.forms import with_factor, with_number
 from bot.rules.schema import Rule
+from bot.texts import say
 
 MAX_UNTOLD: Final = 10_000
 SOURCE: Final = "subscriptions"
@@ -187,9 +188,9 @@ class Subscribing:
         form, heard = self.form(chat, rule), self.heard(chat, rule)
         n = self.n_dropped[chat, rule]
         if form is not None:
-            return form.id, "With the number of this chat; /rules shows both."
+            return form.id, say("With the number of this chat; /rules shows both.")
         if rule in self._rules and heard.is_on is False:
-            return rule, f"Switched off in this chat: {n} firings were not told here since my start."
+            return rule, say("Switched off in this chat: {n} firings were not told here since my start.", n=n)
         return rule, ""
 
     # -- rows ------------------------------------------------------------------------------------------------------
@@ -283,6 +284,18 @@ class Subscribing:
 
     def zone_of(self, chat: str) -> str:
         return self.look(chat).zone
+
+    def language_of(self, chat: str) -> str:
+        """What was chosen there; empty where nothing was."""
+        return self.look(chat).language
+
+    def language_at(self, routes: Routes, destination: str) -> str:
+        """The same, of the chat that is told by a destination or by a topic of it."""
+        group = group_of(destination)
+        found = (
+            look.language for chat, look in self._looks.items() if look.language and self._place(routes, chat) == group
+        )
+        return next(found, "")
 
     async def set_look(self, chat: str, look: Look) -> None:
         await self._store.put_look(chat, look)

@@ -28,6 +28,7 @@ from bot.storage.database import Database
 from bot.storage.members import SqliteMemberStore
 from bot.storage.pruning import shrink
 from bot.storage.silences import SqliteSilenceStore
+from bot.texts import say
 
 FIRST_S: Final = 600.0
 """After a start there is more important work."""
@@ -98,13 +99,13 @@ class Upkeep:
             return ""
         newest = self._newest()
         if newest is None:
-            return "none yet"
+            return say("none yet")
         age = numbers.duration(max(0, self._clock.wall_ms() - newest.at_ms))
-        return f"{age} ago, {len(copies.listed(self._folder))} kept"
+        return say("{age} ago, {n} kept", age=age, n=len(copies.listed(self._folder)))
 
     def lines(self) -> tuple[str, ...]:
         """For `/status`: what is wrong."""
-        return (f"The last backup failed: {self.failure}.",) if self.failure else ()
+        return (say("The last backup failed: {failure}.", failure=self.failure),) if self.failure else ()
 
     async def back_up(self) -> bool:
         """Make one now, and let the oldest go."""
@@ -124,14 +125,14 @@ class Upkeep:
         except StorageError as error:
             _log.error("backup.failed", reason=str(error))
             if not self.failure:
-                text = f"{error}.\nIt is tried again every hour; `oibot backup` tries it at once."
-                self._tell(Notice("The backup failed", text, "warning"))
+                text = say("{error}.\nIt is tried again every hour; `oibot backup` tries it at once.", error=error)
+                self._tell(Notice(say("The backup failed"), text, "warning"))
             self.failure = str(error)
             return False
         _log.info("backup.made", file=made.path.name, bytes=made.path.stat().st_size)
         if self.failure:
             self.failure = ""
-            self._tell(Notice("Backups work again", f"{made.path.name} was made.", "info"))
+            self._tell(Notice(say("Backups work again"), say("{name} was made.", name=made.path.name), "info"))
         return True
 
     async def prune(self) -> None:

@@ -21,6 +21,7 @@ from bot import log
 from bot.charts import wire
 from bot.clock import Clock
 from bot.model.charts import ChartData, NoPicture, Picture
+from bot.texts import mark
 
 MAX_WAITING: Final = 16
 DRAW_S: Final = 5.0
@@ -45,8 +46,8 @@ _KEPT: Final = (
 )
 """Of the environment; the rest may hold secrets and is no business of a drawing."""
 
-TOO_MANY: Final = NoPicture("too many charts were wanted at once")
-STOPPED: Final = NoPicture("the bot is stopping")
+TOO_MANY: Final = NoPicture(mark("too many charts were wanted at once"))
+STOPPED: Final = NoPicture(mark("the bot is stopping"))
 
 _log = log.get("charts")
 
@@ -195,7 +196,7 @@ class Studio:
                 answer = await self._ask(job.data)
         except TimeoutError:
             await self._end("hung")
-            return NoPicture("drawing took too long")
+            return NoPicture(mark("drawing took too long"))
         except (OSError, EOFError, ValueError, msgspec.DecodeError) as error:
             await self._end("died")
             return NoPicture(f"the drawing process ended ({type(error).__name__})")

@@ -15,25 +15,30 @@ from bot.chat.commands import Command, UsageError, find
 from bot.chat.expanding import expand
 from bot.chat.reply import Reply, refusal
 from bot.chat.watchlists import Watchlists
+from bot.texts import mark, say
 
 Handler = Callable[[Command, Asker], Awaitable[Reply]]
 
 Note = Callable[[Asker, str], Awaitable[None]]
 """Keeps who changed what."""
 
-_NOT_HERE: Final = "I cannot do that here."
+_NOT_HERE: Final = mark("I cannot do that here.")
 
 
 class Actions:
     """What the bot can do for people."""
 
     def __init__(
-        self, *families: Mapping[str, Handler], note: Note | None = None, lists: Watchlists | None = None
+        self,
+        *families: Mapping[str, Handler],
+        note: Note | None = None,
+        lists: Watchlists | None = None,
+        language_of: Callable[[str], str] = lambda _: "",
     ) -> None:
         """A command that no family carries out is answered with the `without` of its row. `note`: the audit log; `lists`:
-        what `@name` stands for where symbols are expected.
+        what `@name` stands for where symbols are expected; `language_of`: what is spoken in a chat, for the fronts.
         """
-        self._note, self._lists = note, lists
+        self._note, self._lists, self.language_of = note, lists, language_of
         self._handlers = {name: handler for family in families for name, handler in family.items()}
 
     @property
@@ -51,7 +56,7 @@ class Actions:
         handler = self._handlers.get(command.name)
         if handler is None:
             spec = find(command.name)
-            return refusal(spec.without if spec is not None and spec.without else _NOT_HERE)
+            return refusal(say(spec.without if spec is not None and spec.without else _NOT_HERE))
         if self._lists is not None and any(word.startswith("@") for word in command.words):
             expanded = expand(command, asker, self._lists)
             if isinstance(expanded, Reply):
@@ -67,4 +72,4 @@ class Actions:
     def refusal(self, command: Command, asker: Asker) -> str | None:
         """Why somebody may not use a command there, in words for people; None where they may."""
         spec = find(command.name)
-        return _NOT_HERE if spec is None else rights.refusal(asker, spec, command.words)
+        return say(_NOT_HERE) if spec is None else rights.refusal(asker, spec, command.words)

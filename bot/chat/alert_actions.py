@@ -31,6 +31,7 @@ from bot.model.rehearsal import Rehearsals
 from bot.model.silence import next_local_ms
 from bot.rules.ast import Call, Compare, Number, text
 from bot.rules.schema import DEFAULT_COOLDOWN_MS
+from bot.texts import say
 
 MIN_PREFIX_CHARS: Final = 4
 MAX_RULES_PER_CHAT: Final = 20
@@ -87,7 +88,9 @@ class AlertActions:
             return await self.build(Command("new"), asker)
         wish = read_alert(typed)
         if isinstance(wish, Problem):
-            return pages.usage(UsageError(f"{wish.text} Write it like {_EXAMPLE}.", (_EXAMPLE,)))
+            return pages.usage(
+                UsageError(say("{text} Write it like {usage}.", text=wish.text, usage=_EXAMPLE), (_EXAMPLE,))
+            )
         book = SymbolBook(self._market.instruments())
         found = [book.resolve(symbol) for symbol in wish.symbols]
         for missing in found:
@@ -113,7 +116,13 @@ class AlertActions:
             return wish
         now = self._desk.value(instruments[0].key, text(figure))
         if now is None:
-            return Problem(f"{text(figure)} of {instruments[0].symbol} is not known yet. Try again in a minute.")
+            return Problem(
+                say(
+                    "{figure} of {symbol} is not known yet. Try again in a minute.",
+                    figure=text(figure),
+                    symbol=instruments[0].symbol,
+                )
+            )
         return replace(wish, condition=Compare(">=" if now < level.value else "<=", figure, level))
 
     async def _make_all(
@@ -171,7 +180,7 @@ class AlertActions:
             return alert_pages.not_found(typed) if not found else alert_pages.ambiguous(typed, found)
         before = found[0]
         if not asker.may_change(before.user):
-            return alert_pages.NOT_YOURS
+            return alert_pages.not_yours()
         after = alert_tuning.tuned(before, words)
         if isinstance(after, Problem):
             return pages.usage(UsageError(after.text))
@@ -209,7 +218,7 @@ class AlertActions:
                 if alert is not None:
                     self._desk.add(alert)
         return (
-            alert_pages.NOT_THERE
+            alert_pages.not_there()
             if alert is None
             else _noted(alert_pages.restored(alert), "brought back", alert, asker)
         )
@@ -263,7 +272,7 @@ class AlertActions:
             try:
                 is_added = await self._rules.add(rule)
             except ValueError as error:
-                return Reply((line(f"I cannot run that: {shorten(str(error), 200)}."),))
+                return Reply((line(say("I cannot run that: {error}.", error=shorten(str(error), 200))),))
             if is_added:
                 return alert_pages.rule_created(rule, assumed_window=wish.assumed_window)
             created_ms += 1
@@ -273,7 +282,7 @@ class AlertActions:
         rules = self._rules.of_chat(asker.chat)
         n = await self._store.count(asker.chat) + len(rules)
         if not n:
-            return alert_pages.NONE_YET
+            return alert_pages.none_yet()
         size = alert_pages.PAGE
         page, n_pages = int(command.words[0]) if command.words else 1, -(-n // size)
         if not 1 <= page <= n_pages:
@@ -301,7 +310,7 @@ class AlertActions:
             return alert_pages.ambiguous(typed, found)
         alert = found[0]
         if not asker.may_change(alert.user):
-            return alert_pages.NOT_YOURS
+            return alert_pages.not_yours()
         await self._end(alert)
         return _noted(alert_pages.deleted(alert), "deleted", alert, asker)
 
@@ -310,7 +319,7 @@ class AlertActions:
         plain = await self._store.of_chat(asker.chat, limit=max(1, await self._store.count(asker.chat)))
         here: list[ChatAlert | ChatRule] = [*self._rules.of_chat(asker.chat), *plain]
         if not here:
-            return alert_pages.NONE_YET
+            return alert_pages.none_yet()
         gone = [alert for alert in here if asker.may_change(alert.user)]
         if gone and not is_sure:
             return alert_pages.sure(len(gone))

@@ -4,9 +4,15 @@ from collections.abc import Sequence
 from typing import Final
 
 from bot.chat.reply import Button, Reply, code, line
+from bot.texts import mark, say
 
 N_SYMBOLS: Final = 8
-_FIGURES: Final = (("Open interest", "oi"), ("Price", "price"), ("Funding", "funding"), ("Volume", "vol"))
+_FIGURES: Final = (
+    (mark("Open interest"), "oi"),
+    (mark("Price"), "price"),
+    (mark("Funding"), "funding"),
+    (mark("Volume"), "vol"),
+)
 _SIZES: Final = {
     "oi": ("±3%", "±5%", "±10%", "+5%", "-5%"),
     "price": ("±1%", "±3%", "±5%", "+3%", "-3%"),
@@ -34,15 +40,23 @@ def page(words: Sequence[str], largest: Sequence[str] = ()) -> Reply:
     """The next choice."""
     so_far = " ".join(("/new", *words))
     if not words:
-        hint = line("Or write it: ", code("/alert BTC oi > 5% 15m"))
-        return Reply((line("An alert about which symbol?"), hint), _rows([(s, f"{so_far} {s}") for s in largest], 3))
+        hint = line(say("Or write it: "), code("/alert BTC oi > 5% 15m"))
+        return Reply(
+            (line(say("An alert about which symbol?")), hint), _rows([(s, f"{so_far} {s}") for s in largest], 3)
+        )
     if len(words) == 1 or words[1] not in _SIZES:
         symbol = words[0]
-        return Reply((line(f"What of {symbol}?"),), _rows([(n, f"/new {symbol} {f}") for n, f in _FIGURES], 2))
+        return Reply(
+            (line(say("What of {symbol}?", symbol=symbol)),),
+            _rows([(say(n), f"/new {symbol} {f}") for n, f in _FIGURES], 2),
+        )
     if len(words) == 2:
         sizes = _SIZES[words[1]]
-        return Reply((line(f"{words[0]} {words[1]}: how much?"),), _rows([(s, f"{so_far} {s}") for s in sizes], 3))
+        return Reply(
+            (line(say("{symbol} {figure}: how much?", symbol=words[0], figure=words[1])),),
+            _rows([(s, f"{so_far} {s}") for s in sizes], 3),
+        )
     return Reply(
-        (line(f"{words[0]} {words[1]} {words[2]}: within which time?"),),
+        (line(say("{alert}: within which time?", alert=" ".join(words[:3]))),),
         _rows([(w, f"{so_far} {w}") for w in _WINDOWS], 4),
     )

@@ -23,6 +23,7 @@ from bot.rules.ast import DAY_MS, MINUTE_MS, Call, Compare, Expr, Number, Series
 from bot.rules.language import FLOWS, SERIES, Measure, did_you_mean
 from bot.rules.literals import parse_duration_ms, parse_number
 from bot.rules.parse import parse_condition
+from bot.texts import say
 
 DEFAULT_WINDOW_MS: Final = 15 * MINUTE_MS
 MAX_FOR_MS: Final = DAY_MS
@@ -65,7 +66,6 @@ _FIGURES: Final = {
     "vol": "volume",
 }
 _LEVELS: Final = frozenset({"price", "index"})
-_OPTIONS_TOLD: Final = "a window such as 15m, or once, silent, for 2m, every 30m, cooldown 1h, until 18:00"
 
 
 class _Refused(Exception):  # noqa: N818, no error: an answer
@@ -83,7 +83,7 @@ def read_alert(typed: str) -> AlertWish | Problem:
 def _read(typed: str) -> AlertWish:
     typed, _, note = _cut(typed.replace("−", "-"), "note")
     if len(note) > MAX_NOTE_CHARS:
-        raise _Refused(f"A note has at most {MAX_NOTE_CHARS} characters.")
+        raise _Refused(say("A note has at most {n} characters.", n=MAX_NOTE_CHARS))
     head, has_when, condition = _cut(typed, "when")
     words = _SIGN_APART.sub(r"\1", _COMMAS.sub(",", head)).split()
     whom = words[0] if words else ""
@@ -92,7 +92,7 @@ def _read(typed: str) -> AlertWish:
     wish = AlertWish(symbols=symbols, top=top, condition=Series("price"), options=Options(note=note))
     if has_when:
         if rest:
-            raise _Refused(f"Before when I expected symbols only, not {shorten(rest[0])}.")
+            raise _Refused(say("Before when I expected symbols only, not {found}.", found=shorten(rest[0])))
         words = condition.split()
         first = _first_option(words)
         options, _ = _options(words[first:], replace(wish.options), window=False)
@@ -108,24 +108,24 @@ def _cut(typed: str, word: str) -> tuple[str, bool, str]:
 
 def _whom(whom: str, rest: list[str], *, has_when: bool) -> tuple[tuple[str, ...], int | None]:
     if not whom:
-        raise _Refused("An alert is a symbol, a figure, a comparison and a number.")
+        raise _Refused(say("An alert is a symbol, a figure, a comparison and a number."))
     if _SPLIT.match(whom) or whom.casefold() in _OPERATORS:
-        raise _Refused(f"Before {shorten(whom)} I expected a symbol such as BTC.")
+        raise _Refused(say("Before {whom} I expected a symbol such as BTC.", whom=shorten(whom)))
     glued = _SPLIT.split(whom, maxsplit=1)
     if len(glued) > 1:
-        raise _Refused(f"Before {shorten(glued[1])} I expected a symbol and a figure, such as BTC oi.")
+        raise _Refused(say("Before {found} I expected a symbol and a figure, such as BTC oi.", found=shorten(glued[1])))
     if whom.casefold() in SERIES and not has_when and rest and rest[0].casefold() in _OPERATORS:
-        raise _Refused(f"Before {shorten(whom)} I expected a symbol such as BTC.")
+        raise _Refused(say("Before {whom} I expected a symbol such as BTC.", whom=shorten(whom)))
     if found := _TOP.match(whom.casefold()):
         n = int(found[1])
         if not 1 <= n <= MAX_TOP:
-            raise _Refused(f"I take top1 to top{MAX_TOP}.")
+            raise _Refused(say("I take top1 to top{n}.", n=MAX_TOP))
         return (), n
     symbols = tuple(dict.fromkeys(part for part in whom.split(",") if part))
     if not symbols:
-        raise _Refused("An alert is a symbol, a figure, a comparison and a number.")
+        raise _Refused(say("An alert is a symbol, a figure, a comparison and a number."))
     if len(symbols) > MAX_SYMBOLS:
-        raise _Refused(f"That is {len(symbols)} symbols; I take up to {MAX_SYMBOLS} in one alert.")
+        raise _Refused(say("That is {n} symbols; I take up to {most} in one alert.", n=len(symbols), most=MAX_SYMBOLS))
     return symbols, None
 
 
@@ -135,15 +135,15 @@ def _whom(whom: str, rest: list[str], *, has_when: bool) -> tuple[tuple[str, ...
 def _shaped(wish: AlertWish, rest: list[str]) -> AlertWish:
     whom = wish.symbols[-1] if wish.symbols else f"top{wish.top}"
     if not rest:
-        raise _Refused(f"After {shorten(whom)} I expected a figure such as oi or price.")
+        raise _Refused(say("After {whom} I expected a figure such as oi or price.", whom=shorten(whom)))
     word = rest[0].casefold()
     if word in _OPERATORS or rest[0] in {"=", "==", "!="}:
-        raise _Refused(f"After {shorten(whom)} I expected a figure such as oi or price.")
+        raise _Refused(say("After {whom} I expected a figure such as oi or price.", whom=shorten(whom)))
     if word in _CROSSES or _number(rest[0]) is not None:
         return _crossing(wish, "price", rest[1:] if word in _CROSSES else rest)
     name = _figure(rest[0])
     if len(rest) < 2:
-        raise _Refused(f"After {shorten(rest[0])} I expected a comparison, > or <.")
+        raise _Refused(say("After {found} I expected a comparison, > or <.", found=shorten(rest[0])))
     sign = rest[1].casefold()
     if sign in _CROSSES:
         return _crossing(wish, name, rest[2:])
@@ -153,14 +153,14 @@ def _shaped(wish: AlertWish, rest: list[str]) -> AlertWish:
         return _moved(wish, name, sign, rest[2:])
     found = _number(rest[1])
     if found is None:
-        raise _Refused(f"After {name} I expected > or <, not {shorten(rest[1])}.")
+        raise _Refused(say("After {name} I expected > or <, not {found}.", name=name, found=shorten(rest[1])))
     signed, _ = found
     if _TIMES.match(rest[1].casefold()) or rest[1].endswith("%"):
         word = "moves" if signed == "±" else "down" if signed == "-" else "up"
         return _moved(wish, name, word, rest[1:])
     if name in _LEVELS and not signed:
         return _crossing(wish, name, rest[1:])
-    raise _Refused(f"After {name} I expected > or < before {shorten(rest[1])}.")
+    raise _Refused(say("After {name} I expected > or < before {found}.", name=name, found=shorten(rest[1])))
 
 
 def _figure(word: str) -> str:
@@ -170,8 +170,10 @@ def _figure(word: str) -> str:
         return name
     known = frozenset(SERIES)
     meant = did_you_mean(name, known)
-    hint = f"did you mean {meant}?" if meant else "I know " + ", ".join(sorted(known)) + "."
-    raise _Refused(f"I don't know the figure {shorten(word)}: {hint}")
+    hint = (
+        say("did you mean {meant}?", meant=meant) if meant else say("I know {names}.", names=", ".join(sorted(known)))
+    )
+    raise _Refused(say("I don't know the figure {word}: {hint}", word=shorten(word), hint=hint))
 
 
 def _number(word: str) -> tuple[str, Number] | None:
@@ -198,11 +200,15 @@ def _plain(amount: str) -> str:
 def _amount(sign: str, rest: list[str]) -> tuple[Number, bool]:
     """The number behind a comparison, and whether it counts times the usual."""
     if not rest:
-        raise _Refused(f"After {sign} I expected a number.")
+        raise _Refused(say("After {sign} I expected a number.", sign=sign))
     times = bool(_TIMES.match(rest[0].casefold()))
     found = _number(rest[0])
     if found is None or found[0] == "±":
-        raise _Refused(f"After {sign} I expected a number such as 5% or 70_000, not {shorten(rest[0])}.")
+        raise _Refused(
+            say(
+                "After {sign} I expected a number such as 5% or 70_000, not {found}.", sign=sign, found=shorten(rest[0])
+            )
+        )
     signed, number = found
     return (replace(number, value=-number.value) if signed == "-" else number), times
 
@@ -219,12 +225,14 @@ def _compared(wish: AlertWish, name: str, op: ThresholdOp, sign: str, rest: list
 
 def _moved(wish: AlertWish, name: str, word: str, rest: list[str]) -> AlertWish:
     if not rest:
-        raise _Refused(f"After {word} I expected a size such as 5%.")
+        raise _Refused(say("After {word} I expected a size such as 5%.", word=word))
     if _TIMES.match(rest[0].casefold()):
         return _compared(wish, name, ">=", word, rest)
     found = _number(rest[0])
     if found is None or found[1].unit != "%":
-        raise _Refused(f"After {word} I expected a size in percent such as 5%, not {shorten(rest[0])}.")
+        raise _Refused(
+            say("After {word} I expected a size in percent such as 5%, not {found}.", word=word, found=shorten(rest[0]))
+        )
     size = replace(found[1], value=abs(found[1].value))
     options, window_ms = _options(rest[1:], wish.options, window=True)
     # Funding and basis are percentages themselves: without a window the size is a level.
@@ -246,13 +254,13 @@ def _moved(wish: AlertWish, name: str, word: str, rest: list[str]) -> AlertWish:
 def _crossing(wish: AlertWish, name: str, rest: list[str]) -> AlertWish:
     """A level that fires from either side; once, unless it is to be told again."""
     if name in FLOWS:
-        raise _Refused(f"{name} has no level to cross: write {name} > 3x 15m.")
+        raise _Refused(say("{name} has no level to cross: write {name} > 3x 15m.", name=name))
     level, times = _amount("crosses", rest)
     if times or (level.unit != "%" and SERIES[name] is Measure.RATIO) or (level.unit == "%" and name in _LEVELS):
-        raise _Refused(f"{shorten(rest[0])} is no level of {name}.")
+        raise _Refused(say("{found} is no level of {name}.", found=shorten(rest[0]), name=name))
     options, window_ms = _options(rest[1:], wish.options, window=True)
     if window_ms is not None:
-        raise _Refused(f"A level has no window: write {name} crosses {text(level)}.")
+        raise _Refused(say("A level has no window: write {name} crosses {level}.", name=name, level=text(level)))
     if options.repeat_ms is None and options.cooldown_ms is None:
         options = replace(options, once=True)
     options = replace(options, repeat_ms=None, cooldown_ms=options.cooldown_ms or options.repeat_ms)
@@ -261,23 +269,29 @@ def _crossing(wish: AlertWish, name: str, rest: list[str]) -> AlertWish:
 
 def _measure(name: str, level: Number, window_ms: int | None) -> tuple[Expr, bool]:
     if name in FLOWS and level.unit == "%":
-        raise _Refused(f"{name} is compared with the usual: write {name} > 3x 15m.")
+        raise _Refused(say("{name} is compared with the usual: write {name} > 3x 15m.", name=name))
     if name in FLOWS:
         window = DEFAULT_WINDOW_MS if window_ms is None else window_ms
         return Call("sum", (Series(name), _duration(window))), window_ms is None
     if level.unit != "%" and SERIES[name] is Measure.RATIO:
-        raise _Refused(f"{name} is a percentage: write {text(level)}%.")
+        raise _Refused(say("{name} is a percentage: write {level}%.", name=name, level=text(level)))
     if window_ms is None and (level.unit != "%" or SERIES[name] is Measure.RATIO):
         return Series(name), False
     if level.unit != "%":
         window_text = duration_text(window_ms or 0)
-        raise _Refused(f"With a window I compare a change in percent, such as {name} > 5% {window_text}.")
+        raise _Refused(
+            say(
+                "With a window I compare a change in percent, such as {name} > 5% {window}.",
+                name=name,
+                window=window_text,
+            )
+        )
     return _pct(name, DEFAULT_WINDOW_MS if window_ms is None else window_ms), window_ms is None
 
 
 def _ratio(name: str, window_ms: int | None) -> tuple[Expr, bool]:
     if name != "volume":
-        raise _Refused(f"Times the usual is for volume, not for {name}.")
+        raise _Refused(say("Times the usual is for volume, not for {name}.", name=name))
     return Call("ratio", (Series(name), _duration(window_ms or DEFAULT_WINDOW_MS))), window_ms is None
 
 
@@ -315,7 +329,12 @@ def _options(words: list[str], options: Options, *, window: bool) -> tuple[Optio
         elif window and window_ms is None and (found := parse_duration_ms(word)) is not None:
             window_ms = found
         else:
-            raise _Refused(f"I expected {_OPTIONS_TOLD}, not {shorten(word)}.")
+            raise _Refused(
+                say(
+                    "I expected a window such as 15m, or once, silent, for 2m, every 30m, cooldown 1h, until 18:00, not {found}.",
+                    found=shorten(word),
+                )
+            )
     return options, window_ms
 
 
@@ -323,10 +342,18 @@ def _paused(options: Options, word: str, typed: str) -> Options:
     ms = parse_duration_ms(typed.casefold())
     longest, shortest = (MAX_FOR_MS, 0) if word == "for" else (MAX_PAUSE_MS, MINUTE_MS if word == "every" else 0)
     if ms is None:
-        raise _Refused(f"After {word} I expected a duration such as 30m, not {shorten(typed) or 'nothing'}.")
+        raise _Refused(
+            say(
+                "After {word} I expected a duration such as 30m, not {found}.",
+                word=word,
+                found=shorten(typed) or say("nothing"),
+            )
+        )
     if not shortest <= ms <= longest:
-        bounds = f"between {duration_text(shortest)} and {duration_text(longest)}"
-        raise _Refused(f"After {word} I take a duration {bounds}, not {shorten(typed)}.")
+        bounds = say("between {least} and {most}", least=duration_text(shortest), most=duration_text(longest))
+        raise _Refused(
+            say("After {word} I take a duration {bounds}, not {found}.", word=word, bounds=bounds, found=shorten(typed))
+        )
     if word == "for":
         return replace(options, for_ms=ms)
     return replace(options, repeat_ms=ms) if word == "every" else replace(options, cooldown_ms=ms)
@@ -337,7 +364,13 @@ def _ending(options: Options, word: str, typed: str) -> Options:
         return replace(options, until_min=minute, life_ms=None)
     ms = parse_duration_ms(typed.casefold())
     if ms is None or not MINUTE_MS <= ms <= MAX_LIFE_MS:
-        raise _Refused(f"After {word} I expected a time such as 18:00 or a duration such as 3d, not {shorten(typed)}.")
+        raise _Refused(
+            say(
+                "After {word} I expected a time such as 18:00 or a duration such as 3d, not {found}.",
+                word=word,
+                found=shorten(typed),
+            )
+        )
     return replace(options, life_ms=ms, until_min=None)
 
 
@@ -346,12 +379,12 @@ def _ending(options: Options, word: str, typed: str) -> Options:
 
 def _parsed(typed: str) -> Expr:
     if not typed:
-        raise _Refused("After when I expected a condition such as pct(oi, 15m) > 5% and funding > 0.01%.")
+        raise _Refused(say("After when I expected a condition such as pct(oi, 15m) > 5% and funding > 0.01%."))
     parsed = parse_condition(typed)
     errors = [fault for fault in parsed.faults if fault.is_error]
     if errors or parsed.expr is None:
         raise _Refused(
-            _said(typed, errors[0].message if errors else "it is too long", errors[0].hint if errors else "")
+            _said(typed, errors[0].message if errors else say("it is too long"), errors[0].hint if errors else "")
         )
     return parsed.expr
 

@@ -15,6 +15,7 @@ from bot.model.chat_rule import ChatRule
 from bot.model.chat_rule_ports import RuleLife
 from bot.model.instrument import Instrument
 from bot.model.rehearsal import Rehearsed
+from bot.texts import say, say_n
 
 PAGE: Final = 10
 _LEAST_SPAN_MS: Final = 3_600_000
@@ -48,39 +49,43 @@ def figure(one: ChatAlert, value: float) -> str:
 def distance(one: ChatAlert, value: float) -> str:
     """How far the value still has to go: points between percentages, else a share of the value."""
     if one.is_ratio:
-        return f"{abs(one.level - value) * 100:.2f} points to go"
+        return say("{points:.2f} points to go", points=abs(one.level - value) * 100)
     if value == 0:
         return ""
-    return f"{numbers.percent(abs(one.level / value - 1), sign=False)} to go"
+    return say("{share} to go", share=numbers.percent(abs(one.level / value - 1), sign=False))
 
 
 def _now(one: ChatAlert, value: float | None) -> str:
     if value is None:
-        return "no value known now"
+        return say("no value known now")
     to_go = "" if holds(one, value) else distance(one, value)
-    return f"now {figure(one, value)}" + (f" · {to_go}" if to_go else "")
+    return say("now {value}", value=figure(one, value)) + (f" · {to_go}" if to_go else "")
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _stage(alert: ChatAlert, life: AlertLife | None, *, now_ms: int) -> str:
     if life is None:
-        return "not watched yet"
+        return say("not watched yet")
     match life.stage:
         case AlertStage.ABSENT:
-            return "its symbol is not listed now"
+            return say("its symbol is not listed now")
         case AlertStage.UNARMED:
             if life.value is None:
-                return "waits for data"
-            return "already true: waits for the first false" if holds(alert, life.value) else "waiting"
+                return say("waits for data")
+            return say("already true: waits for the first false") if holds(alert, life.value) else say("waiting")
         case AlertStage.COOLING:
-            return f"cooling, {numbers.duration(max(0, life.until_ms - now_ms))} left"
+            return say("cooling, {duration} left", duration=numbers.duration(max(0, life.until_ms - now_ms)))
         case AlertStage.PENDING:
-            return "true, not told yet"
+            return say("true, not told yet")
         case AlertStage.FIRING:
-            return "firing"
+            return say("firing")
         case AlertStage.DONE:
-            return "told once, over"
+            return say("told once, over")
         case _:
-            return "waiting"
+            return say("waiting")
 
 
 def _extras(one: ChatAlert | ChatRule) -> str:
@@ -89,11 +94,11 @@ def _extras(one: ChatAlert | ChatRule) -> str:
 
 
 def _ends(one: ChatAlert | ChatRule) -> str:
-    return "" if one.ends_ms is None else f"until {when(one.ends_ms, 'UTC', now_ms=one.created_ms)}"
+    return "" if one.ends_ms is None else say("until {time}", time=when(one.ends_ms, "UTC", now_ms=one.created_ms))
 
 
 def _whom(rule: ChatRule) -> str:
-    return f"top {rule.top}" if rule.top is not None else ", ".join(shorten(s) for s in rule.symbols)
+    return say("top {n}", n=rule.top) if rule.top is not None else ", ".join(shorten(s) for s in rule.symbols)
 
 
 def _what(one: ChatAlert | ChatRule) -> str:
@@ -106,11 +111,11 @@ def _standing(life: RuleLife) -> str:
     """Where a rule stands: `firing: BTCUSDT, ETHUSDT`, `2 true, not told yet`."""
     if life.firing:
         names = [shorten(key.partition(":")[2]) for key in life.firing]
-        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-        return f"firing: {', '.join(names[:5])}{more}"
+        more = say(" and {n} more", n=len(names) - 5) if len(names) > 5 else ""
+        return say("firing: {names}{more}", names=", ".join(names[:5]), more=more)
     if life.n_pending:
-        return f"{life.n_pending} true, not told yet"
-    return "waiting" if life.n_members is None or life.n_members else "nobody is in its scope now"
+        return say("{n} true, not told yet", n=life.n_pending)
+    return say("waiting") if life.n_members is None or life.n_members else say("nobody is in its scope now")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,14 +135,24 @@ def _rehearsal_lines(alert: ChatAlert, past: Rehearsal) -> list[Line]:
         return []
     span = numbers.duration(own.span_ms)
     if not own.n_fired:
-        return [line(f"In the last {span} it would not have fired.")]
-    times = "once" if own.n_fired == 1 else f"{own.n_fired} times"
-    last = f"last {numbers.clock_time(own.last_ms)}"
+        return [line(say("In the last {span} it would not have fired.", span=span))]
+    last = say("last {time}", time=numbers.clock_time(own.last_ms))
     value = "" if own.last_value is None else f", {figure(alert, own.last_value)}"
-    lines = [line(f"In the last {span} it would have fired {times} ({last}{value}).")]
+    lines = [
+        line(
+            say_n(
+                "In the last {span} it would have fired once ({last}{value}).",
+                "In the last {span} it would have fired {n} times ({last}{value}).",
+                own.n_fired,
+                span=span,
+                last=last,
+                value=value,
+            )
+        )
+    ]
     if past.is_noisy:
-        hint = f" Try {alert_tuning.words_of(past.calm_level)}?" if past.calm_level is not None else ""
-        lines.append(line(f"That is noisy.{hint}"))
+        hint = say(" Try {size}?", size=alert_tuning.words_of(past.calm_level)) if past.calm_level is not None else ""
+        lines.append(line(say("That is noisy.{hint}", hint=hint)))
     return lines
 
 
@@ -157,9 +172,9 @@ def _tuning_buttons(alert: ChatAlert, past: Rehearsal) -> tuple[tuple[Button, ..
         named = [(w, alert_tuning.window_text(w)) for w in windows]
         rows.append(tuple(Button(f"{name} ✓" if w == window_ms else name, f"{tune} {name}") for w, name in named))
     both = alert_tuning.is_both_ways(alert)
-    ways = [] if window_ms is None or both else [Button("± both ways", f"{tune} both")]
-    once = Button("Again and again" if alert.once else "Once", f"{tune} {'again' if alert.once else 'once'}")
-    sound = Button("Loud" if alert.silent else "Silent", f"{tune} {'loud' if alert.silent else 'silent'}")
+    ways = [] if window_ms is None or both else [Button(say("± both ways"), f"{tune} both")]
+    once = Button(say("Again and again") if alert.once else say("Once"), f"{tune} {'again' if alert.once else 'once'}")
+    sound = Button(say("Loud") if alert.silent else say("Silent"), f"{tune} {'loud' if alert.silent else 'silent'}")
     rows.append((*ways, once, sound))
     return tuple(rows)
 
@@ -176,19 +191,25 @@ def created(
     """What was understood, canonically, where the figure stands, and what it would have done."""
     is_true = value is not None and holds(alert, value)
     if is_true:
-        state = f"Already true ({_now(alert, value)}): it waits for the first false."
+        state = say("Already true ({now}): it waits for the first false.", now=_now(alert, value))
     elif value is None:
-        state = "No value is known now: it waits for the first one, and for the first false."
+        state = say("No value is known now: it waits for the first one, and for the first false.")
     else:
-        state = f"N{_now(alert, value)[1:]}"
-    again = "Told once." if alert.once else f"Again at the earliest {numbers.window(alert.cooldown_ms)} after its end."
+        state = _capital(_now(alert, value))
+    again = (
+        say("Told once.")
+        if alert.once
+        else say("Again at the earliest {window} after its end.", window=numbers.window(alert.cooldown_ms))
+    )
     blocks = [line("🔔 ", code(alert.id), bold(_what(alert)))]
-    blocks += [line("In the place of ", code(was.id), ".")] if was is not None else []
-    blocks += [line("No window was given: I took 15m.")] if assumed_window else []
+    blocks += [line(say("In the place of "), code(was.id), ".")] if was is not None else []
+    blocks += [line(say("No window was given: I took 15m."))] if assumed_window else []
     blocks += [line(state), line(again), *_rehearsal_lines(alert, past)]
     if not instrument.is_trading:
-        blocks.append(line(f"Not trading now ({shorten(instrument.status)}): it waits until it does."))
-    last = (Button("Alerts", "/alerts"), Button("Undo", f"/undo {alert.id}"))
+        blocks.append(
+            line(say("Not trading now ({status}): it waits until it does.", status=shorten(instrument.status)))
+        )
+    last = (Button(say("Alerts"), "/alerts"), Button(say("Undo"), f"/undo {alert.id}"))
     return Reply(tuple(blocks), (*_tuning_buttons(alert, past), last))
 
 
@@ -196,54 +217,56 @@ def created_several(
     made: Sequence[tuple[ChatAlert, Instrument, float | None]], *, n_wanted: int, assumed_window: bool
 ) -> Reply:
     """One line for each, as they were understood."""
-    blocks: list[Line] = [line(bold(f"🔔 {len(made)} alerts"))]
-    blocks += [line("No window was given: I took 15m.")] if assumed_window else []
+    blocks: list[Line] = [line(bold(say("🔔 {n} alerts", n=len(made))))]
+    blocks += [line(say("No window was given: I took 15m."))] if assumed_window else []
     for alert, _, value in made:
         blocks += [line(code(alert.id), _what(alert)), line(_now(alert, value))]
     if len(made) < n_wanted:
-        blocks.append(line(f"{n_wanted - len(made)} were there already, or this chat has as many as it may."))
-    return Reply(tuple(blocks), ((Button("Alerts", "/alerts"),),))
+        blocks.append(line(say("{n} were there already, or this chat has as many as it may.", n=n_wanted - len(made))))
+    return Reply(tuple(blocks), ((Button(say("Alerts"), "/alerts"),),))
 
 
 def rule_created(rule: ChatRule, *, assumed_window: bool) -> Reply:
     """What was understood, canonically."""
     blocks = [line("🔔 ", code(rule.id), bold(_what(rule)))]
-    blocks += [line("No window was given: I took 15m.")] if assumed_window else []
+    blocks += [line(say("No window was given: I took 15m."))] if assumed_window else []
     again = (
-        "Told once for each coin."
+        say("Told once for each coin.")
         if rule.once
-        else f"Again at the earliest {numbers.window(rule.cooldown_ms)} after its end."
+        else say("Again at the earliest {window} after its end.", window=numbers.window(rule.cooldown_ms))
     )
-    blocks += [line(again), line("One that is true already is told as such, not as news.")]
-    why = Button("Why", f"/why {rule.id}" if rule.top else f"/why {rule.symbols[0]} {rule.id}")
-    return Reply(tuple(blocks), ((Button("Alerts", "/alerts"), why, Button("Delete", f"/delete {rule.id}")),))
+    blocks += [line(again), line(say("One that is true already is told as such, not as news."))]
+    why = Button(say("Why"), f"/why {rule.id}" if rule.top else f"/why {rule.symbols[0]} {rule.id}")
+    return Reply(tuple(blocks), ((Button(say("Alerts"), "/alerts"), why, Button(say("Delete"), f"/delete {rule.id}")),))
 
 
 def rule_known_already(rule: ChatRule) -> Reply:
     return Reply(
-        (line("That alert is there already: ", code(rule.id), _what(rule)),), ((Button("Alerts", "/alerts"),),)
+        (line(say("That alert is there already: "), code(rule.id), _what(rule)),),
+        ((Button(say("Alerts"), "/alerts"),),),
     )
 
 
 def rules_full(n: int) -> Reply:
-    text = f"This chat has {n} conditions, or all chats together as many as I take. Delete one first."
-    return Reply((line(text),), ((Button("Alerts", "/alerts"),),))
+    text = say("This chat has {n} conditions, or all chats together as many as I take. Delete one first.", n=n)
+    return Reply((line(text),), ((Button(say("Alerts"), "/alerts"),),))
 
 
 def known_already(alert: ChatAlert) -> Reply:
     return Reply(
-        (line("That alert is there already: ", code(alert.id), _what(alert)),), ((Button("Alerts", "/alerts"),),)
+        (line(say("That alert is there already: "), code(alert.id), _what(alert)),),
+        ((Button(say("Alerts"), "/alerts"),),),
     )
 
 
 def full(max_per_chat: int) -> Reply:
-    text = f"This chat has {max_per_chat} alerts, as many as it may. Delete one first."
-    return Reply((line(text),), ((Button("Alerts", "/alerts"),),), is_refusal=True)
+    text = say("This chat has {n} alerts, as many as it may. Delete one first.", n=max_per_chat)
+    return Reply((line(text),), ((Button(say("Alerts"), "/alerts"),),), is_refusal=True)
 
 
 def full_of_yours(n: int) -> Reply:
-    text = f"You have {n} alerts here, as many as you may. Delete one first."
-    return Reply((line(text),), ((Button("Alerts", "/alerts"),),), is_refusal=True)
+    text = say("You have {n} alerts here, as many as you may. Delete one first.", n=n)
+    return Reply((line(text),), ((Button(say("Alerts"), "/alerts"),),), is_refusal=True)
 
 
 def listing(
@@ -251,8 +274,8 @@ def listing(
 ) -> Reply:
     """One page of a chat's alerts, each with its state."""
     n_pages = -(-n // PAGE)
-    of = f" · page {page} of {n_pages}" if n_pages > 1 else ""
-    blocks: list[Line] = [line(bold(f"Alerts of this chat ({n}){of}"))]
+    of = say(" · page {page} of {n_pages}", page=page, n_pages=n_pages) if n_pages > 1 else ""
+    blocks: list[Line] = [line(bold(say("Alerts of this chat ({n}){of}", n=n, of=of)))]
     for rule, standing in rules:
         blocks += [BLANK, line(code(rule.id), _what(rule)), line(_standing(standing))]
     for alert, life in listed:
@@ -265,56 +288,65 @@ def listing(
     return Reply(tuple(blocks), (tuple(turns),) if turns else ())
 
 
-NONE_YET: Final = Reply(
-    (line("No alerts of this chat yet. Try /alert BTC oi > 5% 15m."),),
-    ((Button("Alert me of BTC", "/alert BTC oi > 5% 15m"),),),
-)
+def none_yet() -> Reply:
+    return Reply(
+        (line(say("No alerts of this chat yet. Try /alert BTC oi > 5% 15m.")),),
+        ((Button(say("Alert me of BTC"), "/alert BTC oi > 5% 15m"),),),
+    )
 
 
 def no_page(n_pages: int) -> Reply:
-    return Reply((line(f"There {'is 1 page' if n_pages == 1 else f'are {n_pages} pages'}."),))
+    return Reply((line(say_n("There is {n} page.", "There are {n} pages.", n_pages)),))
 
 
 def not_found(typed: str) -> Reply:
     return Reply(
-        (line("No alert of this chat begins with ", code(shorten(typed)), ". /alerts lists them."),),
-        ((Button("Alerts", "/alerts"),),),
+        (line(say("No alert of this chat begins with "), code(shorten(typed)), say(". /alerts lists them.")),),
+        ((Button(say("Alerts"), "/alerts"),),),
         is_refusal=True,
     )
 
 
 def ambiguous(typed: str, found: Sequence[ChatAlert | ChatRule]) -> Reply:
-    names = " and ".join(alert.id for alert in found)
-    return refusal("More than one alert begins with ", code(shorten(typed)), f": {names}. Write more of it.")
+    names = say(" and ").join(alert.id for alert in found)
+    return refusal(
+        say("More than one alert begins with "), code(shorten(typed)), say(": {names}. Write more of it.", names=names)
+    )
 
 
-NOT_YOURS: Final = refusal("Only who made an alert, or an admin, may change it.")
+def not_yours() -> Reply:
+    return refusal(say("Only who made an alert, or an admin, may change it."))
 
 
 def deleted(alert: ChatAlert | ChatRule) -> Reply:
     return Reply(
-        (line("Deleted ", code(alert.id), _what(alert)),),
-        ((Button("Undo", f"/undo {alert.id}"), Button("Alerts", "/alerts")),),
+        (line(say("Deleted "), code(alert.id), _what(alert)),),
+        ((Button(say("Undo"), f"/undo {alert.id}"), Button(say("Alerts"), "/alerts")),),
     )
 
 
-NOT_THERE: Final = Reply((line("That one cannot be brought back: it is a day since, or it was never here."),))
+def not_there() -> Reply:
+    return Reply((line(say("That one cannot be brought back: it is a day since, or it was never here.")),))
 
 
 def restored(alert: ChatAlert | ChatRule) -> Reply:
-    return Reply((line("Back again: ", code(alert.id), _what(alert)),), ((Button("Alerts", "/alerts"),),))
+    return Reply((line(say("Back again: "), code(alert.id), _what(alert)),), ((Button(say("Alerts"), "/alerts"),),))
 
 
 def sure(n: int) -> Reply:
     """Before many go at once."""
-    what = "this alert" if n == 1 else f"these {n} alerts"
+    question = say_n(
+        "Delete this alert? Each can be brought back by its id for a day.",
+        "Delete these {n} alerts? Each can be brought back by its id for a day.",
+        n,
+    )
     return Reply(
-        (line(f"Delete {what}? Each can be brought back by its id for a day."),),
-        ((Button(f"Delete {n}", "/delete all yes"), Button("Keep", "/alerts")),),
+        (line(question),),
+        ((Button(say("Delete {n}", n=n), "/delete all yes"), Button(say("Keep"), "/alerts")),),
         is_personal=True,
     )
 
 
 def deleted_all(n: int, n_left: int) -> Reply:
-    kept = f" {n_left} made by others stay." if n_left else ""
-    return Reply((line(f"Deleted {n} alert{'' if n == 1 else 's'}.{kept}"),))
+    kept = say(" {n} made by others stay.", n=n_left) if n_left else ""
+    return Reply((line(say_n("Deleted {n} alert.{kept}", "Deleted {n} alerts.{kept}", n, kept=kept)),))

@@ -10,6 +10,7 @@ from bot.model.chat_alert import DIRECTIONS, ChatAlert
 from bot.rules.ast import Call, Expr, Number, duration_text, text
 from bot.rules.literals import parse_duration_ms, parse_number
 from bot.rules.parse import parse_value
+from bot.texts import say
 
 LADDER: Final = (0.01, 0.02, 0.03, 0.05, 0.08, 0.1, 0.15, 0.2, 0.3, 0.5)
 """Sizes of changes that people choose from."""
@@ -82,16 +83,25 @@ def _with_word(alert: ChatAlert, word: str) -> ChatAlert | Problem:
         return _with_window(alert, ms)
     number = parse_number(word)
     if number is None or number.unit == "duration":
-        return Problem(f"I expected a size such as 8%, a window such as 1h, both, once or silent, not {shorten(word)}.")
+        return Problem(
+            say(
+                "I expected a size such as 8%, a window such as 1h, both, once or silent, not {word}.",
+                word=shorten(word),
+            )
+        )
     if (number.unit == "%") is not alert.is_ratio:
-        return Problem(f"{alert.measure} is compared with {'a percentage' if alert.is_ratio else 'a number'}.")
+        return Problem(
+            say("{measure} is compared with a percentage.", measure=alert.measure)
+            if alert.is_ratio
+            else say("{measure} is compared with a number.", measure=alert.measure)
+        )
     return replace(alert, level=number.value)
 
 
 def _with_window(alert: ChatAlert, ms: int) -> ChatAlert | Problem:
     found = _change(_expr(alert))
     if found is None:
-        return Problem(f"{alert.measure} has no window.")
+        return Problem(say("{measure} has no window.", measure=alert.measure))
     call, is_both = found
     return _measuring(alert, Call("pct", (call.args[0], Number(float(ms), "duration"))), is_both=is_both)
 
@@ -99,7 +109,7 @@ def _with_window(alert: ChatAlert, ms: int) -> ChatAlert | Problem:
 def _with_ways(alert: ChatAlert, *, both: bool) -> ChatAlert | Problem:
     found = _change(_expr(alert))
     if found is None:
-        return Problem(f"{alert.measure} has no direction.")
+        return Problem(say("{measure} has no direction.", measure=alert.measure))
     call, is_both = found
     if both and not is_both:
         is_up = DIRECTIONS[alert.op] > 0
@@ -113,7 +123,7 @@ def _measuring(alert: ChatAlert, call: Call, *, is_both: bool) -> ChatAlert | Pr
     parsed = parse_value(measure)
     faults = [fault for fault in parsed.faults if fault.is_error]
     if parsed.expr is None or faults:
-        return Problem(f"{measure}: {faults[0].message if faults else 'it is too long'}.")
+        return Problem(f"{measure}: {faults[0].message if faults else say('it is too long')}.")
     return replace(alert, measure=measure)
 
 

@@ -19,6 +19,7 @@ from bot.errors import StorageError
 from bot.model import numbers
 from bot.model.overview import Mover, Overview, OverviewReader
 from bot.model.ports import KeyValues
+from bot.texts import mark, say
 
 ROWS: Final = 8
 WINDOW_MS: Final = 900_000
@@ -135,32 +136,37 @@ def figures(seen: Overview) -> tuple[Table, ...]:
         (f"{n} {_label(one)}", numbers.percent(one.oi_change), numbers.percent(one.price_change))
         for n, one in enumerate(seen.by_oi[:ROWS], 1)
     )
-    return (Table(("", "OI", "price"), rows),) if rows else ()
+    return (Table(("", say("OI"), say("price")), rows),) if rows else ()
 
 
 def page(seen: Overview, *, tail: str = "") -> Reply:
     """The board at one tick. `tail` is said at its end."""
     table = figures(seen)
-    found = table or (line("Nothing is known yet."),)
+    found = table or (line(say("Nothing is known yet.")),)
     at = numbers.clock_time(seen.at_ms) if seen.at_ms else ""
     end = tuple(line(text) for text in (at, tail) if text)
-    buttons = ((Button("↻ Refresh", RESUME), *(Button(_label(one), f"/oi {one.symbol}") for one in seen.by_oi[:2])),)
-    return Reply((line(bold(f"Top OI moves · {numbers.window(WINDOW_MS)}")), *found, *end), buttons)
+    buttons = (
+        (Button(say("↻ Refresh"), RESUME), *(Button(_label(one), f"/oi {one.symbol}") for one in seen.by_oi[:2])),
+    )
+    return Reply((line(bold(say("Top OI moves · {window}", window=numbers.window(WINDOW_MS)))), *found, *end), buttons)
 
 
 def stopped(seen: Overview) -> Reply:
     """The board after a day in which nobody looked."""
     shown = page(seen)
-    blocks = (*shown.blocks, BLANK, line("It stopped: nobody pressed or asked anything here for a day."))
-    return Reply(blocks, ((Button("Resume", RESUME),),))
+    blocks = (*shown.blocks, BLANK, line(say("It stopped: nobody pressed or asked anything here for a day.")))
+    return Reply(blocks, ((Button(say("Resume"), RESUME),),))
 
 
-OFF: Final = Reply((line("The board is off."),), ((Button("Show it once", "/board"),),))
-_APPEARS: Final = (
+def off_page() -> Reply:
+    return Reply((line(say("The board is off.")),), ((Button(say("Show it once"), "/board"),),))
+
+
+_APPEARS: Final = mark(
     "The board appears in a moment, pinned. It is kept up to date, and stops after a day in which nobody presses or asks "
     "anything here."
 )
-_NOT_HERE: Final = "It is shown once here; in Telegram /board on pins one that is kept up to date."
+_NOT_HERE: Final = mark("It is shown once here; in Telegram /board on pins one that is kept up to date.")
 
 
 class BoardActions:
@@ -179,23 +185,30 @@ class BoardActions:
         chat_id = telegram_number(asker.chat)
         word = command.words[0] if command.words else ""
         if chat_id is None:
-            return page(await self._look(), tail=_NOT_HERE if word else "")
+            return page(await self._look(), tail=say(_NOT_HERE) if word else "")
         if word == "resume":
             return await self._resume(chat_id)
         if not word:
-            return page(await self._look(), tail="" if self._boards.of(chat_id) else "/board on pins it here.")
+            return page(await self._look(), tail="" if self._boards.of(chat_id) else say("/board on pins it here."))
         if word == "off":
-            return OFF if await self._boards.turn_off(chat_id) else refusal("There is no board in this chat.")
+            return (
+                off_page() if await self._boards.turn_off(chat_id) else refusal(say("There is no board in this chat."))
+            )
         if not await self._boards.turn_on(chat_id):
-            return refusal(f"There are {MAX_BOARDS} boards already. /board off in another chat makes room.")
-        return Reply((line(_APPEARS),), ((Button("Turn it off", "/board off"),),))
+            return refusal(
+                say(
+                    "There are {n} boards already. /board off in another chat makes room.",
+                    n=MAX_BOARDS,
+                )
+            )
+        return Reply((line(say(_APPEARS)),), ((Button(say("Turn it off"), "/board off"),),))
 
     async def _resume(self, chat_id: int) -> Reply:
         """Anyone who may press may look; where there is no board any more it is shown once."""
         board = self._boards.of(chat_id)
         if board is not None and not board.is_ending:
             await self._boards.turn_on(chat_id)
-        return page(await self._look(), tail="" if board else "It is not kept up to date any more.")
+        return page(await self._look(), tail="" if board else say("It is not kept up to date any more."))
 
     async def _look(self) -> Overview:
         return await self._reader.overview(WINDOW_MS, ROWS)

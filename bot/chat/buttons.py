@@ -24,15 +24,18 @@ from bot.errors import StorageError
 from bot.model.buttons import MAX_BUTTONS, MAX_COMMAND_CHARS, Keyboard, Pressed, Stale
 from bot.model.chat_ports import ButtonStore
 from bot.model.ports import KeyValues
+from bot.texts import mark
 
 MAX_IN_MEMORY: Final = 2_000
 FRESH_MS: Final = 86_400_000
 """One that was stored later than that is not stored anew when it is issued again."""
 SECRET_KEY: Final = "chat.buttons.secret"  # noqa: S105, its name
 
-OUT_OF_DATE: Final = Stale("This button is out of date: I keep them for 30 days. Type the command, /help lists them.")
-NOT_YOURS: Final = Stale("This button is for somebody else.")
-NOT_NOW: Final = Stale("I cannot look that up just now. Please try again.")
+OUT_OF_DATE: Final = Stale(
+    mark("This button is out of date: I keep them for 30 days. Type the command, /help lists them.")
+)
+NOT_YOURS: Final = Stale(mark("This button is for somebody else."))
+NOT_NOW: Final = Stale(mark("I cannot look that up just now. Please try again."))
 
 _log = log.get("chat.buttons")
 

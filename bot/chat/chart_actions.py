@@ -15,6 +15,7 @@ from bot.model import numbers
 from bot.model.chart_ports import ChartReader
 from bot.model.charts import DAY_MS, HOUR_MS, MINUTE_MS, ChartData, NoPicture, change
 from bot.model.ports import MarketReader
+from bot.texts import say
 
 DEFAULT_SPAN_MS: Final = 4 * HOUR_MS
 MIN_SPAN_MS: Final = 15 * MINUTE_MS
@@ -59,12 +60,14 @@ def read(words: tuple[str, ...]) -> Asked | str:
         elif not symbol:
             symbol = word
         else:
-            return (
-                f'I read {shorten(symbol)}, but not "{shorten(word)}". Write a span such as 4h, or funding, ratio, all.'
+            return say(
+                'I read {symbol}, but not "{word}". Write a span such as 4h, or funding, ratio, all.',
+                symbol=shorten(symbol),
+                word=shorten(word),
             )
     span_ms = DEFAULT_SPAN_MS if span_ms is None else span_ms
     if not MIN_SPAN_MS <= span_ms <= MAX_SPAN_MS:
-        return "A chart spans 15m to 365d."
+        return say("A chart spans 15m to 365d.")
     return Asked(symbol, span_ms, panels)
 
 
@@ -100,7 +103,9 @@ class ChartActions:
         name = book.ask_for(found)
         data = await self._charts.chart(found.key, asked.span_ms, extra=asked.panels)
         if isinstance(data, NoPicture):
-            return Reply((line("No chart of ", code(found.symbol), f": {data.reason}."),), buttons(name, asked))
+            return Reply(
+                (line(say("No chart of "), code(found.symbol), f": {say(data.reason)}."),), buttons(name, asked)
+            )
         return Reply((caption(data),), buttons(name, asked), chart=data)
 
 
@@ -115,9 +120,9 @@ def buttons(name: str, asked: Asked) -> tuple[tuple[Button, ...], ...]:
     return (
         spans,
         (
-            Button("↻ Refresh", f"/chart {name} {shown}{words}"),
-            Button("Fewer panels" if asked.panels else "More panels", f"/chart {name} {shown}{more}"),
-            Button("OI", f"/oi {name}"),
+            Button(say("↻ Refresh"), f"/chart {name} {shown}{words}"),
+            Button(say("Fewer panels") if asked.panels else say("More panels"), f"/chart {name} {shown}{more}"),
+            Button(say("OI"), f"/oi {name}"),
         ),
     )
 
@@ -131,9 +136,9 @@ def _words(panels: frozenset[str]) -> tuple[str, ...]:
 def caption(data: ChartData) -> Line:
     """What the picture shows, in words, for whoever cannot see it."""
     parts = []
-    for name, curve in (("price", data.price), ("OI", data.oi)):
+    for name, curve in ((say("price"), data.price), (say("OI"), data.oi)):
         moved = change(curve, data.from_ms, data.to_ms)
         if moved is not None:
             parts.append(f"{name} {numbers.percent(moved.ratio)}")
-    text = ", ".join(parts) or "too little is known"
+    text = ", ".join(parts) or say("too little is known")
     return line(bold(data.symbol), f" · {span_text(data.span_ms)} · {text}")

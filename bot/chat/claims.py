@@ -13,6 +13,7 @@ from bot.chat.asker import in_telegram
 from bot.chat.reply import BLANK, Reply, bold, line
 from bot.clock import Clock
 from bot.model.members import Code, Member, MemberStore, Redeemed, Role
+from bot.texts import mark, say
 
 KIND: Final = "claim"
 LIFE_MS: Final = 900_000
@@ -20,11 +21,15 @@ CODE_BYTES: Final = 16
 _SHOWN = re.compile(r"/start(?:@\w+)?\s+claim_([\w-]{1,64})", re.ASCII)
 
 _ANSWERS: Final = {
-    Redeemed.WRONG: "This link opens nothing. On the bot's machine, oibot claim prints one that does.",
-    Redeemed.EXPIRED: "This link has been used, replaced, or is older than 15 minutes. On the bot's machine, oibot claim "
-    "prints a new one.",
-    Redeemed.CLOSED: "Too many wrong links were opened lately, so none is taken for an hour. On the bot's machine, "
-    "oibot claim prints one that is.",
+    Redeemed.WRONG: mark("This link opens nothing. On the bot's machine, oibot claim prints one that does."),
+    Redeemed.EXPIRED: mark(
+        "This link has been used, replaced, or is older than 15 minutes. On the bot's machine, oibot claim "
+        "prints a new one."
+    ),
+    Redeemed.CLOSED: mark(
+        "Too many wrong links were opened lately, so none is taken for an hour. On the bot's machine, "
+        "oibot claim prints one that is."
+    ),
 }
 
 
@@ -71,17 +76,19 @@ def digest_of(code: str) -> str:
 def answer_to(redeemed: Redeemed) -> Reply:
     """What the person is told who opened a link."""
     if redeemed is not Redeemed.TAKEN:
-        return Reply((line(_ANSWERS[redeemed]),))
+        return Reply((line(say(_ANSWERS[redeemed])),))
     return Reply(
         (
-            line(bold("You are my owner now.")),
+            line(bold(say("You are my owner now."))),
             BLANK,
-            line("Alerts come to this chat, and I answer you here: /help shows what I can do."),
+            line(say("Alerts come to this chat, and I answer you here: /help shows what I can do.")),
         )
     )
 
 
-ALREADY: Final = Reply((line("You are my owner already. /help shows what I can do."),))
-NOT_NOW: Final = Reply(
-    (line("I cannot store that now. The log of the bot says why; open the link again in a minute."),)
-)
+def already() -> Reply:
+    return Reply((line(say("You are my owner already. /help shows what I can do.")),))
+
+
+def not_now() -> Reply:
+    return Reply((line(say("I cannot store that now. The log of the bot says why; open the link again in a minute.")),))

@@ -17,6 +17,7 @@ from bot.chat.spec import CommandSpec, Problem
 from bot.chat.table import alerts, bot, look, people, quiet, risk, rules
 from bot.model.access import is_least
 from bot.model.members import Role
+from bot.texts import say
 
 MAX_ARGUMENTS_CHARS: Final = 1_000
 
@@ -87,9 +88,13 @@ def _unknown(word: str) -> UsageError:
     score, nearest = max(scored, key=lambda pair: pair[0])
     if name and score >= 0.75:
         return UsageError(
-            f"I don't know /{shorten(word)}. Did you mean /{nearest.name}?", (f"/{nearest.name}",), is_unknown=True
+            say("I don't know /{word}. Did you mean /{name}?", word=shorten(word), name=nearest.name),
+            (f"/{nearest.name}",),
+            is_unknown=True,
         )
-    return UsageError(f"I don't know /{shorten(word)}. /help shows what I can do.", ("/help",), is_unknown=True)
+    return UsageError(
+        say("I don't know /{word}. /help shows what I can do.", word=shorten(word)), ("/help",), is_unknown=True
+    )
 
 
 def parse(text: str, *, bot_name: str | None = None, is_slash_optional: bool = False) -> Command | UsageError | None:
@@ -115,10 +120,10 @@ def parse(text: str, *, bot_name: str | None = None, is_slash_optional: bool = F
     if spec.name == "start" and (linked := _linked(arguments)):
         return parse(linked)
     if len(arguments) > MAX_ARGUMENTS_CHARS:
-        return UsageError(f"That is too long for me. Write it like {spec.usage}.", (spec.usage,))
+        return UsageError(say("That is too long for me. Write it like {usage}.", usage=spec.usage), (spec.usage,))
     words = spec.grammar(arguments)
     if isinstance(words, Problem):
-        return UsageError(f"{words.text} Write it like {spec.usage}.", (spec.usage,))
+        return UsageError(say("{text} Write it like {usage}.", text=words.text, usage=spec.usage), (spec.usage,))
     return Command(spec.name, words)
 
 
@@ -136,13 +141,13 @@ def _parse_bare(line: str) -> Command | UsageError | None:
     head = line.split(maxsplit=1)[0]
     if head.partition("@")[0].casefold() in _BY_NAME and "@" not in head:
         return parse("/" + line)
-    return UsageError("I read commands such as /oi BTC. /help shows them all.", ("/help",), is_unknown=True)
+    return UsageError(say("I read commands such as /oi BTC. /help shows them all."), ("/help",), is_unknown=True)
 
 
 def menu(role: Role | None = Role.OWNER, *, in_group: bool = False) -> tuple[tuple[str, str], ...]:
     """Names and short descriptions for Telegram's command menu: what somebody with that role may use there."""
     listed = [spec for spec in COMMANDS if spec.is_listed and (not in_group or not spec.is_private)]
-    return tuple((spec.name, spec.does) for spec in listed if is_least(role, least(spec, in_group=in_group)))
+    return tuple((spec.name, say(spec.does)) for spec in listed if is_least(role, least(spec, in_group=in_group)))
 
 
 def least(spec: CommandSpec, *, in_group: bool) -> Role:

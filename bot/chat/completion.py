@@ -8,6 +8,7 @@ from bot.chat.commands import COMMANDS, find
 from bot.chat.grammars import INVITED_ROLES, nothing
 from bot.chat.table.rules import CHANGES
 from bot.chat.wire import Words
+from bot.texts import LANGUAGES
 
 MAX_OFFERED: Final = 200
 DELIMITERS: Final = " \t\n,"
@@ -32,6 +33,7 @@ _OWN: Final = {
     "rules": tuple(sorted(CHANGES)),
     "here": ("all", "off"),
     "settings": ("zone", "detail", "charts"),
+    "language": tuple(LANGUAGES),
     "invite": INVITED_ROLES,
     "forget": ("me",),
     "join": ("off",),

@@ -11,11 +11,15 @@ from bot.model import numbers
 from bot.model.alert import short_id
 from bot.model.outbox import Entry
 from bot.model.ports import OutboxCare
+from bot.texts import say
 
 N_SHOWN: Final = 10
 MAX_READ: Final = 10_000
 MIN_ID: Final = 4
-_NONE: Final = Reply((line("Everything could be told."),))
+
+
+def _nothing() -> Reply:
+    return Reply((line(say("Everything could be told.")),))
 
 
 class DeadLetters:
@@ -31,7 +35,7 @@ class DeadLetters:
     async def answer(self, command: Command, _asker: Asker) -> Reply:
         entries = await self._outbox.entries(("buried",), limit=MAX_READ)
         if not entries:
-            return _NONE
+            return _nothing()
         if command.words:
             return await self._retry(command.words[1], entries)
         return _page(entries)
@@ -39,21 +43,23 @@ class DeadLetters:
     async def _retry(self, wanted: str, entries: list[Entry]) -> Reply:
         chosen = [e for e in entries if wanted == "all" or short_id(e.row.key).startswith(wanted)]
         if wanted != "all" and (len(wanted) < MIN_ID or len({e.row.key for e in chosen}) != 1):
-            return Reply((line("I know no such message, or several: ", code(wanted), "."),))
+            return Reply((line(say("I know no such message, or several: "), code(wanted), "."),))
         # The oldest first, as they happened.
         n = await self._outbox.retry([entry.row.id for entry in reversed(chosen)])
         if n == 0:
-            return Reply((line("Something later of the same alert was told already; it stays as it is."),))
-        return Reply((line(f"{n} will be told within half a minute."),), did=f"told {n} dead letters after all")
+            return Reply((line(say("Something later of the same alert was told already; it stays as it is.")),))
+        return Reply(
+            (line(say("{n} will be told within half a minute.", n=n)),), did=f"told {n} dead letters after all"
+        )
 
 
 def _page(entries: list[Entry]) -> Reply:
-    lines = [line(f"{len(entries)} could not be told:"), BLANK]
+    lines = [line(say("{n} could not be told:", n=len(entries))), BLANK]
     for entry in entries[:N_SHOWN]:
         row = entry.row
         what = f" {shorten(row.view.symbol)} {shorten(row.view.title)}, {row.kind.value}, {row.destination}: "
         at = numbers.clock_time(row.created_ms)
-        lines.append(line(code(f"#{short_id(row.key)}"), f" {at}", what, shorten(entry.reason, 120)))
+        lines.append(line(code(f"#{short_id(row.key)}"), f" {at}", what, shorten(say(entry.reason), 120)))
     if len(entries) > N_SHOWN:
-        lines.append(line(f"and {len(entries) - N_SHOWN} more: oibot outbox list --state buried"))
-    return Reply(tuple(lines), ((Button("Tell them after all", "/deadletters retry all"),),))
+        lines.append(line(say("and {n} more: oibot outbox list --state buried", n=len(entries) - N_SHOWN)))
+    return Reply(tuple(lines), ((Button(say("Tell them after all"), "/deadletters retry all"),),))

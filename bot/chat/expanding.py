@@ -7,6 +7,7 @@ from bot.chat.asker import Asker
 from bot.chat.commands import Command, shorten
 from bot.chat.reply import Button, Reply, code, line
 from bot.chat.watchlists import PINS, RECENT, Watchlists
+from bot.texts import say
 
 _EACH_A_WORD: Final = frozenset({"oi", "price", "funding", "pin", "unpin"})
 _ALL_BUT_THE_FIRST: Final = frozenset({"watch"})
@@ -34,8 +35,10 @@ def expand(command: Command, asker: Asker, lists: Watchlists) -> Command | Reply
 
 def _unknown(word: str, command: Command, names: Sequence[str]) -> Reply:
     if word.removeprefix("@").casefold() in {PINS, RECENT}:
-        return Reply((line("Nothing is pinned here yet: /pin BTC ETH."),))
-    hint = "" if names else " Make one: /watch majors BTC ETH SOL."
+        return Reply((line(say("Nothing is pinned here yet: /pin BTC ETH.")),))
+    hint = "" if names else say(" Make one: /watch majors BTC ETH SOL.")
     buttons = tuple(Button(f"@{name}", f"/{command.name} @{name}") for name in names[:5])
     shown = buttons if command.name in _EACH_A_WORD else ()
-    return Reply((line("There is no list ", code(shorten(word)), " here." + hint),), (shown,) if shown else ())
+    return Reply(
+        (line(say("There is no list "), code(shorten(word)), say(" here.") + hint),), (shown,) if shown else ()
+    )

@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 from bot.chat.spec import Problem
+from bot.texts import say
 
 MAX_SYMBOLS: Final = 20
 MAX_WORD_CHARS: Final = 40
@@ -40,18 +41,18 @@ def nothing(_text: str) -> tuple[str, ...] | Problem:
 def symbols(text: str) -> tuple[str, ...] | Problem:
     words = tuple(dict.fromkeys(word for word in _SEPARATORS.split(text) if word))
     if len(words) > MAX_SYMBOLS:
-        return Problem(f"That is {len(words)} symbols; I take up to {MAX_SYMBOLS} at once.")
+        return Problem(say("That is {n} symbols; I take up to {most} at once.", n=len(words), most=MAX_SYMBOLS))
     if any(len(word) > MAX_WORD_CHARS for word in words):
-        return Problem(f"A symbol has at most {MAX_WORD_CHARS} characters.")
+        return Problem(say("A symbol has at most {n} characters.", n=MAX_WORD_CHARS))
     return words
 
 
 def why(text: str) -> tuple[str, ...] | Problem:
     words = tuple(word for word in _SEPARATORS.split(text) if word)
     if len(words) > 2:
-        return Problem(f"That is {len(words)} words; I take a symbol and a rule.")
+        return Problem(say("That is {n} words; I take a symbol and a rule.", n=len(words)))
     if any(len(word) > MAX_WORD_CHARS for word in words):
-        return Problem(f"A symbol or a rule has at most {MAX_WORD_CHARS} characters.")
+        return Problem(say("A symbol or a rule has at most {n} characters.", n=MAX_WORD_CHARS))
     return words
 
 
@@ -59,7 +60,7 @@ def chart(text: str) -> tuple[str, ...] | Problem:
     """A symbol, a span, and panels to add; the first word is the symbol."""
     words = tuple(word for word in _SEPARATORS.split(text) if word)
     if len(words) > MAX_CHART_WORDS or any(len(word) > MAX_WORD_CHARS for word in words):
-        return Problem("I take one symbol and a span.")
+        return Problem(say("I take one symbol and a span."))
     return words
 
 
@@ -74,7 +75,7 @@ def top(text: str) -> tuple[str, ...] | Problem:
         elif re.fullmatch(r"[1-9][0-9]{0,2}", word, re.ASCII):
             page = word
         else:
-            return Problem("I rank by oi, price, funding or volume, over 5m, 15m, 1h, 4h or 24h.")
+            return Problem(say("I rank by oi, price, funding or volume, over 5m, 15m, 1h, 4h or 24h."))
     return (by, window, page)
 
 
@@ -83,7 +84,7 @@ def names(text: str) -> tuple[str, ...] | Problem:
     words = symbols(text.replace("=", " "))
     if isinstance(words, Problem) or not words or _LIST_NAME.fullmatch(words[0].removeprefix("@").casefold()):
         return words
-    return Problem("The name of a list is made of up to 20 letters, digits, - and _.")
+    return Problem(say("The name of a list is made of up to 20 letters, digits, - and _."))
 
 
 def topic(text: str) -> tuple[str, ...] | Problem:
@@ -94,7 +95,7 @@ def topic(text: str) -> tuple[str, ...] | Problem:
 def alert(text: str) -> tuple[str, ...] | Problem:
     words = tuple(text.split())
     if len(words) > MAX_ALERT_WORDS or any(len(word) > MAX_ALERT_WORD_CHARS for word in words):
-        return Problem("That is too long for an alert.")
+        return Problem(say("That is too long for an alert."))
     return words
 
 
@@ -102,9 +103,9 @@ def person(text: str) -> tuple[str, ...] | Problem:
     """The number of a person, and perhaps a word that says what becomes of them."""
     words = text.casefold().split()
     if len(words) not in {1, 2} or not re.fullmatch(r"[0-9]{1,16}", words[0], re.ASCII):
-        return Problem("I expected the id of a person, as /users shows it.")
+        return Problem(say("I expected the id of a person, as /users shows it."))
     if len(words) == 2 and words[1] not in FATES:
-        return Problem(f"I expected one of {', '.join(FATES)}.")
+        return Problem(say("I expected one of {words}.", words=", ".join(FATES)))
     return tuple(words)
 
 
@@ -112,20 +113,20 @@ def role(text: str) -> tuple[str, ...] | Problem:
     """Nothing, or the role that an invitation gives."""
     words = text.casefold().split()
     if len(words) > 1 or (words and words[0] not in INVITED_ROLES):
-        return Problem(f"I expected {', '.join(INVITED_ROLES)}, or nothing.")
+        return Problem(say("I expected {words}, or nothing.", words=", ".join(INVITED_ROLES)))
     return tuple(words)
 
 
 def on_off(text: str) -> tuple[str, ...] | Problem:
     """Nothing, or `off`."""
     words = text.casefold().split()
-    return tuple(words) if words in ([], ["off"]) else Problem("I expected nothing, or off.")
+    return tuple(words) if words in ([], ["off"]) else Problem(say("I expected nothing, or off."))
 
 
 def me(text: str) -> tuple[str, ...] | Problem:
     """`me`, and once more to be sure."""
     words = text.casefold().split()
-    return tuple(words) if words in (["me"], ["me", "yes"]) else Problem("I forget whoever asks, and nobody else.")
+    return tuple(words) if words in (["me"], ["me", "yes"]) else Problem(say("I forget whoever asks, and nobody else."))
 
 
 def page(text: str) -> tuple[str, ...] | Problem:
@@ -133,7 +134,7 @@ def page(text: str) -> tuple[str, ...] | Problem:
     if not words:
         return ()
     if len(words) > 1 or not re.fullmatch(r"[0-9]{1,4}", words[0], re.ASCII):
-        return Problem("I expected the number of a page, or nothing.")
+        return Problem(say("I expected the number of a page, or nothing."))
     return (words[0],)
 
 
@@ -141,9 +142,9 @@ def list_or_page(text: str) -> tuple[str, ...] | Problem:
     """Nothing, the number of a page, or a name of several words."""
     words = text.split()
     if len(text) > MAX_WORD_CHARS:
-        return Problem("I expected a rule, the number of a page, or nothing.")
+        return Problem(say("I expected a rule, the number of a page, or nothing."))
     if len(words) == 1 and words[0].isdecimal() and not re.fullmatch(r"[0-9]{1,4}", words[0], re.ASCII):
-        return Problem("I expected a rule, the number of a page, or nothing.")
+        return Problem(say("I expected a rule, the number of a page, or nothing."))
     return ("_".join(words),) if words else ()
 
 
@@ -158,12 +159,12 @@ def alert_prefix(text: str) -> tuple[str, ...] | Problem:
     if words == ["all", "yes"]:
         return ("all", "yes")
     if len(words) != 1:
-        return Problem("I expected the id of one alert, or all.")
+        return Problem(say("I expected the id of one alert, or all."))
     digits = words[0].removeprefix("#").removeprefix("a-").removeprefix("c_")
     if digits == "all" and digits in {words[0], words[0].removeprefix("#")}:
         return ("all",)
     if not re.fullmatch(r"[0-9a-z]{4,8}", digits, re.ASCII):
-        return Problem("I expected four to eight characters of an alert's id, or all.")
+        return Problem(say("I expected four to eight characters of an alert's id, or all."))
     return (digits,)
 
 
@@ -173,7 +174,7 @@ def dead_letters(text: str) -> tuple[str, ...] | Problem:
     if not words:
         return ()
     if len(words) != 2 or words[0] != "retry" or not re.fullmatch(r"[0-9a-z]{3,8}", words[1], re.ASCII):
-        return Problem("I expected nothing, or retry and an id or all.")
+        return Problem(say("I expected nothing, or retry and an id or all."))
     return tuple(words)
 
 
@@ -181,29 +182,29 @@ def board(text: str) -> tuple[str, ...] | Problem:
     """Nothing, `on` or `off`; `resume` is what its button says."""
     words = tuple(text.casefold().split())
     if len(words) > 1 or not {"on", "off", "resume"}.issuperset(words):
-        return Problem("I expected on, off or nothing.")
+        return Problem(say("I expected on, off or nothing."))
     return words
 
 
 def few_words(text: str) -> tuple[str, ...] | Problem:
     """Read by the command itself."""
     words = tuple(text.split())
-    return words if len(words) <= MAX_SILENCE_WORDS else Problem("That is too long for me.")
+    return words if len(words) <= MAX_SILENCE_WORDS else Problem(say("That is too long for me."))
 
 
 def some_words(text: str) -> tuple[str, ...] | Problem:
-    return few_words(text) if text.split() else Problem("I expected what to keep quiet.")
+    return few_words(text) if text.split() else Problem(say("I expected what to keep quiet."))
 
 
 def silence_prefix(text: str) -> tuple[str, ...] | Problem:
     words = text.casefold().split()
     if len(words) != 1:
-        return Problem("I expected the id of one silence, or all.")
+        return Problem(say("I expected the id of one silence, or all."))
     digits = words[0].removeprefix("s-")
     if digits == "all" and "-" not in words[0]:
         return ("all",)
     if not re.fullmatch(r"[0-9a-z]{1,8}", digits, re.ASCII):
-        return Problem("I expected the first characters of a silence's id, or all.")
+        return Problem(say("I expected the first characters of a silence's id, or all."))
     return (digits,)
 
 
@@ -213,10 +214,10 @@ def stop_care(text: str) -> tuple[str, ...] | Problem:
     if not words:
         return ()
     if len(words) != 2 or words[0] != "off":
-        return Problem("I expected nothing, or off and an id or all.")
+        return Problem(say("I expected nothing, or off and an id or all."))
     wanted = words[1].removeprefix("w-")
     if not re.fullmatch(r"[0-9a-z]{3,8}", wanted, re.ASCII):
-        return Problem("I expected four to eight characters of an id, or all.")
+        return Problem(say("I expected four to eight characters of an id, or all."))
     return ("off", wanted)
 
 
@@ -224,7 +225,7 @@ def destination(text: str) -> tuple[str, ...] | Problem:
     """Nothing, or the name of one destination."""
     words = tuple(text.split())
     if len(words) > 1 or any(len(word) > MAX_WORD_CHARS for word in words):
-        return Problem("I expected the name of one destination, or nothing.")
+        return Problem(say("I expected the name of one destination, or nothing."))
     return words
 
 
@@ -232,12 +233,12 @@ def tuning(text: str) -> tuple[str, ...] | Problem:
     """An id, and what changes."""
     words = text.casefold().split()
     if len(words) < 2 or not re.fullmatch(r"(a-)?[0-9a-z]{4,8}", words[0], re.ASCII):
-        return Problem("I expected the id of an alert and what changes.")
+        return Problem(say("I expected the id of an alert and what changes."))
     return tuple(words[:MAX_ALERT_WORDS])
 
 
 def one_id(text: str) -> tuple[str, ...] | Problem:
     words = text.casefold().split()
     if len(words) != 1 or not re.fullmatch(r"(a-|c_)[0-9a-z]{8}", words[0], re.ASCII):
-        return Problem("I expected the whole id of one alert.")
+        return Problem(say("I expected the whole id of one alert."))
     return (words[0],)

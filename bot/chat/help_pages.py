@@ -6,49 +6,67 @@ from typing import Final
 from bot.chat.commands import COMMANDS, shorten
 from bot.chat.reply import BLANK, Button, Line, Reply, Table, bold, code, line, rows_of
 from bot.chat.spec import CommandSpec
+from bot.texts import mark, say
 
 _TOPICS: Final[Mapping[str, tuple[str, ...]]] = {
     "symbols": (
-        "Type symbols as you like: btc, BTC/USDT, btc-perp, BTCUSDT.P, $sol, bitcoin, pepe (1000PEPEUSDT), BTCUSDT:binance.",
-        "In this order: the symbol itself, with USDT, with USDC, the contract of 1000, the names of coins.",
-        "What finds nothing is never guessed: the nearest are offered as buttons.",
-        "Several: /oi BTC ETH SOL. A list of this chat: /watch majors BTC ETH SOL, then /oi @majors. @pins, @recent.",
+        mark(
+            "Type symbols as you like: btc, BTC/USDT, btc-perp, BTCUSDT.P, $sol, bitcoin, pepe (1000PEPEUSDT), BTCUSDT:binance."
+        ),
+        mark("In this order: the symbol itself, with USDT, with USDC, the contract of 1000, the names of coins."),
+        mark("What finds nothing is never guessed: the nearest are offered as buttons."),
+        mark(
+            "Several: /oi BTC ETH SOL. A list of this chat: /watch majors BTC ETH SOL, then /oi @majors. @pins, @recent."
+        ),
     ),
     "windows": (
-        "A window is a length of time before now: 5m, 15m, 1h, 4h, 24h; s, m, h and d are units.",
-        "oi > 5% 15m compares with the value of 15 minutes ago. Longest is 24h; 7d for zscore and percentile.",
-        "After a start the past is fetched first: until then a window is unknown, shown as –, and nothing fires by it.",
+        mark("A window is a length of time before now: 5m, 15m, 1h, 4h, 24h; s, m, h and d are units."),
+        mark("oi > 5% 15m compares with the value of 15 minutes ago. Longest is 24h; 7d for zscore and percentile."),
+        mark(
+            "After a start the past is fetched first: until then a window is unknown, shown as –, and nothing fires by it."
+        ),
     ),
     "figures": (
-        "price is the mark price, index the spot index, basis how far the mark price is from it.",
-        "oi is open interest in coins, oi_usd in dollars. funding is a contract's own rate, funding_8h scaled to eight hours.",
-        "– is unknown: no data, or data that is too old. It is never taken for zero.",
+        mark("price is the mark price, index the spot index, basis how far the mark price is from it."),
+        mark(
+            "oi is open interest in coins, oi_usd in dollars. funding is a contract's own rate, funding_8h scaled to eight hours."
+        ),
+        mark("– is unknown: no data, or data that is too old. It is never taken for zero."),
     ),
     "marks": (
-        "↑L new longs: price up, open interest up",
-        "↑S new shorts: price down, open interest up",
-        "↓L longs leave: price down, open interest down",
-        "↓S shorts leave: price up, open interest down",
-        "Open interest cannot show who is behind a move; this is how it is usually read.",
+        mark("↑L new longs: price up, open interest up"),
+        mark("↑S new shorts: price down, open interest up"),
+        mark("↓L longs leave: price down, open interest down"),
+        mark("↓S shorts leave: price up, open interest down"),
+        mark("Open interest cannot show who is behind a move; this is how it is usually read."),
     ),
     "quiet": (
-        "/silence BTC 2h · a symbol; /silence all 2h · everything but critical alerts",
-        "/quiet 23:00-07:00 Europe/Berlin · hours for critical alerts only",
-        "/ack #7q4m · no repeats of an alert until it ends",
-        "/silences · what is quiet now; /unsilence all · end it",
-        "What fires meanwhile is kept: told at the end if it still fires, else in a summary.",
+        mark("/silence BTC 2h · a symbol; /silence all 2h · everything but critical alerts"),
+        mark("/quiet 23:00-07:00 Europe/Berlin · hours for critical alerts only"),
+        mark("/ack #7q4m · no repeats of an alert until it ends"),
+        mark("/silences · what is quiet now; /unsilence all · end it"),
+        mark("What fires meanwhile is kept: told at the end if it still fires, else in a summary."),
     ),
     "rules": (
-        "/rules · the rules of the files, what fires now and did today",
-        "/why BTC · how far each rule is; /whynot BTC oi_surge · what one of them still needs",
-        "Rules are files of whoever runs me; oibot lint checks them. Alerts of your own: /help alert.",
+        mark("/rules · the rules of the files, what fires now and did today"),
+        mark("/why BTC · how far each rule is; /whynot BTC oi_surge · what one of them still needs"),
+        mark("Rules are files of whoever runs me; oibot lint checks them. Alerts of your own: /help alert."),
     ),
     "risk": (
-        "/risk 10000 1% 5x · what you may lose, in a private chat",
-        "/stop BTC long · a stop and a size from the usual range; with watch it follows the market",
-        "/funding BTC · what a position costs a day",
-        "Data, not advice.",
+        mark("/risk 10000 1% 5x · what you may lose, in a private chat"),
+        mark("/stop BTC long · a stop and a size from the usual range; with watch it follows the market"),
+        mark("/funding BTC · what a position costs a day"),
+        mark("Data, not advice."),
     ),
+}
+_NAMES: Final = {
+    "symbols": mark("Symbols"),
+    "windows": mark("Windows"),
+    "figures": mark("Figures"),
+    "marks": mark("Marks"),
+    "quiet": mark("Quiet"),
+    "rules": mark("Rules"),
+    "risk": mark("Risk"),
 }
 _SAME: Final = {
     "symbol": "symbols", "lists": "symbols", "list": "symbols", "pins": "symbols", "window": "windows", "time": "windows",
@@ -63,11 +81,11 @@ def topic_page(word: str) -> Reply | None:
     lines = _TOPICS.get(name)
     if lines is None or (name != word and any(word in (spec.name, *spec.aliases) for spec in COMMANDS)):
         return None
-    return Reply((line(bold(name.capitalize())), *(line(text) for text in lines)), _topic_buttons())
+    return Reply((line(bold(say(_NAMES[name]))), *(line(say(text)) for text in lines)), _topic_buttons())
 
 
 def no_such_topic(word: str) -> Reply:
-    return Reply((line("I have no help on ", code(shorten(word)), ". Topics:"),), _topic_buttons())
+    return Reply((line(say("I have no help on "), code(shorten(word)), say(". Topics:")),), _topic_buttons())
 
 
 def _topic_buttons() -> tuple[tuple[Button, ...], ...]:
@@ -75,21 +93,21 @@ def _topic_buttons() -> tuple[tuple[Button, ...], ...]:
 
 
 def start_page(n_instruments: int) -> Reply:
-    watched = f"I watch {n_instruments} perpetuals" if n_instruments else "I watch perpetuals"
+    watched = say("I watch {n} perpetuals", n=n_instruments) if n_instruments else say("I watch perpetuals")
     return Reply(
         (
-            line("Open-interest alerts for crypto futures."),
-            line(f"{watched} and message you when positions build up or unwind fast."),
+            line(say("Open-interest alerts for crypto futures.")),
+            line(say("{watched} and message you when positions build up or unwind fast.", watched=watched)),
             BLANK,
-            line("Try one now:"),
-            line("/oi BTC · open interest and price"),
-            line("/top · biggest moves of open interest right now"),
-            line("/alert BTC oi > 5% 15m · your own alert"),
-            line("/help · all I can do"),
+            line(say("Try one now:")),
+            line(say("/oi BTC · open interest and price")),
+            line(say("/top · biggest moves of open interest right now")),
+            line(say("/alert BTC oi > 5% 15m · your own alert")),
+            line(say("/help · all I can do")),
         ),
         (
-            (Button("OI of BTC", "/oi BTC"), Button("Top movers", "/top")),
-            (Button("Status", "/status"), Button("Help", "/help")),
+            (Button(say("OI of BTC"), "/oi BTC"), Button(say("Top movers"), "/top")),
+            (Button(say("Status"), "/status"), Button(say("Help"), "/help")),
         ),
     )
 
@@ -102,7 +120,10 @@ def help_page(may: Callable[[CommandSpec], bool] = lambda _: True) -> Reply:
         if not listed:
             continue
         blocks += [BLANK] if blocks else []
-        blocks += [line(bold(section)), *(line(f"{spec.usage} · {spec.does}") for spec in listed if not spec.is_minor)]
+        blocks += [
+            line(bold(say(section))),
+            *(line(f"{spec.usage} · {say(spec.does)}") for spec in listed if not spec.is_minor),
+        ]
         if minor := [f"/{spec.name}" for spec in listed if spec.is_minor]:
-            blocks.append(line(f"also {' '.join(minor)}"))
+            blocks.append(line(say("also {commands}", commands=" ".join(minor))))
     return Reply(tuple(blocks), _topic_buttons())

@@ -13,14 +13,15 @@ from bot.chat.asker import Asker
 from bot.chat.claims import CODE_BYTES, digest_of
 from bot.clock import Clock
 from bot.model.members import Code, Member, MemberStore, Redeemed, Role
+from bot.texts import mark
 
 KIND: Final = "invite"
 LIFE_MS: Final = 86_400_000
 _SHOWN: Final = re.compile(r"/start(?:@\w+)?\s+inv_([\w-]{1,64})", re.ASCII)
 
-WRONG: Final = "This link opens nothing. Whoever sent it can make another."
-EXPIRED: Final = "This link has been used, or is older than a day. Whoever sent it can make another."
-CLOSED: Final = "Too many wrong links were opened lately, so none is taken for an hour."
+WRONG: Final = mark("This link opens nothing. Whoever sent it can make another.")
+EXPIRED: Final = mark("This link has been used, or is older than a day. Whoever sent it can make another.")
+CLOSED: Final = mark("Too many wrong links were opened lately, so none is taken for an hour.")
 
 
 def shown_invite(text: str) -> str | None:

@@ -16,6 +16,7 @@ from bot.clock import Clock
 from bot.model.cards import InstrumentCard
 from bot.model.instrument import Instrument
 from bot.model.ports import MarketReader, StatusReader
+from bot.texts import mark, say
 
 N_LARGEST: Final = 5
 N_OWN: Final = 10
@@ -42,11 +43,13 @@ class Look:
     title: str
 
 
-OI: Final = Look(pages.oi_card, pages.oi_table, "Open interest")
-PRICE: Final = Look(pages.price_card, pages.price_table, "Prices")
-FUNDING: Final = Look(pages.funding_card, pages.funding_table, "Funding")
+OI: Final = Look(pages.oi_card, pages.oi_table, mark("Open interest"))
+PRICE: Final = Look(pages.price_card, pages.price_table, mark("Prices"))
+FUNDING: Final = Look(pages.funding_card, pages.funding_table, mark("Funding"))
 
-_NO_DATA: Final = line("No open interest is known yet. Try again in a minute.")
+
+def _no_data() -> Line:
+    return line(say("No open interest is known yet. Try again in a minute."))
 
 
 class Looking:
@@ -90,12 +93,12 @@ class Looking:
             return self._one(command.name, found[0], asker, look, book)
         missing = [one for one in found if isinstance(one, NotFound)]
         named = await self._named(there, book)
-        blocks = look.table(look.title, [card for _, card in named]) if named else ()
+        blocks = look.table(say(look.title), [card for _, card in named]) if named else ()
         gap = (BLANK,) if blocks and missing else ()
-        unknown = tuple(line("I don't know the symbol ", code(shorten(one.text)), ".") for one in missing)
+        unknown = tuple(line(say("I don't know the symbol "), code(shorten(one.text)), ".") for one in missing)
         near = [(book.ask_for(one), one) for lost in missing for one in lost.suggestions]
         buttons = (*pages.card_buttons(command.name, named), *pages.near_buttons(command.name, near))
-        return Reply((*blocks, *gap, *unknown) or (_NO_DATA,), buttons)
+        return Reply((*blocks, *gap, *unknown) or (_no_data(),), buttons)
 
     def card(self, instrument: Instrument, asker: Asker, look: Look = OI) -> Reply:
         """The card of one instrument."""
@@ -113,20 +116,22 @@ class Looking:
         if self._lists is not None:
             own = (*self._lists.pins(asker.chat), *self._lists.recent(asker.chat))
             keys = tuple(dict.fromkeys(own))[:N_OWN]
-            found = await self.table(keys, f"{look.title} · pinned and recent", command=name, look=look)
+            found = await self.table(
+                keys, say("{title} · pinned and recent", title=say(look.title)), command=name, look=look
+            )
             if found is not None:
                 return found
         largest = self._market.largest(N_LARGEST)
         return await self.table(
-            largest, f"{look.title} · the {len(largest)} largest", command=name, look=look
-        ) or Reply((_NO_DATA,))
+            largest, say("{title} · the {n} largest", title=say(look.title), n=len(largest)), command=name, look=look
+        ) or Reply((_no_data(),))
 
     def _one(self, name: str, found: Instrument | NotFound, asker: Asker, look: Look, book: SymbolBook) -> Reply:
         if isinstance(found, NotFound):
             return pages.not_found(name, found, [(book.ask_for(one), one) for one in found.suggestions])
         card = self._market.card(found.key)
         if card is None:
-            return Reply((line("No data for ", code(found.symbol), " yet. Try again in a minute."),))
+            return Reply((line(say("No data for "), code(found.symbol), say(" yet. Try again in a minute.")),))
         is_pinned = self._lists is not None and found.key in self._lists.pins(asker.chat)
         return look.card(card, name=book.ask_for(found), is_pinned=is_pinned)
 

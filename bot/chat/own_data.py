@@ -11,26 +11,40 @@ from bot.chat.asker import AT_TERMINAL, Asker, telegram_number
 from bot.chat.commands import Command
 from bot.chat.ending import Ending
 from bot.chat.people import People
-from bot.chat.people_pages import ONLY_PRIVATE
+from bot.chat.people_pages import only_private
 from bot.chat.reply import Attachment, Button, Reply, line
 from bot.clock import Clock
 from bot.model.access import PersonalData, Rows
+from bot.texts import say, say_n
 
 SURE_MS: Final = 60_000
 """So long the question counts."""
 _MAX_ASKED: Final = 1_000
-_SURE: Final = Reply(
-    (
-        line("That deletes your role, your alerts and stops, what you may lose, and your name wherever it stands."),
-        line("It cannot be undone, and I will not know you afterwards."),
-    ),
-    ((Button("Delete all of it", "/forget me yes"), Button("Keep it", "/help")),),
-    is_personal=True,
-)
-_DONE: Final = Reply((line("Done. I know nothing about you any more."),))
-_OWNER: Final = Reply(
-    (line("The owner cannot be forgotten: on the machine, oibot claim hands me to somebody else first."),)
-)
+
+
+def _sure() -> Reply:
+    return Reply(
+        (
+            line(
+                say(
+                    "That deletes your role, your alerts and stops, what you may lose, and your name wherever it stands."
+                )
+            ),
+            line(say("It cannot be undone, and I will not know you afterwards.")),
+        ),
+        ((Button(say("Delete all of it"), "/forget me yes"), Button(say("Keep it"), "/help")),),
+        is_personal=True,
+    )
+
+
+def _done() -> Reply:
+    return Reply((line(say("Done. I know nothing about you any more.")),))
+
+
+def _owner() -> Reply:
+    return Reply(
+        (line(say("The owner cannot be forgotten: on the machine, oibot claim hands me to somebody else first.")),)
+    )
 
 
 def _ids(found: Mapping[str, Rows], table: str, column: str, asker: Asker) -> list[str]:
@@ -55,27 +69,33 @@ class OwnData:
     async def export(self, _command: Command, asker: Asker) -> Reply:
         """`/mydata`"""
         if not asker.is_private:
-            return ONLY_PRIVATE
+            return only_private()
         found = await self._data.export(asker.user)
         n = sum(len(rows) for rows in found.values())
         now = datetime.fromtimestamp(self._clock.wall_ms() / 1000, UTC)
         document = {"person": asker.user, "at": now.isoformat(timespec="seconds"), "stored": dict(found)}
         content = msgspec.json.format(msgspec.json.encode(document), indent=2)
-        said = line(f"All that I store about you: {n} row{'' if n == 1 else 's'}. Times are epoch milliseconds.")
+        said = line(
+            say_n(
+                "All that I store about you: {n} row. Times are epoch milliseconds.",
+                "All that I store about you: {n} rows. Times are epoch milliseconds.",
+                n,
+            )
+        )
         return Reply((said,), file=Attachment(f"oibot-{now:%Y-%m-%d}.json", content))
 
     async def forget(self, command: Command, asker: Asker) -> Reply:
         """`/forget me`, and once more to be sure."""
         if not asker.is_private:
-            return ONLY_PRIVATE
+            return only_private()
         if asker.is_owner or asker.user == AT_TERMINAL.user:
-            return _OWNER
+            return _owner()
         now_ms, asked_ms = self._clock.monotonic_ms(), self._asked_ms.pop(asker.user, None)
         if "yes" not in command.words or asked_ms is None or now_ms - asked_ms > SURE_MS:
             self._asked_ms[asker.user] = now_ms
             while len(self._asked_ms) > _MAX_ASKED:
                 self._asked_ms.pop(next(iter(self._asked_ms)))
-            return _SURE
+            return _sure()
         async with self._people.deciding:
             # Also what they made in groups.
             found = await self._data.export(asker.user)
@@ -93,4 +113,4 @@ class OwnData:
                 self._people.forgotten(number)
                 if self._people.front is not None:
                     await self._people.front.show_menu(number, None, in_group=False)
-        return _DONE
+        return _done()

@@ -11,10 +11,11 @@ from bot.chat.actions import Handler
 from bot.chat.asker import Asker, telegram_number
 from bot.chat.commands import Command
 from bot.chat.reply import Attachment, Reply, code, line, refusal
+from bot.texts import mark, say
 
 MAX_BYTES: Final = 50_000_000
 """Telegram takes no larger files of bots."""
-NO_BACKUP: Final = (
+NO_BACKUP: Final = mark(
     "There is no backup yet: the first is made within an hour of the start. `oibot backup` makes one now."
 )
 
@@ -47,20 +48,22 @@ class OwnerFiles:
     async def backup(self, _command: Command, asker: Asker) -> Reply:
         """The newest copy of the database, as a document."""
         if telegram_number(asker.chat) is None:
-            return Reply((line("Backups lie in ", code(self._folder), "; `oibot backup` makes one now."),))
+            return Reply((line(say("Backups lie in "), code(self._folder), say("; `oibot backup` makes one now.")),))
         if (why := _refused(asker, "ALLOW_BACKUP", is_allowed=self._allow_backup)) is not None:
             return why
         found = await self._newest()
         if found is None:
-            return refusal(NO_BACKUP)
+            return refusal(say(NO_BACKUP))
         if isinstance(found, int):
             return refusal(
-                f"The newest backup has {found / 1e6:.0f} MB; Telegram takes {MAX_BYTES / 1e6:.0f} MB of a bot. It lies in "
-                "the data folder of the machine, below backups."
+                say(
+                    "The newest backup has {size_mb:.0f} MB; Telegram takes {most_mb:.0f} MB of a bot. It lies in the data folder of the machine, below backups.",
+                    size_mb=found / 1e6,
+                    most_mb=MAX_BYTES / 1e6,
+                )
             )
-        text = (
-            "The newest backup, without tokens and other secrets. It holds alerts, chats and names: keep it to yourself. "
-            "Back with: oibot restore FILE"
+        text = say(
+            "The newest backup, without tokens and other secrets. It holds alerts, chats and names: keep it to yourself. Back with: oibot restore FILE"
         )
         return Reply((line(text),), file=found)
 
@@ -71,21 +74,23 @@ class OwnerFiles:
             return why
         lines = self._recent()
         if not lines:
-            return refusal("Nothing was logged yet.")
+            return refusal(say("Nothing was logged yet."))
         if at_terminal:
             return Reply(tuple(line(row) for text in lines for row in text.splitlines()))
         text = "\n".join(lines) + "\n"
         return Reply(
-            (line(f"The last {len(lines)} entries of the log, without secrets."),),
+            (line(say("The last {n} entries of the log, without secrets.", n=len(lines))),),
             file=Attachment("oibot.log", text.encode("utf-8", "replace")),
         )
 
 
 def _refused(asker: Asker, setting: str, *, is_allowed: bool) -> Reply | None:
     if not asker.is_owner:
-        return refusal("Only the owner may have that.")
+        return refusal(say("Only the owner may have that."))
     if asker.chat != asker.user:
-        return refusal("Only in our private chat.")
+        return refusal(say("Only in our private chat."))
     if not is_allowed:
-        return refusal("That is switched off. ", code(f"OIBOT_TELEGRAM__{setting}=true"), " in the settings allows it.")
+        return refusal(
+            say("That is switched off. "), code(f"OIBOT_TELEGRAM__{setting}=true"), say(" in the settings allows it.")
+        )
     return None

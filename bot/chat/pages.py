@@ -15,6 +15,7 @@ from bot.model.cards import READING_WINDOW_MS, InstrumentCard
 from bot.model.instrument import Instrument
 from bot.model.rankings import Ranked
 from bot.model.view import Move
+from bot.texts import say
 
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 86_400_000
@@ -43,22 +44,22 @@ def _freshness(card: InstrumentCard, *parts: str) -> Line:
 
 def _price_age(card: InstrumentCard) -> tuple[str, ...]:
     if card.price_age_ms is None:
-        return ("price –",)
+        return (say("price –"),)
     if card.price_age_ms <= PRICE_AGE_TOLD_MS:
         return ()
-    return (f"price {numbers.duration(card.price_age_ms)} old",)
+    return (say("price {duration} old", duration=numbers.duration(card.price_age_ms)),)
 
 
 def _not_trading(card: InstrumentCard) -> tuple[Line, ...]:
-    return () if card.status == "TRADING" else (line(f"Not trading now ({shorten(card.status)})."),)
+    return () if card.status == "TRADING" else (line(say("Not trading now ({status}).", status=shorten(card.status))),)
 
 
 def _funding(card: InstrumentCard) -> str:
-    text = f"Funding {numbers.percent(card.funding, digits=4)}"
+    text = say("Funding {rate}", rate=numbers.percent(card.funding, digits=4))
     if card.funding is not None and card.funding_interval_h > 0:
         text += f" / {card.funding_interval_h:g}h"
     if card.next_funding_ms is not None and card.next_funding_ms > card.at_ms:
-        text += f" · {numbers.duration(card.next_funding_ms - card.at_ms)} to go"
+        text += say(" · {duration} to go", duration=numbers.duration(card.next_funding_ms - card.at_ms))
     return text
 
 
@@ -72,19 +73,21 @@ def card_rows(
 ) -> tuple[tuple[Button, ...], ...]:
     """Where to go from a card (`shown`: `oi`, `price` or `funding`): the same again, the others, a chart, an alert, a page elsewhere, a pin."""
     others = [
-        (label, page) for label, page in (("OI", "oi"), ("Price", "price"), ("Funding", "funding")) if page != shown
+        (label, page)
+        for label, page in ((say("OI"), "oi"), (say("Price"), "price"), (say("Funding"), "funding"))
+        if page != shown
     ]
     url = links.tradingview(card.venue, card.symbol)
-    pin = Button("📌 Unpin", f"/unpin {name}") if is_pinned else Button("📌 Pin", f"/pin {name}")
+    pin = Button(say("📌 Unpin"), f"/unpin {name}") if is_pinned else Button(say("📌 Pin"), f"/pin {name}")
     return (
         (
-            Button("↻ Refresh", f"/{shown} {name}"),
-            Button("📈 Chart", f"/chart {name}"),
-            Button("🔔 Alert me", f"/new {name} {shown}"),
+            Button(say("↻ Refresh"), f"/{shown} {name}"),
+            Button(say("📈 Chart"), f"/chart {name}"),
+            Button(say("🔔 Alert me"), f"/new {name} {shown}"),
         ),
         (
             *(Button(label, f"/{page} {name}") for label, page in others),
-            *([Button("TradingView ↗", "", url)] if url else []),
+            *([Button(say("TradingView ↗"), "", url)] if url else []),
             pin,
         ),
     )
@@ -101,13 +104,15 @@ def oi_card(card: InstrumentCard, *, name: str, is_pinned: bool = False) -> Repl
     )
     oi_change = _change(card.oi_moves, READING_WINDOW_MS)
     reading = numbers.reading(price_changes.get(READING_WINDOW_MS), oi_change, usual_range=card.usual_range)
-    oi_age = "OI –" if card.oi_age_ms is None else f"OI {numbers.duration(card.oi_age_ms)} old"
+    oi_age = (
+        say("OI –") if card.oi_age_ms is None else say("OI {duration} old", duration=numbers.duration(card.oi_age_ms))
+    )
     blocks: tuple[Line | Table, ...] = (
-        line(bold(card.symbol), " open interest"),
+        line(bold(card.symbol), say(" open interest")),
         line(" · ".join(parts)),
         *_not_trading(card),
         BLANK,
-        Table(("", "OI", "Price"), rows, right_label=True),
+        Table(("", say("OI"), say("Price")), rows, right_label=True),
         BLANK,
         *([line(f"{window_text(READING_WINDOW_MS)}: {reading}")] if reading else []),
         line(_funding(card)),
@@ -119,10 +124,10 @@ def oi_card(card: InstrumentCard, *, name: str, is_pinned: bool = False) -> Repl
 def range_bar(low: float | None, high: float | None, price: float | None) -> str:
     """`24h 3,921 ──────●── 4,040` within a table's width; words where the ends are unknown."""
     if low is None or high is None:
-        return "24h range –"
+        return say("24h range –")
     left, right = f"24h {numbers.price(low)} ", f" {numbers.price(high)}"
     if price is None or not high > low:
-        return f"24h {numbers.price(low)} to {numbers.price(high)}"
+        return say("24h {low} to {high}", low=numbers.price(low), high=numbers.price(high))
     n_cells = max(5, min(14, TABLE_COLUMNS - len(left) - len(right)))
     at = round((n_cells - 1) * min(1.0, max(0.0, (price - low) / (high - low))))
     return f"{left}{'─' * at}●{'─' * (n_cells - 1 - at)}{right}"
@@ -136,7 +141,7 @@ def price_card(card: InstrumentCard, *, name: str, is_pinned: bool = False) -> R
     blocks = (
         line(bold(card.symbol), f" {numbers.price(card.price)}  {arrow}{numbers.percent(change)} 24h"),
         line(code(range_bar(card.low_24h, card.high_24h, card.price))),
-        line(f"Index {numbers.price(card.index)} · basis {numbers.percent(basis)}"),
+        line(say("Index {index} · basis {basis}", index=numbers.price(card.index), basis=numbers.percent(basis))),
         *_not_trading(card),
         *([_freshness(card, *_price_age(card))] if _price_age(card) else []),
     )
@@ -148,16 +153,24 @@ def funding_card(card: InstrumentCard, *, name: str, is_pinned: bool = False) ->
     rate, hours = card.funding, card.funding_interval_h
     per_day = None if rate is None or hours <= 0 else rate * DAY_MS / (hours * HOUR_MS)
     left_ms = None if card.next_funding_ms is None else card.next_funding_ms - card.at_ms
-    due = f" · next in {numbers.duration(left_ms)}" if left_ms is not None and left_ms > 0 else ""
-    every = f" every {hours:g}h" if hours > 0 else ""
+    due = (
+        say(" · next in {duration}", duration=numbers.duration(left_ms)) if left_ms is not None and left_ms > 0 else ""
+    )
+    every = say(" every {hours:g}h", hours=hours) if hours > 0 else ""
     basis = None if card.price is None or not card.index else card.price / card.index - 1
     year = None if per_day is None else per_day * 365
     blocks = (
         line(bold(card.symbol), " funding"),
-        line(f"Now {numbers.percent(rate, digits=4)}{every}{due}"),
-        line(f"Per day {numbers.percent(per_day, digits=3)} · per year {numbers.percent(year, digits=1)}"),
+        line(say("Now {rate}{every}{due}", rate=numbers.percent(rate, digits=4), every=every, due=due)),
+        line(
+            say(
+                "Per day {day} · per year {year}",
+                day=numbers.percent(per_day, digits=3),
+                year=numbers.percent(year, digits=1),
+            )
+        ),
         *([line(cost)] if (cost := _cost(per_day)) else []),
-        line(f"Basis {numbers.percent(basis)} · price {numbers.price(card.price)}"),
+        line(say("Basis {basis} · price {price}", basis=numbers.percent(basis), price=numbers.price(card.price))),
         *_not_trading(card),
         *([_freshness(card, *_price_age(card))] if _price_age(card) else []),
     )
@@ -168,9 +181,11 @@ def _cost(per_day: float | None) -> str:
     if per_day is None:
         return ""
     if round(abs(per_day) * EXAMPLE_USD, 2) == 0:
-        return "Neither side pays a cent a day."
-    payer, other = ("long", "shorts") if per_day > 0 else ("short", "longs")
-    return f"A {payer} of $10,000 pays the {other} ${abs(per_day) * EXAMPLE_USD:,.2f} a day."
+        return say("Neither side pays a cent a day.")
+    cost = abs(per_day) * EXAMPLE_USD
+    if per_day > 0:
+        return say("A long of $10,000 pays the shorts ${cost:,.2f} a day.", cost=cost)
+    return say("A short of $10,000 pays the longs ${cost:,.2f} a day.", cost=cost)
 
 
 def oi_table(title: str, cards: Sequence[InstrumentCard]) -> tuple[Line | Table, ...]:
@@ -183,14 +198,14 @@ def oi_table(title: str, cards: Sequence[InstrumentCard]) -> tuple[Line | Table,
         )
         for card in cards
     )
-    return (line(bold(title)), Table(("", "OI", "15m", "24h"), rows))
+    return (line(bold(title)), Table(("", say("OI"), "15m", "24h"), rows))
 
 
 def price_table(title: str, cards: Sequence[InstrumentCard]) -> tuple[Line | Table, ...]:
     rows = tuple(
         (label_of(card), numbers.price(card.price), change_text(_change(card.price_moves, DAY_MS))) for card in cards
     )
-    return (line(bold(title)), Table(("", "Price", "24h"), rows))
+    return (line(bold(title)), Table(("", say("Price"), "24h"), rows))
 
 
 def funding_table(title: str, cards: Sequence[InstrumentCard]) -> tuple[Line | Table, ...]:
@@ -203,7 +218,7 @@ def funding_table(title: str, cards: Sequence[InstrumentCard]) -> tuple[Line | T
         )
         for card in cards
     )
-    return (line(bold(title)), Table(("", "Funding", "Every", "Basis"), rows))
+    return (line(bold(title)), Table(("", say("Funding"), say("Every"), say("Basis")), rows))
 
 
 def card_buttons(command: str, named: Sequence[tuple[str, InstrumentCard]]) -> tuple[tuple[Button, ...], ...]:
@@ -218,17 +233,19 @@ def near_buttons(command: str, names: Sequence[tuple[str, Instrument]]) -> tuple
 
 def not_found(command: str, missing: NotFound, names: Sequence[tuple[str, Instrument]], *, example: str = "") -> Reply:
     """Never a guess: the nearest symbols as buttons."""
-    hint = "" if names else f" Try {example or f'/{command} BTC'}."
+    example = example or f"/{command} BTC"
+    hint = "" if names else say(" Try {command}.", command=example)
     return Reply(
-        (line("I don't know the symbol ", code(shorten(missing.text) or "?"), "." + hint),),
+        (line(say("I don't know the symbol "), code(shorten(missing.text) or "?"), "." + hint),),
         near_buttons(command, names),
         is_refusal=True,
     )
 
 
 def help_topic(spec: CommandSpec) -> Reply:
-    short = f"Short: {', '.join(f'/{alias}' for alias in spec.aliases)}"
-    details = spec.details or (f"{spec.usage} · {spec.does}",)
+    names = ", ".join(f"/{alias}" for alias in spec.aliases)
+    short = say("Short: {names}", names=names)
+    details = tuple(say(text) for text in spec.details) or (f"{spec.usage} · {say(spec.does)}",)
     return Reply(
         (line(bold(f"/{spec.name}")), *(line(text) for text in details), *([line(short)] if spec.aliases else []))
     )

@@ -45,7 +45,7 @@ class PeopleActions:
     async def users(self, command: Command, asker: Asker) -> Reply:
         """`/users [PAGE]`"""
         if not asker.is_private:
-            return pages.ONLY_PRIVATE
+            return pages.only_private()
         people = self._people
         names = {number: people.name(number) for number, _ in people.members}
         page = max(1, int(command.words[0])) if command.words else 1
@@ -54,7 +54,7 @@ class PeopleActions:
     async def user(self, command: Command, asker: Asker) -> Reply:
         """`/user ID [viewer|member|admin|remove|decline|block]`"""
         if not asker.is_private:
-            return pages.ONLY_PRIVATE
+            return pages.only_private()
         number, people = int(command.words[0]), self._people
         async with people.deciding:
             if len(command.words) == 1:
@@ -81,11 +81,11 @@ class PeopleActions:
     async def _decide(self, number: int, fate: str, asker: Asker, *, undo: str) -> Reply:
         people, before = self._people, self._people.role_of(number)
         if before is Role.OWNER:
-            return pages.NOT_OWNER
+            return pages.not_owner()
         if f"telegram:{number}" == asker.user:
-            return pages.NOT_YOURSELF
+            return pages.not_yourself()
         if (before is Role.ADMIN or fate == Role.ADMIN.value) and not asker.is_owner:
-            return pages.NOT_ADMINS
+            return pages.not_admins()
         name, now_ms = people.name(number), self._clock.wall_ms()
         if fate in _STANDINGS:
             standing = _STANDINGS[fate]
@@ -93,7 +93,7 @@ class PeopleActions:
             if before is not None:
                 await self._ending.end(f"telegram:{number}")
             if standing is Standing.DECLINED:
-                await self._tell(number, pages.DECLINED)
+                await self._tell(number, pages.declined())
             return pages.decided(name, standing, at_ms=now_ms, undo=undo)
         role = Role(fate)
         if before is not role:
@@ -106,7 +106,7 @@ class PeopleActions:
     async def admit(self, command: Command, asker: Asker) -> Reply:
         """`/admit ID [member|viewer|decline|block]`: answers a request; without a word, opens it again."""
         if not asker.is_private:
-            return pages.ONLY_PRIVATE
+            return pages.only_private()
         number, people = int(command.words[0]), self._people
         async with people.deciding:
             stranger, role = people.stranger(number), people.role_of(number)
@@ -120,15 +120,15 @@ class PeopleActions:
     async def _reopen(self, number: int, asker: Asker) -> Reply:
         people, role, stranger = self._people, self._people.role_of(number), self._people.stranger(number)
         if role is Role.OWNER or f"telegram:{number}" == asker.user:
-            return pages.NOT_OWNER if role is Role.OWNER else pages.NOT_YOURSELF
+            return pages.not_owner() if role is Role.OWNER else pages.not_yourself()
         if role is Role.ADMIN and not asker.is_owner:
-            return pages.NOT_ADMINS
+            return pages.not_admins()
         if role is None and stranger is None:
             return pages.known_already(people.name(number), None, None, number)
         await people.take(number, by=asker, standing=Standing.ASKED)
         if role is not None:
             await self._ending.end(f"telegram:{number}")
-            await self._tell(number, pages.TAKEN_BACK)
+            await self._tell(number, pages.taken_back())
         again = people.stranger(number)
         assert again is not None
         return pages.card(again)
@@ -137,7 +137,7 @@ class PeopleActions:
         """`/invite [viewer|member|admin]`"""
         role = Role(command.words[0]) if command.words else Role.MEMBER
         if role is Role.ADMIN and not asker.is_owner:
-            return pages.NOT_ADMINS
+            return pages.not_admins()
         people, front = self._people, self._people.front
         if not asker.is_owner or not asker.is_private or front is None or not front.bot_name:
             return pages.no_link_here(role)
@@ -149,23 +149,27 @@ class PeopleActions:
         """`/join`, `/join off`, in the group that is meant."""
         number, people = telegram_number(asker.chat), self._people
         if number is None or asker.is_private:
-            return pages.ONLY_GROUPS
+            return pages.only_groups()
         if command.words:
             if not await people.unlist_group(number, by=asker.user):
-                return pages.OF_SETTINGS
+                return pages.of_settings()
             await self._ending.end(asker.chat)
             if people.front is not None:
-                await people.front.tell(number, pages.GOODBYE)
+                await people.front.tell(number, pages.goodbye())
                 await people.front.leave(number)
             return Reply(())  # said, before I went
         if people.has_group(number):
-            return pages.LISTED_ALREADY
-        return pages.LISTED if await people.list_group(number, people.titles.get(number, ""), by=asker) else pages.FULL
+            return pages.listed_already()
+        return (
+            pages.listed()
+            if await people.list_group(number, people.titles.get(number, ""), by=asker)
+            else pages.full_of_groups()
+        )
 
     async def audit(self, command: Command, asker: Asker) -> Reply:
         """`/audit [PAGE]`"""
         if not asker.is_private:
-            return pages.ONLY_PRIVATE
+            return pages.only_private()
         page = max(1, int(command.words[0])) if command.words else 1
         found = await self._audit.latest(pages.AUDIT_PAGE + 1, (page - 1) * pages.AUDIT_PAGE)
         people = self._people

@@ -8,18 +8,29 @@ from bot.chat.reply import Button, Line, Reply, Table, bold, cell, line, rows_of
 from bot.model import numbers
 from bot.model.cards import CARD_WINDOWS_MS
 from bot.model.rankings import MIN_OI_USD, TOP_BY, FundingTable, Ranked, TopBy, TopList
+from bot.texts import mark, say
 
 PAGE_ROWS: Final = 10
 FUNDING_ROWS: Final = 5
 HALF: Final = 14
 """Columns of a table that has two halves."""
-LEGEND: Final = (line("↑L new longs    ↑S new shorts"), line("↓L longs leave  ↓S shorts leave"))
-_NAMES: Final[dict[TopBy, str]] = {"oi": "OI", "price": "Price", "funding": "Funding", "volume": "Volume"}
+
+
+def legend() -> tuple[Line, ...]:
+    return (line(say("↑L new longs    ↑S new shorts")), line(say("↓L longs leave  ↓S shorts leave")))
+
+
+_NAMES: Final[dict[TopBy, str]] = {
+    "oi": mark("OI"),
+    "price": mark("Price"),
+    "funding": mark("Funding"),
+    "volume": mark("Volume"),
+}
 _TITLES: Final[dict[TopBy, str]] = {
-    "oi": "Top OI moves",
-    "price": "Top price moves",
-    "funding": "Top funding per 8h",
-    "volume": "Top volume of 24h",
+    "oi": mark("Top OI moves"),
+    "price": mark("Top price moves"),
+    "funding": mark("Top funding per 8h"),
+    "volume": mark("Top volume of 24h"),
 }
 
 
@@ -49,11 +60,18 @@ def _measured(row: Ranked, by: TopBy) -> str:
 def top_page(found: TopList, name_of: Callable[[Ranked], str]) -> Reply:
     """One page. `name_of`: what a button must ask for to get the card of a row."""
     window = window_text(found.window_ms)
-    over = f"price {window}" if found.by in {"funding", "volume"} else window
-    title = f"{_TITLES[found.by]} · {over} · OI > ${MIN_OI_USD / 1e6:.0f}M"
+    over = say("price {window}", window=window) if found.by in {"funding", "volume"} else window
+    title = say(
+        "{title} · {over} · OI > ${least:.0f}M", title=say(_TITLES[found.by]), over=over, least=MIN_OI_USD / 1e6
+    )
     blocks: list[Line | Table] = [line(bold(title))]
     if found.rows:
-        header = ("", "Vol" if found.by == "volume" else "Fund" if found.by == "funding" else "OI", "Price", "")
+        header = (
+            "",
+            say("Vol") if found.by == "volume" else say("Fund") if found.by == "funding" else say("OI"),
+            say("Price"),
+            "",
+        )
         rows = tuple(
             (
                 f"{n:>2} {label_of(row)}",
@@ -63,9 +81,11 @@ def top_page(found: TopList, name_of: Callable[[Ranked], str]) -> Reply:
             )
             for n, row in enumerate(found.rows, found.offset + 1)
         )
-        blocks += [Table(header, rows), *LEGEND]
+        blocks += [Table(header, rows), *legend()]
     else:
-        blocks.append(line("Nothing here yet: too little is known of this window." if not found.offset else "No more."))
+        blocks.append(
+            line(say("Nothing here yet: too little is known of this window.") if not found.offset else say("No more."))
+        )
     return Reply(tuple(blocks), _top_buttons(found, window, [name_of(row) for row in found.rows]))
 
 
@@ -73,11 +93,11 @@ def _top_buttons(found: TopList, window: str, names: Sequence[str]) -> tuple[tup
     page = found.offset // PAGE_ROWS + 1
     here = f"/top {found.by} {window}"
     numbered = [Button(str(n), f"/oi {name}") for n, name in enumerate(names, found.offset + 1)]
-    turns = [Button("‹ Back", f"{here} {page - 1}")] if page > 1 else []
+    turns = [Button(say("‹ Back"), f"{here} {page - 1}")] if page > 1 else []
     turns.append(Button("↻", f"{here} {page}"))
-    turns += [Button("Next ›", f"{here} {page + 1}")] if found.offset + len(found.rows) < found.n else []
+    turns += [Button(say("Next ›"), f"{here} {page + 1}")] if found.offset + len(found.rows) < found.n else []
     return (
-        tuple(Button(_marked(_NAMES[by], on=by == found.by), f"/top {by} {window}") for by in TOP_BY),
+        tuple(Button(_marked(say(_NAMES[by]), on=by == found.by), f"/top {by} {window}") for by in TOP_BY),
         tuple(
             Button(_marked(window_text(ms), on=ms == found.window_ms), f"/top {found.by} {window_text(ms)}")
             for ms in CARD_WINDOWS_MS
@@ -93,20 +113,24 @@ def _marked(label: str, *, on: bool) -> str:
 
 def funding_page(found: FundingTable, name_of: Callable[[Ranked], str]) -> Reply:
     """Both ends beside each other, the middle below. `name_of`: what a button must ask for to get the same instrument."""
-    due = "" if found.next_funding_ms is None else f" · next in {numbers.duration(found.next_funding_ms - found.at_ms)}"
-    head = line(bold("Funding per 8h"), due)
+    due = (
+        ""
+        if found.next_funding_ms is None
+        else say(" · next in {duration}", duration=numbers.duration(found.next_funding_ms - found.at_ms))
+    )
+    head = line(bold(say("Funding per 8h")), due)
     if not found.n:
-        return Reply((head, line("No rate is known yet. Try again in a minute.")), _funding_buttons())
+        return Reply((head, line(say("No rate is known yet. Try again in a minute."))), _funding_buttons())
     n = max(len(found.highest), len(found.lowest))
     high, low = (list(side) + [None] * (n - len(side)) for side in (found.highest, found.lowest))
     rows = tuple((_half(a), _half(b)) for a, b in zip(high, low, strict=True))
     middle = [f"{label_of(row)} {_rate(row.funding_8h)}" for row in found.largest]
-    middle.append(f"median {_rate(found.median_8h)}")
+    middle.append(say("median {rate}", rate=_rate(found.median_8h)))
     blocks: tuple[Line | Table, ...] = (
         head,
-        *([Table((cell("Highest", HALF), cell("Lowest", HALF)), rows)] if rows else []),
+        *([Table((cell(say("Highest"), HALF), cell(say("Lowest"), HALF)), rows)] if rows else []),
         line(" · ".join(middle)),
-        line("Rates of other intervals are scaled to 8h. Above zero longs pay shorts."),
+        line(say("Rates of other intervals are scaled to 8h. Above zero longs pay shorts.")),
     )
     shown = (*found.highest[:2], *found.lowest[:2])
     return Reply(blocks, (*_funding_buttons(), tuple(Button(label_of(r), f"/funding {name_of(r)}") for r in shown)))
@@ -125,5 +149,5 @@ def _half(row: Ranked | None) -> str:
 
 
 def _funding_buttons() -> tuple[tuple[Button, ...], ...]:
-    by_size = Button("All by size", "/top funding 15m")
-    return ((Button("↻", "/funding"), by_size, Button("Alert on ±0.10%", "/alert top100 funding ±0.10%")),)
+    by_size = Button(say("All by size"), "/top funding 15m")
+    return ((Button("↻", "/funding"), by_size, Button(say("Alert on ±0.10%"), "/alert top100 funding ±0.10%")),)

@@ -8,9 +8,13 @@ from bot.chat.asker import Asker
 from bot.chat.commands import Command, clean, shorten
 from bot.chat.reply import Reply, code, line
 from bot.model.reload import ReloadReport, Reloads
+from bot.texts import say
 
 MAX_LINE: Final = 300
-_NOT_YOURS: Final = Reply((line("Only the owner may do that."),))
+
+
+def _not_yours() -> Reply:
+    return Reply((line(say("Only the owner may do that.")),))
 
 
 class ReloadActions:
@@ -24,7 +28,7 @@ class ReloadActions:
         return {"reload": self.answer}
 
     async def answer(self, _command: Command, asker: Asker) -> Reply:
-        return page(await self._reloads.reload()) if asker.is_owner else _NOT_YOURS
+        return page(await self._reloads.reload()) if asker.is_owner else _not_yours()
 
 
 def page(report: ReloadReport) -> Reply:

@@ -8,9 +8,13 @@ from bot.chat.asker import Asker
 from bot.chat.commands import Command, shorten
 from bot.chat.reply import Button, Line, Reply, code, line
 from bot.model.chat_ports import Revival
+from bot.texts import say
 
 N_SHOWN: Final = 10
-_NONE: Final = Reply((line("Every destination takes messages."),))
+
+
+def _all_live() -> Reply:
+    return Reply((line(say("Every destination takes messages.")),))
 
 
 class Reviving:
@@ -29,22 +33,24 @@ class Reviving:
             return _listing(dead)
         [name] = command.words
         if self._revival.revive(name):
-            said = line(code(shorten(name)), " is tried again now; what it missed is told.")
+            said = line(code(shorten(name)), say(" is tried again now; what it missed is told."))
             return Reply((said,), did=f"revived {name}")
-        return Reply((line(code(shorten(name)), " is not among those that are dead."), *_lines(dead)), _buttons(dead))
+        return Reply(
+            (line(code(shorten(name)), say(" is not among those that are dead.")), *_lines(dead)), _buttons(dead)
+        )
 
 
 def _listing(dead: Mapping[str, str]) -> Reply:
-    return Reply(_lines(dead), _buttons(dead)) if dead else _NONE
+    return Reply(_lines(dead), _buttons(dead)) if dead else _all_live()
 
 
 def _lines(dead: Mapping[str, str]) -> tuple[Line, ...]:
     shown = [
         line(code(shorten(name, 60)), f": {shorten(reason, 160)}") for name, reason in list(dead.items())[:N_SHOWN]
     ]
-    more = [line(f"and {len(dead) - N_SHOWN} more")] if len(dead) > N_SHOWN else []
+    more = [line(say("and {n} more", n=len(dead) - N_SHOWN))] if len(dead) > N_SHOWN else []
     return (*shown, *more)
 
 
 def _buttons(dead: Mapping[str, str]) -> tuple[tuple[Button, ...], ...]:
-    return tuple((Button(f"Try {name} again", f"/revive {name}"),) for name in list(dead)[:N_SHOWN])
+    return tuple((Button(say("Try {name} again", name=name), f"/revive {name}"),) for name in list(dead)[:N_SHOWN])

@@ -16,16 +16,17 @@ from bot.chat.asker import Asker
 from bot.chat.spec import CommandSpec
 from bot.model.access import is_least
 from bot.model.members import Role
+from bot.texts import mark, say
 
 RATES: Final = {Role.OWNER: 20, Role.ADMIN: 20, Role.MEMBER: 20, Role.VIEWER: 10}
 """Commands a minute, of one person."""
 ALERTS: Final = {Role.OWNER: 1_000, Role.ADMIN: 200, Role.MEMBER: 50, Role.VIEWER: 0}
 """Alerts that one person may have in one chat; the settings limit what a chat may have in all."""
 _WHO: Final = {
-    Role.OWNER: "the owner",
-    Role.ADMIN: "admins",
-    Role.MEMBER: "members",
-    Role.VIEWER: "people whom I know",
+    Role.OWNER: mark("the owner"),
+    Role.ADMIN: mark("admins"),
+    Role.MEMBER: mark("members"),
+    Role.VIEWER: mark("people whom I know"),
 }
 
 
@@ -46,8 +47,8 @@ def refusal(asker: Asker, spec: CommandSpec, words: tuple[str, ...]) -> str | No
     if may(asker, spec, words):
         return None
     role = needed(spec, words, in_group=not asker.is_private)
-    where = " in groups" if not asker.is_private and spec.needs_in_group is not None else ""
-    return f"Only {_WHO[role]} may do that{where}."
+    where = say(" in groups") if not asker.is_private and spec.needs_in_group is not None else ""
+    return say("Only {who} may do that{where}.", who=say(_WHO[role]), where=where)
 
 
 def alerts_of(role: Role | None) -> int:

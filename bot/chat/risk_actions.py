@@ -19,6 +19,7 @@ from bot.model.ports import MarketReader
 from bot.model.risk import Refused, StopIdea, stop_idea
 from bot.model.risk_ports import RiskDesk, RiskReader
 from bot.model.stop_watch import PREFIX, StopWatch, watch_id
+from bot.texts import say
 
 MAX_PER_CHAT: Final = 20
 _STOP: Final = "/stop BTC long"
@@ -47,16 +48,16 @@ class RiskActions:
     async def risk(self, command: Command, asker: Asker) -> Reply:
         """`/risk [EQUITY] [RISK%] [LEVERAGEx]`, `/risk off`"""
         if not _is_private(asker):
-            return risk_pages.ONLY_PRIVATE
+            return risk_pages.only_private()
         before = self._desk.settings_of(asker.user)
         if not command.words:
-            return risk_pages.NO_SETTINGS if before is None else risk_pages.settings_page(before, is_new=False)
+            return risk_pages.no_settings() if before is None else risk_pages.settings_page(before, is_new=False)
         if [word.casefold() for word in command.words] == ["off"]:
             await self._desk.set(asker.user, None)
-            return risk_pages.FORGOTTEN
+            return risk_pages.forgotten()
         after = read_risk(command.words, before)
         if isinstance(after, Problem):
-            return pages.usage(UsageError(f"{after.text} Write it like {_RISK}.", (_RISK,)))
+            return pages.usage(UsageError(say("{text} Write it like {usage}.", text=after.text, usage=_RISK), (_RISK,)))
         await self._desk.set(asker.user, after)
         return risk_pages.settings_page(after, is_new=True)
 
@@ -64,7 +65,7 @@ class RiskActions:
         """`/stop SYMBOL long|short [ENTRY] [WINDOW] [watch]`"""
         wish = read_stop(command.words)
         if isinstance(wish, Problem):
-            return pages.usage(UsageError(f"{wish.text} Write it like {_STOP}.", (_STOP,)))
+            return pages.usage(UsageError(say("{text} Write it like {usage}.", text=wish.text, usage=_STOP), (_STOP,)))
         book = SymbolBook(self._market.instruments())
         found = book.resolve(wish.symbol)
         if isinstance(found, NotFound):
@@ -72,7 +73,7 @@ class RiskActions:
             return pages.not_found("stop", found, names, example=_STOP)
         figures = self._risks.figures(found.key, wish.window_ms)
         if figures is None:
-            return Reply((line("No data for ", code(found.symbol), " yet. Try again in a minute."),))
+            return Reply((line(say("No data for "), code(found.symbol), say(" yet. Try again in a minute.")),))
         settings = self._desk.settings_of(asker.user) if _is_private(asker) else None
         idea = stop_idea(found, figures, wish.side, entry=wish.entry, settings=settings)
         if isinstance(idea, Refused):
@@ -84,11 +85,20 @@ class RiskActions:
 
     async def _watch(self, wish: StopWish, instrument: Instrument, idea: StopIdea, asker: Asker) -> Reply:
         if len(self._desk.watches_of(asker.chat)) >= MAX_PER_CHAT:
-            return Reply((line(f"{MAX_PER_CHAT} stops follow here already. /stops shows them, and ends one."),))
+            return Reply(
+                (
+                    line(
+                        say(
+                            "{n} stops follow here already. /stops shows them, and ends one.",
+                            n=MAX_PER_CHAT,
+                        )
+                    ),
+                )
+            )
         now = self._risks.price(instrument.key)
         sign = 1 if wish.side == "long" else -1
         if now is not None and sign * (now[0] - idea.stop) <= 0:
-            return Reply((line("The mark price is beyond that stop already, so there is nothing to follow."),))
+            return Reply((line(say("The mark price is beyond that stop already, so there is nothing to follow.")),))
         created_ms = self._venue_now()
         while True:
             watch = StopWatch(
@@ -114,14 +124,14 @@ class RiskActions:
         """`/stops`, `/stops off ID|all`"""
         here = self._desk.watches_of(asker.chat)
         if not command.words:
-            return risk_pages.watches_page(here) if here else risk_pages.NO_WATCHES
+            return risk_pages.watches_page(here) if here else risk_pages.no_watches()
         wanted = command.words[1]
         chosen = [w for w in here if wanted == "all" or w.id.removeprefix(PREFIX).startswith(wanted)]
         if not chosen or (wanted != "all" and len(chosen) > 1):
-            return Reply((line("I know no such stop, or several: ", code(wanted), ". /stops lists them."),))
+            return Reply((line(say("I know no such stop, or several: "), code(wanted), say(". /stops lists them.")),))
         mine = [w for w in chosen if asker.may_change(w.person)]
         if not mine:
-            return Reply((line("Only who made it may end it."),))
+            return Reply((line(say("Only who made it may end it.")),))
         for watch in mine:
             await self._desk.unwatch(watch.id)
-        return Reply((line(f"Ended: {', '.join(w.id for w in mine[:5])}."),))
+        return Reply((line(say("Ended: {names}.", names=", ".join(w.id for w in mine[:5]))),))

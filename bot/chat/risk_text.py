@@ -9,6 +9,7 @@ from bot.chat.table.risk import FOLLOW_WORDS
 from bot.model.risk import RiskSettings, Side
 from bot.rules.ast import DAY_MS, MINUTE_MS, duration_text
 from bot.rules.literals import parse_duration_ms, parse_number
+from bot.texts import say
 
 DEFAULT_WINDOW_MS: Final = 60 * MINUTE_MS
 MIN_WINDOW_MS: Final = 5 * MINUTE_MS
@@ -58,7 +59,7 @@ def read_risk(words: tuple[str, ...], before: RiskSettings | None) -> RiskSettin
             return changed
         after = changed
     if after.equity <= 0:
-        return Problem("I need your equity first, such as 10000.")
+        return Problem(say("I need your equity first, such as 10000."))
     return after
 
 
@@ -66,17 +67,26 @@ def _taken(word: str, settings: RiskSettings) -> RiskSettings | Problem:
     if word.endswith("x"):
         found = parse_number(word[:-1])
         if found is None or found.unit or not 1 <= found.value <= MAX_LEVERAGE:
-            return Problem(f"I expected a leverage from 1x to {MAX_LEVERAGE:g}x, not {shorten(word)}.")
+            return Problem(
+                say(
+                    "I expected a leverage from 1x to {most:g}x, not {found}.",
+                    most=MAX_LEVERAGE,
+                    found=shorten(word),
+                )
+            )
         return replace(settings, leverage=found.value)
     if word.endswith("%"):
         found = parse_number(word)
         if found is None or not 0 < found.value <= 1:
-            return Problem(f"I expected a risk per trade such as 1%, not {shorten(word)}.")
+            return Problem(say("I expected a risk per trade such as 1%, not {found}.", found=shorten(word)))
         return replace(settings, risk_ratio=found.value)
     equity = _amount(word)
     if equity is None or not 0 < equity <= MAX_EQUITY:
         return Problem(
-            f"I expected an equity such as 10000, a risk such as 1% or a leverage such as 5x, not {shorten(word)}."
+            say(
+                "I expected an equity such as 10000, a risk such as 1% or a leverage such as 5x, not {found}.",
+                found=shorten(word),
+            )
         )
     return replace(settings, equity=equity)
 
@@ -84,7 +94,7 @@ def _taken(word: str, settings: RiskSettings) -> RiskSettings | Problem:
 def read_stop(words: tuple[str, ...]) -> StopWish | Problem:
     """`BTC long [ENTRY] [WINDOW] [watch]`, the symbol first, the rest in any order."""
     if not words:
-        return Problem("I expected a symbol and long or short.")
+        return Problem(say("I expected a symbol and long or short."))
     symbol, *rest = words
     side: Side | None = None
     wish = StopWish(symbol, "long")
@@ -98,15 +108,18 @@ def read_stop(words: tuple[str, ...]) -> StopWish | Problem:
             continue
         elif (window_ms := parse_duration_ms(word)) is not None:
             if not MIN_WINDOW_MS <= window_ms <= MAX_WINDOW_MS:
-                bounds = f"{duration_text(MIN_WINDOW_MS)} to {duration_text(MAX_WINDOW_MS)}"
-                return Problem(f"I take windows from {bounds}, not {shorten(typed)}.")
+                bounds = say("{least} to {most}", least=duration_text(MIN_WINDOW_MS), most=duration_text(MAX_WINDOW_MS))
+                return Problem(say("I take windows from {bounds}, not {found}.", bounds=bounds, found=shorten(typed)))
             wish = replace(wish, window_ms=window_ms)
         elif (entry := _amount(word)) is not None and wish.entry is None:
             wish = replace(wish, entry=entry)
         else:
             return Problem(
-                f"I expected long or short, an entry price, a window such as 1h, or watch, not {shorten(typed)}."
+                say(
+                    "I expected long or short, an entry price, a window such as 1h, or watch, not {found}.",
+                    found=shorten(typed),
+                )
             )
     if side is None:
-        return Problem(f"After {shorten(symbol)} I expected long or short.")
+        return Problem(say("After {symbol} I expected long or short.", symbol=shorten(symbol)))
     return replace(wish, side=side)

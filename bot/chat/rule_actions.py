@@ -1,4 +1,4 @@
-"""What one chat is told, and how: `/rules`, `/settings`, `/here`.
+"""What one chat is told, and how: `/rules`, `/settings`, `/language`, `/here`.
 
 Promises: what is confirmed is stored; rule files are never touched; an unknown name is never guessed. Who may do what stands in the
 command table.
@@ -32,6 +32,7 @@ from bot.model.subscriptions import (
     TopicRoute,
 )
 from bot.rules.literals import parse_number
+from bot.texts import language_of, say, speaking
 
 MAX_TOPICS: Final = 20
 """What may be told elsewhere in one group."""
@@ -40,7 +41,7 @@ _ALL: Final = frozenset({"all", "*"})
 
 
 class RuleActions:
-    """The three commands."""
+    """The four commands."""
 
     def __init__(self, desk: RuleDesk, quiet_of: Callable[[str], QuietHours | None]) -> None:
         """`quiet_of`: the quiet hours of a destination."""
@@ -49,14 +50,14 @@ class RuleActions:
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
-        return {"rules": self.rules, "settings": self.settings, "here": self.here}
+        return {"rules": self.rules, "settings": self.settings, "language": self.language, "here": self.here}
 
     # -- rules -----------------------------------------------------------------------------------------------------
 
     async def rules(self, command: Command, asker: Asker) -> Reply:
         """`/rules [PAGE|RULE]`, `/rules on|off|fewer|normal|more|reset [RULE]`, `/rules set RULE NUMBER`"""
         if self._desk.place(asker.chat) is None:
-            return rule_pages.NOT_TOLD
+            return rule_pages.not_told()
         words = tuple(word.casefold() for word in command.words)
         if not words or (len(words) == 1 and words[0].isdecimal()):
             return self._list(asker, int(words[0][:6]) if words else 1)
@@ -68,7 +69,10 @@ class RuleActions:
             return await self._set_number(asker, more)
         if len(more) > 1 or (verb in {"on", "off"} and not more):
             return _usage(
-                f"I expected the name of one rule{', or all' if verb in {'on', 'off'} else ''}.", "/rules off oi_surge"
+                say("I expected the name of one rule, or all.")
+                if verb in {"on", "off"}
+                else say("I expected the name of one rule."),
+                "/rules off oi_surge",
             )
         if not more or more[0] in _ALL:
             return await self._set_all(asker, verb)
@@ -104,12 +108,17 @@ class RuleActions:
             wanted = replace(own, is_on=verb == "on")
         else:
             wanted = replace(own, level=cast("Level", verb), number=None)
-        said = {"on": "It is told here again.", "off": "It is not told here any more.", "reset": "As its file says."}
-        return await self._store(asker, rule, wanted, said.get(verb, f"{verb.capitalize()}, from now on."))
+        level = say(rule_pages.NAMES.get(verb, "")).capitalize() if verb in rule_pages.NAMES else ""
+        said = {
+            "on": say("It is told here again."),
+            "off": say("It is not told here any more."),
+            "reset": say("As its file says."),
+        }
+        return await self._store(asker, rule, wanted, said.get(verb, say("{level}, from now on.", level=level)))
 
     async def _set_number(self, asker: Asker, words: Sequence[str]) -> Reply:
         if len(words) != 2:
-            return _usage("I expected a rule and a number.", "/rules set oi_surge 8%")
+            return _usage(say("I expected a rule and a number."), "/rules set oi_surge 8%")
         rule = self._find(asker, words[0], "/rules")
         if isinstance(rule, Reply):
             return rule
@@ -127,7 +136,7 @@ class RuleActions:
             return rule_pages.odd_number(rule, words[1])
         own = self._desk.wish(asker.chat, rule.id)
         wanted = replace(own, number=value, is_on=None if own.is_on is False else own.is_on)
-        return await self._store(asker, rule, wanted, "From now on with this number.")
+        return await self._store(asker, rule, wanted, say("From now on with this number."))
 
     async def _store(self, asker: Asker, rule: RuleTold, wanted: Subscription, said: str) -> Reply:
         try:
@@ -150,7 +159,7 @@ class RuleActions:
     async def settings(self, command: Command, asker: Asker) -> Reply:
         """`/settings`, `/settings zone [ZONE]`, `/settings detail short|normal|full`, `/settings charts on|off`"""
         if self._desk.place(asker.chat) is None:
-            return rule_pages.NOT_TOLD
+            return rule_pages.not_told()
         look = self._desk.look(asker.chat)
         match tuple(word.casefold() for word in command.words):
             case ():
@@ -161,12 +170,20 @@ class RuleActions:
                 zone = await asyncio.to_thread(known_zone, typed)
                 if zone is None:
                     return rule_pages.no_zone(command.words[1], await asyncio.to_thread(near_zone, typed))
-                return await self._set_look(asker, replace(look, zone=zone), f"Times are told here in {zone}.")
+                return await self._set_look(
+                    asker, replace(look, zone=zone), say("Times are told here in {zone}.", zone=zone)
+                )
             case ("detail", typed) if typed in DETAILS:
-                return await self._set_look(asker, replace(look, detail=typed), f"Detail: {typed}.")
+                return await self._set_look(
+                    asker, replace(look, detail=typed), say("Detail: {detail}.", detail=say(rule_pages.NAMES[typed]))
+                )
             case ("charts", "on" | "off" as typed):
-                return await self._set_look(asker, replace(look, has_charts=typed == "on"), f"Charts {typed}.")
-        return _usage("I know zone, detail and charts.", "/settings zone Europe/Berlin")
+                return await self._set_look(
+                    asker,
+                    replace(look, has_charts=typed == "on"),
+                    say("Charts on.") if typed == "on" else say("Charts off."),
+                )
+        return _usage(say("I know zone, detail and charts."), "/settings zone Europe/Berlin")
 
     async def _set_look(self, asker: Asker, look: Look, said: str) -> Reply:
         await self._desk.set_look(asker.chat, look)
@@ -177,31 +194,45 @@ class RuleActions:
         quiet = self._quiet_of(place) if place is not None else None
         return rule_pages.settings(look, quiet, is_private=asker.is_private, said=said)
 
+    async def language(self, command: Command, asker: Asker) -> Reply:
+        """`/language`, `/language zh`: also where no alerts are told, for answers."""
+        look = self._desk.look(asker.chat)
+        if not command.words:
+            return rule_pages.languages(look)
+        typed = " ".join(command.words)
+        code = language_of(typed)
+        if code is None:
+            return rule_pages.no_language(typed)
+        look = replace(look, language=code)
+        await self._desk.set_look(asker.chat, look)
+        with speaking(code):
+            return rule_pages.languages(look)
+
     # -- topics ----------------------------------------------------------------------------------------------------
 
     async def here(self, command: Command, asker: Asker) -> Reply:
         """`/here`, `/here TAG|RULE|all`, `/here off`"""
         if self._desk.place(asker.chat) is None:
-            return rule_pages.NOT_TOLD
+            return rule_pages.not_told()
         if not command.words:
             return rule_pages.topics(self._desk.topics(asker.chat), asker.topic)
         if len(command.words) > 1:
-            return _usage("I expected one rule or tag.", "/here oi_surge")
+            return _usage(say("I expected one rule or tag."), "/here oi_surge")
         if asker.topic is None:
-            return rule_pages.NO_TOPIC
+            return rule_pages.no_topic()
         word = command.words[0].removeprefix("#")
         if word.casefold() == "off":
             n = await self._desk.drop_topic(asker.chat, asker.topic)
-            said = "Nothing is told here any more." if n else "Nothing was told here."
+            said = say("Nothing is told here any more.") if n else say("Nothing was told here.")
             return rule_pages.topics(self._desk.topics(asker.chat), asker.topic, said)
         what = self._target(word, asker)
         if isinstance(what, Reply):
             return what
         known = self._desk.topics(asker.chat)
         if len(known) >= MAX_TOPICS and not any((one.topic, one.what) == (asker.topic, what) for one in known):
-            return _usage(f"A group has at most {MAX_TOPICS} of these. End some first.", "/here off")
+            return _usage(say("A group has at most {n} of these. End some first.", n=MAX_TOPICS), "/here off")
         await self._desk.set_topic(TopicRoute(asker.chat, asker.topic, what, 0, asker.user))
-        return rule_pages.topics(self._desk.topics(asker.chat), asker.topic, "From the next alert on.")
+        return rule_pages.topics(self._desk.topics(asker.chat), asker.topic, say("From the next alert on."))
 
     def _target(self, word: str, asker: Asker) -> str | Reply:
         if word.casefold() == EVERYTHING:
@@ -217,4 +248,4 @@ class RuleActions:
 
 
 def _usage(text: str, example: str) -> Reply:
-    return pages.usage(UsageError(f"{text} Write it like {example}.", (example,)))
+    return pages.usage(UsageError(say("{text} Write it like {usage}.", text=text, usage=example), (example,)))

@@ -6,15 +6,34 @@ from typing import Final
 from bot.chat.commands import shorten
 from bot.chat.reply import BLANK, Button, Line, Reply, bold, code, line
 from bot.model.silence import QuietHours
-from bot.model.subscriptions import DETAILS, LEVELS, Level, Look, RuleTold, TopicRoute
+from bot.model.subscriptions import DETAILS, EVERYTHING, LEVELS, Level, Look, RuleTold, TopicRoute
 from bot.rules.ast import Number, number_text
+from bot.texts import ENGLISH, LANGUAGES, mark, say
 
 PAGE_ROWS: Final = 10
 MAX_CONDITION: Final = 300
-_ALL: Final = Button("‹ All rules", "/rules")
-_SETTINGS: Final = Button("‹ Settings", "/settings")
 
-NOT_TOLD: Final = Reply((line("Alerts are not told in this chat, so there is nothing to set."),))
+
+NAMES: Final = {
+    "fewer": mark("fewer"),
+    "normal": mark("normal"),
+    "more": mark("more"),
+    "short": mark("short"),
+    "full": mark("full"),
+}
+"""Of levels and of details."""
+
+
+def _all_button() -> Button:
+    return Button(say("‹ All rules"), "/rules")
+
+
+def _settings_button() -> Button:
+    return Button(say("‹ Settings"), "/settings")
+
+
+def not_told() -> Reply:
+    return Reply((line(say("Alerts are not told in this chat, so there is nothing to set.")),))
 
 
 def number(rule: RuleTold, value: float | None) -> str:
@@ -29,11 +48,11 @@ def list_page(rules: Sequence[RuleTold], level: Level, page: int) -> Reply:
     first = (page - 1) * PAGE_ROWS
     shown = rules[first : first + PAGE_ROWS]
     n_told = sum(rule.is_told for rule in rules)
-    of = f" · page {page} of {n_pages}" if n_pages > 1 else ""
-    blocks = [line(bold(f"Rules told here · {n_told} of {len(rules)}"), of)]
+    of = say(" · page {page} of {n}", page=page, n=n_pages) if n_pages > 1 else ""
+    blocks = [line(bold(say("Rules told here · {n_told} of {n}", n_told=n_told, n=len(rules))), of)]
     blocks += [_row(n, rule) for n, rule in enumerate(shown, first + 1)]
     if not shown:
-        blocks.append(line("No rules are loaded."))
+        blocks.append(line(say("No rules are loaded.")))
     numbered = [Button(str(n), f"/rules {rule.id}") for n, rule in enumerate(shown, first + 1)]
     turns = [Button("‹", f"/rules {page - 1}")] if page > 1 else []
     turns += [Button("›", f"/rules {page + 1}")] if page < n_pages else []
@@ -44,8 +63,8 @@ def list_page(rules: Sequence[RuleTold], level: Level, page: int) -> Reply:
 
 def _row(n: int, rule: RuleTold) -> Line:
     if not rule.is_enabled:
-        return line(f"▫️ {n} {rule.title} · off in its file")
-    firing = f" · {rule.n_firing} firing" if rule.n_firing else ""
+        return line(say("▫️ {n} {title} · off in its file", n=n, title=rule.title))
+    firing = say(" · {n} firing", n=rule.n_firing) if rule.n_firing else ""
     if not rule.is_told:
         return line(f"☐ {n} {rule.title}{firing}")
     return line(f"✅ {n} {rule.title}", f" · {_numbers(rule)}" if rule.number is not None else "", firing)
@@ -54,12 +73,13 @@ def _row(n: int, rule: RuleTold) -> Line:
 def _numbers(rule: RuleTold) -> str:
     """`8%, file 5%`."""
     own, of_file = number(rule, rule.number), number(rule, rule.number_of_file)
-    return own if own == of_file else f"{own}, file {of_file}"
+    return own if own == of_file else say("{own}, file {file}", own=own, file=of_file)
 
 
 def _levels(level: Level, rule: str) -> tuple[Button, ...]:
     return tuple(
-        Button(f"{one.capitalize()}{' ✓' if one == level else ''}", f"/rules {one} {rule}".rstrip()) for one in LEVELS
+        Button(f"{say(NAMES[one]).capitalize()}{' ✓' if one == level else ''}", f"/rules {one} {rule}".rstrip())
+        for one in LEVELS
     )
 
 
@@ -68,45 +88,75 @@ def rule_page(rule: RuleTold, said: str = "") -> Reply:
     blocks = [line(said), BLANK] if said else []
     blocks.append(line(bold(rule.title), " · ", code(rule.id)))
     if not rule.is_enabled:
-        return Reply((*blocks, line("Its file says ", code("enabled: false"), ", so nobody is told.")), ((_ALL,),))
-    blocks.append(line("Fires when ", code(shorten(rule.condition, MAX_CONDITION))))
+        return Reply(
+            (*blocks, line(say("Its file says "), code("enabled: false"), say(", so nobody is told."))),
+            ((_all_button(),),),
+        )
+    blocks.append(line(say("Fires when "), code(shorten(rule.condition, MAX_CONDITION))))
     if not rule.is_told:
-        blocks.append(line("Not told in this chat."))
+        blocks.append(line(say("Not told in this chat.")))
     elif rule.number is not None and rule.number != rule.number_of_file:
         blocks.append(
-            line(f"Told here at {number(rule, rule.number)}; its file says {number(rule, rule.number_of_file)}.")
+            line(
+                say(
+                    "Told here at {own}; its file says {file}.",
+                    own=number(rule, rule.number),
+                    file=number(rule, rule.number_of_file),
+                )
+            )
         )
     else:
-        blocks.append(line("Told here as its file says."))
+        blocks.append(line(say("Told here as its file says.")))
     if rule.number is None:
-        blocks.append(line("It has no number of its own: fewer and more change nothing."))
+        blocks.append(line(say("It has no number of its own: fewer and more change nothing.")))
     if rule.n_dropped:
-        blocks.append(line(f"{rule.n_dropped} firings were not told here by it since my start."))
-    toggle = Button("Off here", f"/rules off {rule.id}") if rule.is_told else Button("On here", f"/rules on {rule.id}")
-    rows = [(toggle, Button("As in the file", f"/rules reset {rule.id}"))]
-    return Reply(tuple(blocks), (*rows, *([_levels(rule.level, rule.id)] if rule.number is not None else []), (_ALL,)))
+        blocks.append(line(say("{n} firings were not told here by it since my start.", n=rule.n_dropped)))
+    toggle = (
+        Button(say("Off here"), f"/rules off {rule.id}")
+        if rule.is_told
+        else Button(say("On here"), f"/rules on {rule.id}")
+    )
+    rows = [(toggle, Button(say("As in the file"), f"/rules reset {rule.id}"))]
+    return Reply(
+        tuple(blocks), (*rows, *([_levels(rule.level, rule.id)] if rule.number is not None else []), (_all_button(),))
+    )
 
 
 def unknown(word: str, near: Sequence[str], command: str) -> Reply:
     buttons = tuple(Button(one, f"{command} {one}") for one in near)
     return Reply(
-        (line("I don't know the rule ", code(shorten(word)), "."),), (buttons, (_ALL,)) if buttons else ((_ALL,),)
+        (line(say("I don't know the rule "), code(shorten(word)), "."),),
+        (buttons, (_all_button(),)) if buttons else ((_all_button(),),),
     )
 
 
 def no_number(rule: RuleTold) -> Reply:
-    return Reply((line(f"{rule.title} compares no figure with a number, so there is none to set."),), ((_ALL,),))
+    return Reply(
+        (line(say("{title} compares no figure with a number, so there is none to set.", title=rule.title)),),
+        ((_all_button(),),),
+    )
 
 
 def odd_number(rule: RuleTold, typed: str) -> Reply:
     example = f"/rules set {rule.id} {number(rule, rule.number_of_file)}"
-    unit = "a percentage" if rule.is_ratio else "a number"
-    why = f"The number of {rule.title} is {unit} such as {number(rule, rule.number_of_file)}"
-    return Reply((line(f"{why}, at most a hundred times more or less. I read {shorten(typed)}."), line(code(example))))
+    usual = number(rule, rule.number_of_file)
+    why = (
+        say("The number of {title} is a percentage such as {number}", title=rule.title, number=usual)
+        if rule.is_ratio
+        else say("The number of {title} is a number such as {number}", title=rule.title, number=usual)
+    )
+    return Reply(
+        (
+            line(say("{why}, at most a hundred times more or less. I read {typed}.", why=why, typed=shorten(typed))),
+            line(code(example)),
+        )
+    )
 
 
 def refused(rule: RuleTold, why: str) -> Reply:
-    return Reply((line(f"{rule.title} cannot be told so: {shorten(why, 200)}"),), ((_ALL,),))
+    return Reply(
+        (line(say("{title} cannot be told so: {why}", title=rule.title, why=shorten(why, 200))),), ((_all_button(),),)
+    )
 
 
 # -- settings ------------------------------------------------------------------------------------------------------
@@ -114,67 +164,110 @@ def refused(rule: RuleTold, why: str) -> Reply:
 
 def settings(look: Look, quiet: QuietHours | None, *, is_private: bool, said: str = "") -> Reply:
     """What is set, and buttons that change it."""
-    hours = "none"
+    hours = say("none")
     if quiet is not None:
         start, end = (f"{m // 60:02d}:{m % 60:02d}" for m in (quiet.starts_min, quiet.ends_min))
         hours = f"{start}–{end} {quiet.zone}"
     blocks = [line(said), BLANK] if said else []
     blocks += [
-        line(bold("Settings of this chat")),
-        line(f"Time zone · {look.zone}"),
-        line(f"Quiet hours · {hours}"),
-        line(f"Detail · {look.detail}"),
-        line(f"Charts · {'on' if look.has_charts else 'off'}"),
-        line("Language · English"),
+        line(bold(say("Settings of this chat"))),
+        line(say("Time zone · {zone}", zone=look.zone)),
+        line(say("Quiet hours · {hours}", hours=hours)),
+        line(say("Detail · {detail}", detail=say(NAMES[look.detail]))),
+        line(say("Charts · on") if look.has_charts else say("Charts · off")),
+        line(say("Language · {language}", language=language_name(look))),
     ]
     details = tuple(
-        Button(f"{one.capitalize()}{' ✓' if one == look.detail else ''}", f"/settings detail {one}") for one in DETAILS
+        Button(f"{say(NAMES[one]).capitalize()}{' ✓' if one == look.detail else ''}", f"/settings detail {one}")
+        for one in DETAILS
     )
     charts = (
-        Button("Charts off", "/settings charts off") if look.has_charts else Button("Charts on", "/settings charts on")
+        Button(say("Charts off"), "/settings charts off")
+        if look.has_charts
+        else Button(say("Charts on"), "/settings charts on")
     )
-    more = (Button("Quiet hours", "/quiet"), *([Button("Risk", "/risk")] if is_private else []))
-    zone = Button("Time zone", "/settings zone")
-    return Reply(tuple(blocks), (details, (zone, charts), (*more, Button("Rules", "/rules"))))
+    more = (Button(say("Quiet hours"), "/quiet"), *([Button(say("Risk"), "/risk")] if is_private else []))
+    zone = Button(say("Time zone"), "/settings zone")
+    language = Button(say("Language"), "/language")
+    return Reply(tuple(blocks), (details, (zone, charts, language), (*more, Button(say("Rules"), "/rules"))))
+
+
+def language_name(look: Look) -> str:
+    """What the language of a chat calls itself."""
+    return LANGUAGES.get(look.language, LANGUAGES[ENGLISH])[0]
+
+
+def languages(look: Look, *, said: str = "") -> Reply:
+    """Which one is spoken, and a button for each."""
+    spoken = look.language if look.language in LANGUAGES else ENGLISH
+    text = said or say("I speak {language} in this chat.", language=language_name(look))
+    buttons = tuple(
+        Button(f"{names[0]}{' ✓' if code == spoken else ''}", f"/language {code}") for code, names in LANGUAGES.items()
+    )
+    more = line(say("Commands, names and numbers are the same in each."))
+    return Reply((line(text), more), (buttons, (_settings_button(),)))
+
+
+def no_language(typed: str) -> Reply:
+    known = ", ".join(names[0] for names in LANGUAGES.values())
+    buttons = tuple(Button(names[0], f"/language {code}") for code, names in LANGUAGES.items())
+    text = line(say("I don't speak "), code(shorten(typed)), say(". I know {languages}.", languages=known))
+    return Reply((text,), (buttons,), is_refusal=True)
 
 
 def zones(look: Look) -> Reply:
-    common = ("UTC", "Europe/London", "Europe/Berlin", "America/New_York", "Asia/Singapore", "Asia/Tokyo")
+    common = (
+        "UTC",
+        "Europe/London",
+        "Europe/Berlin",
+        "America/New_York",
+        "Asia/Singapore",
+        "Asia/Tokyo",
+    )
     buttons = [Button(one, f"/settings zone {one}") for one in common]
-    text = line(f"Times are told here in {look.zone}. Type ", code("/settings zone Europe/Berlin"), " for any other.")
-    return Reply((text,), (*(tuple(buttons[i : i + 2]) for i in range(0, len(buttons), 2)), (_SETTINGS,)))
+    text = line(
+        say("Times are told here in {zone}. Type ", zone=look.zone),
+        code("/settings zone Europe/Berlin"),
+        say(" for any other."),
+    )
+    return Reply((text,), (*(tuple(buttons[i : i + 2]) for i in range(0, len(buttons), 2)), (_settings_button(),)))
 
 
 def no_zone(typed: str, meant: str | None) -> Reply:
     buttons = ((Button(meant, f"/settings zone {meant}"),),) if meant else ()
-    return Reply((line("I don't know the time zone ", code(shorten(typed)), "."),), buttons)
+    return Reply((line(say("I don't know the time zone "), code(shorten(typed)), "."),), buttons)
 
 
 # -- topics --------------------------------------------------------------------------------------------------------
 
-NO_TOPIC: Final = Reply((line("Write that inside a topic of a group; this is none."),))
+
+def no_topic() -> Reply:
+    return Reply((line(say("Write that inside a topic of a group; this is none.")),))
 
 
 def topics(routes: Sequence[TopicRoute], here: int | None, said: str = "") -> Reply:
     """What goes where in a group."""
     blocks = [line(said), BLANK] if said else []
     if not routes:
-        blocks.append(line("All alerts of this chat are told in the chat itself."))
+        blocks.append(line(say("All alerts of this chat are told in the chat itself.")))
     for topic in dict.fromkeys(route.topic for route in routes):
         whats = ", ".join(what(route) for route in routes if route.topic == topic)
-        blocks.append(line("This topic" if topic == here else f"Topic {topic}", f" · {whats}"))
+        blocks.append(line(say("This topic") if topic == here else say("Topic {n}", n=topic), f" · {whats}"))
     if here is None:
         return Reply(tuple(blocks))
-    buttons = [Button("Everything here", "/here all")]
-    buttons += [Button("Nothing here", "/here off")] if any(route.topic == here for route in routes) else []
+    buttons = [Button(say("Everything here"), "/here all")]
+    buttons += [Button(say("Nothing here"), "/here off")] if any(route.topic == here for route in routes) else []
     return Reply(tuple(blocks), (tuple(buttons),))
 
 
 def what(route: TopicRoute) -> str:
     """`everything`, `rule oi_surge`, `tag whale`."""
-    return "everything" if route.what == "all" else route.what.replace(":", " ", 1)
+    kind, _, name = route.what.partition(":")
+    if kind == EVERYTHING:
+        return say("everything")
+    return say("rule {name}", name=name) if kind == "rule" else say("tag {name}", name=name)
 
 
 def unknown_target(word: str, near: Sequence[str]) -> Reply:
-    text = line("I know neither a rule nor a tag ", code(shorten(word)), ".")
+    text = line(say("I know neither a rule nor a tag "), code(shorten(word)), ".")
     return Reply((text,), (tuple(Button(one, f"/here {one}") for one in near),) if near else ())

@@ -32,6 +32,7 @@ from bot.model.instrument import Instrument
 from bot.model.ports import ChatAlertStore, MarketReader, Mutes, Outbox, SilenceStore
 from bot.model.silence import PREFIX, Ack, QuietHours, Silence, next_local_ms, silence_id
 from bot.rules.language import did_you_mean
+from bot.texts import ENGLISH, say, speaking
 
 MAX_SILENCES: Final = 200
 MAX_NAME_CHARS: Final = 40
@@ -88,7 +89,7 @@ class SilenceActions:
     async def create(self, command: Command, asker: Asker) -> Reply:
         """`/silence TARGET… [2h|until 18:00] [COMMENT]`"""
         if command.words[0].casefold() == "off":
-            return _usage(Problem("A silence is ended by its id, or all of them."), "/unsilence all")
+            return _usage(Problem(say("A silence is ended by its id, or all of them.")), "/unsilence all")
         wish = read_silence(command.words)
         if isinstance(wish, Problem):
             return _usage(wish, "/silence BTC 2h")
@@ -108,19 +109,19 @@ class SilenceActions:
             silence = replace(silence, id=silence_id(silence.id, text, now_ms))  # the id of another one
         self._mutes.add(silence)
         reply = silence_pages.created(silence, zone, assumed_time=wish.assumed_time)
-        return replace(reply, did=f"silenced {silence.id}: {silence_pages.what(silence)} {_at(place)}")
+        return replace(reply, did=f"silenced {silence.id}: {_in_english(silence)} {_at(place)}")
 
     def _place(self, asker: Asker, at: str, *, is_here: bool) -> str | Reply:
         """The destination that is meant; empty for all of them."""
         here = self._here(asker)
         if at:
             if not asker.is_owner and at != here:
-                return silence_pages.OWNER_ONLY
+                return silence_pages.owner_only()
             names = self._destinations()
             return at if at in names else silence_pages.no_place(at, names)
         if not is_here:
             return ""
-        return here if here is not None else silence_pages.NOT_HERE
+        return here if here is not None else silence_pages.not_here()
 
     async def _matchers(self, wish: SilenceWish, asker: Asker, place: str) -> dict[str, str] | Reply:
         found: dict[str, str] = {}
@@ -133,7 +134,14 @@ class SilenceActions:
                 return matched
             for kind, value in matched:
                 if kind in found:
-                    problem = Problem(f"A silence has one {kind}: {found[kind]}, or {value}?")
+                    problem = Problem(
+                        say(
+                            "A silence has one {kind}: {first}, or {second}?",
+                            kind=say(kind),
+                            first=found[kind],
+                            second=value,
+                        )
+                    )
                     return _usage(problem, "/silence BTC 2h")
                 found[kind] = value
         return found
@@ -152,7 +160,10 @@ class SilenceActions:
             severity = lowered.partition(":")[2]
             if severity in _SEVERITIES:
                 return (("severity", severity),)
-            return _usage(Problem(f"A severity is {', '.join(_SEVERITIES)}."), "/silence severity:info 2h")
+            return _usage(
+                Problem(say("A severity is {severities}.", severities=", ".join(_SEVERITIES))),
+                "/silence severity:info 2h",
+            )
         if lowered in rules:
             return (("rule", rules[lowered]),)
         prefix = lowered.removeprefix(chat_alert.PREFIX)
@@ -223,7 +234,9 @@ class SilenceActions:
             mine = [one for one in seen if asker.may_change(one.author)]
             for one in mine:
                 await self._end(one, now_ms)
-            reply = silence_pages.ended_all(len(mine), len(seen) - len(mine)) if seen else silence_pages.NONE
+            reply = (
+                silence_pages.ended_all(len(mine), len(seen) - len(mine)) if seen else silence_pages.nothing_to_end()
+            )
             return replace(reply, did=f"ended {len(mine)} silences") if mine else reply
         found = [one for one in seen if one.id.startswith(PREFIX + typed)]
         if not found:
@@ -231,10 +244,13 @@ class SilenceActions:
         if len(found) > 1:
             return silence_pages.ambiguous(typed, [one.id for one in found[:3]])
         if not asker.may_change(found[0].author):
-            return silence_pages.NOT_YOURS
+            return silence_pages.not_yours()
         kept = self._mutes.kept_by(found[0])
         await self._end(found[0], now_ms)
-        return replace(silence_pages.ended(found[0], kept), did=f"ended silence {found[0].id} of {found[0].author}")
+        return replace(
+            silence_pages.ended(found[0], kept),
+            did=f"ended silence {found[0].id} of {found[0].author}",
+        )
 
     async def _end(self, silence: Silence, now_ms: int) -> None:
         await self._store.expire(silence.id, at_ms=now_ms)
@@ -275,7 +291,7 @@ class SilenceActions:
         until_ms = None if wish.duration_ms is None else now_ms + wish.duration_ms
         ack = Ack(fired.key, place, _name(asker), now_ms, until_ms)
         await self._store.acknowledge(ack)
-        until = "" if until_ms is None else f" until {silence_pages.when(until_ms, zone, now_ms=now_ms)}"
+        until = "" if until_ms is None else say(" until {time}", time=silence_pages.when(until_ms, zone, now_ms=now_ms))
         if not self._mutes.acknowledge(ack, fired, f"{ack.by}{until}"):
             return silence_pages.over(fired)
         return silence_pages.acknowledged(fired, until_ms, zone, now_ms=now_ms)
@@ -318,7 +334,17 @@ class SilenceActions:
 
 
 def _usage(problem: Problem, example: str, *, is_button: bool = True) -> Reply:
-    return pages.usage(UsageError(f"{problem.text} Write it like {example}.", (example,) if is_button else ()))
+    return pages.usage(
+        UsageError(
+            say("{text} Write it like {usage}.", text=problem.text, usage=example), (example,) if is_button else ()
+        )
+    )
+
+
+def _in_english(silence: Silence) -> str:
+    """For the audit log, which is read by others."""
+    with speaking(ENGLISH):
+        return silence_pages.what(silence)
 
 
 def _at(place: str) -> str:

@@ -10,9 +10,13 @@ from bot.model import numbers
 from bot.model.instrument import MARKET
 from bot.model.numbers import zone_of
 from bot.model.silence import Fired, QuietHours, Silence
+from bot.texts import say, say_n
 
 MARKET_GLOB: Final = "[*]"
-_SILENCES: Final = (Button("Silences", "/silences"),)
+
+
+def _silences() -> tuple[Button, ...]:
+    return (Button(say("Silences"), "/silences"),)
 
 
 def when(ms: int, zone: str, *, now_ms: int) -> str:
@@ -30,43 +34,47 @@ def hours(quiet: QuietHours) -> str:
 
 def what(silence: Silence) -> str:
     """What it matches: `rule oi_surge, BTCUSDT`."""
-    symbol = "the market as a whole" if silence.symbol == MARKET_GLOB else silence.symbol.replace("[[]", "[")
-    parts = [f"rule {silence.rule}"] if silence.rule else []
+    symbol = say("the market as a whole") if silence.symbol == MARKET_GLOB else silence.symbol.replace("[[]", "[")
+    parts = [say("rule {rule}", rule=silence.rule)] if silence.rule else []
     parts += [symbol] if symbol else []
-    parts += [f"tag {silence.tag}"] if silence.tag else []
+    parts += [say("tag {tag}", tag=silence.tag)] if silence.tag else []
     if not parts:
-        parts.append("everything")
+        parts.append(say("everything"))
     if silence.severities == ("info", "warning"):
-        return f"{', '.join(parts)} but critical alerts"
+        return say("{what} but critical alerts", what=", ".join(parts))
     if silence.severities:
-        parts.append(f"severity {' or '.join(silence.severities)}")
+        parts.append(say("severity {names}", names=say(" or ").join(silence.severities)))
     return ", ".join(parts)
 
 
 def _where(silence: Silence) -> str:
-    return f"at {silence.destination}" if silence.destination else "everywhere"
+    return say("at {place}", place=silence.destination) if silence.destination else say("everywhere")
 
 
 def _left(silence: Silence, zone: str, now_ms: int) -> str:
     """`until 16:31 UTC (2h)`; the length in whole units, as it was asked for."""
-    return f"until {when(silence.until_ms, zone, now_ms=now_ms)} ({numbers.duration(silence.until_ms - now_ms)})"
+    return say(
+        "until {time} ({duration})",
+        time=when(silence.until_ms, zone, now_ms=now_ms),
+        duration=numbers.duration(silence.until_ms - now_ms),
+    )
 
 
 def created(silence: Silence, zone: str, *, assumed_time: bool) -> Reply:
     """What was understood, canonically."""
     now_ms = silence.created_ms
     blocks = [line("🔕 ", code(silence.id), bold(f" {what(silence)}"))]
-    blocks.append(line(f"Quiet {_where(silence)} {_left(silence, zone, now_ms)}."))
-    blocks += [line("No time was given: I took 2h.")] if assumed_time else []
-    blocks += [line(f"Comment: {silence.comment}")] if silence.comment else []
+    blocks.append(line(say("Quiet {where} {left}.", where=_where(silence), left=_left(silence, zone, now_ms))))
+    blocks += [line(say("No time was given: I took 2h."))] if assumed_time else []
+    blocks += [line(say("Comment: {comment}", comment=silence.comment))] if silence.comment else []
     blocks.append(
-        line("What fires meanwhile is kept: at the end you are told what still fires, and the rest in a summary.")
+        line(say("What fires meanwhile is kept: at the end you are told what still fires, and the rest in a summary."))
     )
-    return Reply(tuple(blocks), ((Button("End now", f"/unsilence {silence.id}"), *_SILENCES),))
+    return Reply(tuple(blocks), ((Button(say("End now"), f"/unsilence {silence.id}"), *_silences()),))
 
 
 def full(n: int) -> Reply:
-    return Reply((line(f"There are {n} silences, as many as there may be. End one first."),), (_SILENCES,))
+    return Reply((line(say("There are {n} silences, as many as there may be. End one first.", n=n)),), (_silences(),))
 
 
 def listing(
@@ -75,11 +83,17 @@ def listing(
     """What is quiet now and why, and what is kept."""
     blocks: list[Line] = []
     if silences:
-        blocks.append(line(bold(f"Silences ({len(silences)})")))
+        blocks.append(line(bold(say("Silences ({n})", n=len(silences)))))
     for silence, (n_firing, n_ended) in silences:
         comment = f" · {silence.comment}" if silence.comment else ""
-        kept = f" · kept: {n_firing} firing, {n_ended} ended" if n_firing or n_ended else ""
-        starts = f"from {when(silence.starts_ms, zone, now_ms=now_ms)} " if silence.starts_ms > now_ms else ""
+        kept = (
+            say(" · kept: {n_firing} firing, {n_ended} ended", n_firing=n_firing, n_ended=n_ended)
+            if n_firing or n_ended
+            else ""
+        )
+        starts = (
+            say("from {time} ", time=when(silence.starts_ms, zone, now_ms=now_ms)) if silence.starts_ms > now_ms else ""
+        )
         blocks += [
             BLANK,
             line(code(silence.id), f" {what(silence)}{comment}"),
@@ -87,111 +101,174 @@ def listing(
         ]
     if quiet:
         blocks += [BLANK] if blocks else []
-        blocks.append(line(bold("Quiet hours")))
+        blocks.append(line(bold(say("Quiet hours"))))
         blocks += [line(f"{one.destination} · {hours(one)}{_now(one, now_ms)}") for one in quiet]
     if not blocks:
-        return Reply((line("Nothing is quiet. Try /silence BTC 2h."),))
-    ends = [Button(f"End {silence.id}", f"/unsilence {silence.id}") for silence, _ in silences[:4]]
+        return Reply((line(say("Nothing is quiet. Try /silence BTC 2h.")),))
+    ends = [Button(say("End {id}", id=silence.id), f"/unsilence {silence.id}") for silence, _ in silences[:4]]
     return Reply(tuple(blocks), tuple((button,) for button in ends))
 
 
 def _now(quiet: QuietHours, now_ms: int) -> str:
-    return " · quiet now" if quiet.until_ms(now_ms) is not None else ""
+    return say(" · quiet now") if quiet.until_ms(now_ms) is not None else ""
 
 
 def ended(silence: Silence, kept: tuple[int, int]) -> Reply:
     n_firing, n_ended = kept
-    blocks = [line("🔔 Ended ", code(silence.id), f" {what(silence)}.")]
+    blocks = [line(say("🔔 Ended "), code(silence.id), f" {what(silence)}.")]
     if n_firing or n_ended:
-        parts = [f"{n_firing} still fire{'s' if n_firing == 1 else ''}"] if n_firing else []
-        parts += [f"{n_ended} ended meanwhile"] if n_ended else []
-        blocks.append(line(f"Kept: {' · '.join(parts)}. You are told now, unless something else keeps them quiet."))
-    return Reply(tuple(blocks), (_SILENCES,))
+        parts = [say_n("{n} still fires", "{n} still fire", n_firing)] if n_firing else []
+        parts += [say("{n} ended meanwhile", n=n_ended)] if n_ended else []
+        blocks.append(
+            line(
+                say(
+                    "Kept: {alerts}. You are told now, unless something else keeps them quiet.",
+                    alerts=" · ".join(parts),
+                )
+            )
+        )
+    return Reply(tuple(blocks), (_silences(),))
 
 
 def ended_all(n: int, n_left: int) -> Reply:
-    kept = f" {n_left} made by others stay." if n_left else ""
-    return Reply((line(f"Ended {n} silence{'' if n == 1 else 's'}.{kept}"),))
+    kept = say(" {n} made by others stay.", n=n_left) if n_left else ""
+    return Reply((line(say_n("Ended {n} silence.{kept}", "Ended {n} silences.{kept}", n, kept=kept)),))
 
 
 def no_silence(typed: str) -> Reply:
-    return Reply((line("No silence begins with ", code(shorten(typed)), ". /silences lists them."),), (_SILENCES,))
+    return Reply(
+        (line(say("No silence begins with "), code(shorten(typed)), say(". /silences lists them.")),), (_silences(),)
+    )
 
 
 def ambiguous(typed: str, names: Sequence[str]) -> Reply:
-    listed = " and ".join(names)
-    return Reply((line("More than one begins with ", code(shorten(typed)), f": {listed}. Write more of it."),))
+    listed = say(" and ").join(names)
+    return Reply(
+        (
+            line(
+                say("More than one begins with "),
+                code(shorten(typed)),
+                say(": {names}. Write more of it.", names=listed),
+            ),
+        )
+    )
 
 
-NONE: Final = Reply((line("There is no silence to end."),))
-NOT_YOURS: Final = Reply((line("Only who made a silence, or an admin, may end it."),))
-NOT_HERE: Final = Reply((line("Nothing is told in this chat, so there is nothing to keep quiet here."),))
-OWNER_ONLY: Final = Reply((line("Only my owner may do that for another place than this chat."),))
+def nothing_to_end() -> Reply:
+    return Reply((line(say("There is no silence to end.")),))
+
+
+def not_yours() -> Reply:
+    return Reply((line(say("Only who made a silence, or an admin, may end it.")),))
+
+
+def not_here() -> Reply:
+    return Reply((line(say("Nothing is told in this chat, so there is nothing to keep quiet here.")),))
+
+
+def owner_only() -> Reply:
+    return Reply((line(say("Only my owner may do that for another place than this chat.")),))
 
 
 def no_place(typed: str, known: Sequence[str]) -> Reply:
-    return Reply((line("I tell nothing at ", code(shorten(typed)), f". I know {', '.join(known)}."),))
+    return Reply(
+        (line(say("I tell nothing at "), code(shorten(typed)), say(". I know {names}.", names=", ".join(known))),)
+    )
 
 
 def no_alert(typed: str) -> Reply:
-    return Reply((line("I know no firing whose id begins with ", code(f"#{shorten(typed)}"), "."),))
+    return Reply((line(say("I know no firing whose id begins with "), code(f"#{shorten(typed)}"), "."),))
 
 
 def unknown(typed: str, suggestions: Sequence[str], commands: Sequence[str]) -> Reply:
     """Neither a rule nor a symbol; the nearest as buttons, never a guess."""
-    meant = f" Did you mean {' or '.join(suggestions)}?" if suggestions else ""
-    hint = "" if suggestions else " A comment comes after the time, as in /silence BTC 2h maintenance."
-    text = f" neither as a rule nor as a symbol.{meant}{hint}"
+    meant = say(" Did you mean {names}?", names=say(" or ").join(suggestions)) if suggestions else ""
+    hint = "" if suggestions else say(" A comment comes after the time, as in /silence BTC 2h maintenance.")
+    text = say(" neither as a rule nor as a symbol.{meant}{hint}", meant=meant, hint=hint)
     buttons = tuple(Button(label, command) for label, command in zip(suggestions, commands, strict=True))
-    return Reply((line("I know ", code(shorten(typed)), text),), (buttons,) if buttons else ())
+    return Reply((line(say("I know "), code(shorten(typed)), text),), (buttons,) if buttons else ())
 
 
 def _alert(fired: Fired) -> str:
     view = fired.view
-    name = "Market" if view.symbol == MARKET else view.symbol
+    name = say("Market") if view.symbol == MARKET else view.symbol
     return f" {shorten(name)} · {shorten(view.title, 60)}"
 
 
 def acknowledged(fired: Fired, until_ms: int | None, zone: str, *, now_ms: int) -> Reply:
-    until = "until it ends" if until_ms is None else f"until {when(until_ms, zone, now_ms=now_ms)}, or its end"
+    until = (
+        say("until it ends")
+        if until_ms is None
+        else say("until {time}, or its end", time=when(until_ms, zone, now_ms=now_ms))
+    )
     return Reply(
         (
             line("👍 ", code(f"#{fired.view.short_id}"), bold(_alert(fired))),
-            line(f"No repeats and escalations {until}. Its end is told."),
+            line(say("No repeats and escalations {until}. Its end is told.", until=until)),
         )
     )
 
 
 def over(fired: Fired) -> Reply:
-    return Reply((line(code(f"#{fired.view.short_id}"), f"{_alert(fired)} has ended already."),))
+    return Reply((line(code(f"#{fired.view.short_id}"), say("{alert} has ended already.", alert=_alert(fired))),))
 
 
 def quiet_is(quiet: QuietHours | None, destination: str, *, now_ms: int) -> Reply:
     """What is set."""
     if quiet is None:
-        return Reply((line(f"No quiet hours at {destination}. Try /quiet 23:00-07:00 Europe/Berlin."),))
+        return Reply(
+            (
+                line(
+                    say(
+                        "No quiet hours at {destination}. Try /quiet 23:00-07:00 Europe/Berlin.",
+                        destination=destination,
+                    )
+                ),
+            )
+        )
     return Reply(
-        (line(f"Quiet hours at {destination}: {hours(quiet)}{_now(quiet, now_ms)}."),),
-        ((Button("Off", "/quiet off"),),),
+        (
+            line(
+                say(
+                    "Quiet hours at {destination}: {hours}{now}.",
+                    destination=destination,
+                    hours=hours(quiet),
+                    now=_now(quiet, now_ms),
+                )
+            ),
+        ),
+        ((Button(say("Off"), "/quiet off"),),),
     )
 
 
 def quiet_set(quiet: QuietHours, *, assumed_zone: bool, now_ms: int) -> Reply:
     until_ms = quiet.until_ms(now_ms)
-    blocks = [line("🌙 ", bold(f"Quiet hours {hours(quiet)}"), f" at {quiet.destination}.")]
+    blocks = [
+        line(
+            "🌙 ",
+            bold(say("Quiet hours {hours}", hours=hours(quiet))),
+            say(" at {destination}.", destination=quiet.destination),
+        )
+    ]
     if assumed_zone:
-        blocks.append(line(f"No time zone was given: I took {quiet.zone}."))
+        blocks.append(line(say("No time zone was given: I took {zone}.", zone=quiet.zone)))
     if until_ms is not None:
-        blocks.append(line(f"They have begun: until {when(until_ms, quiet.zone, now_ms=now_ms)}."))
-    blocks.append(line("Critical alerts still come through. The rest is kept, and told or summarised at their end."))
-    return Reply(tuple(blocks), ((Button("Off", "/quiet off"), *_SILENCES),))
+        blocks.append(line(say("They have begun: until {time}.", time=when(until_ms, quiet.zone, now_ms=now_ms))))
+    blocks.append(
+        line(say("Critical alerts still come through. The rest is kept, and told or summarised at their end."))
+    )
+    return Reply(tuple(blocks), ((Button(say("Off"), "/quiet off"), *_silences()),))
 
 
 def quiet_off(destination: str, *, was_set: bool) -> Reply:
-    text = f"No more quiet hours at {destination}." if was_set else f"There are no quiet hours at {destination}."
+    text = (
+        say("No more quiet hours at {destination}.", destination=destination)
+        if was_set
+        else say("There are no quiet hours at {destination}.", destination=destination)
+    )
     return Reply((line(text),))
 
 
 def no_zone(typed: str, meant: str | None) -> Reply:
-    hint = f" Did you mean {meant}?" if meant else " Write it like Europe/Berlin or UTC."
-    return Reply((line("I don't know the time zone ", code(shorten(typed)), f".{hint}"),))
+    hint = say(" Did you mean {names}?", names=meant) if meant else say(" Write it like Europe/Berlin or UTC.")
+    return Reply((line(say("I don't know the time zone "), code(shorten(typed)), f".{hint}"),))

@@ -12,6 +12,7 @@ from bot.chat.spec import Problem
 from bot.model.silence import MAX_SILENCE_MS
 from bot.rules.ast import HOUR_MS, MINUTE_MS, duration_text
 from bot.rules.literals import parse_duration_ms
+from bot.texts import say
 
 DEFAULT_MS: Final = 2 * HOUR_MS
 MAX_COMMENT_CHARS: Final = 200
@@ -62,12 +63,18 @@ def read_silence(words: tuple[str, ...]) -> SilenceWish | Problem:
             is_here = True
         elif lowered == "at":
             if not rest:
-                return Problem("After at I expected where, such as telegram.")
+                return Problem(say("After at I expected where, such as telegram."))
             at = rest.pop(0)
         elif lowered in {"until", "till"}:
             until_min = read_clock(rest[0]) if rest else None
             if until_min is None:
-                return Problem(f"After {lowered} I expected a time such as 18:00, not {_shown(rest)}.")
+                return Problem(
+                    say(
+                        "After {word} I expected a time such as 18:00, not {found}.",
+                        word=lowered,
+                        found=_shown(rest),
+                    )
+                )
             rest.pop(0)
         elif lowered == "for" or parse_duration_ms(lowered) is not None:
             typed = (rest.pop(0) if rest else "") if lowered == "for" else word
@@ -76,29 +83,29 @@ def read_silence(words: tuple[str, ...]) -> SilenceWish | Problem:
                 return found
             duration_ms = found
         elif len(word) > MAX_TARGET_CHARS:
-            return Problem(f"{shorten(word)} is too long for a rule or a symbol.")
+            return Problem(say("{word} is too long for a rule or a symbol.", word=shorten(word)))
         else:
             targets.append(word)
     if is_all and targets:
-        return Problem(f"All, or {shorten(targets[0])}? I take one of them.")
+        return Problem(say("All, or {name}? I take one of them.", name=shorten(targets[0])))
     comment = " ".join(rest)
     if len(comment) > MAX_COMMENT_CHARS:
-        return Problem(f"A comment has at most {MAX_COMMENT_CHARS} characters.")
+        return Problem(say("A comment has at most {n} characters.", n=MAX_COMMENT_CHARS))
     return SilenceWish(tuple(targets), duration_ms, until_min, comment, also_critical, is_here, at)
 
 
 def _shown(rest: list[str]) -> str:
-    return shorten(rest[0]) if rest else "nothing"
+    return shorten(rest[0]) if rest else say("nothing")
 
 
 def read_duration(typed: str) -> int | Problem:
     """Milliseconds between a minute and thirty days."""
     ms = parse_duration_ms(typed.casefold())
     if ms is None:
-        return Problem(f"I expected a duration such as 2h, not {shorten(typed) or 'nothing'}.")
+        return Problem(say("I expected a duration such as 2h, not {found}.", found=shorten(typed) or say("nothing")))
     if not MINUTE_MS <= ms <= MAX_SILENCE_MS:
-        bounds = f"between {duration_text(MINUTE_MS)} and {duration_text(MAX_SILENCE_MS)}"
-        return Problem(f"I take a duration {bounds}, not {shorten(typed)}.")
+        bounds = say("between {least} and {most}", least=duration_text(MINUTE_MS), most=duration_text(MAX_SILENCE_MS))
+        return Problem(say("I take a duration {bounds}, not {found}.", bounds=bounds, found=shorten(typed)))
     return ms
 
 
@@ -120,14 +127,19 @@ def read_id(typed: str) -> str | Problem:
     """The digits of a short id, with or without the mark."""
     digits = typed.casefold().removeprefix("#").translate(_ALIKE)
     if not re.fullmatch(r"[0-9a-hjkmnp-tv-z]{4,8}", digits, re.ASCII):
-        return Problem(f"I expected four to eight characters of an alert's id, such as #7q4m, not {shorten(typed)}.")
+        return Problem(
+            say(
+                "I expected four to eight characters of an alert's id, such as #7q4m, not {found}.",
+                found=shorten(typed),
+            )
+        )
     return digits
 
 
 def read_ack(words: tuple[str, ...]) -> AckWish | Problem:
     """`#7q4m`, `#7q4m for 4h` or `#7q4m 4h`."""
     if not words:
-        return Problem("I expected the id of an alert, such as #7q4m.")
+        return Problem(say("I expected the id of an alert, such as #7q4m."))
     prefix = read_id(words[0])
     if isinstance(prefix, Problem):
         return prefix
@@ -135,7 +147,7 @@ def read_ack(words: tuple[str, ...]) -> AckWish | Problem:
     if len(words) == 1:
         return AckWish(prefix)
     if len(rest) > 1:
-        return Problem(f"Behind the duration I expected nothing, not {shorten(rest[1])}.")
+        return Problem(say("Behind the duration I expected nothing, not {found}.", found=shorten(rest[1])))
     duration = read_duration(rest[0] if rest else "")
     return duration if isinstance(duration, Problem) else AckWish(prefix, duration)
 
@@ -166,7 +178,7 @@ def read_quiet(words: tuple[str, ...]) -> QuietWish | Problem:
     found = _RANGE.fullmatch(text)
     starts_min, ends_min = (read_clock(found[1]), read_clock(found[2])) if found else (None, None)
     if found is None or starts_min is None or ends_min is None:
-        return Problem(f"I expected hours such as 23:00-07:00, or off, not {shorten(text)}.")
+        return Problem(say("I expected hours such as 23:00-07:00, or off, not {found}.", found=shorten(text)))
     if starts_min == ends_min:
-        return Problem("Quiet hours need an end other than their start; /silence all is for longer.")
+        return Problem(say("Quiet hours need an end other than their start; /silence all is for longer."))
     return QuietWish(starts_min, ends_min, "_".join((found[3] or "").split()), at)

@@ -34,6 +34,7 @@ from bot.model.chat_ports import ChatFollower
 from bot.model.members import Member, Role
 from bot.model.news import Report, SecondCopy, TokenRefused, unheard
 from bot.model.ports import KeyValues, SendLimits
+from bot.texts import mark
 
 POLL_S: Final = 30.0
 STALE_S: Final = 60.0
@@ -46,7 +47,7 @@ NOT_FOUND_PAUSE_S: Final = 600.0
 MAX_BACKOFF_S: Final = 30.0
 LOG_AGAIN_MS: Final = 60_000
 
-STRANGER_MENU: Final = (("start", "what I do"), ("help", "what I can do"))
+STRANGER_MENU: Final = (("start", mark("what I do")), ("help", mark("what I can do")))
 
 _log = log.get("chat.telegram")
 

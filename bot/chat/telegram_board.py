@@ -4,18 +4,20 @@ An edit is left out where the limits are half used up; the next one shows what i
 somebody deleted is posted again; in a chat that does not take messages any more it ends.
 """
 
+from collections.abc import Callable
 from typing import Final, Protocol
 
 import msgspec
 
 from bot import log
 from bot.chat import board as pages
-from bot.chat.board import OFF, UNSEEN_MS, WINDOW_MS, Board, Boards
+from bot.chat.board import UNSEEN_MS, WINDOW_MS, Board, Boards, off_page
 from bot.chat.reply import Reply
 from bot.chat.telegram_client import TelegramClient
 from bot.chat.telegram_failure import Failure, Kind
 from bot.clock import Clock
 from bot.model.overview import Overview, OverviewReader
+from bot.texts import say, speaking
 
 LOOK_S: Final = 2.0
 EVERY_MS: Final = 60_000
@@ -62,11 +64,20 @@ class TelegramScreen:
 class BoardKeeper:
     """Runs beside the front of Telegram."""
 
-    def __init__(self, boards: Boards, reader: OverviewReader, screen: Screen, clock: Clock) -> None:
+    def __init__(
+        self,
+        boards: Boards,
+        reader: OverviewReader,
+        screen: Screen,
+        clock: Clock,
+        language_of: Callable[[str], str] = lambda _: "",
+    ) -> None:
+        """`language_of`: what is spoken in a chat."""
         self._boards = boards
         self._reader = reader
         self._screen = screen
         self._clock = clock
+        self._language_of = language_of
         self._looked_ms: dict[int, int] = {}
         """When a board was found to say what it should, or was left out."""
 
@@ -86,7 +97,8 @@ class BoardKeeper:
         if due:
             seen = await self._reader.overview(WINDOW_MS, pages.ROWS)
             for board in due:
-                await self._update(board, seen)
+                with speaking(self._language_of(f"telegram:{board.chat_id}")):
+                    await self._update(board, seen)
 
     def _is_due(self, board: Board) -> bool:
         now_ms = self._clock.wall_ms()
@@ -110,7 +122,7 @@ class BoardKeeper:
 
     async def _end(self, board: Board) -> None:
         if board.message_id is not None:
-            done = await self._screen.edit(board.chat_id, board.message_id, OFF)
+            done = await self._screen.edit(board.chat_id, board.message_id, off_page())
             if isinstance(done, Failure) and done.kind is Kind.BUSY:
                 return
             await self._screen.unpin(board.chat_id, board.message_id)
@@ -140,7 +152,7 @@ class BoardKeeper:
         self._looked_ms[board.chat_id] = now_ms
         if not stops and not board.is_stopped and board.shown == _figures(seen):
             return
-        tail = "I may not pin it here." if board.is_unpinned else ""
+        tail = say("I may not pin it here.") if board.is_unpinned else ""
         reply = pages.stopped(seen) if stops else pages.page(seen, tail=tail)
         done = await self._screen.edit(board.chat_id, message_id, reply)
         if isinstance(done, Failure):

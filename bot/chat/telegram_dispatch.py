@@ -7,7 +7,6 @@ edits the answer it sits on, and is answered below an alert. Never: polls, keeps
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Final
 
 from telegram import CallbackQuery, MaybeInaccessibleMessage, Message, Update, User
 from telegram.constants import ChatType
@@ -34,8 +33,7 @@ from bot.model.chart_ports import ChartMaker
 from bot.model.charts import NoPicture
 from bot.model.chat_ports import ChatFollower
 from bot.model.members import Role
-
-_PRIVATE: Final = "This bot is private."
+from bot.texts import ENGLISH, say, speaking
 
 _log = log.get("chat.telegram")
 
@@ -75,6 +73,11 @@ class Dispatcher:
 
     async def dispatch(self, update: Update) -> None:
         """Answer one update, or leave it."""
+        chat = update.effective_chat
+        with speaking(self._actions.language_of(f"telegram:{chat.id}") if chat is not None else ENGLISH):
+            await self._dispatch(update)
+
+    async def _dispatch(self, update: Update) -> None:
         if update.my_chat_member is not None:
             await self._door.membership(update.my_chat_member)
         elif update.callback_query is not None:
@@ -160,7 +163,7 @@ class Dispatcher:
 
     def _slow_down(self, incoming: Incoming) -> str:
         role = self._gate.role_of(incoming.user_id, incoming.chat_id) if incoming.user_id is not None else None
-        return f"That was a lot at once: I answer {rate_of(role)} commands a minute."
+        return say("That was a lot at once: I answer {n} commands a minute.", n=rate_of(role))
 
     async def _press(self, query: CallbackQuery) -> None:
         """A button is the command that stands behind it, of the one who pressed it. The press itself is answered first."""
@@ -180,7 +183,7 @@ class Dispatcher:
         if verdict is Verdict.IGNORE or message is None:
             return
         if verdict is not Verdict.ANSWER:
-            text = _PRIVATE if verdict is Verdict.REFUSE else self._slow_down(incoming)
+            text = say("This bot is private.") if verdict is Verdict.REFUSE else self._slow_down(incoming)
             await self._client.answer_press(query.id, text)
             return
         asker = self._asker(incoming, query.from_user, _topic_of(message))
@@ -188,7 +191,7 @@ class Dispatcher:
         asked = parse(found.command, bot_name=self.bot_name) if isinstance(found, Pressed) else None
         if not isinstance(found, Pressed) or not isinstance(asked, Command):
             self._counts["press_stale"] += 1
-            await self._client.answer_press(query.id, found.text if isinstance(found, Stale) else OUT_OF_DATE.text)
+            await self._client.answer_press(query.id, say(found.text if isinstance(found, Stale) else OUT_OF_DATE.text))
             return
         # Said to whoever pressed alone: the message belongs to all of the chat.
         refused = self._actions.refusal(asked, asker)
@@ -243,7 +246,9 @@ class Dispatcher:
             return reply, None
         found = await self._charts.draw(reply.chart)
         if isinstance(found, NoPicture):
-            return replace(reply, blocks=(*reply.blocks, line(f"No picture: {found.reason}."))), None
+            return replace(
+                reply, blocks=(*reply.blocks, line(say("No picture: {reason}.", reason=say(found.reason))))
+            ), None
         return reply, found.png
 
     def _asker(self, incoming: Incoming, user: User | None, topic: int | None) -> Asker:

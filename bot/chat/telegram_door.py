@@ -15,7 +15,7 @@ from bot import log
 from bot.chat import people_pages as pages
 from bot.chat.access import Gate, Verdict
 from bot.chat.asker import in_telegram, telegram_number
-from bot.chat.claims import ALREADY, NOT_NOW, Claims, answer_to
+from bot.chat.claims import Claims, already, answer_to, not_now
 from bot.chat.commands import clean, menu
 from bot.chat.invites import CLOSED, EXPIRED, WRONG
 from bot.chat.people import People
@@ -26,13 +26,13 @@ from bot.clock import Clock
 from bot.errors import StorageError
 from bot.model.access import is_least
 from bot.model.members import Member, Redeemed, Role
+from bot.texts import say
 
 ASK: Final = "/start ask"
 """What stands behind the button of a stranger."""
 GOODBYES_PER_HOUR: Final = 20
 """Over all groups that strangers add the bot to; the others it leaves without a word."""
 _HOUR_MS: Final = 3_600_000
-_SENT: Final = "Request sent. I will message you here."
 _GROUPS: Final = frozenset({ChatType.GROUP, ChatType.SUPERGROUP})
 _PRESENT: Final = frozenset({ChatMemberStatus.MEMBER, ChatMemberStatus.ADMINISTRATOR, ChatMemberStatus.OWNER})
 
@@ -70,7 +70,7 @@ class Door:
     @property
     def refusal(self) -> Reply:
         """What a stranger is told."""
-        return pages.PRIVATE if self._people is None else pages.PRIVATE_ASK
+        return pages.private() if self._people is None else pages.private_ask()
 
     # -- the front of `People` -------------------------------------------------------------------------------------
 
@@ -97,12 +97,12 @@ class Door:
         if self._claims is None or user is None or not self._may_knock(user.id):
             return None
         if self._gate.is_owner(user.id) or (self.claimed is not None and self.claimed.chat == f"telegram:{user.id}"):
-            return ALREADY
+            return already()
         try:
             redeemed, member = await self._claims.redeem(code, user_id=user.id, name=clean(user.full_name))
         except StorageError as error:
             _log.warning("claim.failed", reason=str(error))
-            return NOT_NOW
+            return not_now()
         _log.info("claim.tried", outcome=redeemed.value, user_id=user.id)
         if redeemed is Redeemed.TAKEN:
             self.claimed = member
@@ -116,7 +116,7 @@ class Door:
         if self._gate.is_blocked(user.id) or not self._may_knock(user.id):
             return None
         if self._gate.is_owner(user.id):
-            return ALREADY
+            return already()
         guest = in_telegram(user.id, user.id, role=None, name=clean(user.full_name))
         try:
             redeemed, member = await people.invites.redeem(code, guest)
@@ -125,7 +125,7 @@ class Door:
                     await people.joined(member)
         except StorageError as error:
             _log.warning("invite.failed", reason=str(error))
-            return NOT_NOW
+            return not_now()
         _log.info("invite.tried", outcome=redeemed.value, user_id=user.id)
         if redeemed is Redeemed.TAKEN:
             role = people.role_of(user.id) or Role.VIEWER
@@ -133,7 +133,7 @@ class Door:
             return pages.let_in(role)
         if not await self._may_hear(redeemed, user.id):
             return None
-        return Reply((line({Redeemed.WRONG: WRONG, Redeemed.EXPIRED: EXPIRED}.get(redeemed, CLOSED)),))
+        return Reply((line(say({Redeemed.WRONG: WRONG, Redeemed.EXPIRED: EXPIRED}.get(redeemed, CLOSED))),))
 
     async def _tell_host(self, people: People, user_id: int, role: Role) -> None:
         member = people.member(user_id)
@@ -174,12 +174,12 @@ class Door:
                 is_news, has_card = await people.ask(user.id, user.full_name, user.username or "")
         except StorageError as error:
             _log.warning("request.failed", reason=str(error))
-            await self._client.answer_press(query.id, "I cannot note that now. Please try again in a minute.")
+            await self._client.answer_press(query.id, say("I cannot note that now. Please try again in a minute."))
             return
-        await self._client.answer_press(query.id, _SENT)
+        await self._client.answer_press(query.id, say("Request sent. I will message you here."))
         if not is_news:
             return
-        await self._client.edit(message.chat.id, message.message_id, pages.ASKED)
+        await self._client.edit(message.chat.id, message.message_id, pages.asked())
         stranger = people.stranger(user.id)
         if has_card and stranger is not None:
             await people.tell_admins(pages.card(stranger))
@@ -210,20 +210,20 @@ class Door:
         role = self._gate.role_of(user.id)
         if chat.type not in _GROUPS or role is None:
             if chat.type in _GROUPS and self._may_say_goodbye():
-                await self.tell(chat.id, pages.NOT_HERE)
+                await self.tell(chat.id, pages.not_here())
             await self._client.leave(chat.id)
             return
         people.heard_of(chat.id, chat.title or "")
         if not is_least(role, Role.ADMIN):
-            sent = await self._client.send(chat.id, pages.ASK_ADMIN)
+            sent = await self._client.send(chat.id, pages.ask_admin())
             if isinstance(sent, Failure):
                 await self._client.leave(chat.id)
             return
         by = in_telegram(chat.id, user.id, role=role)
         if await people.list_group(chat.id, chat.title or "", by=by):
-            await self.tell(chat.id, pages.LISTED)
+            await self.tell(chat.id, pages.listed())
         else:
-            await self.tell(chat.id, pages.FULL)
+            await self.tell(chat.id, pages.full_of_groups())
             await self._client.leave(chat.id)
 
     def _may_say_goodbye(self) -> bool:

@@ -3,12 +3,20 @@
 import math
 from typing import Final
 
+from bot.chat.reply import cell
 from bot.model import numbers
 from bot.model.charts import ChartData, Curve, change
+from bot.texts import mark, say
 
 BLOCKS: Final = "▁▂▃▄▅▆▇█"
 WIDTH: Final = 48
 GAP: Final = " "
+_NAMES: Final = {
+    "price": mark("price"),
+    "oi": mark("OI"),
+    "funding": mark("funding"),
+    "long/short": mark("long/short"),
+}
 
 
 def cells(data: ChartData, curve: Curve, width: int = WIDTH) -> str:
@@ -59,20 +67,20 @@ def _amounts(data: ChartData, width: int) -> str:
 def rows(data: ChartData, width: int = WIDTH) -> tuple[str, ...]:
     """Lines of text."""
     found = []
-    curves = (("price", data.price), ("OI", data.oi), ("funding", data.funding), ("long/short", data.long_short))
+    curves = (("price", data.price), ("oi", data.oi), ("funding", data.funding), ("long/short", data.long_short))
     for name, curve in curves:
         if curve is None:
             continue
         moved = change(curve, data.from_ms, data.to_ms)
         unit = {"price": "price", "funding": "ratio"}.get(name, "amount")
-        told = "unknown"
+        told = say("unknown")
         if moved is not None:
             told = f"{numbers.quantity(moved.then, unit)} → {numbers.quantity(moved.now, unit)}"
-        share = f"  {numbers.percent(moved.ratio)}" if moved is not None and name in {"price", "OI"} else ""
-        found += [f"{name:<10} {told}{share}", cells(data, curve, width)]
+        share = f"  {numbers.percent(moved.ratio)}" if moved is not None and name in {"price", "oi"} else ""
+        found += [f"{cell(say(_NAMES[name]), 10)} {told}{share}", cells(data, curve, width)]
     if data.volume is not None:
         total = sum(a for t, a in zip(data.volume.open_ms, data.volume.amount, strict=True) if t >= data.from_ms)
-        found += [f"{'volume':<10} {numbers.amount(total)} {data.quote}", _amounts(data, width)]
+        found += [f"{cell(say('volume'), 10)} {numbers.amount(total)} {data.quote}", _amounts(data, width)]
     left, right = numbers.clock_time(data.from_ms), numbers.clock_time(data.to_ms)
     found.append(left + " " * max(1, width - len(left) - len(right)) + right)
     return tuple(found)

@@ -17,11 +17,19 @@ from bot.chat.watchlists import Watchlists, list_name
 from bot.model.instrument import Instrument
 from bot.model.ports import MarketReader
 from bot.model.watchlists import MAX_IN_LIST, MAX_LISTS, MAX_PINS
+from bot.texts import say, say_n
 
 MAX_NAMES_SHOWN = 8
 
-_NOTHING_PINNED = Reply((line("Nothing is pinned here yet: /pin BTC ETH."),), ((Button("Open interest", "/oi"),),))
-_NO_LISTS = Reply((line("There are no lists here yet: /watch majors BTC ETH SOL."), line("Then: /oi @majors.")))
+
+def _nothing_pinned() -> Reply:
+    return Reply((line(say("Nothing is pinned here yet: /pin BTC ETH.")),), ((Button(say("Open interest"), "/oi"),),))
+
+
+def _no_lists() -> Reply:
+    return Reply(
+        (line(say("There are no lists here yet: /watch majors BTC ETH SOL.")), line(say("Then: /oi @majors.")))
+    )
 
 
 class WatchActions:
@@ -50,11 +58,23 @@ class WatchActions:
         before = self._lists.pins(asker.chat)
         after = tuple(dict.fromkeys((*before, *(one.key for one in found))))
         if len(after) > MAX_PINS:
-            return Reply((line(f"A chat pins up to {MAX_PINS} symbols. /unpin some first; /pins shows them."),))
+            return Reply(
+                (
+                    line(
+                        say(
+                            "A chat pins up to {n} symbols. /unpin some first; /pins shows them.",
+                            n=MAX_PINS,
+                        )
+                    ),
+                )
+            )
         if after != before:
             await self._lists.pin(asker.chat, after)
         said = line(
-            f"📌 Pinned: {_names(found)}. /oi shows them first, and their open interest is asked for more often."
+            say(
+                "📌 Pinned: {names}. /oi shows them first, and their open interest is asked for more often.",
+                names=_names(found),
+            )
         )
         return self._answer(found, said, asker)
 
@@ -63,45 +83,64 @@ class WatchActions:
         before = self._lists.pins(asker.chat)
         if [word.casefold() for word in command.words] == ["all"]:
             await self._lists.pin(asker.chat, ())
-            return Reply((line("Nothing is pinned here any more."),))
+            return Reply((line(say("Nothing is pinned here any more.")),))
         found = self._resolve(command, command.words)
         if isinstance(found, Reply):
             return found
         gone = {one.key for one in found}
         after = tuple(key for key in before if key not in gone)
         if after == before:
-            return self._answer(found, line(f"Not pinned here: {_names(found)}."), asker)
+            return self._answer(found, line(say("Not pinned here: {names}.", names=_names(found))), asker)
         await self._lists.pin(asker.chat, after)
-        return self._answer(found, line(f"No longer pinned: {_names(found)}."), asker)
+        return self._answer(found, line(say("No longer pinned: {names}.", names=_names(found))), asker)
 
     async def pins(self, _command: Command, asker: Asker) -> Reply:
         """`/pins`"""
         keys = self._lists.pins(asker.chat)
         if not keys:
-            return _NOTHING_PINNED
-        table = await self._looking.table(keys, "Pinned")
+            return _nothing_pinned()
+        table = await self._looking.table(keys, say("Pinned"))
         if table is None:
-            return Reply((line(bold("Pinned")), line(", ".join(key.partition(":")[2] for key in keys))))
-        more = (Button("↻ Refresh", "/pins"), Button("Unpin all", "/unpin all"))
+            return Reply((line(bold(say("Pinned"))), line(", ".join(key.partition(":")[2] for key in keys))))
+        more = (Button(say("↻ Refresh"), "/pins"), Button(say("Unpin all"), "/unpin all"))
         return replace(table, buttons=(*table.buttons, more))
 
     async def watch(self, command: Command, asker: Asker) -> Reply:
         """`/watch`, `/watch NAME`, `/watch NAME SYMBOL…`"""
         named = self._lists.named(asker.chat)
         if not command.words:
-            return _all_lists(named) if named else _NO_LISTS
+            return _all_lists(named) if named else _no_lists()
         name = list_name(command.words[0])
         if name is None:
-            return Reply((line(code(shorten(command.words[0])), " is a name of my own. Take another."),))
+            return Reply((line(code(shorten(command.words[0])), say(" is a name of my own. Take another.")),))
         if len(command.words) == 1:
             return _one_list(name, named[name]) if name in named else self._no_such(name, named)
         found = self._resolve(command, command.words[1:], prefix=f"{name} ")
         if isinstance(found, Reply):
             return found
         if len(found) > MAX_IN_LIST:
-            return Reply((line(f"That is {len(found)} symbols; a list holds up to {MAX_IN_LIST}."),))
+            return Reply(
+                (
+                    line(
+                        say(
+                            "That is {n} symbols; a list holds up to {most}.",
+                            n=len(found),
+                            most=MAX_IN_LIST,
+                        )
+                    ),
+                )
+            )
         if name not in named and len(named) >= MAX_LISTS:
-            return Reply((line(f"A chat has up to {MAX_LISTS} lists. /unwatch one first; /watch shows them."),))
+            return Reply(
+                (
+                    line(
+                        say(
+                            "A chat has up to {n} lists. /unwatch one first; /watch shows them.",
+                            n=MAX_LISTS,
+                        )
+                    ),
+                )
+            )
         keys = tuple(one.key for one in found)
         await self._lists.name(asker.chat, name, keys)
         return _one_list(name, keys)
@@ -114,14 +153,16 @@ class WatchActions:
             return self._no_such(command.words[0] if command.words else "", named)
         await self._lists.name(asker.chat, name, ())
         back = " ".join(key for key in named[name])
-        return Reply((line(f"The list @{name} is gone."),), ((Button("Undo", f"/watch {name} {back}"),),))
+        return Reply(
+            (line(say("The list @{name} is gone.", name=name)),), ((Button(say("Undo"), f"/watch {name} {back}"),),)
+        )
 
     def _resolve(self, command: Command, words: Sequence[str], *, prefix: str = "") -> Sequence[Instrument] | Reply:
         """All of them, or why not: a list with a hole would be a silent guess."""
         if not words:
             spec = find(command.name)
             usage = spec.usage if spec is not None else ""
-            return pages.usage(UsageError(f"Name symbols. Write it like {usage}.", (usage,)))
+            return pages.usage(UsageError(say("Name symbols. Write it like {usage}.", usage=usage), (usage,)))
         book = self._books.now()
         found: dict[str, Instrument] = {}
         for word in words:
@@ -138,25 +179,35 @@ class WatchActions:
     def _answer(self, found: Sequence[Instrument], said: Line, asker: Asker) -> Reply:
         """What was done; above its card where it was one."""
         if len(found) > 1:
-            return Reply((said,), ((Button("Open interest", "/oi @pins"), Button("Pins", "/pins")),))
+            return Reply((said,), ((Button(say("Open interest"), "/oi @pins"), Button(say("Pins"), "/pins")),))
         card = self._looking.card(found[0], asker)
         return replace(card, blocks=(said, BLANK, *card.blocks))
 
     @staticmethod
     def _no_such(word: str, named: Mapping[str, Sequence[str]]) -> Reply:
         if not named:
-            return _NO_LISTS
-        return Reply((line("There is no list ", code(shorten(word) or "?"), " here."), *_all_lists(named).blocks))
+            return _no_lists()
+        return Reply(
+            (line(say("There is no list "), code(shorten(word) or "?"), say(" here.")), *_all_lists(named).blocks)
+        )
 
 
 def _names(found: Sequence[Instrument]) -> str:
     shown = ", ".join(one.symbol for one in found[:MAX_NAMES_SHOWN])
-    return shown if len(found) <= MAX_NAMES_SHOWN else f"{shown} and {len(found) - MAX_NAMES_SHOWN} more"
+    return (
+        shown
+        if len(found) <= MAX_NAMES_SHOWN
+        else say("{names} and {n} more", names=shown, n=len(found) - MAX_NAMES_SHOWN)
+    )
 
 
 def _symbols(keys: Sequence[str]) -> str:
     shown = " ".join(key.partition(":")[2] for key in keys[:MAX_NAMES_SHOWN])
-    return shown if len(keys) <= MAX_NAMES_SHOWN else f"{shown} and {len(keys) - MAX_NAMES_SHOWN} more"
+    return (
+        shown
+        if len(keys) <= MAX_NAMES_SHOWN
+        else say("{names} and {n} more", names=shown, n=len(keys) - MAX_NAMES_SHOWN)
+    )
 
 
 def _all_lists(named: Mapping[str, Sequence[str]]) -> Reply:
@@ -166,12 +217,15 @@ def _all_lists(named: Mapping[str, Sequence[str]]) -> Reply:
 
 def _one_list(name: str, keys: Sequence[str]) -> Reply:
     return Reply(
-        (line(bold(f"@{name}"), f" · {len(keys)} symbol{'' if len(keys) == 1 else 's'}"), line(_symbols(keys))),
+        (
+            line(bold(f"@{name}"), say_n(" · {n} symbol", " · {n} symbols", len(keys))),
+            line(_symbols(keys)),
+        ),
         (
             tuple(
                 Button(label, f"/{word} @{name}")
-                for label, word in (("OI", "oi"), ("Price", "price"), ("Funding", "funding"))
+                for label, word in ((say("OI"), "oi"), (say("Price"), "price"), (say("Funding"), "funding"))
             ),
-            (Button("Delete", f"/unwatch {name}"),),
+            (Button(say("Delete"), f"/unwatch {name}"),),
         ),
     )

@@ -15,6 +15,7 @@ from bot.model import numbers
 from bot.model.explanation import Explanation, Glance, Node, RuleName
 from bot.model.instrument import MARKET, Instrument
 from bot.model.ports import MarketReader, WhyReader
+from bot.texts import say, say_n
 
 MAX_MISSING: Final = 8
 MAX_NEAREST: Final = 5
@@ -99,7 +100,7 @@ def _missing_line(node: Node) -> Line:
         value = numbers.quantity(node.value, node.unit)
         rest = f"{value}, {distance_text(node.distance)}" if node.distance else value
     else:
-        rest = "is true, and must not be" if node.text.startswith("not ") else "false"
+        rest = say("is true, and must not be") if node.text.startswith("not ") else say("false")
     return line(f"{mark} ", code(shorten(node.text, MAX_TEXT)), f" · {shorten(rest, MAX_TEXT)}")
 
 
@@ -109,23 +110,29 @@ def missing_page(explanation: Explanation, name: str, others: Sequence[Glance]) 
     blocks: list[Line] = [line(bold(heading(explanation)))]
     blocks += [line(f"⚠️ {shorten(reason, MAX_TEXT)}") for reason in explanation.why[:3]]
     if alert.phase == "firing":
-        blocks.append(line("It fires right now."))
+        blocks.append(line(say("It fires right now.")))
     elif explanation.verdict == "true":
-        blocks.append(line(f"Its condition is true. {_upper(alert.next)}" if alert.next else "Its condition is true."))
+        blocks.append(
+            line(
+                say("Its condition is true. {next}", next=_upper(alert.next))
+                if alert.next
+                else say("Its condition is true.")
+            )
+        )
     else:
         lacking = list(missing(explanation.when))
         blocks += [_missing_line(node) for node in lacking[:MAX_MISSING]]
         if len(lacking) > MAX_MISSING:
-            blocks.append(line(f"… and {len(lacking) - MAX_MISSING} more."))
+            blocks.append(line(say("… and {n} more.", n=len(lacking) - MAX_MISSING)))
         if alert.next:
             blocks.append(line(shorten(_upper(alert.next), MAX_TEXT)))
     near = _nearest(others)
     if near:
-        blocks += [BLANK, line("Nearer or next:"), *(why_pages.glance_line(glance) for glance in near[:3])]
+        blocks += [BLANK, line(say("Nearer or next:")), *(why_pages.glance_line(glance) for glance in near[:3])]
     asked = " ".join(word for word in ("/whynot", name, explanation.rule_id) if word)
     full = " ".join(word for word in ("/why", name, explanation.rule_id) if word)
-    buttons = [Button("↻ Refresh", asked), Button("Everything", full)]
-    buttons += [Button("All rules", f"/whynot {name}")] if name else []
+    buttons = [Button(say("↻ Refresh"), asked), Button(say("Everything"), full)]
+    buttons += [Button(say("All rules"), f"/whynot {name}")] if name else []
     return Reply(tuple(blocks), (tuple(buttons),))
 
 
@@ -143,15 +150,23 @@ def nearest_page(symbol: str, name: str, found: Sequence[Glance], n_more: int) -
     near = _nearest(found)
     if not near:
         return Reply(
-            (line("Nothing is about to fire for ", code(shorten(symbol)), ": no rule looks at it, or all fire."),)
+            (
+                line(
+                    say("Nothing is about to fire for "),
+                    code(shorten(symbol)),
+                    say(": no rule looks at it, or all fire."),
+                ),
+            )
         )
     n_firing = len(found) - len(near)
     n_left = len(near) - MAX_NEAREST + n_more
-    blocks = [line(bold(symbol), " · what comes next"), BLANK]
+    blocks = [line(bold(symbol), say(" · what comes next")), BLANK]
     blocks += [why_pages.glance_line(glance) for glance in near[:MAX_NEAREST]]
     if n_firing:
-        blocks.append(line(f"{n_firing} fire{'s' if n_firing == 1 else ''} already: /why {name}"))
+        blocks.append(
+            line(say_n("{n} fires already: /why {name}", "{n} fire already: /why {name}", n_firing, name=name))
+        )
     if n_left > 0:
-        blocks.append(line(f"… and {n_left} that are farther away."))
+        blocks.append(line(say("… and {n} that are farther away.", n=n_left)))
     buttons = [Button(glance.rule_id, f"/whynot {name} {glance.rule_id}") for glance in near[:MAX_NEAREST]]
     return Reply(tuple(blocks), rows_of(buttons, 2))

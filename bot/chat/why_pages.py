@@ -11,6 +11,7 @@ from bot.model import numbers
 from bot.model.alert import State, Transition
 from bot.model.chat_alert import is_alert_id
 from bot.model.explanation import Explanation, Glance, RuleName
+from bot.texts import say
 
 MAX_GLANCES: Final = 25
 MAX_BUTTONS: Final = 6
@@ -43,7 +44,7 @@ def _bounded(
             break
         n_kept += 1
     n_left = len(body) - n_kept
-    more = (line(f"… and {n_left} more {what}."),) if n_left else ()
+    more = (line(say("… and {n} more {things}.", n=n_left, things=what)),) if n_left else ()
     return Reply((*head, *body[:n_kept], *more, *tail), buttons)
 
 
@@ -60,7 +61,7 @@ def glance_line(glance: Glance) -> Line:
     elif glance.distance is not None and glance.verdict == "false":
         parts.append(distance_text(glance.distance))
     elif glance.verdict == "true" and glance.phase == "inactive":
-        parts.append("true")
+        parts.append(say("true"))
     if glance.phase in {"pending", "cooling"}:
         parts.append(glance.alert.next)
     return line(f"{mark} ", bold(glance.rule_id), " ", " · ".join(parts))
@@ -69,16 +70,18 @@ def glance_line(glance: Glance) -> Line:
 def all_rules(symbol: str, name: str, found: Sequence[Glance], n_more: int) -> Reply:
     """Every rule that may look at a contract, the nearest first."""
     if not found:
-        return Reply((line("No rule looks at ", code(shorten(symbol)), ", or the bot has only just started."),))
+        return Reply(
+            (line(say("No rule looks at "), code(shorten(symbol)), say(", or the bot has only just started.")),)
+        )
     shown = found[:MAX_GLANCES]
     body = [glance_line(glance) for glance in shown]
     n_more += len(found) - len(shown)
     if n_more:
-        body.append(line(f"… and {n_more} rules that are farther away."))
+        body.append(line(say("… and {n} rules that are farther away.", n=n_more)))
     names = [Button(g.rule_id, f"/why {name} {g.rule_id}") for g in shown[:MAX_BUTTONS]]
     buttons = tuple(tuple(names[i : i + 2]) for i in range(0, len(names), 2))
-    head = (line(bold(symbol), " · rules, nearest first"), BLANK)
-    return _bounded(head, body, (), buttons, "rules")
+    head = (line(bold(symbol), say(" · rules, nearest first")), BLANK)
+    return _bounded(head, body, (), buttons, say("rules"))
 
 
 def _tree(explanation: Explanation) -> list[Line]:
@@ -94,7 +97,14 @@ def one_rule(explanation: Explanation, name: str) -> Reply:
     alert = explanation.alert
     head = [
         line(bold(heading(explanation))),
-        line(f"{_PHASES[alert.phase]} {alert_text(alert, explanation.unit)} · as of {clock(explanation.at_ms)} UTC"),
+        line(
+            say(
+                "{mark} {state} · as of {time} UTC",
+                mark=_PHASES[alert.phase],
+                state=alert_text(alert, explanation.unit),
+                time=clock(explanation.at_ms),
+            )
+        ),
     ]
     head += [line(f"⚠️ {shorten(reason, MAX_TEXT)}") for reason in explanation.why[:3]]
     head += [
@@ -105,12 +115,12 @@ def one_rule(explanation: Explanation, name: str) -> Reply:
     tail: list[Line] = []
     if alert.phase == "firing":
         end = f"{MARKS[explanation.clear.verdict]} {shorten(explanation.clear.text, MAX_TEXT)}"
-        tail.append(line("Ends: ", code(end)))
+        tail.append(line(say("Ends: "), code(end)))
     if explanation.history:
         tail += [BLANK, *(line(transition_text(t, explanation.unit)) for t in explanation.history)]
     asked = " ".join(word for word in ("/why", name, explanation.rule_id) if word)
-    buttons = [Button("↻ Refresh", asked), *([Button("All rules", f"/why {name}")] if name else [])]
-    return _bounded((*head, BLANK), _tree(explanation), tail, (tuple(buttons),), "lines")
+    buttons = [Button(say("↻ Refresh"), asked), *([Button(say("All rules"), f"/why {name}")] if name else [])]
+    return _bounded((*head, BLANK), _tree(explanation), tail, (tuple(buttons),), say("lines"))
 
 
 def one_firing(transitions: Sequence[Transition], now: Explanation | None, name: str) -> Reply:
@@ -126,42 +136,46 @@ def one_firing(transitions: Sequence[Transition], now: Explanation | None, name:
         head.append(line(lasted))
     if now is None:
         made_here = is_alert_id(newest.rule_id)
-        where = "It was asked for in this chat: /alerts." if made_here else "Its rule or its contract is gone."
+        where = (
+            say("It was asked for in this chat: /alerts.") if made_here else say("Its rule or its contract is gone.")
+        )
         head.append(line(where))
         return Reply(tuple(head))
     rest = one_rule(now, name)
-    return _bounded((*head, BLANK), [b for b in rest.blocks if isinstance(b, Line)], (), rest.buttons, "lines")
+    return _bounded((*head, BLANK), [b for b in rest.blocks if isinstance(b, Line)], (), rest.buttons, say("lines"))
 
 
 def _lasted(transitions: Sequence[Transition]) -> str:
     fired = next((t for t in transitions if t.state is State.FIRING), None)
     ended = next((t for t in transitions if t.state in {State.RESOLVED, State.CLOSED}), None)
-    return f"It lasted {numbers.duration(ended.at_ms - fired.at_ms)}." if fired and ended else ""
+    return say("It lasted {duration}.", duration=numbers.duration(ended.at_ms - fired.at_ms)) if fired and ended else ""
 
 
 def several(prefix: str, ids: Sequence[str]) -> Reply:
     """More than one firing begins so."""
     buttons = tuple((Button(f"#{one}", f"/why #{one}"),) for one in ids[:MAX_BUTTONS])
-    return Reply((line(f"{len(ids)} alerts begin with ", code(f"#{shorten(prefix)}"), ". Which one?"),), buttons)
+    return Reply(
+        (line(say("{n} alerts begin with ", n=len(ids)), code(f"#{shorten(prefix)}"), say(". Which one?")),), buttons
+    )
 
 
 def no_such_alert(prefix: str) -> Reply:
-    return Reply((line("I know no alert ", code(f"#{shorten(prefix)}"), ". Alerts are kept for 30 days."),))
+    return Reply((line(say("I know no alert "), code(f"#{shorten(prefix)}"), say(". Alerts are kept for 30 days.")),))
 
 
 def no_such_rule(word: str, near: Sequence[RuleName], name: str) -> Reply:
-    hint = "" if near else f" /why {name} lists them all."
+    hint = "" if near else say(" /why {name} lists them all.", name=name)
     buttons = tuple((Button(rule.id, f"/why {name} {rule.id}"),) for rule in near)
-    return Reply((line("I don't know the rule ", code(shorten(word)), "." + hint),), buttons)
+    return Reply((line(say("I don't know the rule "), code(shorten(word)), "." + hint),), buttons)
 
 
 def switched_off(rule: RuleName) -> Reply:
-    return Reply((line(code(rule.id), " is switched off: its file says ", code("enabled: false"), "."),))
+    return Reply((line(code(rule.id), say(" is switched off: its file says "), code("enabled: false"), "."),))
 
 
 def needs_symbol(rule: RuleName) -> Reply:
-    return Reply((line(code(rule.id), f" looks at each contract. Name one, such as /why BTC {rule.id}."),))
+    return Reply((line(code(rule.id), say(" looks at each contract. Name one, such as /why BTC {id}.", id=rule.id)),))
 
 
 def not_yet() -> Reply:
-    return Reply((line("The rules have not been evaluated yet. Try again in a few seconds."),))
+    return Reply((line(say("The rules have not been evaluated yet. Try again in a few seconds.")),))

@@ -19,7 +19,20 @@ from bot.model.explanation import (
     Verdict,
     WindowSeen,
 )
+from bot.texts import mark, say, say_n
 
+_HUSHES = {
+    "silence": mark("silence"),
+    "acknowledged": mark("acknowledged"),
+    "quiet hours": mark("quiet hours"),
+    "inhibited": mark("inhibited"),
+}
+_STATES = {
+    State.PENDING: mark("pending"),
+    State.FIRING: mark("firing"),
+    State.RESOLVED: mark("resolved"),
+    State.CLOSED: mark("closed"),
+}
 MARKS: dict[Verdict | None, str] = {"true": "✓", "false": "✗", "unknown": "?", None: "="}
 
 
@@ -42,9 +55,13 @@ def distance_text(distance: Distance) -> str:
     """`1.20 points to go (24 %)`; beyond the threshold `past it by …`."""
     size = numbers.quantity(abs(distance.absolute), distance.unit, sign=False)
     if distance.unit == "ratio":
-        size = f"{size.removesuffix('%')} points"
+        size = say("{size} points", size=size.removesuffix("%"))
     share = "" if distance.relative is None else f" ({numbers.percent(abs(distance.relative), sign=False, digits=0)})"
-    return f"{size} to go{share}" if distance.absolute > 0 else f"past it by {size}{share}"
+    return (
+        say("{size} to go{share}", size=size, share=share)
+        if distance.absolute > 0
+        else say("past it by {size}{share}", size=size, share=share)
+    )
 
 
 def tree(node: Node, depth: int = 0) -> Iterator[TreeLine]:
@@ -71,7 +88,7 @@ def _seen(node: Node) -> Iterator[str]:
     if node.window is not None:
         yield from _window(node.window)
     if node.sample is not None:
-        yield sample_text("now", node.sample)
+        yield sample_text(say("now"), node.sample)
     if node.crossing is not None:
         yield _side(node.crossing)
     if node.scope is not None:
@@ -81,37 +98,56 @@ def _seen(node: Node) -> Iterator[str]:
 def sample_text(label: str, sample: SampleSeen) -> str:
     """`then 88.3k, sample of 14:15:58, 7 s old`."""
     unit = {"price": "price", "index": "price", "oi": "amount"}.get(sample.series)
-    value = "" if unit is None else f" {sample.series} {numbers.quantity(sample.value, unit)},"
+    what = "" if unit is None else f" {sample.series} {numbers.quantity(sample.value, unit)},"
+    what = what or f" {sample.series},"
     if sample.sample_ms is None or sample.age_ms is None:
-        return f"{label}:{value or f' {sample.series},'} no sample"
-    age = "fresh" if sample.age_ms < 1_000 else f"{numbers.duration(sample.age_ms)} old"
-    return f"{label}:{value or f' {sample.series},'} sample of {clock(sample.sample_ms)}, {age}"
+        return say("{label}:{value} no sample", label=label, value=what)
+    age = say("fresh") if sample.age_ms < 1_000 else say("{duration} old", duration=numbers.duration(sample.age_ms))
+    return say(
+        "{label}:{value} sample of {time}, {age}",
+        label=label,
+        value=what,
+        time=clock(sample.sample_ms),
+        age=age,
+    )
 
 
 def _window(window: WindowSeen) -> Iterator[str]:
-    stretch, first = f"{clock(window.begin_ms)} to {clock(window.end_ms)}", "then"
+    stretch, first = say("{begin} to {end}", begin=clock(window.begin_ms), end=clock(window.end_ms)), say("then")
     if window.known_share is not None and window.needed_share is not None:
-        stretch += f", {int(window.known_share * 100)} % known ({int(window.needed_share * 100)} % needed)"
-        first = "oldest"
+        stretch += say(
+            ", {known} % known ({needed} % needed)",
+            known=int(window.known_share * 100),
+            needed=int(window.needed_share * 100),
+        )
+        first = say("oldest")
     yield stretch
     for sample in window.ends:
-        yield sample_text("now" if sample.point_ms == window.end_ms else first, sample)
+        yield sample_text(say("now") if sample.point_ms == window.end_ms else first, sample)
 
 
 def _side(side: SideSeen) -> str:
     if side.side == "none" or side.since_ms is None:
-        return "has not been on either side yet"
-    return f"{side.side} it since {clock(side.since_ms)}"
+        return say("has not been on either side yet")
+    since = clock(side.since_ms)
+    return (
+        say("above it since {time}", time=since) if side.side == "above" else say("below it since {time}", time=since)
+    )
 
 
 def _scope(scope: ScopeSeen) -> Iterator[str]:
     if scope.n_true is None:
-        yield f"{scope.n_known} of {scope.n_members} members known, {scope.n_needed} needed"
+        yield say(
+            "{n_known} of {n} members known, {n_needed} needed",
+            n_known=scope.n_known,
+            n=scope.n_members,
+            n_needed=scope.n_needed,
+        )
         return
-    unknown = f", {scope.n_unknown} unknown" if scope.n_unknown else ""
-    yield f"true for {scope.n_true} of {scope.n_members}{unknown}"
+    unknown = say(", {n} unknown", n=scope.n_unknown) if scope.n_unknown else ""
+    yield say("true for {n_true} of {n}{unknown}", n_true=scope.n_true, n=scope.n_members, unknown=unknown)
     if scope.nearest:
-        yield "nearest: " + ", ".join(_near(near) for near in scope.nearest)
+        yield say("nearest: ") + ", ".join(_near(near) for near in scope.nearest)
 
 
 def _near(near: Near) -> str:
@@ -122,25 +158,34 @@ def alert_text(alert: AlertSeen, unit: str) -> str:
     """`firing since 14:31:05, told 2 times, peak +9.20%`."""
     match alert.phase:
         case "firing":
-            times = "once" if alert.n_told <= 1 else f"{alert.n_told} times"
-            peak = "" if alert.peak is None else f", peak {numbers.quantity(alert.peak, unit)}"
-            return f"firing since {clock(alert.since_ms or 0)}, told {times}{peak}"
+            peak = "" if alert.peak is None else say(", peak {value}", value=numbers.quantity(alert.peak, unit))
+            return say_n(
+                "firing since {time}, told once{peak}",
+                "firing since {time}, told {n} times{peak}",
+                max(1, alert.n_told),
+                time=clock(alert.since_ms or 0),
+                peak=peak,
+            )
         case "pending":
-            return f"pending since {clock(alert.since_ms or 0)}"
+            return say("pending since {time}", time=clock(alert.since_ms or 0))
         case "cooling":
-            return "cooling"
-    return "over" if alert.is_over else "inactive"
+            return say("cooling")
+    return say("over") if alert.is_over else say("inactive")
 
 
 def hush_text(hush: Hush, at_ms: int) -> str:
     """`silence s-7q4mk2px by telegram:7 until 15:31 UTC, everywhere: moving house`."""
     if hush.kind == "inhibited":
-        return f"inhibited while {hush.by} fires"
-    until = f" until {_day_and_clock(hush.until_ms, at_ms)}" if hush.until_ms is not None else " until it ends"
-    where = f", at {hush.place}" if hush.place else ", everywhere"
+        return say("inhibited while {rule} fires", rule=hush.by)
+    until = (
+        say(" until {time}", time=_day_and_clock(hush.until_ms, at_ms))
+        if hush.until_ms is not None
+        else say(" until it ends")
+    )
+    where = say(", at {place}", place=hush.place) if hush.place else say(", everywhere")
     comment = f": {hush.comment}" if hush.comment else ""
-    by = f" by {hush.by}" if hush.by else ""
-    return f"{hush.kind}{f' {hush.id}' if hush.id else ''}{by}{until}{where}{comment}"
+    by = say(" by {name}", name=hush.by) if hush.by else ""
+    return f"{say(_HUSHES[hush.kind])}{f' {hush.id}' if hush.id else ''}{by}{until}{where}{comment}"
 
 
 def _day_and_clock(ms: int, at_ms: int) -> str:
@@ -150,7 +195,7 @@ def _day_and_clock(ms: int, at_ms: int) -> str:
 
 
 def heading(explanation: Explanation) -> str:
-    symbol = "the whole scope" if explanation.symbol == "*" else explanation.symbol
+    symbol = say("the whole scope") if explanation.symbol == "*" else explanation.symbol
     return f"{symbol} · {explanation.title}"
 
 
@@ -158,6 +203,6 @@ def transition_text(transition: Transition, unit: str) -> str:
     """`14:31:05 firing +6.06% #7q4mk2px`."""
     value = "" if transition.value is None else f" {numbers.quantity(transition.value, unit)}"
     mark = f" #{transition.id}" if transition.id and transition.state is State.FIRING else ""
-    reason = f" ({transition.reason})" if transition.reason else ""
-    state = "no longer pending" if transition.state is State.INACTIVE else transition.state.value
+    reason = f" ({say(transition.reason)})" if transition.reason else ""
+    state = say("no longer pending") if transition.state is State.INACTIVE else say(_STATES[transition.state])
     return f"{clock(transition.at_ms)} {state}{value}{mark}{reason}"

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from bot.chat.commands import clean
 from bot.chat.why_text import MARKS, alert_text, clock, heading, hush_text, transition_text, tree
-from bot.model.explanation import Explanation, Verdict
+from bot.model.explanation import Explanation, Node, Verdict
 from bot.model.numbers import quantity
 
 _COLOURS: Final[dict[Verdict | None, str]] = {"true": "green", "false": "red", "unknown": "yellow", None: "cyan"}
@@ -31,7 +31,7 @@ def show(explanation: Explanation, console: Console) -> None:
         console.print(_text(("next   ", "dim"), (alert.next, "")))
     console.print()
     console.print(_text(("when", "dim")))
-    _show_tree(explanation, console)
+    show_tree(explanation.when, console)
     console.print(_text(("clear", "dim")))
     clear = explanation.clear
     console.print(_text((f"  {MARKS[clear.verdict]} ", _COLOURS[clear.verdict]), (clear.text, "")))
@@ -42,9 +42,10 @@ def show(explanation: Explanation, console: Console) -> None:
             console.print(_text((f"  {transition_text(transition, explanation.unit)}", "")))
 
 
-def _show_tree(explanation: Explanation, console: Console) -> None:
-    for one in tree(explanation.when):
-        indent = "  " * (one.depth + 1)
+def show_tree(condition: Node, console: Console, *, indent_by: int = 1) -> None:
+    """A condition with what it looked at."""
+    for one in tree(condition):
+        indent = "  " * (one.depth + indent_by)
         console.print(_text((f"{indent}{one.mark} ", _COLOURS[one.verdict]), (one.text, "bold")))
         for detail in one.details:
             console.print(_text((f"{indent}    {detail}", "")))

@@ -24,6 +24,7 @@ from bot.cli.migrate import migrate
 from bot.cli.outbox import outbox
 from bot.cli.reload import reload
 from bot.cli.replay import replay
+from bot.cli.rule_tests import rule_tests
 from bot.cli.run import record, run
 from bot.cli.schema import schema
 from bot.cli.send_test import send_test
@@ -47,15 +48,17 @@ CARE: Final = "Look after it"
 GROUPS: Final[dict[str, tuple[Callable[..., Any], ...]]] = {
     "Begin": (init, check, send_test, run, demo, claim, invite),
     "Look": (chat, ask, status, top, chart, explain, health, version),
-    "Rules": (lint, reload, schema, replay, record),
+    "Rules": (lint, rule_tests, reload, schema, replay, record),
     CARE: (install_service, backup, restore, migrate),
     "For developers": (sim,),
 }
 """As `oibot --help` shows them."""
+NAMES: Final[dict[Callable[..., Any], str]] = {rule_tests: "test"}
+"""Of commands that are not called as their function is: pytest would take that one for a test."""
 
 for group, commands in GROUPS.items():
     for command in commands:
-        app.command(rich_help_panel=group)(command)
+        app.command(NAMES.get(command), rich_help_panel=group)(command)
     if group == CARE:
         app.add_typer(outbox, name="outbox", rich_help_panel=group)
 

@@ -12,20 +12,18 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-from bot.delivery import layout
+from bot.delivery import layout, wording
 from bot.delivery.destination import Answer, Order
 from bot.delivery.text import Card, Line, clean, plain
 from bot.model.alert import TellKind
 from bot.model.outbox import Delivered, Rejected, RetryLater
 from bot.model.view import AlertView
+from bot.texts import say
 
 BAR: Final = "▌"
 _BLOCKED_S: Final = 5.0
 _COLOURS: Final = {"info": "bright_black", "warning": "yellow", "critical": "red"}
 _STYLES: Final = {"bold": "bold", "code": "cyan", "dim": "dim", "up": "bold green", "down": "bold red", "": ""}
-
-_NOTES: Final = ("held back", "crossed during", "already true", "updated ")
-"""How lines begin that say how something is told."""
 
 
 def _append(text: Text, spans: Line) -> None:
@@ -53,16 +51,16 @@ def block(order: Order) -> Text:
     _append(head, card.head)
     head.append(f"  #{view.short_id}", style="dim")
     lines.append(head)
-    if tags := layout.hashtags(view):
+    if tags := wording.hashtags(view):
         head.append(f"  {tags}", style="dim")
     if order.rows[-1].kind is TellKind.SUMMARY:
         lines += [_text(spans) for spans in card.body]
     elif not ends or merged:
         lines += _body(card, view)
     else:
-        own = (*layout.own_lines(view, only_of_ends=True), *layout.note_lines(view))
+        own = (*layout.own_lines(view, only_of_ends=True), *wording.note_lines(view))
         lines += [_text(spans) for spans in own if spans]
-    colour = "green" if ends and not (merged and layout.is_event(view)) else _COLOURS.get(view.severity, "yellow")
+    colour = "green" if ends and not (merged and wording.is_event(view)) else _COLOURS.get(view.severity, "yellow")
     out = Text(overflow="fold")
     for n, content in enumerate(lines):
         out.append("\n" if n else "")
@@ -92,11 +90,12 @@ def _body(card: Card, view: AlertView) -> list[Text]:
     if view.message is not None and not card.details:
         return [_text(spans) for spans in card.body if spans]
     figures, rest, notes, totals = Text(), Text(), [], []
+    known = {plain(spans) for spans in wording.note_lines(view)}
     for spans in card.body:
         words = plain(spans)
         if words.startswith("📖"):
             rest.append(words.removeprefix("📖 "))
-        elif words.startswith(_NOTES):
+        elif words in known:
             notes.append(_text(spans))
         elif words and view.breadth is not None and figures.plain:
             totals.append(_text(spans))
@@ -104,7 +103,7 @@ def _body(card: Card, view: AlertView) -> list[Text]:
             figures.append("   " if figures.plain else "")
             _append(figures, spans)
     funding = layout.funding_text(view).partition(" · ")[0]
-    for words in (f"Funding {funding}" if funding else "", clean(view.condition, 200)):
+    for words in (say("Funding {funding}", funding=funding) if funding else "", clean(view.condition, 200)):
         if words and card.details:
             rest.append(("   " if rest.plain else "") + words, style="dim")
     return [text for text in (figures, *totals, rest, *(Text(row) for row in card.table), *notes) if text.plain]

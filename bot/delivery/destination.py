@@ -13,6 +13,7 @@ from bot.delivery import layout
 from bot.delivery.text import Card, Span
 from bot.model.outbox import Delivered, OutboxRow, Rejected, RetryLater
 from bot.model.view import AlertView
+from bot.texts import say
 
 
 class Form(StrEnum):
@@ -55,7 +56,7 @@ class Order:
         card = self.card
         if card is None:
             card = layout.compose(self.rows, fire=self.fire, edit=self.edits)
-        return replace(card, footer=(*card.footer, REPEATED)) if self.repeated else card
+        return replace(card, footer=(*card.footer, Span(repeated_text(), "dim"))) if self.repeated else card
 
     @property
     def silent(self) -> bool:
@@ -69,7 +70,9 @@ class Order:
         return next((name for name in ("critical", "warning", "info") if name in found), "warning")
 
 
-REPEATED = Span(" · perhaps told before", "dim")
+def repeated_text() -> str:
+    """Behind what may be a repeat."""
+    return say(" · perhaps told before")
 
 
 @dataclass(frozen=True, slots=True)

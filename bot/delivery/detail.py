@@ -9,6 +9,7 @@ from typing import Final
 from bot.delivery.text import Line, Span, clean, line
 from bot.model import numbers
 from bot.model.view import AlertView, Breadth, Move
+from bot.texts import say
 
 MUCH_FUNDING: Final = 0.0005
 """Per eight hours; beyond it one side pays a lot."""
@@ -29,16 +30,16 @@ def _qualifiers(view: AlertView) -> str:
     if view.funding is not None and view.funding_interval_h:
         per_8h = view.funding * 8 / view.funding_interval_h
         if abs(per_8h) >= MUCH_FUNDING:
-            found.append(f"{'Longs' if per_8h > 0 else 'Shorts'} pay a lot.")
+            found.append(say("Longs pay a lot.") if per_8h > 0 else say("Shorts pay a lot."))
     if view.volume_ratio is not None and view.volume_ratio >= MUCH_VOLUME:
-        found.append("On heavy volume.")
+        found.append(say("On heavy volume."))
     return " ".join(found)
 
 
 def window_lines(view: AlertView) -> tuple[Line, ...]:
     """`OI +6.1% 15m · +6.4% 1h · +7.9% 24h`, and the same of the price."""
     found = []
-    for name, own, others in (("OI", view.oi, view.oi_moves), ("Price", view.price, view.price_moves)):
+    for name, own, others in ((say("OI"), view.oi, view.oi_moves), (say("Price"), view.price, view.price_moves)):
         if others:
             found.append(line(f"{name} {windows_text(own, others)}"))
     return tuple(found)
@@ -61,10 +62,10 @@ def volume_text(view: AlertView) -> str:
     """`2.5× the usual in 15m · 24h $21.3B`; empty when unknown."""
     parts = []
     if view.volume_ratio is not None:
-        window = f" in {numbers.window(view.volume_window_ms)}" if view.volume_window_ms else ""
-        parts.append(f"{numbers.amount(view.volume_ratio)}× the usual{window}")
+        window = say(" in {window}", window=numbers.window(view.volume_window_ms)) if view.volume_window_ms else ""
+        parts.append(say("{times}× the usual{window}", times=numbers.amount(view.volume_ratio), window=window))
     if view.volume_24h is not None:
-        parts.append(f"24h {numbers.usd(view.volume_24h)}")
+        parts.append(say("24h {volume}", volume=numbers.usd(view.volume_24h)))
     return " · ".join(parts)
 
 
@@ -77,19 +78,30 @@ def rank_text(view: AlertView) -> str:
     """`#1 of 532 by size · #3 by 15m change`; empty when unknown."""
     if view.oi_rank is None or not view.n_ranked:
         return ""
-    text = f"#{view.oi_rank} of {view.n_ranked} by size"
+    text = say("#{rank} of {n} by size", rank=view.oi_rank, n=view.n_ranked)
     if view.oi_change_rank is not None:
-        text += f" · #{view.oi_change_rank} by {numbers.window(view.window_ms)} change"
+        text += say(
+            " · #{rank} by {window} change",
+            rank=view.oi_change_rank,
+            window=numbers.window(view.window_ms),
+        )
     return text
 
 
 def unusual_text(view: AlertView) -> str:
     """`OI larger than 97% of 15m moves in 24h · price 61%`; empty when unknown."""
-    shares = [(name, x) for name, x in (("OI", view.oi_unusual), ("price", view.price_unusual)) if x is not None]
+    shares = [
+        (name, x) for name, x in ((say("OI"), view.oi_unusual), (say("price"), view.price_unusual)) if x is not None
+    ]
     if not shares:
         return ""
     (name, share), *others = shares
-    first = f"{name} larger than {share_text(share)} of {_window(view.window_ms)} moves in 24h"
+    first = say(
+        "{name} larger than {share} of {window} moves in 24h",
+        name=name,
+        share=share_text(share),
+        window=_window(view.window_ms),
+    )
     return " · ".join([first, *(f"{other} {share_text(x)}" for other, x in others)])
 
 
@@ -116,21 +128,38 @@ def breadth_lines(view: AlertView) -> tuple[Line, ...]:
 
 
 def _breadth(b: Breadth) -> Line:
-    return line(f"OI up in {b.n_oi_up}, down in {b.n_oi_down} of {b.n_known}")
+    return line(
+        say(
+            "OI up in {n_up}, down in {n_down} of {n}",
+            n_up=b.n_oi_up,
+            n_down=b.n_oi_down,
+            n=b.n_known,
+        )
+    )
 
 
 def _medians(b: Breadth, window_ms: int) -> Line:
-    window = f" in {numbers.window(window_ms)}" if window_ms else ""
+    window = say(" in {window}", window=numbers.window(window_ms)) if window_ms else ""
     oi, price = numbers.percent(b.oi_median, digits=2), numbers.percent(b.price_median, digits=2)
-    return line(f"Median OI {oi}, price {price}{window}")
+    return line(say("Median OI {oi}, price {price}{window}", oi=oi, price=price, window=window))
 
 
 def _totals(b: Breadth) -> tuple[Line, ...]:
     found = []
     if b.opened_usd is not None:
         share = f" ({numbers.percent(b.opened_share, digits=2)})" if b.opened_share is not None else ""
-        what = "Opened" if b.opened_usd >= 0 else "Closed"
-        found.append(line(f"{what} ", Span(opened_text(b.opened_usd), "bold"), f"{share} at today's prices"))
+        what = say("Opened") if b.opened_usd >= 0 else say("Closed")
+        found.append(
+            line(f"{what} ", Span(opened_text(b.opened_usd), "bold"), say("{share} at today's prices", share=share))
+        )
     if b.oi_usd_change is not None and b.oi_usd is not None:
-        found.append(line(f"OI in dollars {opened_text(b.oi_usd_change)} to {numbers.usd(b.oi_usd)}"))
+        found.append(
+            line(
+                say(
+                    "OI in dollars {change} to {now}",
+                    change=opened_text(b.oi_usd_change),
+                    now=numbers.usd(b.oi_usd),
+                )
+            )
+        )
     return tuple(found)

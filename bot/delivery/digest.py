@@ -7,13 +7,14 @@ is a summary by its nature: it counts all and lists the ids that fit.
 from collections.abc import Sequence
 from typing import Final
 
-from bot.delivery import layout, market_card
+from bot.delivery import layout, market_card, wording
 from bot.delivery.items import ENDINGS, Item, by_rule, counts_text, items_of, times_text
 from bot.delivery.markup import to_plain
 from bot.delivery.text import Card, Line, Span, clean, line, plain, utf16_length
 from bot.model import numbers
 from bot.model.instrument import MARKET
 from bot.model.outbox import Layout, OutboxRow
+from bot.texts import say, say_n
 
 MOST: Final = {
     Layout.DIGEST: 30,
@@ -30,7 +31,6 @@ FULL: Final = 3_900
 _END_LENGTH: Final = 20
 MAX_CHOICES: Final = 8
 """Buttons of alerts below one message."""
-_ADVICE: Final[Line] = line(Span("data, not advice", "dim"))
 
 
 def compose(kind: Layout, rows: Sequence[OutboxRow], *, n_instruments: int) -> Card:
@@ -46,8 +46,9 @@ def compose(kind: Layout, rows: Sequence[OutboxRow], *, n_instruments: int) -> C
         case Layout.HELD:
             return _held(items)
         case Layout.MORE:
-            head = line(Span(f"{_marks(items)}{len(items)} more of the same: {counts_text(items)}", "bold"))
-            return Card(head=head, body=_compact(items), footer=_ADVICE)
+            what = say("{n} more of the same: {counts}", n=len(items), counts=counts_text(items))
+            head = line(Span(f"{_marks(items)}{what}", "bold"))
+            return Card(head=head, body=_compact(items), footer=wording.advice_line())
         case _:
             return _digest(items)
 
@@ -55,8 +56,9 @@ def compose(kind: Layout, rows: Sequence[OutboxRow], *, n_instruments: int) -> C
 def endings_card(rows: Sequence[OutboxRow]) -> Card:
     """Ends of alerts that were told together, as a message of its own: where there is none to edit."""
     items = items_of(rows)
-    head = line(Span(f"{layout.ENDED} {len(items)} ended: {counts_text(items)}", "bold"))
-    return Card(head=head, body=_compact(items), footer=_ADVICE)
+    what = say("{n} ended: {counts}", n=len(items), counts=counts_text(items))
+    head = line(Span(f"{layout.ENDED} {what}", "bold"))
+    return Card(head=head, body=_compact(items), footer=wording.advice_line())
 
 
 def n_fitting(kind: Layout, alerts: Sequence[Sequence[OutboxRow]]) -> int:
@@ -79,7 +81,7 @@ def _marks(items: Sequence[Item]) -> str:
     if all(item.end is not None for item in items):
         return f"{layout.ENDED} "
     worst = min(items, key=lambda item: item.rank)
-    return f"{layout.mark_of(worst.view)} "
+    return f"{wording.mark_of(worst.view)} "
 
 
 def _digest(items: Sequence[Item]) -> Card:
@@ -90,20 +92,20 @@ def _digest(items: Sequence[Item]) -> Card:
         window = group[0].view.window_ms
         what = f"{_things(group)}: {title}" + (f" ({numbers.window(window)})" if window else "")
     else:
-        what = f"{len(items)} alerts: {counts_text(items)}"
+        what = say("{n} alerts: {counts}", n=len(items), counts=counts_text(items))
     fired = min(item.view.fired_ms for item in items)
-    tail = f"  {numbers.clock_time(fired, zone=items[0].view.zone)}" + (f" · {ended} ended" if ended else "")
+    tail = f"  {numbers.clock_time(fired, zone=items[0].view.zone)}" + (say(" · {n} ended", n=ended) if ended else "")
     body = _rows(items, titled=len(groups) > 1)
     head = line(_marks(items), Span(what, "bold"), tail)
-    return Card(head=head, body=body, footer=_ADVICE, choices=_choices(items))
+    return Card(head=head, body=body, footer=wording.advice_line(), choices=_choices(items))
 
 
 def _already(items: Sequence[Item]) -> Card:
     ended = sum(item.end is not None for item in items)
-    tail = "  when the bot began to watch" + (f" · {ended} ended" if ended else "")
-    what = f"Already true: {len(items)} alert{'' if len(items) == 1 else 's'}"
+    tail = say("  when the bot began to watch") + (say(" · {n} ended", n=ended) if ended else "")
+    what = say_n("Already true: {n} alert", "Already true: {n} alerts", len(items))
     head = line(_marks(items), Span(what, "bold"), tail)
-    return Card(head=head, body=_rows(items, titled=True), footer=_ADVICE, choices=_choices(items))
+    return Card(head=head, body=_rows(items, titled=True), footer=wording.advice_line(), choices=_choices(items))
 
 
 def _rows(items: Sequence[Item], *, titled: bool) -> tuple[Line, ...]:
@@ -131,31 +133,31 @@ def _choices(items: Sequence[Item]) -> tuple[tuple[str, str], ...]:
 
 def _things(items: Sequence[Item]) -> str:
     coins = all(item.view.symbol != MARKET for item in items)
-    return f"{len(items)} coin{'' if len(items) == 1 else 's'}" if coins else f"{len(items)} alerts"
+    return say_n("{n} coin", "{n} coins", len(items)) if coins else say("{n} alerts", n=len(items))
 
 
 def _name(item: Item) -> str:
-    return clean(layout.name_of(item.view), 24)
+    return clean(wording.name_of(item.view), 24)
 
 
 def _row(item: Item, *, marked: bool, number: int) -> Line:
     """`1 BTCUSDT  +6.06% · price +0.89%  #7q4mk2px`, with its end where it has one."""
     view = item.view
-    mark = layout.ENDED if item.end is not None else layout.mark_of(view) if marked else ""
+    mark = layout.ENDED if item.end is not None else wording.mark_of(view) if marked else ""
     parts = []
     if view.symbol == MARKET and view.n_true is not None and view.n_members is not None:
-        parts.append(f"{view.n_true} of {view.n_members} coins")
+        parts.append(say("{n_true} of {n} coins", n_true=view.n_true, n=view.n_members))
     elif view.value is not None:
-        name = layout.value_name(view)
-        short = name if name in {"OI", "Price"} else ""
-        parts.append(f"{short} {layout.value_text(view, view.value)}".strip())
+        name = wording.value_name(view)
+        short = name if name in {say("OI"), say("Price")} else ""
+        parts.append(f"{short} {wording.value_text(view, view.value)}".strip())
     price = view.price.change if view.price is not None else None
     if price is not None and not (view.value_is_ratio and view.value == price):
-        parts.append(f"price {numbers.percent(price, digits=2)}")
+        parts.append(say("price {change}", change=numbers.percent(price, digits=2)))
     if item.seen is not None:
-        parts.append(f"seen by {clean(item.seen.reason, 40)}")
+        parts.append(say("seen by {name}", name=clean(item.seen.reason, 40)))
     if item.end is not None:
-        parts.append(f"ended after {numbers.duration(item.end.at_ms - view.fired_ms)}")
+        parts.append(say("ended after {duration}", duration=numbers.duration(item.end.at_ms - view.fired_ms)))
     rest = " · ".join(parts)
     place = Span(f"{number} ", "dim") if number <= MAX_CHOICES else ""
     return line(place, f"{mark} " if mark else "", _name(item), f"  {rest}" if rest else "", "  ", _id(item))
@@ -183,14 +185,18 @@ def _compact(items: Sequence[Item]) -> tuple[Line, ...]:
 def _late(items: Sequence[Item]) -> Card:
     first = numbers.clock_time(min(item.view.fired_ms for item in items), zone=items[0].view.zone, is_named=False)
     last = numbers.clock_time(max(item.view.fired_ms for item in items), zone=items[0].view.zone)
-    when = f"fired {last}" if last.startswith(first) else f"fired {first} to {last}"
-    head = line("⏰ ", Span(f"told late: {counts_text(items)}, {when}", "bold"))
-    return Card(head=head, body=_compact(items), footer=_ADVICE)
+    when = (
+        say("fired {time}", time=last)
+        if last.startswith(first)
+        else say("fired {first} to {last}", first=first, last=last)
+    )
+    head = line("⏰ ", Span(say("told late: {counts}, {when}", counts=counts_text(items), when=when), "bold"))
+    return Card(head=head, body=_compact(items), footer=wording.advice_line())
 
 
 def _held(items: Sequence[Item]) -> Card:
     """All are counted; ids as far as they fit."""
-    head = line("✋ ", Span(f"held back {len(items)}: {counts_text(items)}", "bold"))
+    head = line("✋ ", Span(say("held back {n}: {counts}", n=len(items), counts=counts_text(items)), "bold"))
     body: list[Line] = []
     room = ROOM - utf16_length(plain(head))
     left = 0
@@ -209,5 +215,5 @@ def _held(items: Sequence[Item]) -> Card:
             body += [()] if body else []
             body += [line(Span(title, "bold")), line(" · ".join(shown))]
     if left:
-        body += [(), line(f"and {left} more")]
-    return Card(head=head, body=tuple(body), footer=_ADVICE)
+        body += [(), line(say("and {n} more", n=left))]
+    return Card(head=head, body=tuple(body), footer=wording.advice_line())

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.delivery import detail, layout
-from bot.delivery.destination import REPEATED, Order
+from bot.delivery import detail, layout, wording
+from bot.delivery.destination import Order, repeated_text
 from bot.delivery.keys import chart_url
 from bot.delivery.markup import plain_text
 from bot.delivery.text import Card, Line, clean, cut, plain, utf16_length
@@ -20,6 +20,7 @@ from bot.model.alert import TellKind
 from bot.model.instrument import MARKET
 from bot.model.outbox import OutboxRow
 from bot.model.view import AlertView
+from bot.texts import say
 
 COLOURS = {"info": 0x64748B, "warning": 0xF59E0B, "critical": 0xEF4444}
 ENDED_COLOUR = 0x22C55E
@@ -30,7 +31,6 @@ SUPPRESS_NOTIFICATIONS = 4_096
 """Of a post: it arrives without a sound. An edit makes none."""
 
 _MARKDOWN = re.compile(r"([\\*_~`|>\[\]#<@-])")
-_FOLD = "More"
 PICTURE = "chart.png"
 Json = dict[str, Any]
 
@@ -66,7 +66,7 @@ def body_of(order: Order) -> Json:
     body = payload(order.rows, fire=order.fire, edit=order.edits)
     if order.repeated:
         footer = body["embeds"][0]["footer"]
-        footer["text"] = cut(footer["text"] + REPEATED.text, FOOTER_LIMIT)
+        footer["text"] = cut(footer["text"] + repeated_text(), FOOTER_LIMIT)
         _fit(body["embeds"][0])
     return body
 
@@ -104,14 +104,14 @@ def payload(rows: Sequence[OutboxRow], *, fire: AlertView | None, edit: bool) ->
         return _summary(card, view)
     if kind in layout.FEEDS or kind is TellKind.SCORE:
         return card_payload(Order(rows=tuple(rows), card=card))
-    ends = kind in layout.ENDINGS and not (kind is TellKind.END and layout.is_event(view))
+    ends = kind in layout.ENDINGS and not (kind is TellKind.END and wording.is_event(view))
     told = view
     if kind in layout.ENDINGS:
         told = fire or (rows[0].view if rows[0].kind is TellKind.FIRE else view)
     if kind is TellKind.ACK:
         told = fire or view
     embed: Json = {
-        "title": cut(layout.title_of(view), TITLE_LIMIT),
+        "title": cut(wording.title_of(view), TITLE_LIMIT),
         "color": ENDED_COLOUR if ends else COLOURS.get(view.severity, COLOURS["warning"]),
         "description": cut(_description(card, view, told, ends=ends), DESCRIPTION_LIMIT),
         "footer": {"text": cut(_footer(view), FOOTER_LIMIT)},
@@ -133,11 +133,11 @@ def _body(content: str, embeds: list[Json], *, silent: bool) -> Json:
 
 
 def _footer(view: AlertView) -> str:
-    tags = layout.hashtags(view)
+    tags = wording.hashtags(view)
     text = f"{clean(view.rule_id, 80)} · #{clean(view.short_id, 16)}"
     if view.report:
         return text
-    text += " · data, not advice"
+    text += wording.advice_text()
     return f"{text} · {tags}" if tags else text
 
 
@@ -145,10 +145,10 @@ def _summary(card: Card, view: AlertView) -> Json:
     """Of no single alert: no figures, no chart."""
     lines = [_line(card.head), *(_line(spans) for spans in card.body)]
     embed: Json = {
-        "title": "While muted",
+        "title": say("While muted"),
         "color": COLOURS.get(view.severity, COLOURS["warning"]),
         "description": cut("\n".join(lines), DESCRIPTION_LIMIT),
-        "footer": {"text": cut(f"#{clean(view.short_id, 16)} · data, not advice", FOOTER_LIMIT)},
+        "footer": {"text": cut(f"#{clean(view.short_id, 16)}{wording.advice_text()}", FOOTER_LIMIT)},
     }
     return _body("", [_fit(embed)], silent=view.silent)
 
@@ -159,13 +159,13 @@ def _description(card: Card, view: AlertView, told: AlertView, *, ends: bool) ->
     if view.kind in {TellKind.ESCALATE, TellKind.REPEAT}:
         return "\n".join(_line(x) for x in (card.head, *(own or layout.move_lines(told))))
     above: list[Line] = []
-    below = layout.note_lines(told)
+    below = wording.note_lines(told)
     if view.kind == TellKind.ACK:
         above = [card.head]
     elif ends and told is view:
         above, below = [card.head, *below], ()
     elif ends:
-        above = [card.head, *layout.own_lines(view, only_of_ends=True), *layout.note_lines(view)]
+        above = [card.head, *layout.own_lines(view, only_of_ends=True), *wording.note_lines(view)]
     story = [_line(x) for x in own] or _story(card, told)
     return "\n".join(x for x in (*map(_line, above), *story, *map(_line, below)) if x)
 
@@ -177,7 +177,7 @@ def _story(card: Card, told: AlertView) -> list[str]:
     lines: list[str] = []
     if told.symbol == MARKET:
         if told.n_true is not None and told.n_members is not None:
-            lines.append(f"**{told.n_true} of {told.n_members} coins**")
+            lines.append(f"**{say('{n_true} of {n} coins', n_true=told.n_true, n=told.n_members)}**")
         lines += [_line(x) for x in detail.breadth_lines(told)]
     else:
         lines.append(_moves(told))
@@ -192,16 +192,26 @@ def _moves(view: AlertView) -> str:
     parts = []
     shown = [move.change for move in (view.oi, view.price) if move is not None]
     if view.value is not None and view.value_text and not (view.value_is_ratio and view.value in shown):
-        parts.append(f"{escape(layout.value_name(view))} = **{layout.value_text(view, view.value)}**")
+        parts.append(f"{escape(wording.value_name(view))} = **{wording.value_text(view, view.value)}**")
     if view.oi is not None and view.oi.change is not None:
-        parts.append(f"**OI {numbers.percent(view.oi.change, digits=2)}** in {numbers.window(view.oi.window_ms)}")
+        parts.append(
+            say(
+                "**OI {change}** in {window}",
+                change=numbers.percent(view.oi.change, digits=2),
+                window=numbers.window(view.oi.window_ms),
+            )
+        )
     if view.price is not None and view.price.change is not None:
-        parts.append(f"price **{numbers.percent(view.price.change, digits=2)}**")
+        parts.append(say("price **{change}**", change=numbers.percent(view.price.change, digits=2)))
     return " · ".join(parts)
 
 
 def _old(age_ms: int | None) -> str:
-    return f", {numbers.duration(age_ms)} old" if age_ms is not None and age_ms > layout.OLD_MS else ""
+    return (
+        say(", {duration} old", duration=numbers.duration(age_ms))
+        if age_ms is not None and age_ms > layout.OLD_MS
+        else ""
+    )
 
 
 def _fields(view: AlertView) -> list[Json]:
@@ -209,21 +219,22 @@ def _fields(view: AlertView) -> list[Json]:
     if view.oi is not None and view.oi.change is not None:
         dollars = f" ({numbers.usd(view.oi_usd)})" if view.oi_usd is not None else ""
         path = f"{numbers.amount(view.oi.then)} → {numbers.amount(view.oi.now)} {escape(clean(view.base, 40))}"
-        found.append(("OI", path.rstrip() + dollars + _old(view.oi_age_ms)))
+        found.append((say("OI"), path.rstrip() + dollars + _old(view.oi_age_ms)))
     if view.price is not None and view.price.change is not None:
         path = f"{numbers.price(view.price.then)} → {numbers.price(view.price.now)}"
-        found.append(("Price", path + _old(view.price_age_ms)))
+        found.append((say("Price"), path + _old(view.price_age_ms)))
     if funding := layout.funding_text(view):
-        found.append(("Funding", funding))
+        found.append((say("Funding"), funding))
     if volume := detail.volume_text(view):
-        found.append(("Volume", volume))
-    found += [(name, text) for name, text in (("OI rank", detail.rank_text(view)),) if text]
+        found.append((say("Volume"), volume))
+    found += [(name, text) for name, text in ((say("OI rank"), detail.rank_text(view)),) if text]
+    fold = say("More")
     folded = [plain(x) for x in detail.window_lines(view)]
-    folded += [f"Unusual: {text}" for text in (detail.unusual_text(view),) if text]
+    folded += [say("Unusual: {text}", text=text) for text in (detail.unusual_text(view),) if text]
     if folded:
         # Spoilers are what Discord has instead of a fold.
-        found.append((_FOLD, "\n".join(f"||{escape(x)}||" for x in folded)))
-    return [{"name": name, "value": cut(value, FIELD_LIMIT), "inline": name != _FOLD} for name, value in found]
+        found.append((fold, "\n".join(f"||{escape(x)}||" for x in folded)))
+    return [{"name": name, "value": cut(value, FIELD_LIMIT), "inline": name != fold} for name, value in found]
 
 
 def _length(embed: Json) -> int:

@@ -8,6 +8,7 @@ from bot.model import numbers
 from bot.model.alert import TellKind
 from bot.model.outbox import OutboxRow
 from bot.model.view import AlertView
+from bot.texts import say
 
 ENDINGS = frozenset({TellKind.END, TellKind.CLOSE})
 _RANKS = {"critical": 0, "warning": 1, "info": 2}
@@ -64,7 +65,7 @@ def counts_text(items: Sequence[Item], *, limit: int = 8) -> str:
     """`12 OI surge, 3 OI flush`."""
     parts = [f"{len(group)} {title}" for title, group in sorted(by_rule(items), key=lambda pair: -len(pair[1]))]
     if len(parts) > limit:
-        parts = [*parts[:limit], f"{len(parts) - limit} rules more"]
+        parts = [*parts[:limit], say("{n} rules more", n=len(parts) - limit)]
     return ", ".join(parts)
 
 

@@ -13,6 +13,7 @@ from bot.model import links
 from bot.model.alert import TellKind
 from bot.model.instrument import MARKET
 from bot.model.view import AlertView
+from bot.texts import say
 
 MUTES: Final = ("1h", "4h", "24h")
 MAX_LABEL: Final = 24
@@ -55,10 +56,10 @@ def keys_of(order: Order) -> Keys:
     if row.kind is TellKind.SCORE:
         return () if len(view.scored) != 1 else ((Key("📊 The rule's score", f"/score {view.rule_id}"),),)
     chart = chart_url(view)
-    more = (Key("❓ Why", f"/why #{view.short_id}"), *((Key("Chart ↗", url=chart),) if chart else ()))
+    more = (Key(say("❓ Why"), f"/why #{view.short_id}"), *((Key(say("Chart ↗"), url=chart),) if chart else ()))
     if row.kind in layout.ENDINGS:
         return (more,)
-    seen = () if row.kind is TellKind.ACK else (Key("👍 Seen", f"/ack #{view.short_id}"),)
+    seen = () if row.kind is TellKind.ACK else (Key(say("👍 Seen"), f"/ack #{view.short_id}"),)
     coin = () if view.symbol == MARKET else _mutes(view.base or view.symbol, view.symbol)
     return ((*seen, *more), *((coin,) if coin else ()), _mutes(view.title, view.rule_id))
 

@@ -35,6 +35,7 @@ from bot.model.chart_ports import AlertPictures
 from bot.model.news import MessageBuried
 from bot.model.outbox import Delivered, Message, OutboxRow, Outcome, Rejected, RetryLater
 from bot.model.ports import KeyValues, Outbox
+from bot.texts import speaking
 
 MAX_MESSAGE_BACKOFF_S: Final = 300.0
 MAX_COUNTED: Final = 10_000
@@ -59,12 +60,14 @@ class Lane:
         notices: Notices,
         renew: Renew = as_before,
         desk: AlertPictures | None = None,
+        language_of: Callable[[str], str] = lambda _: "",
     ) -> None:
         """Prepare; see `Lanes` for the arguments."""
         self._outbox = outbox
         self._clock = clock
         self._log = log.get("delivery").bind(destination=destination.name)
         self._offset_ms = clock.wall_ms() - clock.monotonic_ms()
+        self._language_of = language_of
         self._venue_now = venue_now if venue_now is not None else self._now_ms
         self._n_instruments = n_instruments
         self._notices = notices
@@ -160,7 +163,8 @@ class Lane:
         self.notify()
         while True:
             self._woken.clear()
-            wait_s = await self._step()
+            with speaking(self._language_of(self.name)):
+                wait_s = await self._step()
             if wait_s is None or wait_s > _QUIET_S:
                 self._quiet.set()
             if wait_s is None or wait_s > 0:

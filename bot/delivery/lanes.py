@@ -74,6 +74,7 @@ class Lanes:
         preferred: Sequence[str] = (),
         renew: Renew = as_before,
         desk: AlertPictures | None = None,
+        language_of: Callable[[str], str] = lambda _: "",
     ) -> None:
         """Prepare one lane per destination.
 
@@ -88,6 +89,7 @@ class Lanes:
             preferred: Where the owner is told of the bot's own troubles, the best first; any that lives otherwise.
             renew: Makes a dead destination anew when its address or secret changed.
             desk: Draws charts for alerts; None: they go without.
+            language_of: What is spoken at a destination; empty for English.
         """
         self._outbox = outbox
         self._clock = clock
@@ -96,6 +98,7 @@ class Lanes:
             preferred=preferred,
             clock=clock,
             venue_now=venue_now if venue_now is not None else clock.wall_ms,
+            language_of=language_of,
         )
         """Tells the owner of troubles, those of the lanes among them."""
         self._make = partial(
@@ -109,11 +112,11 @@ class Lanes:
             notices=self.notices,
             renew=renew,
             desk=desk,
+            language_of=language_of,
         )
         self._lanes = {d.name: self._make(d) for d in destinations}
         self._tasks: dict[Lane, asyncio.Task[None]] = {}
-        self._begun: set[Lane] = set()
-        self._gone: set[Lane] = set()
+        self._begun, self._gone = set[Lane](), set[Lane]()
         self._before: dict[Lane, asyncio.Task[None]] = {}
         """The leaving of a lane whose place another one takes."""
         self._group: asyncio.TaskGroup | None = None

@@ -13,63 +13,30 @@ from bot.delivery import detail
 from bot.delivery.score_card import score_card
 from bot.delivery.template import render_message
 from bot.delivery.text import Card, Line, Span, Style, clean, line, table
+from bot.delivery.wording import (
+    advice_text,
+    hashtags,
+    is_event,
+    mark_of,
+    name_of,
+    note_lines,
+    title_of,
+    value_name,
+    value_text,
+)
 from bot.model import numbers
 from bot.model.alert import TellKind
 from bot.model.instrument import MARKET
 from bot.model.outbox import OutboxRow
-from bot.model.view import AlertView, Detail, HeldBack, Member, Move
+from bot.model.view import AlertView, Detail, Member, Move
+from bot.texts import say, say_n
 
-MARKS = {"info": "⚪", "warning": "🟠", "critical": "🔴"}
 ENDED, CLOSED, ACKED, MUTED, DATA = "✅", "⏹", "👍", "🔕", "📡"
 OLD_MS = 60_000
 """Data older than this is called old."""
 ENDINGS = frozenset({TellKind.END, TellKind.CLOSE})
 FEEDS = frozenset({TellKind.LOST, TellKind.BACK})
-LONG_GAP_MS = 60_000
-"""A crossing after a longer gap may have come any time in it."""
 _MAX_TABLE_ROWS = 10
-_MAX_HELD = 900
-_ADVICE = "data, not advice"
-
-
-def name_of(view: AlertView) -> str:
-    return "Market" if view.symbol == MARKET else clean(view.symbol, 60)
-
-
-def title_of(view: AlertView) -> str:
-    """`BTCUSDT · OI surge`; news of the bot itself concern no coin."""
-    if view.report:
-        return clean(view.title, 100)
-    return f"{name_of(view)} · {clean(view.title, 100)}"
-
-
-def mark_of(view: AlertView) -> str:
-    return MARKS.get(view.severity, MARKS["warning"])
-
-
-def value_text(view: AlertView, x: float | None, *, digits: int | None = None) -> str:
-    """A measured value in its own unit."""
-    if view.value_is_ratio:
-        return numbers.percent(x, digits=digits)
-    if any(series in view.value_text for series in ("price", "index")) and "(" not in view.value_text:
-        return numbers.price(x)
-    return numbers.amount(x)
-
-
-def value_name(view: AlertView) -> str:
-    """What the value is called in a sentence: `OI`, `Price`, or its expression."""
-    # A difference such as `pct(oi, 15m) - median(pct(oi, 15m))` begins in the same way and is another thing.
-    if view.value_text.count("(") == 1:
-        if view.value_text.startswith("pct(oi,"):
-            return "OI"
-        if view.value_text.startswith("pct(price,"):
-            return "Price"
-    return clean(view.value_text, 200)
-
-
-def is_event(view: AlertView) -> bool:
-    """Fired and ended in one step, such as a crossing."""
-    return view.at_ms == view.fired_ms
 
 
 def compose(rows: Sequence[OutboxRow], *, fire: AlertView | None, edit: bool) -> Card:
@@ -143,22 +110,32 @@ def fire_card(view: AlertView) -> Card:
 
 def feed_card(view: AlertView) -> Card:
     """Data that firing alerts wait for: that it is missing, or comes again. Never that they are over."""
-    feed = clean(view.feed, 60).capitalize()
+    feed = say(clean(view.feed, 60).capitalize())
     footer = line(Span(f"#{clean(view.short_id, 16)}", "code"))
     known = numbers.duration(view.at_ms - view.fired_ms)
     since = numbers.clock_time(view.fired_ms, zone=view.zone)
     if view.kind == TellKind.BACK:
-        head = line(f"{DATA} ", Span(f"{feed}: data is back", "bold"), f" after {known}")
-        return Card(head, body=(line("Alerts go on from here; what is over by now ends now."),), footer=footer)
+        head = line(
+            f"{DATA} ", Span(say("{feed}: data is back", feed=feed), "bold"), say(" after {known}", known=known)
+        )
+        return Card(head, body=(line(say("Alerts go on from here; what is over by now ends now.")),), footer=footer)
     n = view.n_affected
-    head = line(f"{DATA} ", Span(f"{feed}: no data for {known}", "bold"), f"  since {since}")
-    stand = "alert stands" if n == 1 else "alerts stand"
-    body = [line(f"{n} {stand} still until it is back, neither going on nor over:")]
+    head = line(
+        f"{DATA} ",
+        Span(say("{feed}: no data for {known}", feed=feed, known=known), "bold"),
+        say("  since {since}", since=since),
+    )
+    stand = say_n(
+        "{n} alert stands still until it is back, neither going on nor over:",
+        "{n} alerts stand still until it is back, neither going on nor over:",
+        n,
+    )
+    body = [line(stand)]
     for one in view.affected:
-        name = "Market" if one.symbol == MARKET else clean(one.symbol, 60)
+        name = say("Market") if one.symbol == MARKET else clean(one.symbol, 60)
         body.append(line(f"{name} · {clean(one.title, 100)}  ", Span(f"#{clean(one.short_id, 16)}", "code")))
     if n > len(view.affected):
-        body.append(line(f"and {n - len(view.affected)} more"))
+        body.append(line(say("and {n} more", n=n - len(view.affected))))
     return Card(head=head, body=tuple(body), footer=footer)
 
 
@@ -166,13 +143,27 @@ def update_card(view: AlertView, *, escalates: bool) -> Card:
     """`🟠 BTCUSDT OI now +9.2% (was +6.1%)`, or that it still fires."""
     now = value_text(view, view.value, digits=1)
     before = view.value_before
-    was = f" (was {value_text(view, before, digits=1)})" if before is not None else ""
+    was = say(" (was {value})", value=value_text(view, before, digits=1)) if before is not None else ""
     what = value_name(view)
     if escalates:
-        head = line(f"{mark_of(view)} {name_of(view)} {what} now ", Span(now, "bold"), was)
+        head = line(
+            say("{mark} {name} {what} now ", mark=mark_of(view), name=name_of(view), what=what),
+            Span(now, "bold"),
+            was,
+        )
     else:
         after = numbers.duration(view.at_ms - view.fired_ms)
-        head = line(f"{mark_of(view)} {title_of(view)}: still, after {after}: {what} ", Span(now, "bold"), was)
+        head = line(
+            say(
+                "{mark} {title}: still, after {after}: {what} ",
+                mark=mark_of(view),
+                title=title_of(view),
+                after=after,
+                what=what,
+            ),
+            Span(now, "bold"),
+            was,
+        )
     return Card(head=head, body=own_lines(view) or move_lines(view), footer=_footer(view))
 
 
@@ -180,9 +171,11 @@ def ack_card(view: AlertView, *, fire: AlertView | None, edit: bool) -> Card:
     """Who has seen a firing, above what it said; one line where that cannot be edited."""
     by = clean(view.reason, 120)
     if not edit or fire is None:
-        return Card(line(f"{ACKED} ", Span(title_of(view), "bold"), f"  seen by {by}"), footer=_footer(view))
+        return Card(
+            line(f"{ACKED} ", Span(title_of(view), "bold"), say("  seen by {name}", name=by)), footer=_footer(view)
+        )
     told = fire_card(fire)
-    head = line(f"{ACKED} ", Span(f"Seen by {by}", "bold"))
+    head = line(f"{ACKED} ", Span(say("Seen by {name}", name=by), "bold"))
     return Card(head, (told.head, (), *told.body), told.table, told.details, told.footer)
 
 
@@ -190,7 +183,10 @@ def summary_card(view: AlertView) -> Card:
     """What fired and ended while it was muted: by rule, with coins and ids."""
     n = view.n_true or 0
     why = f" ({clean(view.reason, 120)})" if view.reason else ""
-    head = line(f"{MUTED} ", Span(f"While muted{why}: {n} alert{'' if n == 1 else 's'} fired and ended", "bold"))
+    said = say_n(
+        "While muted{why}: {n} alert fired and ended", "While muted{why}: {n} alerts fired and ended", n, why=why
+    )
+    head = line(f"{MUTED} ", Span(said, "bold"))
     return Card(head=head, body=missed_lines(view), footer=_footer(view))
 
 
@@ -202,20 +198,29 @@ def missed_lines(view: AlertView) -> tuple[Line, ...]:
         for n, (coin, short_id) in enumerate(missed.named):
             parts += [", " if n else ": ", f"{clean(coin, 24)} ", Span(f"#{clean(short_id, 16)}", "code")]
         more = missed.n - len(missed.named)
-        parts += [f" and {more} more"] if missed.named and more > 0 else []
+        parts += [say(" and {n} more", n=more)] if missed.named and more > 0 else []
         lines.append(line(*parts))
     return tuple(lines)
 
 
 def ending_text(view: AlertView) -> str:
     """`ended after 22m · peak +9.2%`, `closed after 22m: the rule was removed`."""
-    word = "closed" if view.kind == TellKind.CLOSE else "ended"
-    return f"{word} after {numbers.duration(view.at_ms - view.fired_ms)}{_reason_and_peak(view)}"
+    after = numbers.duration(view.at_ms - view.fired_ms)
+    said = (
+        say("closed after {duration}", duration=after)
+        if view.kind == TellKind.CLOSE
+        else say("ended after {duration}", duration=after)
+    )
+    return f"{said}{_reason_and_peak(view)}"
 
 
 def _reason_and_peak(view: AlertView) -> str:
-    reason = clean(view.reason, 300) if view.kind == TellKind.CLOSE else ""
-    peak = f" · peak {value_text(view, view.peak, digits=1)}" if view.peak is not None and view.value_text else ""
+    reason = say(clean(view.reason, 300)) if view.kind == TellKind.CLOSE else ""
+    peak = (
+        say(" · peak {value}", value=value_text(view, view.peak, digits=1))
+        if view.peak is not None and view.value_text
+        else ""
+    )
     return (f": {reason}" if reason else "") + peak
 
 
@@ -225,9 +230,13 @@ def ending_card(view: AlertView, *, fire: AlertView | None, edit: bool) -> Card:
     if edit:
         head = line(f"{mark} ", Span(ending_text(view), "bold"))
     else:
-        word = "closed" if view.kind == TellKind.CLOSE else "ended"
         fired = numbers.clock_time(view.fired_ms, zone=view.zone, is_named=False)
-        times = f"  fired {fired}, {word} {numbers.clock_time(view.at_ms, zone=view.zone)}"
+        over = numbers.clock_time(view.at_ms, zone=view.zone)
+        times = (
+            say("  fired {fired}, closed {over}", fired=fired, over=over)
+            if view.kind == TellKind.CLOSE
+            else say("  fired {fired}, ended {over}", fired=fired, over=over)
+        )
         head = line(f"{mark} ", Span(title_of(view), "bold"), times, _reason_and_peak(view))
     own = (*own_lines(view, only_of_ends=fire is not None), *note_lines(view))
     if fire is None:
@@ -256,44 +265,11 @@ def own_lines(view: AlertView, *, only_of_ends: bool = False) -> tuple[Line, ...
     return tuple(line(x) for x in text.split("\n")) if text else ()
 
 
-def note_lines(view: AlertView) -> tuple[Line, ...]:
-    """What has to be known about how it is told: after a gap, late, anew, or in the place of others."""
-    found = []
-    if view.gap_ms > LONG_GAP_MS:
-        found.append(line(Span(f"crossed during a gap of {round(view.gap_ms / 60_000)} min in the data", "dim")))
-    if view.is_already_true:
-        found.append(line(Span("already true when the bot began to watch", "dim")))
-    if view.kind == TellKind.UPDATE:
-        was = f", was {value_text(view, view.value_before, digits=1)}" if view.value_before is not None else ""
-        found.append(line(Span(f"updated {numbers.clock_time(view.at_ms, zone=view.zone)}{was}", "dim")))
-    if view.kind == TellKind.FIRE and view.at_ms > view.fired_ms:
-        until = numbers.clock_time(view.at_ms, zone=view.zone)
-        found.append(line(Span(f"held back until {until}, while a rule that inhibits it fired", "dim")))
-    if view.held_back:
-        when = "before" if view.kind == TellKind.FIRE else "meanwhile"
-        parts = "; ".join(_held_text(held) for held in view.held_back)
-        found.append(line(clean(f"held back {when}: {parts}", _MAX_HELD)))
-    return tuple(found)
-
-
-def _held_text(held: HeldBack) -> str:
-    """`OI surge 3 (BTC, ETH, SOL)`."""
-    coins = [clean(coin, 40) for coin in held.coins]
-    more = held.n_coins - len(coins)
-    coins += [f"{more} more"] if coins and more > 0 else []
-    return f"{clean(held.title, 100)} {held.n}" + (f" ({', '.join(coins)})" if coins else "")
-
-
-def hashtags(view: AlertView) -> str:
-    """The rule's tags as chats mark them; a hyphen would end one."""
-    return " ".join(f"#{clean(tag, 40).replace('-', '_')}" for tag in view.tags)
-
-
 def _body(view: AlertView) -> tuple[Line, ...]:
     lines: list[Line] = []
     if view.symbol == MARKET:
         if view.n_true is not None and view.n_members is not None:
-            lines.append(line(Span(f"{view.n_true} of {view.n_members} coins", "bold")))
+            lines.append(line(Span(say("{n_true} of {n} coins", n_true=view.n_true, n=view.n_members), "bold")))
         elif view.value is not None:
             lines.append(measured_line(view))
         return (*lines, *detail.breadth_lines(view))
@@ -317,16 +293,18 @@ def move_lines(view: AlertView) -> tuple[Line, ...]:
         base = clean(view.base, 40)
         path = _path(numbers.amount(view.oi.then), numbers.amount(view.oi.now), base)
         dollars = f"  ({numbers.usd(view.oi_usd)})" if view.oi_usd is not None else ""
-        found.append(line("OI ", *_change(view.oi), path, dollars, _age(view.oi_age_ms)))
+        found.append(line(say("OI "), *_change(view.oi), path, dollars, _age(view.oi_age_ms)))
     if view.price is not None and view.price.change is not None:
         path = _path(numbers.price(view.price.then), numbers.price(view.price.now), "")
-        found.append(line("Price ", *_change(view.price), path, _age(view.price_age_ms)))
+        found.append(line(say("Price "), *_change(view.price), path, _age(view.price_age_ms)))
     return tuple(found)
 
 
 def _change(move: Move) -> tuple[Span, Span]:
     style: Style = "up" if (move.change or 0) > 0 else "down"
-    return Span(numbers.percent(move.change, digits=2), style), Span(f" in {numbers.window(move.window_ms)}")
+    return Span(numbers.percent(move.change, digits=2), style), Span(
+        say(" in {window}", window=numbers.window(move.window_ms))
+    )
 
 
 def _path(then: str, now: str, unit: str) -> str:
@@ -334,7 +312,7 @@ def _path(then: str, now: str, unit: str) -> str:
 
 
 def _age(age_ms: int | None) -> str:
-    return f" · {numbers.duration(age_ms)} old" if age_ms is not None and age_ms > OLD_MS else ""
+    return say(" · {duration} old", duration=numbers.duration(age_ms)) if age_ms is not None and age_ms > OLD_MS else ""
 
 
 def funding_text(view: AlertView) -> str:
@@ -343,16 +321,16 @@ def funding_text(view: AlertView) -> str:
         return ""
     per = f" / {numbers.amount(view.funding_interval_h)}h" if view.funding_interval_h else ""
     left_ms = (view.next_funding_ms or 0) - view.at_ms
-    following = f" · next in {numbers.duration(left_ms)}" if left_ms > 0 else ""
+    following = say(" · next in {duration}", duration=numbers.duration(left_ms)) if left_ms > 0 else ""
     return f"{numbers.percent(view.funding, digits=4)}{per}{following}"
 
 
 def _details(view: AlertView) -> tuple[Line, ...]:
     named = (
-        ("Volume", detail.volume_text(view)),
-        ("Funding", funding_text(view)),
-        ("OI rank", detail.rank_text(view)),
-        ("Unusual", detail.unusual_text(view)),
+        (say("Volume"), detail.volume_text(view)),
+        (say("Funding"), funding_text(view)),
+        (say("OI rank"), detail.rank_text(view)),
+        (say("Unusual"), detail.unusual_text(view)),
     )
     return (*detail.window_lines(view), *(line(f"{name} {text}") for name, text in named if text))
 
@@ -360,13 +338,13 @@ def _details(view: AlertView) -> tuple[Line, ...]:
 def rule_line(view: AlertView) -> Line:
     condition = clean(view.condition, 600)
     rule = Span(clean(view.rule_id, 80), "code")
-    return line("Rule ", rule, " · ", Span(condition, "code")) if condition else line("Rule ", rule)
+    return line(say("Rule "), rule, " · ", Span(condition, "code")) if condition else line(say("Rule "), rule)
 
 
 def _footer(view: AlertView) -> Line:
     tags = hashtags(view)
     return line(
-        Span(f"#{clean(view.short_id, 16)}", "code"), Span(f" · {_ADVICE}", "dim"), Span(f" · {tags}" if tags else "")
+        Span(f"#{clean(view.short_id, 16)}", "code"), Span(advice_text(), "dim"), Span(f" · {tags}" if tags else "")
     )
 
 
@@ -378,11 +356,15 @@ def member_table(view: AlertView) -> tuple[str, ...]:
     known = any(m.oi_change is not None or m.price_change is not None for m in shown)
     window = f" {numbers.window(view.window_ms)}" if view.window_ms else ""
     opened = any(m.opened_usd is not None for m in shown)
-    rows = [["", f"OI{window}", f"price{window}", *(["opened"] if opened else [])] if known else ["", "value"]]
+    rows = [
+        ["", f"{say('OI')}{window}", f"{say('price')}{window}", *([say("opened")] if opened else [])]
+        if known
+        else ["", say("value")]
+    ]
     rows += [_member_row(view, member, changes=known, opened=opened) for member in shown]
     lines = table(rows)
     more = (view.n_true or len(view.members)) - len(shown)
-    return (*lines, f"and {more} more") if more > 0 else lines
+    return (*lines, say("and {n} more", n=more)) if more > 0 else lines
 
 
 def _member_row(view: AlertView, member: Member, *, changes: bool, opened: bool) -> list[str]:

@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bot.delivery import layout
+from bot.delivery import layout, wording
 from bot.delivery.items import Item
 from bot.delivery.text import Card, Line, Span, clean, line, utf16_length
 from bot.model import numbers
 from bot.model.outbox import OutboxRow
 from bot.model.view import AlertView
+from bot.texts import say
 
 N_SHOWN: Final = 5
 OUTLIER_Z: Final = 3.5
@@ -106,19 +107,23 @@ def _coin(view: AlertView) -> str:
 def compose(items: Sequence[Item], *, n_instruments: int) -> Card:
     view = items[0].view
     worst = min(items, key=lambda item: item.rank).view
-    way = "up" if direction_of(view) > 0 else "down"
     ended = sum(item.end is not None for item in items)
-    mark = layout.ENDED if ended == len(items) else layout.mark_of(worst)
+    mark = layout.ENDED if ended == len(items) else wording.mark_of(worst)
     fired = numbers.clock_time(min(item.view.fired_ms for item in items), zone=view.zone)
-    title = f"Market {way}: {clean(view.title, 60)} on {len(items)} coins"
-    tail = f"  {fired}" + (f" · {ended} of {len(items)} ended" if ended else "")
+    rule, n = clean(view.title, 60), len(items)
+    title = (
+        say("Market up: {title} on {n} coins", title=rule, n=n)
+        if direction_of(view) > 0
+        else say("Market down: {title} on {n} coins", title=rule, n=n)
+    )
+    tail = f"  {fired}" + (say(" · {ended} of {n} ended", ended=ended, n=len(items)) if ended else "")
     body = [_breadth(items, n_instruments), _medians(items), _total(items)]
     body += [_contributors(items), _beyond(items)]
     return Card(
         head=line(f"{mark} ", Span(title, "bold"), tail),
         body=tuple(one for one in body if one),
         details=_ids(items),
-        footer=line(Span("data, not advice", "dim")),
+        footer=wording.advice_line(),
         choices=tuple((_coin(item.view), clean(item.view.short_id, 16)) for item, _, _ in outliers(items)[:N_SHOWN]),
     )
 
@@ -127,18 +132,23 @@ def _breadth(items: Sequence[Item], n_instruments: int) -> Line:
     if n_instruments < len(items):
         return ()
     share = numbers.percent(len(items) / n_instruments, sign=False, digits=0)
-    return line(Span(f"{len(items)} of {n_instruments} coins", "bold"), f" ({share})")
+    return line(Span(say("{n_true} of {n} coins", n_true=len(items), n=n_instruments), "bold"), f" ({share})")
 
 
 def _medians(items: Sequence[Item]) -> Line:
     parts = []
-    for name, moves in (("OI", [i.view.oi for i in items]), ("price", [i.view.price for i in items])):
+    for name, moves in ((say("OI"), [i.view.oi for i in items]), (say("price"), [i.view.price for i in items])):
         changes = [move.change for move in moves if move is not None and move.change is not None]
         if changes:
             parts.append(f"{name} {numbers.percent(statistics.median(changes), digits=2)}")
     window_ms = items[0].view.window_ms
     return (
-        line(f"Median {' · '.join(parts)}" + (f" in {numbers.window(window_ms)}" if window_ms else "")) if parts else ()
+        line(
+            say("Median {changes}", changes=" · ".join(parts))
+            + (say(" in {window}", window=numbers.window(window_ms)) if window_ms else "")
+        )
+        if parts
+        else ()
     )
 
 
@@ -150,13 +160,17 @@ def _total(items: Sequence[Item]) -> Line:
     found = totals(items)
     if found.opened is None:
         return ()
-    verb = "opened" if found.opened >= 0 else "closed"
+    did = (
+        say("Positions opened, in coins at today's prices: ")
+        if found.opened >= 0
+        else say("Positions closed, in coins at today's prices: ")
+    )
     said: list[str | Span] = [
-        f"Positions {verb}, in coins at today's prices: ",
+        did,
         Span(_signed_usd(found.opened), "bold"),
     ]
     if found.by_price is not None:
-        said.append(f"; with the price {_signed_usd(found.opened + found.by_price)}")
+        said.append(say("; with the price {change}", change=_signed_usd(found.opened + found.by_price)))
     return line(*said)
 
 
@@ -164,7 +178,7 @@ def _contributors(items: Sequence[Item]) -> Line:
     known = [(item.view, x) for item in items if (x := opened_usd(item.view)) is not None]
     known.sort(key=lambda one: -abs(one[1]))
     shown = [f"{_coin(view)} {_coins(view)} ({_signed_usd(x)})" for view, x in known[:N_SHOWN]]
-    return line("Most: ", ", ".join(shown)) if shown else ()
+    return line(say("Most: "), ", ".join(shown)) if shown else ()
 
 
 def _coins(view: AlertView) -> str:
@@ -178,7 +192,7 @@ def _beyond(items: Sequence[Item]) -> Line:
         f"{_coin(item.view)} {numbers.percent(beyond, digits=1)} (z {numbers.amount(abs(z))})"
         for item, beyond, z in outliers(items)[:N_SHOWN]
     ]
-    return line("Beyond the market: ", ", ".join(shown)) if shown else ()
+    return line(say("Beyond the market: "), ", ".join(shown)) if shown else ()
 
 
 def _ids(items: Sequence[Item]) -> tuple[Line, ...]:

@@ -25,6 +25,7 @@ from bot.model.news import (
 )
 from bot.model.outbox import Delivered, OutboxRow, row_id
 from bot.model.view import AlertView
+from bot.texts import ENGLISH, say, speaking
 
 SOURCE: Final = "oibot"
 REPORT_EVERY_S: Final = 3_600.0
@@ -45,6 +46,10 @@ class Notice:
     title: str
     text: str
     severity: str = "critical"
+
+
+Words = Notice | Callable[[], Notice]
+"""A function puts it into words again, in the language of where it is told."""
 
 
 class Place(Protocol):
@@ -74,27 +79,36 @@ def worded(news: News) -> tuple[str, Notice]:
     """Topic and words."""
     match news:
         case DestinationDied(name, reason):
-            text = (
-                f"{reason}. What it missed is kept. It is tried again when its person writes, when its address or secret "
-                f"changes, or by /revive {name}."
+            text = say(
+                "{reason}. What it missed is kept. It is tried again when its person writes, when its address or secret changes, or by /revive {name}.",
+                reason=reason,
+                name=name,
             )
-            return dead_topic(name), Notice(f"{name} takes no messages any more", text)
+            return dead_topic(name), Notice(say("{name} takes no messages any more", name=name), text)
         case MessageBuried(name, ids, reason):
             which = ", ".join(f"#{one}" for one in ids)
-            text = f"{which}: {reason}. /deadletters lists all."
-            return f"buried:{name}", Notice(f"{name}: something could not be told", text, "warning")
+            text = say("{alerts}: {reason}. /deadletters lists all.", alerts=which, reason=reason)
+            return f"buried:{name}", Notice(say("{name}: something could not be told", name=name), text, "warning")
         case TopicGone(name):
-            text = "Alerts go to the chat itself."
-            return f"topic:{name}", Notice(f"{name}: its topic is closed or deleted", text, "warning")
+            text = say("Alerts go to the chat itself.")
+            return f"topic:{name}", Notice(say("{name}: its topic is closed or deleted", name=name), text, "warning")
         case ChatMoved(old, new):
-            text = f"{old} is {new} now. I follow it; put the new number into the settings when you have time."
-            return f"moved:{old}", Notice("A group became a supergroup", text, "warning")
+            text = say(
+                "{old} is {new} now. I follow it; put the new number into the settings when you have time.",
+                old=old,
+                new=new,
+            )
+            return f"moved:{old}", Notice(say("A group became a supergroup"), text, "warning")
         case SecondCopy():
-            text = "It polls Telegram with the same token. Stop one of them: until then commands may go unanswered."
-            return "second copy", Notice("Another copy of this bot runs", text, "warning")
+            text = say(
+                "It polls Telegram with the same token. Stop one of them: until then commands may go unanswered."
+            )
+            return "second copy", Notice(say("Another copy of this bot runs"), text, "warning")
         case TokenRefused():
-            text = "Get the token from @BotFather, put it into OIBOT_TELEGRAM__TOKEN, restart. No command is heard until then."
-            return "token", Notice("Telegram refused the token", text)
+            text = say(
+                "Get the token from @BotFather, put it into OIBOT_TELEGRAM__TOKEN, restart. No command is heard until then."
+            )
+            return "token", Notice(say("Telegram refused the token"), text)
 
 
 def row_of(notice: Notice, destination: str, at_ms: int) -> OutboxRow:
@@ -116,7 +130,7 @@ def row_of(notice: Notice, destination: str, at_ms: int) -> OutboxRow:
 
 @dataclass(slots=True)
 class _Waiting:
-    notice: Notice
+    words: Words
     at_ms: int
     topic: str
     place: str = ""
@@ -134,17 +148,19 @@ class Notices:
         preferred: Sequence[str] = (),
         clock: Clock,
         venue_now: Callable[[], int],
+        language_of: Callable[[str], str] = lambda _: "",
     ) -> None:
         self._places = places
         self._preferred = tuple(preferred)
         self._clock = clock
         self._venue_now = venue_now
+        self._language_of = language_of
         self._waiting: list[_Waiting] = []
         self._reported_ms: dict[str, float] = {}
 
     def report(self, news: News) -> None:
         """Tell of something that happened; of one thing at most once an hour."""
-        topic, notice = worded(news)
+        topic, _ = worded(news)
         now_ms = self._clock.monotonic_ms()
         last_ms = self._reported_ms.get(topic)
         if last_ms is not None and (now_ms - last_ms) / 1000 < REPORT_EVERY_S:
@@ -152,14 +168,14 @@ class Notices:
         self._reported_ms[topic] = now_ms
         while len(self._reported_ms) > MAX_TOPICS:
             self._reported_ms.pop(next(iter(self._reported_ms)))
-        self._tell(notice, topic)
+        self._tell(lambda: worded(news)[1], topic)
 
-    def tell(self, notice: Notice) -> None:
+    def tell(self, words: Words) -> None:
         """Tell it on the first destination that lives."""
-        self._tell(notice, "")
+        self._tell(words, "")
 
-    def _tell(self, notice: Notice, topic: str) -> None:
-        self._waiting = [*self._waiting[1 - MAX_WAITING :], _Waiting(notice, self._venue_now(), topic)]
+    def _tell(self, words: Words, topic: str) -> None:
+        self._waiting = [*self._waiting[1 - MAX_WAITING :], _Waiting(words, self._venue_now(), topic)]
         self.look_again()
 
     def told(self, row_id: str) -> None:
@@ -205,9 +221,11 @@ class Notices:
                 continue
             self._withdraw(one)
             if best:
-                row = row_of(one.notice, best, one.at_ms)
+                with speaking(self._language_of(best)):
+                    row = row_of(_said(one.words), best, one.at_ms)
                 one.place, one.row_id = best, row.id
-                _log.info("notice.told", title=one.notice.title, destination=best)
+                with speaking(ENGLISH):
+                    _log.info("notice.told", title=_said(one.words).title, destination=best)
                 places[best].offer(row)
 
     def _withdraw(self, one: _Waiting) -> None:
@@ -216,6 +234,10 @@ class Notices:
             if place.name == one.place:
                 place.withdraw(one.row_id)
         one.place, one.row_id = "", ""
+
+
+def _said(words: Words) -> Notice:
+    return words if isinstance(words, Notice) else words()
 
 
 async def tell_directly(destinations: Sequence[Destination], notice: Notice, *, at_ms: int) -> bool:

@@ -13,6 +13,7 @@ from bot.delivery.text import clean
 from bot.model import numbers
 from bot.model.instrument import MARKET
 from bot.model.view import AlertView
+from bot.texts import say
 
 EXAMPLE: Final = "such as {{ symbol }} {{ value }}"
 LARGEST: Final = 1e15
@@ -132,7 +133,7 @@ def context(view: AlertView) -> dict[str, Value]:
     measure = _measure(view)
     move, oi_move = view.price, view.oi
     return {
-        "symbol": "Market" if view.symbol == MARKET else _text(view.symbol),
+        "symbol": say("Market") if view.symbol == MARKET else _text(view.symbol),
         "base": _text(view.base),
         "venue": _text(view.venue),
         "title": _text(view.title),

@@ -8,6 +8,7 @@ from bot.model.explanation import AlertPhase, AlertSeen
 from bot.model.numbers import duration
 from bot.rules.ast import text
 from bot.rules.schema import Rule
+from bot.texts import say
 
 
 def alert_of(seen: TickValues, rule: Rule, row: int | None) -> AlertSeen:
@@ -60,19 +61,25 @@ def _phase(record: AlertRecord, now_ms: int) -> AlertPhase:
 def _next(rule: Rule, policy: Policy, record: AlertRecord, cooling: int | None, *, is_over: bool, waits: bool) -> str:
     """What would change the alert, in words."""
     if is_over:
-        return "it fires only once, and has fired"
+        return say("it fires only once, and has fired")
     if record.state is State.FIRING:
-        end = f"{text(rule.clear)}" if rule.clear is not None else f"{text(rule.when)} is no longer true"
-        return f"ends when {end}"
-    again = f"may fire again in {duration(cooling)}" if cooling is not None else ""
+        end = (
+            f"{text(rule.clear)}"
+            if rule.clear is not None
+            else say("{condition} is no longer true", condition=text(rule.when))
+        )
+        return say("ends when {end}", end=end)
+    again = say("may fire again in {duration}", duration=duration(cooling)) if cooling is not None else ""
     if record.state is State.PENDING:
         parts = []
         if record.held_ms < rule.for_ms:
-            parts.append(f"held {duration(record.held_ms)} of {duration(rule.for_ms)}")
+            parts.append(say("held {held} of {needed}", held=duration(record.held_ms), needed=duration(rule.for_ms)))
         if waits:
-            parts.append("waits for the next open-interest poll")
-        return ", ".join([*parts, *([again] if again else [])]) or "fires at the next tick"
+            parts.append(say("waits for the next open-interest poll"))
+        return ", ".join([*parts, *([again] if again else [])]) or say("fires at the next tick")
     if again:
         return again
-    held = f" has held for {duration(rule.for_ms)}" if rule.for_ms and not policy.is_event else ""
-    return f"fires when {text(rule.when)}{held}"
+    held = (
+        say(" has held for {duration}", duration=duration(rule.for_ms)) if rule.for_ms and not policy.is_event else ""
+    )
+    return say("fires when {condition}{held}", condition=text(rule.when), held=held)

@@ -37,6 +37,7 @@ from bot.rules.numbers import MIN_MEMBERS, OVER_SCOPE
 from bot.rules.program import key_of
 from bot.rules.schema import Rule
 from bot.rules.scope import matches
+from bot.texts import say
 
 N_NEAREST: Final = 5
 N_GLANCES: Final = 40
@@ -175,7 +176,7 @@ class _Explainer:
 
     def _halt(self, row: int) -> str:
         instrument = self._seen.engine.market.universe.at(row)
-        return f"it is halted ({instrument.status if instrument else 'not listed'})"
+        return say("it is halted ({status})", status=instrument.status if instrument else say("not listed"))
 
     @staticmethod
     def _reasons(node: Node) -> list[str]:
@@ -224,7 +225,11 @@ class _Explainer:
         t = self._seen.t
         n_members = int(found.n_members[t, 0])
         n_unknown = int(found.high[t, 0] - found.low[t, 0])
-        return f"{n_unknown} of {n_members} members are unknown" if n_members else "nobody is in the scope"
+        return (
+            say("{n_unknown} of {n} members are unknown", n_unknown=n_unknown, n=n_members)
+            if n_members
+            else say("nobody is in the scope")
+        )
 
     def _event(self, expr: Call, row: int) -> Node:
         seen = self._seen
@@ -278,7 +283,7 @@ class _Explainer:
             sample = None if leaf.window_ms else self._lookback.newest(leaf.series, row)[0]
             return replace(base, why=why, window=self._lookback.window(leaf, row), sample=sample, parts=parts)
         parts = tuple(self.node(p, row) for p in children(expr) if not isinstance(p, Number))
-        why = next((p.why for p in parts if p.why), "it is divided by zero, or too large a number")
+        why = next((p.why for p in parts if p.why), say("it is divided by zero, or too large a number"))
         return replace(base, why=why if value is None else "", parts=parts)
 
     # -- over the scope ------------------------------------------------------------------------------------------
@@ -308,8 +313,13 @@ class _Explainer:
         if n_known >= needed:
             return ""
         if n_members < MIN_MEMBERS:
-            return f"the scope has {n_members} members, {MIN_MEMBERS} needed"
-        return f"{n_known} of {n_members} members are known, {math.ceil(needed)} needed"
+            return say("the scope has {n} members, {n_needed} needed", n=n_members, n_needed=MIN_MEMBERS)
+        return say(
+            "{n_known} of {n} members are known, {n_needed} needed",
+            n_known=n_known,
+            n=n_members,
+            n_needed=math.ceil(needed),
+        )
 
     def _count(self, expr: Call) -> Node:
         seen, scope = self._seen, self._scope

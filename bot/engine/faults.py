@@ -4,6 +4,7 @@ Promises: what fails is logged with its traceback the first time and counted aft
 """
 
 from bot import log
+from bot.texts import say
 
 _log = log.get("engine")
 
@@ -24,6 +25,11 @@ class Faults:
     def lines(self) -> tuple[str, ...]:
         """For `/status`."""
         return tuple(
-            f"Rule {rule_id} failed {n} times while {where}: a fault of the bot, see its log."
+            say(
+                "Rule {rule_id} failed {n} times while {where}: a fault of the bot, see its log.",
+                rule_id=rule_id,
+                n=n,
+                where=where,
+            )
             for (where, rule_id), n in self.counts.items()
         )

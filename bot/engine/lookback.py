@@ -20,23 +20,29 @@ from bot.market.view import View
 from bot.model.explanation import SampleSeen, WindowSeen
 from bot.model.numbers import clock_time, duration, window
 from bot.model.updates import F64
+from bot.texts import mark, say
 
 NAMES: Final = {
-    "price": "the price",
-    "index": "the index",
-    "basis": "the basis",
-    "funding": "the funding rate",
-    "funding_8h": "the funding rate",
-    "oi": "open interest",
-    "oi_usd": "open interest in dollars",
-    "volume_24h": "the 24-hour volume",
-    "taker_buy": "the takers' share of the volume",
-    "long_short": "the long/short ratio",
-    "volume": "the volume",
-    "liq_long": "the liquidation stream",
-    "liq_short": "the liquidation stream",
+    "price": mark("the price"),
+    "index": mark("the index"),
+    "basis": mark("the basis"),
+    "funding": mark("the funding rate"),
+    "funding_8h": mark("the funding rate"),
+    "oi": mark("open interest"),
+    "oi_usd": mark("open interest in dollars"),
+    "volume_24h": mark("the 24-hour volume"),
+    "taker_buy": mark("the takers' share of the volume"),
+    "long_short": mark("the long/short ratio"),
+    "volume": mark("the volume"),
+    "liq_long": mark("the liquidation stream"),
+    "liq_short": mark("the liquidation stream"),
 }
-_WITH_PRICE: Final = {"index": "index", "basis": "index", "funding": "funding rate", "funding_8h": "funding rate"}
+_WITH_PRICE: Final = {
+    "index": mark("index"),
+    "basis": "index",
+    "funding": mark("funding rate"),
+    "funding_8h": "funding rate",
+}
 """What comes in one message with the price, where the venue has it."""
 
 
@@ -46,7 +52,7 @@ def share_text(share: float) -> str:
 
 
 def _bare(series: str) -> str:
-    return NAMES[series].removeprefix("the ")
+    return say(NAMES[series]).removeprefix("the ")
 
 
 class Lookback:
@@ -163,58 +169,96 @@ class Lookback:
             if sample.age_ms is None:
                 return self._why_never(part, row)
             valid_ms = int(self._market.gauges.expiry_ms[INDEX[part], row]) - int(sample.sample_ms or 0)
-            return f"{NAMES[part]} is {duration(sample.age_ms)} old, valid for {duration(valid_ms)}"
+            return say(
+                "{series} is {age} old, valid for {validity}",
+                series=say(NAMES[part]),
+                age=duration(sample.age_ms),
+                validity=duration(valid_ms),
+            )
         return ""
 
     def _why_never(self, series: str, row: int) -> str:
         price = self._newest("price", row)
         if series in _WITH_PRICE and price.age_ms is not None:
-            return f"the venue gives no {_WITH_PRICE[series]} for it"
+            return say("the venue gives no {series} for it", series=say(_WITH_PRICE[series]))
         waited_ms = self._now_ms - int(self._market.subscribed_ms[row])
-        return f"no {_bare(series)} has come yet, {duration(waited_ms)} after it was first watched"
+        return say(
+            "no {series} has come yet, {duration} after it was first watched",
+            series=_bare(series),
+            duration=duration(waited_ms),
+        )
 
     def _why_then(self, series: str, window_ms: int, row: int) -> str:
         tier = self._market.ends_tier(window_ms)
         if window_ms < tier.step_ms:
             return _too_short(window_ms, tier)
         number = self._now_ms // tier.step_ms - window_ms // tier.step_ms
-        begin = f"its begin, {clock_time(number * tier.step_ms, seconds=True)}"
+        begin = say("its begin, {time}", time=clock_time(number * tier.step_ms, seconds=True))
         for part in PARTS[series]:
             sample = self._at(tier, part, number, row)
             if sample.age_ms is None:
-                return f"the window is filling: no {_bare(part)} is known at {begin}"
+                return say("the window is filling: no {series} is known at {begin}", series=_bare(part), begin=begin)
             if sample.age_ms * THEN_SHARE > window_ms:
                 oldest = duration(window_ms / THEN_SHARE)
-                return f"{NAMES[part]} was {duration(sample.age_ms)} old at {begin}; at most {oldest} counts"
+                return say(
+                    "{series} was {age} old at {begin}; at most {oldest} counts",
+                    series=say(NAMES[part]),
+                    age=duration(sample.age_ms),
+                    begin=begin,
+                    oldest=oldest,
+                )
             if sample.value is None:
-                return f"{NAMES[part]} was {duration(sample.age_ms)} old at {begin}, and no longer valid"
-        return f"{NAMES[series]} was 0 at {begin}, and of nothing no percentage can be taken"
+                return say(
+                    "{series} was {age} old at {begin}, and no longer valid",
+                    series=say(NAMES[part]),
+                    age=duration(sample.age_ms),
+                    begin=begin,
+                )
+        return say(
+            "{series} was 0 at {begin}, and of nothing no percentage can be taken",
+            series=say(NAMES[series]),
+            begin=begin,
+        )
 
     def _why_points(self, leaf: Leaf, row: int) -> str:
         tier = self._market.tier_of(leaf)
         points = self._view.points(leaf, row)
         if points is None:
-            return _too_short(leaf.window_ms, tier) if leaf.window_ms < tier.step_ms else "it is not kept that far back"
+            return (
+                _too_short(leaf.window_ms, tier)
+                if leaf.window_ms < tier.step_ms
+                else say("it is not kept that far back")
+            )
         if leaf.inner_ms and math.isnan(points[-1]):
             return self._why_then(leaf.series, leaf.inner_ms, row)
         known = np.isfinite(points)
         share = self._known_share(leaf, points, row)
         if share < KNOWN_SHARE:
             first = int(np.argmax(known))
-            how = "is filling" if known[first:].all() and leaf.function != "corr" else "has gaps"
-            what = "changes" if leaf.function == "corr" else "points"
+            how = say("is filling") if known[first:].all() and leaf.function != "corr" else say("has gaps")
+            what = say("changes") if leaf.function == "corr" else say("points")
             needed = share_text(KNOWN_SHARE)
-            return f"the window {how}: {share_text(share)} of its {what} are known, {needed} needed"
+            return say(
+                "the window {how}: {share} of its {things} are known, {needed} needed",
+                how=how,
+                share=share_text(share),
+                things=what,
+                needed=needed,
+            )
         match leaf.function:
             case "zscore" | "corr":
-                return "the series is flat: it has no deviation to compare with"
+                return say("the series is flat: it has no deviation to compare with")
             case "percentile":
-                return "no past point of the window is known"
+                return say("no past point of the window is known")
             case "slope" if int(known.sum()) < MIN_POINTS:
-                return f"{int(known.sum())} points of the window are known, {MIN_POINTS} needed"
+                return say(
+                    "{n} points of the window are known, {n_needed} needed",
+                    n=int(known.sum()),
+                    n_needed=MIN_POINTS,
+                )
             case "slope":
-                return "its mean is 0, and of nothing no share can be taken"
-        return "the result is no finite number"
+                return say("its mean is 0, and of nothing no share can be taken")
+        return say("the result is no finite number")
 
     def _why_flow(self, leaf: Leaf, row: int) -> str:
         lengths = [leaf.window_ms] if leaf.window_ms else []
@@ -224,18 +268,27 @@ class Lookback:
             return self._why_liquidations(leaf, lengths or [MINUTE_MS], row)
         sample = self._newest("volume", row)
         if sample.age_ms is None:
-            return f"no bar has come yet, {duration(self._now_ms - int(self._market.subscribed_ms[row]))} after a start"
+            return say(
+                "no bar has come yet, {duration} after a start",
+                duration=duration(self._now_ms - int(self._market.subscribed_ms[row])),
+            )
         for length_ms in lengths:
             share, needed = self._flow_share("volume", length_ms, row)
             if share < needed:
-                return (
-                    f"the window is filling: bars cover {share_text(share)} of {window(length_ms)}, "
-                    f"{share_text(needed)} needed"
+                return say(
+                    "the window is filling: bars cover {share} of {window}, {needed} needed",
+                    share=share_text(share),
+                    window=window(length_ms),
+                    needed=share_text(needed),
                 )
         if lengths:
-            return "nothing was traded in the 24 hours that it is compared with"
+            return say("nothing was traded in the 24 hours that it is compared with")
         valid_ms = int(self._market.volume.expiry_ms[row]) - int(sample.sample_ms or 0)
-        return f"the newest bar is {duration(sample.age_ms)} old, valid for {duration(valid_ms)}"
+        return say(
+            "the newest bar is {age} old, valid for {validity}",
+            age=duration(sample.age_ms),
+            validity=duration(valid_ms),
+        )
 
     def _why_liquidations(self, leaf: Leaf, lengths: list[int], row: int) -> str:
         since_ms = int(self._market.liquidations_since_ms()[row])
@@ -243,14 +296,20 @@ class Lookback:
             log = self._market.liquidations
             lost = any(lost_ms is not None for lost_ms in log.lost_ms.values())
             age = duration(self._newest(leaf.series, row).age_ms)
-            return f"the liquidation stream is lost, for {age}" if lost else "the liquidation stream is not alive"
+            return (
+                say("the liquidation stream is lost, for {age}", age=age)
+                if lost
+                else say("the liquidation stream is not alive")
+            )
         alive_ms = self._now_ms - since_ms
         for length_ms in lengths:
             if alive_ms < length_ms:
-                return (
-                    f"the liquidation stream has been alive for {duration(alive_ms)} only, {window(length_ms)} needed"
+                return say(
+                    "the liquidation stream has been alive for {duration} only, {window} needed",
+                    duration=duration(alive_ms),
+                    window=window(length_ms),
                 )
-        return "nothing was liquidated in the 24 hours that it is compared with"
+        return say("nothing was liquidated in the 24 hours that it is compared with")
 
 
 def _series_of(leaf: Leaf) -> tuple[str, ...]:
@@ -258,7 +317,11 @@ def _series_of(leaf: Leaf) -> tuple[str, ...]:
 
 
 def _too_short(window_ms: int, tier: Tier) -> str:
-    return f"a window of {window(window_ms)} is shorter than the step of this run, {window(tier.step_ms)}"
+    return say(
+        "a window of {window} is shorter than the step of this run, {step}",
+        window=window(window_ms),
+        step=window(tier.step_ms),
+    )
 
 
 def _number(value: float) -> float | None:

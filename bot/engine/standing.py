@@ -6,6 +6,7 @@ from bot.model.instrument import Instrument
 from bot.model.numbers import UNKNOWN, clock_time, usd
 from bot.rules.schema import Scope
 from bot.rules.scope import HOUR_MS, KNOWN_SHARE, matches
+from bot.texts import say
 
 
 def why_outside(seen: TickValues, scope: Scope, row: int | None) -> str:
@@ -13,27 +14,43 @@ def why_outside(seen: TickValues, scope: Scope, row: int | None) -> str:
     engine = seen.engine
     instrument = None if row is None else engine.market.universe.at(row)
     if instrument is not None and not matches(scope, instrument):
-        return f"not in the scope: {_mismatch(scope, instrument)}"
+        return say("not in the scope: {reason}", reason=_mismatch(scope, instrument))
     tracker = engine.plan.trackers[scope]
     if tracker.is_warming:
         share = share_text(tracker.known_share(seen.view))
-        return f"the scope is warming up: {share} of the sizes are known, {share_text(KNOWN_SHARE)} needed"
+        return say(
+            "the scope is warming up: {share} of the sizes are known, {needed} needed",
+            share=share,
+            needed=share_text(KNOWN_SHARE),
+        )
     if row is None or bool(seen.members(scope)[row]):
         return ""
     again = clock_time((engine.now_ms // HOUR_MS + 1) * HOUR_MS)
-    return f"not in the scope: {_too_small(seen, scope, row)}; looked at again at {again}"
+    return say("not in the scope: {reason}; looked at again at {time}", reason=_too_small(seen, scope, row), time=again)
 
 
 def _mismatch(scope: Scope, instrument: Instrument) -> str:
     if instrument.kind not in scope.types:
-        return f"it is of the type {instrument.kind}, the rule looks at {' and '.join(scope.types)}"
+        return say(
+            "it is of the type {kind}, the rule looks at {types}",
+            kind=instrument.kind,
+            types=say(" and ").join(scope.types),
+        )
     if instrument.quote not in scope.quotes:
-        return f"it is quoted in {instrument.quote}, the rule looks at {' and '.join(scope.quotes)}"
+        return say(
+            "it is quoted in {quote}, the rule looks at {quotes}",
+            quote=instrument.quote,
+            quotes=say(" and ").join(scope.quotes),
+        )
     if scope.venues and instrument.venue not in scope.venues:
-        return f"it trades at {instrument.venue}, the rule looks at {' and '.join(scope.venues)}"
+        return say(
+            "it trades at {venue}, the rule looks at {venues}",
+            venue=instrument.venue,
+            venues=say(" and ").join(scope.venues),
+        )
     if matches(Scope(scope.symbols, types=scope.types, quotes=scope.quotes), instrument):
-        return "the rule excludes it by name"
-    return "the rule names other symbols"
+        return say("the rule excludes it by name")
+    return say("the rule names other symbols")
 
 
 def _too_small(seen: TickValues, scope: Scope, row: int) -> str:
@@ -42,13 +59,20 @@ def _too_small(seen: TickValues, scope: Scope, row: int) -> str:
             continue
         size = float(seen.view.latest(series)[0, row])
         if not size >= floor:
-            name = "open interest" if series == "oi_usd" else "24-hour volume"
+            name = say("open interest") if series == "oi_usd" else say("24-hour volume")
             shown = "unknown" if usd(size) == UNKNOWN else usd(size)
-            return f"its {name} is {shown}, at least {usd(floor)} is wanted"
+            return say(
+                "its {figure} is {value}, at least {least} is wanted", figure=name, value=shown, least=usd(floor)
+            )
     place = seen.engine.plan.trackers[scope].place(seen.view, row)
     if scope.top is None or place is None:
-        return "its size is unknown" if place is None else "it has grown since the last full hour"
-    by = "open interest" if scope.by == "oi_usd" else "24-hour volume"
+        return say("its size is unknown") if place is None else say("it has grown since the last full hour")
+    by = say("open interest") if scope.by == "oi_usd" else say("24-hour volume")
     if place > scope.top:
-        return f"rank {place} of top {scope.top} by {by}"
-    return f"it has grown to rank {place} of top {scope.top} by {by} since the last full hour"
+        return say("rank {place} of top {n} by {figure}", place=place, n=scope.top, figure=by)
+    return say(
+        "it has grown to rank {place} of top {n} by {figure} since the last full hour",
+        place=place,
+        n=scope.top,
+        figure=by,
+    )

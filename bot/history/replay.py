@@ -15,13 +15,12 @@ from bot.history.journal import Entry, Header, Restored, Tick
 from bot.history.klines import VALID_SHARE, Klines
 from bot.model.alert import Transition
 from bot.model.chat_alert import AlertAdded
-from bot.model.instrument import Instrument, Kind
+from bot.model.instrument import Instrument, by_symbol
 from bot.model.updates import InstrumentList
 from bot.rules.schema import Rule
 
 VENUE: Final = "binance"
 N_BLOCK: Final = 512
-_QUOTES: Final = ("USDT", "USDC", "BUSD", "USD", "BTC")
 
 
 class BlockingClock(Protocol):
@@ -146,7 +145,4 @@ def replay_klines(series: Sequence[Klines], rules: Sequence[Rule]) -> Iterator[T
 
 def instrument(symbol: str) -> Instrument:
     """An instrument known by its symbol alone."""
-    kind: Kind = "delivery" if "_" in symbol else "perpetual"
-    pair = symbol.partition("_")[0]
-    quote = next((q for q in _QUOTES if pair.endswith(q) and pair != q), "USDT")
-    return Instrument(VENUE, symbol, kind, pair.removesuffix(quote), quote, "TRADING")
+    return by_symbol(VENUE, symbol)

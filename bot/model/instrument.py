@@ -10,6 +10,7 @@ Kind = Literal["perpetual", "tradfi", "delivery"]
 MARKET = "*"
 """Stands in for the symbol where an alert speaks of the whole scope of its rule (`per: market`)."""
 
+_QUOTES = ("USDT", "USDC", "BUSD", "USD", "BTC")
 _MULTIPLIER = re.compile(r"^(1(?:0{3,}|M))(?=\D)")
 
 
@@ -56,3 +57,12 @@ class Instrument:
     def coin(self) -> str:
         """The base without its multiplier, for people: `PEPE`."""
         return _MULTIPLIER.sub("", self.base) or self.base
+
+
+def by_symbol(venue: str, symbol: str, *, kind: Kind | None = None, funding_interval_h: float = 8.0) -> Instrument:
+    """A trading instrument of which only the symbol is known; what can be told from that is filled in."""
+    kind = kind or ("delivery" if "_" in symbol else "perpetual")
+    pair = symbol.partition("_")[0]
+    quote = next((q for q in _QUOTES if pair.endswith(q) and pair != q), "USDT")
+    base = pair.removesuffix(quote)
+    return Instrument(venue, symbol, kind, base, quote, "TRADING", funding_interval_h=funding_interval_h)

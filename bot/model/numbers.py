@@ -10,6 +10,8 @@ from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from bot.texts import mark, say
+
 UNKNOWN = "–"
 MINUS = "−"
 
@@ -26,16 +28,15 @@ _HOUR_MS = 3_600_000
 _DAY_MS = 86_400_000
 _SUFFIXES = ("", "k", "M", "B", "T")
 _READINGS = {
-    (1, 1): "new longs are opening",
-    (1, 0): "few new positions behind this move",
-    (1, -1): "shorts are closing; the move may tire",
-    (0, 1): "positions build, no direction yet",
-    (0, -1): "positions close quietly",
-    (-1, 1): "new shorts are opening",
-    (-1, 0): "few new positions behind this move",
-    (-1, -1): "longs are closing or being liquidated",
+    (1, 1): mark("Price up + OI up: new longs are opening."),
+    (1, 0): mark("Price up + OI flat: few new positions behind this move."),
+    (1, -1): mark("Price up + OI down: shorts are closing; the move may tire."),
+    (0, 1): mark("Price flat + OI up: positions build, no direction yet."),
+    (0, -1): mark("Price flat + OI down: positions close quietly."),
+    (-1, 1): mark("Price down + OI up: new shorts are opening."),
+    (-1, 0): mark("Price down + OI flat: few new positions behind this move."),
+    (-1, -1): mark("Price down + OI down: longs are closing or being liquidated."),
 }
-_WORDS = {1: "up", 0: "flat", -1: "down"}
 
 
 def _known(x: float | None) -> float | None:
@@ -194,7 +195,7 @@ def ago(ms: float | None) -> str:
     known = _known(ms)
     if known is None:
         return UNKNOWN
-    return "just now" if known < _SECOND_MS else f"{duration(known)} ago"
+    return say("just now") if known < _SECOND_MS else say("{duration} ago", duration=duration(known))
 
 
 def _direction(change: float, dead_zone: float) -> int:
@@ -232,4 +233,4 @@ def reading(price_change: float | None, oi_change: float | None, *, usual_range:
     if quadrant is None:
         return None
     text = _READINGS.get(quadrant)
-    return f"Price {_WORDS[quadrant[0]]} + OI {_WORDS[quadrant[1]]}: {text}." if text else None
+    return say(text) if text else None

@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 from bot.model import numbers
 from bot.model.instrument import Instrument
+from bot.texts import say
 
 Side = Literal["long", "short"]
 
@@ -139,9 +140,15 @@ def stop_idea(
     least = max(MIN_DISTANCE_TICKS * instrument.tick_size, FEE_ROOM * at)
     if distance < least:
         usual = numbers.percent(figures.atr / at, digits=3)
-        return Refused(f"The usual range of {numbers.window(figures.window_ms)} is only {usual}: too near for a stop.")
+        return Refused(
+            say(
+                "The usual range of {window} is only {usual}: too near for a stop.",
+                window=numbers.window(figures.window_ms),
+                usual=usual,
+            )
+        )
     if stop <= 0:
-        return Refused("The usual range is larger than the price itself; no stop makes sense here.")
+        return Refused(say("The usual range is larger than the price itself; no stop makes sense here."))
     idea = StopIdea(side, at, stop, distance, distance / at, distance / figures.atr, tuple(said))
     return idea if settings is None else _sized(idea, instrument, figures, settings)
 
@@ -150,22 +157,37 @@ def _refused(
     instrument: Instrument, figures: RiskFigures, entry: float | None, settings: RiskSettings | None
 ) -> Refused | None:
     if not instrument.is_trading:
-        return Refused(f"{instrument.symbol} does not trade now ({instrument.status.lower() or 'unknown'}).")
+        return Refused(
+            say(
+                "{symbol} does not trade now ({status}).",
+                symbol=instrument.symbol,
+                status=instrument.status.lower() or say("unknown"),
+            )
+        )
     if figures.price is None or figures.price_age_ms is None:
-        return Refused("The price is not known yet. Try again in a minute.")
+        return Refused(say("The price is not known yet. Try again in a minute."))
     if figures.price_age_ms > MAX_PRICE_AGE_MS:
-        return Refused(f"The price is {numbers.duration(figures.price_age_ms)} old. I give no stop on old prices.")
+        return Refused(
+            say(
+                "The price is {duration} old. I give no stop on old prices.",
+                duration=numbers.duration(figures.price_age_ms),
+            )
+        )
     if figures.atr is None:
         window = numbers.window(figures.window_ms)
-        return Refused(f"I do not know the usual range of {window} yet. Try a shorter window, or later.")
+        return Refused(
+            say("I do not know the usual range of {window} yet. Try a shorter window, or later.", window=window)
+        )
     if figures.atr <= 0:
-        return Refused("The price did not move at all lately, so I cannot say how far a stop should be.")
+        return Refused(say("The price did not move at all lately, so I cannot say how far a stop should be."))
     if entry is not None and not (math.isfinite(entry) and entry > 0):
-        return Refused("I expected an entry price above zero.")
+        return Refused(say("I expected an entry price above zero."))
     if entry is not None and not figures.price / 2 <= entry <= figures.price * 2:
-        return Refused(f"The entry is far from the price, {numbers.price(figures.price)}. Is it the right symbol?")
+        return Refused(
+            say("The entry is far from the price, {price}. Is it the right symbol?", price=numbers.price(figures.price))
+        )
     if settings is not None and not (settings.equity > 0 and 0 < settings.risk_ratio <= 1 and settings.leverage >= 1):
-        return Refused("Equity and risk must be above zero, and leverage at least 1.")
+        return Refused(say("Equity and risk must be above zero, and leverage at least 1."))
     return None
 
 
@@ -177,11 +199,24 @@ def _reasons(figures: RiskFigures, side: Side) -> Iterator[tuple[float, str]]:
             factor = min(1.3, 1 + 2 * oi)
             yield (
                 factor,
-                f"wider by {_by(factor)}: open interest rose {_size(oi)} in {window}, swings tend to be larger",
+                say(
+                    "wider by {share}: open interest rose {size} in {window}, swings tend to be larger",
+                    share=_by(factor),
+                    size=_size(oi),
+                    window=window,
+                ),
             )
         elif oi <= -MUCH_OI:
             factor = max(0.85, 1 + oi)
-            yield factor, f"tighter by {_by(factor)}: open interest fell {_size(oi)} in {window}, the move loses fuel"
+            yield (
+                factor,
+                say(
+                    "tighter by {share}: open interest fell {size} in {window}, the move loses fuel",
+                    share=_by(factor),
+                    size=_size(oi),
+                    window=window,
+                ),
+            )
     if figures.funding is None or figures.funding_interval_h <= 0:
         return
     per_8h = figures.funding * 8 / figures.funding_interval_h
@@ -189,9 +224,19 @@ def _reasons(figures: RiskFigures, side: Side) -> Iterator[tuple[float, str]]:
     if abs(per_8h) >= MUCH_FUNDING:
         pays = f"{abs(per_8h):.2%}"
         if payers == f"{side}s":
-            yield 1.1, f"wider by 10%: {payers} pay {pays} per 8h, a crowded side is shaken out more often"
+            yield (
+                1.1,
+                say("wider by 10%: longs pay {rate} per 8h, a crowded side is shaken out more often", rate=pays)
+                if per_8h > 0
+                else say("wider by 10%: shorts pay {rate} per 8h, a crowded side is shaken out more often", rate=pays),
+            )
         else:
-            yield 0.95, f"tighter by 5%: {payers} pay {pays} per 8h, the crowd is on the other side"
+            yield (
+                0.95,
+                say("tighter by 5%: longs pay {rate} per 8h, the crowd is on the other side", rate=pays)
+                if per_8h > 0
+                else say("tighter by 5%: shorts pay {rate} per 8h, the crowd is on the other side", rate=pays),
+            )
 
 
 def _by(factor: float) -> str:
@@ -215,8 +260,10 @@ def _behind_liquidations(at: float, distance: float, figures: RiskFigures, side:
     needed = sign * (at - edge) + BEHIND_ATR * atr
     if not distance < needed <= MAX_REACH * distance:
         return None
-    word = "below" if side == "long" else "above"
-    return needed, f"moved {word} {numbers.price(edge)}, where positions were liquidated lately"
+    level = numbers.price(edge)
+    if side == "long":
+        return needed, say("moved below {price}, where positions were liquidated lately", price=level)
+    return needed, say("moved above {price}, where positions were liquidated lately", price=level)
 
 
 def _sized(idea: StopIdea, instrument: Instrument, figures: RiskFigures, settings: RiskSettings) -> StopIdea | Refused:
@@ -224,18 +271,23 @@ def _sized(idea: StopIdea, instrument: Instrument, figures: RiskFigures, setting
     sign = 1 if idea.side == "long" else -1
     if sign * (idea.stop - liquidation) <= 0:
         return Refused(
-            f"At {settings.leverage:g}x the position would be liquidated near {numbers.price(liquidation)}, before the "
-            f"stop at {numbers.price(idea.stop)}. Use less leverage: /risk leverage {_sane(idea, figures)}."
+            say(
+                "At {leverage:g}x the position would be liquidated near {price}, before the stop at {stop}. Use less leverage: /risk leverage {less}.",
+                leverage=settings.leverage,
+                price=numbers.price(liquidation),
+                stop=numbers.price(idea.stop),
+                less=_sane(idea, figures),
+            )
         )
     wanted = settings.equity * settings.risk_ratio / idea.distance
     most = settings.equity * settings.leverage / idea.entry
-    capped = "" if wanted <= most else f"your leverage limit of {settings.leverage:g}x"
+    capped = "" if wanted <= most else say("your leverage limit of {leverage:g}x", leverage=settings.leverage)
     size = _floor(min(wanted, most), instrument.step_size)
     notional = size * idea.entry
     idea = replace(idea, liquidation=liquidation, capped_by=capped)
     if size <= 0 or notional < instrument.min_notional:
         least = max(instrument.min_notional, instrument.step_size * idea.entry)
-        text = f"the smallest order is {numbers.usd(least)}, more than this risk allows"
+        text = say("the smallest order is {amount}, more than this risk allows", amount=numbers.usd(least))
         return replace(idea, why_no_size=text)
     return replace(
         idea,

@@ -49,6 +49,8 @@ class Look:
     """IANA name."""
     detail: Detail = "normal"
     has_charts: bool = True
+    language: str = ""
+    """A code of `bot.texts`; empty: nobody has chosen one, so it is English."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,14 @@ from rapidfuzz.distance import OSA
 from bot.rules.destinations import load_destinations_text
 from bot.rules.loader import load_text
 from bot.rules.problems import Problem, render_all
+from bot.rules.rule_test_reader import read_rule_tests
 
 WIDTH: Final = 100
 FILE: Final = "rules/mine.yaml"
 DESTINATION_FILE: Final = "rules/destinations.yaml"
+TEST_FILE: Final = "rules/tests/mine.yaml"
+TESTED: Final = "rules:\n  - id: surge\n    when: pct(oi, 15m) > 5%\n"
+"""The rules of which the examples of tests speak."""
 DESTINATIONS: Final = frozenset({"main", "ops"})
 """Those of the examples."""
 
@@ -36,13 +40,15 @@ class Explanation:
     shown: str = ""
     """What the linter says, where it cannot be made from `wrong`."""
     retired: bool = False
-    of: Literal["rules", "destinations"] = "rules"
+    of: Literal["rules", "destinations", "tests"] = "rules"
     """What the examples are."""
 
     def problems(self, example: str) -> tuple[Problem, ...]:
         """What the linter says to an example."""
         if self.of == "destinations":
             return load_destinations_text(DESTINATION_FILE, example).problems
+        if self.of == "tests":
+            return read_rule_tests(TEST_FILE, example.encode(), lambda _: load_text(FILE, TESTED))[1]
         return load_text(FILE, example, destinations=DESTINATIONS).problems
 
 

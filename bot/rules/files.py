@@ -23,6 +23,8 @@ MAX_ENTRIES: Final = 10_000
 """Entries of a folder that are looked at at all."""
 _MAX_HELD: Final = 8 * MAX_BYTES
 """Bytes of one folder that are held at a time; more is refused anyway."""
+TESTS: Final = "tests"
+"""Folder beside the rule files in which their tests lie."""
 OTHER_FILES: Final = frozenset({"destinations.yaml", "destinations.yml"})
 """Files of the rules folder that hold no rules."""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from bot.rules.files import MAX_FILES, FolderContent, read_folder, read_rule_file
+from bot.rules.files import MAX_FILES, TESTS, FolderContent, read_folder, read_rule_file
 from bot.rules.language import did_you_mean
 from bot.rules.limits import MAX_PROBLEMS, Budget
 from bot.rules.lint import lint_rule
@@ -183,6 +183,9 @@ class _Loading:
         self.problems.extend(reader.problems)
 
     def _read_file(self, reader: Reader, root: Node) -> None:
+        if key := _key_of_tests(root):
+            reader.tell(key, "E102", "these are tests of rules, not rules", f'move the file into the folder "{TESTS}"')
+            return
         top = reader.entries(root, TOP_KEYS, what="a rule file", required=("rules",))
         if top is None:
             return
@@ -257,3 +260,9 @@ class _Loading:
                 meant = did_you_mean(name, frozenset(self._places)) if len(self._places) <= MAX_GUESSED_IDS else None
                 message = f'no rule has the id "{name[:40]}"'
                 self.problems.append(replace(place, message=message, hint=f'did you mean "{meant}"?' if meant else ""))
+
+
+def _key_of_tests(root: Node) -> Scalar | None:
+    """Where somebody put a file of rule tests among the rules, the key that shows it."""
+    keys = {key.text: key for key, _ in root.entries} if isinstance(root, Mapping) else {}
+    return None if "rules" in keys else keys.get("rule_files") or keys.get("tests")

@@ -1,7 +1,7 @@
 """What is wrong with a rule file, told so that it can be mended at once.
 
 A `Problem` is a value with a place; it is never raised. Codes are stable: E1xx speak of files and keys, E2xx of
-expressions, E4xx of message templates, W3xx are warnings; `explain` says what each means. Text from files is shown
+expressions, E4xx of message templates, E5xx of rule tests, W3xx and W5xx are warnings; `explain` says what each means. Text from files is shown
 without control characters, so that a hostile file cannot paint the reader's terminal.
 """
 

@@ -42,6 +42,8 @@ def test_the_wheel_runs_from_an_empty_folder(tmp_path):
         "bot/shipped/default.yaml",
         "bot/shipped/rules.schema.json",
         "bot/shipped/destinations.schema.json",
+        "bot/shipped/rule-tests.schema.json",
+        "bot/shipped/tests/oi_surge.yaml",
         "bot/rules/codes.toml",
         "bot/charts/fonts/NotoSansSC-GB2312.otf",
         "bot/charts/fonts/OFL.txt",
@@ -49,6 +51,8 @@ def test_the_wheel_runs_from_an_empty_folder(tmp_path):
     assert not any(n.startswith("tests/") for n in names)
     linted = run("lint", str(site / "bot" / "shipped"))
     assert (linted.returncode, linted.stdout.strip()) == (0, "11 rules, 0 errors, 0 warnings"), linted.stderr
+    tested = run("test", str(site / "bot" / "shipped" / "tests"), "-k", "oi_surge fires")
+    assert (tested.returncode, "1 passed" in tested.stdout) == (0, True), tested.stdout + tested.stderr
     assert run("explain", "E204").stdout.startswith("E204: ")
     demo = run("demo", "--for", "6s", "--instruments", "20")
     assert demo.returncode == 0, demo.stdout + demo.stderr

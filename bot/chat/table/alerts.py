@@ -5,6 +5,7 @@ from typing import Final
 from bot.chat.grammars import alert, alert_prefix, few_words, one_id, page, tuning
 from bot.chat.spec import CommandSpec
 from bot.model.members import Role
+from bot.texts import mark
 
 ROWS: Final[tuple[CommandSpec, ...]] = (
     CommandSpec(
@@ -12,20 +13,24 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
         ("a",),
         alert,
         "/alert BTC oi > 5% 15m",
-        "make an alert",
-        "Alerts",
+        mark("make an alert"),
+        mark("Alerts"),
         True,
         (
-            "/alert BTC oi > 5% 15m · a change over a window; btc,eth and top50 as well",
-            "/alert SOL price drops 3% 5m · up, down, ±4%, moves",
-            "/alert ETH 4000 · a level, told once from either side",
-            "/alert DOGE vol > 3x 15m · against the usual of a day",
-            "/alert BTC when pct(oi, 15m) > 5% and funding > 0.01% · anything of the rule language",
-            "Figures: price, oi, oi_usd, funding, funding_8h, basis, index, volume, volume_24h, liq_long, liq_short.",
-            "Behind it: once · silent · for 2m · every 30m (again while true) · cooldown 1h · until 18:00 · note my bag.",
-            "One that is true already waits until it was false once.",
+            mark("/alert BTC oi > 5% 15m · a change over a window; btc,eth and top50 as well"),
+            mark("/alert SOL price drops 3% 5m · up, down, ±4%, moves"),
+            mark("/alert ETH 4000 · a level, told once from either side"),
+            mark("/alert DOGE vol > 3x 15m · against the usual of a day"),
+            mark("/alert BTC when pct(oi, 15m) > 5% and funding > 0.01% · anything of the rule language"),
+            mark(
+                "Figures: price, oi, oi_usd, funding, funding_8h, basis, index, volume, volume_24h, liq_long, liq_short."
+            ),
+            mark(
+                "Behind it: once · silent · for 2m · every 30m (again while true) · cooldown 1h · until 18:00 · note my bag."
+            ),
+            mark("One that is true already waits until it was false once."),
         ),
-        without="I take no alerts here.",
+        without=mark("I take no alerts here."),
         needs=Role.MEMBER,
     ),
     CommandSpec(
@@ -33,11 +38,11 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
         ("al",),
         page,
         "/alerts",
-        "alerts of this chat",
-        "Alerts",
+        mark("alerts of this chat"),
+        mark("Alerts"),
         True,
-        ("/alerts · what this chat has asked for, and how far it is", "/alerts 2 · the second page"),
-        without="I take no alerts here.",
+        (mark("/alerts · what this chat has asked for, and how far it is"), mark("/alerts 2 · the second page")),
+        without=mark("I take no alerts here."),
         needs=Role.VIEWER,
     ),
     CommandSpec(
@@ -45,15 +50,15 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
         ("del",),
         alert_prefix,
         "/delete a-7q4m",
-        "delete an alert",
-        "Alerts",
+        mark("delete an alert"),
+        mark("Alerts"),
         True,
         (
-            "/delete a-7q4m · four characters of its id are enough",
-            "/delete all · all alerts of this chat, after a question",
+            mark("/delete a-7q4m · four characters of its id are enough"),
+            mark("/delete all · all alerts of this chat, after a question"),
         ),
         is_minor=True,
-        without="I take no alerts here.",
+        without=mark("I take no alerts here."),
         needs=Role.MEMBER,
     ),
     CommandSpec(
@@ -61,12 +66,15 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
         (),
         tuning,
         "/tune a-7q4m 8% 1h",
-        "change an alert",
-        "Alerts",
+        mark("change an alert"),
+        mark("Alerts"),
         True,
-        ("/tune a-7q4m 8% 1h · another size, another window", "also: both, oneway, once, again, silent, loud"),
+        (
+            mark("/tune a-7q4m 8% 1h · another size, another window"),
+            mark("also: both, oneway, once, again, silent, loud"),
+        ),
         is_minor=True,
-        without="I take no alerts here.",
+        without=mark("I take no alerts here."),
         needs=Role.MEMBER,
     ),
     CommandSpec(
@@ -74,12 +82,12 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
         (),
         one_id,
         "/undo a-7q4mk2px",
-        "bring back an alert",
-        "Alerts",
+        mark("bring back an alert"),
+        mark("Alerts"),
         True,
-        ("/undo a-7q4mk2px · brings back what was deleted within a day, or takes back what was made",),
+        (mark("/undo a-7q4mk2px · brings back what was deleted within a day, or takes back what was made"),),
         is_minor=True,
-        without="I take no alerts here.",
+        without=mark("I take no alerts here."),
         needs=Role.MEMBER,
     ),
     CommandSpec(
@@ -87,11 +95,11 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
         (),
         few_words,
         "/new",
-        "an alert by buttons",
-        "Alerts",
+        mark("an alert by buttons"),
+        mark("Alerts"),
         True,
         is_minor=True,
-        without="I take no alerts here.",
+        without=mark("I take no alerts here."),
         needs=Role.MEMBER,
     ),
 )

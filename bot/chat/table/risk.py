@@ -5,10 +5,11 @@ from typing import Final
 from bot.chat.grammars import few_words, some_words, stop_care
 from bot.chat.spec import CommandSpec, bare
 from bot.model.members import Role
+from bot.texts import mark
 
 FOLLOW_WORDS: Final = frozenset({"watch", "follow", "trail"})
 """Behind `/stop`: the stop shall follow the market."""
-_WITHOUT: Final = "I give no stops here."
+_WITHOUT: Final = mark("I give no stops here.")
 
 ROWS: Final[tuple[CommandSpec, ...]] = (
     CommandSpec(
@@ -16,14 +17,14 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
         (),
         some_words,
         "/stop BTC long",
-        "stop and size ideas",
-        "Risk",
+        mark("stop and size ideas"),
+        mark("Risk"),
         True,
         (
-            "/stop BTC long · from the mark price now, over the usual range of 1h",
-            "/stop BTC short 70000 15m · from an entry, over another window",
-            "/stop BTC long watch · lets the stop follow the market, and tells when it moves or is touched",
-            "By mark price. Data, not advice.",
+            mark("/stop BTC long · from the mark price now, over the usual range of 1h"),
+            mark("/stop BTC short 70000 15m · from an entry, over another window"),
+            mark("/stop BTC long watch · lets the stop follow the market, and tells when it moves or is touched"),
+            mark("By mark price. Data, not advice."),
         ),
         without=_WITHOUT,
         needs=Role.MEMBER,
@@ -34,10 +35,10 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
         (),
         stop_care,
         "/stops",
-        "stops that follow",
-        "Risk",
+        mark("stops that follow"),
+        mark("Risk"),
         True,
-        ("/stops · those of this chat", "/stops off w-7q4m · end one", "/stops off all"),
+        (mark("/stops · those of this chat"), mark("/stops off w-7q4m · end one"), "/stops off all"),
         is_minor=True,
         without=_WITHOUT,
         needs=Role.MEMBER,
@@ -48,13 +49,13 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
         (),
         few_words,
         "/risk 10000 1% 5x",
-        "what you may lose",
-        "Risk",
+        mark("what you may lose"),
+        mark("Risk"),
         True,
         (
-            "/risk 10000 1% 5x · equity, risk per trade, most leverage; each alone changes just that",
-            "/risk · what is set",
-            "/risk off · forget it",
+            mark("/risk 10000 1% 5x · equity, risk per trade, most leverage; each alone changes just that"),
+            mark("/risk · what is set"),
+            mark("/risk off · forget it"),
         ),
         without=_WITHOUT,
         needs=Role.MEMBER,

@@ -3,13 +3,14 @@
 from typing import Final
 
 from bot.chat.grammars import few_words
-from bot.chat.spec import CommandSpec
+from bot.chat.spec import CommandSpec, bare
 from bot.model.members import Role
 from bot.model.subscriptions import LEVELS
+from bot.texts import mark
 
 CHANGES: Final = frozenset({"on", "off", "set", "reset", *LEVELS})
 """First words behind `/rules` that change something; anything else is the name of a rule, or a page."""
-_WITHOUT: Final = "I have no settings here."
+_WITHOUT: Final = mark("I have no settings here.")
 
 ROWS: Final[tuple[CommandSpec, ...]] = (
     CommandSpec(
@@ -17,15 +18,15 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
         (),
         few_words,
         "/rules",
-        "rules of this chat: on, off, how often",
-        "Alerts",
+        mark("rules of this chat: on, off, how often"),
+        mark("Alerts"),
         True,
         (
-            "/rules · the list; /rules oi_surge shows one",
-            "/rules off oi_surge · not told here; on tells it again",
-            "/rules fewer · less often, all rules; normal and more as well, with a rule behind it for that one",
-            "/rules set oi_surge 8% · another number for this chat",
-            "/rules reset · all as the files say, or reset oi_surge",
+            mark("/rules · the list; /rules oi_surge shows one"),
+            mark("/rules off oi_surge · not told here; on tells it again"),
+            mark("/rules fewer · less often, all rules; normal and more as well, with a rule behind it for that one"),
+            mark("/rules set oi_surge 8% · another number for this chat"),
+            mark("/rules reset · all as the files say, or reset oi_surge"),
         ),
         without=_WITHOUT,
         needs=Role.MEMBER,
@@ -37,31 +38,52 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
         (),
         few_words,
         "/settings",
-        "time zone, detail, charts, quiet hours",
-        "Bot",
+        mark("time zone, detail, charts, quiet hours"),
+        mark("Bot"),
         True,
         (
-            "/settings zone Europe/Berlin · in which times are told; berlin is enough",
-            "/settings detail short · first line and figures; normal; full folds nothing away",
-            "/settings charts off · alerts without pictures",
+            mark("/settings zone Europe/Berlin · in which times are told; berlin is enough"),
+            mark("/settings detail short · first line and figures; normal; full folds nothing away"),
+            mark("/settings charts off · alerts without pictures"),
         ),
         without=_WITHOUT,
         needs=Role.MEMBER,
         needs_in_group=Role.ADMIN,
     ),
     CommandSpec(
+        "language",
+        (),
+        few_words,
+        "/language zh",
+        mark("the language of this chat"),
+        mark("Bot"),
+        True,
+        (
+            mark("/language · which one is spoken here, and which there are"),
+            mark("/language zh · answers and alerts of this chat in that language; its name works as well"),
+            mark("Commands, names and numbers are the same in each."),
+        ),
+        is_minor=True,
+        without=_WITHOUT,
+        needs=Role.MEMBER,
+        needs_in_group=Role.ADMIN,
+        looks=bare,
+    ),
+    CommandSpec(
         "here",
         (),
         few_words,
         "/here oi_surge",
-        "tell this here, in this topic",
-        "Alerts",
+        mark("tell this here, in this topic"),
+        mark("Alerts"),
         True,
         (
-            "/here whale · inside a topic of a group: what has that tag is told here, and not in the group beside it",
-            "/here oi_surge · a rule; /here all · everything that the group is told",
-            "/here · what goes where",
-            "/here off · nothing comes here any more",
+            mark(
+                "/here whale · inside a topic of a group: what has that tag is told here, and not in the group beside it"
+            ),
+            mark("/here oi_surge · a rule; /here all · everything that the group is told"),
+            mark("/here · what goes where"),
+            mark("/here off · nothing comes here any more"),
         ),
         is_minor=True,
         without=_WITHOUT,

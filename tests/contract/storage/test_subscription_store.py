@@ -45,8 +45,8 @@ async def test_the_look_of_a_chat_is_the_last_one_set(store):
     assert await store.looks() == {}
     await store.put_look(CHAT, Look("Europe/Berlin"))
     await store.put_look(CHAT, Look("Asia/Tokyo", "full", has_charts=False))
-    await store.put_look("terminal", Look())
-    assert await store.looks() == {CHAT: Look("Asia/Tokyo", "full", has_charts=False), "terminal": Look()}
+    await store.put_look("terminal", Look(language="zh"))
+    assert await store.looks() == {CHAT: Look("Asia/Tokyo", "full", has_charts=False), "terminal": Look(language="zh")}
 
 
 async def test_topics_keep_what_they_take_until_they_are_dropped(store):

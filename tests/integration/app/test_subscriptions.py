@@ -15,6 +15,7 @@ from bot.app.subscribing import Subscribing
 from bot.chat.actions import Actions
 from bot.chat.asker import in_telegram
 from bot.chat.commands import parse
+from bot.chat.front import answer_safely
 from bot.chat.rule_actions import RuleActions
 from bot.chat.telegram_html import to_plain
 from bot.clock import ManualClock
@@ -94,7 +95,7 @@ class Run:
             rules=self.extra.of_files,
             rename=SqliteChatMoves(self.database).rename,
         )
-        self.actions = Actions(RuleActions(shelf, lambda _: None).handlers)
+        self.actions = Actions(RuleActions(shelf, lambda _: None).handlers, language_of=self.subscribing.language_of)
         self.tasks = [asyncio.create_task(self.live.run()), asyncio.create_task(committer.run())]
         self.mailbox.put(InstrumentList("binance", tuple(self.instruments)))
         return self
@@ -117,7 +118,7 @@ class Run:
 
     async def ask(self, text, chat=MINE, user=MINE, topic=None):
         asker = in_telegram(chat, user, is_owner=user == MINE, topic=topic)
-        return to_plain(await self.actions.answer(parse(text), asker=asker))
+        return to_plain(await answer_safely(self.actions, parse(text), asker=asker, clock=self.clock))
 
     async def push(self, price):
         one = np.array([float(price)])
@@ -273,9 +274,24 @@ async def test_times_and_detail_of_a_chat_are_those_of_its_settings(run):
         assert "Time zone · Asia/Tokyo" in await bot.ask("/settings")
 
 
+async def test_a_chat_is_answered_and_told_in_its_language_over_a_restart(run):
+    async with run() as bot:
+        assert "I speak English in this chat" in await bot.ask("/language")
+        assert "我在此聊天中使用简体中文" in await bot.ask("/language zh")
+        assert "此聊天的设置" in await bot.ask("/settings")
+        assert "Settings of this chat" in await bot.ask("/settings", chat=GROUP)
+    async with run() as bot:
+        assert "语言 · 简体中文" in await bot.ask("/settings")
+        routes = bot.loaded.plan.routes
+        spoken = [bot.subscribing.language_at(routes, name) for name in ("mine", "mine/7", "group", "elsewhere")]
+        assert spoken == ["zh", "zh", "", ""]
+        assert "不会说 Klingon" in await bot.ask("/language Klingon")
+        assert "I speak English" in await bot.ask("/language english")
+
+
 async def test_in_a_group_only_admins_change_anything(run):
     async with run() as bot:
-        for command in ("/rules off level", "/settings charts off", "/here all"):
+        for command in ("/rules off level", "/settings charts off", "/language zh", "/here all"):
             assert "Only admins may do that" in await bot.ask(command, chat=GROUP, user=MEMBER, topic=7)
         assert "Told here as its file says" in await bot.ask("/rules level", chat=GROUP, user=MEMBER)
         assert "not told in this chat" in await bot.ask("/rules", chat=-5, user=MEMBER)

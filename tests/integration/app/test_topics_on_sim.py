@@ -75,7 +75,7 @@ async def test_what_matches_arrives_in_the_topic_at_once_and_after_a_reload(tmp_
             store=MemoryKeyValues(),
             venue_now=clock.wall_ms,
             n_instruments=lambda: 1,
-            also=lambda plan: subscribing.destinations(plan.routes),
+            subscribing=subscribing,
         )
 
         async def outbox_rename(old, new):

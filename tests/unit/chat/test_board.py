@@ -6,7 +6,7 @@ import pytest
 
 from bot.chat.actions import Actions
 from bot.chat.asker import AT_TERMINAL, in_telegram
-from bot.chat.board import KEY, MAX_BOARDS, OFF, BoardActions, Boards, page
+from bot.chat.board import KEY, MAX_BOARDS, BoardActions, Boards, off_page, page
 from bot.chat.commands import Command, parse
 from bot.chat.telegram_board import BoardKeeper
 from bot.chat.telegram_client import Failure, Kind
@@ -191,7 +191,7 @@ async def test_a_group_that_moves_takes_it_along(world):
 async def test_off_unpins_it_and_says_so(world):
     message = await world.posted()
     await world.ask("/board off")
-    assert await world.after(2) == [("edit", message, to_plain(OFF)), ("unpin", message)]
+    assert await world.after(2) == [("edit", message, to_plain(off_page())), ("unpin", message)]
     assert world.boards.all() == ()
     assert (await world.ask("/board off")).is_refusal
 

@@ -58,6 +58,8 @@ CASES = {
     "/rules fewer": (M, A),
     "/rules set oi_surge 8%": (M, A),
     "/rules reset": (M, A),
+    "/language": (V, V),
+    "/language zh": (M, A),
     "/settings": (M, A),
     "/settings detail short": (M, A),
     "/here": (A, A),

@@ -42,6 +42,8 @@ def packed(run):
     Path("rules").mkdir()
     Path("rules/mine.yaml").write_text("version: 1\nrules: []\n")
     Path("rules/destinations.yaml").write_text("destinations: {}\n")
+    Path("rules/tests").mkdir()
+    Path("rules/tests/mine.yaml").write_text("tests: []\n")
     Path("rules/notes.txt").write_text("not a rule")
     Path(".env").write_text("OIBOT_ALERTS__MAX_PER_CHAT=7\n")
     return lambda *more: run("backup", "--to", ARCHIVE, *more)
@@ -58,7 +60,10 @@ def names():
 
 
 def test_secrets_come_only_where_they_are_asked_for(packed):
-    assert "Packed VERSION, rules/destinations.yaml, rules/mine.yaml, oibot.db into all.tar.gz" in packed()
+    assert (
+        "Packed VERSION, rules/destinations.yaml, rules/mine.yaml, rules/tests/mine.yaml, oibot.db into all.tar.gz"
+        in packed()
+    )
     assert ".env" not in names()
     assert ARCHIVE.stat().st_mode & 0o777 == 0o600
     ARCHIVE.unlink()
@@ -84,7 +89,8 @@ def test_an_archive_brings_all_back_in_an_empty_folder(packed, run):
         assert "mine.yaml is back." in text
         assert Path(".env").read_text() == "OIBOT_ALERTS__MAX_PER_CHAT=7\n"
         assert Path(".env").stat().st_mode & 0o777 == 0o600
-        assert sorted(p.name for p in Path("rules").iterdir()) == ["destinations.yaml", "mine.yaml"]
+        rules = sorted(str(p) for p in Path("rules").rglob("*.*"))
+        assert rules == ["rules/destinations.yaml", "rules/mine.yaml", "rules/tests/mine.yaml"]
         assert not list(Path("data").glob(".unpacked-*"))
 
 
@@ -93,12 +99,14 @@ def test_what_is_there_stays_and_the_old_lies_beside_it(packed, run):
     with contextlib.closing(sqlite3.connect(DATABASE)) as connection, connection:
         connection.execute("UPDATE key_values SET value = 'now'")
     Path("rules/mine.yaml").write_text("version: 1\nrules: []\n# new\n")
+    Path("rules/tests/mine.yaml").write_text("# new\n")
     Path(".env").write_text("OIBOT_ALERTS__MAX_PER_CHAT=9\n")
     text = run("restore", ARCHIVE)
     assert value() == "then"
     assert "the one of the backup is mine.yaml.restored" in text
     assert Path("rules/mine.yaml").read_text().endswith("# new\n")
     assert "new" not in Path("rules/mine.yaml.restored").read_text()
+    assert Path("rules/tests/mine.yaml.restored").read_text() == "tests: []\n"
     assert Path(".env").read_text() == "OIBOT_ALERTS__MAX_PER_CHAT=9\n"
     assert Path(".env.restored").read_text() == "OIBOT_ALERTS__MAX_PER_CHAT=7\n"
     assert not Path("rules/destinations.yaml.restored").exists(), "what is the same needs no word"

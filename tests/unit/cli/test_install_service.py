@@ -185,9 +185,9 @@ def test_without_rules_of_ones_own_the_shipped_ones_are_installed(world, run):
     Path("rules/mine.yaml").unlink()
     Path("rules").rmdir()
     run("--root", world / "root")
-    assert (world / "root/etc/oibot/rules/default.yaml").read_bytes() == (
-        settings.shipped_rules() / "default.yaml"
-    ).read_bytes()
+    installed = world / "root/etc/oibot/rules"
+    for name in ("default.yaml", "tests/oi_surge.yaml"):
+        assert (installed / name).read_bytes() == (settings.shipped_rules() / name).read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from bot.delivery import console, embed, layout, markup
+from bot.delivery import console, embed, layout, markup, wording
 from bot.delivery.destination import Form, Order
 from bot.delivery.text import Card, Span, line, utf16_length
 from bot.delivery.webhook_body import body_of
@@ -50,9 +50,9 @@ def test_a_firing_in_telegram(make):
 
 def test_a_difference_from_the_market_is_not_called_open_interest(make):
     beyond = make.view(value_text="pct(oi, 15m) - median(pct(oi, 15m))", value=0.0452)
-    assert layout.value_name(beyond) == "pct(oi, 15m) - median(pct(oi, 15m))"
-    assert layout.value_name(make.view()) == "OI"
-    assert layout.value_name(make.view(value_text="pct(price, 5m)")) == "Price"
+    assert wording.value_name(beyond) == "pct(oi, 15m) - median(pct(oi, 15m))"
+    assert wording.value_name(make.view()) == "OI"
+    assert wording.value_name(make.view(value_text="pct(price, 5m)")) == "Price"
 
 
 def test_a_firing_in_plain_text(make):

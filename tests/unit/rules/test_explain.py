@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from bot.history.rule_test_run import run_rule_test
 from bot.rules.destinations import load_destinations_text
-from bot.rules.explain import DESTINATIONS, FILE, explanations, find, nearest, render, told
+from bot.rules.explain import DESTINATIONS, FILE, TEST_FILE, TESTED, explanations, find, nearest, render, told
 from bot.rules.loader import load_text
+from bot.rules.rule_test_reader import read_rule_tests
 
 ROOT = Path(__file__).parents[3]
 CODES = explanations()
@@ -18,7 +20,11 @@ def test_the_wrong_example_gives_the_code_and_the_right_one_nothing(code):
     found = CODES[code]
     assert [problem.code for problem in found.problems(found.wrong)] == [code]
     assert found.problems(found.right) == ()
-    if found.of == "rules":
+    if found.of == "tests":
+        tests, _ = read_rule_tests(TEST_FILE, found.right.encode(), lambda _: load_text(FILE, TESTED))
+        assert tests is not None
+        assert all(run_rule_test(tests, test).passed for test in tests.tests)
+    elif found.of == "rules":
         assert load_text(FILE, found.right, destinations=DESTINATIONS).rules
     else:
         assert load_destinations_text(FILE, found.right).described
@@ -37,7 +43,7 @@ def test_every_code_of_the_source_is_explained_and_the_other_way_round():
     written = {
         code
         for path in (ROOT / "bot").rglob("*.py")
-        for code in re.findall(r'"([EW][1-4]\d\d)"', path.read_text(encoding="utf-8"))
+        for code in re.findall(r'"([EW][1-5]\d\d)"', path.read_text(encoding="utf-8"))
     }
     assert written == {code for code, found in CODES.items() if not found.retired}
 
