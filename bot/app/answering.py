@@ -140,6 +140,7 @@ class Answering:
             names=lambda: self.sending.lanes.names,
             rule_ids=lambda: {rule.id for rule in self.engine.rules if not rule.base},
             clock=self.clock,
+            language_of=lambda name: self.rooms.subscribing.language_at(self.live.routes, name),
         )
 
     def _handlers(self, why: Explainer, overview: Overviews, scores: ScoreDesk) -> list[Mapping[str, Handler]]:

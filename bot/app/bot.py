@@ -304,8 +304,7 @@ class Bot:
         return TerminalChat(actions=actions, clock=self.clock, console=self._options.console, on_quit=self.stop.set)
 
     async def _supervise(self, data_dir: DataDir, committer: Committer, sending: Sending) -> int:
-        lanes = sending.lanes
-        supervisor = Supervisor(self.clock)
+        lanes, supervisor = sending.lanes, Supervisor(self.clock)
         actions, local, overview, scores = self._answering(data_dir, sending)
         fronts = ["control"]
         async with asyncio.TaskGroup() as group:

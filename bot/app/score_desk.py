@@ -43,6 +43,7 @@ from bot.storage.database import Database
 from bot.storage.key_values import SqliteKeyValues
 from bot.storage.outbox import SqliteOutbox
 from bot.storage.scores import SqliteScoreStore
+from bot.texts import speaking
 
 EVERY_S: Final = 5.0
 SOURCE: Final = "scorecard"
@@ -89,9 +90,10 @@ class ScoreDesk:
         names: Callable[[], Collection[str]],
         rule_ids: Callable[[], Collection[str]],
         clock: Clock,
+        language_of: Callable[[str], str] = lambda _: "",
     ) -> None:
         """`scorer`: makes one, given the time of the start; `names`: of the destinations that are told; `rule_ids`: of the rules
-        of the files that are on.
+        of the files that are on; `language_of`: what is spoken at a destination, empty for English.
         """
         self._store, self._outbox, self._values = store, outbox, values
         self._make = scorer
@@ -100,6 +102,7 @@ class ScoreDesk:
         self._manner = manner
         self._names, self._rule_ids = names, rule_ids
         self._clock = clock
+        self._language_of = language_of
         self._place = 0
         self._unsettled: list[Score] = []
         self._tell_ms = 0
@@ -265,15 +268,15 @@ class ScoreDesk:
             return
         # Of the week that is over: told again after a crash it is the same.
         key = alert_key(SOURCE, "weekly", last_ms)
-        told = score_pages.weekly(rules, since_ms=last_ms)
-        news = AlertView.news(
-            SOURCE, told.title, told.text, symbol=MARKET, severity="info", short_id=short_id(key), at_ms=now_ms
-        )
-        view = replace(news, offers=told.offers, silent=True)
-        rows = [
-            OutboxRow(row_id(key, TellKind.FIRE, 0, name), key, TellKind.FIRE, name, "info", now_ms, view)
-            for name in self._live.routes.by_name[MAIN]
-        ]
+        rows = []
+        for name in self._live.routes.by_name[MAIN]:
+            with speaking(self._language_of(name)):
+                told = score_pages.weekly(rules, since_ms=last_ms)
+            news = AlertView.news(
+                SOURCE, told.title, told.text, symbol=MARKET, severity="info", short_id=short_id(key), at_ms=now_ms
+            )
+            view = replace(news, offers=told.offers, silent=True)
+            rows.append(OutboxRow(row_id(key, TellKind.FIRE, 0, name), key, TellKind.FIRE, name, "info", now_ms, view))
         await self._live.store(NOTHING, rows)
         _log.info("scores.week_told", rules=len(rules))
 
@@ -305,7 +308,7 @@ def _view(fire: AlertView, found: Sequence[Scored], key: str, now_ms: int, *, is
     same_symbol = len({one.moment.instrument for one in found}) == 1
     news = AlertView.news(
         fire.rule_id if same_rule else SOURCE,
-        fire.title if same_rule else "Alerts",
+        fire.title if same_rule else "",
         "",
         symbol=fire.symbol if same_symbol else MARKET,
         severity=fire.severity,
@@ -335,6 +338,7 @@ def open_scores(
     names: Callable[[], Collection[str]],
     rule_ids: Callable[[], Collection[str]],
     clock: Clock,
+    language_of: Callable[[str], str],
 ) -> ScoreDesk:
     """`manner`: the section of the settings, by name."""
     return ScoreDesk(
@@ -347,4 +351,5 @@ def open_scores(
         names=names,
         rule_ids=rule_ids,
         clock=clock,
+        language_of=language_of,
     )

@@ -14,6 +14,7 @@ from bot.model.explanation import RuleName
 from bot.model.ports import MarketReader, WhyReader
 from bot.model.scorecard import REPLIES, Replies
 from bot.model.scorecard_ports import ScoreDesk
+from bot.texts import say
 
 DEFAULT: Final = "default"
 
@@ -43,11 +44,11 @@ class ScoreActions:
     async def _replies(self, words: tuple[str, ...], asker: Asker) -> Reply:
         place = self._desk.place(asker.chat)
         if place is None:
-            return score_pages.NOT_TOLD
+            return score_pages.not_told()
         if words:
             wanted = words[0].casefold()
             if len(words) > 1 or wanted not in {*REPLIES, DEFAULT}:
-                return pages.usage(UsageError("I expected off, quiet, on or default.", ("/score replies quiet",)))
+                return pages.usage(UsageError(say("I expected off, quiet, on or default."), ("/score replies quiet",)))
             await self._desk.set_replies(place, None if wanted == DEFAULT else cast("Replies", wanted))
         return score_pages.replies_page(*await self._desk.replies_of(place))
 
@@ -65,7 +66,7 @@ class ScoreActions:
                 names = [(book.ask_for(one), one) for one in instrument.suggestions]
                 return pages.not_found("score", instrument, names) if names else score_pages.unknown(word)
             if symbol:
-                return pages.usage(UsageError("I expected one rule and one contract.", ("/score oi_surge BTC",)))
+                return pages.usage(UsageError(say("I expected one rule and one contract."), ("/score oi_surge BTC",)))
             symbol = instrument.symbol
         rule_id = rule.id if rule is not None else ""
         name = " · ".join(x for x in (rule.title if rule is not None else "", symbol) if x)

@@ -54,7 +54,7 @@ def keys_of(order: Order) -> Keys:
     if row.kind in _NO_KEYS:
         return ()
     if row.kind is TellKind.SCORE:
-        return () if len(view.scored) != 1 else ((Key("📊 The rule's score", f"/score {view.rule_id}"),),)
+        return () if len(view.scored) != 1 else ((Key(say("📊 The rule's score"), f"/score {view.rule_id}"),),)
     chart = chart_url(view)
     more = (Key(say("❓ Why"), f"/why #{view.short_id}"), *((Key(say("Chart ↗"), url=chart),) if chart else ()))
     if row.kind in layout.ENDINGS:

@@ -11,12 +11,15 @@ from bot.delivery.text import Card, Line, Span, Style, clean, line
 from bot.model import numbers
 from bot.model.scorecard import Mark, ScoredAlert
 from bot.model.view import AlertView
+from bot.texts import say, say_n
 
 MARK: Final = "📊"
 MAX_LINES: Final = 15
 """Alerts of one message that get a line each."""
-_NOT_KNOWN: Final = "not known"
-_EXPLAINED: Final = "× = usual moves of the day before · data, not advice"
+
+
+def _explained() -> str:
+    return say("× = usual moves of the day before · data, not advice")
 
 
 def score_card(view: AlertView) -> Card:
@@ -30,9 +33,9 @@ def _single(view: AlertView, one: ScoredAlert) -> Card:
     after = numbers.window(one.marks[-1].horizon_ms) if one.marks else ""
     name = f"{clean(one.symbol, 60)} · {clean(one.title, 100)}"
     fired = numbers.clock_time(one.fired_ms, zone=view.zone)
-    head = line(f"{MARK} ", Span(name, "bold"), f"  {after} after {fired}")
+    head = line(f"{MARK} ", Span(name, "bold"), "  ", say("{after} after {fired}", after=after, fired=fired))
     body = [text for mark in one.marks for text in _mark_lines(mark)]
-    footer = line(Span(f"#{clean(one.short_id, 16)}", "code"), Span(f" · {_EXPLAINED}", "dim"))
+    footer = line(Span(f"#{clean(one.short_id, 16)}", "code"), Span(f" · {_explained()}", "dim"))
     return Card(head, tuple(body), footer=footer)
 
 
@@ -40,21 +43,25 @@ def _mark_lines(mark: Mark) -> tuple[Line, ...]:
     """`15m  price +0.42% (1.3×)  OI +2.1% (1.7×)`, and how far it went."""
     first = line(
         Span(f"{numbers.window(mark.horizon_ms)}", "bold"),
-        "  price ",
+        f"  {say('price')} ",
         *_change(mark.price, mark.price_times),
-        "  OI ",
+        f"  {say('OI')} ",
         *_change(mark.oi, mark.oi_times),
     )
     if mark.high is None or mark.low is None:
         return (first,)
     high, low = (numbers.percent(x, digits=2) for x in (mark.high, mark.low))
-    way = f"highest {high}{_times(mark.high_times)}, lowest {low}{_times(mark.low_times)}"
+    way = say(
+        "highest {high}, lowest {low}",
+        high=f"{high}{_times(mark.high_times)}",
+        low=f"{low}{_times(mark.low_times)}",
+    )
     return first, line(Span(f"     {way}", "dim"))
 
 
 def _change(change: float | None, times: float | None) -> tuple[Span | str, ...]:
     if change is None:
-        return (_NOT_KNOWN,)
+        return (say("not known"),)
     style: Style = "up" if change > 0 else "down" if change < 0 else "bold"
     return Span(numbers.percent(change, digits=2), style), _times(times)
 
@@ -67,28 +74,31 @@ def _times(times: float | None) -> str:
 def _several(view: AlertView, alerts: Sequence[ScoredAlert]) -> Card:
     horizon_ms = max((mark.horizon_ms for one in alerts for mark in one.marks), default=0)
     names = dict.fromkeys(clean(one.title, 60) for one in alerts)
-    title = next(iter(names)) if len(names) == 1 else f"{len(names)} rules"
+    title = next(iter(names)) if len(names) == 1 else say("{n} rules", n=len(names))
     begun = numbers.clock_time(min(one.fired_ms for one in alerts), zone=view.zone)
-    head = line(
-        f"{MARK} ", Span(f"{len(alerts)} coins: {title}", "bold"), f"  {numbers.window(horizon_ms)} after {begun}"
-    )
+    coins = say_n("{n} coin", "{n} coins", len(alerts))
+    after = say("{after} after {fired}", after=numbers.window(horizon_ms), fired=begun)
+    head = line(f"{MARK} ", Span(f"{coins}: {title}", "bold"), f"  {after}")
     body = [_summary(alerts, horizon_ms)]
     body += [_alert_line(one) for one in alerts[:MAX_LINES]]
     if len(alerts) > MAX_LINES:
-        body.append(line(f"and {len(alerts) - MAX_LINES} more"))
-    return Card(head, tuple(body), footer=line(Span(_EXPLAINED, "dim")))
+        body.append(line(say("and {n} more", n=len(alerts) - MAX_LINES)))
+    return Card(head, tuple(body), footer=line(Span(_explained(), "dim")))
 
 
 def _summary(alerts: Sequence[ScoredAlert], horizon_ms: int) -> Line:
     """`After 15m: price higher in 7, lower in 2, not known in 1`."""
     marks = [mark for one in alerts for mark in one.marks if mark.horizon_ms == horizon_ms]
     known = [mark.price for mark in marks if mark.price is not None]
-    parts = [f"price higher in {sum(x > 0 for x in known)}", f"lower in {sum(x < 0 for x in known)}"]
+    parts = [
+        say("price higher in {n}", n=sum(x > 0 for x in known)),
+        say("lower in {n}", n=sum(x < 0 for x in known)),
+    ]
     if len(known) < len(marks):
-        parts.append(f"{_NOT_KNOWN} in {len(marks) - len(known)}")
+        parts.append(say("not known in {n}", n=len(marks) - len(known)))
     if len(marks) < len(alerts):
-        parts.append(f"still to come for {len(alerts) - len(marks)}")
-    return line(f"After {numbers.window(horizon_ms)}: {', '.join(parts)}")
+        parts.append(say("still to come for {n}", n=len(alerts) - len(marks)))
+    return line(say("After {window}: {parts}", window=numbers.window(horizon_ms), parts=", ".join(parts)))
 
 
 def _alert_line(one: ScoredAlert) -> Line:
@@ -97,7 +107,7 @@ def _alert_line(one: ScoredAlert) -> Line:
     for n, mark in enumerate(one.marks):
         parts += [" · " if n else "", f"{numbers.window(mark.horizon_ms)} ", *_change(mark.price, mark.price_times)]
     if not one.marks:
-        parts.append("to come")
+        parts.append(say("to come"))
     return line(*parts, "  ", Span(f"#{clean(one.short_id, 16)}", "code"))
 
 

@@ -121,9 +121,10 @@ async def test_all_rules_with_a_mark_each(ask, desk):
     reply = await ask("/score")
     lines = to_plain(reply).splitlines()
     assert lines[0] == "How alerts fared"
-    assert [line.split() for line in lines[2:4]] == [
-        ["▲", "OI", "surge", "42", "68%", "68%", "68%"],
-        ["○", "OI", "flush", "42", "50%", "50%", "50%"],
+    assert lines[1:4] == [
+        "▲ OI surge · 42 alerts · 15m 68% · 1h 68% · 4h 68%",
+        "○ OI flush · 42 alerts · 15m 50% · 1h 50% · 4h 50%",
+        "? New high on falling OI and much more · 1 alert · 15m – · 1h – · 4h –",
     ]
     assert "50% is chance" in lines[-3]
     assert lines[-1] == "Alerts here get a scorecard under them, without a sound. So say the settings of the bot."
@@ -194,7 +195,7 @@ def test_the_week_names_rules_that_add_nothing_and_offers_to_stop_them():
         RuleTotals("oi_top", "Top", totals(Verdict.UNCLEAR, n=3, **FEW)),
     ]
     week = score_pages.weekly(rules, since_ms=T0)
-    assert week.title == "Scorecard of the week: one rule adds nothing"
+    assert week.title == "Scorecard of the week: 1 rule adds nothing"
     lines = week.text.splitlines()
     assert lines[1].startswith("OI flush adds nothing. No better than chance")
     assert lines[1].endswith("/rules off oi_flush stops it in a chat.")
@@ -206,4 +207,4 @@ def test_the_week_names_rules_that_add_nothing_and_offers_to_stop_them():
     ]
     assert score_pages.weekly(rules[:1], since_ms=T0).title == "Scorecard of the week"
     two = [rules[1], RuleTotals("b", "B", totals(Verdict.NO_BETTER, **IDLE))]
-    assert score_pages.weekly(two, since_ms=T0).title == "Scorecard of the week: 2 add nothing"
+    assert score_pages.weekly(two, since_ms=T0).title == "Scorecard of the week: 2 rules add nothing"
