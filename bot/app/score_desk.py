@@ -54,8 +54,8 @@ HOUR_MS: Final = 3_600_000
 TOGETHER_MS: Final = 60_000
 """Alerts of one message that are scored within so long are told together."""
 MAX_NEW: Final = 200
-MAX_KEPT: Final = 20_000
-"""Alerts whose scores are kept: some 60 MB."""
+MAX_KEPT: Final = 5_000
+"""Alerts whose scores are kept: some 20 MB."""
 PRIVATE_MS: Final = 2 * DAY_MS
 """So long the scores of alerts that were made in chats are kept: until all is told."""
 LATE_MS: Final = 2 * HOUR_MS
@@ -125,8 +125,7 @@ class ScoreDesk:
         return await asyncio.to_thread(score_stats.by_rule, found)
 
     async def title_of(self, rule_id: str) -> str | None:
-        found = await self._store.scored(since_ms=self._since_ms(), rule_id=rule_id)
-        return found[-1].moment.title if found else None
+        return await self._store.title(rule_id)
 
     def place(self, chat: str) -> str | None:
         return self._live.routes.by_chat.get(chat)

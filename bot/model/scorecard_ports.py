@@ -45,7 +45,9 @@ class ScoreStore(Protocol):
         ...
 
     async def open(self, *, since_ms: int) -> Sequence[Scored]:
-        """Alerts fired at or after that time that lack scores, in the order of their firing, with those they have."""
+        """Alerts fired at or after that time that lack scores, in the order of their firing, with those they have; of these
+        only the prices.
+        """
         ...
 
     async def untold(self, *, since_ms: int) -> Sequence[Scored]:
@@ -67,9 +69,13 @@ class ScoreStore(Protocol):
         ...
 
     async def scored(self, *, since_ms: int, rule_id: str = "", symbol: str = "") -> Sequence[Scored]:
-        """Alerts of rules of the files, fired at or after that time, with all scores, in the order of their firing; of one
-        rule and one contract where they are named.
+        """Alerts of rules of the files, fired at or after that time, with all scores, of these only the prices; in the order
+        of their firing. Of one rule and one contract where they are named.
         """
+        ...
+
+    async def title(self, rule_id: str) -> str | None:
+        """The name of a rule of the files at its latest alert; None where it had none."""
         ...
 
     async def replies(self) -> dict[str, Replies]:

@@ -1,6 +1,7 @@
 """The memory twin of how alerts fared."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from bot.model.alert import TellKind
 from bot.model.outbox import Layout, OutboxRow
@@ -42,12 +43,13 @@ class MemoryScoreStore:
                 self._scores.setdefault((score.key, score.draw, score.horizon_ms), score)
 
     def _read(self, wanted: Callable[[Moment], bool], *, is_own: bool = False) -> list[Scored]:
+        """Of their own as they are, else all without what the totals do not need."""
         moments = sorted(filter(wanted, self._moments.values()), key=lambda m: (m.fired_ms, m.key))
         return [
             Scored(
                 moment,
                 tuple(
-                    score
+                    score if is_own else replace(score, oi=None, high=None, low=None)
                     for (key, draw, _), score in sorted(self._scores.items())
                     if key == moment.key and (draw == ALERT or not is_own)
                 ),
@@ -85,6 +87,10 @@ class MemoryScoreStore:
                 m.is_public and m.fired_ms >= since_ms and rule_id in {"", m.rule_id} and symbol in {"", m.symbol}
             ),
         )
+
+    async def title(self, rule_id: str) -> str | None:
+        found = [m for m in self._moments.values() if m.is_public and m.rule_id == rule_id]
+        return max(found, key=lambda m: m.fired_ms).title if found else None
 
     async def replies(self) -> dict[str, Replies]:
         return dict(sorted(self._replies.items()))

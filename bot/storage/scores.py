@@ -1,6 +1,5 @@
 """How alerts fared, in SQLite."""
 
-import asyncio
 import json
 from collections.abc import Sequence
 from typing import Any, Final, cast
@@ -19,10 +18,15 @@ _SETTLE: Final = (
     "INSERT INTO scores (key, draw, horizon_ms, price, oi, high, low) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 "
     "WHERE EXISTS (SELECT 1 FROM score_moments WHERE key = ?1) ON CONFLICT DO NOTHING"
 )
-_SCORED: Final = f"SELECT {_MOMENT}, {_SCORE} FROM score_moments m LEFT JOIN scores s ON s.key = m.key "  # noqa: S608
+_OWN: Final = (
+    f"SELECT {_MOMENT}, {_SCORE} FROM score_moments m "  # noqa: S608
+    f"LEFT JOIN scores s ON s.key = m.key AND s.draw = {ALERT} "
+)
 _ORDER: Final = " ORDER BY m.fired_ms, m.key, s.draw, s.horizon_ms"
 _MANY: Final = 500
-"""Keys in one question; rows that are made into values at once."""
+"""Keys in one question."""
+_PORTION: Final = 100
+"""Alerts whose scores are read at once."""
 
 
 class SqliteScoreStore:
@@ -64,18 +68,43 @@ class SqliteScoreStore:
         values = [(s.key, s.draw, s.horizon_ms, s.price, s.oi, s.high, s.low) for s in scores]
         await self._database.write("settle scores", lambda tx: tx.executemany(_SETTLE, values))
 
-    async def _read(self, where: str, values: tuple[Any, ...]) -> list[Scored]:
-        found = await self._database.fetch("read scores", _SCORED + where + _ORDER, values)
-        # The scores of a quarter are many.
-        return _grouped(found) if len(found) < _MANY else await asyncio.to_thread(_grouped, found)
+    async def _own(self, where: str, values: tuple[Any, ...]) -> list[Scored]:
+        """Of some alerts, with the scores of their own."""
+        found = await self._database.fetch("read scores", _OWN + where + _ORDER, values)
+        groups: dict[str, tuple[Moment, list[Score]]] = {}
+        for row in found:
+            if (group := groups.get(row[0])) is None:
+                group = groups[row[0]] = (_moment(row[:_N_MOMENT]), [])
+            if row[_N_MOMENT] is not None:
+                group[1].append(Score(group[0].key, *row[_N_MOMENT:]))
+        return [Scored(moment, tuple(scores)) for moment, scores in groups.values()]
+
+    async def _bare(self, where: str, values: tuple[Any, ...]) -> list[Scored]:
+        """Of many alerts, with the prices of all scores. Read in portions: others wait for the disk too."""
+        sql = f"SELECT {_MOMENT} FROM score_moments m {where} ORDER BY m.fired_ms, m.key"  # noqa: S608
+        moments = await self._database.fetch("read scores", sql, values)
+        found = []
+        for n in range(0, len(moments), _PORTION):
+            part = {row[0]: _moment(row) for row in moments[n : n + _PORTION]}
+            scores: dict[str, list[Score]] = {key: [] for key in part}
+            rows = await self._database.fetch(
+                "read scores",
+                f"SELECT key, draw, horizon_ms, price FROM scores WHERE key IN ({_marks(list(part))}) "  # noqa: S608
+                "ORDER BY key, draw, horizon_ms",
+                tuple(part),
+            )
+            for key, draw, horizon_ms, price in rows:
+                scores[key].append(Score(part[key].key, draw, horizon_ms, price, None, None, None))
+            found += [Scored(moment, tuple(scores[key])) for key, moment in part.items()]
+        return found
 
     async def open(self, *, since_ms: int) -> Sequence[Scored]:
         n_scores = "(SELECT count(*) FROM scores n WHERE n.key = m.key)"
-        return await self._read(f"WHERE m.fired_ms >= ? AND {n_scores} < ?", (since_ms, FULL))
+        return await self._bare(f"WHERE m.fired_ms >= ? AND {n_scores} < ?", (since_ms, FULL))
 
     async def untold(self, *, since_ms: int) -> Sequence[Scored]:
-        return await self._read(
-            "AND s.draw = 0 WHERE m.fired_ms >= ? AND m.key IN (SELECT key FROM scores WHERE draw = 0 AND is_told = 0)",
+        return await self._own(
+            "WHERE m.fired_ms >= ? AND m.key IN (SELECT key FROM scores WHERE draw = 0 AND is_told = 0)",
             (since_ms,),
         )
 
@@ -101,7 +130,7 @@ class SqliteScoreStore:
     async def own(self, keys: Sequence[str]) -> Sequence[Scored]:
         found: list[Scored] = []
         for part in _parts(keys):
-            found += await self._read(f"AND s.draw = 0 WHERE m.key IN ({_marks(part)})", part)
+            found += await self._own(f"WHERE m.key IN ({_marks(part)})", part)
         return sorted(found, key=lambda one: (one.moment.fired_ms, one.moment.key))
 
     async def scored(self, *, since_ms: int, rule_id: str = "", symbol: str = "") -> Sequence[Scored]:
@@ -113,7 +142,15 @@ class SqliteScoreStore:
         if symbol:
             where += " AND substr(m.instrument, instr(m.instrument, ':') + 1) = ?"
             filters.append(symbol)
-        return await self._read(where, tuple(filters))
+        return await self._bare(where, tuple(filters))
+
+    async def title(self, rule_id: str) -> str | None:
+        found = await self._database.fetch(
+            "read scores",
+            "SELECT title FROM score_moments WHERE is_public AND rule_id = ? ORDER BY fired_ms DESC LIMIT 1",
+            (rule_id,),
+        )
+        return str(found[0][0]) if found else None
 
     async def replies(self) -> dict[str, Replies]:
         found = await self._database.fetch(
@@ -153,16 +190,6 @@ class SqliteScoreStore:
             values=values,
             first=("",),
         )
-
-
-def _grouped(found: Sequence[tuple[Any, ...]]) -> list[Scored]:
-    groups: dict[str, tuple[Moment, list[Score]]] = {}
-    for row in found:
-        if (group := groups.get(row[0])) is None:
-            group = groups[row[0]] = (_moment(row[:_N_MOMENT]), [])
-        if row[_N_MOMENT] is not None:
-            group[1].append(Score(group[0].key, *row[_N_MOMENT:]))
-    return [Scored(moment, tuple(scores)) for moment, scores in groups.values()]
 
 
 def _moment(row: tuple[Any, ...]) -> Moment:

@@ -1,5 +1,7 @@
 """What every `ScoreStore` promises."""
 
+from dataclasses import replace
+
 from bot.model.alert import alert_key
 from bot.model.outbox import Delivered, Layout, Message, Rejected
 from bot.model.scorecard import ALERT, FULL, HORIZONS_MS, N_DRAWS, Moment, Quadrant, Score, ToldIn
@@ -29,6 +31,10 @@ def score(n=1000, draw=ALERT, horizon_ms=SHORT, price=0.01):
     return Score(moment(n).key, draw, horizon_ms, price, None, 0.02, -0.005)
 
 
+def bare(one):
+    return replace(one, oi=None, high=None, low=None)
+
+
 def every(n):
     return [score(n, draw, horizon_ms) for draw in range(N_DRAWS + 1) for horizon_ms in HORIZONS_MS]
 
@@ -40,9 +46,13 @@ async def keys(found):
 async def test_moments_and_scores_come_back_as_they_were_stored(ports):
     await ports.scores.add([moment()])
     await ports.scores.settle([score(horizon_ms=HOUR), score(), score(draw=2)])
+    [found] = await ports.scores.own([moment().key])
+    assert found.moment == moment()
+    assert found.scores == (score(), score(horizon_ms=HOUR))
+    # Of many only the prices are read.
     [found] = await ports.scores.scored(since_ms=0)
     assert found.moment == moment()
-    assert found.scores == (score(), score(horizon_ms=HOUR), score(draw=2))
+    assert found.scores == tuple(bare(s) for s in (score(), score(horizon_ms=HOUR), score(draw=2)))
 
 
 async def test_what_is_stored_once_stays_as_it_is(ports):
@@ -51,7 +61,7 @@ async def test_what_is_stored_once_stays_as_it_is(ports):
     await ports.scores.settle([score()])
     await ports.scores.settle([score(price=0.5)])
     [found] = await ports.scores.scored(since_ms=0)
-    assert (found.moment.price, found.scores) == (100.5, (score(),))
+    assert (found.moment.price, found.scores) == (100.5, (bare(score()),))
 
 
 async def test_a_score_of_an_alert_that_is_forgotten_is_not_stored(ports):
@@ -159,6 +169,20 @@ async def test_totals_are_of_a_rule_and_a_contract_and_never_of_what_people_made
     assert await fired(symbol="BTCUSDT") == [1000, 2000]
     assert await fired(rule_id="oi_surge", symbol="BTCUSDT") == [1000]
     assert await fired(rule_id="a-7q4mk2px") == []
+
+
+async def test_the_name_of_a_rule_is_that_of_its_latest_alert(ports):
+    await ports.scores.add([moment(2000, title="New"), moment(1000, title="Old")])
+    await ports.scores.add([moment(3000, rule_id="a-7q4mk2px", is_public=False)])
+    assert await ports.scores.title("oi_surge") == "New"
+    assert await ports.scores.title("a-7q4mk2px") is None
+
+
+async def test_more_alerts_than_are_read_at_once(ports):
+    await ports.scores.add([moment(n) for n in range(1000, 1250)])
+    await ports.scores.settle([score(n) for n in range(1000, 1250)])
+    found = await ports.scores.scored(since_ms=0)
+    assert [(one.moment.fired_ms, len(one.scores)) for one in found] == [(n, 1) for n in range(1000, 1250)]
 
 
 async def test_what_destinations_want(ports):
