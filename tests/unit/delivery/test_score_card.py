@@ -1,6 +1,8 @@
 """What is said under alerts about how they fared, and where that message goes."""
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +24,7 @@ from bot.model.scorecard import HORIZONS_MS, HOUR_MS, Mark, ScoredAlert
 from bot.model.view import Offer
 
 QUARTER = HORIZONS_MS[0]
+GUIDE = (Path(__file__).parents[3] / "docs" / "scorecard.md").read_text(encoding="utf-8")
 
 
 def mark(horizon_ms=QUARTER, **changes):
@@ -68,6 +71,18 @@ def test_one_alert(make, score_row):
         "     highest +0.61% (1.9×), lowest −0.31% (0.2×)",
         "#7q4mk2p0 · × = usual moves of the day before · data, not advice",
     ]
+
+
+def test_the_guide_shows_what_is_sent(make, score_row):
+    marks = (
+        mark(oi=0.021),
+        mark(
+            HOUR_MS, price=-0.002, price_times=0.3, oi=0.009, oi_times=0.4, high_times=0.9, low=-0.0031, low_times=0.5
+        ),
+    )
+    one = ScoredAlert("BTCUSDT", "OI surge", "7q4mk2px", make.FIRED_MS, marks)
+    [shown] = re.findall(r"```text\n(.*?)\n```", GUIDE, re.DOTALL)
+    assert plain_text(compose([score_row(one)], fire=None, edit=False)) == shown
 
 
 def test_what_is_unknown_is_said_and_never_a_zero(make, score_row):
