@@ -326,7 +326,7 @@ class Bot:
             endings = self._rooms.endings(self._chat_alerts, self.engine, self.live)
             parts = {**watching, **self.drawing.components, "endings": endings.run, "scores": scores.run}
             for name, run in parts.items():
-                supervisor.start(group, name, run, Policy.DEGRADE if name == "scores" else Policy.RESTART)
+                supervisor.start(group, name, run, Policy.RESTART)
             if self._options.delivers:
                 supervisor.start(group, "delivery", lanes.run, Policy.RESTART)
             supervisor.start(group, "feed", self.feed.run, Policy.RESTART)

@@ -46,6 +46,8 @@ from bot.storage.scores import SqliteScoreStore
 from bot.texts import speaking
 
 EVERY_S: Final = 5.0
+PAUSE_S: Final = 60.0
+"""After a fault of our own."""
 SOURCE: Final = "scorecard"
 WEEKLY_KEY: Final = "scorecard.weekly_ms"
 WEEK_MS: Final = 7 * 86_400_000
@@ -149,8 +151,13 @@ class ScoreDesk:
         while True:
             await self._clock.sleep(EVERY_S)
             # Before venue time is known nothing ticks, so nothing can be read.
-            if self._live.venue_time.is_known and self._live.n_ticks:
+            if not (self._live.venue_time.is_known and self._live.n_ticks):
+                continue
+            try:
                 await self.look()
+            except Exception:  # noqa: BLE001, alerts are worth more than their scores
+                _log.exception("scores.failed")
+                await self._clock.sleep(PAUSE_S)
 
     async def look(self) -> None:
         """Take up what fired, score what is due, tell what was scored."""

@@ -47,7 +47,7 @@ class Run:
         self.values, alerts = SqliteKeyValues(self.database), SqliteAlertStore(self.database)
         mutes = await Mutes.load(self.database)
         self.mailbox, self.engine = Mailbox(), Engine(self.rules, records=await alerts.load())
-        committer = Committer(alerts, self.clock)
+        self.committer = committer = Committer(alerts, self.clock)
         self.live = Live(
             engine=self.engine,
             mailbox=self.mailbox,
@@ -97,11 +97,14 @@ class Run:
         await self.settle(0.03)
 
     async def settle(self, seconds):
-        """Let time pass, and SQLite's threads work."""
+        """Let time pass, then SQLite's threads work for as long as they need."""
         await self.clock.advance(seconds)
-        for _ in range(5):
-            await asyncio.sleep(0.002)
-            await self.clock.advance(0)
+        async with asyncio.timeout(60):
+            for _ in range(3):
+                await asyncio.sleep(0.002)
+                while self.committer.n_waiting:
+                    await asyncio.sleep(0.002)
+                await self.clock.advance(0)
 
     async def until(self, minute, *prices):
         """A push at each whole minute up to that one, and shortly after it; then the scorecard looks."""
@@ -133,7 +136,8 @@ class Run:
         return [plain_text(compose([row], fire=None, edit=False)) for row in await self.rows("score")]
 
     async def own(self):
-        return {s.horizon_ms: s for one in await self.store.open(since_ms=0) for s in one.scores if s.draw == 0}
+        keys = [one.moment.key for one in await self.store.open(since_ms=0)]
+        return {s.horizon_ms: s for one in await self.store.own(keys) for s in one.scores}
 
 
 @pytest.fixture
@@ -315,6 +319,24 @@ async def test_each_chat_decides_whether_it_hears_of_scores(run):
         assert "15m  price" in (await bot.cards())[0], "what was known before is told with it"
         await bot.desk.forget(CHAT)
         assert await bot.desk.replies_of(NAME) == ("off", False)
+
+
+async def test_a_fault_of_our_own_ends_nothing(run, monkeypatch, caplog):
+    async with run() as bot:
+        await bot.fire()
+        looks = []
+
+        async def faulty():
+            looks.append(bot.clock.wall_ms())
+            raise ValueError("odd")
+
+        monkeypatch.setattr(bot.desk, "look", faulty)
+        task = asyncio.create_task(bot.desk.run())
+        await bot.settle(130.0)
+        assert not task.done()
+        task.cancel()
+        assert len(looks) == 2
+        assert "scores.failed" in caplog.text
 
 
 def idle_alerts(now_ms):
