@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from bot.model.alert import State
+from bot.model.alert import FOREVER_MS, State
 from bot.model.truth import FALSE, TRUE, UNKNOWN
 
 _INACTIVE, _PENDING, _FIRING = State.INACTIVE, State.PENDING, State.FIRING
@@ -37,8 +37,6 @@ NEXT: Final[dict[tuple[State, int], State]] = {
     (_FIRING, TRUE): _FIRING,
 }
 """(state, truth) -> state. For a firing alert "truth" is false only when `when` is false and `clear` is true."""
-
-FOREVER_MS: Final = 1 << 60
 
 
 class Step(Enum):

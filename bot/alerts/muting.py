@@ -18,9 +18,8 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Final
 
-from bot.alerts.lifecycle import FOREVER_MS
 from bot.alerts.summary import Over, summary_row
-from bot.model.alert import TellKind, short_id
+from bot.model.alert import FOREVER_MS, TellKind, short_id
 from bot.model.explanation import Hush
 from bot.model.outbox import Fold, Kept, OutboxRow, Sorted, row_id
 from bot.model.silence import Ack, Fired, QuietHours, Silence

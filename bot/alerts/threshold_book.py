@@ -10,23 +10,23 @@ caller ticks it with a matrix of values, a row for each of `measures` and a colu
 """
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from math import inf, isnan, nan, nextafter
+from sys import getsizeof
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from bot.alerts.book import Change, RuleBook
-from bot.alerts.lifecycle import FOREVER_MS
+from bot.alerts.book import RuleBook
 from bot.alerts.seen import Seen, Ticks
-from bot.alerts.threshold_columns import NO_ROW, Columns, Facts
+from bot.alerts.threshold_columns import NO_ROW, Columns, Facts, Outcome
 from bot.alerts.thresholds import TriggerIndex
 from bot.alerts.watch import Placed, Watch
-from bot.model.alert import AlertRecord, State
-from bot.model.chat_alert import AlertLife, AlertStage, ChatAlert
-from bot.model.truth import FALSE, TRUE, UNKNOWN
+from bot.model.alert import FOREVER_MS, AlertRecord, State
+from bot.model.chat_alert import AlertLife, AlertStage, ChatAlert, StoredAlerts
+from bot.model.truth import TRUE
 
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
@@ -34,16 +34,11 @@ Mask = npt.NDArray[np.bool_]
 
 _ABSENT, _UNARMED, _ARMED, _AWAKE, _DONE, _FREE = range(6)
 """Where a slot is: instrument not listed, two kinds of triggers, watched, told once, unused."""
+_NEVER, _ONCE, _TOLD = range(3)
+"""What was seen of a slot's alert, also while its instrument is not listed: not yet false, false once, told once for all."""
 _SWEEP_MS: Final = 60_000
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What happened: changes to tell, by id what they are about, and states to store with them."""
-
-    changes: list[Change] = field(default_factory=list)
-    records: list[AlertRecord] = field(default_factory=list)
-    facts: dict[str, Facts] = field(default_factory=dict)
+_AT_ONCE: Final = 100
+"""Instruments whose alerts begin together: for a million alerts of all, the arrays between would take as much again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +55,9 @@ class ThresholdBook:
     def __init__(self, *, max_gap_ms: int) -> None:
         """`max_gap_ms`: ticks further apart than this were not one watch, see `policy_gap_ms`."""
         self._columns = Columns(max_gap_ms=max_gap_ms)
-        self._index = TriggerIndex()
+        self._index = TriggerIndex(self._columns.level_of)
         self._watch = Watch(max_gap_ms=max_gap_ms)
-        self._mode, self._was_armed = array("B"), array("B")
+        self._mode, self._seen = array("B"), array("B")
         self._rest: dict[int, AlertRecord] = {}
         """Slots with a past that matters though they are not watched: cooling, or waiting for their instrument."""
         self._values: F64 = np.zeros((0, 0))
@@ -90,15 +85,22 @@ class ThresholdBook:
             mode = self._mode[slot]
             if mode == _AWAKE:
                 yield self._record_awake(slot)
-            elif mode == _DONE:
+            elif mode != _FREE and self._seen[slot] == _TOLD:
                 yield self._idle(slot, cooldown_until_ms=FOREVER_MS)
-            elif mode in {_ARMED, _ABSENT} and self._was_armed[slot]:
+            elif mode in {_ARMED, _ABSENT} and self._seen[slot]:
                 yield self._rest.get(slot) or self._idle(slot)
 
     def facts(self, alert_id: str) -> Facts | None:
         """What is told of an alert besides its changes; None for one that is gone."""
         slot = self._columns.slot_of(alert_id)
         return None if slot is None else self._columns.facts(slot)
+
+    @property
+    def nbytes(self) -> Mapping[str, int]:
+        """Memory by part: the `index` finds alerts by value and by id, the `columns` hold what they are."""
+        columns = self._columns
+        modes = getsizeof(self._mode) + getsizeof(self._seen)
+        return {"index": self._index.nbytes + columns.slots_nbytes, "columns": columns.nbytes + modes}
 
     @property
     def n_awake(self) -> int:
@@ -132,14 +134,27 @@ class ThresholdBook:
             return False
         if slot == len(self._mode):
             self._mode.append(_ABSENT)
-            self._was_armed.append(False)
+            self._seen.append(_NEVER)
         has_record = record is not None and record.condition == alert.id
-        self._mode[slot], self._was_armed[slot] = _ABSENT, has_record
+        self._mode[slot], self._seen[slot] = _ABSENT, _ONCE if has_record else _NEVER
         if has_record and record is not None and (record.state is not State.INACTIVE or record.cooldown_until_ms):
             self._rest[slot] = record
         if self._columns.row(slot) != NO_ROW:
             self._enter(slot)
         return True
+
+    def load(self, many: StoredAlerts, *, uses_oi: Callable[[str], bool]) -> None:
+        """Let alerts live that are not here yet. `uses_oi`: of each measure, as for `add`."""
+        slot = self._columns.take_all(many, uses_oi=uses_oi)
+        first, n = slot, len(many.id)
+        self._mode.frombytes(bytes((_ABSENT,)) * n)
+        pairs = zip(many.is_armed, many.is_done, strict=True)
+        self._seen.extend(_TOLD if is_done else _ONCE if is_armed else _NEVER for is_armed, is_done in pairs)
+        for record in many.lives:
+            at = self._columns.slot_of(record.rule_id)
+            if at is not None and at >= first and record.condition == record.rule_id:
+                self._rest[at] = record
+        self._enter_all(np.arange(first, first + n))
 
     def remove(self, alert_id: str, now_ms: int, reason: str) -> Outcome:
         """Forget an alert. One that fires is closed and told; of one that waits nothing is told or stored."""
@@ -158,17 +173,22 @@ class ThresholdBook:
             self._values = np.zeros((0, 0))  # its rows are those of before
         return outcome
 
+    def is_placed(self, instrument: str) -> bool:
+        """Whether the row of an instrument is known."""
+        return self._columns.rows[self._columns.placement(instrument)] != NO_ROW
+
     def place(self, items: Iterable[tuple[int, str]]) -> None:
         """Instruments (row, key) are listed: their alerts begin or go on to live."""
-        columns, placed = self._columns, set()
-        for row, key in items:
-            place = columns.placement(key)
+        columns, items = self._columns, list(items)
+        placed = [columns.placement(key) for _, key in items]
+        for place, (row, _) in zip(placed, items, strict=True):
             columns.rows[place] = row
-            placed.add(place)
-        modes = np.frombuffer(bytes(self._mode), dtype=np.uint8)
-        for slot in np.flatnonzero(modes == _ABSENT).tolist():
-            if columns.place[slot] in placed:
-                self._enter(slot)
+        if not self._mode:
+            return
+        absent = np.flatnonzero(np.frombuffer(self._mode, dtype=np.uint8) == _ABSENT)
+        for first in range(0, len(placed) if len(absent) else 0, _AT_ONCE):
+            chosen = np.isin(columns.place.view()[absent], placed[first : first + _AT_ONCE])
+            self._enter_all(absent[chosen])
 
     def unplace(self, instrument: str, now_ms: int, reason: str) -> Outcome:
         """An instrument left the venue: its firing alerts are closed; all wait until it is listed again."""
@@ -215,7 +235,7 @@ class ThresholdBook:
             # In the order of ids, which is the same in every process that replays this.
             for slot in sorted(slots, key=self._columns.number.__getitem__):
                 if self._mode[slot] == _UNARMED:
-                    self._was_armed[slot] = True
+                    self._seen[slot] = _ONCE
                     self._wait(slot, _ARMED)
                     outcome.records.append(self._idle(slot))
                 else:
@@ -233,7 +253,7 @@ class ThresholdBook:
         elif slot in self._rest:
             book.restore(row, self._rest[slot])
         value = self._values[self._columns.expr[slot], row].item()
-        when, clear = self._truths(slot, value * sign)
+        when, clear = self._columns.truths(slot, value * sign)
         reading = _Reading(None if isnan(value) else value, sign)
         seen = Seen(when, clear, is_member=True)
         changes = book.move(row, 0, seen, ticks, lambda _t, _row, _option: reading, lambda _row: instrument)
@@ -245,38 +265,24 @@ class ThresholdBook:
         outcome.records.append(record)
         outcome.facts[alert_id] = self._columns.facts(slot)
 
-    def _truths(self, slot: int, x: float) -> tuple[int, int]:
-        """`when` and `clear` at a turned value."""
-        if isnan(x):
-            return UNKNOWN, UNKNOWN
-        when = TRUE if x >= self._columns.start[slot] else FALSE
-        clear = self._columns.clear[slot]
-        return when, TRUE - when if isnan(clear) else TRUE if x <= clear else FALSE
-
     def _settle(self, slot: int, record: AlertRecord, *, is_true: bool) -> None:
         """Put a slot where its new state belongs; it is in the index no more, as it was hit or watched."""
         self._rest.pop(slot, None)
-        self._was_armed[slot] = True
+        self._seen[slot] = _ONCE
         if record.state is not State.INACTIVE:
             below_start = nextafter(self._columns.start[slot], -inf)
-            clear = self._columns.clear[slot]
+            clear = self._columns.clear(slot)
             ends = record.state is State.FIRING and not isnan(clear)
             stop = min(below_start, clear) if ends else below_start
-            placed = Placed(
-                slot,
-                self._columns.expr[slot],
-                self._columns.row(slot),
-                self._columns.sign(slot),
-                self._columns.start[slot],
-                stop,
-            )
+            e, row, sign = self._columns.expr[slot], self._columns.row(slot), self._columns.sign(slot)
+            placed = Placed(slot, e, row, sign, self._columns.start[slot], stop)
             self._watch.put(placed, self._columns.policy(slot), record, was_true=is_true)
             self._mode[slot] = _AWAKE
             return
         if slot in self._watch:
             self._watch.drop(slot)
         if record.cooldown_until_ms >= FOREVER_MS:
-            self._mode[slot] = _DONE
+            self._mode[slot], self._seen[slot] = _DONE, _TOLD
             return
         if record.cooldown_until_ms:
             self._rest[slot] = record
@@ -310,20 +316,40 @@ class ThresholdBook:
         record = self._rest.get(slot)
         if record is not None:
             self._settle(slot, record, is_true=False)
+        elif self._seen[slot] == _TOLD:
+            self._mode[slot] = _DONE
         else:
-            self._wait(slot, _ARMED if self._was_armed[slot] else _UNARMED)
+            self._wait(slot, _ARMED if self._seen[slot] else _UNARMED)
+
+    def _enter_all(self, slots: I64) -> None:
+        """The same for many at once, those without a row left out."""
+        columns = self._columns
+        rows = np.array(columns.rows, dtype=np.int64)[columns.place.view()[slots]]
+        slots, rows = slots[rows != NO_ROW], rows[rows != NO_ROW]
+        seen = np.frombuffer(self._seen, dtype=np.uint8)[slots] if len(slots) else np.zeros(0, dtype=np.uint8)
+        waits = (seen != _TOLD) & ~np.isin(slots, list(self._rest))
+        for slot in slots[~waits].tolist():
+            self._enter(slot)
+        slots, rows, seen = slots[waits], rows[waits], seen[waits]
+        if not len(slots):
+            return
+        above, level = columns.triggers(slots, is_armed=seen == _ONCE)
+        self._index.add_all(columns.expr.view()[slots].astype(np.int64), rows, above, level, slots.astype(np.uint32))
+        np.frombuffer(self._mode, dtype=np.uint8)[slots] = np.where(seen == _ONCE, _ARMED, _UNARMED)
 
     def _leave(self, slot: int, now_ms: int, reason: str) -> Outcome:
         """To absent. What fires is closed, what is pending drops. A cooldown, and having been told once, stay."""
         mode, record = self._mode[slot], self._rest.get(slot)
         if mode in {_ARMED, _UNARMED}:
-            above, level = self._trigger(slot, mode)
-            self._index.remove(self._columns.expr[slot], self._columns.row(slot), above=above, level=level, slot=slot)
+            self._index.remove(
+                self._columns.expr[slot],
+                self._columns.row(slot),
+                above=self._columns.waits_above(slot, is_armed=mode == _ARMED),
+                slot=slot,
+            )
         elif mode == _AWAKE:
             record = self._record_awake(slot)
             self._watch.drop(slot)
-        elif mode == _DONE:
-            self._rest[slot] = self._idle(slot, cooldown_until_ms=FOREVER_MS)
         self._mode[slot] = _ABSENT
         if record is None or record.state is State.INACTIVE:
             return Outcome()
@@ -334,16 +360,13 @@ class ThresholdBook:
         return Outcome(changes, [self._idle(slot)], {record.rule_id: self._columns.facts(slot)})
 
     def _wait(self, slot: int, mode: int) -> None:
-        above, level = self._trigger(slot, mode)
-        self._index.add(self._columns.expr[slot], self._columns.row(slot), above=above, level=level, slot=slot)
+        self._index.add(
+            self._columns.expr[slot],
+            self._columns.row(slot),
+            above=self._columns.waits_above(slot, is_armed=mode == _ARMED),
+            slot=slot,
+        )
         self._mode[slot] = mode
-
-    def _trigger(self, slot: int, mode: int) -> tuple[bool, float]:
-        """Side and level: the first true of an armed alert, the first false of one that is not."""
-        sign, start = self._columns.sign(slot), self._columns.start[slot]
-        if mode == _ARMED:
-            return sign > 0, sign * start
-        return sign < 0, sign * nextafter(start, -inf)
 
     def _record_awake(self, slot: int) -> AlertRecord:
         alert_id, instrument = self._columns.id(slot), self._columns.instrument(slot)

@@ -1,19 +1,30 @@
-"""What is fixed about each threshold alert: about forty bytes in arrays, and tables of what many of them share.
+"""What is fixed about each threshold alert: about thirty bytes in arrays, and tables of what many of them share.
 
 Everything is turned so that an alert fires upwards: `start` is the least value times `sign` at which it is true, `clear`
 the greatest at which it may end (NaN: as soon as it is not true). Operators without `=` become the neighbouring float.
 """
 
 from array import array
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from math import inf, isnan, nan, nextafter
-from typing import Final
+from sys import getsizeof
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
+from bot.alerts.book import Change
 from bot.alerts.lifecycle import Policy
+from bot.alerts.narrow import ChatColumn, Narrow
 from bot.alerts.slot_table import SlotTable, id_of, number_of
-from bot.model.chat_alert import DIRECTIONS, ChatAlert, ThresholdOp
+from bot.model.alert import AlertRecord
+from bot.model.chat_alert import DIRECTIONS, ChatAlert, StoredAlerts, ThresholdOp
+from bot.model.truth import FALSE, TRUE, UNKNOWN
+
+F64 = npt.NDArray[np.float64]
+I64 = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 
 OPS: Final[tuple[ThresholdOp, ...]] = (">", ">=", "<", "<=")
 NO_ROW: Final = -1
@@ -33,12 +44,20 @@ class Facts:
     note: str = ""
 
 
+@dataclass(slots=True)
+class Outcome:
+    """What happened to alerts: changes to tell, by id what they are about, and states to store with them."""
+
+    changes: list[Change] = field(default_factory=list)
+    records: list[AlertRecord] = field(default_factory=list)
+    facts: dict[str, Facts] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """What many alerts share, kept once."""
 
     policy: Policy
-    chat: str
     severity: str
     is_ratio: bool
     silent: bool
@@ -49,9 +68,11 @@ class Columns:
 
     def __init__(self, *, max_gap_ms: int) -> None:
         self._max_gap_ms = max_gap_ms
-        self._slots = SlotTable()
-        self.number, self.start, self.clear = array("Q"), array("d"), array("d")
-        self.expr, self.place, self._kind, self._op = array("I"), array("I"), array("I"), array("B")
+        self.number, self.start, self._op = array("Q"), array("d"), array("B")
+        self._clear: dict[int, float] = {}
+        """By slot, of those that end elsewhere than they begin; few do."""
+        self._slots = SlotTable(self.number.__getitem__)
+        self.expr, self.place, self._kind, self._chats = Narrow(), Narrow(), Narrow(), ChatColumn()
         self._free = array("I")
         self.measures: list[str] = []
         self._n_users: list[int] = []
@@ -78,27 +99,104 @@ class Columns:
         number = number_of(alert.id)
         if self._slots.get(number) is not None:
             return None
-        sign, clear = DIRECTIONS[alert.op], nan
-        if alert.clear_level is not None:
-            clear = sign * alert.clear_level
-            clear = nextafter(clear, -inf) if alert.clear_op in {">", "<"} else clear
+        sign = DIRECTIONS[alert.op]
         start = nextafter(sign * alert.level, inf) if alert.op in {">", "<"} else sign * alert.level
         slot = self._free.pop() if self._free else self._append()
-        self.number[slot], self.start[slot], self.clear[slot] = number, start, clear
+        self.number[slot], self.start[slot] = number, start
+        self._set_clear(slot, sign, alert.clear_op, alert.clear_level)
         self.expr[slot], self.place[slot] = self._expr_row(alert.measure), self.placement(alert.instrument)
-        self._kind[slot] = self._kind_number(alert, uses_oi=uses_oi)
+        self._kind[slot] = self._kind_number(
+            alert.severity,
+            alert.is_ratio,
+            alert.silent,
+            uses_oi,
+            alert.for_ms,
+            alert.cooldown_ms,
+            alert.repeat_ms,
+            alert.escalate,
+            alert.once,
+        )
+        self._chats[slot] = alert.chat
         self._op[slot] = OPS.index(alert.op)
         if alert.note:
             self._notes[slot] = alert.note
-        self._slots.add(number, slot)
+        self._slots.add(slot)
         return slot
+
+    def take_all(self, many: StoredAlerts, *, uses_oi: Callable[[str], bool]) -> int:
+        """Slots for alerts that have none yet, behind all others and in their order; returns the first."""
+        first, n = len(self.number), len(many.id)
+        ops = list(map(OPS.index, many.op))
+        op = np.array(ops, dtype=np.uint8)
+        start = np.array(many.level, dtype=np.float64) * np.where(op < 2, 1.0, -1.0)
+        is_strict = (op == OPS.index(">")) | (op == OPS.index("<"))
+        self.number.extend(map(number_of, many.id))
+        self.start.frombytes(np.where(is_strict, np.nextafter(start, inf), start).tobytes())
+        self._op.frombytes(op.tobytes())
+        self.expr.extend(map(self._expr_row, many.measure))
+        self.place.extend(map(self.placement, many.instrument))
+        self._kind.extend(map(self._kind_number, *_kinds_of(many, [uses_oi(m) for m in many.measure])))
+        self._chats.extend(many.chat)
+        for k in range(n):
+            if many.clear_op[k] is not None:
+                self._set_clear(first + k, DIRECTIONS[many.op[k]], many.clear_op[k], many.clear_level[k])
+        self._notes |= {first + k: note for k, note in enumerate(many.note) if note}
+        for slot in range(first, first + n):
+            self._slots.add(slot)
+        return first
 
     def _append(self) -> int:
         for ints in (self.number, self.expr, self.place, self._kind, self._op):
             ints.append(0)
-        for floats in (self.start, self.clear):
-            floats.append(0.0)
+        self.start.append(0.0)
+        self._chats.append("")
         return len(self.number) - 1
+
+    def _set_clear(self, slot: int, sign: int, op: ThresholdOp | None, level: float | None) -> None:
+        self._clear.pop(slot, None)
+        if level is not None:
+            self._clear[slot] = nextafter(sign * level, -inf) if op in {">", "<"} else sign * level
+
+    def clear(self, slot: int) -> float:
+        """The greatest turned value at which it may end; NaN: as soon as it is not true."""
+        return self._clear.get(slot, nan)
+
+    def truths(self, slot: int, x: float) -> tuple[int, int]:
+        """Whether it is true and whether it may end, at a turned value."""
+        if isnan(x):
+            return UNKNOWN, UNKNOWN
+        when = TRUE if x >= self.start[slot] else FALSE
+        clear = self.clear(slot)
+        return when, TRUE - when if isnan(clear) else TRUE if x <= clear else FALSE
+
+    def waits_above(self, slot: int, *, is_armed: bool) -> bool:
+        """The side on which it waits: for the first true of an armed one, for the first false of one that is not."""
+        return (self._op[slot] < 2) == is_armed
+
+    def level_of(self, slot: int, above: bool) -> float:
+        """The level of the trigger on one side: the first true of an alert that fires there, the first false of others."""
+        start = self.start[slot]
+        if self._op[slot] < 2:
+            return start if above else nextafter(start, -inf)
+        return -nextafter(start, -inf) if above else -start
+
+    def triggers(self, slots: I64, *, is_armed: Mask) -> tuple[Mask, F64]:
+        """Sides and levels of triggers, as `level_of` says: on the side where they fire for those that are armed."""
+        start, op = np.frombuffer(self.start)[slots], np.frombuffer(self._op, dtype=np.uint8)[slots]
+        is_up = op < 2
+        turned = np.where(is_armed, start, np.nextafter(start, -inf))
+        return is_up == is_armed, np.where(is_up, turned, -turned)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of what there is for each alert, but for notes."""
+        each = (self.number, self.start, self._op, self._free)
+        return sum(map(getsizeof, each)) + sum(c.nbytes for c in (self.expr, self.place, self._kind, self._chats))
+
+    @property
+    def slots_nbytes(self) -> int:
+        """Memory of the table of ids."""
+        return self._slots.nbytes
 
     def give_back(self, slot: int) -> tuple[int, int] | None:
         """Free a slot. An expression that nobody uses any more gives its row to the last one: (old, new) row of that
@@ -107,6 +205,7 @@ class Columns:
         self._slots.pop(self.number[slot])
         self._free.append(slot)
         self._notes.pop(slot, None)
+        self._clear.pop(slot, None)
         e = self.expr[slot]
         self._n_users[e] -= 1
         if self._n_users[e]:
@@ -116,14 +215,13 @@ class Columns:
         measure, n_users = self.measures.pop(), self._n_users.pop()
         if e != last:
             self.measures[e], self._n_users[e], self._expr_of[measure] = measure, n_users, e
-            exprs = np.frombuffer(self.expr, dtype=np.uint32)
+            exprs = self.expr.view()
             exprs[exprs == last] = e
         return last, e
 
     def slots_at(self, place: int) -> list[int]:
         """Slots of one instrument, freed ones among them."""
-        places = np.frombuffer(self.place, dtype=np.uint32) if self.place else np.zeros(0, dtype=np.uint32)
-        found: list[int] = np.flatnonzero(places == place).tolist()
+        found: list[int] = np.flatnonzero(self.place.view() == place).tolist()
         return found
 
     def slot_of(self, alert_id: str) -> int | None:
@@ -156,12 +254,14 @@ class Columns:
         # Plus zero, so that no level reads as minus zero.
         level = self.sign(slot) * (nextafter(start, -inf) if op in {">", "<"} else start) + 0.0
         note = self._notes.get(slot, "")
-        return Facts(kind.chat, kind.severity, self.measure(slot), op, level, kind.is_ratio, kind.silent, note)
+        chat = self._chats[slot]
+        return Facts(chat, kind.severity, self.measure(slot), op, level, kind.is_ratio, kind.silent, note)
 
     def alert(self, slot: int) -> ChatAlert:
         """An alert that lives the same life; who made it and when is not kept here."""
         facts, policy, sign = self.facts(slot), self.policy(slot), self.sign(slot)
-        has_clear = not isnan(self.clear[slot])
+        clear = self.clear(slot)
+        has_clear = not isnan(clear)
         clear_op: ThresholdOp = "<=" if sign > 0 else ">="
         return ChatAlert(
             id=self.id(slot),
@@ -174,7 +274,7 @@ class Columns:
             is_ratio=facts.is_ratio,
             created_ms=0,
             clear_op=clear_op if has_clear else None,
-            clear_level=sign * self.clear[slot] + 0.0 if has_clear else None,
+            clear_level=sign * clear + 0.0 if has_clear else None,
             cooldown_ms=policy.cooldown_ms,
             for_ms=policy.for_ms,
             repeat_ms=policy.repeat_ms,
@@ -203,22 +303,36 @@ class Columns:
             self.rows.append(NO_ROW)
         return place
 
-    def _kind_number(self, alert: ChatAlert, *, uses_oi: bool) -> int:
-        key = (
-            *(alert.chat, alert.severity, alert.is_ratio, alert.silent, uses_oi),
-            *(alert.for_ms, alert.cooldown_ms, alert.repeat_ms, alert.escalate, alert.once),
-        )
+    def _kind_number(
+        self,
+        severity: str,
+        is_ratio: bool,
+        silent: bool,
+        uses_oi: bool,
+        for_ms: int,
+        cooldown_ms: int,
+        repeat_ms: int | None,
+        escalate: float | None,
+        once: bool,
+    ) -> int:
+        key = (severity, is_ratio, silent, uses_oi, for_ms, cooldown_ms, repeat_ms, escalate, once)
         number = self._kind_of.get(key)
         if number is None:
             policy = Policy(
-                for_ms=alert.for_ms,
-                cooldown_ms=alert.cooldown_ms,
-                repeat_ms=alert.repeat_ms,
-                escalate=alert.escalate,
-                once=alert.once,
+                for_ms=for_ms,
+                cooldown_ms=cooldown_ms,
+                repeat_ms=repeat_ms,
+                escalate=escalate,
+                once=bool(once),
                 uses_oi=uses_oi,
                 max_gap_ms=self._max_gap_ms,
             )
             number = self._kind_of[key] = len(self._kinds)
-            self._kinds.append(Kind(policy, alert.chat, alert.severity, alert.is_ratio, alert.silent))
+            self._kinds.append(Kind(policy, severity, bool(is_ratio), bool(silent)))
         return number
+
+
+def _kinds_of(many: StoredAlerts, uses_oi: Sequence[bool]) -> tuple[Sequence[Any], ...]:
+    """The columns that make a kind, in the order of `Columns._kind_number`."""
+    looks = (many.severity, many.is_ratio, many.silent, uses_oi)
+    return (*looks, many.for_ms, many.cooldown_ms, many.repeat_ms, many.escalate, many.once)

@@ -175,6 +175,7 @@ class Answering:
             sending=self.sending,
             rules=self.rooms.extra.of_files,
             rename=SqliteChatMoves(self.database).rename,
+            fired=self.alerts.fired,
         )
 
     def _alert_actions(self, desk: Desk, shelf: RuleShelf) -> AlertActions:
@@ -184,6 +185,7 @@ class Answering:
             desk=desk,
             rules=self.rooms.chat_rules,
             rehearsals=Rehearser(self.engine, self.clock),
+            fired=self.alerts.fired,
             clock=self.clock,
             max_per_chat=self.settings.alerts.max_per_chat,
             zone_of=lambda chat: self.mutes.zone_of(shelf.place(chat), self.rooms.subscribing.zone_of(chat)),

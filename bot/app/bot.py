@@ -22,8 +22,9 @@ from bot.app.ending import CLOSE_S, end
 from bot.app.feeding import binance_feed
 from bot.app.fronts import telegram_chat
 from bot.app.health import Health
+from bot.app.history import LiveHistory
 from bot.app.keeping import Keeping, findings
-from bot.app.live import Live
+from bot.app.live import Keepers, Live
 from bot.app.loading import Loaded, load, require_folder, say_problems
 from bot.app.mutes import Mutes
 from bot.app.opening import open_patiently
@@ -38,11 +39,11 @@ from bot.app.start_progress import StartProgress
 from bot.app.status import Status
 from bot.app.supervisor import Policy, Supervisor
 from bot.app.vitals import Chat, Parts
+from bot.app.voice import Voice
 from bot.chat.actions import Actions
 from bot.chat.terminal import TerminalChat
 from bot.clock import Clock, SystemClock
 from bot.delivery.lanes import Lanes
-from bot.delivery.notices import Notice, tell_directly
 from bot.engine.cards import Cards
 from bot.engine.engine import Engine
 from bot.feeds.binance.feed import BinanceFeed
@@ -74,10 +75,12 @@ class Bot:
         self.claimed: Member | None = None
         """The owner for whom the bot has to begin anew: what is told where depends on it."""
         self._progress = StartProgress(options.on_progress)
+        self._voice = Voice(settings, options, self.clock, lambda: self._plan)
         self.engine: Engine
         self.cards: Cards
         self.live: Live
         self.snapshots: Snapshots
+        self.history: LiveHistory
         self.feed: BinanceFeed
         self.status: Status
         self.keeping: Keeping
@@ -113,7 +116,7 @@ class Bot:
         with DataDir(self._settings.data_dir) as data_dir:
             self.drawing = Drawing(self._settings.charts, clock=self.clock, folder=data_dir.charts)
             opened = await open_patiently(
-                data_dir.database, backups=data_dir.backups, clock=self.clock, stop=self.stop, say=self._say_directly
+                data_dir.database, backups=data_dir.backups, clock=self.clock, stop=self.stop, say=self._voice.directly
             )
             if opened is None:
                 return 0
@@ -130,23 +133,6 @@ class Bot:
                     async with self.clock.timeout(CLOSE_S):
                         await opened.database.close()
 
-    async def _say_directly(self, notice: Notice) -> None:
-        """Before there are lanes."""
-        self._print(notice)
-        if self._options.delivers:
-            async with contextlib.AsyncExitStack() as stack:
-                builder = Builder(self._settings, clock=self.clock, console=self._options.console, stack=stack)
-                made = [d for d in await builder.all(self._plan) if d.name != self._plan.console]
-                await tell_directly(made, notice, at_ms=self.clock.wall_ms())
-
-    @property
-    def _aloud(self) -> Callable[[Notice], None] | None:
-        """Says what no lane says in the terminal."""
-        return None if self._options.delivers and self._plan.console is not None else self._print
-
-    def _print(self, notice: Notice) -> None:
-        self._options.console.print(f"{notice.title}. {notice.text}", style="red", highlight=False, markup=False)
-
     async def _run(self, data_dir: DataDir, opened: Opened) -> int:
         database = opened.database
         self._alerts, outbox = SqliteAlertStore(database), SqliteOutbox(database)
@@ -157,7 +143,7 @@ class Bot:
         self.engine = Engine(self._rooms.extra.rules, records=await self._alerts.load())
         self._rooms.chat_rules.engine = self.engine
         self._chat_alerts = SqliteChatAlertStore(database)
-        await load_alerts(self._chat_alerts, self.engine)
+        await load_alerts(self._chat_alerts, self.engine, self.clock)
         self.cards = Cards(self.engine)
         async with contextlib.AsyncExitStack() as stack:
             sending = await open_sending(
@@ -179,6 +165,7 @@ class Bot:
             journal = open_journal(path, self._settings, self.engine, extra, self.clock, records=records, stack=stack)
             self.snapshots = Snapshots(self.engine, data_dir.snapshot, self.clock, journal=journal)
             await self.snapshots.load()
+            self.history = LiveHistory(self.engine, data_dir.history, self.clock, keep_days=self._settings.history.days)
             self.live = Live(
                 engine=self.engine,
                 mailbox=mailbox,
@@ -193,7 +180,7 @@ class Bot:
                 muting=self._mutes.muting,
                 rows=lambda routes, new: self.desk.personal(self._rooms.subscribing.rows(routes, new)),
                 recorder=journal,
-                keeper=self.snapshots,
+                keeper=Keepers(self.snapshots, self.history),
             )
             self.desk = await self._risk_desk(database, sending)
             self.feed = binance_feed(self._settings, self.engine, self.cards, self.live, mailbox, self._rooms)
@@ -218,6 +205,7 @@ class Bot:
             muting=self._mutes.muting,
             troubles=self._troubles,
             backup=self.keeping.upkeep.text,
+            history=self.history.text,
         )
 
     def _builder(self, stack: contextlib.AsyncExitStack) -> Builder:
@@ -254,7 +242,7 @@ class Bot:
             clock=self.clock,
             venue_now=self.live.venue_now,
         )
-        keeping.tell(findings(opened), aloud=self._aloud)
+        keeping.tell(findings(opened), aloud=self._voice.aloud)
         return keeping
 
     def _reloader(self, sending: Sending) -> Reloader:
@@ -269,7 +257,7 @@ class Bot:
             settle=self._rooms.routes,
             clock=self.clock,
             delivers=self._options.delivers,
-            tell=lambda notice: self.keeping.tell([notice], aloud=self._aloud),
+            tell=lambda notice: self.keeping.tell([notice], aloud=self._voice.aloud),
             on_taken=self._taken,
         )
         self._reload = made.ask
@@ -376,6 +364,7 @@ class Bot:
             database=self._database,
             watch=self.keeping.watch,
             snapshots=self.snapshots,
+            history=self.history,
             supervisor=supervisor,
             chat=chat,
             rules=lambda: self.rules,
@@ -383,7 +372,8 @@ class Bot:
             started_ms=self.clock.monotonic_ms(),
         )
         health = Health(parts, self._settings, data_dir.heartbeat)
-        return {**self.keeping.components, **health.components, "looks": self._rooms.lists.run}
+        looks = {"looks": self._rooms.lists.run}
+        return {**self.keeping.components, **self.history.components, **health.components, **looks}
 
     def _take_owner(self, owner: Member) -> None:
         self.claimed = owner
@@ -391,7 +381,12 @@ class Bot:
 
     def _troubles(self) -> tuple[str, ...]:
         """For `/status`."""
-        return (*self.reloader.troubles(), *self.keeping.troubles(), *self.engine.faults.lines())
+        return (
+            *self.reloader.troubles(),
+            *self.keeping.troubles(),
+            *self.history.troubles(),
+            *self.engine.faults.lines(),
+        )
 
     def _take_feed(self, status: FeedStatus) -> None:
         self._options.on_feed(status)

@@ -1,12 +1,22 @@
 """The `ChatAlertDesk` port: chat alerts go to the engine by the way of everything it consumes, the journal included."""
 
+import asyncio
 import math
+from typing import Final
 
+from bot import log
 from bot.app.live import Live
+from bot.app.memory import give_back
+from bot.clock import Clock, machine_s
 from bot.engine.engine import Engine
 from bot.engine.subscriptions import expr_of
 from bot.model.chat_alert import AlertAdded, AlertLife, AlertRemoved, ChatAlert
 from bot.model.ports import ChatAlertStore
+
+DAY_MS: Final = 86_400_000
+"""So far the clock of the machine may be ahead of the venue's without a pause being forgotten."""
+
+_log = log.get("chat_alerts")
 
 
 class Desk:
@@ -33,9 +43,13 @@ class Desk:
         return value if math.isfinite(value) else None
 
 
-async def load_alerts(store: ChatAlertStore, engine: Engine) -> None:
-    """Give the engine all that were ever made and not deleted."""
-    async for batch in store.all():
-        for alert in batch:
-            engine.consume(AlertAdded(alert))
-    engine.alerts_loaded()
+async def load_alerts(store: ChatAlertStore, engine: Engine, clock: Clock) -> None:
+    """Give the engine all that were ever made and not deleted, in parts, so that signals and sockets are served between."""
+    begun_s = machine_s()
+    book = engine.subscriptions.book
+    async for many in store.stored(cool_ms=clock.wall_ms() - DAY_MS):
+        engine.subscriptions.load(many)
+    engine.alerts_loaded(await store.orphans())
+    if len(book):
+        await asyncio.to_thread(give_back)
+        _log.info("chat_alerts.loaded", n=len(book), ms=round((machine_s() - begun_s) * 1_000))

@@ -33,29 +33,35 @@ class Rehearser:
         self._turn = asyncio.Semaphore(1)
         self._n_waiting = 0
 
-    async def rehearse(self, ones: Sequence[ChatAlert | ChatRule], instrument: str) -> Sequence[Rehearsed | None]:
-        """As the port says; also None when too many ask at once, or it takes too long."""
+    async def rehearse(
+        self, ones: Sequence[ChatAlert | ChatRule], instruments: Sequence[str]
+    ) -> Sequence[Rehearsed | None]:
+        """As the port says; also None where too many ask at once, or it takes too long."""
         nothing: list[Rehearsed | None] = [None] * len(ones)
         if self._n_waiting >= MAX_WAITING:
             return nothing
         self._n_waiting += 1
         try:
             async with self._clock.timeout(max(PATIENCE_S, PATIENCE_S * self._clock.speed)), self._turn:
-                return await self._rehearse(ones, instrument)
+                return await self._rehearse(ones, instruments)
         except TimeoutError:
             _log.warning("rehearsal.too_slow", n=len(ones))
             return nothing
         finally:
             self._n_waiting -= 1
 
-    async def _rehearse(self, ones: Sequence[ChatAlert | ChatRule], instrument: str) -> Sequence[Rehearsed | None]:
+    async def _rehearse(
+        self, ones: Sequence[ChatAlert | ChatRule], instruments: Sequence[str]
+    ) -> Sequence[Rehearsed | None]:
         used = {name for one in ones for name in series_used(_condition(one))}
-        past = past_of(self._engine, instrument, used, span_ms=SPAN_MS)
-        if past is None:
+        pasts = [past_of(self._engine, key, used, span_ms=SPAN_MS) for key in instruments]
+        known = [past for past in pasts if past is not None]
+        if not known:
             return [None] * len(ones)
+        symbols = tuple(dict.fromkeys(past.instrument.symbol for past in known))
         alerts = [one for one in ones if isinstance(one, ChatAlert)]
-        rules = [rule_of(one, symbols=(past.instrument.symbol,)) for one in ones if isinstance(one, ChatRule)]
-        found = await asyncio.to_thread(rehearse, alerts, rules, past)
+        rules = [rule_of(one, symbols=symbols) for one in ones if isinstance(one, ChatRule)]
+        found = await asyncio.to_thread(rehearse, alerts, rules, known)
         return [found.get(one.id) for one in ones]
 
 

@@ -1,6 +1,6 @@
 """The `RuleDesk` port over a running bot."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
 from bot.app.live import Live
@@ -8,6 +8,7 @@ from bot.app.sending import Sending
 from bot.app.subscribing import Subscribing, topic_name
 from bot.engine.engine import Engine
 from bot.model.alert import State
+from bot.model.silence import last_midnight_ms
 from bot.model.subscriptions import EVERY_RULE, FACTORS, Look, RuleTold, Subscription, TopicRoute
 from bot.rules.ast import text
 from bot.rules.forms import number_of
@@ -26,14 +27,18 @@ class RuleShelf:
         sending: Sending,
         rules: Callable[[], Sequence[Rule]],
         rename: Callable[[str, str], Awaitable[None]],
+        fired: Callable[[int], Awaitable[Mapping[str, int]]],
     ) -> None:
-        """`rules`: those of the files. `rename`: lets all that is stored of one destination be another's."""
+        """`rules`: those of the files. `rename`: lets all that is stored of one destination be another's. `fired`: how many
+        firings began since a venue time, by rule or form.
+        """
         self._subscribing = subscribing
         self._engine = engine
         self._live = live
         self._sending = sending
         self._rules = rules
         self._rename = rename
+        self._fired = fired
 
     def place(self, chat: str) -> str | None:
         return self._live.routes.by_chat.get(chat)
@@ -61,6 +66,11 @@ class RuleShelf:
             n_firing=0 if book is None else len(book.rows_in(State.FIRING)),
             n_dropped=self._subscribing.n_dropped[chat, rule.id],
         )
+
+    async def fired_today(self, chat: str) -> Mapping[str, int]:
+        fired = await self._fired(last_midnight_ms(self.look(chat).zone, self._live.venue_now()))
+        heard = {rule.id: (self._subscribing.form(chat, rule.id) or rule).id for rule in self._rules()}
+        return {rule_id: fired[form_id] for rule_id, form_id in heard.items() if form_id in fired}
 
     def tags(self) -> frozenset[str]:
         return frozenset(tag for rule in self._rules() for tag in rule.tags)

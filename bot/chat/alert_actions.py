@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from bot.chat import alert_builder, alert_pages, alert_tuning, pages
+from bot.chat import alert_builder, alert_pages, alert_past, alert_tuning, pages
 from bot.chat.actions import Handler
 from bot.chat.alert_grammar import read_alert
+from bot.chat.alert_looking import AlertLooking, Fired
 from bot.chat.alert_text import AlertWish, Options, Threshold, condition_text
 from bot.chat.asker import Asker
 from bot.chat.commands import Command, UsageError, shorten
@@ -43,6 +44,10 @@ def _utc(_chat: str) -> str:
     return "UTC"
 
 
+async def _none_fired(_since_ms: int) -> Mapping[str, int]:
+    return {}
+
+
 class AlertActions:
     """The three commands, over the store of alerts and the engine's desk."""
 
@@ -57,8 +62,10 @@ class AlertActions:
         clock: Clock,
         max_per_chat: int,
         zone_of: Callable[[str], str] = _utc,
+        fired: Fired = _none_fired,
     ) -> None:
-        """`zone_of`: the time zone of a chat."""
+        """`zone_of`: the time zone of a chat. `fired`: how many firings began since a time, by alert."""
+        self._looking = AlertLooking(store=store, desk=desk, rules=rules, clock=clock, zone_of=zone_of, fired=fired)
         self._market = market
         self._store = store
         self._desk = desk
@@ -74,7 +81,7 @@ class AlertActions:
     def handlers(self) -> Mapping[str, Handler]:
         return {
             "alert": self.create,
-            "alerts": self.show,
+            "alerts": self._looking.show,
             "delete": self.delete,
             "tune": self.tune,
             "undo": self.undo,
@@ -147,9 +154,12 @@ class AlertActions:
             is_mine = room <= 0 and len(here) < self._max_per_chat
             return alert_pages.full_of_yours(alerts_of(asker.role)) if is_mine else alert_pages.full(self._max_per_chat)
         if len(instruments) > 1:
-            return alert_pages.created_several(made, n_wanted=len(instruments), assumed_window=wish.assumed_window)
+            past = await alert_past.of_alerts(self._rehearsals, [alert for alert, _, _ in made])
+            return alert_pages.created_several(
+                made, past, n_wanted=len(instruments), assumed_window=wish.assumed_window
+            )
         alert, instrument, value = made[0]
-        past = await self._rehearsed(alert)
+        past = await alert_past.of_alert(self._rehearsals, alert)
         return alert_pages.created(alert, instrument, value, past, assumed_window=wish.assumed_window)
 
     async def _room(self, asker: Asker) -> int:
@@ -158,19 +168,6 @@ class AlertActions:
         n = sum(one.user == asker.user for one in here)
         n += sum(one.user == asker.user for one in self._rules.of_chat(asker.chat))
         return max(0, alerts_of(asker.role) - n)
-
-    async def _rehearsed(self, alert: ChatAlert) -> alert_pages.Rehearsal:
-        """What it would have done, and the nearest level at which it would have been calm."""
-        steps = alert_tuning.harder(alert)
-        others = [replace(alert_tuning.at_level(alert, x), id=f"{PREFIX}{'0' * 7}{n}") for n, x in enumerate(steps)]
-        found = await self._rehearsals.rehearse([alert, *others], alert.instrument)
-        own = found[0] if found else None
-        if own is None or own.per_day <= alert_tuning.NOISY_PER_DAY:
-            return alert_pages.Rehearsal(own)
-        calm = (
-            x for x, past in zip(steps, found[1:], strict=True) if past and past.per_day <= alert_tuning.CALM_PER_DAY
-        )
-        return alert_pages.Rehearsal(own, next(calm, None), is_noisy=True)
 
     async def tune(self, command: Command, asker: Asker) -> Reply:
         """`/tune ID 8% 1h both once silent`: another one takes its place."""
@@ -194,7 +191,7 @@ class AlertActions:
             await self._end(before)
             value = self._desk.value(after.instrument, after.measure)
             self._desk.add(after)
-        past = await self._rehearsed(after)
+        past = await alert_past.of_alert(self._rehearsals, after)
         reply = alert_pages.created(after, instrument, value, past, assumed_window=False, was=before)
         return _noted(reply, "changed", before, asker)
 
@@ -228,6 +225,12 @@ class AlertActions:
         typed = alert_builder.complete(command.words)
         if typed is not None:
             return await self.create(Command("alert", tuple(typed.split())), asker)
+        if command.words:
+            book = SymbolBook(self._market.instruments())
+            missing = book.resolve(command.words[0])
+            if isinstance(missing, NotFound):
+                names = [(book.ask_for(one), one) for one in missing.suggestions]
+                return pages.not_found("new", missing, names, example="/new BTC")
         largest = [k.partition(":")[2] for k in self._market.largest(alert_builder.N_SYMBOLS)]
         return alert_builder.page(command.words, largest)
 
@@ -274,26 +277,10 @@ class AlertActions:
             except ValueError as error:
                 return Reply((line(say("I cannot run that: {error}.", error=shorten(str(error), 200))),))
             if is_added:
-                return alert_pages.rule_created(rule, assumed_window=wish.assumed_window)
+                keys = [i.key for i in instruments] if rule.top is None else self._market.largest(rule.top)
+                past, calmer = await alert_past.of_rule(self._rehearsals, rule, wish, keys)
+                return alert_pages.rule_created(rule, past, calmer, assumed_window=wish.assumed_window)
             created_ms += 1
-
-    async def show(self, command: Command, asker: Asker) -> Reply:
-        """`/alerts [PAGE]`"""
-        rules = self._rules.of_chat(asker.chat)
-        n = await self._store.count(asker.chat) + len(rules)
-        if not n:
-            return alert_pages.none_yet()
-        size = alert_pages.PAGE
-        page, n_pages = int(command.words[0]) if command.words else 1, -(-n // size)
-        if not 1 <= page <= n_pages:
-            return alert_pages.no_page(n_pages)
-        # Rules come first, and plain alerts behind them.
-        first = (page - 1) * size
-        shown = [(rule, self._rules.life(rule.id)) for rule in rules[first : first + size]]
-        left, skipped = size - len(shown), max(0, first - len(rules))
-        alerts = await self._store.of_chat(asker.chat, limit=left, offset=skipped) if left else []
-        listed = [(alert, self._desk.life(alert.id)) for alert in alerts]
-        return alert_pages.listing(listed, rules=shown, page=page, n=n, now_ms=self._clock.wall_ms())
 
     async def delete(self, command: Command, asker: Asker) -> Reply:
         """`/delete ID` by the first characters of it, or `/delete all`."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+from bot.chat.commands import shorten
 from bot.chat.reply import Button, Reply, code, line
 from bot.texts import mark, say
 
@@ -46,10 +47,11 @@ def page(words: Sequence[str], largest: Sequence[str] = ()) -> Reply:
         )
     if len(words) == 1 or words[1] not in _SIZES:
         symbol = words[0]
-        return Reply(
-            (line(say("What of {symbol}?", symbol=symbol)),),
-            _rows([(say(n), f"/new {symbol} {f}") for n, f in _FIGURES], 2),
-        )
+        what = line(say("What of {symbol}?", symbol=symbol))
+        if is_odd := len(words) > 1:
+            figures = ", ".join(_SIZES)
+            what = line(say("I expected one of {figures}, not {found}.", figures=figures, found=shorten(words[1])))
+        return Reply((what,), _rows([(say(n), f"/new {symbol} {f}") for n, f in _FIGURES], 2), is_refusal=is_odd)
     if len(words) == 2:
         sizes = _SIZES[words[1]]
         return Reply(

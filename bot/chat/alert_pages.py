@@ -1,16 +1,16 @@
 """What is said of alerts made in chat. Pure, as `pages`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from bot.chat import alert_tuning
-from bot.chat.alert_text import condition_text, extras_text
+from bot.chat.alert_text import condition_text, distance, extras_text, figure, holds, symbol_of
 from bot.chat.commands import shorten
-from bot.chat.reply import BLANK, Button, Line, Reply, bold, code, line, refusal
+from bot.chat.reply import BLANK, Button, Line, Reply, bold, code, line, refusal, rows_of
 from bot.chat.silence_pages import when
 from bot.model import numbers
-from bot.model.chat_alert import DIRECTIONS, AlertLife, AlertStage, ChatAlert
+from bot.model.chat_alert import AlertLife, AlertStage, ChatAlert
 from bot.model.chat_rule import ChatRule
 from bot.model.chat_rule_ports import RuleLife
 from bot.model.instrument import Instrument
@@ -20,39 +20,8 @@ from bot.texts import say, say_n
 PAGE: Final = 10
 _LEAST_SPAN_MS: Final = 3_600_000
 """Less of the past says nothing."""
-_PRICES: Final = frozenset({"price", "index"})
-_MONEY: Final = frozenset({"oi_usd", "volume_24h"})
 
 Listed = tuple[ChatAlert, AlertLife | None]
-
-
-def symbol_of(alert: ChatAlert) -> str:
-    return alert.instrument.partition(":")[2]
-
-
-def holds(one: ChatAlert, value: float) -> bool:
-    """Whether its condition is true at a value."""
-    if value == one.level:
-        return one.op in {">=", "<="}
-    return (value > one.level) is (DIRECTIONS[one.op] > 0)
-
-
-def figure(one: ChatAlert, value: float) -> str:
-    """A value in the unit of what is measured."""
-    if one.is_ratio:
-        return numbers.percent(value)
-    if one.measure in _PRICES:
-        return numbers.price(value)
-    return numbers.usd(value) if one.measure in _MONEY else numbers.amount(value)
-
-
-def distance(one: ChatAlert, value: float) -> str:
-    """How far the value still has to go: points between percentages, else a share of the value."""
-    if one.is_ratio:
-        return say("{points:.2f} points to go", points=abs(one.level - value) * 100)
-    if value == 0:
-        return ""
-    return say("{share} to go", share=numbers.percent(abs(one.level / value - 1), sign=False))
 
 
 def _now(one: ChatAlert, value: float | None) -> str:
@@ -129,7 +98,8 @@ class Rehearsal:
     is_noisy: bool = False
 
 
-def _rehearsal_lines(alert: ChatAlert, past: Rehearsal) -> list[Line]:
+def _rehearsal_lines(alert: ChatAlert | None, past: Rehearsal) -> list[Line]:
+    """`alert`: tells the unit of the last value; None where it stays unsaid."""
     own = past.own
     if own is None or own.span_ms < _LEAST_SPAN_MS:
         return []
@@ -137,7 +107,8 @@ def _rehearsal_lines(alert: ChatAlert, past: Rehearsal) -> list[Line]:
     if not own.n_fired:
         return [line(say("In the last {span} it would not have fired.", span=span))]
     last = say("last {time}", time=numbers.clock_time(own.last_ms))
-    value = "" if own.last_value is None else f", {figure(alert, own.last_value)}"
+    last += f", {shorten(own.last_symbol)}" if own.n_symbols > 1 else ""
+    value = "" if own.last_value is None or alert is None else f", {figure(alert, own.last_value)}"
     lines = [
         line(
             say_n(
@@ -214,20 +185,25 @@ def created(
 
 
 def created_several(
-    made: Sequence[tuple[ChatAlert, Instrument, float | None]], *, n_wanted: int, assumed_window: bool
+    made: Sequence[tuple[ChatAlert, Instrument, float | None]],
+    past: Rehearsal,
+    *,
+    n_wanted: int,
+    assumed_window: bool,
 ) -> Reply:
     """One line for each, as they were understood."""
     blocks: list[Line] = [line(bold(say("🔔 {n} alerts", n=len(made))))]
     blocks += [line(say("No window was given: I took 15m."))] if assumed_window else []
     for alert, _, value in made:
         blocks += [line(code(alert.id), _what(alert)), line(_now(alert, value))]
+    blocks += _rehearsal_lines(made[0][0], past)
     if len(made) < n_wanted:
         blocks.append(line(say("{n} were there already, or this chat has as many as it may.", n=n_wanted - len(made))))
     return Reply(tuple(blocks), ((Button(say("Alerts"), "/alerts"),),))
 
 
-def rule_created(rule: ChatRule, *, assumed_window: bool) -> Reply:
-    """What was understood, canonically."""
+def rule_created(rule: ChatRule, past: Rehearsal, calmer: str = "", *, assumed_window: bool) -> Reply:
+    """What was understood, canonically, and what it would have done. `calmer`: the command that makes it at the calm level."""
     blocks = [line("🔔 ", code(rule.id), bold(_what(rule)))]
     blocks += [line(say("No window was given: I took 15m."))] if assumed_window else []
     again = (
@@ -236,8 +212,13 @@ def rule_created(rule: ChatRule, *, assumed_window: bool) -> Reply:
         else say("Again at the earliest {window} after its end.", window=numbers.window(rule.cooldown_ms))
     )
     blocks += [line(again), line(say("One that is true already is told as such, not as news."))]
-    why = Button(say("Why"), f"/why {rule.id}" if rule.top else f"/why {rule.symbols[0]} {rule.id}")
-    return Reply(tuple(blocks), ((Button(say("Alerts"), "/alerts"), why, Button(say("Delete"), f"/delete {rule.id}")),))
+    blocks += _rehearsal_lines(None, past)
+    why = _why_button(rule)
+    last = (Button(say("Alerts"), "/alerts"), why, Button(say("Delete"), f"/delete {rule.id}"))
+    if not calmer or past.calm_level is None:
+        return Reply(tuple(blocks), (last,))
+    size = alert_tuning.words_of(past.calm_level)
+    return Reply(tuple(blocks), ((Button(say("{size} as well", size=size), calmer),), last))
 
 
 def rule_known_already(rule: ChatRule) -> Reply:
@@ -249,7 +230,7 @@ def rule_known_already(rule: ChatRule) -> Reply:
 
 def rules_full(n: int) -> Reply:
     text = say("This chat has {n} conditions, or all chats together as many as I take. Delete one first.", n=n)
-    return Reply((line(text),), ((Button(say("Alerts"), "/alerts"),),))
+    return Reply((line(text),), ((Button(say("Alerts"), "/alerts"),),), is_refusal=True)
 
 
 def known_already(alert: ChatAlert) -> Reply:
@@ -270,22 +251,61 @@ def full_of_yours(n: int) -> Reply:
 
 
 def listing(
-    listed: Sequence[Listed], *, rules: Sequence[tuple[ChatRule, RuleLife]] = (), page: int, n: int, now_ms: int
+    listed: Sequence[Listed],
+    *,
+    rules: Sequence[tuple[ChatRule, RuleLife]] = (),
+    page: int,
+    n: int,
+    now_ms: int,
+    today: Mapping[str, int],
 ) -> Reply:
-    """One page of a chat's alerts, each with its state."""
+    """One page of a chat's alerts, each with its state. `today`: how often they fired, by id."""
     n_pages = -(-n // PAGE)
     of = say(" · page {page} of {n_pages}", page=page, n_pages=n_pages) if n_pages > 1 else ""
     blocks: list[Line] = [line(bold(say("Alerts of this chat ({n}){of}", n=n, of=of)))]
     for rule, standing in rules:
-        blocks += [BLANK, line(code(rule.id), _what(rule)), line(_standing(standing))]
+        blocks += [BLANK, line(code(rule.id), _what(rule)), line(_standing(standing) + _today(today.get(rule.id, 0)))]
     for alert, life in listed:
         value = life.value if life is not None else None
         state = _stage(alert, life, now_ms=now_ms)
         tail = f" · {_now(alert, value)}" if value is not None else ""
+        tail += _today(today.get(alert.id, 0))
         blocks += [BLANK, line(code(alert.id), _what(alert)), line(state + tail)]
+    ids = [*(rule.id for rule, _ in rules), *(alert.id for alert, _ in listed)]
     turns = [Button("‹", f"/alerts {page - 1}")] if page > 1 else []
     turns += [Button("›", f"/alerts {page + 1}")] if page < n_pages else []
-    return Reply(tuple(blocks), (tuple(turns),) if turns else ())
+    each = rows_of([Button(id_, f"/alerts {id_}") for id_ in ids], 3)
+    return Reply(tuple(blocks), (*each, tuple(turns)) if turns else each)
+
+
+def _today(n: int) -> str:
+    return say(" · {n} today", n=n) if n else ""
+
+
+def one(alert: ChatAlert, life: AlertLife | None, *, n_today: int, now_ms: int) -> Reply:
+    """One alert, how far it is, and what may be done to it."""
+    value = life.value if life is not None else None
+    blocks = (
+        line("🔔 ", code(alert.id), bold(_what(alert))),
+        line(_capital(_stage(alert, life, now_ms=now_ms)) + f" · {_now(alert, value)}" + _today(n_today)),
+    )
+    chart = Button(say("Chart"), f"/chart {alert.instrument}")
+    return Reply(blocks, (*_tuning_buttons(alert, Rehearsal(None)), *_care_buttons(alert.id, chart)))
+
+
+def one_rule(rule: ChatRule, life: RuleLife, *, n_today: int) -> Reply:
+    """One condition, where it stands, and what may be done to it."""
+    blocks = (line("🔔 ", code(rule.id), bold(_what(rule))), line(_capital(_standing(life)) + _today(n_today)))
+    return Reply(blocks, _care_buttons(rule.id, _why_button(rule)))
+
+
+def _care_buttons(id_: str, look: Button) -> tuple[tuple[Button, ...], ...]:
+    snooze = (Button("💤 1h", f"/silence {id_} 1h"), Button("💤 8h", f"/silence {id_} 8h"), look)
+    return snooze, (Button(say("Delete"), f"/delete {id_}"), Button(say("‹ Alerts"), "/alerts"))
+
+
+def _why_button(rule: ChatRule) -> Button:
+    return Button(say("Why"), f"/why {rule.id}" if rule.top else f"/why {rule.symbols[0]} {rule.id}")
 
 
 def none_yet() -> Reply:
@@ -296,7 +316,8 @@ def none_yet() -> Reply:
 
 
 def no_page(n_pages: int) -> Reply:
-    return Reply((line(say_n("There is {n} page.", "There are {n} pages.", n_pages)),))
+    text = say_n("There is {n} page.", "There are {n} pages.", n_pages)
+    return Reply((line(text),), ((Button(say("Alerts"), "/alerts"),),), is_refusal=True)
 
 
 def not_found(typed: str) -> Reply:
@@ -326,7 +347,8 @@ def deleted(alert: ChatAlert | ChatRule) -> Reply:
 
 
 def not_there() -> Reply:
-    return Reply((line(say("That one cannot be brought back: it is a day since, or it was never here.")),))
+    text = say("That one cannot be brought back: it is a day since, or it was never here.")
+    return Reply((line(text),), ((Button(say("Alerts"), "/alerts"),),), is_refusal=True)
 
 
 def restored(alert: ChatAlert | ChatRule) -> Reply:

@@ -3,12 +3,17 @@
 from dataclasses import dataclass
 from typing import Final
 
-from bot.model.chat_alert import ChatAlert, ThresholdOp
+from bot.model import numbers
+from bot.model.chat_alert import DIRECTIONS, ChatAlert, ThresholdOp
 from bot.model.chat_rule import ChatRule
 from bot.rules.ast import Compare, Expr, Number, duration_text, text
 from bot.rules.schema import DEFAULT_COOLDOWN_MS
+from bot.texts import say
 
 PLAIN_OPS: Final[dict[str, ThresholdOp]] = {">": ">", ">=": ">=", "<": "<", "<=": "<="}
+
+_PRICES: Final = frozenset({"price", "index"})
+_MONEY: Final = frozenset({"oi_usd", "volume_24h"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,3 +81,32 @@ def extras_text(one: Options | ChatAlert | ChatRule) -> str:
     parts += ["once"] if one.once else []
     parts += ["silent"] if one.silent else []
     return " ".join(parts)
+
+
+def symbol_of(alert: ChatAlert) -> str:
+    return alert.instrument.partition(":")[2]
+
+
+def holds(one: ChatAlert, value: float) -> bool:
+    """Whether its condition is true at a value."""
+    if value == one.level:
+        return one.op in {">=", "<="}
+    return (value > one.level) is (DIRECTIONS[one.op] > 0)
+
+
+def figure(one: ChatAlert, value: float) -> str:
+    """A value in the unit of what is measured."""
+    if one.is_ratio:
+        return numbers.percent(value)
+    if one.measure in _PRICES:
+        return numbers.price(value)
+    return numbers.usd(value) if one.measure in _MONEY else numbers.amount(value)
+
+
+def distance(one: ChatAlert, value: float) -> str:
+    """How far the value still has to go: points between percentages, else a share of the value."""
+    if one.is_ratio:
+        return say("{points:.2f} points to go", points=abs(one.level - value) * 100)
+    if value == 0:
+        return ""
+    return say("{share} to go", share=numbers.percent(abs(one.level / value - 1), sign=False))

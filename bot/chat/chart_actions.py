@@ -1,19 +1,20 @@
 """`/chart`: from what people type to the data of a chart, and what stands under it. Fronts draw it as they can."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from bot.chat import pages
 from bot.chat.actions import Handler
 from bot.chat.asker import Asker
-from bot.chat.commands import Command, find, shorten
-from bot.chat.reply import Button, Line, Reply, bold, code, line
+from bot.chat.commands import Command, UsageError, find, shorten
+from bot.chat.reply import Button, Line, Reply, bold, code, line, rows_of
 from bot.chat.symbols import NotFound, SymbolBook
 from bot.model import numbers
 from bot.model.chart_ports import ChartReader
 from bot.model.charts import DAY_MS, HOUR_MS, MINUTE_MS, ChartData, NoPicture, change
+from bot.model.instrument import Instrument
 from bot.model.ports import MarketReader
 from bot.texts import say
 
@@ -25,6 +26,7 @@ SPANS: Final = (("1h", HOUR_MS), ("4h", 4 * HOUR_MS), ("24h", DAY_MS), ("7d", 7 
 
 _SPAN = re.compile(r"([0-9]{1,5})(m|min|h|d|w)", re.ASCII)
 _UNITS: Final = {"m": MINUTE_MS, "min": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS, "w": 7 * DAY_MS}
+_FULL_SIZE: Final = frozenset({"full", "file"})
 _PANELS: Final = {
     "funding": frozenset({"funding"}),
     "ratio": frozenset({"long_short"}),
@@ -41,6 +43,10 @@ class Asked:
     symbol: str
     span_ms: int
     panels: frozenset[str]
+    others: tuple[str, ...] = ()
+    """Keys of more instruments, of a list: one button each."""
+    is_full_size: bool = False
+    """As a file, which nobody shrinks."""
 
 
 def read_span(word: str) -> int | None:
@@ -52,23 +58,28 @@ def read_span(word: str) -> int | None:
 def read(words: tuple[str, ...]) -> Asked | str:
     """Words in any order; the first that is neither a span nor a panel is the symbol. Else what is wrong."""
     symbol, span_ms, panels = "", None, frozenset[str]()
+    others, is_full_size = list[str](), False
     for word in words:
         if (span := read_span(word)) is not None and symbol:
             span_ms = span
         elif word.casefold() in _PANELS and symbol:
             panels |= _PANELS[word.casefold()]
+        elif word.casefold() in _FULL_SIZE and symbol:
+            is_full_size = True
         elif not symbol:
             symbol = word
+        elif ":" in word:
+            others.append(word)
         else:
             return say(
-                'I read {symbol}, but not "{word}". Write a span such as 4h, or funding, ratio, all.',
+                'I read {symbol}, but not "{word}". Write a span such as 4h, or funding, ratio, all, full.',
                 symbol=shorten(symbol),
                 word=shorten(word),
             )
     span_ms = DEFAULT_SPAN_MS if span_ms is None else span_ms
     if not MIN_SPAN_MS <= span_ms <= MAX_SPAN_MS:
         return say("A chart spans 15m to 365d.")
-    return Asked(symbol, span_ms, panels)
+    return Asked(symbol, span_ms, panels, tuple(others), is_full_size)
 
 
 def span_text(span_ms: int) -> str:
@@ -95,7 +106,7 @@ class ChartActions:
             return pages.help_topic(spec)
         asked = read(command.words)
         if isinstance(asked, str):
-            return Reply((line(asked),), ((Button("/chart BTC 4h", "/chart BTC 4h"),),))
+            return pages.usage(UsageError(asked, ("/chart BTC 4h",)))
         book = SymbolBook(self._market.instruments())
         found = book.resolve(asked.symbol)
         if isinstance(found, NotFound):
@@ -106,7 +117,10 @@ class ChartActions:
             return Reply(
                 (line(say("No chart of "), code(found.symbol), f": {say(data.reason)}."),), buttons(name, asked)
             )
-        return Reply((caption(data),), buttons(name, asked), chart=data)
+        if asked.is_full_size:
+            return Reply((caption(data),), chart=data, is_full_size=True)
+        others = [book.ask_for(one) for typed in asked.others if isinstance(one := book.resolve(typed), Instrument)]
+        return Reply((caption(data),), (*buttons(name, asked), *_of_the_list(others, asked)), chart=data)
 
 
 def buttons(name: str, asked: Asked) -> tuple[tuple[Button, ...], ...]:
@@ -123,8 +137,15 @@ def buttons(name: str, asked: Asked) -> tuple[tuple[Button, ...], ...]:
             Button(say("↻ Refresh"), f"/chart {name} {shown}{words}"),
             Button(say("Fewer panels") if asked.panels else say("More panels"), f"/chart {name} {shown}{more}"),
             Button(say("OI"), f"/oi {name}"),
+            Button(say("Full size"), f"/chart {name} {shown}{words} full"),
         ),
     )
+
+
+def _of_the_list(names: Sequence[str], asked: Asked) -> tuple[tuple[Button, ...], ...]:
+    """The other symbols, with the same span and panels."""
+    words = "".join(f" {word}" for word in (span_text(asked.span_ms), *_words(asked.panels)))
+    return rows_of([Button(name, f"/chart {name}{words}") for name in names], 4)
 
 
 def _words(panels: frozenset[str]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from typing import Final
 from bot.chat.actions import Handler
 from bot.chat.asker import Asker
 from bot.chat.commands import Command, shorten
-from bot.chat.reply import BLANK, Button, Reply, code, line
+from bot.chat.reply import BLANK, Button, Reply, code, line, refusal
 from bot.model import numbers
 from bot.model.alert import short_id
 from bot.model.outbox import Entry
@@ -43,7 +43,7 @@ class DeadLetters:
     async def _retry(self, wanted: str, entries: list[Entry]) -> Reply:
         chosen = [e for e in entries if wanted == "all" or short_id(e.row.key).startswith(wanted)]
         if wanted != "all" and (len(wanted) < MIN_ID or len({e.row.key for e in chosen}) != 1):
-            return Reply((line(say("I know no such message, or several: "), code(wanted), "."),))
+            return refusal(say("I know no such message, or several: "), code(wanted), say(". /deadletters shows them."))
         # The oldest first, as they happened.
         n = await self._outbox.retry([entry.row.id for entry in reversed(chosen)])
         if n == 0:

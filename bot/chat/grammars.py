@@ -8,7 +8,7 @@ from bot.texts import say
 
 MAX_SYMBOLS: Final = 20
 MAX_WORD_CHARS: Final = 40
-MAX_CHART_WORDS: Final = 4
+MAX_CHART_WORDS: Final = 5
 MAX_ALERT_WORDS: Final = 80
 MAX_ALERT_WORD_CHARS: Final = 200
 MAX_SILENCE_WORDS: Final = 60
@@ -34,8 +34,14 @@ _LIST_NAME = re.compile(r"[a-z0-9_-]{1,20}", re.ASCII)
 _SEPARATORS = re.compile(r"[\s,;]+")
 
 
-def nothing(_text: str) -> tuple[str, ...] | Problem:
+def anything(_text: str) -> tuple[str, ...] | Problem:
+    """What stands behind it does not matter."""
     return ()
+
+
+def nothing(text: str) -> tuple[str, ...] | Problem:
+    words = text.split()
+    return Problem(say("I expected nothing behind it, not {found}.", found=words[0][:MAX_WORD_CHARS])) if words else ()
 
 
 def symbols(text: str) -> tuple[str, ...] | Problem:
@@ -138,6 +144,16 @@ def page(text: str) -> tuple[str, ...] | Problem:
     return (words[0],)
 
 
+def alert_or_page(text: str) -> tuple[str, ...] | Problem:
+    """Nothing, the number of a page, or the first characters of an alert's id with its prefix."""
+    words = text.casefold().removeprefix("#").split()
+    if not words:
+        return ()
+    if len(words) > 1 or not re.fullmatch(r"[0-9]{1,4}|(a-|c_)[0-9a-z]{4,8}", words[0], re.ASCII):
+        return Problem(say("I expected the number of a page, the id of an alert, or nothing."))
+    return (words[0],)
+
+
 def list_or_page(text: str) -> tuple[str, ...] | Problem:
     """Nothing, the number of a page, or a name of several words."""
     words = text.split()
@@ -150,7 +166,10 @@ def list_or_page(text: str) -> tuple[str, ...] | Problem:
 
 def status(text: str) -> tuple[str, ...] | Problem:
     """Nothing, or `details`."""
-    return ("details",) if text.casefold().strip() in {"details", "all", "full"} else ()
+    words = text.casefold().split()
+    if words and words not in (["details"], ["all"], ["full"]):
+        return Problem(say("I expected details, or nothing."))
+    return ("details",) if words else ()
 
 
 def alert_prefix(text: str) -> tuple[str, ...] | Problem:
@@ -198,14 +217,14 @@ def some_words(text: str) -> tuple[str, ...] | Problem:
 
 def silence_prefix(text: str) -> tuple[str, ...] | Problem:
     words = text.casefold().split()
-    if len(words) != 1:
-        return Problem(say("I expected the id of one silence, or all."))
-    digits = words[0].removeprefix("s-")
-    if digits == "all" and "-" not in words[0]:
+    if words == ["all"]:
         return ("all",)
-    if not re.fullmatch(r"[0-9a-z]{1,8}", digits, re.ASCII):
+    found = tuple(dict.fromkeys(word.removeprefix("s-") for word in words))
+    if not found or len(found) > MAX_SYMBOLS:
+        return Problem(say("I expected the id of a silence, or all."))
+    if "all" in found or not all(re.fullmatch(r"[0-9a-z]{1,8}", digits, re.ASCII) for digits in found):
         return Problem(say("I expected the first characters of a silence's id, or all."))
-    return (digits,)
+    return found
 
 
 def stop_care(text: str) -> tuple[str, ...] | Problem:

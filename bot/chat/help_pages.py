@@ -85,7 +85,9 @@ def topic_page(word: str) -> Reply | None:
 
 
 def no_such_topic(word: str) -> Reply:
-    return Reply((line(say("I have no help on "), code(shorten(word)), say(". Topics:")),), _topic_buttons())
+    return Reply(
+        (line(say("I have no help on "), code(shorten(word)), say(". Topics:")),), _topic_buttons(), is_refusal=True
+    )
 
 
 def _topic_buttons() -> tuple[tuple[Button, ...], ...]:

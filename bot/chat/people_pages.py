@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from bot.chat.people import name_of
-from bot.chat.reply import BLANK, Button, Line, Reply, bold, code, line
+from bot.chat.reply import BLANK, Button, Line, Reply, bold, code, line, refusal
 from bot.model import numbers
 from bot.model.access import Change, Group, Standing, Stranger
 from bot.model.members import Role
@@ -137,7 +137,7 @@ def known_already(name: str, role: Role | None, standing: Standing | None, numbe
         if standing
         else say("does not ask any more")
     )
-    return Reply((line(bold(name), f" {words}."),), ((Button(say("Show"), f"/user {number}"),),))
+    return Reply((line(bold(name), f" {words}."),), ((Button(say("Show"), f"/user {number}"),),), is_refusal=True)
 
 
 def _words(role: Role | None, standing: Standing | None) -> str:
@@ -202,7 +202,9 @@ def users(
 def audit(changes: Sequence[Change], names: Mapping[str, str], *, page: int, is_more: bool) -> Reply:
     """The newest first."""
     if not changes:
-        return Reply((line(say("Nothing was changed.") if page == 1 else say("Nothing more was changed.")),))
+        if page > 1:
+            return refusal(say("Nothing more was changed. /audit shows the latest."))
+        return Reply((line(say("Nothing was changed.")),))
     lines = [
         line(code(_date_time(c.at_ms)), f" {names.get(c.user, c.user)}: {_readable(c.what, names)}") for c in changes
     ]

@@ -78,6 +78,8 @@ class Reply:
     """Its buttons are for whoever it answers, and for nobody else in the chat."""
     chart: ChartData | None = None
     """Shown with it, in the way the front can."""
+    is_full_size: bool = False
+    """Its chart is sent as a file, with the blocks as its caption, where files can be sent."""
     file: Attachment | None = None
     """Sent with it, with the blocks as its caption, where files can be sent."""
     is_refusal: bool = False

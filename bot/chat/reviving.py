@@ -35,9 +35,8 @@ class Reviving:
         if self._revival.revive(name):
             said = line(code(shorten(name)), say(" is tried again now; what it missed is told."))
             return Reply((said,), did=f"revived {name}")
-        return Reply(
-            (line(code(shorten(name)), say(" is not among those that are dead.")), *_lines(dead)), _buttons(dead)
-        )
+        said = line(code(shorten(name)), say(" is not among those that are dead. /revive shows them."))
+        return Reply((said, *_lines(dead)), _buttons(dead), is_refusal=True)
 
 
 def _listing(dead: Mapping[str, str]) -> Reply:

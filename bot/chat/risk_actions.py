@@ -10,7 +10,7 @@ from bot.chat import pages, risk_pages
 from bot.chat.actions import Handler
 from bot.chat.asker import Asker
 from bot.chat.commands import Command, UsageError
-from bot.chat.reply import Reply, code, line
+from bot.chat.reply import Reply, code, line, refusal
 from bot.chat.risk_text import StopWish, read_risk, read_stop
 from bot.chat.spec import Problem
 from bot.chat.symbols import NotFound, SymbolBook
@@ -73,7 +73,7 @@ class RiskActions:
             return pages.not_found("stop", found, names, example=_STOP)
         figures = self._risks.figures(found.key, wish.window_ms)
         if figures is None:
-            return Reply((line(say("No data for "), code(found.symbol), say(" yet. Try again in a minute.")),))
+            return refusal(say("No data for "), code(found.symbol), say(" yet. Try again in a minute."))
         settings = self._desk.settings_of(asker.user) if _is_private(asker) else None
         idea = stop_idea(found, figures, wish.side, entry=wish.entry, settings=settings)
         if isinstance(idea, Refused):
@@ -98,7 +98,7 @@ class RiskActions:
         now = self._risks.price(instrument.key)
         sign = 1 if wish.side == "long" else -1
         if now is not None and sign * (now[0] - idea.stop) <= 0:
-            return Reply((line(say("The mark price is beyond that stop already, so there is nothing to follow.")),))
+            return refusal(say("The mark price is beyond that stop already, so there is nothing to follow."))
         created_ms = self._venue_now()
         while True:
             watch = StopWatch(
@@ -128,10 +128,10 @@ class RiskActions:
         wanted = command.words[1]
         chosen = [w for w in here if wanted == "all" or w.id.removeprefix(PREFIX).startswith(wanted)]
         if not chosen or (wanted != "all" and len(chosen) > 1):
-            return Reply((line(say("I know no such stop, or several: "), code(wanted), say(". /stops lists them.")),))
+            return refusal(say("I know no such stop, or several: "), code(wanted), say(". /stops lists them."))
         mine = [w for w in chosen if asker.may_change(w.person)]
         if not mine:
-            return Reply((line(say("Only who made it may end it.")),))
+            return refusal(say("Only who made it may end it."))
         for watch in mine:
             await self._desk.unwatch(watch.id)
         return Reply((line(say("Ended: {names}.", names=", ".join(w.id for w in mine[:5]))),))

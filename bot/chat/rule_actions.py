@@ -60,11 +60,15 @@ class RuleActions:
             return rule_pages.not_told()
         words = tuple(word.casefold() for word in command.words)
         if not words or (len(words) == 1 and words[0].isdecimal()):
-            return self._list(asker, int(words[0][:6]) if words else 1)
+            return await self._list(asker, int(words[0][:6]) if words else 1)
         verb, *more = words
         if verb not in CHANGES:
             found = self._find(asker, words[0], "/rules")
-            return found if isinstance(found, Reply) else rule_pages.rule_page(found)
+            return (
+                found
+                if isinstance(found, Reply)
+                else rule_pages.rule_page(found, n_today=await self._today(asker, found))
+            )
         if verb == "set":
             return await self._set_number(asker, more)
         if len(more) > 1 or (verb in {"on", "off"} and not more):
@@ -79,14 +83,18 @@ class RuleActions:
         found = self._find(asker, more[0], f"/rules {verb}")
         return found if isinstance(found, Reply) else await self._set_one(asker, verb, found)
 
-    def _list(self, asker: Asker, page: int) -> Reply:
+    async def _list(self, asker: Asker, page: int) -> Reply:
         level = self._desk.wish(asker.chat).level or "normal"
-        return rule_pages.list_page(self._desk.rules(asker.chat), level, page)
+        today = await self._desk.fired_today(asker.chat)
+        return rule_pages.list_page(self._desk.rules(asker.chat), level, page, today)
+
+    async def _today(self, asker: Asker, rule: RuleTold) -> int:
+        return (await self._desk.fired_today(asker.chat)).get(rule.id, 0)
 
     async def _set_all(self, asker: Asker, verb: str) -> Reply:
         if verb == "reset":
             await self._desk.forget(asker.chat)
-            return self._list(asker, 1)
+            return await self._list(asker, 1)
         for rule in self._desk.rules(asker.chat):
             # What was said of one rule before is what this now says of all.
             own = self._desk.wish(asker.chat, rule.id)
@@ -98,7 +106,7 @@ class RuleActions:
             await self._desk.set(replace(every, is_on=None if verb == "on" else False))
         else:
             await self._desk.set(replace(every, level=cast("Level", verb) if verb != "normal" else None))
-        return self._list(asker, 1)
+        return await self._list(asker, 1)
 
     async def _set_one(self, asker: Asker, verb: str, rule: RuleTold) -> Reply:
         own = self._desk.wish(asker.chat, rule.id)

@@ -1,14 +1,14 @@
 """What is said of the rules, settings and topics of a chat. Pure, as `pages`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from bot.chat.commands import shorten
-from bot.chat.reply import BLANK, Button, Line, Reply, bold, code, line
+from bot.chat.reply import BLANK, Button, Line, Reply, bold, code, line, refusal
 from bot.model.silence import QuietHours
 from bot.model.subscriptions import DETAILS, EVERYTHING, LEVELS, Level, Look, RuleTold, TopicRoute
 from bot.rules.ast import Number, number_text
-from bot.texts import ENGLISH, LANGUAGES, mark, say
+from bot.texts import ENGLISH, LANGUAGES, mark, say, say_n
 
 PAGE_ROWS: Final = 10
 MAX_CONDITION: Final = 300
@@ -41,8 +41,8 @@ def number(rule: RuleTold, value: float | None) -> str:
     return "" if value is None else number_text(Number(value, "%" if rule.is_ratio else ""))
 
 
-def list_page(rules: Sequence[RuleTold], level: Level, page: int) -> Reply:
-    """Ten rules with marks, a button for each, and how often."""
+def list_page(rules: Sequence[RuleTold], level: Level, page: int, today: Mapping[str, int]) -> Reply:
+    """Ten rules with marks, a button for each, and how often. `today`: how often they fired, by id."""
     n_pages = max(1, -(-len(rules) // PAGE_ROWS))
     page = min(max(page, 1), n_pages)
     first = (page - 1) * PAGE_ROWS
@@ -50,7 +50,7 @@ def list_page(rules: Sequence[RuleTold], level: Level, page: int) -> Reply:
     n_told = sum(rule.is_told for rule in rules)
     of = say(" · page {page} of {n}", page=page, n=n_pages) if n_pages > 1 else ""
     blocks = [line(bold(say("Rules told here · {n_told} of {n}", n_told=n_told, n=len(rules))), of)]
-    blocks += [_row(n, rule) for n, rule in enumerate(shown, first + 1)]
+    blocks += [_row(n, rule, today.get(rule.id, 0)) for n, rule in enumerate(shown, first + 1)]
     if not shown:
         blocks.append(line(say("No rules are loaded.")))
     numbered = [Button(str(n), f"/rules {rule.id}") for n, rule in enumerate(shown, first + 1)]
@@ -61,10 +61,11 @@ def list_page(rules: Sequence[RuleTold], level: Level, page: int) -> Reply:
     return Reply(tuple(blocks), (*rows, _levels(level, "")))
 
 
-def _row(n: int, rule: RuleTold) -> Line:
+def _row(n: int, rule: RuleTold, n_today: int) -> Line:
     if not rule.is_enabled:
         return line(say("▫️ {n} {title} · off in its file", n=n, title=rule.title))
-    firing = say(" · {n} firing", n=rule.n_firing) if rule.n_firing else ""
+    firing = say(" · {n} today", n=n_today) if n_today else ""
+    firing += say(" · {n} firing", n=rule.n_firing) if rule.n_firing else ""
     if not rule.is_told:
         return line(f"☐ {n} {rule.title}{firing}")
     return line(f"✅ {n} {rule.title}", f" · {_numbers(rule)}" if rule.number is not None else "", firing)
@@ -83,8 +84,8 @@ def _levels(level: Level, rule: str) -> tuple[Button, ...]:
     )
 
 
-def rule_page(rule: RuleTold, said: str = "") -> Reply:
-    """One rule as it is told here. `said`: what was just done."""
+def rule_page(rule: RuleTold, said: str = "", *, n_today: int | None = None) -> Reply:
+    """One rule as it is told here. `said`: what was just done; `n_today`: how often it fired, where that is to be shown."""
     blocks = [line(said), BLANK] if said else []
     blocks.append(line(bold(rule.title), " · ", code(rule.id)))
     if not rule.is_enabled:
@@ -109,6 +110,9 @@ def rule_page(rule: RuleTold, said: str = "") -> Reply:
         blocks.append(line(say("Told here as its file says.")))
     if rule.number is None:
         blocks.append(line(say("It has no number of its own: fewer and more change nothing.")))
+    if n_today is not None:
+        fired = say_n("Fired {n} time today.", "Fired {n} times today.", n_today)
+        blocks.append(line(fired if n_today else say("It has not fired today.")))
     if rule.n_dropped:
         blocks.append(line(say("{n} firings were not told here by it since my start.", n=rule.n_dropped)))
     toggle = (
@@ -127,6 +131,7 @@ def unknown(word: str, near: Sequence[str], command: str) -> Reply:
     return Reply(
         (line(say("I don't know the rule "), code(shorten(word)), "."),),
         (buttons, (_all_button(),)) if buttons else ((_all_button(),),),
+        is_refusal=True,
     )
 
 
@@ -134,6 +139,7 @@ def no_number(rule: RuleTold) -> Reply:
     return Reply(
         (line(say("{title} compares no figure with a number, so there is none to set.", title=rule.title)),),
         ((_all_button(),),),
+        is_refusal=True,
     )
 
 
@@ -149,13 +155,16 @@ def odd_number(rule: RuleTold, typed: str) -> Reply:
         (
             line(say("{why}, at most a hundred times more or less. I read {typed}.", why=why, typed=shorten(typed))),
             line(code(example)),
-        )
+        ),
+        is_refusal=True,
     )
 
 
 def refused(rule: RuleTold, why: str) -> Reply:
     return Reply(
-        (line(say("{title} cannot be told so: {why}", title=rule.title, why=shorten(why, 200))),), ((_all_button(),),)
+        (line(say("{title} cannot be told so: {why}", title=rule.title, why=shorten(why, 200))),),
+        ((_all_button(),),),
+        is_refusal=True,
     )
 
 
@@ -235,14 +244,17 @@ def zones(look: Look) -> Reply:
 
 def no_zone(typed: str, meant: str | None) -> Reply:
     buttons = ((Button(meant, f"/settings zone {meant}"),),) if meant else ()
-    return Reply((line(say("I don't know the time zone "), code(shorten(typed)), "."),), buttons)
+    hint = "" if meant else say(" Write it like {usage}.", usage="/settings zone Europe/Berlin")
+    return Reply(
+        (line(say("I don't know the time zone "), code(shorten(typed)), "." + hint),), buttons, is_refusal=True
+    )
 
 
 # -- topics --------------------------------------------------------------------------------------------------------
 
 
 def no_topic() -> Reply:
-    return Reply((line(say("Write that inside a topic of a group; this is none.")),))
+    return refusal(say("Write that inside a topic of a group; this is none."))
 
 
 def topics(routes: Sequence[TopicRoute], here: int | None, said: str = "") -> Reply:
@@ -269,5 +281,6 @@ def what(route: TopicRoute) -> str:
 
 
 def unknown_target(word: str, near: Sequence[str]) -> Reply:
-    text = line(say("I know neither a rule nor a tag "), code(shorten(word)), ".")
-    return Reply((text,), (tuple(Button(one, f"/here {one}") for one in near),) if near else ())
+    hint = "" if near else say(" /rules lists the rules.")
+    text = line(say("I know neither a rule nor a tag "), code(shorten(word)), "." + hint)
+    return Reply((text,), (tuple(Button(one, f"/here {one}") for one in near),) if near else (), is_refusal=True)

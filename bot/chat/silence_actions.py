@@ -7,39 +7,30 @@ which they are, and end only what they made. An unknown name is never guessed.
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from fnmatch import fnmatchcase
-from typing import Final, Literal
+from typing import Final
 
-from bot.chat import pages, silence_pages
+from bot.chat import silence_pages
 from bot.chat.actions import Handler
 from bot.chat.asker import Asker
-from bot.chat.commands import Command, UsageError, clean, shorten
+from bot.chat.commands import Command, clean, shorten
 from bot.chat.reply import Reply
+from bot.chat.silence_targets import Targets, usage
 from bot.chat.silence_text import (
     DEFAULT_MS,
-    MIN_ID_CHARS,
     SilenceWish,
     read_ack,
-    read_id,
     read_quiet,
     read_silence,
 )
 from bot.chat.spec import Problem
-from bot.chat.symbols import NotFound, SymbolBook
 from bot.chat.zones import known_zone, near_zone
-from bot.model import chat_alert
-from bot.model.instrument import Instrument
 from bot.model.ports import ChatAlertStore, MarketReader, Mutes, Outbox, SilenceStore
 from bot.model.silence import PREFIX, Ack, QuietHours, Silence, next_local_ms, silence_id
-from bot.rules.language import did_you_mean
 from bot.texts import ENGLISH, say, speaking
 
 MAX_SILENCES: Final = 200
 MAX_NAME_CHARS: Final = 40
-_SEVERITIES: Final = ("info", "warning", "critical")
 _UTC: Final = "UTC"
-
-Matcher = tuple[Literal["rule", "symbol", "tag", "severity"], str]
 
 
 class SilenceActions:
@@ -63,12 +54,10 @@ class SilenceActions:
 
         `zone_of_chat`: in which a chat wants its times, where it has no quiet hours.
         """
-        self._market = market
+        self._targets = Targets(market=market, outbox=outbox, chat_alerts=chat_alerts, rule_ids=rule_ids)
         self._store = store
         self._outbox = outbox
-        self._chat_alerts = chat_alerts
         self._mutes = mutes
-        self._rule_ids = rule_ids
         self._destination_of = destination_of
         self._destinations = destinations
         self._venue_now = venue_now
@@ -89,27 +78,31 @@ class SilenceActions:
     async def create(self, command: Command, asker: Asker) -> Reply:
         """`/silence TARGET… [2h|until 18:00] [COMMENT]`"""
         if command.words[0].casefold() == "off":
-            return _usage(Problem(say("A silence is ended by its id, or all of them.")), "/unsilence all")
+            return usage(Problem(say("A silence is ended by its id, or all of them.")), "/unsilence all")
         wish = read_silence(command.words)
         if isinstance(wish, Problem):
-            return _usage(wish, "/silence BTC 2h")
+            return usage(wish, "/silence BTC 2h")
         place = self._place(asker, wish.at, is_here=wish.is_here or not asker.is_owner)
         if isinstance(place, Reply):
             return place
         now_ms = self._venue_now()
-        if len(self._mutes.silences(now_ms)) >= MAX_SILENCES:
+        if len(self._mutes.silences(now_ms)) + max(1, len(wish.symbols)) > MAX_SILENCES:
             return silence_pages.full(MAX_SILENCES)
-        matchers = await self._matchers(wish, asker, place)
+        matchers = await self._targets.matchers(wish, asker, place)
         if isinstance(matchers, Reply):
             return matchers
         zone = self._zone(asker)
-        silence = _silence(wish, matchers, place, asker, now_ms, zone)
+        made = [await self._add(_silence(wish, one, place, asker, now_ms, zone), now_ms) for one in matchers]
+        whats = "; ".join(f"{silence.id}: {_in_english(silence)}" for silence in made)
+        reply = silence_pages.created(made, zone, assumed_time=wish.assumed_time)
+        return replace(reply, did=f"silenced {whats} {_at(place)}")
+
+    async def _add(self, silence: Silence, now_ms: int) -> Silence:
         while not await self._store.add(silence):
             text = f"{silence_pages.what(silence)}\n{now_ms}"
             silence = replace(silence, id=silence_id(silence.id, text, now_ms))  # the id of another one
         self._mutes.add(silence)
-        reply = silence_pages.created(silence, zone, assumed_time=wish.assumed_time)
-        return replace(reply, did=f"silenced {silence.id}: {_in_english(silence)} {_at(place)}")
+        return silence
 
     def _place(self, asker: Asker, at: str, *, is_here: bool) -> str | Reply:
         """The destination that is meant; empty for all of them."""
@@ -122,94 +115,6 @@ class SilenceActions:
         if not is_here:
             return ""
         return here if here is not None else silence_pages.not_here()
-
-    async def _matchers(self, wish: SilenceWish, asker: Asker, place: str) -> dict[str, str] | Reply:
-        found: dict[str, str] = {}
-        book = SymbolBook(self._market.instruments())
-        for target in wish.targets:
-            matched = await self._matched(target, book, asker, place)
-            if matched is None:
-                return self._unknown(target, wish, book)
-            if isinstance(matched, Reply):
-                return matched
-            for kind, value in matched:
-                if kind in found:
-                    problem = Problem(
-                        say(
-                            "A silence has one {kind}: {first}, or {second}?",
-                            kind=say(kind),
-                            first=found[kind],
-                            second=value,
-                        )
-                    )
-                    return _usage(problem, "/silence BTC 2h")
-                found[kind] = value
-        return found
-
-    async def _matched(
-        self, target: str, book: SymbolBook, asker: Asker, place: str
-    ) -> tuple[Matcher, ...] | Reply | None:
-        """What a target means; None where it means nothing."""
-        lowered = target.casefold()
-        rules = {one.casefold(): one for one in self._rule_ids()}
-        if target.startswith("#"):
-            return await self._firing(target, place)
-        if lowered.startswith("tag:") and len(lowered) > len("tag:"):
-            return (("tag", target.partition(":")[2]),)
-        if lowered.startswith("severity:"):
-            severity = lowered.partition(":")[2]
-            if severity in _SEVERITIES:
-                return (("severity", severity),)
-            return _usage(
-                Problem(say("A severity is {severities}.", severities=", ".join(_SEVERITIES))),
-                "/silence severity:info 2h",
-            )
-        if lowered in rules:
-            return (("rule", rules[lowered]),)
-        prefix = lowered.removeprefix(chat_alert.PREFIX)
-        if lowered.startswith(chat_alert.PREFIX) and len(prefix) >= MIN_ID_CHARS:
-            return await self._asked(target, asker)
-        if any(mark in target for mark in "*?"):
-            if any(fnmatchcase(rule, lowered) for rule in rules):
-                return (("rule", lowered),)
-            upper = target.upper()
-            if any(fnmatchcase(one.symbol, upper) for one in self._market.instruments()):
-                return (("symbol", upper),)
-            return None
-        instrument = book.resolve(target)
-        return (("symbol", _literal(instrument.symbol)),) if isinstance(instrument, Instrument) else None
-
-    async def _firing(self, target: str, place: str) -> tuple[Matcher, ...] | Reply:
-        """Of an alert's id: its rule on its instrument."""
-        prefix = read_id(target)
-        if isinstance(prefix, Problem):
-            return _usage(prefix, "/silence BTC 2h")
-        found = await self._outbox.fired(prefix, destination=place, limit=2)
-        if not found:
-            return silence_pages.no_alert(prefix)
-        if len(found) > 1:
-            return silence_pages.ambiguous(target, [f"#{one.view.short_id}" for one in found])
-        view = found[0].view
-        return (("rule", view.rule_id), ("symbol", _literal(view.symbol)))
-
-    async def _asked(self, target: str, asker: Asker) -> tuple[Matcher, ...] | Reply | None:
-        """An alert that was made in this chat."""
-        found = await self._chat_alerts.find(asker.chat, target.casefold(), limit=2)
-        if len(found) > 1:
-            return silence_pages.ambiguous(target, [one.id for one in found])
-        return (("rule", found[0].id),) if found else None
-
-    def _unknown(self, target: str, wish: SilenceWish, book: SymbolBook) -> Reply:
-        names = [name] if (name := did_you_mean(target, set(self._rule_ids()))) else []
-        lost = book.resolve(target)
-        names += [book.ask_for(one) for one in lost.suggestions] if isinstance(lost, NotFound) else []
-        names = names[:3]
-        length = f"{wish.duration_ms // 60_000}m" if wish.duration_ms is not None else ""
-        if wish.until_min is not None:
-            length = f"until {wish.until_min // 60:02d}:{wish.until_min % 60:02d}"
-        typed = [[name if one == target else one for one in wish.targets] for name in names]
-        commands = [" ".join(["/silence", *one, *(["here"] if wish.is_here else []), length]).strip() for one in typed]
-        return silence_pages.unknown(target, names, commands)
 
     async def show(self, _command: Command, asker: Asker) -> Reply:
         """`/silences`: those that concern the asker."""
@@ -227,7 +132,7 @@ class SilenceActions:
         return asker.place or self._destination_of(asker.chat)
 
     async def end(self, command: Command, asker: Asker) -> Reply:
-        """`/unsilence ID` by the first characters of it, or `/unsilence all`."""
+        """`/unsilence ID…` by the first characters of each, or `/unsilence all`."""
         typed, now_ms = command.words[0], self._venue_now()
         seen = [one for one in self._mutes.silences(now_ms) if self._concerns(one, asker)]
         if typed == "all":
@@ -238,19 +143,20 @@ class SilenceActions:
                 silence_pages.ended_all(len(mine), len(seen) - len(mine)) if seen else silence_pages.nothing_to_end()
             )
             return replace(reply, did=f"ended {len(mine)} silences") if mine else reply
-        found = [one for one in seen if one.id.startswith(PREFIX + typed)]
-        if not found:
-            return silence_pages.no_silence(typed)
-        if len(found) > 1:
-            return silence_pages.ambiguous(typed, [one.id for one in found[:3]])
-        if not asker.may_change(found[0].author):
-            return silence_pages.not_yours()
-        kept = self._mutes.kept_by(found[0])
-        await self._end(found[0], now_ms)
-        return replace(
-            silence_pages.ended(found[0], kept),
-            did=f"ended silence {found[0].id} of {found[0].author}",
-        )
+        ended: list[tuple[Silence, tuple[int, int]]] = []
+        for digits in command.words:
+            found = [one for one in seen if one.id.startswith(PREFIX + digits)]
+            if not found:
+                return silence_pages.no_silence(digits)
+            if len(found) > 1:
+                return silence_pages.ambiguous(digits, [one.id for one in found[:3]])
+            if not asker.may_change(found[0].author):
+                return silence_pages.not_yours()
+            ended.append((found[0], self._mutes.kept_by(found[0])))
+        for silence, _ in ended:
+            await self._end(silence, now_ms)
+        authors = ", ".join(f"{silence.id} of {silence.author}" for silence, _ in ended)
+        return replace(silence_pages.ended(ended), did=f"ended silence {authors}")
 
     async def _end(self, silence: Silence, now_ms: int) -> None:
         await self._store.expire(silence.id, at_ms=now_ms)
@@ -274,7 +180,7 @@ class SilenceActions:
         """`/ack #ID [for 4h]`"""
         wish = read_ack(command.words)
         if isinstance(wish, Problem):
-            return _usage(wish, "/ack #7q4m for 4h", is_button=False)
+            return usage(wish, "/ack #7q4m for 4h", is_button=False)
         place = self._place(asker, "", is_here=not asker.is_owner)
         if isinstance(place, Reply):
             return place
@@ -302,7 +208,7 @@ class SilenceActions:
         """`/quiet 23:00-07:00 [ZONE] [at NAME]`, `/quiet off`, `/quiet`"""
         wish = read_quiet(command.words)
         if isinstance(wish, Problem):
-            return _usage(wish, "/quiet 23:00-07:00 Europe/Berlin")
+            return usage(wish, "/quiet 23:00-07:00 Europe/Berlin")
         place = self._place(asker, wish.at, is_here=True)
         if isinstance(place, Reply):
             return place
@@ -333,14 +239,6 @@ class SilenceActions:
         return quiet.zone if quiet is not None else self._zone_of_chat(asker.chat)
 
 
-def _usage(problem: Problem, example: str, *, is_button: bool = True) -> Reply:
-    return pages.usage(
-        UsageError(
-            say("{text} Write it like {usage}.", text=problem.text, usage=example), (example,) if is_button else ()
-        )
-    )
-
-
 def _in_english(silence: Silence) -> str:
     """For the audit log, which is read by others."""
     with speaking(ENGLISH):
@@ -353,11 +251,6 @@ def _at(place: str) -> str:
 
 def _name(asker: Asker) -> str:
     return shorten(clean(asker.name), MAX_NAME_CHARS) or asker.user
-
-
-def _literal(symbol: str) -> str:
-    """A glob that matches this symbol alone."""
-    return "".join(f"[{char}]" if char in "*?[" else char for char in symbol)
 
 
 def _silence(wish: SilenceWish, matchers: dict[str, str], place: str, asker: Asker, now_ms: int, zone: str) -> Silence:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from bot.chat.commands import shorten
-from bot.chat.reply import BLANK, Button, Line, Reply, bold, code, line
+from bot.chat.reply import BLANK, Button, Line, Reply, bold, code, line, refusal
 from bot.model import numbers
 from bot.model.instrument import MARKET
 from bot.model.numbers import zone_of
@@ -60,17 +60,18 @@ def _left(silence: Silence, zone: str, now_ms: int) -> str:
     )
 
 
-def created(silence: Silence, zone: str, *, assumed_time: bool) -> Reply:
-    """What was understood, canonically."""
-    now_ms = silence.created_ms
-    blocks = [line("🔕 ", code(silence.id), bold(f" {what(silence)}"))]
-    blocks.append(line(say("Quiet {where} {left}.", where=_where(silence), left=_left(silence, zone, now_ms))))
+def created(made: Sequence[Silence], zone: str, *, assumed_time: bool) -> Reply:
+    """What was understood, canonically. Several differ by their symbols alone."""
+    first, now_ms = made[0], made[0].created_ms
+    blocks = [line("🔕 ", code(silence.id), bold(f" {what(silence)}")) for silence in made]
+    blocks.append(line(say("Quiet {where} {left}.", where=_where(first), left=_left(first, zone, now_ms))))
     blocks += [line(say("No time was given: I took 2h."))] if assumed_time else []
-    blocks += [line(say("Comment: {comment}", comment=silence.comment))] if silence.comment else []
+    blocks += [line(say("Comment: {comment}", comment=first.comment))] if first.comment else []
     blocks.append(
         line(say("What fires meanwhile is kept: at the end you are told what still fires, and the rest in a summary."))
     )
-    return Reply(tuple(blocks), ((Button(say("End now"), f"/unsilence {silence.id}"), *_silences()),))
+    end = f"/unsilence {' '.join(silence.id for silence in made)}"
+    return Reply(tuple(blocks), ((Button(say("End now"), end), *_silences()),))
 
 
 def full(n: int) -> Reply:
@@ -113,9 +114,10 @@ def _now(quiet: QuietHours, now_ms: int) -> str:
     return say(" · quiet now") if quiet.until_ms(now_ms) is not None else ""
 
 
-def ended(silence: Silence, kept: tuple[int, int]) -> Reply:
-    n_firing, n_ended = kept
-    blocks = [line(say("🔔 Ended "), code(silence.id), f" {what(silence)}.")]
+def ended(ended: Sequence[tuple[Silence, tuple[int, int]]]) -> Reply:
+    """Silences, and how many alerts each kept that fire and that ended."""
+    n_firing, n_ended = sum(kept[0] for _, kept in ended), sum(kept[1] for _, kept in ended)
+    blocks = [line(say("🔔 Ended "), code(silence.id), f" {what(silence)}.") for silence, _ in ended]
     if n_firing or n_ended:
         parts = [say_n("{n} still fires", "{n} still fire", n_firing)] if n_firing else []
         parts += [say("{n} ended meanwhile", n=n_ended)] if n_ended else []
@@ -136,9 +138,8 @@ def ended_all(n: int, n_left: int) -> Reply:
 
 
 def no_silence(typed: str) -> Reply:
-    return Reply(
-        (line(say("No silence begins with "), code(shorten(typed)), say(". /silences lists them.")),), (_silences(),)
-    )
+    text = line(say("No silence begins with "), code(shorten(typed)), say(". /silences lists them."))
+    return Reply((text,), (_silences(),), is_refusal=True)
 
 
 def ambiguous(typed: str, names: Sequence[str]) -> Reply:
@@ -150,7 +151,8 @@ def ambiguous(typed: str, names: Sequence[str]) -> Reply:
                 code(shorten(typed)),
                 say(": {names}. Write more of it.", names=listed),
             ),
-        )
+        ),
+        is_refusal=True,
     )
 
 
@@ -163,21 +165,22 @@ def not_yours() -> Reply:
 
 
 def not_here() -> Reply:
-    return Reply((line(say("Nothing is told in this chat, so there is nothing to keep quiet here.")),))
+    return refusal(say("Nothing is told in this chat, so there is nothing to keep quiet here."))
 
 
 def owner_only() -> Reply:
-    return Reply((line(say("Only my owner may do that for another place than this chat.")),))
+    return refusal(say("Only my owner may do that for another place than this chat."))
 
 
 def no_place(typed: str, known: Sequence[str]) -> Reply:
-    return Reply(
-        (line(say("I tell nothing at "), code(shorten(typed)), say(". I know {names}.", names=", ".join(known))),)
-    )
+    names = say(". I know {names}.", names=", ".join(known))
+    hint = say(" Write it like {usage}.", usage=f"/silence BTC 2h at {known[0]}") if known else ""
+    return refusal(say("I tell nothing at "), code(shorten(typed)), names + hint)
 
 
 def no_alert(typed: str) -> Reply:
-    return Reply((line(say("I know no firing whose id begins with "), code(f"#{shorten(typed)}"), "."),))
+    hint = say(". An alert shows its id at its end, as in /why #7q4m.")
+    return refusal(say("I know no firing whose id begins with "), code(f"#{shorten(typed)}"), hint)
 
 
 def unknown(typed: str, suggestions: Sequence[str], commands: Sequence[str]) -> Reply:
@@ -186,7 +189,7 @@ def unknown(typed: str, suggestions: Sequence[str], commands: Sequence[str]) -> 
     hint = "" if suggestions else say(" A comment comes after the time, as in /silence BTC 2h maintenance.")
     text = say(" neither as a rule nor as a symbol.{meant}{hint}", meant=meant, hint=hint)
     buttons = tuple(Button(label, command) for label, command in zip(suggestions, commands, strict=True))
-    return Reply((line(say("I know "), code(shorten(typed)), text),), (buttons,) if buttons else ())
+    return Reply((line(say("I know "), code(shorten(typed)), text),), (buttons,) if buttons else (), is_refusal=True)
 
 
 def _alert(fired: Fired) -> str:
@@ -270,5 +273,6 @@ def quiet_off(destination: str, *, was_set: bool) -> Reply:
 
 
 def no_zone(typed: str, meant: str | None) -> Reply:
-    hint = say(" Did you mean {names}?", names=meant) if meant else say(" Write it like Europe/Berlin or UTC.")
-    return Reply((line(say("I don't know the time zone "), code(shorten(typed)), f".{hint}"),))
+    near = say(" Did you mean {names}?", names=meant) if meant else ""
+    hint = say(" Write it like {usage}.", usage="/quiet 23:00-07:00 Europe/Berlin")
+    return refusal(say("I don't know the time zone "), code(shorten(typed)), f".{near}{hint}")

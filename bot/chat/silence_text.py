@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bot.chat.commands import shorten
+from bot.chat.grammars import MAX_SYMBOLS
 from bot.chat.spec import Problem
 from bot.model.silence import MAX_SILENCE_MS
 from bot.rules.ast import HOUR_MS, MINUTE_MS, duration_text
@@ -30,7 +31,7 @@ class SilenceWish:
     """What somebody wants to hear no more for a while."""
 
     targets: tuple[str, ...]
-    """As typed; none means everything."""
+    """As typed; with no symbols either, none means everything."""
     duration_ms: int | None = None
     until_min: int | None = None
     """Minutes after local midnight; None with a duration."""
@@ -39,6 +40,8 @@ class SilenceWish:
     is_here: bool = False
     at: str = ""
     """A destination's name."""
+    symbols: tuple[str, ...] = ()
+    """Several with commas between, as typed: a silence for each."""
 
     @property
     def assumed_time(self) -> bool:
@@ -47,7 +50,7 @@ class SilenceWish:
 
 def read_silence(words: tuple[str, ...]) -> SilenceWish | Problem:
     """Read the arguments of `/silence`. Never raises."""
-    rest, targets = list(words), []
+    rest, targets, symbols = list(words), [], list[str]()
     also_critical, is_here, at = False, False, ""
     duration_ms: int | None = None
     until_min: int | None = None
@@ -82,16 +85,20 @@ def read_silence(words: tuple[str, ...]) -> SilenceWish | Problem:
             if isinstance(found, Problem):
                 return found
             duration_ms = found
-        elif len(word) > MAX_TARGET_CHARS:
+        elif any(len(one) > MAX_TARGET_CHARS for one in word.split(",")):
             return Problem(say("{word} is too long for a rule or a symbol.", word=shorten(word)))
+        elif "," in word:
+            symbols += [one for one in word.split(",") if one]
         else:
             targets.append(word)
-    if is_all and targets:
-        return Problem(say("All, or {name}? I take one of them.", name=shorten(targets[0])))
+    if is_all and (targets or symbols):
+        return Problem(say("All, or {name}? I take one of them.", name=shorten([*targets, *symbols][0])))
+    if len(symbols) > MAX_SYMBOLS:
+        return Problem(say("That is {n} symbols; I take up to {most} at once.", n=len(symbols), most=MAX_SYMBOLS))
     comment = " ".join(rest)
     if len(comment) > MAX_COMMENT_CHARS:
         return Problem(say("A comment has at most {n} characters.", n=MAX_COMMENT_CHARS))
-    return SilenceWish(tuple(targets), duration_ms, until_min, comment, also_critical, is_here, at)
+    return SilenceWish(tuple(targets), duration_ms, until_min, comment, also_critical, is_here, at, tuple(symbols))
 
 
 def _shown(rest: list[str]) -> str:

@@ -30,7 +30,7 @@ from telegram.request import HTTPXRequest
 from bot import log
 from bot.chat.reply import Button, Reply
 from bot.chat.telegram_failure import Failure, Kind, classify
-from bot.chat.telegram_html import keyboard, to_html, to_plain
+from bot.chat.telegram_html import MAX_CAPTION_UNITS, MAX_UNITS, keyboard, parts, to_html, to_plain
 from bot.clock import Clock
 from bot.model.chat_ports import ButtonIssuer
 from bot.model.ports import SendLimits
@@ -177,8 +177,27 @@ class TelegramClient:
         png: bytes | None = None,
     ) -> int | Failure:
         """Send a reply, over a picture or not; its message id or why not. Where pictures are not wanted, the text goes alone.
-        `user`: whom it answers.
+        What is long becomes several messages, the last of which has the buttons and the id. `user`: whom it answers.
         """
+        *first, last = (reply,) if png is not None else parts(reply)
+        for part in first:
+            sent = await self._send(chat_id, part, user=user, thread_id=thread_id, reply_to=reply_to)
+            if isinstance(sent, Failure):
+                return sent
+            reply_to = None
+        return await self._send(chat_id, last, user=user, thread_id=thread_id, reply_to=reply_to, png=png)
+
+    async def _send(
+        self,
+        chat_id: int,
+        reply: Reply,
+        *,
+        user: str,
+        thread_id: int | None,
+        reply_to: int | None,
+        png: bytes | None = None,
+    ) -> int | Failure:
+        """One message."""
         no_preview = LinkPreviewOptions(is_disabled=True)
         quoted = ReplyParameters(reply_to, allow_sending_without_reply=True) if reply_to else None
         threads = [thread_id]  # emptied when the topic is gone: the chat itself remains
@@ -210,7 +229,8 @@ class TelegramClient:
                 return await attempt(text, mode, markup)
             return sent if isinstance(sent, Failure) else sent.message_id
 
-        result = await self.deliver(chat_id, reply, user, attempt)
+        limit = MAX_UNITS if png is None else MAX_CAPTION_UNITS
+        result = await self.deliver(chat_id, reply, user, attempt, limit=limit)
         if png is not None and isinstance(result, Failure) and result.kind is Kind.BAD_REQUEST:
             _log.warning("picture.refused", chat_id=chat_id, reason=result.text)
             return await self.send(chat_id, reply, user=user, thread_id=thread_id, reply_to=reply_to)
@@ -248,7 +268,8 @@ class TelegramClient:
                 return done
             return message_id
 
-        return await self.deliver(chat_id, reply, user, attempt, spare=spare)
+        limit = MAX_UNITS if png is None else MAX_CAPTION_UNITS
+        return await self.deliver(chat_id, reply, user, attempt, spare=spare, limit=limit)
 
     async def _markup(self, chat_id: int, reply: Reply, user: str) -> InlineKeyboardMarkup | None:
         rows = keyboard(reply)
@@ -264,21 +285,30 @@ class TelegramClient:
         return InlineKeyboardMarkup([[key(b) for b in row] for row in rows])
 
     async def deliver(
-        self, chat_id: int, reply: Reply, user: str, attempt: Attempt, *, spare: bool = False
+        self,
+        chat_id: int,
+        reply: Reply,
+        user: str,
+        attempt: Attempt,
+        *,
+        spare: bool = False,
+        limit: int = MAX_UNITS,
     ) -> int | Failure:
-        """One attempt; a second one as plain text, after a short pause, or after a lost connection."""
+        """One attempt; a second one as plain text, after a short pause, or after a lost connection. `limit`: of the text, in
+        units.
+        """
         if (waited := await self._wait_for_pause(chat_id)) is not None:
             return waited
         if self._limits is not None:
             attempt = self._within(self._limits, chat_id, attempt, spare=spare)
-        html = (to_html(reply), ParseMode.HTML.value, await self._markup(chat_id, reply, user))
+        html = (to_html(reply, limit=limit), ParseMode.HTML.value, await self._markup(chat_id, reply, user))
         result = await attempt(*html)
         if not isinstance(result, Failure):
             return result
         match result.kind:
             case Kind.UNREADABLE:
                 _log.error("reply.refused_as_unreadable", reason=result.text)
-                return await attempt(to_plain(reply), None, None)
+                return await attempt(to_plain(reply, limit=limit), None, None)
             case Kind.FLOOD:
                 self._pause(chat_id, result.retry_after_s)
                 waited = await self._wait_for_pause(chat_id)

@@ -20,17 +20,19 @@ from bot.chat.claims import shown_code
 from bot.chat.commands import Command, UsageError, menu, parse
 from bot.chat.front import answer_safely
 from bot.chat.invites import shown_invite
-from bot.chat.reply import Reply, line
+from bot.chat.reply import Attachment, Reply, line
 from bot.chat.rights import rate_of
 from bot.chat.telegram_client import TelegramClient
 from bot.chat.telegram_door import ASK, Door
 from bot.chat.telegram_extras import eyes, send_file
 from bot.chat.telegram_failure import Failure, Kind
+from bot.chat.telegram_html import parts
 from bot.clock import Clock
+from bot.model import numbers
 from bot.model.access import is_least
 from bot.model.buttons import Pressed, Stale
 from bot.model.chart_ports import ChartMaker
-from bot.model.charts import NoPicture
+from bot.model.charts import ChartData, NoPicture
 from bot.model.chat_ports import ChatFollower
 from bot.model.members import Role
 from bot.texts import ENGLISH, say, speaking
@@ -129,7 +131,8 @@ class Dispatcher:
             return  # all is said
         quoted = None if is_private else message.message_id
         if reply.file is not None:
-            self._note(await send_file(self._client, chat_id, reply, reply.file, user=user), chat_id)
+            sent = await send_file(self._client, chat_id, reply, reply.file, user=user, thread_id=thread_id)
+            self._note(sent, chat_id)
             return
         sent = await self._client.send(chat_id, reply, user=user, thread_id=thread_id, reply_to=quoted, png=png)
         if isinstance(sent, Failure) and sent.new_chat_id is not None:
@@ -229,11 +232,16 @@ class Dispatcher:
         chat_id = message.chat.id
         if not reply.blocks:
             return message.message_id
-        if reply.file is not None:
-            return await send_file(self._client, chat_id, reply, reply.file, user=asker.user)
         reply, png = await self._drawn(reply)
+        if reply.file is not None:
+            topic = _topic_of(message)
+            return await send_file(self._client, chat_id, reply, reply.file, user=asker.user, thread_id=topic)
         if not asker.place:
-            result = await self._client.edit(chat_id, message.message_id, reply, user=asker.user, png=png)
+            first, *more = parts(reply) if png is None else (reply,)
+            result = await self._client.edit(chat_id, message.message_id, first, user=asker.user, png=png)
+            if not isinstance(result, Failure) and more:
+                rest = replace(reply, blocks=tuple(block for part in more for block in part.blocks))
+                return await self._client.send(chat_id, rest, user=asker.user, thread_id=_topic_of(message))
             if not isinstance(result, Failure) or result.kind is not Kind.CANNOT_EDIT:
                 return result
             # Gone, or a picture that cannot become a text again.
@@ -249,6 +257,8 @@ class Dispatcher:
             return replace(
                 reply, blocks=(*reply.blocks, line(say("No picture: {reason}.", reason=say(found.reason))))
             ), None
+        if reply.is_full_size:
+            return replace(reply, chart=None, file=Attachment(f"{_file_name(reply.chart)}.png", found.png)), None
         return reply, found.png
 
     def _asker(self, incoming: Incoming, user: User | None, topic: int | None) -> Asker:
@@ -278,6 +288,12 @@ class Dispatcher:
 def _is_for_others(asked: Command | UsageError, text: str) -> bool:
     """In a group an unknown command may be another bot's, unless it names us."""
     return isinstance(asked, UsageError) and asked.is_unknown and "@" not in text.split(maxsplit=1)[0]
+
+
+def _file_name(chart: ChartData) -> str:
+    """`BTCUSDT-4h`, for names of files; symbols in other letters are left out."""
+    symbol = chart.symbol if chart.symbol.isascii() and chart.symbol.isalnum() else "chart"
+    return f"{symbol}-{numbers.window(chart.span_ms)}"
 
 
 def _topic_of(message: MaybeInaccessibleMessage) -> int | None:

@@ -11,6 +11,7 @@ from bot import log
 from bot.chat.reply import Attachment, Reply
 from bot.chat.telegram_client import TelegramClient
 from bot.chat.telegram_failure import Failure
+from bot.chat.telegram_html import MAX_CAPTION_UNITS
 from bot.clock import Clock
 
 EYES: Final = "👀"
@@ -42,7 +43,13 @@ async def eyes(client: TelegramClient, clock: Clock, chat_id: int, message_id: i
 
 
 async def send_file(
-    client: TelegramClient, chat_id: int, reply: Reply, file: Attachment, *, user: str = ""
+    client: TelegramClient,
+    chat_id: int,
+    reply: Reply,
+    file: Attachment,
+    *,
+    user: str = "",
+    thread_id: int | None = None,
 ) -> int | Failure:
     """A reply as the caption of a file; the message's id, or why not."""
 
@@ -51,6 +58,7 @@ async def send_file(
             chat_id,
             InputFile(file.content, filename=file.name),
             caption=text,
+            message_thread_id=thread_id,
             parse_mode=mode,
             reply_markup=markup,
             disable_content_type_detection=True,
@@ -60,4 +68,4 @@ async def send_file(
         sent = await client.call(call)
         return sent if isinstance(sent, Failure) else sent.message_id
 
-    return await client.deliver(chat_id, reply, user, attempt)
+    return await client.deliver(chat_id, reply, user, attempt, limit=MAX_CAPTION_UNITS)

@@ -11,7 +11,7 @@ from bot.chat.actions import Handler
 from bot.chat.asker import Asker
 from bot.chat.commands import Command, UsageError, find, shorten
 from bot.chat.looking import Looking
-from bot.chat.reply import BLANK, Button, Line, Reply, bold, code, line, rows_of
+from bot.chat.reply import BLANK, Button, Line, Reply, bold, code, line, refusal, rows_of
 from bot.chat.symbols import Books, NotFound
 from bot.chat.watchlists import Watchlists, list_name
 from bot.model.instrument import Instrument
@@ -112,7 +112,8 @@ class WatchActions:
             return _all_lists(named) if named else _no_lists()
         name = list_name(command.words[0])
         if name is None:
-            return Reply((line(code(shorten(command.words[0])), say(" is a name of my own. Take another.")),))
+            taken = say(" is a name of my own. Take another, as in /watch majors BTC ETH.")
+            return refusal(code(shorten(command.words[0])), taken)
         if len(command.words) == 1:
             return _one_list(name, named[name]) if name in named else self._no_such(name, named)
         found = self._resolve(command, command.words[1:], prefix=f"{name} ")
@@ -186,10 +187,9 @@ class WatchActions:
     @staticmethod
     def _no_such(word: str, named: Mapping[str, Sequence[str]]) -> Reply:
         if not named:
-            return _no_lists()
-        return Reply(
-            (line(say("There is no list "), code(shorten(word) or "?"), say(" here.")), *_all_lists(named).blocks)
-        )
+            return replace(_no_lists(), is_refusal=True)
+        text = line(say("There is no list "), code(shorten(word) or "?"), say(" here. /watch shows all."))
+        return Reply((text, *_all_lists(named).blocks), is_refusal=True)
 
 
 def _names(found: Sequence[Instrument]) -> str:

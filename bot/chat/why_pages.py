@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from bot.chat.commands import shorten
-from bot.chat.reply import BLANK, Button, Line, Reply, bold, code, line
+from bot.chat.reply import BLANK, Button, Line, Reply, bold, code, line, refusal
 from bot.chat.telegram_html import MAX_UNITS, to_html, utf16_units
 from bot.chat.why_text import MARKS, alert_text, clock, distance_text, heading, hush_text, transition_text, tree
 from bot.model import numbers
@@ -160,13 +160,14 @@ def several(prefix: str, ids: Sequence[str]) -> Reply:
 
 
 def no_such_alert(prefix: str) -> Reply:
-    return Reply((line(say("I know no alert "), code(f"#{shorten(prefix)}"), say(". Alerts are kept for 30 days.")),))
+    kept = say(". Alerts are kept for 30 days.") + say(" Write it like {usage}.", usage="/why #7q4m")
+    return refusal(say("I know no alert "), code(f"#{shorten(prefix)}"), kept)
 
 
 def no_such_rule(word: str, near: Sequence[RuleName], name: str) -> Reply:
     hint = "" if near else say(" /why {name} lists them all.", name=name)
     buttons = tuple((Button(rule.id, f"/why {name} {rule.id}"),) for rule in near)
-    return Reply((line(say("I don't know the rule "), code(shorten(word)), "." + hint),), buttons)
+    return Reply((line(say("I don't know the rule "), code(shorten(word)), "." + hint),), buttons, is_refusal=True)
 
 
 def switched_off(rule: RuleName) -> Reply:

@@ -1,9 +1,9 @@
 """Where the alert of a rule stands as of the last tick, and what would change it, in words."""
 
-from bot.alerts.lifecycle import FOREVER_MS, Policy, is_confirmed
+from bot.alerts.lifecycle import Policy, is_confirmed
 from bot.engine.tick_values import TickValues
 from bot.market.market import DEFAULT_OI_INTERVAL_MS
-from bot.model.alert import AlertRecord, State, short_id
+from bot.model.alert import FOREVER_MS, AlertRecord, State, short_id
 from bot.model.explanation import AlertPhase, AlertSeen
 from bot.model.numbers import duration
 from bot.rules.ast import text

@@ -299,9 +299,11 @@ class Engine:
             book.forget(row)
         return Result(told.transitions, told.notices, records)
 
-    def alerts_loaded(self) -> None:
-        """All stored chat alerts have come: what is stored of others belongs to alerts that are gone."""
-        self._restoring.orphans.extend(self.subscriptions.take_lost())
+    def alerts_loaded(self, orphans: Sequence[AlertRecord] = ()) -> None:
+        """All stored chat alerts have come: what is stored of others belongs to alerts that are gone. `orphans`: more
+        such lives.
+        """
+        self._restoring.orphans.extend((*orphans, *self.subscriptions.take_lost()))
 
     def load(self, instruments: Sequence[tuple[int, Instrument]], at_ms: int = 0) -> None:
         """Take instruments at the rows they had in another process, as at the head of a journal."""
@@ -309,11 +311,10 @@ class Engine:
         self._place(Diff(added=tuple(row for row, _ in instruments)))
 
     def _place(self, diff: Diff) -> None:
-        for row in diff.added:
-            instrument = self.market.universe.at(row)
-            if instrument is not None:
-                self._restoring.place(row, instrument, self._books.values())
-                self.subscriptions.book.place([(row, instrument.key)])
+        added = [(row, found) for row in diff.added if (found := self.market.universe.at(row)) is not None]
+        for row, instrument in added:
+            self._restoring.place(row, instrument, self._books.values())
+        self.subscriptions.book.place([(row, instrument.key) for row, instrument in added])
         if diff:
             self._walker.refresh()
 

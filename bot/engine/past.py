@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bot.engine.engine import Engine
+from bot.market.flows import Volume
 from bot.market.series import INDEX, PARTS, SAMPLED
 from bot.model.instrument import Instrument
 from bot.model.updates import F64, I64
@@ -13,7 +14,9 @@ from bot.model.updates import F64, I64
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Past:
-    """Samples by series, ascending; times in ms of the venue. Taken from the grid of minutes, so at most one a minute."""
+    """Samples by series, ascending; times in ms of the venue. Taken from the grid of minutes, so at most one a minute. Traded
+    volume is among them as `volume`: the closes of minutes that are known, and what was traded in them.
+    """
 
     instrument: Instrument
     samples: Mapping[str, tuple[I64, F64]]
@@ -29,13 +32,19 @@ def past_of(engine: Engine, key: str, series: Iterable[str], *, span_ms: int) ->
     row = market.universe.row(key)
     instrument = None if row is None else market.universe.at(row)
     parts = {part for name in series for part in PARTS.get(name, (name,))} | {"price"}
-    if row is None or instrument is None or not parts <= set(SAMPLED):
+    if row is None or instrument is None or not parts <= {*SAMPLED, "volume"}:
         return None
     tier = market.coarse
     last = engine.now_ms // tier.step_ms
     n = span_ms // tier.step_ms
     samples, held = {}, []
     for name in sorted(parts):
+        if name == "volume":
+            if not market.volume.is_held or market.volume.newest is None:
+                return None
+            samples[name], first_ms = _traded(market.volume, row, span_ms)
+            held.append(first_ms)
+            continue
         gauge = INDEX[name]
         if not tier.slots[gauge]:
             return None
@@ -52,3 +61,13 @@ def past_of(engine: Engine, key: str, series: Iterable[str], *, span_ms: int) ->
         held.append(int(numbers[0]) * tier.step_ms)
     interval = int(market.oi_interval_ms[row])
     return Past(instrument, samples, max(held), engine.now_ms, interval)
+
+
+def _traded(volume: Volume, row: int, span_ms: int) -> tuple[tuple[I64, F64], int]:
+    """Closes and amounts of known minutes, and since when they are held."""
+    assert volume.newest is not None
+    n = min(span_ms // volume.step_ms, volume.n_slots)
+    numbers = np.arange(volume.newest - n + 1, volume.newest + 1)
+    amounts, spans = (plane[numbers % volume.n_slots, row] for plane in volume.planes)
+    known = spans > 0
+    return (numbers[known] * volume.step_ms, amounts[known].astype(np.float64)), int(numbers[0] - 1) * volume.step_ms

@@ -12,11 +12,11 @@ from typing import Final
 import numpy as np
 
 from bot.alerts.book import Change, policy_gap_ms
-from bot.alerts.threshold_book import Outcome, ThresholdBook
-from bot.alerts.threshold_columns import Facts
+from bot.alerts.threshold_book import ThresholdBook
+from bot.alerts.threshold_columns import Facts, Outcome
 from bot.market.series import PARTS
 from bot.model.alert import AlertRecord, State
-from bot.model.chat_alert import AlertLife, AlertRemoved, ChatAlert, is_alert_id
+from bot.model.chat_alert import AlertLife, AlertRemoved, ChatAlert, StoredAlerts, is_alert_id
 from bot.model.instrument import Instrument
 from bot.model.updates import F64, I64
 from bot.rules.ast import Compare, Expr, Number, series_used, text, windows_used
@@ -37,6 +37,11 @@ def expr_of(measure: str) -> Expr:
     if parsed.expr is None:
         raise ValueError(f"{measure!r}: expected a measure of the rule language, found {parsed.faults[0].message}")
     return parsed.expr
+
+
+@cache
+def _uses_oi(measure: str) -> bool:
+    return any("oi" in PARTS.get(s, ()) for s in series_used(expr_of(measure)))
 
 
 @dataclass(slots=True)
@@ -69,11 +74,14 @@ class Subscriptions:
 
     def add(self, alert: ChatAlert, instruments: Mapping[str, int]) -> None:
         """Let an alert live; `instruments`: rows of those that are listed."""
-        used = {part for s in series_used(expr_of(alert.measure)) for part in PARTS.get(s, ())}
-        if self.book.add(alert, self._records.pop(alert.id, None), uses_oi="oi" in used):
-            row = instruments.get(alert.instrument)
-            if row is not None:
-                self.book.place([(row, alert.instrument)])
+        row = instruments.get(alert.instrument)
+        if row is not None and not self.book.is_placed(alert.instrument):
+            self.book.place([(row, alert.instrument)])
+        self.book.add(alert, self._records.pop(alert.id, None), uses_oi=_uses_oi(alert.measure))
+
+    def load(self, many: StoredAlerts) -> None:
+        """Let stored alerts live, as they were when that was stored."""
+        self.book.load(many, uses_oi=_uses_oi)
 
     def remove(self, item: AlertRemoved) -> Outcome:
         return self.book.remove(item.alert_id, item.at_ms, item.reason)

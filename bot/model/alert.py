@@ -3,12 +3,16 @@
 import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from bot.model.view import AlertView
 
 CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 """Digits of base 32 for people: no letter looks like another."""
 _ALIKE = str.maketrans("oil", "011")
+
+FOREVER_MS: Final = 1 << 60
+"""The end of a pause that has none: of an alert told once."""
 
 
 class State(StrEnum):

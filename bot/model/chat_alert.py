@@ -4,12 +4,12 @@ Frozen: an alert is made and deleted, never changed, so its id says all that its
 """
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Final, Literal
 
-from bot.model.alert import short_id
+from bot.model.alert import FOREVER_MS, AlertRecord, State, short_id
 
 ThresholdOp = Literal["<", "<=", ">", ">="]
 
@@ -69,6 +69,65 @@ class ChatAlert:
             raise ValueError(f"{self.id}: expected both clear_op and clear_level, or neither")
         if self.clear_op is not None and DIRECTIONS[self.clear_op] == DIRECTIONS[self.op]:
             raise ValueError(f"{self.id}: expected clear in the other direction than {self.op}, found {self.clear_op}")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAlerts:
+    """Many alerts as they are stored, by columns of one length in order of ids, and what is stored of their lives.
+
+    Of each field of `ChatAlert` that its life depends on there is a column of the same name. Truths may be 0 and 1.
+    """
+
+    id: Sequence[str]
+    chat: Sequence[str]
+    instrument: Sequence[str]
+    measure: Sequence[str]
+    op: Sequence[ThresholdOp]
+    level: Sequence[float]
+    is_ratio: Sequence[bool]
+    clear_op: Sequence[ThresholdOp | None]
+    clear_level: Sequence[float | None]
+    cooldown_ms: Sequence[int]
+    for_ms: Sequence[int]
+    repeat_ms: Sequence[int | None]
+    escalate: Sequence[float | None]
+    once: Sequence[bool]
+    severity: Sequence[str]
+    silent: Sequence[bool]
+    note: Sequence[str]
+    is_armed: Sequence[bool]
+    """Those that were seen false: they have a stored life."""
+    is_done: Sequence[bool]
+    """Those that were told once and are told no more."""
+    lives: Sequence[AlertRecord] = ()
+    """Of those that are pending, fire, or cool down at the time that was asked for; all else is said by the columns."""
+
+    @classmethod
+    def of(cls, alerts: Sequence[ChatAlert], lives: Iterable[AlertRecord], *, cool_ms: int) -> "StoredAlerts":
+        """The columns of alerts and of their stored lives; pauses that ended before `cool_ms` are forgotten."""
+        found = {(life.rule_id, life.instrument, life.condition): life for life in lives}
+        own = [found.get((one.id, one.instrument, one.id)) for one in alerts]
+        return cls(
+            **{name: [getattr(one, name) for one in alerts] for name in STORED_COLUMNS},
+            is_armed=[life is not None for life in own],
+            is_done=[life is not None and _is_done(life) for life in own],
+            lives=[life for life in own if life is not None and _matters(life, cool_ms)],
+        )
+
+
+STORED_COLUMNS: Final = tuple(
+    field.name for field in fields(StoredAlerts) if field.name not in {"is_armed", "is_done", "lives"}
+)
+"""Those that are fields of `ChatAlert`."""
+
+
+def _is_done(life: AlertRecord) -> bool:
+    return life.state is State.INACTIVE and life.cooldown_until_ms >= FOREVER_MS
+
+
+def _matters(life: AlertRecord, cool_ms: int) -> bool:
+    is_cooling = max(1, cool_ms) <= life.cooldown_until_ms < FOREVER_MS
+    return life.state is not State.INACTIVE or is_cooling or life.n_held > 0
 
 
 class AlertStage(StrEnum):

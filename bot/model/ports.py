@@ -1,13 +1,13 @@
 """Ports: what one room needs of another. `app.wiring` fills them; siblings never import each other."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
 from bot.model.alert import AlertRecord, Transition
 from bot.model.cards import BotStatus, InstrumentCard
-from bot.model.chat_alert import AlertLife, ChatAlert
+from bot.model.chat_alert import AlertLife, ChatAlert, StoredAlerts
 from bot.model.explanation import Explanation, Glance, RuleName
 from bot.model.instrument import Instrument
 from bot.model.outbox import Backlog, Entry, Fold, Kept, Message, OutboxRow, Outcome
@@ -97,7 +97,13 @@ class AlertStore(Protocol):
         """Store all of it or nothing. A row or transition that exists already is left as it is."""
         ...
 
-    async def load(self) -> list[AlertRecord]: ...
+    async def load(self) -> list[AlertRecord]:
+        """Of all but the alerts that people made in chat, see `ChatAlertStore.stored`."""
+        ...
+
+    async def fired(self, since_ms: int) -> Mapping[str, int]:
+        """How many firings began since that venue time, by rule; those without any are left out."""
+        ...
 
     async def transitions(
         self, *, rule_id: str | None = None, instrument: str | None = None, since_ms: int = 0, limit: int = 100
@@ -282,8 +288,14 @@ class ChatAlertStore(Protocol):
         """
         ...
 
-    def all(self, *, batch: int = 10_000) -> AsyncIterator[list[ChatAlert]]:
-        """Of all chats, in order of ids, in batches: there may be a million."""
+    def stored(self, *, cool_ms: int, batch: int = 10_000) -> AsyncIterator[StoredAlerts]:
+        """Of all chats, with their lives, in order of ids and in batches: there may be a million. Pauses that ended
+        before `cool_ms`, in venue time, are forgotten.
+        """
+        ...
+
+    async def orphans(self) -> list[AlertRecord]:
+        """Lives under way of alerts that are gone: their ends are still to be told."""
         ...
 
 

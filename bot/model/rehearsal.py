@@ -14,9 +14,12 @@ class Rehearsed:
 
     n_fired: int
     span_ms: int
-    """How much of the past was known."""
+    """How much of the past could be judged: less than is known, by the windows that had to fill first."""
     last_ms: int | None = None
     last_value: float | None = None
+    last_symbol: str = ""
+    n_symbols: int = 0
+    """For how many of the instruments it fired."""
 
     @property
     def per_day(self) -> float:
@@ -26,8 +29,10 @@ class Rehearsed:
 class Rehearsals(Protocol):
     """Runs conditions over what memory holds of the last day."""
 
-    async def rehearse(self, ones: Sequence[ChatAlert | ChatRule], instrument: str) -> Sequence[Rehearsed | None]:
-        """None for what cannot be told: figures of which no samples are held, an instrument that is not listed. The
-        conditions look at `instrument` alone, whomever else they are meant for.
+    async def rehearse(
+        self, ones: Sequence[ChatAlert | ChatRule], instruments: Sequence[str]
+    ) -> Sequence[Rehearsed | None]:
+        """None for what cannot be told: figures of which no samples are held, instruments that are not listed. Conditions
+        look at these keys alone, whomever else they are meant for; alerts at their own instrument, if it is among them.
         """
         ...

@@ -126,6 +126,12 @@ class Fired:
     ended: bool
 
 
+def last_midnight_ms(zone: str, now_ms: int) -> int:
+    """When the day that it is now in that zone began."""
+    there = zone_of(zone)
+    return instant_ms(datetime.fromtimestamp(now_ms / 1000, there).date(), 0, there)
+
+
 def next_local_ms(minutes: int, zone: str, now_ms: int) -> int:
     """The next time at which a clock in that zone shows `minutes` after midnight."""
     there = zone_of(zone)

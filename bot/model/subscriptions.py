@@ -4,7 +4,7 @@ A chat is `terminal`, or `telegram:` and its number.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
@@ -135,6 +135,12 @@ class RuleDesk(Protocol):
 
     def rules(self, chat: str) -> Sequence[RuleTold]:
         """In the order of the files."""
+        ...
+
+    async def fired_today(self, chat: str) -> Mapping[str, int]:
+        """How often rules fired since the last midnight of the chat's time zone, with the chat's own numbers, by id; those
+        that did not are left out.
+        """
         ...
 
     def tags(self) -> frozenset[str]:

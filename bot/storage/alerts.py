@@ -1,12 +1,14 @@
 """Alert state and its history in SQLite, committed together with the outbox rows they cause."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from bot.errors import StorageError
 from bot.model.alert import AlertRecord, State, Transition, key_range
+from bot.model.chat_alert import PREFIX
 from bot.model.instrument import MARKET
 from bot.model.outbox import OutboxRow
 from bot.model.ports import Commit
@@ -55,6 +57,11 @@ def row_values(row: OutboxRow) -> Values:
     return (row.id, row.key, row.kind.value, row.destination, row.severity, row.created_ms, view)
 
 
+def record_of(row: tuple[Any, ...]) -> AlertRecord:
+    """Of a row with the columns of `AlertRecord`, in their order."""
+    return msgspec.convert(dict(zip(_COLUMNS, row, strict=True)), AlertRecord)
+
+
 class SqliteAlertStore:
     """The `AlertStore` port over a database."""
 
@@ -80,9 +87,19 @@ class SqliteAlertStore:
     async def load(self) -> list[AlertRecord]:
         rows = await self._database.fetch(
             "load alerts",
-            f"SELECT {', '.join(_COLUMNS)} FROM alerts ORDER BY rule_id, instrument",  # noqa: S608
+            f"SELECT {', '.join(_COLUMNS)} FROM alerts WHERE substr(rule_id, 1, {len(PREFIX)}) <> '{PREFIX}' "  # noqa: S608
+            "ORDER BY rule_id, instrument",
         )
-        return [msgspec.convert(dict(zip(_COLUMNS, row, strict=True)), AlertRecord) for row in rows]
+        return [record_of(row) for row in rows]
+
+    async def fired(self, since_ms: int) -> Mapping[str, int]:
+        """How many firings began since then, by rule."""
+        rows = await self._database.fetch(
+            "count firings",
+            "SELECT rule_id, COUNT(*) FROM transitions WHERE at_ms >= ? AND state = 'firing' GROUP BY rule_id",
+            (since_ms,),
+        )
+        return dict(rows)
 
     async def transitions(
         self, *, rule_id: str | None = None, instrument: str | None = None, since_ms: int = 0, limit: int = 100

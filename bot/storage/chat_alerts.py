@@ -6,7 +6,9 @@ from typing import Any, Final
 
 import msgspec
 
-from bot.model.chat_alert import PREFIX, ChatAlert
+from bot.model.alert import FOREVER_MS, AlertRecord
+from bot.model.chat_alert import PREFIX, STORED_COLUMNS, ChatAlert, StoredAlerts
+from bot.storage.alerts import record_of
 from bot.storage.database import Database, Transaction
 from bot.storage.pruning import delete_in_batches
 
@@ -17,12 +19,28 @@ _INSERT: Final = (
     "ON CONFLICT (id) DO NOTHING"
 )
 
+_BEHIND: Final = PREFIX[:-1] + chr(ord(PREFIX[-1]) + 1)
+"""The least text behind all ids."""
+_IS_OF_CHAT: Final = f"rule_id >= '{PREFIX}' AND rule_id < '{_BEHIND}'"
+_IS_GONE: Final = "NOT EXISTS (SELECT 1 FROM chat_alerts c WHERE c.id = rule_id AND c.deleted_ms IS NULL)"
 _LEFT_BEHIND: Final = (
-    "SELECT rule_id, instrument FROM alerts WHERE rule_id GLOB ? AND state <> 'firing' "
-    "AND rule_id NOT IN (SELECT id FROM chat_alerts WHERE deleted_ms IS NULL) AND (rule_id, instrument) > (?, ?) "
-    "ORDER BY rule_id, instrument LIMIT ?"
+    f"SELECT rule_id, instrument FROM alerts WHERE {_IS_OF_CHAT} AND state <> 'firing' "  # noqa: S608
+    f"AND {_IS_GONE} AND (rule_id, instrument) > (?, ?) ORDER BY rule_id, instrument LIMIT ?"
 )
 _FORGET: Final = "DELETE FROM alerts WHERE rule_id = ? AND instrument = ? AND state <> 'firing'"
+
+_RECORD: Final = ", ".join(f.name for f in dataclasses.fields(AlertRecord))
+_STORED: Final = (
+    f"SELECT {', '.join('c.' + name for name in STORED_COLUMNS)}, a.rule_id IS NOT NULL, "  # noqa: S608
+    f"a.rule_id IS NOT NULL AND a.state = 'inactive' AND a.cooldown_until_ms >= {FOREVER_MS} FROM chat_alerts c "
+    "LEFT JOIN alerts a ON a.rule_id = c.id AND a.instrument = c.instrument AND a.condition = c.id "
+    "WHERE c.id > ? AND c.deleted_ms IS NULL ORDER BY c.id LIMIT ?"
+)
+_LIVES: Final = (
+    f"SELECT {_RECORD} FROM alerts WHERE rule_id >= ? AND rule_id <= ? "  # noqa: S608
+    f"AND (state <> 'inactive' OR cooldown_until_ms >= ? AND cooldown_until_ms < {FOREVER_MS} OR n_held > 0)"
+)
+_ORPHANS: Final = f"SELECT {_RECORD} FROM alerts WHERE {_IS_OF_CHAT} AND state <> 'inactive' AND {_IS_GONE}"  # noqa: S608
 
 
 def _alert(row: tuple[Any, ...]) -> ChatAlert:
@@ -103,14 +121,18 @@ class SqliteChatAlertStore:
             "prune chat alerts",
             find=_LEFT_BEHIND,
             delete=_FORGET,
-            values=(f"{PREFIX}*",),
+            values=(),
             first=("", ""),
         )
 
-    async def all(self, *, batch: int = 10_000) -> AsyncIterator[list[ChatAlert]]:
+    async def stored(self, *, cool_ms: int, batch: int = 10_000) -> AsyncIterator[StoredAlerts]:
         last = ""
-        while rows := await self._database.fetch(
-            "read chat alerts", f"{_SELECT} WHERE id > ? AND deleted_ms IS NULL ORDER BY id LIMIT ?", (last, batch)
-        ):
-            yield [_alert(row) for row in rows]
-            last = rows[-1][0]
+        while rows := await self._database.fetch("load chat alerts", _STORED, (last, batch)):
+            first, last = rows[0][0], rows[-1][0]
+            lives = await self._database.fetch("load lives of chat alerts", _LIVES, (first, last, max(1, cool_ms)))
+            columns = dict(zip((*STORED_COLUMNS, "is_armed", "is_done"), zip(*rows, strict=True), strict=True))
+            yield StoredAlerts(**columns, lives=[record_of(life) for life in lives])
+
+    async def orphans(self) -> list[AlertRecord]:
+        rows = await self._database.fetch("load lives of deleted chat alerts", _ORPHANS)
+        return [record_of(row) for row in rows]

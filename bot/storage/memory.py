@@ -1,11 +1,12 @@
 """The ports in memory: for tests, and for runs that shall leave nothing behind. Same contracts as SQLite."""
 
 import dataclasses
-from collections.abc import AsyncIterator, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
 
-from bot.model.alert import AlertRecord, Transition, key_range
+from bot.model.alert import AlertRecord, State, Transition, key_range
 from bot.model.buttons import Keyboard
-from bot.model.chat_alert import ChatAlert, is_alert_id
+from bot.model.chat_alert import ChatAlert, StoredAlerts, is_alert_id
 from bot.model.chat_rule import ChatRule
 from bot.model.members import EXPIRED_KEPT_MS, HOUR_MS, MAX_WRONG, Code, Member, Redeemed, Role, higher
 from bot.model.ports import Commit
@@ -55,8 +56,16 @@ class MemoryAlertStore:
             del self._records[key]
         return len(gone)
 
+    def lives(self) -> list[AlertRecord]:
+        """Of alerts made in chat. For their store."""
+        return [self._records[key] for key in sorted(self._records) if is_alert_id(key[0])]
+
     async def load(self) -> list[AlertRecord]:
-        return [self._records[key] for key in sorted(self._records)]
+        return [self._records[key] for key in sorted(self._records) if not is_alert_id(key[0])]
+
+    async def fired(self, since_ms: int) -> Mapping[str, int]:
+        began = (t for t in self._transitions.values() if t.state is State.FIRING and t.at_ms >= since_ms)
+        return Counter(t.rule_id for t in began)
 
     async def transitions(
         self, *, rule_id: str | None = None, instrument: str | None = None, since_ms: int = 0, limit: int = 100
@@ -139,7 +148,7 @@ class MemoryChatAlertStore:
 
     async def prune(self, *, before_ms: int) -> int:
         self._deleted = {id_: kept for id_, kept in self._deleted.items() if kept[0] >= before_ms}
-        lives = {record.rule_id for record in await self._alerts.load() if is_alert_id(record.rule_id)}
+        lives = {record.rule_id for record in self._alerts.lives()}
         return sum(self._alerts.forget(id_) for id_ in lives - self._stored.keys())
 
     def move(self, old: str, new: str) -> None:
@@ -147,10 +156,14 @@ class MemoryChatAlertStore:
         moved = {a.id: dataclasses.replace(a, chat=new) for a in self._stored.values() if a.chat == old}
         self._stored |= moved
 
-    async def all(self, *, batch: int = 10_000) -> AsyncIterator[list[ChatAlert]]:
+    async def stored(self, *, cool_ms: int, batch: int = 10_000) -> AsyncIterator[StoredAlerts]:
         ids = sorted(self._stored)
         for start in range(0, len(ids), batch):
-            yield [self._stored[id_] for id_ in ids[start : start + batch] if id_ in self._stored]
+            part = [self._stored[id_] for id_ in ids[start : start + batch] if id_ in self._stored]
+            yield StoredAlerts.of(part, self._alerts.lives(), cool_ms=cool_ms)
+
+    async def orphans(self) -> list[AlertRecord]:
+        return [r for r in self._alerts.lives() if r.rule_id not in self._stored and r.state is not State.INACTIVE]
 
 
 class MemoryChatRuleStore:

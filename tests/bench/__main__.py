@@ -22,6 +22,7 @@ MODULES = (
     "accuracy",
     "process_rows",
     "looking_rows",
+    "asking_rows",
 )
 
 

@@ -1,9 +1,10 @@
-"""Rows 15 and 16: the size of the process, and how long a start takes that finds its history on disk.
+"""Rows 15, 16 and 19: the size of the process, and how long a start takes that finds its history, or very many alerts, on disk.
 
-Both look from outside. The real bot (`oibot run`) watches the simulated exchange with the shipped rules and one more,
+All look from outside. The real bot (`oibot run`) watches the simulated exchange with the shipped rules and one more,
 which is true as soon as 23 hours of a price are known. When it has fired for nearly all instruments the day is filled,
 and the process is weighed. For row 16 it starts on a folder in which a bot that was stopped seconds ago left a day of
-all instruments (`restart.prepare`). The first evaluation with history is when half of them have fired.
+all instruments (`restart.prepare`). The first evaluation with history is when half of them have fired. For row 19 that folder holds a million alerts of chats as
+well (`million.prepare`); the process is weighed a minute after they are loaded.
 """
 
 import contextlib
@@ -17,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from tests.bench import restart
+from tests.bench import million, restart
 from tests.bench.harness import Context, Group, Result
 from tests.bench.memory import SHIPPED, status_mb
 from tests.bench.reference import DAY_S, HOUR_S
@@ -28,6 +29,9 @@ FILLED_SHARE, FIRST_SHARE = 0.8, 0.5
 """Of all instruments; a tenth of the exchange's are outside the default scope."""
 FILL_LIMIT_S, START_LIMIT_S = 900.0, 120.0
 QUICK_LIMIT_S = 180.0
+N_ALERTS, N_QUICK_ALERTS = 1_000_000, 50_000
+SETTLE_S, QUICK_SETTLE_S = 60.0, 5.0
+"""How long after the alerts are loaded the process is weighed."""
 _RULE = "version: 1\nrules:\n- {id: day_known, when: 'avg(price, 23h) > 0', cooldown: 0s, severity: info}\n"
 
 
@@ -68,7 +72,7 @@ def venue(n_instruments: int) -> Iterator[tuple[str, str]]:
 class Bot:
     """The real process; its log is read as a file."""
 
-    def __init__(self, folder: Path, urls: tuple[str, str], name: str) -> None:
+    def __init__(self, folder: Path, urls: tuple[str, str], name: str, **more: str) -> None:
         self.started_s = time.monotonic()
         self._log = folder / f"{name}.log"
         settings = {
@@ -77,6 +81,7 @@ class Bot:
             "OIBOT_DATA_DIR": str(folder / "data"),
             "OIBOT_RULES_DIR": str(folder / "rules"),
             "OIBOT_LOG__FORMAT": "json",
+            **more,
         }
         with self._log.open("wb") as out:
             self.process = subprocess.Popen(
@@ -102,6 +107,24 @@ class Bot:
                 return spent
             time.sleep(0.1 if spent < 20 else 1.0)
         return None
+
+    def wait_logged(self, what: str, limit_s: float) -> None:
+        """Until its log holds a text. Raises `RuntimeError` where it does not in time."""
+        deadline_s = time.monotonic() + limit_s
+        while what not in self._log.read_text(encoding="utf-8", errors="replace"):
+            if time.monotonic() > deadline_s or self.process.poll() is not None:
+                raise RuntimeError(f"expected {what} in the log of the bot, found {self.tail()}")
+            time.sleep(0.1)
+
+    def loaded(self) -> dict[str, int] | None:
+        """What it logs once all alerts of chats are loaded."""
+        text = self._log.read_text(encoding="utf-8", errors="replace")
+        found = [json.loads(line) for line in text.splitlines() if '"chat_alerts.loaded"' in line]
+        return found[0] if found else None
+
+    def tail(self) -> str:
+        """The end of its log."""
+        return self._log.read_text(encoding="utf-8", errors="replace")[-2_000:]
 
     def stop(self) -> None:
         if self.process.poll() is None:
@@ -142,6 +165,40 @@ def restart_with_a_day(context: Context) -> list[Result]:
     return [Result("16", name, start_s, 5.0, "s", note=note)]
 
 
+def very_many_alerts(context: Context) -> list[Result]:
+    n = N_QUICK_INSTRUMENTS if context.is_quick else N_INSTRUMENTS
+    n_alerts = N_QUICK_ALERTS if context.is_quick else N_ALERTS
+    with tempfile.TemporaryDirectory() as name, venue(n) as urls:
+        folder = Path(name)
+        write_rules(folder)
+        context.say(f"{n_alerts:,} alerts on disk")
+        listed = restart.instruments_of(urls[0])
+        n_bytes = million.prepare(folder / "data" / "oibot.db", listed, n_alerts, now_ms=int(time.time() * 1_000))
+        sizes = million.sizes(folder / "data" / "oibot.db", listed)
+        # The day has to lead to the prices of now, else all alerts fire at once.
+        levels = restart.levels_of(urls[0], listed)
+        restart.prepare(folder / "data", folder / "rules", listed, levels=levels)
+        context.say("the bot loads them")
+        bot = Bot(folder, urls, "bot")
+        try:
+            bot.wait_known(int(FIRST_SHARE * n), START_LIMIT_S, context.step)
+            if (loaded := bot.loaded()) is None:
+                raise RuntimeError(f"no alerts were loaded: {bot.tail()}")
+            time.sleep(QUICK_SETTLE_S if context.is_quick else SETTLE_S)
+            weight = status_mb(bot.process.pid)
+        finally:
+            bot.stop()
+    what = f"{loaded['n']:,} alerts of chats"
+    note = f"{n_bytes / 1e6:.0f} MB on disk, each with a stored life"
+    columns = f"with all instruments listed; columns beside it {sizes['columns'] / 2**20:.1f} MB; texts and owners stay on disk"
+    size = f"{n} instruments with 24 h, shipped rules; at most {weight['VmHWM']:.0f} MB" if weight else "not measured"
+    return [
+        Result("19", f"load {what}", loaded["ms"] / 1_000, 10.0, "s", note=note),
+        Result("19", f"index of {what}", sizes["index"] / 2**20, 32.0, "MB", note=columns),
+        Result("19", f"process with {what}", weight.get("VmRSS"), 260.0, "MB", note=size),
+    ]
+
+
 def write_rules(folder: Path) -> None:
     (folder / "rules").mkdir(exist_ok=True)
     (folder / "rules" / "default.yaml").write_bytes(SHIPPED.read_bytes())
@@ -158,7 +215,7 @@ def watch(
     try:
         spent_s = bot.wait_known(n, limit_s, context.step)
         if bot.process.poll() is not None:
-            raise RuntimeError(f"the bot ended: {bot._log.read_text(encoding='utf-8')[-2_000:]}")
+            raise RuntimeError(f"the bot ended: {bot.tail()}")
         return bot.n_known(), spent_s, status_mb(bot.process.pid)
     finally:
         bot.stop()
@@ -166,7 +223,8 @@ def watch(
 
 def run(context: Context) -> Sequence[Result]:
     results = [*engine_size(context), *whole_process(context)] if context.wants("15") else []
-    return [*results, *restart_with_a_day(context)] if context.wants("16") else results
+    results += restart_with_a_day(context) if context.wants("16") else []
+    return [*results, *very_many_alerts(context)] if context.wants("19") else results
 
 
-GROUPS = (Group(("15", "16"), run),)
+GROUPS = (Group(("15", "16", "19"), run),)

@@ -9,6 +9,7 @@ import sqlite3
 import statistics
 import time
 import tracemalloc
+from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 
@@ -73,12 +74,11 @@ def cursor(t: Thresholds) -> Hits:
 
 
 def build(t: Thresholds) -> TriggerIndex:
-    index = TriggerIndex()
-    for slot, (group, above, level) in enumerate(
-        zip(t.group.tolist(), t.above.tolist(), t.level.tolist(), strict=True)
-    ):
+    levels = array("d", t.level)
+    index = TriggerIndex(lambda slot, _above: levels[slot])
+    for slot, (group, above) in enumerate(zip(t.group.tolist(), t.above.tolist(), strict=True)):
         e, i = divmod(group, N_ROWS)
-        index.add(e, i, above=above, level=level, slot=slot)
+        index.add(e, i, above=above, slot=slot)
     return index
 
 
@@ -229,12 +229,14 @@ def edits(n: int = 50_000, rounds: int = 400) -> list[Row]:
     rng = np.random.default_rng(3)
     results = []
     for name, levels in (("random levels", 1 + rng.random(n)), ("one level", np.full(n, 70_000.0))):
-        index = TriggerIndex()
-        for slot, level in enumerate(levels.tolist()):
-            index.add(0, 0, above=True, level=level, slot=2 * slot)
-        picks = [(levels[k].item(), 2 * int(k) + 1) for k in rng.integers(0, n, rounds)]
-        added = [timed(lambda p=p: index.add(0, 0, above=True, level=p[0], slot=p[1])) for p in picks]
-        removed = [timed(lambda p=p: index.remove(0, 0, above=True, level=p[0], slot=p[1])) for p in picks]
+        # Those that are added have the levels of those that are there.
+        both = array("d", np.repeat(levels, 2))
+        index = TriggerIndex(lambda slot, _above, both=both: both[slot])
+        for slot in range(n):
+            index.add(0, 0, above=True, slot=2 * slot)
+        picks = (2 * rng.choice(n, rounds, replace=False) + 1).tolist()
+        added = [timed(lambda p=p, index=index: index.add(0, 0, above=True, slot=p)) for p in picks]
+        removed = [timed(lambda p=p, index=index: index.remove(0, 0, above=True, slot=p)) for p in picks]
         for what, times in (("add", added), ("remove", removed)):
             us = statistics.median(times) * 1e6
             results.append(Row("7", f"{what} in a group of {n:,}, {name}", us, 20.0, "us", us <= 20.0))
@@ -243,14 +245,16 @@ def edits(n: int = 50_000, rounds: int = 400) -> list[Row]:
 
 def memory(n: int = 1_000_000) -> list[Row]:
     t = thresholds(n, calm=False)
-    parts = (t.group.tolist(), t.above.tolist(), t.level.tolist())
+    parts = (t.group.tolist(), t.above.tolist())
     gc.collect()
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
-    index = TriggerIndex()
-    for slot, (group, above, level) in enumerate(zip(*parts, strict=True)):
+    # With the levels: without them nothing can be found.
+    levels = array("d", t.level)
+    index = TriggerIndex(lambda slot, _above: levels[slot])
+    for slot, (group, above) in enumerate(zip(*parts, strict=True)):
         e, i = divmod(group, N_ROWS)
-        index.add(e, i, above=above, level=level, slot=slot)
+        index.add(e, i, above=above, slot=slot)
     each = (tracemalloc.get_traced_memory()[0] - before) / n
     tracemalloc.stop()
     name = f"memory of each of {n:,} in {N_GROUPS:,} groups"

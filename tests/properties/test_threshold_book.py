@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.alerts.book import RuleBook
-from bot.alerts.lifecycle import FOREVER_MS, Policy
+from bot.alerts.lifecycle import Policy
 from bot.alerts.seen import RuleTruth, Ticks
 from bot.alerts.threshold_book import ThresholdBook
-from bot.model.alert import State
-from bot.model.chat_alert import DIRECTIONS, ChatAlert, alert_id
+from bot.model.alert import FOREVER_MS, State
+from bot.model.chat_alert import DIRECTIONS, ChatAlert, StoredAlerts, alert_id
 from bot.model.truth import FALSE, TRUE, UNKNOWN
 
 T0 = 1_767_225_600_000
@@ -157,6 +157,7 @@ class Both:
         self.interval_ms = np.array([2_000, 10_000, 60_000])
         self.plain: dict[str, Plain] = {}
         self.stored: dict = {}
+        self.uses_oi = {measure: draw(st.booleans()) for measure in MEASURES}
         self.n = 0
         self.fast = self.new_book()
 
@@ -188,7 +189,8 @@ class Both:
         self.compare(changes, outcome)
 
     def add(self):
-        alert, uses_oi = self.draw(alerts(self.n)), self.draw(st.booleans())
+        alert = self.draw(alerts(self.n))
+        uses_oi = self.uses_oi[alert.measure]
         self.n += 1
         self.plain[alert.id] = Plain(alert, uses_oi)
         assert self.fast.add(alert, uses_oi=uses_oi)
@@ -211,7 +213,15 @@ class Both:
         for p in self.plain.values():
             p.restart()
             assert p.armed == (p.alert.id in self.stored), "the stored state says whether it is armed"
-            self.fast.add(p.alert, self.stored.get(p.alert.id), uses_oi=p.uses_oi)
+        if self.draw(st.booleans()):
+            alerts = sorted((p.alert for p in self.plain.values()), key=lambda alert: alert.id)
+            size = self.draw(st.integers(1, 5))
+            for first in range(0, len(alerts), size):
+                many = StoredAlerts.of(alerts[first : first + size], self.stored.values(), cool_ms=self.now_ms)
+                self.fast.load(many, uses_oi=self.uses_oi.__getitem__)
+        else:
+            for p in self.plain.values():
+                self.fast.add(p.alert, self.stored.get(p.alert.id), uses_oi=p.uses_oi)
         if not listed_first:
             self.fast.place((row, key(row)) for row in range(N_ROWS))
 

@@ -17,7 +17,7 @@ from bot.chat.people_actions import PeopleActions
 from bot.chat.reply import Reply, line
 from bot.chat.telegram_dispatch import Dispatcher
 from bot.chat.telegram_door import Door
-from bot.chat.telegram_html import to_plain
+from bot.chat.telegram_html import MAX_UNITS, to_plain
 from bot.clock import ManualClock
 from bot.sim.chat_methods import ADMINISTRATOR_RIGHTS
 from bot.storage.memory import (
@@ -74,7 +74,7 @@ class Recorder:
         self.said.append(Said("send", chat_id, to_plain(reply), reply, data, self._n))
         return self._n
 
-    async def deliver(self, chat_id, reply, user, attempt, *, spare=False):
+    async def deliver(self, chat_id, reply, user, attempt, *, spare=False, limit=MAX_UNITS):
         return await self.send(chat_id, reply, user=user)
 
     async def edit(self, chat_id, message_id, reply, *, user="", png=None):

@@ -37,6 +37,10 @@ class HandRehearsals:
 
     def __init__(self) -> None:
         self.found = {}
+        """By the level of an alert, or the text of a rule."""
+        self.asked = []
+        """The instruments of the last time."""
 
-    async def rehearse(self, ones, instrument):
-        return [self.found.get(getattr(one, "level", None)) for one in ones]
+    async def rehearse(self, ones, instruments):
+        self.asked = list(instruments)
+        return [self.found.get(getattr(one, "level", None) or getattr(one, "when", None)) for one in ones]

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from bot.chat.grammars import alert, alert_prefix, few_words, one_id, page, tuning
+from bot.chat.grammars import alert, alert_or_page, alert_prefix, few_words, one_id, tuning
 from bot.chat.spec import CommandSpec
 from bot.model.members import Role
 from bot.texts import mark
@@ -36,12 +36,16 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
     CommandSpec(
         "alerts",
         ("al",),
-        page,
+        alert_or_page,
         "/alerts",
         mark("alerts of this chat"),
         mark("Alerts"),
         True,
-        (mark("/alerts · what this chat has asked for, and how far it is"), mark("/alerts 2 · the second page")),
+        (
+            mark("/alerts · what this chat has asked for, and how far it is"),
+            mark("/alerts 2 · the second page"),
+            mark("/alerts a-7q4m · one of them, with what may be done to it"),
+        ),
         without=mark("I take no alerts here."),
         needs=Role.VIEWER,
     ),

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from bot.chat.grammars import dead_letters, destination, nothing, status, topic
+from bot.chat.grammars import anything, dead_letters, destination, nothing, status, topic
 from bot.chat.spec import CommandSpec
 from bot.model.members import Role
 from bot.texts import mark
@@ -101,5 +101,5 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
     CommandSpec(
         "help", ("h",), topic, "/help oi", mark("more about one command"), mark("Bot"), True, needs=Role.VIEWER
     ),
-    CommandSpec("start", (), nothing, "/start", mark("what I do"), mark("Bot"), False, needs=Role.VIEWER),
+    CommandSpec("start", (), anything, "/start", mark("what I do"), mark("Bot"), False, needs=Role.VIEWER),
 )

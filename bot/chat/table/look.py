@@ -53,6 +53,9 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
             mark(
                 "/chart BTC 24h all · with funding and the top traders' long/short ratio; or name one: funding, ratio"
             ),
+            mark(
+                "/chart BTC 4h full · as a file, in full size; /chart @majors 4h · the first of a list, the others by buttons"
+            ),
             mark("The headlines say from, to and how much; hatched stretches have no data."),
         ),
         without=mark("I draw no charts here."),

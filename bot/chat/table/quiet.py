@@ -19,6 +19,7 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
         (
             mark("/silence BTC 2h · a symbol; oi_surge, oi_*, #7q4m, a-7q4m, tag:NAME, severity:info as well"),
             mark("/silence oi_surge BTC until 18:00 moving house · both must match; a comment comes last"),
+            mark("/silence BTC,ETH 2h · one for each; @majors as well"),
             mark("/silence all 2h · everything but critical alerts; with all critical 2h these too"),
             mark("here behind the target: in this chat alone."),
             mark("What fires meanwhile is kept: told at the end if it still fires, else in a summary."),
@@ -49,6 +50,7 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
         True,
         (
             mark("/unsilence s-7q4m · the first characters of its id are enough"),
+            mark("/unsilence s-7q4m s-2k8x · several"),
             mark("/unsilence all · all that you may end"),
         ),
         is_minor=True,

@@ -94,3 +94,18 @@ async def test_values_are_kept_and_replaced(ports):
     await ports.values.put("币", "")
     assert await ports.values.get("offset") == "2"
     assert await ports.values.get("币") == ""
+
+
+async def test_firings_are_counted_by_rule_from_a_time_on(ports, make):
+    told = [
+        make.transition(at_ms=10),
+        make.transition(at_ms=20),
+        make.transition(at_ms=21, state=State.RESOLVED, value=None),
+        make.transition(at_ms=30, symbol="ETHUSDT"),
+        make.transition(at_ms=25, rule_id="flush", key="", state=State.PENDING),
+    ]
+    await ports.alerts.commit(make.commit(transitions=told))
+    [rule_id] = {t.rule_id for t in told} - {"flush"}
+    assert dict(await ports.alerts.fired(0)) == {rule_id: 3}
+    assert dict(await ports.alerts.fired(20)) == {rule_id: 2}
+    assert dict(await ports.alerts.fired(31)) == {}

@@ -1,8 +1,11 @@
 """What every `ChatAlertStore` promises."""
 
+from dataclasses import replace
+
 import pytest
 
-from bot.model.alert import State
+from bot.model.alert import FOREVER_MS, AlertRecord, State
+from bot.model.chat_alert import STORED_COLUMNS
 
 
 async def test_what_is_added_is_found_whole(ports, make):
@@ -60,13 +63,55 @@ async def test_a_prefix_finds_only_what_is_in_the_chat(ports, make):
 
 
 @pytest.mark.parametrize("batch", [1, 3, 100])
-async def test_all_come_in_batches(ports, make, batch):
-    alerts = sorted((make.chat_alert(n, chat=f"telegram:{n % 2}") for n in range(7)), key=lambda a: a.id)
+async def test_stored_ones_come_in_batches_of_columns(ports, make, batch):
+    alerts = sorted((make.chat_alert(n, chat=f"telegram:{n % 2}", once=n == 3) for n in range(7)), key=lambda a: a.id)
     for alert in alerts:
         await ports.chat_alerts.add(alert)
-    found = [part async for part in ports.chat_alerts.all(batch=batch)]
-    assert [alert for part in found for alert in part] == alerts
-    assert all(len(part) <= batch for part in found)
+    found = [part async for part in ports.chat_alerts.stored(cool_ms=0, batch=batch)]
+    for name in STORED_COLUMNS:
+        assert [value for part in found for value in getattr(part, name)] == [getattr(a, name) for a in alerts], name
+    assert all(len(part.id) <= batch for part in found)
+    assert not any(any(part.is_armed) or any(part.is_done) or part.lives for part in found)
+
+
+async def test_stored_ones_come_with_their_lives(ports, make):
+    alerts = [make.chat_alert(n) for n in range(7)]
+    armed, firing, pending, cooling, cold, done, other = alerts
+    lives = [
+        life(armed),
+        life(firing, State.FIRING, key="k", value=1.0, cooldown_until_ms=5),
+        life(pending, State.PENDING, pending_since_ms=9),
+        life(cooling, cooldown_until_ms=1_000),
+        life(cold, cooldown_until_ms=999),
+        life(done, cooldown_until_ms=FOREVER_MS),
+        replace(life(other, State.FIRING), condition="of before"),
+    ]
+    for alert in alerts:
+        await ports.chat_alerts.add(alert)
+    await ports.alerts.commit(make.commit(records=lives))
+    assert await ports.alerts.load() == [], "they are no business of those who load rules"
+    [many] = [part async for part in ports.chat_alerts.stored(cool_ms=1_000)]
+    armed_ids = [id_ for id_, is_armed in zip(many.id, many.is_armed, strict=True) if is_armed]
+    assert sorted(armed_ids) == sorted(a.id for a in alerts if a is not other)
+    assert [id_ for id_, is_done in zip(many.id, many.is_done, strict=True) if is_done] == [done.id]
+    # Of another condition than its own, nothing is taken up.
+    own = [one for one in many.lives if one.condition == one.rule_id]
+    assert sorted(own, key=lambda r: r.rule_id) == sorted(lives[1:4], key=lambda r: r.rule_id)
+
+
+async def test_lives_of_deleted_ones_are_orphans_while_they_fire(ports, make):
+    kept, gone, quiet = (make.chat_alert(n) for n in range(3))
+    for alert in (kept, gone, quiet):
+        await ports.chat_alerts.add(alert)
+    fires = [life(kept, State.FIRING), life(gone, State.FIRING), life(quiet)]
+    await ports.alerts.commit(make.commit(records=fires))
+    for alert in (gone, quiet):
+        await ports.chat_alerts.delete(alert.id, at_ms=1)
+    assert await ports.chat_alerts.orphans() == [fires[1]]
+
+
+def life(alert, state=State.INACTIVE, **changes):
+    return AlertRecord(alert.id, alert.instrument, alert.id, state, **changes)
 
 
 async def test_a_deleted_alert_takes_its_life_with_it_unless_it_fires(ports, make):
@@ -79,7 +124,8 @@ async def test_a_deleted_alert_takes_its_life_with_it_unless_it_fires(ports, mak
         assert await ports.chat_alerts.delete(alert.id, at_ms=5)
         assert not await ports.chat_alerts.delete(alert.id, at_ms=5)
     assert await ports.chat_alerts.count(quiet.chat) == 0
-    assert sorted(r.rule_id for r in await ports.alerts.load()) == sorted([firing.id, rule.rule_id])
+    assert await ports.alerts.load() == [rule]
+    assert await ports.chat_alerts.orphans() == [lives[1]]
 
 
 async def test_pruning_forgets_lives_of_alerts_that_are_gone(ports, make):
@@ -90,8 +136,9 @@ async def test_pruning_forgets_lives_of_alerts_that_are_gone(ports, make):
     await ports.alerts.commit(make.commit(records=[*idle, make.record(rule_id=firing.id), rule]))
     assert await ports.chat_alerts.prune(before_ms=0) == 1
     assert await ports.chat_alerts.prune(before_ms=0) == 0
-    left = sorted(r.rule_id for r in await ports.alerts.load())
-    assert left == sorted([kept.id, firing.id, rule.rule_id])
+    assert await ports.alerts.load() == [rule]
+    assert [r.rule_id for r in await ports.chat_alerts.orphans()] == [firing.id]
+    assert await ports.chat_alerts.restore(kept.chat, kept.id) is None
 
 
 async def test_a_deleted_alert_comes_back_without_its_life_until_it_is_forgotten(ports, make):
@@ -102,7 +149,7 @@ async def test_a_deleted_alert_comes_back_without_its_life_until_it_is_forgotten
     assert not await ports.chat_alerts.add(alert)
     assert await ports.chat_alerts.count(alert.chat) == 0
     assert await ports.chat_alerts.find(alert.chat, alert.id, limit=2) == []
-    assert [batch async for batch in ports.chat_alerts.all()] == []
+    assert [batch async for batch in ports.chat_alerts.stored(cool_ms=0)] == []
     assert await ports.chat_alerts.restore("telegram:other", alert.id) is None
     assert await ports.chat_alerts.restore(alert.chat, alert.id, user="somebody else") is None
     assert await ports.chat_alerts.restore(alert.chat, alert.id, user=alert.user) == alert

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from bot.chat.reply import Attachment, Reply, line
+from bot.chat.reply import Attachment, Button, Reply, bold, line
 from bot.chat.telegram_client import Failure, Kind, TelegramClient
 from bot.chat.telegram_extras import eyes, send_file
 from bot.clock import SystemClock
@@ -140,3 +140,17 @@ async def test_what_can_wait_gives_way_to_what_cannot(chat):
     assert isinstance(refused, Failure)
     assert refused.kind is Kind.BUSY
     assert (urgent, edited) == (board, board)
+
+
+async def test_a_long_answer_arrives_whole_in_several_messages_with_its_buttons_below_the_last(chat):
+    clock = SystemClock()
+    lines = [line(bold(f"{n} <&>"), " 🟠" * 40) for n in range(100)]
+    async with ChatServer(clock=clock) as server:
+        client = await _client(server, clock, buttons=chat.buttons)
+        sent = await client.send(OWNER, Reply(tuple(lines), ((Button("More", "/oi"),),)), reply_to=5)
+        await client.close()
+        messages = server.messages(OWNER)
+    assert sent == messages[-1].message_id
+    assert len(messages) == 4
+    assert [one.markup is not None for one in messages] == [False, False, False, True]
+    assert [row.split(" ")[0] for one in messages for row in one.text.splitlines()] == [str(n) for n in range(100)]

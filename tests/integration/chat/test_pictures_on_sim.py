@@ -92,3 +92,16 @@ async def test_where_photos_are_forbidden_the_words_go_alone(talk):
     await server.until(lambda: server.messages(OWNER), within_s=100)
     assert server.messages(OWNER)[0].text.startswith("BTCUSDT · 4h")
     assert server.messages(OWNER)[0].photo == b""
+
+
+async def test_full_size_is_a_file_of_its_own_below_the_picture(talk, chat):
+    server, _ = talk
+    server.telegram.say("/chart BTC", chat_id=OWNER)
+    await server.until(lambda: server.messages(OWNER), within_s=100)
+    [message] = server.messages(OWNER)
+    server.telegram.press(await chat.data("/chart BTCUSDT 4h full"), message)
+    await server.until(lambda: len(server.messages(OWNER)) == 2, within_s=100)
+    file = server.messages(OWNER)[1]
+    assert (file.document, file.photo) == (tiny_png(), b"")
+    assert file.text == "BTCUSDT · 4h · price +100.0%, OI +100.0%"
+    assert message.photo == tiny_png(), "the picture stays"

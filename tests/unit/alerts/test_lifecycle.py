@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from bot.alerts.lifecycle import FOREVER_MS, NEXT, Cell, Policy, Step, step
-from bot.model.alert import State
+from bot.alerts.lifecycle import NEXT, Cell, Policy, Step, step
+from bot.model.alert import FOREVER_MS, State
 from bot.model.truth import FALSE, TRUE, UNKNOWN
 
 T0 = 1_767_225_600_000

@@ -86,6 +86,7 @@ def ask(market, status, why, desk, store, rules, rehearsals, clock):
         asked = parse(text)
         assert asked is not None
         reply = await actions.answer(asked, asker=asker)
+        ask.buttons = reply.buttons
         for row in reply.buttons:
             assert all(isinstance(parse(button.command), Command) for button in row)
         return to_plain(reply)
@@ -314,6 +315,31 @@ async def test_it_says_what_would_have_been_and_offers_a_calmer_one(ask, rehears
     assert "That is noisy. Try 10%?" in await ask("/alert doge oi > 5% 15m")
 
 
+async def test_conditions_of_the_largest_say_what_would_have_been_too(ask, rehearsals, rules, market):
+    market.largest = lambda n: [f"binance:{s}USDT" for s in ("BTC", "ETH", "DOGE")][:n]
+    three = Rehearsed(3, 86_000_000, NOW_MS - 60_000, 0.056, "ETHUSDT", 2)
+    rehearsals.found = {"pct(oi, 15m) >= 6%": three}
+    said = await ask("/alert top2 oi up 6% 15m")
+    assert "In the last 23h 53m it would have fired 3 times (last 23:59 UTC, ETHUSDT)." in said
+    assert rehearsals.asked == ["binance:BTCUSDT", "binance:ETHUSDT"]
+    rehearsals.found = {
+        "pct(oi, 15m) >= 5%": Rehearsed(40, 86_400_000, NOW_MS, 0.06, "BTCUSDT", 1),
+        "pct(oi, 15m) >= 8%": Rehearsed(7, 86_400_000, NOW_MS, 0.09, "BTCUSDT", 1),
+    }
+    said = await ask("/alert top3 oi up 5% 15m every 30m")
+    assert "it would have fired 40 times (last 00:00 UTC)." in said
+    assert "That is noisy. Try 8%?" in said
+    assert ask.buttons[0][0].command == "/alert top3 when pct(oi, 15m) >= 8% every 30m"
+    await ask(ask.buttons[0][0].command)
+    assert [r.when for r in rules.of_chat(OWNER.chat)][-1] == "pct(oi, 15m) >= 8%"
+
+
+async def test_several_at_once_are_told_of_together(ask, rehearsals):
+    rehearsals.found = {0.05: Rehearsed(3, 86_400_000, NOW_MS, 0.06, "BTCUSDT", 1)}
+    said = await ask("/alert btc,eth oi > 5% 15m")
+    assert "In the last 1d it would have fired 6 times (last 00:00 UTC, BTCUSDT, +6.00%)." in said
+
+
 async def test_an_alert_is_tuned_into_another(ask, desk, store):
     await ask("/alert btc oi > 5% 15m")
     first = await only(store)
@@ -431,3 +457,53 @@ async def test_rules_of_a_chat_have_a_limit(ask, rules):
     for n in range(MAX_RULES_PER_CHAT):
         await ask(f"/alert btc when price > {n} and oi > 1")
     assert "as many as I take" in await ask("/alert btc when price > 99 and oi > 1")
+
+
+async def test_one_alert_is_looked_at_with_what_may_be_done_to_it(ask, desk, store, market):
+    await ask("/alert btc oi > 5% 15m")
+    alert = await only(store)
+    desk.lives[alert.id] = AlertLife(AlertStage.WAITING, 0.018, 0)
+    said = await ask("/alerts")
+    assert [b.command for b in ask.buttons[0]] == [f"/alerts {alert.id}"]
+    assert "waiting" in said
+    said = await ask(f"/alerts {alert.id[:6]}")
+    assert said == f"🔔 {alert.id} BTCUSDT pct(oi, 15m) > 5%\nWaiting · now +1.80% · 3.20 points to go"
+    commands = [b.command for row in ask.buttons for b in row]
+    for wanted in (
+        *(f"/silence {alert.id} 1h", f"/silence {alert.id} 8h", "/chart binance:BTCUSDT", f"/delete {alert.id}"),
+        *("/alerts", f"/tune {alert.id} 8%", f"/tune {alert.id} 1h", f"/tune {alert.id} both"),
+    ):
+        assert wanted in commands
+    assert "No alert of this chat begins with 0000." in await ask("/alerts a-0000")
+
+
+async def test_a_condition_is_looked_at_and_says_how_often_it_fired_today(
+    market, desk, store, rules, rehearsals, clock
+):
+    since = []
+
+    async def fired(since_ms):
+        since.append(since_ms)
+        return {one.id: 2 for one in rules.of_chat(OWNER.chat)}
+
+    alerts = AlertActions(
+        market=market,
+        store=store,
+        desk=desk,
+        rules=rules,
+        rehearsals=rehearsals,
+        clock=clock,
+        max_per_chat=9,
+        zone_of=lambda _chat: "Europe/Berlin",
+        fired=fired,
+    )
+    actions = Actions(alerts.handlers)
+    await actions.answer(parse("/alert top50 oi up 6% 15m"), asker=OWNER)
+    [rule] = rules.of_chat(OWNER.chat)
+    assert "waiting · 2 today" in to_plain(await actions.answer(parse("/alerts"), asker=OWNER))
+    reply = await actions.answer(parse(f"/alerts {rule.id}"), asker=OWNER)
+    assert to_plain(reply).splitlines() == [f"🔔 {rule.id} top 50 pct(oi, 15m) >= 6%", "Waiting · 2 today"]
+    assert [b.command for row in reply.buttons for b in row] == [
+        *(f"/silence {rule.id} 1h", f"/silence {rule.id} 8h", f"/why {rule.id}", f"/delete {rule.id}", "/alerts")
+    ]
+    assert set(since) == {NOW_MS - 3_600_000}, "the midnight before, in Berlin"

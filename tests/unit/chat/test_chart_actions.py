@@ -65,7 +65,12 @@ def ask(charts):
         (("all", "1w"), Asked("all", 7 * DAY_MS, frozenset())),
         (("btc", "5m"), "A chart spans 15m to 365d."),
         (("btc", "366d"), "A chart spans 15m to 365d."),
-        (("btc", "banana"), 'I read btc, but not "banana". Write a span such as 4h, or funding, ratio, all.'),
+        (("btc", "banana"), 'I read btc, but not "banana". Write a span such as 4h, or funding, ratio, all, full.'),
+        (("btc", "full", "7d"), Asked("btc", 7 * DAY_MS, frozenset(), is_full_size=True)),
+        (
+            ("binance:BTCUSDT", "binance:4USDT", "4h"),
+            Asked("binance:BTCUSDT", 4 * HOUR_MS, frozenset(), ("binance:4USDT",)),
+        ),
     ],
 )
 def test_words_are_read_and_the_first_is_the_symbol(words, expected):
@@ -83,7 +88,12 @@ async def test_the_caption_tells_what_the_picture_shows(ask, charts):
     assert reply.chart is not None
     first, second = keyboard(reply)
     assert [b.label for b in first] == ["1h ✓", "4h", "24h", "7d", "30d"]
-    assert [b.command for b in second] == ["/chart BTCUSDT 1h", "/chart BTCUSDT 1h all", "/oi BTCUSDT"]
+    assert [b.command for b in second] == [
+        "/chart BTCUSDT 1h",
+        "/chart BTCUSDT 1h all",
+        "/oi BTCUSDT",
+        "/chart BTCUSDT 1h full",
+    ]
 
 
 async def test_buttons_keep_the_panels(ask, charts):
@@ -113,7 +123,7 @@ async def test_without_a_symbol_it_explains_itself(ask):
 
 
 def test_too_many_words_are_refused():
-    assert isinstance(parse("/chart btc eth sol xrp doge"), UsageError)
+    assert isinstance(parse("/chart btc eth sol xrp doge ada"), UsageError)
 
 
 async def test_in_the_terminal_it_is_drawn_in_characters(ask):
@@ -133,3 +143,19 @@ async def test_a_gap_is_a_space(charts):
     assert len(shown) == WIDTH
     assert "   " in shown.strip()
     assert cells(data, Curve()) == " " * WIDTH
+
+
+async def test_full_size_is_a_file_and_a_button_asks_for_it(ask):
+    reply = await ask("/chart btc 1h all")
+    assert not reply.is_full_size
+    assert [b.command for row in reply.buttons for b in row if b.label == "Full size"] == ["/chart BTCUSDT 1h all full"]
+    reply = await ask("/chart BTC 1h all full")
+    assert reply.is_full_size
+    assert reply.chart is not None
+    assert to_plain(reply) == "BTCUSDT · 1h · price +59.00%, OI −2.00%"
+
+
+async def test_of_a_list_the_first_is_drawn_and_buttons_lead_to_the_others(ask, charts):
+    reply = await ask("/chart binance:4USDT binance:BTCUSDT binance:GONEUSDT 24h all")
+    assert charts.asked == [("binance:4USDT", DAY_MS, frozenset({"funding", "long_short"}))]
+    assert [b.command for b in reply.buttons[-1]] == ["/chart BTCUSDT 24h all"]

@@ -19,7 +19,7 @@ from bot.chat.grammars import MAX_SYMBOLS
         ("/why btc  oi_surge", Command("why", ("btc", "oi_surge"))),
         ("/w #7q4m", Command("why", ("#7q4m",))),
         ("/why", Command("why")),
-        ("/status now please", Command("status")),
+        ("/status   Details ", Command("status", ("details",))),
         ("/help OI", Command("help", ("oi",))),
         ("/help /oi", Command("help", ("oi",))),
         ("/start claim_junk-123", Command("start")),

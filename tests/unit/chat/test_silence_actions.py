@@ -336,3 +336,34 @@ async def test_at_the_terminal_everything_may_be_silenced_though_nothing_is_told
 async def test_without_them_it_says_so(actions):
     for text in ("/silence btc", "/silences", "/unsilence all", "/ack #7q4m", "/quiet"):
         assert to_plain(await actions.answer(parse(text), asker=replace(OWNER))) == "I keep nothing quiet here."
+
+
+async def test_several_symbols_are_a_silence_each_and_end_together(place):
+    said = await place.ask("/silence oi_surge btc,eth 1h both")
+    made = sorted(await place.store.all(), key=lambda one: one.symbol)
+    assert [(one.rule, one.symbol, one.comment) for one in made] == [
+        ("oi_surge", "BTCUSDT", "both"),
+        ("oi_surge", "ETHUSDT", "both"),
+    ]
+    assert said.startswith(
+        f"🔕 {made[0].id} rule oi_surge, BTCUSDT\n🔕 {made[1].id} rule oi_surge, ETHUSDT\nQuiet everywhere"
+    )
+    said = await place.ask(f"/unsilence {made[0].id} {made[1].id}")
+    assert said.splitlines()[:2] == [f"🔔 Ended {one.id} rule oi_surge, {one.symbol}." for one in made]
+    assert place.muting.silences(place.now_ms) == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("/silence btc,nosuch 1h", "nosuch"),
+        ("/silence btc,eth doge 1h", "A silence has one symbol: DOGEUSDT, or btc,eth?"),
+        ("/silence all btc,eth", "All, or btc? I take one of them."),
+        ("/silence " + ",".join(f"c{n}" for n in range(21)), "That is 21 symbols; I take up to 20 at once."),
+        ("/unsilence s-all", "I expected the first characters of a silence's id, or all."),
+        ("/unsilence s-0 s-1", "No silence begins with 0."),
+    ],
+)
+async def test_of_several_one_that_is_wrong_stops_all(place, typed, said):
+    assert said in await place.ask(typed)
+    assert await place.store.all() == []

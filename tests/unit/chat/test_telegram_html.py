@@ -1,5 +1,8 @@
-from bot.chat.reply import Button, Reply, Table, bold, code, line, table_lines
-from bot.chat.telegram_html import keyboard, to_html, to_plain, utf16_units
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.chat.reply import Button, Line, Reply, Span, Style, Table, bold, code, line, table_lines
+from bot.chat.telegram_html import MAX_PARTS, MAX_UNITS, keyboard, parts, to_html, to_plain, utf16_units
 from bot.sim.chat_html import parse
 
 
@@ -34,6 +37,71 @@ def test_a_table_that_is_too_long_is_cut_between_its_rows():
     assert text.endswith("%</pre>\n…")
     assert text.count("\n") > 200
     assert to_plain(Reply((line("head"), table))) == parse(to_html(Reply((line("head"), table))))
+
+
+SPANS = st.builds(
+    Span,
+    st.one_of(st.text(max_size=30), st.text("ab <&>🟠\u202e", max_size=1_200), st.integers(0, 1_100).map("é".__mul__)),
+    st.sampled_from(Style),
+)
+CELLS = st.text("ab<&🟠 1", max_size=9)
+TABLES = st.integers(1, 3).flatmap(
+    lambda n: st.builds(
+        lambda header, rows: Table(tuple(header), tuple(map(tuple, rows))),
+        st.lists(CELLS, min_size=n, max_size=n),
+        st.one_of(
+            st.lists(st.lists(CELLS, min_size=n, max_size=n), max_size=4),
+            st.integers(0, 300).map(lambda k: [[f"r{k}"] * n] * k),
+        ),
+    )
+)
+LINES = st.builds(lambda spans: Line(tuple(spans)), st.lists(SPANS, max_size=5))
+
+
+@given(st.lists(st.one_of(LINES, LINES, TABLES), max_size=12))
+@settings(max_examples=200, deadline=None)
+def test_the_messages_of_a_long_reply_hold_all_of_it_and_are_valid_each(blocks):
+    whole = Reply(tuple(blocks), ((Button("x", "/oi BTC"),),))
+    messages = parts(whole)
+    assert 1 <= len(messages) <= MAX_PARTS
+    assert [bool(one.buttons) for one in messages] == [False] * (len(messages) - 1) + [True]
+    for one in messages:
+        assert utf16_units(parse(to_html(one))) <= MAX_UNITS
+        assert parse(to_html(one)).strip() == to_plain(one).strip()
+    if len(messages) == 1:
+        assert messages[0] == whole
+    if len(messages) < MAX_PARTS:
+        assert content(messages) == content([whole]), "nothing was cut"
+
+
+def content(replies):
+    """Spans and rows, in their order; what separates them may change, and tables have headers of their own."""
+    found = []
+    for block in (block for reply in replies for block in reply.blocks):
+        found += block.rows if isinstance(block, Table) else list(block.spans)
+    return found
+
+
+def test_a_long_answer_is_broken_between_lines():
+    lines = [line(bold(f"{n}"), " · " + "x" * 90) for n in range(100)]
+    first, second, third = parts(Reply(tuple(lines), ((Button("more", "/oi"),),)))
+    assert to_plain(first).splitlines()[-1].split(" · ")[0] == "41"
+    assert to_plain(second).splitlines()[0].split(" · ")[0] == "42"
+    assert to_plain(third).splitlines()[-1].split(" · ")[0] == "99"
+
+
+def test_a_long_table_has_its_header_in_every_message():
+    table = Table(("", "OI"), tuple((f"C{n}", "+1.00%") for n in range(700)))
+    found = parts(Reply((line("head"), table, line("tail"))))
+    assert len(found) == 3
+    assert [sum(isinstance(b, Table) and b.header == ("", "OI") for b in one.blocks) for one in found] == [1, 1, 1]
+    assert sum(len(b.rows) for one in found for b in one.blocks if isinstance(b, Table)) == 700
+
+
+def test_a_caption_is_shorter():
+    reply = Reply(tuple(line(bold("x" * 99)) for _ in range(40)))
+    assert utf16_units(parse(to_html(reply, limit=1_024))) <= 1_024
+    assert to_html(reply, limit=1_024).count("<b>") == 10
 
 
 def test_tables_beside_each_other_stay_apart():

@@ -4,6 +4,7 @@ import pytest
 
 from bot.chat.asker import AT_TERMINAL, in_telegram
 from bot.chat.commands import Command, parse
+from bot.chat.expanding import expand
 from bot.chat.telegram_html import to_plain
 from bot.model.watchlists import MAX_LISTS, MAX_PINS
 
@@ -68,7 +69,7 @@ async def test_an_unknown_list_is_named_and_the_known_ones_offered(ask):
     assert "There is no list @x here. Make one" in to_plain(await ask("/oi @x"))
     await ask("/watch majors btc")
     reply = await ask("/oi @mayors")
-    assert to_plain(reply) == "There is no list @mayors here."
+    assert to_plain(reply) == "There is no list @mayors here. /watch shows all."
     assert commands(reply) == ["/oi @majors"]
     assert "Nothing is pinned" in to_plain(await ask("/oi @pins"))
 
@@ -105,3 +106,20 @@ async def test_without_symbols_the_usage_is_told(ask):
     assert "/pin BTC ETH" in to_plain(await ask("/pin"))
     assert "no lists here yet" in to_plain(await ask("/watch"))
     assert "no lists here yet" in to_plain(await ask("/unwatch"))
+
+
+async def test_a_list_stands_where_several_symbols_may(ask, lists):
+    """Every command that takes symbols; and what is no place of symbols stays as it was typed."""
+    await ask("/watch majors btc, eth")
+    keys = ("binance:BTCUSDT", "binance:ETHUSDT")
+    for typed, words in (
+        ("/chart @majors 4h all", (*keys, "4h", "all")),
+        ("/silence oi_surge @majors 2h ask @majors", ("oi_surge", ",".join(keys), "2h", "ask", "@majors")),
+        ("/silence @majors until 18:00 @bob", (",".join(keys), "until", "18:00", "@bob")),
+        ("/alert @majors oi > 5% 15m note for @bob", (",".join(keys), "oi", ">", "5%", "15m", "note", "for", "@bob")),
+    ):
+        found = expand(parse(typed), AT_TERMINAL, lists)
+        assert isinstance(found, Command), typed
+        assert found.words == words
+    for typed in ("/chart @nosuch", "/silence @nosuch 2h"):
+        assert "There is no list @nosuch here." in to_plain(expand(parse(typed), AT_TERMINAL, lists))

@@ -1,0 +1,77 @@
+"""`/alerts`: what a chat has asked for, page by page, and one alert with what may be done to it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from bot.chat import alert_pages
+from bot.chat.asker import Asker
+from bot.chat.commands import Command
+from bot.chat.reply import Reply
+from bot.clock import Clock
+from bot.model.chat_alert import PREFIX, ChatAlert
+from bot.model.chat_rule import PREFIX as RULE_PREFIX
+from bot.model.chat_rule import ChatRule
+from bot.model.chat_rule_ports import ChatRuleDesk
+from bot.model.ports import ChatAlertDesk, ChatAlertStore
+from bot.model.silence import last_midnight_ms
+
+Fired = Callable[[int], Awaitable[Mapping[str, int]]]
+"""How many firings began since a time, by alert."""
+
+
+class AlertLooking:
+    """Looks, and changes nothing."""
+
+    def __init__(
+        self,
+        *,
+        store: ChatAlertStore,
+        desk: ChatAlertDesk,
+        rules: ChatRuleDesk,
+        clock: Clock,
+        zone_of: Callable[[str], str],
+        fired: Fired,
+    ) -> None:
+        self._store = store
+        self._desk = desk
+        self._rules = rules
+        self._clock = clock
+        self._zone_of = zone_of
+        self._fired = fired
+
+    async def show(self, command: Command, asker: Asker) -> Reply:
+        """`/alerts [PAGE|ID]`"""
+        word = command.words[0] if command.words else "1"
+        if not word.isdecimal():
+            return await self._one(word, asker)
+        rules = self._rules.of_chat(asker.chat)
+        n = await self._store.count(asker.chat) + len(rules)
+        if not n:
+            return alert_pages.none_yet()
+        size = alert_pages.PAGE
+        page, n_pages = int(word), -(-n // size)
+        if not 1 <= page <= n_pages:
+            return alert_pages.no_page(n_pages)
+        # Rules come first, and plain alerts behind them.
+        first = (page - 1) * size
+        shown = [(rule, self._rules.life(rule.id)) for rule in rules[first : first + size]]
+        left, skipped = size - len(shown), max(0, first - len(rules))
+        alerts = await self._store.of_chat(asker.chat, limit=left, offset=skipped) if left else []
+        listed = [(alert, self._desk.life(alert.id)) for alert in alerts]
+        today, now_ms = await self._today(asker), self._clock.wall_ms()
+        return alert_pages.listing(listed, rules=shown, page=page, n=n, now_ms=now_ms, today=today)
+
+    async def _today(self, asker: Asker) -> Mapping[str, int]:
+        return await self._fired(last_midnight_ms(self._zone_of(asker.chat), round(self._clock.wall_ms())))
+
+    async def _one(self, typed: str, asker: Asker) -> Reply:
+        rules = [rule for rule in self._rules.of_chat(asker.chat) if rule.id.startswith(typed)]
+        alerts = await self._store.find(asker.chat, typed, limit=2) if typed.startswith(PREFIX) else []
+        found: list[ChatAlert | ChatRule] = [*rules, *alerts]
+        if len(found) != 1:
+            name = typed.removeprefix(PREFIX).removeprefix(RULE_PREFIX)
+            return alert_pages.ambiguous(name, found) if found else alert_pages.not_found(name)
+        today = (await self._today(asker)).get(found[0].id, 0)
+        if rules:
+            return alert_pages.one_rule(rules[0], self._rules.life(rules[0].id), n_today=today)
+        life, now_ms = self._desk.life(alerts[0].id), self._clock.wall_ms()
+        return alert_pages.one(alerts[0], life, n_today=today, now_ms=now_ms)
