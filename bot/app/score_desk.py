@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from bot import log
-from bot.alerts.lifecycle import FOREVER_MS
 from bot.app.live import Live
 from bot.app.routing import MAIN
 from bot.chat import score_pages
@@ -22,7 +21,7 @@ from bot.engine.result import NOTHING
 from bot.errors import StorageError
 from bot.history import score_stats
 from bot.history.scorecard import Scorer, is_scored
-from bot.model.alert import TellKind, alert_key, short_id
+from bot.model.alert import FOREVER_MS, TellKind, alert_key, short_id
 from bot.model.instrument import MARKET
 from bot.model.outbox import OutboxRow, row_id
 from bot.model.ports import KeyValues, Outbox
