@@ -136,15 +136,15 @@ def sentence(found: Totals) -> str:
                 "No better than chance: whatever the horizon, at most {most} of comparisons are larger.",
                 most=_percent(most),
             )
-    fewest = min((h.n_blocks for h in found.horizons), default=0)
-    if not fewest:
+    n_blocks = max((h.n_blocks for h in found.horizons), default=0)
+    if not n_blocks:
         return say(
             "Too few to tell: no alert can be compared yet. That takes 16h, until its last random moment is over."
         )
     return say_n(
         "Too few to tell: {n} episode can be compared so far, and what fires together counts once.",
         "Too few to tell: {n} episodes can be compared so far, and what fires together counts once.",
-        fewest,
+        n_blocks,
     )
 
 
