@@ -7,6 +7,8 @@ what was seen at the moment of firing is what is told, however late.
 from dataclasses import dataclass, fields
 from typing import Any, Final, Literal
 
+from bot.model.scorecard import ScoredAlert
+
 Detail = Literal["short", "normal", "full"]
 
 
@@ -87,6 +89,15 @@ class Missed:
     what: Literal["", "held back", "rest"] = ""
     """Whether it is about alerts that those before held back by themselves, or about all rules that have no line, as many as
     `title` says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A button below a message of the bot itself."""
+
+    label: str
+    command: str
+    """As people type it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +200,12 @@ class AlertView(Shown):
     n_affected: int = 0
     risk: tuple[str, ...] = ()
     """Lines about a stop and a size for whoever is told; computed for them alone."""
+    scored: tuple[ScoredAlert, ...] = ()
+    """How the alerts of one message fared."""
+    answers: str = ""
+    """Key of an alert: what this says stands under the message that told it."""
+    offers: tuple[Offer, ...] = ()
+    """Of news of the bot itself."""
 
     @classmethod
     def news(

@@ -33,12 +33,14 @@ from bot.storage.memory import (
 )
 from bot.storage.memory_access import MemoryAuditLog, MemoryGroupStore, MemoryPersonalData, MemoryStrangerStore
 from bot.storage.memory_risk import MemoryRiskStore
+from bot.storage.memory_scores import MemoryScoreStore
 from bot.storage.memory_subscriptions import MemorySubscriptionStore
 from bot.storage.memory_watchlists import MemoryWatchlistStore
 from bot.storage.outbox import SqliteOutbox
 from bot.storage.outbox_care import SqliteOutboxCare
 from bot.storage.personal import SqlitePersonalData
 from bot.storage.risk import SqliteRiskStore
+from bot.storage.scores import SqliteScoreStore
 from bot.storage.silences import SqliteSilenceStore
 from bot.storage.subscriptions import SqliteSubscriptionStore
 from bot.storage.watchlists import SqliteWatchlistStore
@@ -63,6 +65,7 @@ class Ports:
     groups: Any
     audit: Any
     personal: Any
+    scores: Any
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -80,7 +83,7 @@ async def ports(request, tmp_path):
             risk, watchlists = MemoryRiskStore(alerts), MemoryWatchlistStore()
             chat_rules = MemoryChatRuleStore()
             members, strangers, groups = MemoryMemberStore(), MemoryStrangerStore(), MemoryGroupStore()
-            audit = MemoryAuditLog()
+            audit, scores = MemoryAuditLog(), MemoryScoreStore(outbox)
             yield Ports(
                 alerts,
                 outbox,
@@ -100,6 +103,7 @@ async def ports(request, tmp_path):
                     chat_rules.chat_moved,
                     watchlists.chat_moved,
                     groups.moved,
+                    renames=scores.renamed,
                 ),
                 chat_rules,
                 subscriptions,
@@ -108,6 +112,7 @@ async def ports(request, tmp_path):
                 groups,
                 audit,
                 MemoryPersonalData(members, strangers, groups, audit),
+                scores,
             )
         else:
             opened = await open_database(tmp_path / "oibot.db", now_ms=1)
@@ -132,6 +137,7 @@ async def ports(request, tmp_path):
                 SqliteGroupStore(db),
                 SqliteAuditLog(db),
                 SqlitePersonalData(db),
+                SqliteScoreStore(db),
             )
 
 
