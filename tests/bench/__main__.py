@@ -22,8 +22,8 @@ MODULES = (
     "accuracy",
     "process_rows",
     "looking_rows",
-    "history_rows",
     "asking_rows",
+    "history_rows",
 )
 
 
