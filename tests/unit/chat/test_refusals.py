@@ -9,6 +9,7 @@ from bot.alerts.muting import Muting
 from bot.chat.actions import Actions
 from bot.chat.alert_actions import AlertActions
 from bot.chat.asker import in_telegram
+from bot.chat.backtest_actions import BacktestActions
 from bot.chat.board import BoardActions, Boards
 from bot.chat.chart_actions import ChartActions
 from bot.chat.commands import COMMANDS, Command, parse
@@ -25,6 +26,7 @@ from bot.chat.telegram_html import to_plain
 from bot.chat.watch_actions import WatchActions
 from bot.chat.why import Why
 from bot.chat.why_not import WhyNot
+from bot.model.explanation import RuleName
 from bot.storage.memory import MemoryAlertStore, MemoryOutbox, MemorySilenceStore
 from tests.support.chat_world import OWNER, ChatWorld
 from tests.support.hand_alerts import HandChatRules, HandRehearsals
@@ -101,6 +103,7 @@ WRONG: dict[str, tuple[str, ...]] = {
         "fewer a b",
         MANY,
     ),
+    "backtest": ("banana", "oi_surge 5m", "oi_surge 7d 30d", f"oi_surge {MANY}"[:300], LONG, MANY),
     "settings": ("banana", "zone Nowhere/Land", "detail banana", "charts maybe", "language klingon", MANY),
     "language": ("klingon", "en zh"),
     "here": ("banana", "a b", MANY),
@@ -176,6 +179,7 @@ def ask(market, status, why, lists, ranks):
         *(DeadLetters(OneBuried()), Reviving(OneDead()), BoardActions(Boards(None, clock), None)),
         OwnData(world.people, world.data, world.ending, clock),
         RuleActions(Shelf(told("surge"), told("flush")), lambda _place: None),
+        BacktestActions(None, lambda: (RuleName("oi_surge", "OI surge"),), lambda _chat, _rule: None),
         RiskActions(market=market, risks=NoDesk(), desk=NoDesk(), venue_now=clock.wall_ms),
         SilenceActions(
             market=market,
