@@ -21,6 +21,7 @@ from bot.chat.rank_actions import Rankings
 from bot.chat.reviving import Reviving
 from bot.chat.risk_actions import RiskActions
 from bot.chat.rule_actions import RuleActions
+from bot.chat.score_actions import ScoreActions
 from bot.chat.silence_actions import SilenceActions
 from bot.chat.telegram_html import to_plain
 from bot.chat.watch_actions import WatchActions
@@ -103,6 +104,7 @@ WRONG: dict[str, tuple[str, ...]] = {
         "fewer a b",
         MANY,
     ),
+    "score": ("banana!", "replies maybe", "oi_surge oi_flush", LONG, MANY),
     "backtest": ("banana", "oi_surge 5m", "oi_surge 7d 30d", f"oi_surge {MANY}"[:300], LONG, MANY),
     "settings": ("banana", "zone Nowhere/Land", "detail banana", "charts maybe", "language klingon", MANY),
     "language": ("klingon", "en zh"),
@@ -154,6 +156,16 @@ class Shelf(HandShelf):
         return ()
 
 
+class Scores:
+    """Nothing was told yet."""
+
+    def place(self, chat):
+        return chat
+
+    async def title_of(self, _rule_id):
+        return None
+
+
 class OneBuried:
     async def entries(self, _states, *, limit):
         return [SimpleNamespace(row=SimpleNamespace(key="f" * 40, id="x"))][:limit]
@@ -179,6 +191,7 @@ def ask(market, status, why, lists, ranks):
         *(DeadLetters(OneBuried()), Reviving(OneDead()), BoardActions(Boards(None, clock), None)),
         OwnData(world.people, world.data, world.ending, clock),
         RuleActions(Shelf(told("surge"), told("flush")), lambda _place: None),
+        ScoreActions(desk=Scores(), market=market, why=why),
         BacktestActions(None, lambda: (RuleName("oi_surge", "OI surge"),), lambda _chat, _rule: None),
         RiskActions(market=market, risks=NoDesk(), desk=NoDesk(), venue_now=clock.wall_ms),
         SilenceActions(
