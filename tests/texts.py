@@ -2,7 +2,8 @@
 
 The template `bot/texts/oibot.pot` is what stands in calls of `say`, `say_n`, `say_as` and `mark`; each `bot/texts/LANGUAGE.po`
 gets what is new in it, empty, and loses what is gone; `LANGUAGE.mo` is made from that. `--check` changes nothing and says what
-does not follow. `--missing` prints what has no translation.
+does not follow. `--missing` prints what has no translation. `--take FILE.po` fills from another catalogue of that language what
+has none, as of a branch that is merged.
 """
 
 import ast
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from babel.messages.catalog import Catalog
+from babel.messages.catalog import Catalog, Message
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
@@ -129,8 +130,13 @@ def compiled(catalog: Texts) -> bytes:
 
 def missing(catalog: Texts) -> list[str | tuple[str, ...]]:
     """What has no translation."""
-    strings = [(m.id, m.string if isinstance(m.string, tuple) else (m.string,)) for m in catalog if m.id]
-    return [text for text, said in strings if not said or not all(said)]
+    return [message.id for message in catalog if message.id and not is_said(message)]
+
+
+def is_said(message: Message) -> bool:
+    """Whether a text is translated, in each form."""
+    strings = message.string if isinstance(message.string, tuple) else (message.string,)
+    return bool(strings) and all(strings)
 
 
 def files() -> dict[Path, bytes]:
@@ -144,7 +150,29 @@ def files() -> dict[Path, bytes]:
     return found
 
 
+def take(path: Path) -> int:
+    """Fill what has no translation from another catalogue of the same language. Returns how many it had."""
+    other = read_po(io.BytesIO(path.read_bytes()))
+    language = str(other.locale)
+    catalog = followed(language, extracted())
+    n = fill(catalog, other)
+    (FOLDER / f"{language}.po").write_bytes(text_of(catalog).encode())
+    return n
+
+
+def fill(catalog: Catalog, other: Catalog) -> int:
+    """Take translations of what has none. Returns how many there were."""
+    n = 0
+    for message in catalog:
+        found = other.get(message.id, message.context) if message.id and not is_said(message) else None
+        if found is not None and is_said(found):
+            message.string, n = found.string, n + 1
+    return n
+
+
 def main(arguments: list[str]) -> int:
+    if "--take" in arguments:
+        print(f"took {take(Path(arguments[arguments.index('--take') + 1]))} translations")
     if "--missing" in arguments:
         for language in TRANSLATED:
             for text in missing(followed(language, extracted())):

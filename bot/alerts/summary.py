@@ -86,7 +86,7 @@ def _missed(over: Sequence[Over]) -> tuple[Missed, ...]:
     held: Counter[str] = Counter()
     for one in over:
         held.update({about.title: about.n for about in one.held_back})
-    told += [Missed(f"{title}, held back by these:", n, ()) for title, n in held.most_common(MAX_RULES)]
+    told += [Missed(title, n, (), "held back") for title, n in held.most_common(MAX_RULES)]
     if rest := rules[MAX_RULES:]:
-        told.append(Missed(f"{len(rest)} more rules", sum(len(found) for found in rest), ()))
+        told.append(Missed(str(len(rest)), sum(len(found) for found in rest), (), "rest"))
     return tuple(told)

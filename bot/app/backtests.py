@@ -176,7 +176,7 @@ class Backtests:
             run.settle(f"its process ended ({type(error).__name__})")
         finally:
             await self._end()
-        run.settle("its process ended before it had an answer")
+        run.settle(mark("its process ended before it had an answer"))
         failed = run.found if isinstance(run.found, str) else ""
         took_s = round((self._clock.monotonic_ms() - begun_ms) / 1000, 1)
         _log.info("backtest.ended", rule=run.asked.rule_id, reason=failed, took_s=took_s, peak_mb=peak_mb)

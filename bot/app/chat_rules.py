@@ -19,6 +19,7 @@ from bot.model.chat_rule_ports import ChatRuleStore, RuleLife
 from bot.model.ports import ChatAlertDesk, ChatAlertStore
 from bot.rules.parse import parse_condition
 from bot.rules.schema import Rule, Scope
+from bot.texts import mark
 
 TYPES: Final = ("perpetual", "tradfi", "delivery")
 SOURCE: Final = "chat"
@@ -155,7 +156,7 @@ class ChatRules:
         return [rule.id for rule in self._rules.values() if rule.ends_ms is not None and rule.ends_ms <= now_ms]
 
 
-OVER: Final = "its time is over"
+OVER: Final = mark("its time is over")
 EVERY_S: Final = 10.0
 BATCH: Final = 200
 

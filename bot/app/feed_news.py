@@ -6,16 +6,16 @@ The return is told when all that was told of is back, or a while after the first
 again soon after that is told only when it lasts. Pure decisions in `take` and `due`; `run` is a component.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from bot import log
 from bot.clock import Clock
-from bot.delivery.notices import Notice
+from bot.delivery.notices import Notice, Words
 from bot.model import numbers
 from bot.model.updates import FeedStatus
-from bot.texts import mark, say
+from bot.texts import say
 
 LOOK_S: Final = 0.5
 GRACE_MS: Final = 3_000.0
@@ -26,7 +26,7 @@ BACK_MS: Final = 60_000.0
 """For so long the first feed that is back waits for the others."""
 AGAIN_MS: Final = 600_000.0
 LASTS_MS: Final = 20_000.0
-MAIN: Final = mark("mark price")
+MAIN: Final = "mark price"
 
 _log = log.get("feed news")
 
@@ -42,7 +42,7 @@ class _Lost:
 class FeedNews:
     """Times are `Clock.monotonic_ms`."""
 
-    def __init__(self, tell: Callable[[Notice], None], clock: Clock) -> None:
+    def __init__(self, tell: Callable[[Words], None], clock: Clock) -> None:
         self._tell = tell
         self._clock = clock
         self._lost: dict[str, _Lost] = {}
@@ -51,8 +51,8 @@ class FeedNews:
     async def run(self) -> None:
         while True:
             await self._clock.sleep(LOOK_S)
-            for notice in self.due(self._clock.monotonic_ms()):
-                self._tell(notice)
+            for words in self.due(self._clock.monotonic_ms()):
+                self._tell(words)
 
     def take(self, status: FeedStatus) -> None:
         """Note what became of a feed."""
@@ -68,11 +68,11 @@ class FeedNews:
         else:
             self._lost.pop(status.feed, None)
 
-    def due(self, now_ms: float) -> list[Notice]:
+    def due(self, now_ms: float) -> list[Words]:
         """What is to be told now."""
         return [*self._losses(now_ms), *self._returns(now_ms)]
 
-    def _losses(self, now_ms: float) -> list[Notice]:
+    def _losses(self, now_ms: float) -> list[Words]:
         main = self._lost.get(MAIN)
         is_main_told = main is not None and main.is_told and main.back_ms is None
         ripe = [feed for feed, lost in self._lost.items() if not lost.is_told and self._is_ripe(feed, lost, now_ms)]
@@ -85,14 +85,9 @@ class FeedNews:
             self._lost[feed].is_told = True
         if is_main_told:
             return []
-        reasons = dict.fromkeys(self._lost[feed].reason for feed in names)
-        text = say(
-            "No data: {feeds}.\nReason: {reasons}.\nRules that need it are unknown until it is back: they fire nothing and end nothing. I keep trying.",
-            feeds=", ".join(say(name) for name in names),
-            reasons="; ".join(reasons),
-        )
+        reasons = tuple(dict.fromkeys(self._lost[feed].reason for feed in names))
         _log.info("feeds.lost_told", feeds=names)
-        return [Notice(say("Market data is lost"), text)]
+        return [lambda: _loss(names, reasons)]
 
     def _is_ripe(self, feed: str, lost: _Lost, now_ms: float) -> bool:
         ended_ms = self._ended_ms.get(feed)
@@ -100,7 +95,7 @@ class FeedNews:
         grace_ms = max(SPARSE_GRACE_MS.get(feed, GRACE_MS), LASTS_MS if is_again else 0.0)
         return now_ms - lost.since_ms >= grace_ms
 
-    def _returns(self, now_ms: float) -> list[Notice]:
+    def _returns(self, now_ms: float) -> list[Words]:
         told = {feed: lost for feed, lost in self._lost.items() if lost.is_told}
         back = {feed: lost for feed, lost in told.items() if lost.back_ms is not None}
         if not back:
@@ -114,12 +109,25 @@ class FeedNews:
         for feed in back:
             self._ended_ms[feed] = now_ms
             del self._lost[feed]
-        rest = say(" Still lost: {feeds}.", feeds=", ".join(say(name) for name in away)) if away else ""
-        text = say(
-            "After {duration}: {feeds}.{rest} Gaps are filled from the venue's history.",
-            duration=numbers.duration(lasted_ms),
-            feeds=", ".join(say(name) for name in names),
-            rest=rest,
-        )
         _log.info("feeds.back_told", feeds=names, still_lost=away)
-        return [Notice(say("Market data is back"), text, "info")]
+        return [lambda: _return(names, away, lasted_ms)]
+
+
+def _loss(names: Sequence[str], reasons: Sequence[str]) -> Notice:
+    text = say(
+        "No data: {feeds}.\nReason: {reasons}.\nRules that need it are unknown until it is back: they fire nothing and end nothing. I keep trying.",
+        feeds=", ".join(say(name) for name in names),
+        reasons="; ".join(say(reason) for reason in reasons),
+    )
+    return Notice(say("Market data is lost"), text)
+
+
+def _return(names: Sequence[str], away: Sequence[str], lasted_ms: float) -> Notice:
+    rest = say(" Still lost: {feeds}.", feeds=", ".join(say(name) for name in away)) if away else ""
+    text = say(
+        "After {duration}: {feeds}.{rest} Gaps are filled from the venue's history.",
+        duration=numbers.duration(lasted_ms),
+        feeds=", ".join(say(name) for name in names),
+        rest=rest,
+    )
+    return Notice(say("Market data is back"), text, "info")

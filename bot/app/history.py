@@ -27,7 +27,7 @@ from bot.market.minutes import Minutes
 from bot.model import numbers
 from bot.model.history import BarRows
 from bot.model.instrument import Instrument
-from bot.texts import say
+from bot.texts import mark, say
 
 HOUR_MS: Final = 3_600_000
 MAX_WAITING: Final = 10
@@ -37,7 +37,7 @@ FIRST_WORK_S: Final = 150.0
 MIN_PAUSE_S: Final = 3_000.0
 WORK_S: Final = 900.0
 """How long the process may take."""
-SLOW: Final = "the disk takes long"
+SLOW: Final = mark("the disk takes long")
 _MAX_ANSWER: Final = 100_000
 
 _log = log.get("history")
@@ -202,10 +202,9 @@ class LiveHistory:
     def troubles(self) -> tuple[str, ...]:
         """For `/status`: why history is not kept as it should be."""
         found = self._write_trouble()
-        reason = say("the disk takes long") if found == SLOW else found
-        writing = (say("History is not written: {reason}.", reason=reason),) if found else ()
+        writing = (say("History is not written: {reason}.", reason=say(found)),) if found else ()
         failure = self._work_failure
-        return (*writing, say("History is not tidied up: {reason}.", reason=failure)) if failure else writing
+        return (*writing, say("History is not tidied up: {reason}.", reason=say(failure))) if failure else writing
 
     # -- in the loop of ticks ------------------------------------------------------------------------------------
 
@@ -306,7 +305,7 @@ class LiveHistory:
                 await process.wait()
             return msgspec.json.decode(answer, type=Report)
         except TimeoutError:
-            return Report(error="it took too long")
+            return Report(error=mark("it took too long"))
         except (OSError, msgspec.DecodeError) as error:
             return Report(error=f"the process ended ({type(error).__name__})")
         finally:

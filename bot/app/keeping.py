@@ -11,7 +11,7 @@ from bot.app.storage_watch import StorageWatch
 from bot.app.upkeep import Upkeep
 from bot.clock import Clock
 from bot.delivery.lanes import Lanes
-from bot.delivery.notices import Notice, Notices
+from bot.delivery.notices import Notice, Notices, Words, said
 from bot.storage.database import Opened
 from bot.storage.key_values import SqliteKeyValues
 from bot.texts import say
@@ -61,12 +61,12 @@ class Keeping:
         )
         return cls(notices, watch, upkeep, MemoryKeeper(clock), FeedNews(notices.tell, clock))
 
-    def tell(self, news: Sequence[Notice], *, aloud: Callable[[Notice], None] | None) -> None:
+    def tell(self, news: Sequence[Words], *, aloud: Callable[[Notice], None] | None) -> None:
         """Tell what was found at the start; `aloud` also prints it."""
-        for notice in news:
-            self.notices.tell(notice)
+        for words in news:
+            self.notices.tell(words)
             if aloud is not None:
-                aloud(notice)
+                aloud(said(words))
 
     @property
     def components(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
@@ -83,17 +83,17 @@ class Keeping:
         return (*self.watch.lines(), *self.upkeep.lines())
 
 
-def findings(opened: Opened) -> list[Notice]:
+def findings(opened: Opened) -> list[Words]:
     """What opening the database found, as news."""
-    found = []
-    if opened.damage:
+    found: list[Words] = []
+    if damage := opened.damage:
         found.append(
-            Notice(say("The database was damaged"), say("Found at the start: {damage}.", damage=opened.damage))
+            lambda: Notice(say("The database was damaged"), say("Found at the start: {damage}.", damage=damage))
         )
-    if opened.doubt:
+    if doubt := opened.doubt:
         found.append(
-            Notice(
-                say("The last changes may be lost"), say("Found at the start: {doubt}.", doubt=opened.doubt), "warning"
+            lambda: Notice(
+                say("The last changes may be lost"), say("Found at the start: {doubt}.", doubt=doubt), "warning"
             )
         )
     return found

@@ -21,7 +21,7 @@ from bot.app.loading import Loaded, load, refusals
 from bot.app.routing import Routes
 from bot.app.sending import Sending
 from bot.clock import Clock
-from bot.delivery.notices import Notice
+from bot.delivery.notices import Notice, Words
 from bot.errors import ConfigError
 from bot.model import numbers
 from bot.model.reload import ReloadReport
@@ -41,13 +41,22 @@ TAKEN: Final = mark("Rules were reloaded")
 _log = log.get("rules")
 
 
+# Whoever asks and whoever is told may read other languages than another: words are made there.
+_Lines = Callable[[], tuple[str, ...]]
+_Report = Callable[[], ReloadReport]
+
+
 @dataclass(frozen=True, slots=True)
 class _Failure:
     """What lies on the disk and cannot run."""
 
     digest: str
     since_ms: int
-    first: str
+    lines: _Lines
+
+    @property
+    def first(self) -> str:
+        return self.lines()[0]
 
 
 class Reloader:
@@ -66,7 +75,7 @@ class Reloader:
         settle: Callable[[Plan], Awaitable[Routes]],
         clock: Clock,
         delivers: bool,
-        tell: Callable[[Notice], None],
+        tell: Callable[[Words], None],
         on_taken: Callable[[Loaded], None],
     ) -> None:
         """Prepare.
@@ -100,10 +109,11 @@ class Reloader:
         self._seen = loaded.mark
         """The folder as it was when it was last taken or refused."""
         self._asked = asyncio.Event()
-        self._waiting: list[asyncio.Future[ReloadReport]] = []
+        self._waiting: list[asyncio.Future[_Report]] = []
         self._failure: _Failure | None = None
         if loaded.errors:
-            self._failure = _Failure(loaded.digest, clock.wall_ms(), _shown(loaded.errors)[0])
+            errors = loaded.errors
+            self._failure = _Failure(loaded.digest, clock.wall_ms(), lambda: _shown(errors))
         self.n_taken = 0
         self.n_refused = 0
 
@@ -115,10 +125,11 @@ class Reloader:
 
     async def reload(self) -> ReloadReport:
         """Look now, wait until nobody writes, take it or say why not."""
-        answer: asyncio.Future[ReloadReport] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[_Report] = asyncio.get_running_loop().create_future()
         self._waiting.append(answer)
         self._asked.set()
-        return await answer
+        report = await answer
+        return report()
 
     @property
     def is_invalid(self) -> bool:
@@ -176,7 +187,7 @@ class Reloader:
             if not answer.done():
                 answer.set_result(report)
 
-    async def _settled(self, *, is_heard: bool) -> ReloadReport:
+    async def _settled(self, *, is_heard: bool) -> _Report:
         mark = await self._mark()
         for _ in range(MAX_LOOKS):
             await self._clock.sleep(SETTLE_S)
@@ -184,11 +195,11 @@ class Reloader:
             report = await self._take(mark, is_heard=is_heard) if mark == before else None
             if report is not None:
                 return report
-        return ReloadReport(is_taken=False, lines=(say("The rule files are being written; ask again in a moment."),))
+        return _unsettled
 
     # -- taking --------------------------------------------------------------------------------------------------
 
-    async def _take(self, mark: str, *, is_heard: bool) -> ReloadReport | None:
+    async def _take(self, mark: str, *, is_heard: bool) -> _Report | None:
         """Take what lies there; None where it moved meanwhile. `is_heard`: somebody gets the report."""
         try:
             found = await in_background("rules", self._read)
@@ -196,19 +207,15 @@ class Reloader:
                 return None
             self._seen = mark
             if found.errors:
-                shown = _shown(found.errors)
-                return self._refuse(_Failure(found.wanted.digest, self._since_ms(), shown[0]), shown, is_heard=is_heard)
+                errors = found.errors
+                failure = _Failure(found.wanted.digest, self._since_ms(), lambda: _shown(errors))
+                return self._refuse(failure, is_heard=is_heard)
             return await self._switch(found, is_heard=is_heard)
         except Exception as error:  # noqa: BLE001, whatever it is, the old set runs on
             self._seen = mark
-            why = (
-                log.redact(str(error))
-                if isinstance(error, ConfigError)
-                else say("it failed by {error}", error=type(error).__name__)
-            )
             if not isinstance(error, ConfigError):
                 _log.exception("rules.failed")
-            return self._refuse(_Failure(mark, self._since_ms(), why), (why,), is_heard=is_heard)
+            return self._refuse(_Failure(mark, self._since_ms(), _failing(error)), is_heard=is_heard)
 
     def _read(self) -> "_Found | None":
         """In a thread: everything that takes time or may fail."""
@@ -221,18 +228,17 @@ class Reloader:
     def _since_ms(self) -> int:
         return self._clock.wall_ms() if self._failure is None else self._failure.since_ms
 
-    def _refuse(self, failure: _Failure, shown: tuple[str, ...], *, is_heard: bool) -> ReloadReport:
+    def _refuse(self, failure: _Failure, *, is_heard: bool) -> _Report:
         is_known = self._failure is not None and self._failure.digest == failure.digest
         self._failure = failure
         self.n_refused += 1
         if not is_known:
             _log.warning("rules.not_reloaded", reason=failure.first)
-        lines = (*shown, say("What ran before runs on."))
         if not (is_known or is_heard):
-            self._tell(Notice(say(FAILED), "\n".join(lines), "warning"))
-        return ReloadReport(is_taken=False, lines=(f"{say(FAILED)}.", *lines))
+            self._tell(lambda: Notice(say(FAILED), "\n".join(_refusal(failure)), "warning"))
+        return lambda: ReloadReport(is_taken=False, lines=(say("{text}.", text=say(FAILED)), *_refusal(failure)))
 
-    async def _switch(self, found: "_Found", *, is_heard: bool) -> ReloadReport:
+    async def _switch(self, found: "_Found", *, is_heard: bool) -> _Report:
         before, wanted = self._running, found.wanted
         switch = await self._sending.prepare(wanted.plan, found.settings)
         routes = await self._settle(wanted.plan)
@@ -243,12 +249,11 @@ class Reloader:
         self._running, self._failure = wanted, None
         self._on_taken(wanted)
         self.n_taken += 1
-        changed = _changes(before, wanted, frozenset(d.name for d in switch.made))
-        _log.info("rules.reloaded", changed=changed or "nothing", rules=len(wanted.rules.rules))
-        if changed and not is_heard:
-            self._tell(Notice(say(TAKEN), f"{changed}.", "info"))
-        said = f"{say(TAKEN)}: {changed}." if changed else say("Nothing changed: {n} rules.", n=len(wanted.rules.rules))
-        return ReloadReport(is_taken=True, lines=(said,))
+        changes, n_rules = _changes(before, wanted, frozenset(d.name for d in switch.made)), len(wanted.rules.rules)
+        _log.info("rules.reloaded", changed=changes() or "nothing", rules=n_rules)
+        if changes() and not is_heard:
+            self._tell(lambda: Notice(say(TAKEN), say("{text}.", text=changes()), "info"))
+        return lambda: ReloadReport(is_taken=True, lines=(_taken(changes(), n_rules),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,14 +277,42 @@ def _shown(errors: Sequence[Problem]) -> tuple[str, ...]:
     return (head, *(f"    {text}" for text in excerpt), *n_more)
 
 
-def _changes(before: Loaded, after: Loaded, remade: frozenset[str]) -> str:
-    """`+2 ~1 -0 rules, +0 ~1 -0 destinations`; empty where nothing changed."""
+def _failing(error: Exception) -> _Lines:
+    if isinstance(error, ConfigError):
+        text = log.redact(str(error))
+        return lambda: (text,)
+    name = type(error).__name__
+    return lambda: (say("it failed by {error}", error=name),)
+
+
+def _refusal(failure: _Failure) -> tuple[str, ...]:
+    return (*failure.lines(), say("What ran before runs on."))
+
+
+def _taken(changed: str, n_rules: int) -> str:
+    return (
+        say("Rules were reloaded: {changed}.", changed=changed)
+        if changed
+        else say("Nothing changed: {n} rules.", n=n_rules)
+    )
+
+
+def _unsettled() -> ReloadReport:
+    return ReloadReport(is_taken=False, lines=(say("The rule files are being written; ask again in a moment."),))
+
+
+def _changes(before: Loaded, after: Loaded, remade: frozenset[str]) -> Callable[[], str]:
+    """What says `+2 ~1 -0 rules, +0 ~1 -0 destinations`; empty where nothing changed."""
     rules = _counts({r.id: r for r in before.rules.rules}, {r.id: r for r in after.rules.rules})
     old, new = ({d.name: (d, False) for d in one.plan.everywhere} for one in (before, after))
     places = _counts(old, {name: (d, name in remade and name in old) for name, (d, _) in new.items()})
     is_reordered = not (rules or places) and before.rules.rules != after.rules.rules
-    parts = [f"{counts} {what}" for counts, what in ((rules, "rules"), (places, "destinations")) if counts]
-    return say("another order of rules") if is_reordered else ", ".join(parts)
+    return lambda: say("another order of rules") if is_reordered else _counted(rules, places)
+
+
+def _counted(rules: str, places: str) -> str:
+    parts = [say("{counts} rules", counts=rules)] if rules else []
+    return ", ".join((*parts, *([say("{counts} destinations", counts=places)] if places else [])))
 
 
 def _counts(before: Mapping[str, object], after: Mapping[str, object]) -> str:

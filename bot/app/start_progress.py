@@ -20,7 +20,7 @@ class StartProgress:
 
     def text(self, engine: Engine) -> str:
         """For people; empty when nothing is left."""
-        parts = [f"{p.task} {p.done}/{p.total}" for p in self._tasks.values() if p.done < p.total]
+        parts = [f"{say(p.task)} {p.done}/{p.total}" for p in self._tasks.values() if p.done < p.total]
         if engine.plan.warming:
             parts.append(say("rules waiting for sizes: ") + ", ".join(engine.plan.warming))
         return "; ".join(parts)

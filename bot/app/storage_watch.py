@@ -24,15 +24,18 @@ CALM_S: Final = 15.0
 AGAIN_S: Final = 600.0
 """What comes back sooner than this is told only when it lasts, so that nobody is told of every twitch."""
 LASTS_S: Final = 60.0
-HUNG: Final = mark("the disk does not answer")
+HUNG: Final = "the disk does not answer"
+
+DAMAGED: Final = "the file is damaged"
 
 _WORDS: Final = (
+    (DAMAGED, mark("the database is damaged; restart the bot, which puts the newest backup in its place")),
     ("disk is full", mark("the disk is full; free some space")),
     ("locked", mark("another program holds the database; stop it")),
     ("readonly", mark("the disk is read-only; look at the machine's log")),
     ("read-only", mark("the disk is read-only; look at the machine's log")),
     ("disk I/O error", mark("the disk reports errors; look at the machine's log and free some space")),
-    ("not answer", f"{HUNG}; look at the machine's log"),
+    ("not answer", mark("the disk does not answer; look at the machine's log")),
 )
 
 _log = log.get("storage")
@@ -40,7 +43,7 @@ _log = log.get("storage")
 
 def in_words(reason: str) -> str:
     """What a refusal means and what to do."""
-    return next((words for key, words in _WORDS if key in reason), reason)
+    return next((say(words) for key, words in _WORDS if key in reason), reason)
 
 
 class StorageWatch:
@@ -70,12 +73,15 @@ class StorageWatch:
 
     def reason(self) -> str:
         """What is wrong, and what to do; empty when nothing is."""
+        return in_words(self._reason())
+
+    def _reason(self) -> str:
         if self._trouble.damage:
-            return say("the database is damaged; restart the bot, which puts the newest backup in its place")
+            return DAMAGED
         if self._since_s is None:
             return ""
         # A hung commit makes others fail in other words; it is the cause.
-        return in_words(self._trouble.reason if self._trouble.n_failed else HUNG)
+        return self._trouble.reason if self._trouble.n_failed else HUNG
 
     def lines(self) -> tuple[str, ...]:
         """For `/status`."""
@@ -129,26 +135,33 @@ class StorageWatch:
         elif self._is_told or (is_again and now_s - since_s < LASTS_S):
             return
         self._is_told = True
-        text = say(
-            "Reason: {reason}.\nI go on watching and telling, from memory: should the bot stop now, what it learned meanwhile is forgotten.",
-            reason=self.reason(),
-        )
-        self._notices.tell(Notice(say("Nothing can be stored"), text))
+        reason = self._reason()
+        self._notices.tell(lambda: _trouble(reason))
 
     def _say_recovered(self, now_s: float) -> None:
         lasted_ms = (now_s - (self._since_s or now_s)) * 1000
         lost = self._committer.n_lost
         _log.info("storage.recovered", after_s=round(lasted_ms / 1000, 1), lost=lost)
         if self._is_told:
-            rest = (
-                say("{n} changes did not fit into memory and are not in the history.", n=lost)
-                if lost
-                else say("Nothing is lost.")
-            )
-            text = say(
-                "After {duration}, all that waited has been stored. {rest}",
-                duration=numbers.duration(lasted_ms),
-                rest=rest,
-            )
-            self._notices.tell(Notice(say("Storing works again"), text, "info"))
+            self._notices.tell(lambda: _recovered(lasted_ms, lost))
         self._since_s, self._is_told, self._ended_s = None, False, now_s
+
+
+def _trouble(reason: str) -> Notice:
+    text = say(
+        "Reason: {reason}.\nI go on watching and telling, from memory: should the bot stop now, what it learned meanwhile is forgotten.",
+        reason=in_words(reason),
+    )
+    return Notice(say("Nothing can be stored"), text)
+
+
+def _recovered(lasted_ms: float, n_lost: int) -> Notice:
+    rest = (
+        say("{n} changes did not fit into memory and are not in the history.", n=n_lost)
+        if n_lost
+        else say("Nothing is lost.")
+    )
+    text = say(
+        "After {duration}, all that waited has been stored. {rest}", duration=numbers.duration(lasted_ms), rest=rest
+    )
+    return Notice(say("Storing works again"), text, "info")

@@ -12,7 +12,7 @@ from typing import Final
 from bot import log
 from bot.app.background import in_background
 from bot.clock import Clock
-from bot.delivery.notices import Notice
+from bot.delivery.notices import Notice, Words
 from bot.errors import StorageError
 from bot.model import numbers
 from bot.model.access import AUDIT_KEPT_MS, MAX_STRANGERS, STRANGERS_KEPT_MS
@@ -55,7 +55,7 @@ class Upkeep:
         keep: int,
         clock: Clock,
         venue_now: Callable[[], int],
-        tell: Callable[[Notice], None],
+        tell: Callable[[Words], None],
     ) -> None:
         """`folder` and `keep`: where backups are, and how many; 0 for none."""
         self._database = database
@@ -125,14 +125,15 @@ class Upkeep:
         except StorageError as error:
             _log.error("backup.failed", reason=str(error))
             if not self.failure:
-                text = say("{error}.\nIt is tried again every hour; `oibot backup` tries it at once.", error=error)
-                self._tell(Notice(say("The backup failed"), text, "warning"))
+                why = str(error)
+                self._tell(lambda: _failed(why))
             self.failure = str(error)
             return False
         _log.info("backup.made", file=made.path.name, bytes=made.path.stat().st_size)
         if self.failure:
             self.failure = ""
-            self._tell(Notice(say("Backups work again"), say("{name} was made.", name=made.path.name), "info"))
+            name = made.path.name
+            self._tell(lambda: Notice(say("Backups work again"), say("{name} was made.", name=name), "info"))
         return True
 
     async def prune(self) -> None:
@@ -153,3 +154,8 @@ class Upkeep:
             return
         self._pruned_ms = self._clock.monotonic_ms()
         _log.info("database.pruned", rows=gone, pages=pages)
+
+
+def _failed(why: str) -> Notice:
+    text = say("{error}.\nIt is tried again every hour; `oibot backup` tries it at once.", error=why)
+    return Notice(say("The backup failed"), text, "warning")

@@ -224,7 +224,7 @@ class Studio:
             reason = answer.error
             self._peak_mb = answer.peak_mb
         except TimeoutError:
-            reason = "it took too long to start"
+            reason = mark("it took too long to start")
         except (OSError, EOFError, ValueError, msgspec.DecodeError) as error:
             reason = f"it did not start ({type(error).__name__})"
         if not reason:

@@ -215,6 +215,10 @@ def some_words(text: str) -> tuple[str, ...] | Problem:
     return few_words(text) if text.split() else Problem(say("I expected what to keep quiet."))
 
 
+def stop_words(text: str) -> tuple[str, ...] | Problem:
+    return few_words(text) if text.split() else Problem(say("I expected a symbol and long or short."))
+
+
 def silence_prefix(text: str) -> tuple[str, ...] | Problem:
     words = text.casefold().split()
     if words == ["all"]:

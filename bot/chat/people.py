@@ -48,8 +48,8 @@ class Front(Protocol):
         """The bot's user name; empty while unknown."""
         ...
 
-    async def tell(self, chat_id: int, reply: Reply) -> bool:
-        """Say something unasked; whether it arrived."""
+    async def tell(self, chat_id: int, page: Callable[[], Reply]) -> bool:
+        """Say something unasked, in the language of that chat; whether it arrived."""
         ...
 
     async def show_menu(self, chat_id: int, role: Role | None, *, in_group: bool) -> None:
@@ -302,8 +302,8 @@ class People:
         if (group := self._groups.pop(old, None)) is not None:
             self._groups[new] = replace(group, chat=f"telegram:{new}")
 
-    async def tell_admins(self, reply: Reply) -> None:
+    async def tell_admins(self, page: Callable[[], Reply]) -> None:
         """One message to the owner and to each admin."""
         if self.front is not None:
             for number in self.admins:
-                await self.front.tell(number, reply)
+                await self.front.tell(number, page)

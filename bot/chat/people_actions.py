@@ -4,7 +4,7 @@ Promises: only the owner makes or changes admins; nobody changes the owner or th
 request, the second is told of the first; whoever loses their role loses the alerts of their private chat with it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from bot.chat import people_pages as pages
@@ -93,12 +93,12 @@ class PeopleActions:
             if before is not None:
                 await self._ending.end(f"telegram:{number}")
             if standing is Standing.DECLINED:
-                await self._tell(number, pages.declined())
+                await self._tell(number, pages.declined)
             return pages.decided(name, standing, at_ms=now_ms, undo=undo)
         role = Role(fate)
         if before is not role:
             await people.give(number, role, by=asker)
-            await self._tell(number, pages.let_in(role))
+            await self._tell(number, lambda: pages.let_in(role))
         if not is_least(role, Role.MEMBER):
             await self._ending.end(f"telegram:{number}")
         return pages.decided(name, role, at_ms=now_ms, undo=undo)
@@ -128,7 +128,7 @@ class PeopleActions:
         await people.take(number, by=asker, standing=Standing.ASKED)
         if role is not None:
             await self._ending.end(f"telegram:{number}")
-            await self._tell(number, pages.taken_back())
+            await self._tell(number, pages.taken_back)
         again = people.stranger(number)
         assert again is not None
         return pages.card(again)
@@ -155,7 +155,7 @@ class PeopleActions:
                 return pages.of_settings()
             await self._ending.end(asker.chat)
             if people.front is not None:
-                await people.front.tell(number, pages.goodbye())
+                await people.front.tell(number, pages.goodbye)
                 await people.front.leave(number)
             return Reply(())  # said, before I went
         if people.has_group(number):
@@ -180,6 +180,6 @@ class PeopleActions:
         is_more = len(found) > pages.AUDIT_PAGE
         return pages.audit(found[: pages.AUDIT_PAGE], {**names, **groups}, page=page, is_more=is_more)
 
-    async def _tell(self, number: int, reply: Reply) -> None:
+    async def _tell(self, number: int, page: Callable[[], Reply]) -> None:
         if self._people.front is not None:
-            await self._people.front.tell(number, reply)
+            await self._people.front.tell(number, page)

@@ -121,7 +121,7 @@ def decided(name: str, fate: Role | Standing | None, *, at_ms: int, undo: str) -
             line(
                 f"{mark} ",
                 bold(name),
-                say(" {words} · by you, {time} UTC", words=words, time=numbers.clock_time(at_ms)),
+                say(" {words} · by you, {time}", words=words, time=numbers.clock_time(at_ms)),
             ),
         ),
         ((Button(say("Undo"), undo),),),

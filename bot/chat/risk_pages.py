@@ -8,7 +8,7 @@ from bot.model import numbers
 from bot.model.instrument import Instrument
 from bot.model.risk import Refused, RiskFigures, RiskSettings, StopIdea
 from bot.model.stop_watch import STEP_RATIO, StopWatch
-from bot.texts import say, say_n
+from bot.texts import say, say_as, say_n
 
 
 def by_mark() -> str:
@@ -81,7 +81,7 @@ def settings_page(settings: RiskSettings, *, is_new: bool) -> Reply:
 
 
 def side_name(side: str) -> str:
-    return say("long") if side == "long" else say("short")
+    return say_as("side of a position", "long") if side == "long" else say_as("side of a position", "short")
 
 
 def _money(amount: float) -> str:

@@ -34,7 +34,7 @@ def losses(status: BotStatus, *, now_ms: int) -> tuple[str, ...]:
             )
         )
     found += [
-        say("{feed} is down: {reason}.", feed=feed.feed, reason=feed.reason or say("no reason known"))
+        say("{feed} is down: {reason}.", feed=say(feed.feed), reason=say(feed.reason) or say("no reason known"))
         for feed in status.feeds
         if not feed.live
     ]
@@ -144,7 +144,7 @@ def details_page(status: BotStatus, *, now_ms: int) -> Reply:
     lost = losses(status, now_ms=now_ms)
     blocks = [line(f"⚠️ {text}") for text in lost] or [line(say("✅ All good"))]
     blocks += [BLANK, line(bold(say("Feeds")))]
-    blocks += [line(f"{'✓' if feed.live else '✗'} {feed.feed}{_reason(feed)}") for feed in status.feeds]
+    blocks += [line(f"{'✓' if feed.live else '✗'} {say(feed.feed)}{_reason(feed)}") for feed in status.feeds]
     if not status.feeds:
         blocks.append(line(say("None has said anything yet.")))
     blocks += [BLANK, line(bold(say("Data")))]
@@ -179,4 +179,4 @@ def details_page(status: BotStatus, *, now_ms: int) -> Reply:
 
 
 def _reason(feed: FeedHealth) -> str:
-    return f": {feed.reason}" if feed.reason and not feed.live else ""
+    return f": {say(feed.reason)}" if feed.reason and not feed.live else ""

@@ -34,7 +34,7 @@ from bot.model.chat_ports import ChatFollower
 from bot.model.members import Member, Role
 from bot.model.news import Report, SecondCopy, TokenRefused, unheard
 from bot.model.ports import KeyValues, SendLimits
-from bot.texts import mark
+from bot.texts import mark, say
 
 POLL_S: Final = 30.0
 STALE_S: Final = 60.0
@@ -133,6 +133,7 @@ class TelegramChat:
             people=self._people,
             save_refusals=self._save_refusals,
             on_seen=self._on_seen if self._on_seen is not None else lambda _: None,
+            language_of=self._actions.language_of,
         )
         self._dispatcher = Dispatcher(
             client=self._client,
@@ -259,7 +260,7 @@ class TelegramChat:
 
     async def _announce(self) -> None:
         """Put the commands into Telegram's menus."""
-        await self._client.set_menu(STRANGER_MENU)
+        await self._client.set_menu(lambda: tuple((name, say(does)) for name, does in STRANGER_MENU))
         for chat_id in (*([self._owner_id] if self._owner_id is not None else []), *self._chat_ids):
             in_group = chat_id < 0
             role = Role.VIEWER if in_group else self._gate.role_of(chat_id)

@@ -34,6 +34,7 @@ from bot.chat.telegram_html import MAX_CAPTION_UNITS, MAX_UNITS, keyboard, parts
 from bot.clock import Clock
 from bot.model.chat_ports import ButtonIssuer
 from bot.model.ports import SendLimits
+from bot.texts import ENGLISH, LANGUAGES, speaking
 
 # Without it the library warns on every 429 that a number of seconds will become a timedelta.
 os.environ.setdefault("PTB_TIMEDELTA", "1")
@@ -44,6 +45,9 @@ MAX_PAUSE_S: Final = 15.0
 """A person waits no longer for an answer; a longer pause drops it."""
 BATCH: Final = 100
 ALLOWED_UPDATES: Final = ["message", "callback_query", "my_chat_member"]
+
+Menu = tuple[tuple[str, str], ...]
+"""Commands and what they do."""
 
 _log = log.get("chat.telegram")
 _T = TypeVar("_T")
@@ -145,16 +149,26 @@ class TelegramClient:
     async def delete_webhook(self) -> None:
         await self.call(self.bot.delete_webhook())
 
-    async def set_menu(self, commands: tuple[tuple[str, str], ...], *, chat_id: int | None = None) -> None:
-        """Show commands in the menu of everyone or of one chat. Display only; a failure changes nothing."""
-        scope = None if chat_id is None else BotCommandScopeChat(chat_id)
-        done = await self.call(self.bot.set_my_commands([BotCommand(*command) for command in commands], scope=scope))
-        if isinstance(done, Failure):
-            _log.debug("menu.refused", chat_id=chat_id, reason=done.text)
+    async def set_menu(self, commands: Callable[[], Menu], *, chat_id: int | None = None, language: str = "") -> None:
+        """Show commands in the menu of everyone or of one chat. Display only; a failure changes nothing.
+
+        Args:
+            commands: Names and what they do, in the language spoken when it is called.
+            chat_id: None for everyone.
+            language: What is spoken in that chat. Empty: where one person reads, their own Telegram decides.
+        """
+        for code in _readers(chat_id):
+            with speaking(language or code):
+                listed = [BotCommand(*command) for command in commands()]
+            call = self.bot.set_my_commands(listed, scope=_scope(chat_id), language_code=code or None)
+            done = await self.call(call)
+            if isinstance(done, Failure):
+                _log.debug("menu.refused", chat_id=chat_id, language=code, reason=done.text)
 
     async def drop_menu(self, chat_id: int) -> None:
         """Show in that chat what everyone is shown."""
-        await self.call(self.bot.delete_my_commands(scope=BotCommandScopeChat(chat_id)))
+        for code in _readers(chat_id):
+            await self.call(self.bot.delete_my_commands(scope=_scope(chat_id), language_code=code or None))
 
     async def leave(self, chat_id: int) -> None:
         """Go out of a group. Where that fails the bot is out already, or says nothing there anyway."""
@@ -346,3 +360,13 @@ class TelegramClient:
         if left_s > 0:
             await self._clock.sleep(left_s)
         return None
+
+
+def _scope(chat_id: int | None) -> BotCommandScopeChat | None:
+    return None if chat_id is None else BotCommandScopeChat(chat_id)
+
+
+def _readers(chat_id: int | None) -> tuple[str, ...]:
+    """Languages of Telegram that get a menu of their own, after the one for all others. A group shows one to everybody."""
+    is_group = chat_id is not None and chat_id < 0
+    return ("",) if is_group else ("", *(code for code in LANGUAGES if code != ENGLISH))

@@ -17,7 +17,7 @@ from bot.chat.actions import Actions
 from bot.chat.asker import Asker, in_telegram
 from bot.chat.buttons import OUT_OF_DATE, Buttons
 from bot.chat.claims import shown_code
-from bot.chat.commands import Command, UsageError, menu, parse
+from bot.chat.commands import Command, UsageError, parse
 from bot.chat.front import answer_safely
 from bot.chat.invites import shown_invite
 from bot.chat.reply import Attachment, Reply, line
@@ -79,8 +79,11 @@ class Dispatcher:
     async def dispatch(self, update: Update) -> None:
         """Answer one update, or leave it."""
         chat = update.effective_chat
-        with speaking(self._actions.language_of(f"telegram:{chat.id}") if chat is not None else ENGLISH):
+        spoken = self._actions.language_of(f"telegram:{chat.id}") if chat is not None else ENGLISH
+        with speaking(spoken):
             await self._dispatch(update)
+        if chat is not None and self._actions.language_of(f"telegram:{chat.id}") != spoken:
+            await self._door.language_chosen(chat.id)
 
     async def _dispatch(self, update: Update) -> None:
         if update.my_chat_member is not None:
@@ -151,7 +154,7 @@ class Dispatcher:
             if self._moves is not None:
                 await self._moves.moved(old, new)
             self._gate.follow(old, new)
-            await self._client.set_menu(menu(Role.VIEWER, in_group=True), chat_id=new)
+            await self._door.show_menu(new, Role.VIEWER, in_group=True)
 
     async def _is_link(self, message: Message) -> bool:
         """Whether somebody opened a link, which is taken or not, and answered or not."""

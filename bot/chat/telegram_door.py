@@ -26,7 +26,7 @@ from bot.clock import Clock
 from bot.errors import StorageError
 from bot.model.access import is_least
 from bot.model.members import Member, Redeemed, Role
-from bot.texts import say
+from bot.texts import say, speaking
 
 ASK: Final = "/start ask"
 """What stands behind the button of a stranger."""
@@ -52,8 +52,12 @@ class Door:
         people: People | None,
         save_refusals: Callable[[], Awaitable[None]],
         on_seen: Callable[[int], None],
+        language_of: Callable[[str], str] = lambda _: "",
     ) -> None:
-        """`claims` None: the settings name the owner, and no link makes another."""
+        """`claims` None: the settings name the owner, and no link makes another. `language_of`: what is spoken in a chat; empty
+        where nobody chose.
+        """
+        self._language_of = language_of
         self._client = client
         self._gate = gate
         self._clock = clock
@@ -74,7 +78,9 @@ class Door:
 
     # -- the front of `People` -------------------------------------------------------------------------------------
 
-    async def tell(self, chat_id: int, reply: Reply) -> bool:
+    async def tell(self, chat_id: int, page: Callable[[], Reply]) -> bool:
+        with speaking(self._language_of(f"telegram:{chat_id}")):
+            reply = page()
         sent = await self._client.send(chat_id, reply, user=f"telegram:{chat_id}")
         if isinstance(sent, Failure):
             _log.info("untold", chat_id=chat_id, kind=sent.kind.value, reason=sent.text)
@@ -84,7 +90,14 @@ class Door:
         if role is None:
             await self._client.drop_menu(chat_id)
         else:
-            await self._client.set_menu(menu(role, in_group=in_group), chat_id=chat_id)
+            spoken = self._language_of(f"telegram:{chat_id}")
+            await self._client.set_menu(lambda: menu(role, in_group=in_group), chat_id=chat_id, language=spoken)
+
+    async def language_chosen(self, chat_id: int) -> None:
+        """Show the menu of that chat in the language that it speaks now."""
+        in_group = chat_id < 0
+        role = Role.VIEWER if in_group else self._gate.role_of(chat_id)
+        await self.show_menu(chat_id, role, in_group=in_group)
 
     async def leave(self, chat_id: int) -> None:
         await self._client.leave(chat_id)
@@ -139,7 +152,7 @@ class Door:
         member = people.member(user_id)
         host = telegram_number(member.by) if member is not None and member.by else people.owner_id
         if host is not None and is_least(people.role_of(host), Role.ADMIN):
-            await self.tell(host, pages.came_in(people.name(user_id), user_id, role))
+            await self.tell(host, lambda: pages.came_in(people.name(user_id), user_id, role))
 
     def _may_knock(self, user_id: int) -> bool:
         return self._gate.may_knock(user_id, user_id, now_ms=self._clock.wall_ms())
@@ -182,7 +195,7 @@ class Door:
         await self._client.edit(message.chat.id, message.message_id, pages.asked())
         stranger = people.stranger(user.id)
         if has_card and stranger is not None:
-            await people.tell_admins(pages.card(stranger))
+            await people.tell_admins(lambda: pages.card(stranger))
 
     # -- groups ----------------------------------------------------------------------------------------------------
 
@@ -210,7 +223,7 @@ class Door:
         role = self._gate.role_of(user.id)
         if chat.type not in _GROUPS or role is None:
             if chat.type in _GROUPS and self._may_say_goodbye():
-                await self.tell(chat.id, pages.not_here())
+                await self.tell(chat.id, pages.not_here)
             await self._client.leave(chat.id)
             return
         people.heard_of(chat.id, chat.title or "")
@@ -221,9 +234,9 @@ class Door:
             return
         by = in_telegram(chat.id, user.id, role=role)
         if await people.list_group(chat.id, chat.title or "", by=by):
-            await self.tell(chat.id, pages.listed())
+            await self.tell(chat.id, pages.listed)
         else:
-            await self.tell(chat.id, pages.full_of_groups())
+            await self.tell(chat.id, pages.full_of_groups)
             await self._client.leave(chat.id)
 
     def _may_say_goodbye(self) -> bool:

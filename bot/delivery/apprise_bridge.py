@@ -17,13 +17,14 @@ from bot.delivery.destination import Answer, Order, fingerprint
 from bot.delivery.http_destination import Unlimited
 from bot.delivery.text import plain
 from bot.model.outbox import Delivered, Rejected, RetryLater
+from bot.texts import mark
 
 SERVICE_TIMEOUT_S: Final = 30.0
 """After which Apprise gives up."""
 TIMEOUT_S: Final = 45.0
 FAILED_PAUSE_S: Final = 30.0
-NOT_INSTALLED: Final = "apprise is not installed; run pip install 'oibot[apprise]'"
-NOT_KNOWN: Final = "the address is none that Apprise knows, such as ntfy://topic"
+NOT_INSTALLED: Final = mark("apprise is not installed; run pip install 'oibot[apprise]'")
+NOT_KNOWN: Final = mark("the address is none that Apprise knows, such as ntfy://topic")
 _TYPES: Final = {"info": "info", "warning": "warning", "critical": "failure"}
 
 _log = log.get("delivery.apprise")
@@ -79,7 +80,7 @@ class AppriseDestination(Unlimited):
         if notifier is None:
             return Rejected(self._fault or NOT_KNOWN, destination_dead=True)
         if self._is_busy:
-            return RetryLater(FAILED_PAUSE_S, "the service has not answered the last message yet")
+            return RetryLater(FAILED_PAUSE_S, mark("the service has not answered the last message yet"))
         title, body = text_of(order)
         kind = _TYPES.get(order.severity, "warning")
         if order.rows and all(row.kind in layout.ENDINGS for row in order.rows[-1:]):
@@ -107,11 +108,11 @@ class AppriseDestination(Unlimited):
             async with self._clock.timeout(TIMEOUT_S):
                 outcome = await done
         except TimeoutError:
-            return RetryLater(FAILED_PAUSE_S, "the service did not answer in time", ambiguous=True)
+            return RetryLater(FAILED_PAUSE_S, mark("the service did not answer in time"), ambiguous=True)
         if not outcome:
             return Delivered(None)
         _log.debug("attempt.failed", outcome=outcome)
-        return RetryLater(FAILED_PAUSE_S, "the service did not take the message", ambiguous=True)
+        return RetryLater(FAILED_PAUSE_S, mark("the service did not take the message"), ambiguous=True)
 
 
 def text_of(order: Order) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from bot.delivery.pictures import TakesPictures
 from bot.delivery.planning import OUT_OF_DATE
 from bot.model.alert import TellKind
 from bot.model.outbox import Outcome, Rejected, RetryLater
+from bot.texts import mark
 
 ATTEMPT_TIMEOUT_S: Final = 60.0
 FIRST_BACKOFF_S: Final = 1.0
@@ -64,7 +65,7 @@ class Attempts:
                 assert isinstance(self.destination, TakesPictures)
                 return await self.destination.attach(order, png)
         except TimeoutError:
-            return RetryLater(backoff_s(4, MAX_LANE_BACKOFF_S), "no answer in time", ambiguous=True)
+            return RetryLater(backoff_s(4, MAX_LANE_BACKOFF_S), mark("no answer in time"), ambiguous=True)
         except Exception as error:  # noqa: BLE001, one attempt must not end the lane
             self._log.exception("attempt.crashed", error=type(error).__name__)
             return RetryLater(CRASH_PAUSE_S, f"internal error ({type(error).__name__})", ambiguous=True)

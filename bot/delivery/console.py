@@ -18,7 +18,7 @@ from bot.delivery.text import Card, Line, clean, plain
 from bot.model.alert import TellKind
 from bot.model.outbox import Delivered, Rejected, RetryLater
 from bot.model.view import AlertView
-from bot.texts import say
+from bot.texts import mark, say
 
 BAR: Final = "▌"
 _BLOCKED_S: Final = 5.0
@@ -141,7 +141,7 @@ class ConsoleDestination:
     async def send(self, order: Order) -> Answer:
         """Print one alert; the console has no message ids, so an edit or a reply is printed anew."""
         if self._is_printing:
-            return RetryLater(_BLOCKED_S, "the terminal takes no output")
+            return RetryLater(_BLOCKED_S, mark("the terminal takes no output"))
         text = block(order) if order.card is None else card_block(order)
         loop = asyncio.get_running_loop()
         done: asyncio.Future[bool] = loop.create_future()
@@ -159,7 +159,7 @@ class ConsoleDestination:
         self._is_printing = True
         threading.Thread(target=work, name="console", daemon=True).start()
         worked = await done
-        return Delivered(None) if worked else Rejected("the terminal is gone", destination_dead=True)
+        return Delivered(None) if worked else Rejected(mark("the terminal is gone"), destination_dead=True)
 
     def _print(self, text: Text) -> bool:
         try:

@@ -21,6 +21,7 @@ from bot.delivery.http_destination import Named, OverHttp
 from bot.delivery.limits import DiscordLimits
 from bot.delivery.pace import Pace
 from bot.model.outbox import Rejected, RetryLater
+from bot.texts import mark
 
 TOTAL_TIMEOUT_S: Final = 30.0
 CONNECT_TIMEOUT_S: Final = 10.0
@@ -77,7 +78,7 @@ class DiscordDestination(OverHttp, Named):
     async def send(self, order: Order) -> Answer:
         """Make one attempt."""
         if self._url is None or self._url.scheme not in {"http", "https"} or not self._url.host:
-            return Rejected("the webhook address is not a URL", destination_dead=True)
+            return Rejected(mark("the webhook address is not a URL"), destination_dead=True)
         target = order.target if order.edits and (order.target or "").isdigit() else None
         if target is None and order.edits:
             order = replace(order, form=Form.NEW, target=None)
@@ -91,7 +92,7 @@ class DiscordDestination(OverHttp, Named):
         """Put a picture into a message. Later edits name no attachments, which leaves it where it is."""
         target = order.target or ""
         if self._url is None or not target.isdigit():
-            return Rejected("the message has no number")
+            return Rejected(mark("the message has no number"))
         form = aiohttp.FormData()
         form.add_field("payload_json", json.dumps(embed.with_picture(embed.body_of(order))), content_type=_JSON)
         form.add_field("files[0]", png, filename=embed.PICTURE, content_type="image/png")
@@ -109,9 +110,9 @@ class DiscordDestination(OverHttp, Named):
                 return answer
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
             _log.debug("attempt.failed", error=type(error).__name__)
-            return RetryLater(DEFAULT_PAUSE_S, "Discord cannot be reached")
+            return RetryLater(DEFAULT_PAUSE_S, mark("Discord cannot be reached"))
         except TimeoutError:
-            return RetryLater(AMBIGUOUS_PAUSE_S, "Discord did not answer in time", ambiguous=True)
+            return RetryLater(AMBIGUOUS_PAUSE_S, mark("Discord did not answer in time"), ambiguous=True)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             reason = f"the connection to Discord broke ({type(error).__name__})"
             return RetryLater(AMBIGUOUS_PAUSE_S, reason, ambiguous=True)

@@ -7,6 +7,7 @@ from typing import Final
 
 from bot.delivery.destination import Answer, TargetGone, Unlayable
 from bot.model.outbox import Delivered, Rejected, RetryLater
+from bot.texts import mark
 
 MIN_PAUSE_S: Final = 0.5
 MAX_PAUSE_S: Final = 3_600.0
@@ -68,7 +69,7 @@ def answer_of(status: int, headers: Mapping[str, str], body: bytes, *, target: s
         sent = found.get("id")
         return Delivered(target or (sent if isinstance(sent, str) and sent else None))
     if status == 429:
-        return RetryLater(pause_s(headers, found), "Discord asks for a pause")
+        return RetryLater(pause_s(headers, found), mark("Discord asks for a pause"))
     if status == 404 and code == _UNKNOWN_MESSAGE and target is not None:
         return TargetGone(name)
     if code in _BUSY:

@@ -24,6 +24,7 @@ from bot.model.chart_ports import AlertPictures
 from bot.model.histogram import Histogram
 from bot.model.outbox import OutboxRow
 from bot.model.ports import KeyValues, Outbox
+from bot.texts import say
 
 LEAVE_S: Final = 5.0
 """For what may go at once to a destination that is taken out."""
@@ -146,7 +147,7 @@ class Lanes:
 
     def dead(self) -> dict[str, str]:
         """Destinations that take no messages any more, and why."""
-        return {lane.name: lane.dead_reason for lane in self._lanes.values() if lane.dead_reason is not None}
+        return {lane.name: say(lane.dead_reason) for lane in self._lanes.values() if lane.dead_reason is not None}
 
     def revive(self, name: str) -> bool:
         """Try a dead destination again; False for one that is not dead, or not known."""

@@ -28,7 +28,7 @@ from bot.model import numbers
 from bot.model.alert import TellKind
 from bot.model.instrument import MARKET
 from bot.model.outbox import OutboxRow
-from bot.model.view import AlertView, Detail, Member, Move
+from bot.model.view import AlertView, Detail, Member, Missed, Move
 from bot.texts import say, say_n
 
 ENDED, CLOSED, ACKED, MUTED, DATA = "✅", "⏹", "👍", "🔕", "📡"
@@ -110,7 +110,7 @@ def fire_card(view: AlertView) -> Card:
 
 def feed_card(view: AlertView) -> Card:
     """Data that firing alerts wait for: that it is missing, or comes again. Never that they are over."""
-    feed = say(clean(view.feed, 60).capitalize())
+    feed = say(clean(view.feed, 60)).capitalize()
     footer = line(Span(f"#{clean(view.short_id, 16)}", "code"))
     known = numbers.duration(view.at_ms - view.fired_ms)
     since = numbers.clock_time(view.fired_ms, zone=view.zone)
@@ -194,13 +194,21 @@ def missed_lines(view: AlertView) -> tuple[Line, ...]:
     """`OI surge 3: BTC #7q4mk2px, ETH #…`."""
     lines = []
     for missed in view.missed:
-        parts: list[Span | str] = [Span(f"{clean(missed.title, 100)} {missed.n}", "bold")]
+        parts: list[Span | str] = [Span(f"{missed_title(missed)} {missed.n}", "bold")]
         for n, (coin, short_id) in enumerate(missed.named):
             parts += [", " if n else ": ", f"{clean(coin, 24)} ", Span(f"#{clean(short_id, 16)}", "code")]
         more = missed.n - len(missed.named)
         parts += [say(" and {n} more", n=more)] if missed.named and more > 0 else []
         lines.append(line(*parts))
     return tuple(lines)
+
+
+def missed_title(missed: Missed) -> str:
+    """`OI surge`, `OI surge, held back by these:`, `10 more rules`."""
+    title = clean(missed.title, 100)
+    if missed.what == "held back":
+        return say("{title}, held back by these:", title=title)
+    return say("{n} more rules", n=title) if missed.what == "rest" else title
 
 
 def ending_text(view: AlertView) -> str:

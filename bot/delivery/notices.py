@@ -52,6 +52,11 @@ Words = Notice | Callable[[], Notice]
 """A function puts it into words again, in the language of where it is told."""
 
 
+def said(words: Words) -> Notice:
+    """In the language spoken now."""
+    return words if isinstance(words, Notice) else words()
+
+
 class Place(Protocol):
     """What is needed of a lane."""
 
@@ -81,13 +86,13 @@ def worded(news: News) -> tuple[str, Notice]:
         case DestinationDied(name, reason):
             text = say(
                 "{reason}. What it missed is kept. It is tried again when its person writes, when its address or secret changes, or by /revive {name}.",
-                reason=reason,
+                reason=say(reason),
                 name=name,
             )
             return dead_topic(name), Notice(say("{name} takes no messages any more", name=name), text)
         case MessageBuried(name, ids, reason):
             which = ", ".join(f"#{one}" for one in ids)
-            text = say("{alerts}: {reason}. /deadletters lists all.", alerts=which, reason=reason)
+            text = say("{alerts}: {reason}. /deadletters lists all.", alerts=which, reason=say(reason))
             return f"buried:{name}", Notice(say("{name}: something could not be told", name=name), text, "warning")
         case TopicGone(name):
             text = say("Alerts go to the chat itself.")
@@ -222,10 +227,10 @@ class Notices:
             self._withdraw(one)
             if best:
                 with speaking(self._language_of(best)):
-                    row = row_of(_said(one.words), best, one.at_ms)
+                    row = row_of(said(one.words), best, one.at_ms)
                 one.place, one.row_id = best, row.id
                 with speaking(ENGLISH):
-                    _log.info("notice.told", title=_said(one.words).title, destination=best)
+                    _log.info("notice.told", title=said(one.words).title, destination=best)
                 places[best].offer(row)
 
     def _withdraw(self, one: _Waiting) -> None:
@@ -234,10 +239,6 @@ class Notices:
             if place.name == one.place:
                 place.withdraw(one.row_id)
         one.place, one.row_id = "", ""
-
-
-def _said(words: Words) -> Notice:
-    return words if isinstance(words, Notice) else words()
 
 
 async def tell_directly(destinations: Sequence[Destination], notice: Notice, *, at_ms: int) -> bool:

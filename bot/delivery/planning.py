@@ -31,14 +31,15 @@ from bot.model.alert import TellKind
 from bot.model.chat_alert import is_alert_id
 from bot.model.instrument import MARKET
 from bot.model.outbox import Layout, OutboxRow
+from bot.texts import mark
 
 MAX_AGE_MS: Final = 24 * 3_600_000
 """Older rows are buried: nobody is served by yesterday's alert."""
 MAX_REMEMBERED: Final = 10_000
 MAX_STALE: Final = 100
 """Messages that wait for an edit; one more is left as it is."""
-TOO_OLD: Final = "older than 24 hours"
-OUT_OF_DATE: Final = "an update that is out of date"
+TOO_OLD: Final = mark("older than 24 hours")
+OUT_OF_DATE: Final = mark("an update that is out of date")
 
 _EDITS: Final = frozenset({TellKind.ACK, TellKind.UPDATE})
 _FEEDS: Final = frozenset({TellKind.LOST, TellKind.BACK})

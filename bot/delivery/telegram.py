@@ -40,6 +40,7 @@ from bot.delivery.text import utf16_length
 from bot.model.chat_ports import ButtonIssuer, ChatFollower
 from bot.model.news import Report, TopicGone, unheard
 from bot.model.outbox import Delivered, Rejected, RetryLater
+from bot.texts import mark
 
 CONNECT_TIMEOUT_S: Final = 10.0
 READ_TIMEOUT_S: Final = 30.0
@@ -161,7 +162,7 @@ class TelegramDestination:
         """Put a picture over a message. A text that is too long to stand under one stays as it is."""
         if utf16_length(markup.to_plain(order.composed())) > markup.CAPTION_LIMIT:
             self.free_slot()
-            return Rejected("the text is too long for a caption")
+            return Rejected(mark("the text is too long for a caption"))
         return await self._attempt(order, lambda: self._hang(order, png))
 
     async def _attempt(self, order: Order, call: Callable[[], Awaitable[str]]) -> Answer:
@@ -182,7 +183,7 @@ class TelegramDestination:
             return answer_of(error, target=order.target)
         except Exception as error:  # noqa: BLE001, an answer that the library cannot digest
             _log.warning("answer.unreadable", error=type(error).__name__)
-            return RetryLater(AMBIGUOUS_PAUSE_S, "Telegram's answer could not be read", ambiguous=True)
+            return RetryLater(AMBIGUOUS_PAUSE_S, mark("Telegram's answer could not be read"), ambiguous=True)
         finally:
             self.free_slot(was_used=True)
 

@@ -26,6 +26,7 @@ from bot import log
 from bot.delivery.destination import Answer, TargetGone, Unlayable
 from bot.delivery.text import clean
 from bot.model.outbox import Delivered, Rejected, RetryLater
+from bot.texts import mark
 
 # Without it the library warns on every 429 that a number of seconds will become a timedelta.
 os.environ.setdefault("PTB_TIMEDELTA", "1")
@@ -102,25 +103,25 @@ def answer_of(error: TelegramError, *, target: str | None = None) -> Answer:
     """What to do about it. `ChatMigrated` is the caller's: only it knows where it sends."""
     match error:
         case RetryAfter():
-            return RetryLater(clamp_pause_s(error.retry_after), "Telegram asks for a pause")
+            return RetryLater(clamp_pause_s(error.retry_after), mark("Telegram asks for a pause"))
         case ChatMigrated():
-            return RetryLater(MIN_PAUSE_S, "the group became a supergroup")
+            return RetryLater(MIN_PAUSE_S, mark("the group became a supergroup"))
         case InvalidToken() | EndPointNotFound():
-            return Rejected("Telegram refuses the bot token (or the address is wrong)", destination_dead=True)
+            return Rejected(mark("Telegram refuses the bot token (or the address is wrong)"), destination_dead=True)
         case Forbidden():
             return Rejected(f"Telegram: {words(error)}", destination_dead=True)
         case Conflict():
-            return RetryLater(60.0, "Telegram reports a conflict")
+            return RetryLater(60.0, mark("Telegram reports a conflict"))
         case BadRequest():
             return _bad_request(error, target)
         case TimedOut():
             if _cause(error) in _NOT_SENT:
-                return RetryLater(DEFAULT_PAUSE_S, "Telegram cannot be reached")
-            return RetryLater(AMBIGUOUS_PAUSE_S, "Telegram did not answer in time", ambiguous=True)
+                return RetryLater(DEFAULT_PAUSE_S, mark("Telegram cannot be reached"))
+            return RetryLater(AMBIGUOUS_PAUSE_S, mark("Telegram did not answer in time"), ambiguous=True)
         case NetworkError():
             return _network(error)
         case _:
-            return RetryLater(AMBIGUOUS_PAUSE_S, "Telegram's answer could not be read", ambiguous=True)
+            return RetryLater(AMBIGUOUS_PAUSE_S, mark("Telegram's answer could not be read"), ambiguous=True)
 
 
 def words(error: TelegramError) -> str:
@@ -136,7 +137,7 @@ def _bad_request(error: BadRequest, target: str | None) -> Answer:
         return TargetGone(words(error))
     if text.startswith(_NO_PICTURES):
         # Also the words under a picture that is there cannot change then; a message of text says them.
-        return TargetGone("Telegram takes no pictures in this chat")
+        return TargetGone(mark("Telegram takes no pictures in this chat"))
     if text.startswith(_CHAT_GONE):
         return Rejected(f"Telegram: {words(error)}", destination_dead=True)
     return Unlayable(f"Telegram: {words(error)}")
@@ -145,14 +146,14 @@ def _bad_request(error: BadRequest, target: str | None) -> Answer:
 def _network(error: NetworkError) -> Answer:
     cause = _cause(error)
     if cause in _NOT_SENT:
-        return RetryLater(DEFAULT_PAUSE_S, "Telegram cannot be reached")
+        return RetryLater(DEFAULT_PAUSE_S, mark("Telegram cannot be reached"))
     text = error.message.lower()
     if text.startswith("too many requests"):
-        return RetryLater(UNNAMED_PAUSE_S, "Telegram asks for a pause")
+        return RetryLater(UNNAMED_PAUSE_S, mark("Telegram asks for a pause"))
     if text.startswith("request entity too large"):
-        return Unlayable("Telegram: the message is too large")
+        return Unlayable(mark("Telegram: the message is too large"))
     if text.startswith("internal server error") and not cause:
-        return RetryLater(DEFAULT_PAUSE_S, "Telegram has an internal error")
+        return RetryLater(DEFAULT_PAUSE_S, mark("Telegram has an internal error"))
     return RetryLater(
         AMBIGUOUS_PAUSE_S, f"the connection to Telegram broke{f' ({cause})' if cause else ''}", ambiguous=True
     )

@@ -25,6 +25,7 @@ from bot.delivery.http_destination import OverHttp, Unlimited
 from bot.delivery.webhook_body import body_of, id_of
 from bot.model import addresses
 from bot.model.outbox import Delivered, Rejected, RetryLater
+from bot.texts import mark
 
 TOTAL_TIMEOUT_S: Final = 15.0
 CONNECT_TIMEOUT_S: Final = 10.0
@@ -67,7 +68,9 @@ def answer_of(status: int, headers: Mapping[str, str], *, sent: str, wall_ms: in
     if 200 <= status < 300:
         return Delivered(sent)
     if status == 429:
-        return RetryLater(pause_s(headers, default_s=UNNAMED_PAUSE_S, wall_ms=wall_ms), "the webhook asks for a pause")
+        return RetryLater(
+            pause_s(headers, default_s=UNNAMED_PAUSE_S, wall_ms=wall_ms), mark("the webhook asks for a pause")
+        )
     if status in _SOON:
         return RetryLater(pause_s(headers, default_s=DEFAULT_PAUSE_S, wall_ms=wall_ms), name)
     if status >= 500:
@@ -155,15 +158,15 @@ class WebhookDestination(OverHttp, Unlimited):
             async with self._open().post(self._url, data=body, headers=headers, allow_redirects=False) as response:
                 return answer_of(response.status, response.headers, sent=sent, wall_ms=self._clock.wall_ms())
         except aiohttp.InvalidURL:
-            return Rejected("the webhook's address cannot be used", destination_dead=True)
+            return Rejected(mark("the webhook's address cannot be used"), destination_dead=True)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             if _is_private(error):
-                reason = "the webhook's name leads to a private address; write private: true if that is meant"
+                reason = mark("the webhook's name leads to a private address; write private: true if that is meant")
                 return RetryLater(PRIVATE_PAUSE_S, reason)
             _log.debug("attempt.failed", error=type(error).__name__)
-            return RetryLater(DEFAULT_PAUSE_S, "the webhook cannot be reached")
+            return RetryLater(DEFAULT_PAUSE_S, mark("the webhook cannot be reached"))
         except TimeoutError:
-            return RetryLater(DEFAULT_PAUSE_S, "the webhook did not answer in time", ambiguous=True)
+            return RetryLater(DEFAULT_PAUSE_S, mark("the webhook did not answer in time"), ambiguous=True)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             reason = f"the connection to the webhook broke ({type(error).__name__})"
             return RetryLater(DEFAULT_PAUSE_S, reason, ambiguous=True)

@@ -12,6 +12,7 @@ from typing import Final
 
 from bot.delivery import markup
 from bot.delivery.destination import Form, Order
+from bot.delivery.layout import missed_title
 from bot.delivery.plans import message_id
 from bot.delivery.score_card import plain_marks
 from bot.delivery.text import clean
@@ -114,7 +115,7 @@ def _event(row: OutboxRow) -> Json:
 
 def _missed(missed: Missed) -> Json:
     alerts = [{"base": clean(coin, _MAX_NAME), "id": clean(short_id, 16)} for coin, short_id in missed.named]
-    return {"title": clean(missed.title, _MAX_NAME), "n": missed.n, "alerts": alerts}
+    return {"title": missed_title(missed), "n": missed.n, "alerts": alerts}
 
 
 def _number(value: float | None) -> float | None:

@@ -37,6 +37,7 @@ from bot.rules.numbers import Mask
 from bot.rules.plan import Plan, PlanResult
 from bot.rules.program import Block
 from bot.rules.schema import Rule
+from bot.texts import mark
 
 
 class Engine:
@@ -278,11 +279,11 @@ class Engine:
             listed = frozenset(i.key for i in item.update.instruments if i.status not in GONE)
             self._owed += self._told(self.subscriptions.drop_absent(item.update.venue, listed, self.now_ms))
             gone = self._restoring.gone(item.update, GONE)
-            self._owed += self._close_stored(gone, "the instrument left the venue while the bot was down")
+            self._owed += self._close_stored(gone, mark("the instrument left the venue while the bot was down"))
 
     def _close_row(self, row: int) -> Result:
         books = [b for b in self._books.values() if not b.per_market and b.has(row)]
-        changes = [c for b in books for c in b.close([row], self.now_ms, "the instrument left the venue")]
+        changes = [c for b in books for c in b.close([row], self.now_ms, mark("the instrument left the venue"))]
         told = self._result(changes, None, None)
         records = tuple(idle(b.record(row)) for b in books)
         for book in books:
@@ -311,7 +312,7 @@ class Engine:
     def _close_orphans(self) -> Result:
         """Stored alerts of rules that are gone, disabled or changed."""
         orphans, self._restoring.orphans = self._restoring.orphans, []
-        return self._close_stored(orphans, "its rule was removed, disabled or changed")
+        return self._close_stored(orphans, mark("its rule was removed, disabled or changed"))
 
     def _close_stored(self, stored: Sequence[AlertRecord], reason: str) -> Result:
         """Alerts that have no place: those that were firing are closed and told."""

@@ -41,7 +41,7 @@ _WITH_PRICE: Final = {
     "index": mark("index"),
     "basis": "index",
     "funding": mark("funding rate"),
-    "funding_8h": "funding rate",
+    "funding_8h": mark("funding rate"),
 }
 """What comes in one message with the price, where the venue has it."""
 

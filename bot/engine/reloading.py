@@ -11,10 +11,11 @@ from typing import Final
 
 from bot.alerts.book import RuleBook
 from bot.rules.schema import Rule
+from bot.texts import mark
 
-REMOVED: Final = "its rule was removed"
-SWITCHED_OFF: Final = "its rule was switched off"
-CHANGED: Final = "the condition of its rule was changed"
+REMOVED: Final = mark("its rule was removed")
+SWITCHED_OFF: Final = mark("its rule was switched off")
+CHANGED: Final = mark("the condition of its rule was changed")
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,8 +27,12 @@ from bot.rules.numbers import Mask
 from bot.rules.parse import parse_value
 from bot.rules.program import EVERYWHERE, Program
 from bot.rules.schema import Rule, Severity
+from bot.texts import mark
 
-GONE: Final = "the instrument left the venue"
+GONE: Final = mark("the instrument left the venue")
+DELETED: Final = mark("it was deleted")
+"""What `AlertRemoved` says where nobody gave a reason."""
+GONE_MEANWHILE: Final = mark("the instrument left the venue while the bot was down")
 
 
 @cache
@@ -110,7 +114,7 @@ class Subscriptions:
         heard = Heard()
         for key in self.book.absent():
             if key.startswith(f"{venue}:") and key not in listed:
-                heard.take(self.book.unplace(key, now_ms, f"{GONE} while the bot was down"))
+                heard.take(self.book.unplace(key, now_ms, GONE_MEANWHILE))
         return heard
 
     # -- what is measured ----------------------------------------------------------------------------------------

@@ -11,12 +11,23 @@ import numpy as np
 import numpy.typing as npt
 
 from bot.model.instrument import Instrument
+from bot.texts import mark
 
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
 I32 = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
 
+FEEDS = (
+    mark("mark price"),
+    mark("ticker"),
+    mark("open interest"),
+    mark("contract info"),
+    mark("liquidations"),
+    mark("klines"),
+    mark("long/short"),
+)
+"""Their names, which are said to people."""
 HISTORY_SERIES = ("price", "oi", "long_short")
 
 
@@ -130,7 +141,7 @@ class FeedStatus:
     """A feed came alive or was lost. `reason` is for people."""
 
     feed: str
-    """`mark price`, `ticker`, `open interest`, `contract info`, `liquidations`, `klines`, `long/short`."""
+    """One of `FEEDS`."""
     live: bool
     reason: str
     received_ms: float

@@ -86,6 +86,9 @@ class Missed:
     n: int
     named: tuple[tuple[str, str], ...]
     """Coin and short id of the latest ones, the latest first."""
+    what: Literal["", "held back", "rest"] = ""
+    """Whether it is about alerts that those before held back by themselves, or about all rules that have no line, as many as
+    `title` says."""
 
 
 @dataclass(frozen=True, slots=True)

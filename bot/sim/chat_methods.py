@@ -25,6 +25,7 @@ REACTIONS: Final = frozenset("👍👎🔥👀🤔🎉🙏👌")
 """Some of those that any chat allows."""
 QUERY_LIFE_MS: Final = 15 * 60_000.0
 _COMMAND: Final = re.compile(r"[a-z0-9_]{1,32}")
+_LANGUAGE: Final = re.compile(r"[a-z]{2}")
 _NOT_MODIFIED: Final = (
     "message is not modified: specified new message content and reply markup are exactly the same as a current content "
     "and reply markup of the message"
@@ -43,7 +44,8 @@ class Methods:
         self.rooms = Rooms()
         self.messages: list[ChatMessage] = []
         self.answered: list[Json] = []
-        self.commands: list[Json] = []
+        self.menus: dict[tuple[str, str], list[Json]] = {}
+        """By scope and language, both as they were given; empty for all."""
         self.queries: dict[str, float] = {}
         """Button presses that wait for their answer, and when they were made."""
         self.left: list[int] = []
@@ -276,10 +278,11 @@ class Methods:
                 raise Refusal(chat_faults.bad_request("BOT_COMMAND_DESCRIPTION_INVALID"))
         if len(commands) > 100:
             raise Refusal(chat_faults.bad_request("BOT_COMMANDS_TOO_MUCH"))
-        self.commands = commands
+        self.menus[_menu_of(params)] = commands
         return True
 
-    def _delete_commands(self, _: Json) -> bool:
+    def _delete_commands(self, params: Json) -> bool:
+        self.menus.pop(_menu_of(params), None)
         return True
 
     def _leave(self, params: Json) -> bool:
@@ -367,3 +370,11 @@ ADMINISTRATOR_RIGHTS: Final[Json] = {
 def _photo_json(photo: bytes) -> Json:
     width, height = size_of(photo) or (0, 0)
     return {"file_id": "photo", "file_unique_id": "photo", "width": width, "height": height, "file_size": len(photo)}
+
+
+def _menu_of(params: Json) -> tuple[str, str]:
+    language = str(params.get("language_code") or "")
+    if language and not _LANGUAGE.fullmatch(language):
+        raise Refusal(chat_faults.bad_request("LANG_CODE_INVALID"))
+    scope = decoded(params.get("scope")) or {}
+    return str(scope.get("chat_id") or scope.get("type") or ""), language

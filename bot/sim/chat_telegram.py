@@ -73,8 +73,9 @@ class TelegramServer:
         return self._methods.answered
 
     @property
-    def commands(self) -> list[Json]:
-        return self._methods.commands
+    def menus(self) -> dict[tuple[str, str], list[Json]]:
+        """Commands by scope and language; both are empty for all."""
+        return self._methods.menus
 
     @property
     def webhook_url(self) -> str:

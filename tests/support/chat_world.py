@@ -28,6 +28,7 @@ from bot.storage.memory import (
     MemoryOutbox,
 )
 from bot.storage.memory_access import MemoryAuditLog, MemoryGroupStore, MemoryPersonalData, MemoryStrangerStore
+from bot.texts import speaking
 
 OWNER, ADMIN, MEMBER, VIEWER, STRANGER, OTHER = 71, 72, 73, 74, 99, 98
 GROUP, NEW_GROUP = -100_500, -100_600
@@ -58,7 +59,7 @@ class Recorder:
     def __init__(self, buttons: Buttons) -> None:
         self._buttons = buttons
         self.said: list[Said] = []
-        self.menus: dict[int, int] = {}
+        self.menus: dict[int, tuple[tuple[str, str], ...]] = {}
         """How many commands each chat is shown."""
         self.left: list[int] = []
         self._n = 1_000
@@ -85,8 +86,9 @@ class Recorder:
     async def answer_press(self, query_id, text=""):
         self.said.append(Said("press", int(query_id), text))
 
-    async def set_menu(self, commands, *, chat_id=None):
-        self.menus[chat_id] = len(commands)
+    async def set_menu(self, commands, *, chat_id=None, language=""):
+        with speaking(language):
+            self.menus[chat_id] = commands()
 
     async def drop_menu(self, chat_id):
         self.menus.pop(chat_id, None)
@@ -135,6 +137,8 @@ class ChatWorld:
         self.ending = Ending(self.alerts, NoDesk(), NoDesk(), NoDesk(), self.clock)
         self.data = MemoryPersonalData(self.members, self.strangers, self.groups, self.audit)
         self.done: list[tuple[Command, Asker]] = []
+        self.languages: dict[str, str] = {}
+        """What is spoken, by chat."""
         self.counts: Counter[str] = Counter()
         self.gate = Gate(owner_id=owner_id, chat_ids=chat_ids, known=self.people)
         self.buttons = Buttons(MemoryButtonStore(), secret=b"secret", clock=self.clock)
@@ -147,13 +151,16 @@ class ChatWorld:
             people=self.people,
             save_refusals=self._nothing,
             on_seen=lambda _: None,
+            language_of=self._language_of,
         )
         self.door.bot_name = "oi_bot"
         self.people.front = self.door
         noted = {spec.name: self._note for spec in COMMANDS}
         people = PeopleActions(self.people, audit=self.audit, ending=self.ending, clock=self.clock)
         own = OwnData(self.people, self.data, self.ending, self.clock)
-        self.actions = Actions(noted, people.handlers, own.handlers, note=self.people.note)
+        self.actions = Actions(
+            noted, people.handlers, own.handlers, note=self.people.note, language_of=self._language_of
+        )
         self.dispatcher = Dispatcher(
             client=self.client,
             gate=self.gate,
@@ -174,8 +181,13 @@ class ChatWorld:
 
     async def _nothing(self): ...
 
+    def _language_of(self, chat):
+        return self.languages.get(chat, "")
+
     async def _note(self, command, asker):
         self.done.append((command, asker))
+        if command.name == "language":
+            self.languages[asker.chat] = command.words[0]
         return Reply((line("done ", command.name),))
 
     @property

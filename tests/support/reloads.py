@@ -9,6 +9,7 @@ from bot.app.loading import load
 from bot.app.reloading import Reloader
 from bot.app.sending import Switch
 from bot.clock import ManualClock
+from bot.delivery.notices import said
 from bot.engine.engine import Engine
 from bot.settings import Settings
 
@@ -78,7 +79,7 @@ class World:
             settle=routes_of,
             clock=self.clock,
             delivers=True,
-            tell=self.told.append,
+            tell=lambda words: self.told.append(said(words)),
             on_taken=self.taken.append,
         )
 

@@ -177,6 +177,20 @@ def test_each_language_has_a_catalogue():
     assert {path.stem for path in texts.FOLDER.glob("*.mo")} == set(LANGUAGES) - {ENGLISH}
 
 
+def test_a_catalogue_takes_from_another_what_it_lacks():
+    ours, theirs = texts.Texts(locale="zh"), texts.Texts(locale="zh")
+    for catalog, said in ((ours, ("甲", "", ("",))), (theirs, ("乙", "二", ("三",)))):
+        for text, translated in zip(("one", "two", ("{n} three", "{n} threes")), said, strict=True):
+            catalog.add(text, translated)
+    theirs.add("gone", "无")
+    assert texts.fill(ours, theirs) == 2
+    assert [(ids(m)[0], strings(m)) for m in ours if m.id] == [
+        ("one", ("甲",)),
+        ("two", ("二",)),
+        ("{n} three", ("三",)),
+    ]
+
+
 def test_the_recipe_for_a_language_names_what_is_there():
     guide = (Path(texts.ROOT) / "docs" / "languages.md").read_text(encoding="utf-8")
     assert all(f"`{code}`" in guide and names[0] in guide for code, names in LANGUAGES.items())

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from bot.chat.grammars import few_words, some_words, stop_care
+from bot.chat.grammars import few_words, stop_care, stop_words
 from bot.chat.spec import CommandSpec, bare
 from bot.model.members import Role
 from bot.texts import mark
@@ -15,7 +15,7 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
     CommandSpec(
         "stop",
         (),
-        some_words,
+        stop_words,
         "/stop BTC long",
         mark("stop and size ideas"),
         mark("Risk"),

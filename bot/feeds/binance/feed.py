@@ -37,6 +37,7 @@ from bot.feeds.transport import Transport
 from bot.model.instrument import Instrument
 from bot.model.ports import KeyValues, PollNeed, PollPlan, Rows, Sink
 from bot.model.updates import I32, InstrumentList, Progress, VenueTime
+from bot.texts import mark
 
 REFRESH_EVERY_S: Final = 3600.0
 STAND_IN_EVERY_S: Final = 5.0
@@ -224,7 +225,7 @@ class BinanceFeed:
         await self._funding()
 
     def _progress(self, done: int) -> None:
-        self._sink.put(Progress("instruments", done, 4))
+        self._sink.put(Progress(mark("instruments"), done, 4))
 
     async def _insist(self, request: rest.Request, parse: Callable[[bytes], T]) -> T:
         """Ask until there is an answer; bans and pauses are waited out by the client."""

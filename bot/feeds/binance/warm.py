@@ -23,10 +23,11 @@ from bot.feeds.client import Priority, RestClient
 from bot.feeds.gate import Failure
 from bot.model.ports import PollNeed, Rows, Sink
 from bot.model.updates import Bars, History, Progress
+from bot.texts import mark
 
-OPEN_INTEREST: Final = "open interest history"
-PRICE: Final = "price history"
-VOLUME: Final = "volume history"
+OPEN_INTEREST: Final = mark("open interest history")
+PRICE: Final = mark("price history")
+VOLUME: Final = mark("volume history")
 
 MINUTE_BARS: Final = 99
 """The most that one unit of weight buys."""

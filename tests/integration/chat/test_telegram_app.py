@@ -38,17 +38,20 @@ LISTED = [name for name, _ in menu()]
 
 async def test_the_menu_is_set_for_strangers_and_for_our_chats(api, chat):
     async with chat.running():
-        await api.wait_for(lambda: len(api.of("setMyCommands")) == 3)
-    menus = {
-        call.get("scope", ""): [one["command"] for one in json.loads(call["commands"])]
-        for call in api.of("setMyCommands")
+        await api.wait_for(lambda: len(api.of("setMyCommands")) == 5)
+    menus = {}
+    for call in api.of("setMyCommands"):
+        commands = {one["command"]: one["description"] for one in json.loads(call["commands"])}
+        menus[json.loads(call.get("scope", "{}")).get("chat_id"), call.get("language_code", "")] = commands
+    assert {key: list(commands) for key, commands in menus.items()} == {
+        (None, ""): ["start", "help"],
+        (None, "zh"): ["start", "help"],
+        (OWNER, ""): LISTED,
+        (OWNER, "zh"): LISTED,
+        (GROUP, ""): [name for name, _ in menu(Role.VIEWER, in_group=True)],
     }
-    by_chat = {json.loads(scope).get("chat_id") if scope else None: names for scope, names in menus.items()}
-    assert by_chat == {
-        None: ["start", "help"],
-        OWNER: LISTED,
-        GROUP: [name for name, _ in menu(Role.VIEWER, in_group=True)],
-    }
+    assert menus[OWNER, ""]["status"] == "feeds, delays, alerts"
+    assert menus[OWNER, "zh"]["status"] == "数据源、延迟、警报"
 
 
 async def test_the_long_poll_is_real_and_asks_for_three_kinds(api, chat):
@@ -460,7 +463,7 @@ async def test_an_answer_that_makes_no_sense_ends_nothing(api, chat, method):
     async with chat.running() as running:
         await api.add(chat.message("/help"), chat.message("/help"))
         await api.wait_for(lambda: running.counts["reply_sent"] + running.counts["reply_lost"] == 2)
-        await api.wait_for(lambda: len(api.of("setMyCommands")) == 3)
+        await api.wait_for(lambda: len(api.of("setMyCommands")) == 5)
 
 
 async def test_alerts_belong_to_their_chat_and_to_who_made_them(api, chat):

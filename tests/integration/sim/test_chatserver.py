@@ -145,7 +145,15 @@ async def test_a_button_press_is_an_update_and_its_answer_is_kept(server, api):
 
 async def test_commands_actions_and_unknown_methods(server, api):
     await api("setMyCommands", commands=[{"command": "oi", "description": "d"}])
-    assert server.telegram.commands == [{"command": "oi", "description": "d"}]
+    mine = {"scope": {"type": "chat", "chat_id": 7}, "language_code": "zh"}
+    await api("setMyCommands", commands=[{"command": "oi", "description": "量"}], **mine)
+    assert server.telegram.menus == {
+        ("", ""): [{"command": "oi", "description": "d"}],
+        ("7", "zh"): [{"command": "oi", "description": "量"}],
+    }
+    assert (await api("setMyCommands", commands=[], language_code="chinese"))[0] == 400
+    await api("deleteMyCommands", **mine)
+    assert list(server.telegram.menus) == [("", "")]
     assert (await api("sendChatAction", chat_id=1, action="typing"))[0] == 200
     assert (await api("getMe"))[1]["result"]["is_bot"] is True
     assert (await api("sendNonsense"))[0] == 404

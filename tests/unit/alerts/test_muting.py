@@ -198,7 +198,7 @@ def test_a_summary_of_very_many_names_the_latest_and_counts_all():
     view = summary_row(over, "telegram", T0, ["quiet hours"]).view
     assert view.n_true == sum(missed.n for missed in view.missed) == 900
     assert len(view.missed) == MAX_RULES + 1
-    assert view.missed[-1].title == "10 more rules"
+    assert (view.missed[-1].what, view.missed[-1].title) == ("rest", "10")
     assert sum(len(missed.named) for missed in view.missed) <= 1.5 * MAX_NAMED
     assert view.missed[0].named[0][1] > view.missed[0].named[1][1], "the latest first"
     assert summary_row(list(reversed(over)), "telegram", T0, []).id == summary_row(over, "telegram", T0, []).id
@@ -211,7 +211,7 @@ def test_what_an_alert_held_back_is_accounted_for_in_the_summary():
     held = [replace(r, view=replace(r.view, held_back=(HeldBack("OI flush", n),))) for n, r in enumerate(ends, 2)]
     muting.take(held, T0 + MINUTE)
     (summary,) = muting.take((), T0 + 60 * MINUTE).now
-    assert [(m.title, m.n) for m in summary.view.missed] == [("OI surge", 2), ("OI flush, held back by these:", 5)]
+    assert [(m.what, m.title, m.n) for m in summary.view.missed] == [("", "OI surge", 2), ("held back", "OI flush", 5)]
     assert summary.view.n_true == 2
 
 

@@ -4,7 +4,11 @@ import pytest
 
 from bot.app.feed_news import FeedNews
 from bot.clock import ManualClock
-from bot.model.updates import FeedStatus
+from bot.delivery.notices import Words, said
+from bot.feeds import poller
+from bot.feeds.binance import klines, protocol, ratios
+from bot.model.updates import FEEDS, FeedStatus
+from bot.texts import speaking
 
 
 class News:
@@ -13,7 +17,7 @@ class News:
     def __init__(self) -> None:
         self.clock = ManualClock()
         self.feeds = FeedNews(lambda _: None, self.clock)
-        self.told: list[tuple[str, str]] = []
+        self.words: list[Words] = []
 
     def status(self, feed: str, *, live: bool, reason: str = "silent for 10 s") -> None:
         self.feeds.take(FeedStatus(feed, live, reason, self.clock.monotonic_ms()))
@@ -21,7 +25,11 @@ class News:
     async def wait(self, seconds: int) -> None:
         for _ in range(seconds):
             await self.clock.advance(1)
-            self.told += [(n.title, n.text) for n in self.feeds.due(self.clock.monotonic_ms())]
+            self.words += self.feeds.due(self.clock.monotonic_ms())
+
+    @property
+    def told(self) -> list[tuple[str, str]]:
+        return [(n.title, n.text) for n in map(said, self.words)]
 
     @property
     def titles(self) -> list[str]:
@@ -115,3 +123,21 @@ async def test_a_new_reason_of_a_known_loss_is_not_told_again(news):
     news.status("mark price", live=False, reason="the name could not be resolved")
     await news.wait(30)
     assert news.titles == ["lost"]
+
+
+async def test_it_is_put_into_words_where_it_is_told():
+    news = News()
+    news.status("mark price", live=False)
+    await news.wait(5)
+    news.status("mark price", live=True)
+    await news.wait(1)
+    with speaking("zh"):
+        (lost, text), (back, again) = news.told
+    assert (lost, back) == ("行情数据中断", "行情数据已恢复")
+    assert text.startswith("没有数据：标记价格。")
+    assert again.startswith("中断 5 s 后恢复：标记价格。")
+
+
+def test_all_feeds_have_a_name_that_can_be_said():
+    names = {stream.feed for stream in protocol.STREAMS} | {poller.FEED, klines.FEED, ratios.FEED}
+    assert names == set(FEEDS)

@@ -9,6 +9,7 @@ import pytest
 from bot.app.loading import load
 from bot.app.reloading import LOOK_EVERY_S
 from bot.errors import ConfigError
+from bot.texts import speaking
 from tests.support.reloads import GOOD, World
 
 
@@ -184,3 +185,12 @@ async def test_rules_without_destinations_of_their_own_keep_the_given_plan(tmp_p
     world = World(tmp_path)
     plan = replace(world.reloader._running.plan, file=None)
     assert load(world.settings, plan=plan).errors == ()
+
+
+async def test_who_asks_reads_it_in_their_language(world):
+    world.write(GOOD + "- {id: new, when: price >= 7}\n")
+    with speaking("zh"):
+        assert (await world.reload()).lines == ("规则已重新加载：+1 ~0 -0 条规则。",)
+    world.write("rules: [")
+    with speaking("zh"):
+        assert (await world.reload()).lines[0] == "磁盘上的规则未被采用。"

@@ -7,9 +7,10 @@ import pytest
 
 from bot.app.storage_watch import StorageWatch
 from bot.clock import ManualClock
-from bot.delivery.notices import Notices
+from bot.delivery.notices import Notices, said
 from bot.errors import StorageError
 from bot.storage.database import Trouble
+from bot.texts import speaking
 
 
 @dataclass
@@ -26,9 +27,11 @@ class Behind:
 class Heard:
     def __init__(self):
         self.told = []
+        self.words = []
 
-    def tell(self, notice):
-        self.told.append(notice)
+    def tell(self, words):
+        self.words.append(words)
+        self.told.append(said(words))
 
     def look_again(self):
         pass
@@ -165,3 +168,15 @@ async def test_what_was_lost_is_said_at_the_end(world):
 
 def test_the_watch_needs_no_more_of_notices_than_it_has():
     assert {"tell", "look_again"} <= set(dir(Notices))
+
+
+async def test_it_is_put_into_words_where_it_is_told(world):
+    world.fail("commit: database or disk is full")
+    await world.clock.advance(1)
+    world.committer.n_lost = 3
+    await world.clock.advance(60)
+    with speaking("zh"):
+        down, up = map(said, world.heard.words)
+    assert (down.title, up.title) == ("无法存储任何内容", "存储已恢复")
+    assert down.text.startswith("原因：磁盘已满；请腾出空间。")
+    assert up.text.endswith("3 项更改内存放不下，不在历史中。")

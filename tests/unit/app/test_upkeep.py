@@ -7,6 +7,7 @@ import pytest
 from bot.app import upkeep as module
 from bot.app.upkeep import DAY_MS, Upkeep
 from bot.clock import ManualClock
+from bot.delivery.notices import said
 from bot.model.alert import State, Transition
 from bot.model.ports import Commit
 from bot.storage import copies
@@ -28,7 +29,7 @@ class World:
             keep=keep,
             clock=self.clock,
             venue_now=self.clock.wall_ms,
-            tell=self.told.append,
+            tell=lambda words: self.told.append(said(words)),
         )
 
     @property

@@ -105,3 +105,8 @@ def test_every_name_and_alias_is_used_once_and_fits_telegram():
 
 def test_every_usage_line_is_a_valid_command():
     assert all(isinstance(parse(spec.usage), Command) for spec in COMMANDS)
+
+
+def test_a_command_without_words_says_what_it_takes():
+    assert parse("/stop").text == "I expected a symbol and long or short. Write it like /stop BTC long."
+    assert parse("/silence").text == "I expected what to keep quiet. Write it like /silence BTC 2h."

@@ -103,7 +103,8 @@ async def test_a_card_is_answered_by_a_tap_and_taken_back_by_another(at, label, 
     assert at.people.is_blocked(STRANGER) is (label == "Block")
     edited = at.latest(ADMIN)
     assert edited.how == "edit"
-    assert "by you, " in edited.text
+    assert "by you, 00:00 UTC" in edited.text
+    assert "UTC UTC" not in edited.text
     assert len(at.texts(STRANGER)) - n_told == (told is not None)
     if told:
         assert at.texts(STRANGER)[-1].startswith(told)
@@ -144,10 +145,10 @@ async def test_only_the_owner_makes_and_changes_admins_and_nobody_the_owner(at):
 
 async def test_a_change_of_role_counts_at_once_and_changes_the_menu(at):
     assert await at.says("/alert BTC oi > 5% 15m", MEMBER) == ["alert"]
-    n = at.client.menus[MEMBER]
+    n = len(at.client.menus[MEMBER])
     await at.says(f"/user {MEMBER} viewer", OWNER)
     assert await at.says("/alert BTC oi > 5% 15m", MEMBER) == []
-    assert at.client.menus[MEMBER] < n
+    assert len(at.client.menus[MEMBER]) < n
     await at.says(f"/user {MEMBER} remove", OWNER)
     assert MEMBER not in at.client.menus
     assert await at.says("/oi", MEMBER) == []
@@ -313,3 +314,20 @@ async def test_viewers_have_fewer_commands_a_minute(at):
     assert carried_out == [["oi"]] * 10 + [[]] * 20
     assert at.texts(VIEWER)[-1] == "That was a lot at once: I answer 10 commands a minute."
     assert len(at.texts(VIEWER)) == 12
+
+
+async def test_a_menu_is_in_the_language_of_its_chat(at):
+    await at.says("/language zh", MEMBER)
+    assert ("oi", "持仓量、变动、资金费率") in at.client.menus[MEMBER]
+    await at.says(f"/user {MEMBER} admin", OWNER)
+    assert ("oi", "持仓量、变动、资金费率") in at.client.menus[MEMBER]
+    assert at.texts(MEMBER)[-1].startswith("您已获准，角色为管理员")
+    await at.says("/language en", MEMBER)
+    assert ("oi", "open interest, changes, funding") in at.client.menus[MEMBER]
+
+
+async def test_each_is_told_in_the_language_of_their_own_chat(at):
+    await at.says("/language zh", OWNER)
+    await at.says(f"/user {MEMBER} viewer", OWNER)
+    assert at.texts(MEMBER)[-1].startswith("You are in, as a viewer.")
+    assert "观察者" in at.texts(OWNER)[-1]

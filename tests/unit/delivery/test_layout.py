@@ -465,7 +465,8 @@ def test_a_digest_in_discord_shows_its_text_as_it_is():
 def summary_of(make):
     missed = (
         Missed("OI surge", 3, (("BTC", "7q4mk2px"), ("<b>", "7q4mk2py"))),
-        Missed("2 more rules", 5, ()),
+        Missed("OI flush", 4, (), "held back"),
+        Missed("2", 5, (), "rest"),
     )
     view = make.view(
         kind="summary", symbol="*", venue="", title="While muted", n_true=8, missed=missed, reason="silence s-7q4mk2px",
@@ -480,6 +481,7 @@ def test_a_summary_names_rules_coins_and_ids(make):
         "🔕 <b>While muted (silence s-7q4mk2px): 8 alerts fired and ended</b>\n"
         "\n"
         "<b>OI surge 3</b>: BTC <code>#7q4mk2px</code>, &lt;b&gt; <code>#7q4mk2py</code> and 1 more\n"
+        "<b>OI flush, held back by these: 4</b>\n"
         "<b>2 more rules 5</b>\n"
         "\n"
         f"<code>#{row.view.short_id}</code> · data, not advice"
@@ -487,6 +489,7 @@ def test_a_summary_names_rules_coins_and_ids(make):
     assert printed(row).splitlines() == [
         f"▌ 🔕 While muted (silence s-7q4mk2px): 8 alerts fired and ended  #{row.view.short_id}",
         "▌ OI surge 3: BTC #7q4mk2px, <b> #7q4mk2py and 1 more",
+        "▌ OI flush, held back by these: 4",
         "▌ 2 more rules 5",
     ]
     body = embed.payload([row], fire=None, edit=False)

@@ -4,6 +4,7 @@ import pytest
 
 from bot.engine.engine import Engine
 from bot.engine.inputs import Listed
+from bot.engine.subscriptions import DELETED
 from bot.model.alert import State, TellKind
 from bot.model.chat_alert import AlertAdded, AlertRemoved, AlertStage, ChatAlert
 from bot.model.updates import InstrumentList
@@ -77,7 +78,7 @@ def test_a_deleted_alert_that_fires_is_closed_and_told_with_the_next_tick(world)
 
     (closed,) = tick(world, A=102.0, B=1.0)
 
-    assert (closed.kind, closed.view.reason) == (TellKind.CLOSE, "it was deleted")
+    assert (closed.kind, closed.view.reason) == (TellKind.CLOSE, DELETED)
     assert tick(world, A=90.0, B=1.0) == tick(world, A=110.0, B=1.0) == []
 
 
