@@ -34,6 +34,7 @@ from bot.storage.memory import (
 from bot.storage.memory_access import MemoryAuditLog, MemoryGroupStore, MemoryPersonalData, MemoryStrangerStore
 from bot.storage.memory_risk import MemoryRiskStore
 from bot.storage.memory_subscriptions import MemorySubscriptionStore
+from bot.storage.memory_told import MemoryFiringStore
 from bot.storage.memory_watchlists import MemoryWatchlistStore
 from bot.storage.outbox import SqliteOutbox
 from bot.storage.outbox_care import SqliteOutboxCare
@@ -41,6 +42,7 @@ from bot.storage.personal import SqlitePersonalData
 from bot.storage.risk import SqliteRiskStore
 from bot.storage.silences import SqliteSilenceStore
 from bot.storage.subscriptions import SqliteSubscriptionStore
+from bot.storage.told import SqliteFiringStore
 from bot.storage.watchlists import SqliteWatchlistStore
 
 
@@ -63,6 +65,7 @@ class Ports:
     groups: Any
     audit: Any
     personal: Any
+    firings: Any
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -108,6 +111,7 @@ async def ports(request, tmp_path):
                 groups,
                 audit,
                 MemoryPersonalData(members, strangers, groups, audit),
+                MemoryFiringStore(alerts, outbox),
             )
         else:
             opened = await open_database(tmp_path / "oibot.db", now_ms=1)
@@ -132,6 +136,7 @@ async def ports(request, tmp_path):
                 SqliteGroupStore(db),
                 SqliteAuditLog(db),
                 SqlitePersonalData(db),
+                SqliteFiringStore(db),
             )
 
 
