@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from bot.app import market_desk
 from bot.app.chat_rules import ChatRules
 from bot.app.chatrooms import Chatrooms
+from bot.app.dashboard import Sources
 from bot.app.data_dir import DataDir
 from bot.app.desk import Desk
 from bot.app.drawing import Drawing
@@ -23,6 +24,7 @@ from bot.app.rule_desk import RuleShelf
 from bot.app.sending import Sending
 from bot.app.society import Society
 from bot.app.status import Status
+from bot.app.web_desk import WebDesk
 from bot.chat.actions import Actions, Handler
 from bot.chat.alert_actions import AlertActions
 from bot.chat.asker import AT_TERMINAL
@@ -44,6 +46,8 @@ from bot.settings import Settings
 from bot.storage.chat_moves import SqliteChatMoves
 from bot.storage.database import Database
 from bot.storage.outbox_care import SqliteOutboxCare
+from bot.storage.told import SqliteFiringStore
+from bot.web.site import Site
 
 MAX_IDS: Final = 1_000
 """More alerts are not offered for completion."""
@@ -57,6 +61,8 @@ class Answered(NamedTuple):
     local: LocalChat
     """On the control socket."""
     overview: OverviewReader
+    site: Site | None
+    """Pages; None where they are switched off."""
 
 
 async def _words(market: MarketReader, why: WhyReader, chat_alerts: ChatAlertStore, chat_rules: ChatRules) -> Words:
@@ -90,6 +96,7 @@ class Answering:
     society: Society
     reloader: Reloader
     data_dir: DataDir
+    web: WebDesk
 
     def answered(self) -> Answered:
         """Everything that answers people, but for the fronts themselves."""
@@ -108,6 +115,7 @@ class Answering:
             *looking,
             *self._handlers(why, overview),
             *self.drawing.handlers(cards),
+            self.web.handlers,
             note=self.society.people.note,
             lists=rooms.lists,
             language_of=rooms.subscribing.language_of,
@@ -123,7 +131,24 @@ class Answering:
             actions=actions,
             words=partial(_words, cards, why, self.chat_alerts, rooms.chat_rules),
         )
-        return Answered(actions, local, overview)
+        site = self.web.site(self._sources(why, overview), self.society.people, actions)
+        return Answered(actions, local, overview, site)
+
+    def _sources(self, why: Explainer, overview: Overviews) -> Sources:
+        return Sources(
+            engine=self.engine,
+            live=self.live,
+            cards=self.cards,
+            overview=overview,
+            why=why,
+            charts=self.drawing.data,
+            rehearser=Rehearser(self.engine, self.clock),
+            firings=SqliteFiringStore(self.database),
+            chat_alerts=self.chat_alerts,
+            chat_rules=self.rooms.chat_rules,
+            rules_dir=self.settings.rules_dir,
+            destinations=lambda: tuple(self.reloader.running.plan.names),
+        )
 
     def _handlers(self, why: Explainer, overview: Overviews) -> list[Mapping[str, Handler]]:
         """Of all families but those that look at the market."""

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from bot import log
 from bot.app import risk_desk
+from bot.app.aloud import Aloud
 from bot.app.answering import Answered, Answering
 from bot.app.chatrooms import Chatrooms
 from bot.app.committer import Committer
@@ -38,11 +39,11 @@ from bot.app.start_progress import StartProgress
 from bot.app.status import Status
 from bot.app.supervisor import Policy, Supervisor
 from bot.app.vitals import Chat, Parts
+from bot.app.web_desk import WebDesk
 from bot.chat.actions import Actions
 from bot.chat.terminal import TerminalChat
 from bot.clock import Clock, SystemClock
 from bot.delivery.lanes import Lanes
-from bot.delivery.notices import Notice, tell_directly
 from bot.engine.cards import Cards
 from bot.engine.engine import Engine
 from bot.feeds.binance.feed import BinanceFeed
@@ -56,6 +57,7 @@ from bot.storage.chat_alerts import SqliteChatAlertStore
 from bot.storage.database import Database, Opened
 from bot.storage.key_values import SqliteKeyValues
 from bot.storage.outbox import SqliteOutbox
+from bot.web.site import Site
 
 
 class Bot:
@@ -73,6 +75,8 @@ class Bot:
         self._for_s: float | None = None
         self.claimed: Member | None = None
         """The owner for whom the bot has to begin anew: what is told where depends on it."""
+        self._aloud = Aloud(settings, options, self.clock, lambda: self._plan)
+        self._web = WebDesk(settings.web, self.clock, is_open=options.opens_dashboard)
         self._progress = StartProgress(options.on_progress)
         self.engine: Engine
         self.cards: Cards
@@ -113,7 +117,7 @@ class Bot:
         with DataDir(self._settings.data_dir) as data_dir:
             self.drawing = Drawing(self._settings.charts, clock=self.clock, folder=data_dir.charts)
             opened = await open_patiently(
-                data_dir.database, backups=data_dir.backups, clock=self.clock, stop=self.stop, say=self._say_directly
+                data_dir.database, backups=data_dir.backups, clock=self.clock, stop=self.stop, say=self._aloud.directly
             )
             if opened is None:
                 return 0
@@ -129,23 +133,6 @@ class Bot:
                 with contextlib.suppress(TimeoutError):
                     async with self.clock.timeout(CLOSE_S):
                         await opened.database.close()
-
-    async def _say_directly(self, notice: Notice) -> None:
-        """Before there are lanes."""
-        self._print(notice)
-        if self._options.delivers:
-            async with contextlib.AsyncExitStack() as stack:
-                builder = Builder(self._settings, clock=self.clock, console=self._options.console, stack=stack)
-                made = [d for d in await builder.all(self._plan) if d.name != self._plan.console]
-                await tell_directly(made, notice, at_ms=self.clock.wall_ms())
-
-    @property
-    def _aloud(self) -> Callable[[Notice], None] | None:
-        """Says what no lane says in the terminal."""
-        return None if self._options.delivers and self._plan.console is not None else self._print
-
-    def _print(self, notice: Notice) -> None:
-        self._options.console.print(f"{notice.title}. {notice.text}", style="red", highlight=False, markup=False)
 
     async def _run(self, data_dir: DataDir, opened: Opened) -> int:
         database = opened.database
@@ -254,7 +241,7 @@ class Bot:
             clock=self.clock,
             venue_now=self.live.venue_now,
         )
-        keeping.tell(findings(opened), aloud=self._aloud)
+        keeping.tell(findings(opened), aloud=self._aloud.beside)
         return keeping
 
     def _reloader(self, sending: Sending) -> Reloader:
@@ -269,7 +256,7 @@ class Bot:
             settle=self._rooms.routes,
             clock=self.clock,
             delivers=self._options.delivers,
-            tell=lambda notice: self.keeping.tell([notice], aloud=self._aloud),
+            tell=lambda notice: self.keeping.tell([notice], aloud=self._aloud.beside),
             on_taken=self._taken,
         )
         self._reload = made.ask
@@ -298,6 +285,7 @@ class Bot:
             society=self._society,
             reloader=self.reloader,
             data_dir=data_dir,
+            web=self._web,
         ).answered()
 
     def _terminal(self, actions: Actions) -> TerminalChat:
@@ -306,7 +294,7 @@ class Bot:
     async def _supervise(self, data_dir: DataDir, committer: Committer, sending: Sending) -> int:
         lanes = sending.lanes
         supervisor = Supervisor(self.clock)
-        actions, local, overview = self._answering(data_dir, sending)
+        actions, local, overview, site = self._answering(data_dir, sending)
         fronts = ["control"]
         async with asyncio.TaskGroup() as group:
             supervisor.start(group, "committer", committer.run, Policy.RESTART)
@@ -323,7 +311,8 @@ class Bot:
                 charts=self.drawing.studio,
                 overview=overview,
             )
-            watching = self._watching(data_dir, committer, lanes, supervisor, chat if self._options.delivers else None)
+            told = chat if self._options.delivers else None
+            watching = self._watching(data_dir, committer, lanes, supervisor, told, site)
             endings = self._rooms.endings(self._chat_alerts, self.engine, self.live)
             for name, run in {**watching, **self.drawing.components, "endings": endings.run}.items():
                 supervisor.start(group, name, run, Policy.RESTART)
@@ -361,7 +350,13 @@ class Bot:
         return 0
 
     def _watching(
-        self, data_dir: DataDir, committer: Committer, lanes: Lanes, supervisor: Supervisor, chat: Chat | None
+        self,
+        data_dir: DataDir,
+        committer: Committer,
+        lanes: Lanes,
+        supervisor: Supervisor,
+        chat: Chat | None,
+        site: Site | None,
     ) -> Mapping[str, Callable[[], Awaitable[None]]]:
         """What watches over the bot and its storage."""
         parts = Parts(
@@ -382,8 +377,12 @@ class Bot:
             warming=lambda: self._progress.text(self.engine),
             started_ms=self.clock.monotonic_ms(),
         )
-        health = Health(parts, self._settings, data_dir.heartbeat)
+        health = Health(parts, self._settings, data_dir.heartbeat, site=site, on_web=self._served)
         return {**self.keeping.components, **health.components, "looks": self._rooms.lists.run}
+
+    def _served(self, address: str) -> None:
+        self._web.here = address
+        self._options.on_web(address)
 
     def _take_owner(self, owner: Member) -> None:
         self.claimed = owner

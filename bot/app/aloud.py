@@ -1,0 +1,38 @@
+"""News of the bot that no lane tells: before there are lanes, and where none is a terminal."""
+
+import contextlib
+from collections.abc import Callable
+
+from bot.app.destinations import Builder, Plan
+from bot.app.options import Options
+from bot.clock import Clock
+from bot.delivery.notices import Notice, tell_directly
+from bot.settings import Settings
+
+
+class Aloud:
+    """Says it in the terminal, and where alerts go."""
+
+    def __init__(self, settings: Settings, options: Options, clock: Clock, plan: Callable[[], Plan]) -> None:
+        self._settings = settings
+        self._options = options
+        self._clock = clock
+        self._plan = plan
+
+    async def directly(self, notice: Notice) -> None:
+        """Before there are lanes."""
+        self._print(notice)
+        if self._options.delivers:
+            plan = self._plan()
+            async with contextlib.AsyncExitStack() as stack:
+                builder = Builder(self._settings, clock=self._clock, console=self._options.console, stack=stack)
+                made = [d for d in await builder.all(plan) if d.name != plan.console]
+                await tell_directly(made, notice, at_ms=self._clock.wall_ms())
+
+    @property
+    def beside(self) -> Callable[[Notice], None] | None:
+        """Says in the terminal what no lane says there; None where one does."""
+        return None if self._options.delivers and self._plan().console is not None else self._print
+
+    def _print(self, notice: Notice) -> None:
+        self._options.console.print(f"{notice.title}. {notice.text}", style="red", highlight=False, markup=False)
