@@ -32,6 +32,7 @@ from bot.settings_sections import (
     ClockSection,
     DeliverySection,
     DiscordSection,
+    HistorySection,
     LogSection,
     PingSection,
     RecordSection,
@@ -75,6 +76,7 @@ class Settings(BaseSettings):
     ping: PingSection = PingSection()
     clock: ClockSection = ClockSection()
     record: RecordSection = RecordSection()
+    history: HistorySection = HistorySection()
     secrets: dict[str, SecretStr] = Field(default_factory=dict)
     """What `secret:NAME` in destinations.yaml means, by name in lower case."""
 
@@ -191,5 +193,6 @@ def for_demo(*, data_dir: Path, rules_dir: Path, rest_url: str, stream_url: str,
         ping=PingSection(),
         clock=ClockSection(),
         record=RecordSection(),
+        history=HistorySection(days=0),
         secrets={},
     )

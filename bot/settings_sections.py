@@ -285,3 +285,10 @@ class RecordSection(Section, frozen=True):
     enabled: bool = False
     max_mb: Annotated[int, Field(ge=1)] = 2_000
     rotate_mb: Annotated[int, Field(ge=1)] = 64
+
+
+class HistorySection(Section, frozen=True):
+    """One-minute bars of everything that is seen, in the data folder."""
+
+    days: Annotated[int, Field(ge=0, le=3_650)] = 30
+    """How long what the bot saw itself is kept; 0 keeps none."""

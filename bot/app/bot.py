@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from bot import log
 from bot.app import risk_desk
-from bot.app.aloud import Aloud
 from bot.app.answering import Answered, Answering
 from bot.app.chatrooms import Chatrooms
 from bot.app.committer import Committer
@@ -23,8 +22,9 @@ from bot.app.ending import CLOSE_S, end
 from bot.app.feeding import binance_feed
 from bot.app.fronts import telegram_chat
 from bot.app.health import Health
+from bot.app.history import LiveHistory
 from bot.app.keeping import Keeping, findings
-from bot.app.live import Live
+from bot.app.live import Keepers, Live
 from bot.app.loading import Loaded, load, require_folder, say_problems
 from bot.app.mutes import Mutes
 from bot.app.opening import open_patiently
@@ -39,6 +39,7 @@ from bot.app.start_progress import StartProgress
 from bot.app.status import Status
 from bot.app.supervisor import Policy, Supervisor
 from bot.app.vitals import Chat, Parts
+from bot.app.voice import Voice
 from bot.app.web_desk import WebDesk
 from bot.chat.actions import Actions
 from bot.chat.terminal import TerminalChat
@@ -75,13 +76,14 @@ class Bot:
         self._for_s: float | None = None
         self.claimed: Member | None = None
         """The owner for whom the bot has to begin anew: what is told where depends on it."""
-        self._aloud = Aloud(settings, options, self.clock, lambda: self._plan)
-        self._web = WebDesk(settings.web, self.clock, is_open=options.opens_dashboard)
+        self._web = WebDesk(settings.web, self.clock, is_open=options.opens_dashboard, on_served=options.on_web)
         self._progress = StartProgress(options.on_progress)
+        self._voice = Voice(settings, options, self.clock, lambda: self._plan)
         self.engine: Engine
         self.cards: Cards
         self.live: Live
         self.snapshots: Snapshots
+        self.history: LiveHistory
         self.feed: BinanceFeed
         self.status: Status
         self.keeping: Keeping
@@ -117,7 +119,7 @@ class Bot:
         with DataDir(self._settings.data_dir) as data_dir:
             self.drawing = Drawing(self._settings.charts, clock=self.clock, folder=data_dir.charts)
             opened = await open_patiently(
-                data_dir.database, backups=data_dir.backups, clock=self.clock, stop=self.stop, say=self._aloud.directly
+                data_dir.database, backups=data_dir.backups, clock=self.clock, stop=self.stop, say=self._voice.directly
             )
             if opened is None:
                 return 0
@@ -166,6 +168,7 @@ class Bot:
             journal = open_journal(path, self._settings, self.engine, extra, self.clock, records=records, stack=stack)
             self.snapshots = Snapshots(self.engine, data_dir.snapshot, self.clock, journal=journal)
             await self.snapshots.load()
+            self.history = LiveHistory(self.engine, data_dir.history, self.clock, keep_days=self._settings.history.days)
             self.live = Live(
                 engine=self.engine,
                 mailbox=mailbox,
@@ -180,9 +183,9 @@ class Bot:
                 muting=self._mutes.muting,
                 rows=lambda routes, new: self.desk.personal(self._rooms.subscribing.rows(routes, new)),
                 recorder=journal,
-                keeper=self.snapshots,
+                keeper=Keepers(self.snapshots, self.history),
             )
-            self.desk = await self._risk_desk(database, sending)
+            self.desk = await risk_desk.of_rooms(database, self.engine, self.live, self._rooms, sending)
             self.feed = binance_feed(self._settings, self.engine, self.cards, self.live, mailbox, self._rooms)
             self.drawing.connect(self.engine, self.live, self.feed)
             self.keeping = self._keeping(data_dir, opened, committer, lanes)
@@ -205,6 +208,7 @@ class Bot:
             muting=self._mutes.muting,
             troubles=self._troubles,
             backup=self.keeping.upkeep.text,
+            history=self.history.text,
         )
 
     def _builder(self, stack: contextlib.AsyncExitStack) -> Builder:
@@ -218,19 +222,6 @@ class Bot:
             reread=self._options.reread,
         )
 
-    async def _risk_desk(self, database: Database, sending: Sending) -> risk_desk.Desk:
-        desk = await risk_desk.open_desk(
-            database,
-            self.engine,
-            routes=lambda: self.live.routes,
-            tell=sending.tell,
-            clock=self.clock,
-            venue_now=self.live.venue_now,
-            language_of=self._rooms.subscribing.language_of,
-        )
-        self._rooms.moves.listeners.append(desk.chat_moved)
-        return desk
-
     def _keeping(self, data_dir: DataDir, opened: Opened, committer: Committer, lanes: Lanes) -> Keeping:
         keeping = Keeping.of(
             opened,
@@ -241,7 +232,7 @@ class Bot:
             clock=self.clock,
             venue_now=self.live.venue_now,
         )
-        keeping.tell(findings(opened), aloud=self._aloud.beside)
+        keeping.tell(findings(opened), aloud=self._voice.aloud)
         return keeping
 
     def _reloader(self, sending: Sending) -> Reloader:
@@ -256,7 +247,7 @@ class Bot:
             settle=self._rooms.routes,
             clock=self.clock,
             delivers=self._options.delivers,
-            tell=lambda notice: self.keeping.tell([notice], aloud=self._aloud.beside),
+            tell=lambda notice: self.keeping.tell([notice], aloud=self._voice.aloud),
             on_taken=self._taken,
         )
         self._reload = made.ask
@@ -371,18 +362,16 @@ class Bot:
             database=self._database,
             watch=self.keeping.watch,
             snapshots=self.snapshots,
+            history=self.history,
             supervisor=supervisor,
             chat=chat,
             rules=lambda: self.rules,
             warming=lambda: self._progress.text(self.engine),
             started_ms=self.clock.monotonic_ms(),
         )
-        health = Health(parts, self._settings, data_dir.heartbeat, site=site, on_web=self._served)
-        return {**self.keeping.components, **health.components, "looks": self._rooms.lists.run}
-
-    def _served(self, address: str) -> None:
-        self._web.here = address
-        self._options.on_web(address)
+        health = Health(parts, self._settings, data_dir.heartbeat, site=site, on_web=self._web.served)
+        looks = {"looks": self._rooms.lists.run}
+        return {**self.keeping.components, **self.history.components, **health.components, **looks}
 
     def _take_owner(self, owner: Member) -> None:
         self.claimed = owner
@@ -390,7 +379,12 @@ class Bot:
 
     def _troubles(self) -> tuple[str, ...]:
         """For `/status`."""
-        return (*self.reloader.troubles(), *self.keeping.troubles(), *self.engine.faults.lines())
+        return (
+            *self.reloader.troubles(),
+            *self.keeping.troubles(),
+            *self.history.troubles(),
+            *self.engine.faults.lines(),
+        )
 
     def _take_feed(self, status: FeedStatus) -> None:
         self._options.on_feed(status)

@@ -50,6 +50,11 @@ class DataDir:
         return self.path / "snapshot" / "windows.ois"
 
     @property
+    def history(self) -> Path:
+        """One-minute bars of what was seen and imported, with an index of its own."""
+        return self.path / "history"
+
+    @property
     def charts(self) -> Path:
         """Where the drawing process keeps its list of fonts; safe to delete."""
         return self.path / "charts"

@@ -64,13 +64,28 @@ class Recorder(Protocol):
 
 
 class Keeper(Protocol):
-    """Who keeps the windows over a restart. Called in the loop, so it must be quick."""
+    """Who keeps what the engine knows. Called in the loop, so it must be quick."""
 
     def time_known(self, now_ms: int) -> None:
         """Before anything is consumed."""
         ...
 
     def ticked(self, now_ms: int) -> None: ...
+
+
+class Keepers:
+    """Several as one, in their order."""
+
+    def __init__(self, *keepers: Keeper) -> None:
+        self._keepers = keepers
+
+    def time_known(self, now_ms: int) -> None:
+        for keeper in self._keepers:
+            keeper.time_known(now_ms)
+
+    def ticked(self, now_ms: int) -> None:
+        for keeper in self._keepers:
+            keeper.ticked(now_ms)
 
 
 class Live:

@@ -219,6 +219,17 @@ def of_storage(parts: Parts) -> Iterator[Metric]:
     written_ms = parts.snapshots.written_ms
     age = None if written_ms is None else max(0, parts.live.venue_now() - written_ms) / 1000
     yield gauge("oibot_snapshot_age_seconds", "Since the windows were last put on the disk", age)
+    yield from of_history(parts)
+
+
+def of_history(parts: Parts) -> Iterator[Metric]:
+    """Only while history is kept."""
+    history = parts.history
+    if not history.is_on:
+        return
+    yield counter("oibot_history_minutes", "Minutes of the history that are on the disk", history.counts.n_minutes)
+    yield counter("oibot_history_minutes_lost", "Minutes that could not be written", history.counts.n_dropped)
+    yield gauge("oibot_history_size_bytes", "Parts and logs of the history", history.n_bytes)
 
 
 def of_market(parts: Parts, pinned: Sequence[str]) -> Iterator[Metric]:

@@ -49,6 +49,7 @@ class Status:
         muting: Muting,
         troubles: Callable[[], tuple[str, ...]] = tuple,
         backup: Callable[[], str] = str,
+        history: Callable[[], str] = str,
     ) -> None:
         self._engine = engine
         self._live = live
@@ -62,6 +63,7 @@ class Status:
         self._muting = muting
         self._troubles = troubles
         self._backup = backup
+        self._history = history
         self._started_ms = clock.monotonic_ms()
 
     async def status(self) -> BotStatus:
@@ -94,6 +96,7 @@ class Status:
             n_kept=self._muting.n_kept,
             troubles=(*self._troubles(), *unread),
             backup=self._backup(),
+            history=self._history(),
             n_chat_alerts=len(self._engine.subscriptions),
         )
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bot.app.committer import Committer
+from bot.app.history import LiveHistory
 from bot.app.live import Live
 from bot.app.readiness import Vitals, Way, judge
 from bot.app.snapshots import Snapshots
@@ -43,6 +44,7 @@ class Parts:
     database: Database
     watch: StorageWatch
     snapshots: Snapshots
+    history: LiveHistory
     supervisor: Supervisor
     chat: Chat | None
     rules: Callable[[], RuleSet]

@@ -1,6 +1,6 @@
 """The dashboard, put together: its door, the command that opens it, and its pages."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from bot.app.dashboard import Dashboard, Sources
@@ -23,9 +23,16 @@ class WebDesk:
     clock: Clock
     is_open: bool = False
     """No login, where only this machine can reach it."""
+    on_served: Callable[[str], None] = lambda _: None
+    """Gets the address once pages and figures are served."""
     door: Door = field(default_factory=Door)
     here: str = ""
     """Where the pages listen; empty while they do not."""
+
+    def served(self, address: str) -> None:
+        """From now on they are there."""
+        self.here = address
+        self.on_served(address)
 
     @property
     def has_pages(self) -> bool:

@@ -33,7 +33,7 @@ MEMORY_MB: Final = 256
 """What a drawing may take beyond what the libraries do."""
 MAX_PEAK_MB: Final = 250.0
 RETRY_S: Final = 60.0
-_KEPT: Final = (
+KEPT: Final = (
     "PATH",
     "PYTHONPATH",
     "PYTHONHOME",
@@ -239,7 +239,7 @@ class Studio:
         self._n_drawn = 0
         self.counts.started += 1
         self._cache_dir.mkdir(parents=True, exist_ok=True)
-        kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+        kept = {name: os.environ[name] for name in KEPT if name in os.environ}
         made = await asyncio.create_subprocess_exec(
             *self._command,
             str(self._limits.memory_mb),

@@ -28,7 +28,7 @@ def main() -> None:
     """`argv[1]` is the memory limit in MB, `argv[2]` the bot's process id."""
     memory_mb, parent = int(sys.argv[1]), int(sys.argv[2])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _die_with(parent)
+    die_with(parent)
     with contextlib.suppress(OSError):
         os.nice(_NICE)
     # Whatever a library prints must not get between the pictures.
@@ -41,14 +41,15 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001, told to whoever asked
         _send(out, Answer(error=f"{type(error).__name__}: {error}"[:300]))
         return
-    _send(out, Answer(peak_mb=_peak_mb()))
+    _send(out, Answer(peak_mb=peak_mb()))
     while True:
         _send(out, _draw(draw, waiting.get()))
         # A figure is a knot of references; without this a dozen of them pile up, at five megabytes each.
         gc.collect()
 
 
-def _die_with(parent: int) -> None:
+def die_with(parent: int) -> None:
+    """End when the parent does; at once where it has."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -93,13 +94,14 @@ def _draw(draw: Callable[[ChartData], Picture], body: bytes) -> Answer:
     try:
         found = draw(read_chart(body))
     except MemoryError:
-        return Answer(error="it needs more memory than it may have", peak_mb=_peak_mb())
+        return Answer(error="it needs more memory than it may have", peak_mb=peak_mb())
     except Exception as error:  # noqa: BLE001, one chart; told to whoever asked
-        return Answer(error=f"{type(error).__name__}: {error}"[:300], peak_mb=_peak_mb())
-    return Answer(found.png, found.width_px, found.height_px, peak_mb=_peak_mb())
+        return Answer(error=f"{type(error).__name__}: {error}"[:300], peak_mb=peak_mb())
+    return Answer(found.png, found.width_px, found.height_px, peak_mb=peak_mb())
 
 
-def _peak_mb() -> float:
+def peak_mb() -> float:
+    """The most memory that this process has held."""
     # What the system counts per process begins with what the bot held when it started this one.
     with contextlib.suppress(OSError, ValueError, StopIteration), open("/proc/self/status") as file:  # noqa: PTH123
         return int(next(line for line in file if line.startswith("VmHWM:")).split()[1]) / 1024

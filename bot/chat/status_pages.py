@@ -135,6 +135,8 @@ def _figures(status: BotStatus) -> Iterator[tuple[str, str]]:
     yield say("Memory"), memory
     if status.backup:
         yield say("Backup"), status.backup
+    if status.history:
+        yield say("History"), status.history
 
 
 def details_page(status: BotStatus, *, now_ms: int) -> Reply:

@@ -17,6 +17,7 @@ from bot.cli.dashboard import dashboard
 from bot.cli.demo import demo
 from bot.cli.explain import explain
 from bot.cli.health import health
+from bot.cli.history import history
 from bot.cli.init import init
 from bot.cli.install_service import install_service
 from bot.cli.invite import invite
@@ -62,6 +63,7 @@ for group, commands in GROUPS.items():
         app.command(NAMES.get(command), rich_help_panel=group)(command)
     if group == CARE:
         app.add_typer(outbox, name="outbox", rich_help_panel=group)
+        app.add_typer(history, name="history", rich_help_panel=group)
 
 
 @app.callback()

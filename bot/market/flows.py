@@ -225,6 +225,10 @@ def _pieces(first: int, last: int, n_slots: int) -> list[tuple[int, int]]:
     return [(start, stop)] if start < stop else [(start, n_slots), (0, stop)]
 
 
+SPARE_MS: Final = 2 * MINUTE_MS
+"""So much longer than rules look forced orders are kept: who gathers a minute does so after its end."""
+
+
 class LiquidationLog:
     """Single forced orders of all instruments, in order of time, as far back as rules look."""
 
@@ -270,7 +274,7 @@ class LiquidationLog:
         if (np.diff(time_ms) < 0).any():
             order = np.argsort(time_ms, kind="stable")
             time_ms, columns = time_ms[order], (columns[0][order], columns[1][order], columns[2][order])
-        keep = slice(int(np.searchsorted(time_ms, int(time_ms[-1]) - self.length_ms - MINUTE_MS)), None)
+        keep = slice(int(np.searchsorted(time_ms, int(time_ms[-1]) - self.length_ms - SPARE_MS)), None)
         self._time_ms = time_ms[keep]
         self._row, self._usd, self._is_long = (c[keep] for c in columns)
 

@@ -87,5 +87,7 @@ class BotStatus:
     """What is wrong with what is stored, in plain words, worst first."""
     backup: str = ""
     """How old the newest backup is and how many there are; empty when none are made."""
+    history: str = ""
+    """How much of the past is kept; empty when none is."""
     n_chat_alerts: int = 0
     """Made by people, in all chats."""

@@ -52,7 +52,7 @@ def test_bad_rows_are_counted_and_named(tmp_path):
     bars = read_klines(path, "A")
 
     assert bars.n_bad == 2
-    assert bars.bad_rows[0].startswith("line 3:")
+    assert bars.bad_rows[0].startswith("x.csv:3: expected 12 fields, found")
     assert "n/a" in bars.bad_rows[1]
     assert len(bars.close) == 2
 

@@ -1,4 +1,4 @@
-"""News of the bot that no lane tells: before there are lanes, and where none is a terminal."""
+"""News said without lanes: before there are any, and in the terminal."""
 
 import contextlib
 from collections.abc import Callable
@@ -10,8 +10,8 @@ from bot.delivery.notices import Notice, tell_directly
 from bot.settings import Settings
 
 
-class Aloud:
-    """Says it in the terminal, and where alerts go."""
+class Voice:
+    """Says each piece of news once; nothing is stored."""
 
     def __init__(self, settings: Settings, options: Options, clock: Clock, plan: Callable[[], Plan]) -> None:
         self._settings = settings
@@ -30,8 +30,8 @@ class Aloud:
                 await tell_directly(made, notice, at_ms=self._clock.wall_ms())
 
     @property
-    def beside(self) -> Callable[[Notice], None] | None:
-        """Says in the terminal what no lane says there; None where one does."""
+    def aloud(self) -> Callable[[Notice], None] | None:
+        """Says what no lane says in the terminal."""
         return None if self._options.delivers and self._plan().console is not None else self._print
 
     def _print(self, notice: Notice) -> None:
