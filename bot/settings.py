@@ -36,6 +36,7 @@ from bot.settings_sections import (
     LogSection,
     PingSection,
     RecordSection,
+    ScorecardSection,
     Section,
     TelegramSection,
     WebSection,
@@ -70,6 +71,7 @@ class Settings(BaseSettings):
     alerts: AlertsSection = AlertsSection()
     delivery: DeliverySection = DeliverySection()
     charts: ChartsSection = ChartsSection()
+    scorecard: ScorecardSection = ScorecardSection()
     backup: BackupSection = BackupSection()
     log: LogSection = LogSection()
     web: WebSection = WebSection()

@@ -174,6 +174,16 @@ class ChartsSection(Section, frozen=True):
         return value
 
 
+class ScorecardSection(Section, frozen=True):
+    """How alerts fared afterwards."""
+
+    replies: Literal["off", "quiet", "on"] = "quiet"
+    """Under each alert; chats can set it otherwise."""
+    weekly: bool = True
+    """Once a week, which rules add nothing."""
+    keep_days: Annotated[int, Field(ge=1, le=3_650)] = 90
+
+
 class BackupSection(Section, frozen=True):
     """Daily copies of the database, in the data folder."""
 

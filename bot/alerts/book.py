@@ -4,13 +4,14 @@ It is given, per rule, truths of shape (T, N) and ways to ask for a value; it vi
 `when` is true or an alert is alive, so a quiet market costs next to nothing.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import nan
 
 import numpy as np
 
 from bot.alerts.lifecycle import Cell, Policy, Step, step
-from bot.alerts.seen import Measure, Reading, RuleTruth, Seen, Ticks
+from bot.alerts.seen import Course, Measure, Reading, RuleTruth, Seen, Ticks
 from bot.model.alert import AlertRecord, State, TellKind, alert_key
 from bot.model.instrument import MARKET
 from bot.model.truth import TRUE
@@ -53,6 +54,8 @@ class Change:
     reason: str = ""
     gap_ms: int = 0
     """Of a crossing: how long nothing was known before it."""
+    option: int | None = None
+    """The measure that the alert follows."""
 
 
 @dataclass(slots=True)
@@ -169,17 +172,48 @@ class RuleBook:
     # -- ticks ---------------------------------------------------------------------------------------------------
 
     def walk(self, truth: RuleTruth, ticks: Ticks, name_of: Callable[[int], str]) -> Iterator[Change]:
-        """Move all alerts of the rule through a block, tick by tick."""
-        wanted = (truth.when == TRUE) & truth.members
-        active = wanted.any(axis=1)
-        for t in range(len(ticks.now_ms)):
-            alive = self.alive_rows()
-            if not alive and not active[t]:
+        """Move all alerts of the rule through one tick: those alive first, in the order in which they began."""
+        fresh = np.flatnonzero((truth.when[0] == TRUE) & truth.members[0]).tolist()
+        for row in dict.fromkeys([*self.alive_rows(), *fresh]):
+            yield from self.move(row, 0, truth.seen(0, row), ticks, truth.measure, name_of)
+
+    def state(self, row: int) -> State:
+        """Where an alert stands."""
+        alert = self._alerts.get(row)
+        return State.INACTIVE if alert is None else alert.cell.state
+
+    def follow_peak(self, row: int, span: range, course: Course, now_ms: Sequence[int]) -> int:
+        """Let a firing alert go on over ticks at which it does not end. Returns the first at which it is told again, or
+        has to be moved to know; else the end of the span.
+        """
+        alert = self._alerts[row]
+        if alert.option is None or alert.is_remeasured:
+            return span.start
+        values, fixed = course(row, alert.option, slice(span.start, span.stop)) if alert.option >= 0 else ((), 1)
+        escalate, repeat_ms, told = self.policy.escalate, self.policy.repeat_ms, alert.told_value
+        for t in span:
+            value = values[t - span.start] if values else nan
+            further = fixed or (-1 if value < 0 else 1)
+            alert.direction = further
+            if value == value:  # noqa: PLR0124, not NaN
+                if alert.peak is None or (value - alert.peak) * further > 0:
+                    alert.peak, alert.has_news = value, True
+                if escalate is not None and told is not None and (value - told) * further >= escalate:
+                    return t
+            elif alert.option >= 0:
                 continue
-            fresh = np.flatnonzero(wanted[t]).tolist() if active[t] else []
-            for row in dict.fromkeys([*alive, *fresh]):
-                seen = Seen(int(truth.when[t, row]), int(truth.clear[t, row]), is_member=bool(truth.members[t, row]))
-                yield from self.move(row, t, seen, ticks, truth.measure, name_of)
+            if repeat_ms is not None and now_ms[t] - alert.told_ms >= repeat_ms:
+                return t
+        return span.stop
+
+    def put_in_order(self, began: Mapping[int, int]) -> None:
+        """Alerts that were begun instrument by instrument now stand in the order of the ticks at which they began.
+
+        `began`: tick by row of all that are new.
+        """
+        if len(began) > 1:
+            for row in sorted(began, key=lambda row: (began[row], row)):
+                self._alerts[row] = self._alerts.pop(row)
 
     def alive_rows(self) -> list[int]:
         """Rows whose alerts are pending or firing, so that every tick matters to them."""
@@ -212,8 +246,9 @@ class RuleBook:
     ) -> tuple[Change, ...]:
         """Move one alert by one tick. Should `measure` raise, the alert is as it was."""
         alert = self._alerts.get(row)
+        is_new = alert is None
         if alert is None:
-            alert = self._alerts[row] = _Alert(Cell(), MARKET if self.per_market else name_of(row))
+            alert = _Alert(Cell(), MARKET if self.per_market else name_of(row))
         now_ms = int(ticks.now_ms[t])
         oi_ms, interval_ms = self._open_interest(row, t, ticks)
         before = alert.cell.copy()
@@ -229,6 +264,8 @@ class RuleBook:
         )
         if result is Step.NOTHING and alert.cell.state is not State.FIRING:
             return ()
+        if is_new:
+            self._alerts[row] = alert
         if result is Step.DROPPED:
             return (self._change(alert, t, row, now_ms, State.INACTIVE, None, alert.value),)
         followed = alert.option if alert.cell.state is State.FIRING or result is Step.ENDED else None
@@ -253,7 +290,7 @@ class RuleBook:
     def _open_interest(self, row: int, t: int, ticks: Ticks) -> tuple[int, int]:
         if self.per_market:
             return (int(ticks.oi_ms[t].max()), 0) if ticks.oi_ms.shape[1] else (0, 0)
-        return int(ticks.oi_ms[t, row]), int(ticks.oi_interval_ms[row])
+        return int(ticks.oi_ms[t, row]), int(ticks.oi_interval_ms[t, row])
 
     def _fire(self, alert: _Alert, t: int, row: int, now_ms: int, reading: Reading) -> Change:
         alert.key = alert_key(self.rule_id, alert.instrument, now_ms)
@@ -315,6 +352,7 @@ class RuleBook:
             n=alert.n_told if tell in {TellKind.ESCALATE, TellKind.REPEAT} else 0,
             reason=reason,
             gap_ms=gap_ms,
+            option=alert.option,
         )
 
     # -- closing -------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """What a book of alerts is given at each tick: truths, times, and a way to ask for values."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,15 +36,9 @@ Measure = Callable[[int, int, int | None], Reading]
 """(t, row, option) -> value; without an option the measure that counts now is chosen."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class RuleTruth:
-    """One rule at T ticks."""
-
-    rule_id: str
-    when: Tri
-    clear: Tri
-    members: Mask
-    measure: "Measure"
+Course = Callable[[int, int, slice], tuple[Sequence[float], int]]
+"""(row, option, ticks) -> the values of a measure, NaN where unknown, and which way is further: +1, -1, or 0 for
+further from zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +51,22 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class RuleTruth:
+    """One rule at T ticks."""
+
+    rule_id: str
+    when: Tri
+    clear: Tri
+    members: Mask
+    measure: Measure
+    course: Course
+
+    def seen(self, t: int, row: int) -> Seen:
+        """One cell at one tick."""
+        return Seen(int(self.when[t, row]), int(self.clear[t, row]), is_member=bool(self.members[t, row]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Ticks:
     """What all rules share at T ticks."""
 
@@ -64,4 +74,4 @@ class Ticks:
     oi_ms: I64
     """(T, N): time of the newest open-interest sample."""
     oi_interval_ms: I64
-    """(N,): interval at which open interest comes."""
+    """(T, N): interval at which open interest comes."""

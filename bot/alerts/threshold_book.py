@@ -231,7 +231,7 @@ class ThresholdBook:
         slots = [*self._index.hits(values), *self._watch.due(now_ms, values)]
         outcome = Outcome()
         if slots:
-            ticks = Ticks(np.array([now_ms]), oi_ms[None, :], oi_interval_ms)
+            ticks = Ticks(np.array([now_ms]), oi_ms[None, :], oi_interval_ms[None, :])
             # In the order of ids, which is the same in every process that replays this.
             for slot in sorted(slots, key=self._columns.number.__getitem__):
                 if self._mode[slot] == _UNARMED:

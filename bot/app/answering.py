@@ -21,6 +21,7 @@ from bot.app.rehearsals import Rehearser
 from bot.app.reloading import Reloader
 from bot.app.risk_desk import Desk as RiskDesk
 from bot.app.rule_desk import RuleShelf
+from bot.app.score_desk import ScoreDesk, open_scores
 from bot.app.sending import Sending
 from bot.app.society import Society
 from bot.app.status import Status
@@ -35,6 +36,7 @@ from bot.chat.local import LocalChat
 from bot.chat.reload_actions import ReloadActions
 from bot.chat.reviving import Reviving
 from bot.chat.rule_actions import RuleActions
+from bot.chat.score_actions import ScoreActions
 from bot.chat.why import Why
 from bot.chat.wire import MAX_SYMBOLS, Words
 from bot.clock import Clock
@@ -61,6 +63,8 @@ class Answered(NamedTuple):
     local: LocalChat
     """On the control socket."""
     overview: OverviewReader
+    scores: ScoreDesk
+    """To be run."""
     site: Site | None
     """Pages; None where they are switched off."""
 
@@ -111,9 +115,11 @@ class Answering:
         )
         overview = Overviews(engine=self.engine, live=self.live, status=self.status, lanes=self.sending.lanes.status)
         looking = market_desk.families(cards=cards, status=self.status, clock=clock, lists=rooms.lists, why=why)
+        scores = self._scores()
         actions = Actions(
             *looking,
-            *self._handlers(why, overview),
+            *self._handlers(why, overview, scores),
+            ScoreActions(desk=scores, market=cards, why=why).handlers,
             *self.drawing.handlers(cards),
             self.web.handlers,
             note=self.society.people.note,
@@ -132,7 +138,7 @@ class Answering:
             words=partial(_words, cards, why, self.chat_alerts, rooms.chat_rules),
         )
         site = self.web.site(self._sources(why, overview), self.society.people, actions)
-        return Answered(actions, local, overview, site)
+        return Answered(actions, local, overview, scores, site)
 
     def _sources(self, why: Explainer, overview: Overviews) -> Sources:
         return Sources(
@@ -150,14 +156,26 @@ class Answering:
             destinations=lambda: tuple(self.reloader.running.plan.names),
         )
 
-    def _handlers(self, why: Explainer, overview: Overviews) -> list[Mapping[str, Handler]]:
+    def _scores(self) -> ScoreDesk:
+        return open_scores(
+            self.database,
+            self.engine,
+            self.live,
+            self.settings.scorecard.model_dump(),
+            names=lambda: self.sending.lanes.names,
+            rule_ids=lambda: {rule.id for rule in self.engine.rules if not rule.base},
+            clock=self.clock,
+            language_of=lambda name: self.rooms.subscribing.language_at(self.live.routes, name),
+        )
+
+    def _handlers(self, why: Explainer, overview: Overviews, scores: ScoreDesk) -> list[Mapping[str, Handler]]:
         """Of all families but those that look at the market."""
         rooms, lanes, desk, shelf = self.rooms, self.sending.lanes, Desk(self.engine, self.live), self._shelf()
         zone_of = rooms.subscribing.zone_of
         silences = self.mutes.actions(
             self.cards, self.chat_alerts, self.engine, self.live, lambda: lanes.names, zone_of
         )
-        also = silences.clear, shelf.leave, rooms.lists.forget, rooms.boards.end
+        also = silences.clear, shelf.leave, rooms.lists.forget, rooms.boards.end, scores.forget
         ending = Ending(self.chat_alerts, desk, self.risk, rooms.chat_rules, self.clock, *also)
         families = (
             Why(self.cards, why, destination_of=shelf.place, told=rooms.subscribing.why),

@@ -283,9 +283,8 @@ class Bot:
         return TerminalChat(actions=actions, clock=self.clock, console=self._options.console, on_quit=self.stop.set)
 
     async def _supervise(self, data_dir: DataDir, committer: Committer, sending: Sending) -> int:
-        lanes = sending.lanes
-        supervisor = Supervisor(self.clock)
-        actions, local, overview, site = self._answering(data_dir, sending)
+        lanes, supervisor = sending.lanes, Supervisor(self.clock)
+        actions, local, overview, scores, site = self._answering(data_dir, sending)
         fronts = ["control"]
         async with asyncio.TaskGroup() as group:
             supervisor.start(group, "committer", committer.run, Policy.RESTART)
@@ -305,7 +304,8 @@ class Bot:
             told = chat if self._options.delivers else None
             watching = self._watching(data_dir, committer, lanes, supervisor, told, site)
             endings = self._rooms.endings(self._chat_alerts, self.engine, self.live)
-            for name, run in {**watching, **self.drawing.components, "endings": endings.run}.items():
+            parts = {**watching, **self.drawing.components, "endings": endings.run, "scores": scores.run}
+            for name, run in parts.items():
                 supervisor.start(group, name, run, Policy.RESTART)
             if self._options.delivers:
                 supervisor.start(group, "delivery", lanes.run, Policy.RESTART)
@@ -330,7 +330,7 @@ class Bot:
             self._options.on_stop()
             await end(
                 supervisor,
-                first=[*fronts, *watching, *self.drawing.components, "endings"],
+                first=[*fronts, *parts],
                 database=self._database,
                 live=self.live,
                 snapshots=self.snapshots,

@@ -223,11 +223,14 @@ class Live:
         self._questions.append(ask)
         return await answer
 
-    async def store(self, result: Result) -> None:
-        """Commit what changed, then wake the lanes; what the database has not taken in time is handed to them as it is."""
+    async def store(self, result: Result, also: Sequence[OutboxRow] = ()) -> None:
+        """Commit what changed, then wake the lanes; what the database has not taken in time is handed to them as it is.
+
+        `also`: what others have to tell; it is muted as alerts are.
+        """
         if not self.venue_time.is_known:
             return
-        told = self._muting.take(self._rows(self.routes, result.notices), self.venue_now())
+        told = self._muting.take((*self._rows(self.routes, result.notices), *also), self.venue_now())
         if not (result or told):
             return
         if self._recorder is not None and (result.transitions or told.now):

@@ -19,6 +19,8 @@ ATTEMPT_TIMEOUT_S: Final = 60.0
 FIRST_BACKOFF_S: Final = 1.0
 MAX_LANE_BACKOFF_S: Final = 60.0
 CRASH_PAUSE_S: Final = 5.0
+_NOT_ANEW: Final = frozenset({TellKind.UPDATE, TellKind.SCORE})
+"""What nobody misses who removed the message that it belongs to."""
 
 
 def backoff_s(failures: int, cap_s: float) -> float:
@@ -38,7 +40,7 @@ class Attempts:
     async def make(self, order: Order, *, anew: Callable[[], Order | None]) -> Outcome:
         """Send an order. `anew`: what to send instead where its target is gone; None: the same as a new message."""
         answer = await self.once(order)
-        if isinstance(answer, TargetGone) and order.rows and order.rows[-1].kind is TellKind.UPDATE:
+        if isinstance(answer, TargetGone) and order.rows and order.rows[-1].kind in _NOT_ANEW:
             return Rejected(OUT_OF_DATE)
         if isinstance(answer, TargetGone):
             self._log.info("message.gone", reason=answer.reason)

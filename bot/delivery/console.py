@@ -43,7 +43,7 @@ def block(order: Order) -> Text:
     # A terminal has no message to edit: an end names its coin, and does not repeat what stands above.
     ends = order.rows[-1].kind in layout.ENDINGS
     card = layout.compose(order.rows, fire=None, edit=False)
-    if order.rows[-1].kind in layout.FEEDS:
+    if order.rows[-1].kind in layout.FEEDS or order.rows[-1].kind is TellKind.SCORE:
         return card_block(order)
     merged = len(order.rows) > 1
     lines: list[Text] = []
@@ -73,7 +73,9 @@ def card_block(order: Order) -> Text:
     """A card that is not the story of one alert."""
     card = order.composed()
     out = Text(overflow="fold")
-    lines = (card.head, *card.body, *card.details)
+    is_score = bool(order.rows) and order.rows[-1].kind is TellKind.SCORE
+    # Many scorecards follow one another here; which alert each is about is told by its id.
+    lines = (card.head, *card.body, *card.details, *((card.footer,) if is_score else ()))
     for n, spans in enumerate(x for x in lines if x):
         out.append("\n" if n else "")
         out.append(f"{BAR} ", style=_COLOURS.get(order.severity, "yellow"))

@@ -102,7 +102,7 @@ def payload(rows: Sequence[OutboxRow], *, fire: AlertView | None, edit: bool) ->
     card = layout.compose(rows, fire=fire, edit=edit)
     if kind is TellKind.SUMMARY:
         return _summary(card, view)
-    if kind in layout.FEEDS:
+    if kind in layout.FEEDS or kind is TellKind.SCORE:
         return card_payload(Order(rows=tuple(rows), card=card))
     ends = kind in layout.ENDINGS and not (kind is TellKind.END and wording.is_event(view))
     told = view

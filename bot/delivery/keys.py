@@ -17,6 +17,7 @@ from bot.texts import say
 
 MUTES: Final = ("1h", "4h", "24h")
 MAX_LABEL: Final = 24
+MAX_OFFER: Final = 60
 PER_ROW: Final = 4
 """Buttons of alerts side by side."""
 _NO_KEYS: Final = frozenset({TellKind.SUMMARY, TellKind.LOST, TellKind.BACK})
@@ -48,8 +49,12 @@ def keys_of(order: Order) -> Keys:
         return ()
     row = order.rows[-1]
     view = row.view
-    if row.kind in _NO_KEYS or view.report:
+    if view.report:
+        return tuple((Key(clean(offer.label, MAX_OFFER), offer.command),) for offer in view.offers)
+    if row.kind in _NO_KEYS:
         return ()
+    if row.kind is TellKind.SCORE:
+        return () if len(view.scored) != 1 else ((Key(say("📊 The rule's score"), f"/score {view.rule_id}"),),)
     chart = chart_url(view)
     more = (Key(say("❓ Why"), f"/why #{view.short_id}"), *((Key(say("Chart ↗"), url=chart),) if chart else ()))
     if row.kind in layout.ENDINGS:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bot.delivery import detail
+from bot.delivery.score_card import score_card
 from bot.delivery.template import render_message
 from bot.delivery.text import Card, Line, Span, Style, clean, line, table
 from bot.delivery.wording import (
@@ -42,7 +43,7 @@ def compose(rows: Sequence[OutboxRow], *, fire: AlertView | None, edit: bool) ->
     """The card of one message. `fire` is what the firing said, where known; `edit` replaces that firing's message."""
     view = rows[-1].view
     card = _composed(rows, fire=fire, edit=edit)
-    return card if view.report else in_detail(card, view.detail)
+    return card if view.report or view.scored else in_detail(card, view.detail)
 
 
 def in_detail(card: Card, detail: Detail) -> Card:
@@ -61,6 +62,8 @@ def _composed(rows: Sequence[OutboxRow], *, fire: AlertView | None, edit: bool) 
     kind = rows[-1].kind
     if kind in FEEDS:
         return feed_card(view)
+    if kind is TellKind.SCORE:
+        return score_card(view)
     if kind in ENDINGS:
         if fire is None and rows[0].kind is TellKind.FIRE:
             fire = rows[0].view

@@ -36,16 +36,17 @@ class Orders:
         found = {}
         for alert in by_alert(rows):
             key = alert[0].key
-            if alert[0].kind is not TellKind.FIRE and (place := await self._place(key)) is not None:
+            kind = TellKind.SCORE if alert[0].kind is TellKind.SCORE else TellKind.FIRE
+            if alert[0].kind is not TellKind.FIRE and (place := await self._place(key, kind)) is not None:
                 found[key] = place
         return found
 
-    async def _place(self, key: str) -> Told | None:
+    async def _place(self, key: str, kind: TellKind = TellKind.FIRE) -> Told | None:
         if (known := self._told.get(key)) is not None:
             return known
         if (remembered := self._unstored.fire(key)) is not None:
             return _told(remembered[0])
-        message = await self._outbox.message_of(key, TellKind.FIRE, self._destination)
+        message = await self._outbox.message_of(key, kind, self._destination)
         if message is None:
             return None
         self._know(key, _told(message))
@@ -61,7 +62,7 @@ class Orders:
         told = Told(plan.message().id, provider_id, plan.layout)
         for row in plan.rows:
             self._maybe_told.pop(row.id, None)
-            if row.kind is TellKind.FIRE:
+            if row.kind in {TellKind.FIRE, TellKind.SCORE}:
                 self._know(row.key, told)
 
     def in_doubt(self, plan: Plan) -> None:
@@ -111,7 +112,7 @@ class Orders:
     async def _single(self, plan: Plan) -> Order:
         if plan.form is Form.NEW:
             return Order(rows=plan.rows)
-        key = plan.rows[-1].key
+        key = plan.rows[-1].view.answers or plan.rows[-1].key
         if plan.told is not None:
             return _related(plan, plan.told.provider_id, None)
         if (remembered := self._unstored.fire(key)) is not None:

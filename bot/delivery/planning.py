@@ -152,6 +152,9 @@ class Planner:
                 if plan.rows[-1].kind in ENDINGS:
                     self._touch(f"ends:{plan.told.message_id}", now_ms)
             return
+        if plan.rows[-1].kind is TellKind.SCORE:
+            # How old alerts fared must not keep new ones back.
+            return
         self.caps.count(urgent=plan.is_urgent, now_ms=now_ms, venue_ms=venue_ms)
         if plan.form is Form.REPLY:
             self._touch(plan.rows[-1].key, now_ms)
@@ -257,6 +260,8 @@ class Planner:
         among = place if place is not None and place.layout is not Layout.ALERT else None
         if any(row.kind in ENDINGS for row in alert):
             return next_message(alert) if among is None else self._edit_among(among, follow, now_ms)
+        if alert[0].kind is TellKind.SCORE:
+            return self._score(alert, place, now_ms, venue_ms)
         plan = next_message(alert)
         if alert[0].kind is TellKind.ACK:
             return plan if among is None else replace(plan, form=Form.REPLY, told=among)
@@ -273,6 +278,13 @@ class Planner:
         if not plan.is_urgent:
             wait_s = max(wait_s, self._untouched_in_s(key, now_ms))
         return wait_s or plan
+
+    def _score(self, rows: Alert, place: Told | None, now_ms: float, venue_ms: int) -> Plan | float:
+        """How alerts fared: one message under theirs, and edits of that. Only the newest is told."""
+        if place is not None and place.provider_id is not None:
+            return self._untouched_in_s(place.message_id, now_ms) or Plan(tuple(rows), Form.EDIT, told=place)
+        wait_s = self.caps.closed_s(urgent=is_urgent(rows), now_ms=now_ms, venue_ms=venue_ms)
+        return wait_s or Plan(tuple(rows), Form.REPLY)
 
     def _edit_among(self, place: Told, follow: "_Follow", now_ms: float) -> Plan | float:
         """All ends and new figures that wait for one message are shown in it by one edit; ends come last, and wait for no

@@ -13,6 +13,7 @@ from typing import Final
 from bot.delivery import markup
 from bot.delivery.destination import Form, Order
 from bot.delivery.plans import message_id
+from bot.delivery.score_card import plain_marks
 from bot.delivery.text import clean
 from bot.model.outbox import OutboxRow
 from bot.model.view import AlertView, Breadth, Member, Missed, Move
@@ -104,7 +105,11 @@ def _event(row: OutboxRow) -> Json:
         "market": _market(view),
         "reason": clean(view.reason, 300),
     }
-    return event | {"missed": [_missed(missed) for missed in view.missed]} if view.missed else event
+    if view.missed:
+        event["missed"] = [_missed(missed) for missed in view.missed]
+    if view.scored:
+        event["scored"] = plain_marks(view.scored)
+    return event
 
 
 def _missed(missed: Missed) -> Json:

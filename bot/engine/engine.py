@@ -5,9 +5,8 @@ tick. Whoever feeds it must store the returned records together with what is tol
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
-
-import numpy as np
 
 from bot.alerts.book import Change, RuleBook
 from bot.alerts.threshold_columns import Facts
@@ -17,14 +16,14 @@ from bot.engine.inhibiting import Inhibiting
 from bot.engine.inputs import Coverage, Input, Listed, Placed, Reset, RulesChanged, Samples, times_of
 from bot.engine.news import News
 from bot.engine.polling import poll_needs
-from bot.engine.reading import values_of
+from bot.engine.reading import ticks_of, values_of
 from bot.engine.reloading import RuleChange, rebook
 from bot.engine.restoring import Restoring, closing, idle
 from bot.engine.result import NOTHING, Result, transition_of
 from bot.engine.subscriptions import Heard, Subscriptions, measured, rule_of
 from bot.engine.telling import Teller
 from bot.engine.walking import Walker, book_of
-from bot.market.market import DEFAULT_OI_INTERVAL_MS, Market
+from bot.market.market import Market
 from bot.market.series import DAY_MS
 from bot.market.universe import GONE, Diff
 from bot.market.view import View
@@ -139,7 +138,7 @@ class Engine:
         if self.market.n_rows:
             if not self._n_gathered:
                 self._block.begin()
-            self.plan.add_tick(self._block, self.now_ms)
+            self.plan.add_tick(self._block, self.market, self.now_ms)
             self._n_gathered += 1
         return NOTHING if 0 < self._n_gathered < self._n_block else self.flush()
 
@@ -162,9 +161,12 @@ class Engine:
             return NOTHING
         self._n_gathered = 0
         result = self._last = self.plan.evaluate(block)
-        changes = self._walker.walk(block, result, self._name)
         view = View(self.market, block.moments)
-        heard = self._hear(result, view) if len(self.subscriptions) else Heard()
+        changes = self._walker.walk(block, result, partial(ticks_of, self.market, view), self._name)
+        heard = Heard()
+        if len(self.subscriptions):
+            ticks, trading = ticks_of(self.market, view), self.market.is_trading
+            heard = self.subscriptions.tick(result.evaluation, self.plan.program, ticks, trading)
         changes += self._news.look(result, self.plan.program, view, changes, heard)
         if not (changes or heard.records or heard.changes or self.inhibiting.is_due):
             return NOTHING
@@ -173,18 +175,6 @@ class Engine:
         self._teller.look(view, merged)
         told = self._result(merged, result, view, heard.facts)
         return Result(told.transitions, told.notices, (*told.records, *heard.records))
-
-    def _hear(self, result: PlanResult, view: View) -> Heard:
-        market = self.market
-        interval = np.where(market.oi_interval_ms > 0, market.oi_interval_ms, DEFAULT_OI_INTERVAL_MS)
-        return self.subscriptions.tick(
-            result.evaluation,
-            self.plan.program,
-            view.now_ms.tolist(),
-            market.is_trading,
-            view.sample_ms("oi"),
-            interval,
-        )
 
     def _told(self, heard: Heard) -> Result:
         """Changes that come from elsewhere than a tick."""

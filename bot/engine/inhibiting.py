@@ -50,6 +50,7 @@ class _Unheard:
     key: str
     fired_ms: int
     value: float | None
+    option: int | None = None
 
 
 @dataclass(slots=True)
@@ -217,7 +218,7 @@ class Inhibiting:
     def _hold(self, change: Change, cell: Cell, *, goes_on: bool) -> None:
         held = self._held.setdefault(cell, _Held())
         if goes_on:
-            held.firing = _Unheard(change.key, change.fired_ms, change.value)
+            held.firing = _Unheard(change.key, change.fired_ms, change.value, change.option)
         else:
             held.n_ended += 1
         self._changed[cell] = None
@@ -244,6 +245,7 @@ class Inhibiting:
             key=fire.key,
             value=fire.value,
             fired_ms=fire.fired_ms,
+            option=fire.option,
         )
 
     def _row(self, instrument: str) -> int | None:

@@ -2,13 +2,21 @@
 
 import numpy as np
 
-from bot.market.market import Market
+from bot.alerts.seen import Ticks
+from bot.market.market import DEFAULT_OI_INTERVAL_MS, Market
 from bot.market.series import Leaf
 from bot.market.view import View
 from bot.model.updates import F64
 from bot.rules.ast import Expr
 from bot.rules.numbers import Numbers, Scoped
 from bot.rules.plan import PlanResult
+
+
+def ticks_of(market: Market, view: View) -> Ticks:
+    """What all rules share at the ticks of a view."""
+    oi_ms = view.sample_ms("oi")
+    interval = np.where(market.oi_interval_ms > 0, market.oi_interval_ms, DEFAULT_OI_INTERVAL_MS)
+    return Ticks(view.now_ms, oi_ms, np.broadcast_to(interval, oi_ms.shape))
 
 
 def values_of(expr: Expr, market: Market, now_ms: int, last: PlanResult | None) -> F64:

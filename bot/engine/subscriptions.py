@@ -12,13 +12,14 @@ from typing import Final
 import numpy as np
 
 from bot.alerts.book import Change, policy_gap_ms
+from bot.alerts.seen import Ticks
 from bot.alerts.threshold_book import ThresholdBook
 from bot.alerts.threshold_columns import Facts, Outcome
 from bot.market.series import PARTS
 from bot.model.alert import AlertRecord, State
 from bot.model.chat_alert import AlertLife, AlertRemoved, ChatAlert, StoredAlerts, is_alert_id
 from bot.model.instrument import Instrument
-from bot.model.updates import F64, I64
+from bot.model.updates import F64
 from bot.rules.ast import Compare, Expr, Number, series_used, text, windows_used
 from bot.rules.evaluator import Evaluation
 from bot.rules.meter import Measured
@@ -130,17 +131,15 @@ class Subscriptions:
 
     # -- ticks ---------------------------------------------------------------------------------------------------
 
-    def tick(
-        self, evaluation: Evaluation, program: Program, times: Sequence[int], trading: Mask, oi_ms: I64, interval: I64
-    ) -> Heard:
-        """Move all alerts through a block. `oi_ms` has the shape (T, N)."""
+    def tick(self, evaluation: Evaluation, program: Program, ticks: Ticks, trading: Mask) -> Heard:
+        """Move all alerts through a block."""
         rows = [program.row(expr_of(m), EVERYWHERE) for m in self._compiled]
         at = np.array([row for row in rows if row is not None], dtype=np.int64)
         assert len(at) == len(rows)
         heard = Heard()
-        for t, now_ms in enumerate(times):
+        for t, now_ms in enumerate(ticks.now_ms.tolist()):
             values: F64 = np.ascontiguousarray(evaluation.values[at, t])
-            outcome = self.book.tick(int(now_ms), values, trading, oi_ms[t], interval)
+            outcome = self.book.tick(now_ms, values, trading, ticks.oi_ms[t], ticks.oi_interval_ms[t])
             # Several ticks are one block only on history; a change says in which tick of it it happened.
             outcome.changes = [_at_tick(c, t) for c in outcome.changes] if t else outcome.changes
             heard.take(outcome)

@@ -12,7 +12,7 @@ from bot.engine.news import News
 from bot.market.market import Market
 from bot.market.view import View
 from bot.model.alert import Notice, TellKind, short_id
-from bot.model.instrument import MARKET
+from bot.model.instrument import MARKET, Instrument
 from bot.model.view import AlertView, HeldBack, Shown
 from bot.rules.ast import text
 from bot.rules.meter import Measured
@@ -23,6 +23,58 @@ DEFAULT_WINDOW_MS: Final = 900_000
 """Price and open interest are compared over this where the rule has no window of its own."""
 FULL: Final = frozenset({TellKind.FIRE, TellKind.UPDATE})
 """What tells the whole story; the others point to it."""
+
+
+def window_of(measured: Measured | None) -> int:
+    """Over what price and open interest are compared in a message, in ms."""
+    return (measured.window_ms if measured else 0) or DEFAULT_WINDOW_MS
+
+
+def as_of_now(change: Change, measured: Measured | None) -> Change:
+    """A firing that is told late is told with the figures of now."""
+    if change.tell is not TellKind.FIRE or change.state is not None or measured is None:
+        return change
+    now = change.value if measured.value is None else measured.value
+    return replace(change, value=now, peak=now)
+
+
+def plain_view(
+    change: Change,
+    rule: Rule,
+    measured: Measured | None,
+    condition: str,
+    instrument: Instrument | None,
+    shown: Shown,
+) -> AlertView:
+    """What a change of one alert shows. `condition`: canonical text of `when`; `shown`: the figures of the market."""
+    assert change.tell is not None
+    venue, _, symbol = change.instrument.rpartition(":")
+    return AlertView(
+        rule_id=rule.id,
+        title=rule.title,
+        symbol=symbol,
+        venue=venue,
+        base=instrument.base if instrument else "",
+        severity=rule.severity,
+        short_id=short_id(change.key),
+        kind=change.tell.value,
+        at_ms=change.at_ms,
+        fired_ms=change.fired_ms,
+        condition=condition,
+        value_text=measured.text if measured else "",
+        value=change.value,
+        value_is_ratio=measured.is_ratio if measured else False,
+        value_before=change.value_before,
+        peak=change.peak,
+        window_ms=window_of(measured),
+        reason=change.reason,
+        message=rule.message,
+        tags=rule.tags,
+        silent=rule.silent,
+        chart=rule.chart and change.instrument != MARKET,
+        gap_ms=change.gap_ms,
+        **shown.fields(),
+    )
 
 
 class Teller:
@@ -60,10 +112,7 @@ class Teller:
         """What a change tells. `measured`, `result` and `view` are of its tick; without them only what it was is told."""
         kind = change.tell
         assert kind is not None
-        if kind is TellKind.FIRE and change.state is None and measured is not None:
-            # Told late: with the figures of now.
-            now = change.value if measured.value is None else measured.value
-            change = replace(change, value=now, peak=now)
+        change = as_of_now(change, measured)
         told = self._view(change, rule, measured, result, view)
         if held_back or is_already_true:
             told = replace(told, held_back=held_back, is_already_true=is_already_true)
@@ -77,7 +126,7 @@ class Teller:
         change = sifted.change
         already = news.is_already_true(change)
         try:
-            followed = None if result is None else book.option(change.row)
+            followed = book.option(change.row) if change.option is None else change.option
             reading = None if result is None else result.measured(rule, change.t, change.row, followed)
             about_it = (change, rule, reading, result, view, sifted.held_back)
             return self.notice(*about_it, is_already_true=already)
@@ -118,42 +167,13 @@ class Teller:
     def _view(
         self, change: Change, rule: Rule, measured: Measured | None, result: PlanResult | None, view: View | None
     ) -> AlertView:
-        venue, _, symbol = change.instrument.rpartition(":")
         per_market = change.instrument == MARKET
         instrument = None if per_market else self._market.universe.at(change.row)
-        window_ms = (measured.window_ms if measured else 0) or DEFAULT_WINDOW_MS
-        assert change.tell is not None
-        is_known = view is not None and result is not None and measured is not None
         shown = Shown()
-        if is_known and view is not None and not per_market:
+        if view is not None and result is not None and measured is not None and not per_market:
             figures = self._figures_of(view, change)
-            shown = figures.shown(window_ms, change.t, change.row, whole=change.tell in FULL)
-        told = AlertView(
-            rule_id=rule.id,
-            title=rule.title,
-            symbol=symbol,
-            venue=venue,
-            base=instrument.base if instrument else "",
-            severity=rule.severity,
-            short_id=short_id(change.key),
-            kind=change.tell.value,
-            at_ms=change.at_ms,
-            fired_ms=change.fired_ms,
-            condition=self._condition(rule),
-            value_text=measured.text if measured else "",
-            value=change.value,
-            value_is_ratio=measured.is_ratio if measured else False,
-            value_before=change.value_before,
-            peak=change.peak,
-            window_ms=window_ms,
-            reason=change.reason,
-            message=rule.message,
-            tags=rule.tags,
-            silent=rule.silent,
-            chart=rule.chart and not per_market,
-            gap_ms=change.gap_ms,
-            **shown.fields(),
-        )
+            shown = figures.shown(window_of(measured), change.t, change.row, whole=change.tell in FULL)
+        told = plain_view(change, rule, measured, self._condition(rule), instrument, shown)
         if not per_market or view is None or result is None or measured is None:
             return told
         return self._with_market(told, change, rule, measured, result, view)

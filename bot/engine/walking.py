@@ -15,18 +15,19 @@ import numpy as np
 from bot.alerts.book import Change, RuleBook, policy_gap_ms
 from bot.alerts.lifecycle import Policy
 from bot.alerts.seen import RuleTruth, Seen, Ticks
+from bot.alerts.strides import stride
 from bot.engine.faults import Faults
-from bot.market.market import DEFAULT_OI_INTERVAL_MS, Market
-from bot.market.view import View
 from bot.model.truth import FALSE, TRUE
 from bot.model.updates import F64
 from bot.rules.cells import Cells, CellTruths, Ints
 from bot.rules.numbers import Mask
-from bot.rules.plan import Plan, PlanResult, is_event
-from bot.rules.program import Block
+from bot.rules.plan import Ground, Plan, PlanResult, is_event
+from bot.rules.program import Ticked
 from bot.rules.schema import Rule
 
 _NEVER_MS: Final = 1 << 60
+_FEW_RULES: Final = 64
+"""On a block, so many conditions are found in less time than which of them can be true at all."""
 
 Cell = tuple[int, int]
 """Number of a rule, and row."""
@@ -50,7 +51,7 @@ def book_of(rule: Rule, plan: Plan, step_ms: int) -> RuleBook:
 class Walker:
     """All books of a rule set, and which of their alerts are alive."""
 
-    def __init__(self, plan: Plan, books: Mapping[str, RuleBook], market: Market, faults: Faults) -> None:
+    def __init__(self, plan: Plan, books: Mapping[str, RuleBook], market: Ground, faults: Faults) -> None:
         """`faults`: where it is noted that one rule could not be walked, which costs the others nothing."""
         self._plan = plan
         self._faults = faults
@@ -103,22 +104,22 @@ class Walker:
         else:
             self._pending.pop(cell, None)
 
-    def walk(self, block: Block, result: PlanResult, name_of: Callable[[int], str]) -> list[Change]:
-        """All changes of a block, by time and then in the order of the rules."""
-        n_times = len(block.moments)
+    def walk(
+        self, block: Ticked, result: PlanResult, ticks_of: Callable[[], Ticks], name_of: Callable[[int], str]
+    ) -> list[Change]:
+        """All changes of a block, by time and then in the order of the rules. `ticks_of` is called where any may be."""
+        now_ms = block.now_ms
+        n_times = len(now_ms)
         cells: dict[int, list[tuple[int, Seen]]] = {}
         whole = set(self._cells.others)
         if n_times == 1:
-            cells = self._awake_cells(block, block.moments[0].now_ms)
+            cells = self._awake_cells(block, int(now_ms[0]))
         else:
-            found = self._cells.screen.true_somewhere(block.values, self._cells.members(block))
-            whole |= {self._cells.rules[place] for place in found}
+            whole |= self._screened(block)
             whole |= {number for number, book in enumerate(self._books) if book.alive_rows()}
         if not (whole or cells):
             return []
-        view = View(self._market, block.moments)
-        interval = np.where(self._market.oi_interval_ms > 0, self._market.oi_interval_ms, DEFAULT_OI_INTERVAL_MS)
-        ticks = Ticks(view.now_ms, view.sample_ms("oi"), interval)
+        ticks = ticks_of()
         changes: list[Change] = []
         for number in sorted({*whole, *cells}):
             try:
@@ -128,6 +129,13 @@ class Walker:
         # Order of time first; within a tick the order of the rules, which `sort` keeps.
         changes.sort(key=lambda c: c.at_ms)
         return changes
+
+    def _screened(self, block: Ticked) -> set[int]:
+        """Rules that are true for some member at some tick of a block, and perhaps others."""
+        if len(self._cells.rules) <= _FEW_RULES:
+            return set(self._cells.rules)
+        found = self._cells.screen.true_somewhere(block.values, self._cells.members(block))
+        return {self._cells.rules[place] for place in found}
 
     def _walk_rule(
         self,
@@ -149,19 +157,22 @@ class Walker:
         truth = result.truth(rule)
         n_before = len(changes)
         try:
-            walked = RuleTruth(rule.id, truth.when, truth.clear, truth.members, measure)
-            for change in book.walk(walked, ticks, name_of):
+            course = partial(result.course, rule)
+            walked = RuleTruth(rule.id, truth.when, truth.clear, truth.members, measure, course)
+            is_one = len(ticks.now_ms) == 1
+            walk = book.walk(walked, ticks, name_of) if is_one else stride(book, walked, ticks, name_of)
+            for change in walk:
                 changes.append(change)  # one by one: what came before a fault stays
         finally:
             if len(ticks.now_ms) > 1:
                 for row in {c.row for c in changes[n_before:]}:
                     self._note(number, row)
 
-    def true_cells(self, block: Block) -> tuple[Ints, Ints]:
+    def true_cells(self, block: Ticked) -> tuple[Ints, Ints]:
         """Where the rules that are looked at cell by cell are true, at a block of one tick: places of rules, and rows."""
         return self._cells.screen.true_cells(block.values, self._cells.members(block))
 
-    def _awake_cells(self, block: Block, now_ms: int) -> dict[int, list[tuple[int, Seen]]]:
+    def _awake_cells(self, block: Ticked, now_ms: int) -> dict[int, list[tuple[int, Seen]]]:
         """Per rule the alerts to move at this tick: those alive first, in the order in which they began."""
         halted = ~self._market.is_trading
         place, column = self.true_cells(block)
@@ -248,7 +259,7 @@ class _Watch:
             self._cells[slot] = last
             self.slot_of[last] = slot
 
-    def awake(self, cells: Cells, block: Block, halted: Mask, now_ms: int) -> list[Cell]:
+    def awake(self, cells: Cells, block: Ticked, halted: Mask, now_ms: int) -> list[Cell]:
         """Those that end, reach a new peak or are to be told again."""
         n = len(self._cells)
         if not n:

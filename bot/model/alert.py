@@ -43,6 +43,8 @@ class TellKind(StrEnum):
     """The data of alerts that fire is missing; of no single alert."""
     BACK = "back"
     """It comes again."""
+    SCORE = "score"
+    """How it fared, under the message that told it; of all alerts of that message."""
 
 
 def alert_key(rule_id: str, instrument: str, fired_ms: int) -> str:

@@ -209,16 +209,28 @@ def price_dead_zone(usual_range: float | None) -> float:
     return max(PRICE_DEAD_ZONE, USUAL_SHARE * (_known(usual_range) or 0.0))
 
 
-def reading(price_change: float | None, oi_change: float | None, *, usual_range: float | None = None) -> str | None:
-    """What price and open interest together usually mean, in one line; None when either is unknown or both are flat.
+def directions(
+    price_change: float | None, oi_change: float | None, *, usual_range: float | None = None
+) -> tuple[int, int] | None:
+    """1 up, -1 down, 0 within the dead zone: of price and of open interest; None when either is unknown.
 
     `usual_range`: mean true range of the price over windows of this length, as a share of it; None where it is not known.
-
-    Open interest cannot show who is behind a move, so the line states the usual reading and no bet.
     """
     price_ratio, oi_ratio = _known(price_change), _known(oi_change)
     if price_ratio is None or oi_ratio is None:
         return None
-    quadrant = (_direction(price_ratio, price_dead_zone(usual_range)), _direction(oi_ratio, OI_DEAD_ZONE))
+    return _direction(price_ratio, price_dead_zone(usual_range)), _direction(oi_ratio, OI_DEAD_ZONE)
+
+
+def reading(price_change: float | None, oi_change: float | None, *, usual_range: float | None = None) -> str | None:
+    """What price and open interest together usually mean, in one line; None when either is unknown or both are flat.
+
+    `usual_range`: as of `directions`.
+
+    Open interest cannot show who is behind a move, so the line states the usual reading and no bet.
+    """
+    quadrant = directions(price_change, oi_change, usual_range=usual_range)
+    if quadrant is None:
+        return None
     text = _READINGS.get(quadrant)
     return say(text) if text else None

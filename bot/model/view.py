@@ -7,6 +7,8 @@ what was seen at the moment of firing is what is told, however late.
 from dataclasses import dataclass, fields
 from typing import Any, Final, Literal
 
+from bot.model.scorecard import ScoredAlert
+
 Detail = Literal["short", "normal", "full"]
 
 
@@ -84,6 +86,15 @@ class Missed:
     n: int
     named: tuple[tuple[str, str], ...]
     """Coin and short id of the latest ones, the latest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A button below a message of the bot itself."""
+
+    label: str
+    command: str
+    """As people type it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +197,12 @@ class AlertView(Shown):
     n_affected: int = 0
     risk: tuple[str, ...] = ()
     """Lines about a stop and a size for whoever is told; computed for them alone."""
+    scored: tuple[ScoredAlert, ...] = ()
+    """How the alerts of one message fared."""
+    answers: str = ""
+    """Key of an alert: what this says stands under the message that told it."""
+    offers: tuple[Offer, ...] = ()
+    """Of news of the bot itself."""
 
     @classmethod
     def news(

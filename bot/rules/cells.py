@@ -16,7 +16,7 @@ from bot.model.truth import FALSE, TRUE, UNKNOWN
 from bot.model.updates import F64
 from bot.rules.ast import Expr
 from bot.rules.numbers import Mask
-from bot.rules.program import Block, Program
+from bot.rules.program import Program, Ticked
 from bot.rules.schema import Rule, Scope
 from bot.rules.screen import Screen, Terms, terms_of
 
@@ -93,11 +93,11 @@ class Cells:
         self._when, self._clear = _Table(whens), _Table(clears)
         self.screen = Screen(whens, self._scope.tolist())
 
-    def members(self, block: Block) -> list[Mask]:
+    def members(self, block: Ticked) -> list[Mask]:
         """Who is in each scope; shape (T, n_rows) each."""
         return [block.members(scope) for scope in self._scopes]
 
-    def truths(self, place: Ints, column: Ints, block: Block, halted: Mask) -> CellTruths:
+    def truths(self, place: Ints, column: Ints, block: Ticked, halted: Mask) -> CellTruths:
         """Truths at a block of one tick; `place` is a rule's place among `rules`."""
         values = block.values[:, 0]
         when, clear = self._when.truth(place, column, values), self._clear.truth(place, column, values)

@@ -4,11 +4,14 @@ Per expression and instrument the last known, unequal side is kept. A crossing i
 other side is first seen. It is told how long nothing was known before, since a crossing inside a gap is worth saying.
 """
 
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
-from bot.model.updates import F64
+from bot.model.updates import F64, I64
+
+S = TypeVar("S", bound=np.generic)
 
 _DIRECTION: Final = {"crosses_above": 1, "crosses_below": -1, "crosses": 0}
 
@@ -42,6 +45,25 @@ class Crossing:
         self.known_ms[known] = now_ms
         return np.where(known, crossed.astype(np.float64), np.nan), since
 
+    def run(self, left: F64, right: F64, now_ms: I64, n_rows: int) -> tuple[F64, F64]:
+        """Many ticks at once, none of them halted: what `step` returns at each. `left` and `right` broadcast to (T, n_rows)."""
+        self.make_room(n_rows)
+        with np.errstate(invalid="ignore"):
+            difference = np.broadcast_to(left - right, (len(now_ms), n_rows))
+        known = np.isfinite(difference)
+        side = np.where(known, np.sign(np.where(known, difference, 0.0)), 0).astype(np.int8)
+        before = _last(self.side, side, side != 0)
+        known_before = _last(self.known_ms, np.broadcast_to(now_ms[:, None], side.shape), known)
+        since_before = _last(
+            self.since_ms, np.broadcast_to(now_ms[:, None], side.shape), (side != 0) & (side != before[:-1])
+        )
+        moved = (side != 0) & (before[:-1] != 0) & (side != before[:-1])
+        if self._direction:
+            moved &= side == self._direction
+        gap = np.where(known_before[:-1] > 0, now_ms[:, None] - known_before[:-1], 0).astype(np.float64)
+        self.side, self.known_ms, self.since_ms = before[-1], known_before[-1], since_before[-1]
+        return np.where(known, moved.astype(np.float64), np.nan), gap
+
     def columns(
         self,
     ) -> tuple["np.typing.NDArray[np.int8]", "np.typing.NDArray[np.int64]", "np.typing.NDArray[np.int64]"]:
@@ -65,3 +87,11 @@ class Crossing:
     def reset(self) -> None:
         self.side[:] = 0
         self.known_ms[:] = self.since_ms[:] = 0
+
+
+def _last(held: "npt.NDArray[S]", found: "npt.NDArray[S]", counts: "npt.NDArray[np.bool_]") -> "npt.NDArray[S]":
+    """The last of the rows that count, before each row and at last behind all. Shape (T + 1, n_rows)."""
+    at = np.zeros((len(found) + 1, found.shape[1]), dtype=np.int64)
+    np.multiply(counts, np.arange(1, len(found) + 1)[:, None], out=at[1:])
+    np.maximum.accumulate(at, axis=0, out=at)
+    return np.take_along_axis(np.concatenate([held[None], found]), at, axis=0)

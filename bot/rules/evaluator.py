@@ -15,7 +15,7 @@ from bot.model.truth import TRUE, UNKNOWN
 from bot.model.updates import F64
 from bot.rules.ast import And, BinaryOp, Call, Compare, CompareOp, Expr, Neg, Not, Number, Or
 from bot.rules.numbers import Mask, arithmetic
-from bot.rules.program import Block, Program
+from bot.rules.program import Program, Ticked
 from bot.rules.schema import Scope
 
 COMPARE: Final[dict[CompareOp, Callable[..., Any]]] = {
@@ -41,7 +41,7 @@ class Count:
 class Evaluation:
     """Conditions of all rules over one block, each found at most once."""
 
-    def __init__(self, program: Program, block: Block, *, is_trading: Mask) -> None:
+    def __init__(self, program: Program, block: Ticked, *, is_trading: Mask) -> None:
         self._program = program
         self._block = block
         self.values = block.values
@@ -101,7 +101,10 @@ class Evaluation:
         left, right = self.number(expr.left, scope), self.number(expr.right, scope)
         with np.errstate(invalid="ignore"):
             held = COMPARE[expr.op](left, right)
-        return self._unless_halted(tri(held, np.isfinite(left) & np.isfinite(right)))
+        known = np.isfinite(left)
+        if not isinstance(expr.right, Number):
+            known = known & np.isfinite(right)
+        return self._unless_halted(tri(held, known))
 
     @staticmethod
     def _compare_count(count: Count, bound: Expr, op: CompareOp) -> Tri:

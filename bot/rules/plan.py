@@ -7,11 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import isfinite
+from typing import Protocol
 
 import numpy as np
 
 from bot.market.market import Market
-from bot.market.series import PARTS, Needs
+from bot.market.series import PARTS, Leaf, Needs
+from bot.market.universe import Universe
 from bot.market.view import Tri
 from bot.model.truth import TRUE, UNKNOWN
 from bot.rules.ast import (
@@ -28,7 +30,7 @@ from bot.rules.language import CROSSINGS
 from bot.rules.leaves import leaves_of
 from bot.rules.meter import Measured, Meter
 from bot.rules.numbers import Mask
-from bot.rules.program import EVERYWHERE, Block, Key, Program, exprs_of, key_of
+from bot.rules.program import EVERYWHERE, Block, Key, Program, Ticked, exprs_of, key_of
 from bot.rules.schema import Rule, Scope
 from bot.rules.scope import ScopeTracker
 
@@ -53,13 +55,39 @@ def is_event(rule: Rule) -> bool:
     return bool(functions_used(rule.when) & CROSSINGS)
 
 
+class HasLeaves(Protocol):
+    """What a market computes."""
+
+    @property
+    def leaves(self) -> Sequence[Leaf]: ...
+
+
+class Ground(Protocol):
+    """What a plan needs of a market, whether it is told of one tick after the other or of all history at once."""
+
+    @property
+    def universe(self) -> Universe: ...
+
+    @property
+    def is_trading(self) -> Mask:
+        """Shape (n_rows,)."""
+        ...
+
+    @property
+    def windows(self) -> HasLeaves: ...
+
+    def fit(self, needs: Needs) -> frozenset[str]:
+        """Hold what is needed; returns the series that have to reach further back than they are held."""
+        ...
+
+
 class Plan:
     """Enabled rules over one market. Holds the scopes' memory, so one plan serves one run."""
 
     def __init__(
         self,
         rules: Sequence[Rule],
-        market: Market,
+        market: Ground,
         *,
         crossings: Mapping[Key, Crossing] | None = None,
         trackers: Mapping[Scope, ScopeTracker] | None = None,
@@ -76,10 +104,10 @@ class Plan:
             for scope in dict.fromkeys([*(r.scope for r in self.rules), *([EVERYWHERE] if numbers else [])])
         }
         self._uses_oi = {r.id: "oi" in {p for s in series_used(r.when) for p in PARTS.get(s, ())} for r in self.rules}
-        self.program = Program(self.rules, market, crossings, numbers)
+        self.program = Program(self.rules, crossings, numbers)
         self.grown = market.fit(Needs(self.program.leaves))
         """Series whose rings reach further back now than what they hold."""
-        self.program.lay_out()
+        self.program.lay_out(market.windows.leaves)
         self.meters = {r.id: Meter(r, partial(self.program.row, scope=r.scope)) for r in self.rules}
 
     @property
@@ -90,11 +118,11 @@ class Plan:
     def uses_oi(self, rule: Rule) -> bool:
         return self._uses_oi[rule.id]
 
-    def add_tick(self, block: Block, now_ms: int) -> None:
+    def add_tick(self, block: Block, market: Market, now_ms: int) -> None:
         """Compute one more tick of a block; ticks come in order of time."""
-        block.add(self.program, self._market, self.trackers, now_ms)
+        block.add(self.program, market, self.trackers, now_ms)
 
-    def evaluate(self, block: Block) -> "PlanResult":
+    def evaluate(self, block: Ticked) -> "PlanResult":
         evaluation = Evaluation(self.program, block, is_trading=self._market.is_trading)
         return PlanResult(self, evaluation, block)
 
@@ -110,7 +138,7 @@ class Plan:
 class PlanResult:
     """Truths and, on demand, the values behind them."""
 
-    def __init__(self, plan: Plan, evaluation: Evaluation, block: Block) -> None:
+    def __init__(self, plan: Plan, evaluation: Evaluation, block: Ticked) -> None:
         self._plan = plan
         self.evaluation = evaluation
         self._block = block
@@ -161,6 +189,16 @@ class PlanResult:
             n_true=n_true,
             gap_ms=gap_ms,
         )
+
+    def course(self, rule: Rule, row: int, option: int, ticks: slice) -> tuple[list[float], int]:
+        """One measure of one instrument at some ticks, NaN where it is unknown; and which way is further: +1 or -1, or 0
+        for away from zero.
+        """
+        meter = self._plan.meters[rule.id]
+        shown, at = meter.options[option], meter.rows[option]
+        values = self.evaluation.number(shown.expr, rule.scope) if at is None else self.evaluation.values[at]
+        column = np.broadcast_to(values[:, min(row, values.shape[1] - 1)], len(self._block.now_ms))[ticks]
+        return np.where(np.isfinite(column), column, np.nan).tolist(), 0 if shown.op is None else shown.direction(None)
 
     def _value(self, meter: Meter, option: int, scope: Scope, t: int, row: int) -> float | None:
         at = meter.rows[option]

@@ -4,8 +4,8 @@ The rows of a tick are the leaves that the market computes in batches, then what
 a block of ticks, so that the truth of rules can be found for all of them at once.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from bot.market.market import Market
 from bot.market.series import Leaf
 from bot.market.view import Moment, View
 from bot.model.truth import TRUE
-from bot.model.updates import F64
+from bot.model.updates import F64, I64
 from bot.rules.ast import Call, Compare, Expr, Number, Series, walk
 from bot.rules.crossings import Crossing
 from bot.rules.language import CROSSINGS
@@ -64,21 +64,19 @@ class Program:
     def __init__(
         self,
         rules: Iterable[Rule],
-        market: Market,
         crossings: Mapping[Key, Crossing] | None = None,
         numbers: Iterable[Expr] = (),
     ) -> None:
         """`crossings`: what is remembered from an earlier rule set; `numbers`: what else is computed at each tick."""
         rules, numbers = tuple(rules), tuple(numbers)
-        self._market = market
         self.leaves = leaves_of([*(e for r in rules for e in exprs_of(r)), *numbers])
         keys = {key_of(e, r.scope): r.scope for r in rules for e in _numbers(r)}
         keys |= {key_of(e, EVERYWHERE): EVERYWHERE for e in numbers}
-        self._made = [(key, scope) for key, scope in keys.items() if leaf_of(key[0]) is None]
+        self.made = [(key, scope) for key, scope in keys.items() if leaf_of(key[0]) is None]
         held = crossings or {}
         self.crossings: dict[Key, Crossing] = {
             key: held.get(key) or Crossing(key[0].name)
-            for key, _ in self._made
+            for key, _ in self.made
             if isinstance(key[0], Call) and key[0].name in CROSSINGS
         }
         self.singles: set[int] = set()
@@ -88,12 +86,11 @@ class Program:
         self.n_rows_used = 0
         self._leaf_row: dict[Leaf, int] = {}
 
-    def lay_out(self) -> None:
-        """Number the rows; call once the market holds what `leaves` need."""
-        windows = self._market.windows
-        self._leaf_row = dict(windows.row_of)
-        row = len(windows.leaves)
-        for key, _ in self._made:
+    def lay_out(self, leaves: Sequence[Leaf]) -> None:
+        """Number the rows. `leaves`: what the market computes, in its order, once it holds what is needed."""
+        self._leaf_row = {leaf: row for row, leaf in enumerate(leaves)}
+        row = len(leaves)
+        for key, _ in self.made:
             self.row_of[key] = row
             if is_single(key[0]):
                 self.singles.add(row)
@@ -110,16 +107,15 @@ class Program:
             return self._leaf_row.get(leaf)
         return self.row_of.get(key_of(expr, scope))
 
-    def compute(self, now_ms: int, scopes: Mapping[Scope, Scoped], out: F64) -> None:
+    def compute(self, market: Market, now_ms: int, scopes: Mapping[Scope, Scoped], out: F64) -> None:
         """One tick into `out`, shape (n_rows_used, n_rows)."""
-        market = self._market
         market.compute(now_ms, out[: len(self._leaf_row)])
-        if not self._made:
+        if not self.made:
             return
         view = View(market, [market.moment(now_ms, copied=False)])
         numbers = Numbers(view, lambda leaf: self._leaf(out, view, leaf))
         halted = ~market.is_trading
-        for key, scope in self._made:
+        for key, scope in self.made:
             out[self.row_of[key]] = self._make(key, numbers, scopes[scope], view, halted, out)
 
     def _leaf(self, out: F64, view: View, leaf: Leaf) -> F64:
@@ -148,6 +144,28 @@ class Program:
     def reset(self) -> None:
         for crossing in self.crossings.values():
             crossing.reset()
+
+
+class Ticked(Protocol):
+    """T ticks computed: what the truth of rules is found from."""
+
+    @property
+    def now_ms(self) -> I64:
+        """Shape (T,)."""
+        ...
+
+    @property
+    def values(self) -> F64:
+        """Shape (n_rows_used, T, n_rows)."""
+        ...
+
+    def members(self, scope: Scope) -> Mask:
+        """Shape (T, n_rows)."""
+        ...
+
+    def is_known(self, scope: Scope) -> Mask:
+        """Shape (T,); False while the scope is warming up."""
+        ...
 
 
 class Block:
@@ -180,7 +198,7 @@ class Block:
             self._members.setdefault(scope, []).append(members)
             self._known.setdefault(scope, []).append(not tracker.is_warming)
             scoped[scope] = Scoped(members, halted, is_known=not tracker.is_warming)
-        program.compute(now_ms, scoped, self._values[:, len(self.moments)])
+        program.compute(market, now_ms, scoped, self._values[:, len(self.moments)])
         self.moments.append(moment)
 
     def reaches(self, now_ms: int, step_ms: int) -> bool:
@@ -188,15 +206,16 @@ class Block:
         return now_ms // step_ms - self.moments[0].now_ms // step_ms < self._n_block
 
     @property
+    def now_ms(self) -> I64:
+        return np.array([m.now_ms for m in self.moments], dtype=np.int64)
+
+    @property
     def values(self) -> F64:
-        """Shape (n_rows_used, T, n_rows)."""
         return self._values[:, : len(self.moments)]
 
     def members(self, scope: Scope) -> Mask:
-        """Shape (T, n_rows)."""
         members = self._members[scope]
         return members[0][None, :] if len(members) == 1 else np.stack(members)
 
     def is_known(self, scope: Scope) -> Mask:
-        """Shape (T,); False while the scope is warming up."""
         return np.array(self._known[scope], dtype=np.bool_)

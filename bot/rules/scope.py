@@ -8,15 +8,14 @@ since they are polled most often.
 """
 
 from fnmatch import fnmatchcase
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from bot.market.universe import Universe
-from bot.market.view import View
 from bot.model.instrument import Instrument
-from bot.model.updates import F64
+from bot.model.updates import F64, I64
 from bot.rules.schema import Scope
 
 HOUR_MS: Final = 3_600_000
@@ -25,6 +24,22 @@ STAY_RANK: Final = 1.2
 STAY_FIGURE: Final = 0.8
 
 Mask = npt.NDArray[np.bool_]
+
+
+class Sizes(Protocol):
+    """The market at one tick."""
+
+    @property
+    def now_ms(self) -> I64:
+        """Shape (1,)."""
+        ...
+
+    @property
+    def n_rows(self) -> int: ...
+
+    def latest(self, series: str) -> F64:
+        """The newest sample of a gauge, however old. Shape (1, n_rows)."""
+        ...
 
 
 def matches(scope: Scope, instrument: Instrument) -> bool:
@@ -40,7 +55,7 @@ def matches(scope: Scope, instrument: Instrument) -> bool:
 
 
 class ScopeTracker:
-    """Membership of one scope over time. Feed it every view in order."""
+    """Membership of one scope over time. Feed it every tick in order."""
 
     def __init__(self, scope: Scope, universe: Universe) -> None:
         self._scope = scope
@@ -50,6 +65,11 @@ class ScopeTracker:
         self._members: Mask = np.zeros(0, dtype=np.bool_)
         self._keys: list[str | None] = []
         self._hour: int | None = None
+
+    @property
+    def is_ranked(self) -> bool:
+        """Whether who is a member depends on data."""
+        return self._scope.is_ranked
 
     @property
     def is_warming(self) -> bool:
@@ -73,30 +93,30 @@ class ScopeTracker:
         self._generation = -1
         self._members, self._keys, self._hour = members, keys, hour
 
-    def update(self, view: View) -> Mask:
-        """Decide who is a member at the view's one tick. Shape (n_rows,), not to be written; candidates while warming up."""
-        self._follow_universe(view.n_rows)
+    def update(self, sizes: Sizes) -> Mask:
+        """Decide who is a member at one tick. Shape (n_rows,), not to be written; candidates while warming up."""
+        self._follow_universe(sizes.n_rows)
         if not self._scope.is_ranked:
             return self._candidates
-        hour = int(view.now_ms[0]) // HOUR_MS
+        hour = int(sizes.now_ms[0]) // HOUR_MS
         if self._hour is None or hour != self._hour:
-            self._rank(view, hour)
+            self._rank(sizes, hour)
         return self._candidates if self._hour is None else self._members
 
-    def known_share(self, view: View) -> float:
+    def known_share(self, sizes: Sizes) -> float:
         """Share of the candidates whose size is known; 1 where no size is asked for."""
         n_candidates = int(self._candidates.sum())
         if not self._scope.is_ranked or not n_candidates:
             return 1.0
-        by, floors = self._figures(view)
+        by, floors = self._figures(sizes)
         known = np.isfinite(by)
         for values, _ in floors:
             known &= np.isfinite(values)
         return float((known & self._candidates).sum() / n_candidates)
 
-    def place(self, view: View, row: int) -> int | None:
+    def place(self, sizes: Sizes, row: int) -> int | None:
         """Where an instrument stands among the candidates right now, 1 the largest; None where its size is unknown."""
-        by, _ = self._figures(view)
+        by, _ = self._figures(sizes)
         if not np.isfinite(by[row]):
             return None
         return int((by[self._candidates & np.isfinite(by)] > by[row]).sum()) + 1
@@ -118,19 +138,19 @@ class ScopeTracker:
         self._members = kept & self._candidates & same
         self._keys = keys
 
-    def _figures(self, view: View) -> tuple[F64, list[tuple[F64, float]]]:
+    def _figures(self, sizes: Sizes) -> tuple[F64, list[tuple[F64, float]]]:
         """The ranking value, and each floor with its values."""
         scope = self._scope
         floors = []
         if scope.min_oi_usd is not None:
-            floors.append((view.latest("oi_usd")[0], scope.min_oi_usd))
+            floors.append((sizes.latest("oi_usd")[0], scope.min_oi_usd))
         if scope.min_volume_24h is not None:
-            floors.append((view.latest("volume_24h")[0], scope.min_volume_24h))
-        by = view.latest(scope.by)[0] if scope.top is not None else floors[0][0]
+            floors.append((sizes.latest("volume_24h")[0], scope.min_volume_24h))
+        by = sizes.latest(scope.by)[0] if scope.top is not None else floors[0][0]
         return by, floors
 
-    def _rank(self, view: View, hour: int) -> None:
-        by, floors = self._figures(view)
+    def _rank(self, sizes: Sizes, hour: int) -> None:
+        by, floors = self._figures(sizes)
         known = np.isfinite(by)
         for values, _ in floors:
             known &= np.isfinite(values)

@@ -8,7 +8,7 @@ _OF_CHATS: Final = ("chat_alerts", "chat_rules", "stop_watches", "buttons")
 _ONE_FOR_EACH_CHAT: Final = ("subscriptions", "looks", "topic_routes", "watchlists")
 """Tables in which a chat has one row for a thing: what the new one has already stays."""
 _OF_DESTINATIONS: Final = ("outbox", "messages", "silences")
-_ONE_FOR_EACH: Final = ("acks", "quiet_hours")
+_ONE_FOR_EACH: Final = ("acks", "quiet_hours", "score_replies")
 """Tables in which a destination has one row for a thing: what the new name has already stays."""
 
 

@@ -350,9 +350,11 @@ class MemoryChatMoves:
         outbox: MemoryOutbox,
         silences: MemorySilenceStore,
         *also: Callable[[str, str], None],
+        renames: Callable[[str, str], None] = lambda _old, _new: None,
     ) -> None:
-        """`also`: move what other stores hold of a chat."""
+        """`also`: move what other stores hold of a chat; `renames`: of a destination."""
         self._also = also
+        self._renames = renames
         self._chat_alerts = chat_alerts
         self._buttons = buttons
         self._outbox = outbox
@@ -368,5 +370,6 @@ class MemoryChatMoves:
     async def rename(self, old: str, new: str) -> None:
         self._outbox.rename(old, new)
         self._silences.rename(old, new)
+        self._renames(old, new)
         moved = {k.id: dataclasses.replace(k, place=new) for k in self._buttons.stored.values() if k.place == old}
         self._buttons.stored |= moved

@@ -135,6 +135,16 @@ class MemoryOutbox:
         for old in left - set(self._message_of_row.values()):
             self._sent.pop(str(old), None)
 
+    def all_rows(self) -> list[OutboxRow]:
+        """In the order in which they came. For other stores in memory."""
+        return list(self._rows.values())
+
+    def delivered_in(self, row_id: str) -> Message | None:
+        """The delivered message that carries a row."""
+        message_id = self._message_of_row.get(row_id)
+        sent = self._sent[message_id] if message_id is not None else None
+        return sent.message if sent is not None and sent.state == "delivered" else None
+
     def _find(self, key: str, kind: str, destination: str) -> list[OutboxRow]:
         return [r for r in self._rows.values() if (r.key, r.kind, r.destination) == (key, kind, destination)]
 

@@ -6,7 +6,7 @@ one alert leave in their order: none is handed out while an earlier one is under
 """
 
 import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import msgspec
@@ -72,7 +72,7 @@ def read_row(values: tuple[Any, ...]) -> OutboxRow:
     )
 
 
-def _readable(found: list[tuple[Any, ...]]) -> list[OutboxRow]:
+def readable(found: Sequence[tuple[Any, ...]]) -> list[OutboxRow]:
     """Rows without those that another version wrote."""
     rows = []
     for values in found:
@@ -192,7 +192,7 @@ class SqliteOutbox:
 
     async def rows_of(self, message_id: str) -> list[OutboxRow]:
         sql = f"SELECT {ROW} FROM outbox o WHERE o.message_id = ? ORDER BY o.seq"  # noqa: S608
-        return _readable(await self._database.fetch("read a message", sql, (message_id,)))
+        return readable(await self._database.fetch("read a message", sql, (message_id,)))
 
     async def later_of(self, message_id: str) -> list[OutboxRow]:
         sql = (
@@ -200,7 +200,7 @@ class SqliteOutbox:
             "ON told.key = o.key AND told.destination = o.destination "
             "WHERE (o.kind IN ('end', 'close') OR o.state = 'delivered') AND o.message_id IS NOT ? ORDER BY o.seq"
         )
-        return _readable(await self._database.fetch("read a message", sql, (message_id, message_id)))
+        return readable(await self._database.fetch("read a message", sql, (message_id, message_id)))
 
     async def row_of(self, key: str, kind: str, destination: str) -> OutboxRow | None:
         found = await self._database.fetch(

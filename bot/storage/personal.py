@@ -35,10 +35,13 @@ NAMED: Final[dict[str, tuple[str, ...]]] = {
     "audit": ("user", "chat"),
 }
 """Rows of others that name somebody."""
-_OF_PLACE: Final = ("silences", "quiet_hours", "acks")
-"""What keeps a destination quiet goes with a private chat, whose destination bears its name."""
+_OF_PLACE: Final = ("silences", "quiet_hours", "acks", "score_replies")
+"""What is set for a destination goes with a private chat, whose destination bears its name."""
 _TOLD: Final = ("outbox", "messages")
 """What is to be told in a private chat, and was; rows of the first refer to those of the second."""
+_SCORED: Final = "score_moments"
+"""Of scored alerts, those that were made in a private chat; others are told elsewhere too. Their scores go with them."""
+_MADE_HERE: Final = "is_public = 0 AND key IN (SELECT key FROM outbox WHERE destination = ?1)"
 _SUBJECT: Final = "audit"
 """Its `what` may name somebody inside the text."""
 REFUSED_KEYS: Final = "telegram.refused.%"
@@ -52,10 +55,11 @@ class SqlitePersonalData:
 
     async def export(self, user: str) -> dict[str, Rows]:
         found: dict[str, Rows] = {}
-        for table in dict.fromkeys([*OWN, *NAMED, *_OF_PLACE, *_TOLD]):
+        for table in dict.fromkeys([*OWN, *NAMED, *_OF_PLACE, *_TOLD, _SCORED]):
             columns = [*OWN.get(table, ()), *NAMED.get(table, ())]
             columns += ["destination"] if table in (*_OF_PLACE, *_TOLD) else []
             where = " OR ".join(f"{column} = ?1" for column in columns)
+            where = _MADE_HERE if table == _SCORED else where
             where += " OR (' ' || what || ' ') LIKE '% ' || ?1 || ' %'" if table == _SUBJECT else ""
             columns_of = "SELECT name FROM pragma_table_info(?)"
             names = [name for (name,) in await self._database.fetch("read columns", columns_of, (table,))]
@@ -74,6 +78,7 @@ class SqlitePersonalData:
             for table, columns in OWN.items():
                 where = " OR ".join(f"{column} = ?1" for column in columns)
                 await tx.execute(f"DELETE FROM {table} WHERE {where}", (user,))  # noqa: S608
+            await tx.execute(f"DELETE FROM {_SCORED} WHERE {_MADE_HERE}", (user,))  # noqa: S608
             for table in (*_OF_PLACE, *_TOLD):
                 await tx.execute(f"DELETE FROM {table} WHERE destination = ?", (user,))  # noqa: S608
             for table, columns in NAMED.items():

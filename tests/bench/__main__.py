@@ -23,6 +23,7 @@ MODULES = (
     "process_rows",
     "looking_rows",
     "asking_rows",
+    "history_rows",
 )
 
 

@@ -78,8 +78,14 @@ class Plain:
         members = np.zeros((1, N_ROWS), dtype=bool)
         members[0, self.row] = self.armed
         reading = Reading(None if isnan(value) else float(value), DIRECTIONS[a.op])
-        truth = RuleTruth(a.id, *column, members, lambda _t, _row, _option: reading)
-        return list(self.book.walk(truth, Ticks(np.array([now_ms]), oi_ms[None, :], oi_interval_ms), key))
+        truth = RuleTruth(
+            a.id,
+            *column,
+            members,
+            lambda _t, _row, _option: reading,
+            lambda _row, _option, _ticks: ([reading.value], reading.direction),
+        )
+        return list(self.book.walk(truth, Ticks(np.array([now_ms]), oi_ms[None, :], oi_interval_ms[None, :]), key))
 
     @property
     def is_done(self):

@@ -24,6 +24,7 @@ from bot.sim.chat_log import Happening, What
 
 SHORT_ID = re.compile(r"#([0-9a-hjkmnp-tv-z]{8})\b")
 END = "✅"
+SCORECARD = "📊"
 UPDATE = re.compile(r" now .+\(was |: still, after ")
 
 Pair = tuple[str, str]
@@ -124,6 +125,9 @@ def judge(
 
 
 def _take(chat: _Chat, where: str, seen: Happening, disorder: list[str]) -> None:
+    if seen.text.startswith(SCORECARD):
+        # It speaks of alerts that are long over, and may come at any time.
+        return
     ids = list(dict.fromkeys(SHORT_ID.findall(seen.text)))
     ends = ended_in(seen.text)
     # Webhooks cannot reply: there an update is a new message that says so.

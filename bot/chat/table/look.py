@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from bot.chat.grammars import board, chart, names, nothing, symbols, top, why
+from bot.chat.grammars import board, chart, few_words, names, nothing, symbols, top, why
 from bot.chat.spec import CommandSpec
 from bot.model.members import Role
 from bot.texts import mark
@@ -112,6 +112,29 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
             mark("✓ true, ✗ false, ? unknown; ● firing, ◐ pending, ◌ cooling, ○ inactive."),
         ),
         needs=Role.VIEWER,
+    ),
+    CommandSpec(
+        "score",
+        (),
+        few_words,
+        "/score oi_surge",
+        mark("how alerts fared afterwards"),
+        mark("Look"),
+        True,
+        (
+            mark("/score · all rules: how often prices moved more after their alerts than at random moments"),
+            mark("/score oi_surge · one rule after 15m, 1h and 4h, with the best, the worst, and up or down"),
+            mark("/score BTC, /score oi_surge BTC · one contract"),
+            mark(
+                "/score replies off · no scorecard under alerts here; quiet: without a sound; on: with one; default: as the bot's settings say"
+            ),
+            mark("▲ better than chance, ○ no better, ? too few to tell."),
+        ),
+        is_minor=True,
+        without=mark("I keep no scores here."),
+        needs=Role.MEMBER,
+        needs_in_group=Role.ADMIN,
+        looks=lambda words: not words or words[0].casefold() != "replies" or len(words) == 1,
     ),
     CommandSpec(
         "board",

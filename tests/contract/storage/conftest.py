@@ -33,6 +33,7 @@ from bot.storage.memory import (
 )
 from bot.storage.memory_access import MemoryAuditLog, MemoryGroupStore, MemoryPersonalData, MemoryStrangerStore
 from bot.storage.memory_risk import MemoryRiskStore
+from bot.storage.memory_scores import MemoryScoreStore
 from bot.storage.memory_subscriptions import MemorySubscriptionStore
 from bot.storage.memory_told import MemoryFiringStore
 from bot.storage.memory_watchlists import MemoryWatchlistStore
@@ -40,6 +41,7 @@ from bot.storage.outbox import SqliteOutbox
 from bot.storage.outbox_care import SqliteOutboxCare
 from bot.storage.personal import SqlitePersonalData
 from bot.storage.risk import SqliteRiskStore
+from bot.storage.scores import SqliteScoreStore
 from bot.storage.silences import SqliteSilenceStore
 from bot.storage.subscriptions import SqliteSubscriptionStore
 from bot.storage.told import SqliteFiringStore
@@ -66,6 +68,7 @@ class Ports:
     audit: Any
     personal: Any
     firings: Any
+    scores: Any
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -83,7 +86,7 @@ async def ports(request, tmp_path):
             risk, watchlists = MemoryRiskStore(alerts), MemoryWatchlistStore()
             chat_rules = MemoryChatRuleStore()
             members, strangers, groups = MemoryMemberStore(), MemoryStrangerStore(), MemoryGroupStore()
-            audit = MemoryAuditLog()
+            audit, scores = MemoryAuditLog(), MemoryScoreStore(outbox)
             yield Ports(
                 alerts,
                 outbox,
@@ -103,6 +106,7 @@ async def ports(request, tmp_path):
                     chat_rules.chat_moved,
                     watchlists.chat_moved,
                     groups.moved,
+                    renames=scores.renamed,
                 ),
                 chat_rules,
                 subscriptions,
@@ -112,6 +116,7 @@ async def ports(request, tmp_path):
                 audit,
                 MemoryPersonalData(members, strangers, groups, audit),
                 MemoryFiringStore(alerts, outbox),
+                scores,
             )
         else:
             opened = await open_database(tmp_path / "oibot.db", now_ms=1)
@@ -137,6 +142,7 @@ async def ports(request, tmp_path):
                 SqliteAuditLog(db),
                 SqlitePersonalData(db),
                 SqliteFiringStore(db),
+                SqliteScoreStore(db),
             )
 
 

@@ -8,6 +8,7 @@ from bot.model.access import FORGOTTEN, Change, Group, Standing, Stranger
 from bot.model.chat_rule import ChatRule
 from bot.model.members import Member, Role
 from bot.model.risk import RiskSettings
+from bot.model.scorecard import Moment, Quadrant, Score
 from bot.model.silence import QuietHours, Silence
 from bot.model.subscriptions import Look, Subscription, TopicRoute
 from bot.model.watchlists import SymbolList
@@ -107,9 +108,11 @@ async def test_every_column_that_can_name_a_person_is_known(database):
 
 
 async def test_nothing_of_a_person_is_left_in_the_database(database, make, tmp_path):
+    from bot.storage.alerts import SqliteAlertStore
     from bot.storage.chat_alerts import SqliteChatAlertStore
     from bot.storage.chat_rules import SqliteChatRuleStore
     from bot.storage.risk import SqliteRiskStore
+    from bot.storage.scores import SqliteScoreStore
     from bot.storage.silences import SqliteSilenceStore
     from bot.storage.subscriptions import SqliteSubscriptionStore
     from bot.storage.watchlists import SqliteWatchlistStore
@@ -127,11 +130,21 @@ async def test_nothing_of_a_person_is_left_in_the_database(database, make, tmp_p
     await silences.add(Silence("s-1", 1, 9, ANN, 1, destination=ANN))
     await silences.add(Silence("s-2", 1, 9, ANN, 1, destination="telegram"))
     await silences.put_quiet(QuietHours("telegram", 1, 2, "UTC", ANN))
+    scores = SqliteScoreStore(database)
+    await scores.set_replies(ANN, "off")
+    told = [make.row(1, destination=ANN), make.row(2, destination=ANN), make.row(2, destination="telegram")]
+    await SqliteAlertStore(database).commit(make.commit(rows=told))
+    mine = Moment(told[0].key, "a-7q4mk2px", "BTC", "binance:BTCUSDT", 1, None, None, Quadrant.FLAT, is_public=False)
+    await scores.add([mine, replace(mine, key=told[1].key, rule_id="oi_surge", is_public=True)])
+    await scores.settle([Score(mine.key, 0, 900_000, 0.1, None, None, None)])
     await SqliteKeyValues(database).put("telegram.refused.1", '{"71": 5, "99": 6}')
     data = SqlitePersonalData(database)
     own = {"chat_alerts", "chat_rules", "subscriptions", "looks", "watchlists", "risk_settings"}
-    assert set(await data.export(ANN)) == {*own, "topic_routes", "silences", "quiet_hours"}
+    places = {"silences", "quiet_hours", "score_replies", "score_moments", "outbox"}
+    assert set(await data.export(ANN)) == {*own, "topic_routes", *places}
     await data.forget(ANN)
+    assert [one.moment.rule_id for one in await scores.open(since_ms=0)] == ["oi_surge"]
+    assert await database.fetch("t", "SELECT count(*) FROM scores") == [(0,)]
     assert await data.export(ANN) == {}
     assert [s.author for s in await silences.all()] == [FORGOTTEN]
     assert [t.author for t in await subscriptions.topics()] == [FORGOTTEN]

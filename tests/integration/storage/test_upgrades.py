@@ -120,7 +120,8 @@ async def test_every_older_schema_comes_along_with_all_it_held(folder, version):
         assert transition.value == 0.05
         counts = await SqliteOutbox(opened.database).counts()
         assert (counts["waiting"], counts["delivered"]) == (1, 1)
-        chat_alerts = [a.id async for batch in SqliteChatAlertStore(opened.database).all() for a in batch]
+        stored = SqliteChatAlertStore(opened.database).stored(cool_ms=1)
+        chat_alerts = [id_ async for batch in stored for id_ in batch.id]
         assert chat_alerts == (["a-7m97"] if version >= 2 else [])
     finally:
         await opened.database.close()

@@ -89,3 +89,9 @@ def test_the_order_of_a_life_matters(seen, sentence):
 
 def test_other_chats_are_not_looked_at():
     assert judge(wanted(A), [*LIFE, Happening("telegram", "6", What.NEW, "1", f"#{C}", 0.0)], WHERE).unexpected == set()
+
+
+def test_a_scorecard_is_neither_a_duplicate_nor_an_update_after_the_end():
+    card = f"📊 x · jump  15m after 14:31 UTC\n#{A}"
+    seen = [*LIFE, told(card, reply_to="1"), told(card, what=What.EDIT), told(card)]
+    assert str(judge(wanted(A), seen, WHERE)) == str(judge(wanted(A), LIFE, WHERE))

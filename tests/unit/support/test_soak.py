@@ -4,7 +4,7 @@ from tests.soak.memory import Look, problems, slope_mb
 
 
 def looks(rss, *, files=lambda n: 30, threads=lambda n: 5):
-    return [Look(float(n), rss(n), files(n), threads(n), n, n) for n in range(1, 73)]
+    return [Look(float(n), rss(n), files(n), threads(n), 50, n, n) for n in range(1, 73)]
 
 
 def test_a_flat_run_is_well():

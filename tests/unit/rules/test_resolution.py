@@ -1,0 +1,87 @@
+"""What bars can and cannot answer, said in words."""
+
+import numpy as np
+import pytest
+
+from bot.model.history import BarGrid
+from bot.rules.resolution import GridFacts, answerable, facts_of, limits_of
+
+MINUTE_MS = 60_000
+DUMPS = GridFacts(MINUTE_MS, frozenset({"close", "oi", "volume"}), oi_step_ms=300_000)
+SEEN = GridFacts(MINUTE_MS, frozenset({"close", "oi", "volume", "index", "funding", "liq_long"}), oi_step_ms=MINUTE_MS)
+
+
+def said(rules, facts=DUMPS):
+    return [(f.rule_id, f.is_left_out, f.text) for f in limits_of(rules, facts)]
+
+
+def test_nothing_is_said_of_what_runs_as_it_would_live(rules_of):
+    rules = rules_of(
+        "- {id: a, when: 'pct(price, 15m) > 1% and pct(oi, 15m) > 5%', for: 5m}\n"
+        "- {id: b, when: 'ratio(volume, 5m) >= 4', for: 1m}\n"
+        "- {id: c, when: 'abs(zscore(oi, 24h)) > 3'}\n"
+    )
+    assert said(rules) == []
+
+
+@pytest.mark.parametrize(
+    ("when", "reason"),
+    [
+        ("pct(oi, 2m) > 1%", "pct(oi, 2m) is shorter than the 5m between two samples of open interest"),
+        ("delta(oi_usd, 4m) > 1", "delta(oi_usd, 4m) is shorter than the 5m between two samples of open interest"),
+        ("pct(price, 30s) > 1%", "pct(price, 30s) is shorter than one bar, 1m"),
+        ("funding_8h > 0.1%", "the bars hold no funding_8h"),
+        ("stale(price)", "it asks whether data is out of date; of bars that says only where some are missing"),
+    ],
+)
+def test_a_rule_that_bars_cannot_answer_is_left_out(rules_of, when, reason):
+    rules = rules_of(f"- {{id: a, when: '{when}'}}\n- {{id: b, when: 'price > 1'}}\n")
+    assert said(rules) == [("a", True, reason)]
+    assert [r.id for r in answerable(rules, limits_of(rules, DUMPS))] == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("line", "difference"),
+    [
+        ("when: 'pct(oi, 5m) > 1%'", "pct(oi, 5m) is known only while the sample at its begin is at most 100s old"),
+        ("when: 'pct(oi, 15m) > 1%', for: 2m", "for: 2m also waits for the next sample of open interest, up to 5m"),
+        ("when: 'price > 1', for: 30s", "for: 30s takes 1m on bars of 1m"),
+        ("when: 'price > avg(price, 5m)'", "avg(price, 5m) looks at 5 different points here, at up to 300 live"),
+        ("when: 'crosses(price, 1)'", "a crossing and its return within one bar of 1m are not seen"),
+    ],
+)
+def test_of_a_rule_that_runs_it_is_said_what_differs(rules_of, line, difference):
+    rules = rules_of(f"- {{id: a, {line}}}\n")
+    (found,) = said(rules)
+    assert found[:2] == ("a", False)
+    assert found[2].startswith(difference)
+    assert answerable(rules, limits_of(rules, DUMPS)) == rules
+
+
+def test_with_open_interest_each_minute_short_windows_are_answered(rules_of):
+    rules = rules_of("- {id: a, when: 'pct(oi, 3m) > 1%'}\n- {id: b, when: 'pct(oi, 5m) > 1%', for: 2m}\n")
+    assert said(rules, SEEN) == []
+
+
+def test_a_scope_by_what_the_bars_do_not_hold_is_said(rules_of):
+    rules = rules_of("- {id: a, scope: {top: 5, by: oi_usd}, when: 'price > 1'}\n")
+    (found,) = said(rules, GridFacts(MINUTE_MS, frozenset({"close"})))
+    assert found == ("a", True, "which contracts it watches depends on oi_usd, and the bars hold no oi")
+
+
+def test_facts_are_read_off_a_grid(perpetual):
+    close_ms = MINUTE_MS * np.arange(1, 21, dtype=np.int64)
+    has_oi = close_ms % 300_000 == 0
+    oi = np.where(has_oi, 5.0, np.nan)[:, None]
+    grid = BarGrid(
+        (perpetual("A"),),
+        close_ms,
+        MINUTE_MS,
+        {
+            "close": np.ones((20, 1)),
+            "funding": np.full((20, 1), np.nan),
+            "oi": oi,
+            "oi_ms": np.where(has_oi, close_ms - 1.0, np.nan)[:, None],
+        },
+    )
+    assert facts_of(grid) == GridFacts(MINUTE_MS, frozenset({"close", "oi", "oi_ms"}), oi_step_ms=300_000)
