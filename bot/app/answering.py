@@ -6,6 +6,7 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from bot.app import market_desk
+from bot.app.backtests import Backtests
 from bot.app.chat_rules import ChatRules
 from bot.app.chatrooms import Chatrooms
 from bot.app.dashboard import Sources
@@ -29,6 +30,7 @@ from bot.app.web_desk import WebDesk
 from bot.chat.actions import Actions, Handler
 from bot.chat.alert_actions import AlertActions
 from bot.chat.asker import AT_TERMINAL
+from bot.chat.backtest_actions import BacktestActions
 from bot.chat.board import BoardActions
 from bot.chat.dead_letters import DeadLetters
 from bot.chat.ending import Ending
@@ -100,6 +102,7 @@ class Answering:
     society: Society
     reloader: Reloader
     data_dir: DataDir
+    backtests: Backtests
     web: WebDesk
 
     def answered(self) -> Answered:
@@ -187,6 +190,7 @@ class Answering:
             Reviving(lanes),
             ReloadActions(self.reloader),
             BoardActions(rooms.boards, overview),
+            BacktestActions(self.backtests, why.rules, shelf.own_number),
             owner_files(self.settings, self.data_dir),
             *self.society.families(ending),
         )

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from bot import log
 from bot.app import risk_desk
 from bot.app.answering import Answered, Answering
+from bot.app.backtests import Backtests
 from bot.app.chatrooms import Chatrooms
 from bot.app.committer import Committer
 from bot.app.data_dir import DataDir
@@ -84,6 +85,7 @@ class Bot:
         self.live: Live
         self.snapshots: Snapshots
         self.history: LiveHistory
+        self.backtests: Backtests
         self.feed: BinanceFeed
         self.status: Status
         self.keeping: Keeping
@@ -169,6 +171,7 @@ class Bot:
             self.snapshots = Snapshots(self.engine, data_dir.snapshot, self.clock, journal=journal)
             await self.snapshots.load()
             self.history = LiveHistory(self.engine, data_dir.history, self.clock, keep_days=self._settings.history.days)
+            self.backtests = Backtests(clock=self.clock, history=data_dir.history, rules_dir=self._settings.rules_dir)
             self.live = Live(
                 engine=self.engine,
                 mailbox=mailbox,
@@ -276,6 +279,7 @@ class Bot:
             society=self._society,
             reloader=self.reloader,
             data_dir=data_dir,
+            backtests=self.backtests,
             web=self._web,
         ).answered()
 
@@ -370,8 +374,8 @@ class Bot:
             started_ms=self.clock.monotonic_ms(),
         )
         health = Health(parts, self._settings, data_dir.heartbeat, site=site, on_web=self._web.served)
-        looks = {"looks": self._rooms.lists.run}
-        return {**self.keeping.components, **self.history.components, **health.components, **looks}
+        own = {**self.history.components, **self.backtests.components, "looks": self._rooms.lists.run}
+        return {**self.keeping.components, **health.components, **own}
 
     def _take_owner(self, owner: Member) -> None:
         self.claimed = owner

@@ -21,7 +21,8 @@ from bot.engine.engine import Engine
 from bot.feeds.binance.feed import BinanceFeed
 from bot.feeds.binance.past import PastReader
 from bot.model.chart_ports import ChartMaker, ChartReader
-from bot.model.charts import ChartData, NoPicture
+from bot.model.charts import ChartData, NoPicture, Picture
+from bot.model.charts import Drawing as Drawn
 from bot.model.ports import MarketReader
 from bot.model.view import AlertView
 from bot.settings_sections import ChartsSection
@@ -33,6 +34,17 @@ KEPT_MS: Final = 60_000.0
 _log = log.get("charts")
 
 OnReady = Callable[[bytes | None], None]
+
+
+async def draw_once(data: Drawn, *, clock: Clock, folder: Path) -> Picture | NoPicture:
+    """One picture by a process of its own, for commands. `folder`: where lists of fonts are kept."""
+    studio = Studio(clock=clock, cache_dir=folder)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(studio.run(), name="charts")
+        await clock.sleep(0)
+        found = await studio.draw(data)
+        running.cancel()
+    return found
 
 
 class PictureDesk:

@@ -67,6 +67,12 @@ class RuleShelf:
             n_dropped=self._subscribing.n_dropped[chat, rule.id],
         )
 
+    def own_number(self, chat: str, rule: str) -> float | None:
+        """Of the rule as this chat is told it; None where it is that of the file."""
+        form = self._subscribing.form(chat, rule)
+        found = number_of(form) if form is not None else None
+        return found.number.value if found is not None else None
+
     async def fired_today(self, chat: str) -> Mapping[str, int]:
         fired = await self._fired(last_midnight_ms(self.look(chat).zone, self._live.venue_now()))
         heard = {rule.id: (self._subscribing.form(chat, rule.id) or rule).id for rule in self._rules()}

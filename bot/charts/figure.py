@@ -1,10 +1,9 @@
-"""Chart data to a figure, and a figure to PNG. Pure: the same data gives the same picture.
+"""Chart data to a figure. Pure: the same data gives the same figure.
 
 Three panels share one time axis: price, open interest, volume; funding and the long/short ratio stand below where they
 are given. There is no second value axis in a panel, so a crossing never means anything that is not so.
 """
 
-import io
 import logging
 import math
 import warnings
@@ -21,7 +20,7 @@ from bot.charts.fonts import FAMILIES, use_own_fonts
 from bot.charts.panels import Pen, Place, Spec
 from bot.charts.scales import Scale, clock_text, moment_text, tick_labels, time_ticks, value_scale, zone_of
 from bot.model import numbers
-from bot.model.charts import DAY_MS, Change, ChartData, Columns, Curve, Picture, change
+from bot.model.charts import DAY_MS, Change, ChartData, Columns, Curve, change
 
 PRICE: Final = Spec("Price", "price", look.PRICE, 206)
 OI: Final = Spec("OI", "amount", look.OI, 190)
@@ -38,20 +37,6 @@ def prepare() -> None:
     mpl.rcParams["font.family"] = list(FAMILIES)
     mpl.rcParams["text.parse_math"] = False
     mpl.rcParams["hatch.linewidth"] = look.points(2)
-
-
-def png_of(data: ChartData) -> Picture:
-    """Draw a chart."""
-    figure = figure_of(data)
-    out = io.BytesIO()
-    with warnings.catch_warnings():
-        # A character that no font here has is shown as a box; the chart is worth more than the name.
-        warnings.filterwarnings("ignore", message="Glyph")
-        figure.savefig(
-            out, format="png", facecolor=look.BACKGROUND, pil_kwargs={"optimize": False, "compress_level": 6}
-        )
-    width, height = (round(inches * look.DPI) for inches in figure.get_size_inches())
-    return Picture(out.getvalue(), width, height)
 
 
 def figure_of(data: ChartData) -> Figure:

@@ -20,7 +20,7 @@ import msgspec
 from bot import log
 from bot.charts import wire
 from bot.clock import Clock
-from bot.model.charts import ChartData, NoPicture, Picture
+from bot.model.charts import Drawing, NoPicture, Picture
 from bot.texts import mark
 
 MAX_WAITING: Final = 16
@@ -80,7 +80,7 @@ class StudioCounts:
 
 @dataclass(slots=True, eq=False)
 class _Job:
-    data: ChartData
+    data: Drawing
     answer: "asyncio.Future[Picture | NoPicture]" = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
@@ -127,7 +127,7 @@ class Studio:
         """The most memory that the present worker has held."""
         return self._peak_mb
 
-    async def draw(self, data: ChartData) -> Picture | NoPicture:
+    async def draw(self, data: Drawing) -> Picture | NoPicture:
         """A picture, or why there is none."""
         if not self._is_running:
             return STOPPED
@@ -261,7 +261,7 @@ class Studio:
         _log.info("worker.started", pid=made.pid)
         return made
 
-    async def _ask(self, data: ChartData) -> wire.Answer:
+    async def _ask(self, data: Drawing) -> wire.Answer:
         assert self._worker is not None
         assert self._worker.stdin is not None
         self._worker.stdin.write(wire.frame(data))

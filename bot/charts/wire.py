@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from bot.model.charts import ChartData
+from bot.model.charts import BacktestChart, ChartData, Drawing
 
 HEADER: Final = struct.Struct(">I")
 MAX_FRAME_BYTES: Final = 8_000_000
@@ -23,14 +23,27 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
     """The most memory that the process has ever held."""
 
 
-_CHART = msgspec.msgpack.Decoder(ChartData)
+class _Wanted(msgspec.Struct, frozen=True, array_like=True):
+    """One of them."""
+
+    chart: ChartData | None = None
+    backtest: BacktestChart | None = None
+
+
+_WANTED = msgspec.msgpack.Decoder(_Wanted)
 _ANSWER = msgspec.msgpack.Decoder(Answer)
 _ENCODER = msgspec.msgpack.Encoder()
 
 
-def frame(value: ChartData | Answer) -> bytes:
+def frame(value: Drawing | Answer) -> bytes:
     """Header and body. Raises `ValueError` for what is too large."""
-    body = _ENCODER.encode(value)
+    match value:
+        case Answer():
+            body = _ENCODER.encode(value)
+        case ChartData():
+            body = _ENCODER.encode(_Wanted(chart=value))
+        case BacktestChart():
+            body = _ENCODER.encode(_Wanted(backtest=value))
     if len(body) > MAX_FRAME_BYTES:
         raise ValueError(f"expected at most {MAX_FRAME_BYTES} bytes in a frame, found {len(body)}")
     return HEADER.pack(len(body)) + body
@@ -44,9 +57,13 @@ def length(header: bytes) -> int:
     return int(n)
 
 
-def read_chart(body: bytes) -> ChartData:
+def read_chart(body: bytes) -> Drawing:
     """Raises `msgspec.DecodeError`."""
-    return _CHART.decode(body)
+    found = _WANTED.decode(body)
+    drawing = found.chart or found.backtest
+    if drawing is None:
+        raise msgspec.DecodeError("expected a chart, found none")
+    return drawing
 
 
 def read_answer(body: bytes) -> Answer:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import BinaryIO, Final
 
 from bot.charts.wire import HEADER, Answer, frame, length, read_chart
-from bot.model.charts import ChartData, Picture
+from bot.model.charts import Drawing, Picture
 
 MB: Final = 1_048_576
 _PR_SET_PDEATHSIG: Final = 1
@@ -57,15 +57,16 @@ def die_with(parent: int) -> None:
         os._exit(0)  # it was faster
 
 
-def _load(memory_mb: int) -> Callable[[ChartData], Picture]:
-    from bot.charts import figure  # noqa: PLC0415, half a second and 60 MB that only this process pays
+def _load(memory_mb: int) -> Callable[[Drawing], Picture]:
+    # Half a second and 60 MB that only this process pays.
+    from bot.charts import drawing, figure  # noqa: PLC0415
 
     figure.prepare()
     if memory_mb:
         # After the libraries: what they reserve and never use would count.
         limit = _address_space() + memory_mb * MB
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    return figure.png_of
+    return drawing.png_of
 
 
 def _address_space() -> int:
@@ -90,7 +91,7 @@ def _read(source: BinaryIO, waiting: "queue.Queue[bytes]") -> None:
         waiting.put(body)
 
 
-def _draw(draw: Callable[[ChartData], Picture], body: bytes) -> Answer:
+def _draw(draw: Callable[[Drawing], Picture], body: bytes) -> Answer:
     try:
         found = draw(read_chart(body))
     except MemoryError:

@@ -24,6 +24,7 @@ _TAKES: Final[dict[str, tuple[str, ...]]] = {
     "whynot": ("symbols", "rules"),
     "help": ("commands",),
     "here": ("rules",),
+    "backtest": ("rules", "symbols"),
     **dict.fromkeys(("alerts", "quiet", "risk", "users", "user", "admit", "audit"), ()),
 }
 """Commands whose words are not symbols alone."""
@@ -32,6 +33,7 @@ _OWN: Final = {
     "board": ("on", "off"),
     "rules": tuple(sorted(CHANGES)),
     "here": ("all", "off"),
+    "backtest": ("cancel",),
     "settings": ("zone", "detail", "charts"),
     "language": tuple(LANGUAGES),
     "invite": INVITED_ROLES,

@@ -5,12 +5,12 @@ of a command, so that a press is the same as typing it, or lead to a page elsewh
 """
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from bot.model.charts import ChartData
+from bot.model.charts import BacktestChart, ChartData
 
 TABLE_COLUMNS: Final = 30
 """Wider lines wrap on small phones and break a table."""
@@ -78,12 +78,18 @@ class Reply:
     """Its buttons are for whoever it answers, and for nobody else in the chat."""
     chart: ChartData | None = None
     """Shown with it, in the way the front can."""
+    picture: BacktestChart | None = None
+    """Shown over it by fronts that show pictures; the blocks say the same in words."""
     is_full_size: bool = False
     """Its chart is sent as a file, with the blocks as its caption, where files can be sent."""
     file: Attachment | None = None
     """Sent with it, with the blocks as its caption, where files can be sent."""
     is_refusal: bool = False
     """What was asked for was not done; told to scripts by their exit code."""
+    later: "Callable[[], AsyncIterator[Reply]] | None" = None
+    """What takes its place while a job runs, and when that has ended. A front that cannot change what it said says the last."""
+    is_interim: bool = False
+    """Another takes its place soon: where there is little room it need not be shown."""
     did: str = ""
     """What was changed of others or for all, for the audit log; empty for nothing. Nobody is shown it here."""
 

@@ -219,7 +219,8 @@ def not_told() -> Reply:
 
 
 def unknown(word: str) -> Reply:
-    return Reply((line(say("I know no rule and no contract {word}. /score lists the rules.", word=shorten(word))),))
+    said = line(say("I know no rule and no contract {word}. /score lists the rules.", word=shorten(word)))
+    return Reply((said,), is_refusal=True)
 
 
 # -- once a week ---------------------------------------------------------------------------------------------------------

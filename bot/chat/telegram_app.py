@@ -151,6 +151,7 @@ class TelegramChat:
         try:
             await self._load()
             async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._dispatcher.later.run(), name="later answers")
                 if self._beside is not None:
                     tasks.create_task(self._beside(self._client), name="beside chat")
                 failures = 0

@@ -27,6 +27,7 @@ from bot.chat.telegram_door import ASK, Door
 from bot.chat.telegram_extras import eyes, send_file
 from bot.chat.telegram_failure import Failure, Kind
 from bot.chat.telegram_html import parts
+from bot.chat.telegram_later import Later
 from bot.clock import Clock
 from bot.model import numbers
 from bot.model.access import is_least
@@ -70,6 +71,8 @@ class Dispatcher:
         self._on_seen = on_seen
         self._moves = moves
         self._charts = charts
+        self.later = Later(client, self._drawn, self._note, clock)
+        """Its `run` has to be running."""
         self.bot_name = ""
         """Our user name, once known; commands to other names are not ours."""
 
@@ -139,6 +142,7 @@ class Dispatcher:
             await self._move(chat_id, sent.new_chat_id)
             sent = await self._client.send(sent.new_chat_id, reply, user=user, png=png)
         self._note(sent, chat_id)
+        self.later.follow(chat_id, sent, reply, user)
 
     async def _move(self, old: int, new: int) -> None:
         """A group became a supergroup: whatever is ours there follows."""
@@ -206,7 +210,9 @@ class Dispatcher:
         self._see(message.chat.id)
         asker = replace(asker, place=found.place)
         reply = await answer_safely(self._actions, asked, asker=asker, clock=self._clock)
-        self._note(await self._answer_press(message, reply, asker), message.chat.id)
+        sent = await self._answer_press(message, reply, asker)
+        self._note(sent, message.chat.id)
+        self.later.follow(message.chat.id, sent, reply, asker.user)
 
     async def _press_of_stranger(self, query: CallbackQuery) -> None:
         """The one button that a stranger has; of others not even the spinner is stopped."""
@@ -250,14 +256,15 @@ class Dispatcher:
 
     async def _drawn(self, reply: Reply) -> tuple[Reply, bytes | None]:
         """With its picture, or with a line that says why there is none."""
-        if reply.chart is None or self._charts is None:
+        wanted = reply.chart if reply.chart is not None else reply.picture
+        if wanted is None or self._charts is None:
             return reply, None
-        found = await self._charts.draw(reply.chart)
+        found = await self._charts.draw(wanted)
         if isinstance(found, NoPicture):
             return replace(
                 reply, blocks=(*reply.blocks, line(say("No picture: {reason}.", reason=say(found.reason))))
             ), None
-        if reply.is_full_size:
+        if reply.is_full_size and reply.chart is not None:
             return replace(reply, chart=None, file=Attachment(f"{_file_name(reply.chart)}.png", found.png)), None
         return reply, found.png
 

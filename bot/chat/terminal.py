@@ -8,7 +8,7 @@ who can type here owns the process.
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Final
 
 from rich.console import Console
@@ -18,8 +18,10 @@ from bot.chat.actions import Actions
 from bot.chat.asker import AT_TERMINAL
 from bot.chat.commands import clean, parse
 from bot.chat.front import answer_safely
+from bot.chat.reply import Reply
 from bot.chat.terminal_text import to_text
 from bot.clock import Clock
+from bot.texts import speaking
 
 MAX_LINE_BYTES: Final = 16_384
 """A longer line is thrown away."""
@@ -49,7 +51,7 @@ class TerminalChat:
 
     async def run(self) -> None:
         """Answer until the end of input, `/quit` or cancellation."""
-        async with contextlib.aclosing(_lines(self._fd, self._clock)) as lines:
+        async with asyncio.TaskGroup() as jobs, contextlib.aclosing(_lines(self._fd, self._clock)) as lines:
             async for raw in lines:
                 text = clean(raw)
                 if text.casefold() in {"/quit", "quit", "/exit", "exit"}:
@@ -59,7 +61,19 @@ class TerminalChat:
                 if asked is not None:
                     reply = await answer_safely(self._actions, asked, asker=AT_TERMINAL, clock=self._clock)
                     self._console.print(to_text(reply))
+                    if reply.later is not None:
+                        with speaking(self._actions.language_of(AT_TERMINAL.chat)):
+                            jobs.create_task(self._finish(reply.later()), name="later answer")
         _log.debug("terminal.ended")
+
+    async def _finish(self, replies: AsyncIterator[Reply]) -> None:
+        """Lines once printed stay, so only the last is."""
+        try:
+            async for reply in replies:
+                if not reply.is_interim:
+                    self._console.print(to_text(reply))
+        except Exception:  # noqa: BLE001 - one answer; logged, and the chat goes on
+            _log.exception("terminal.failed")
 
 
 async def _when_readable(fd: int) -> bytes:

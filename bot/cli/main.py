@@ -8,6 +8,7 @@ from typing import Any, Final
 import typer
 
 from bot.cli.ask import ask
+from bot.cli.backtest import backtest
 from bot.cli.backup import backup, restore
 from bot.cli.chart import chart
 from bot.cli.chat import chat
@@ -50,7 +51,7 @@ CARE: Final = "Look after it"
 GROUPS: Final[dict[str, tuple[Callable[..., Any], ...]]] = {
     "Begin": (init, check, send_test, run, demo, claim, invite),
     "Look": (chat, ask, status, top, dashboard, chart, explain, health, version),
-    "Rules": (lint, rule_tests, reload, schema, replay, record),
+    "Rules": (lint, rule_tests, backtest, reload, schema, replay, record),
     CARE: (install_service, backup, restore, migrate),
     "For developers": (sim,),
 }

@@ -33,8 +33,8 @@ from bot.rules.meter import Measured
 from bot.rules.plan import Plan, PlanResult
 from bot.rules.schema import Rule
 
-BLOCK_CELLS: Final = 12_000_000
-"""Numbers held for one block: rows of numbers by closes by instruments; some 100 MB."""
+BLOCK_CELLS: Final = 4_000_000
+"""Numbers held for one block: rows of numbers by closes by instruments; some 30 MB."""
 MIN_CLOSES: Final = 256
 MAX_CLOSES: Final = 2_048
 """Longer blocks take more memory and are no faster."""

@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from bot.model.charts import ChartData, Columns, Curve, NoPicture, Picture
+from bot.model.charts import ChartData, Columns, Curve, Drawing, NoPicture, Picture
 from bot.model.view import AlertView
 
 
 class ChartMaker(Protocol):
     """What draws charts."""
 
-    async def draw(self, data: ChartData) -> Picture | NoPicture:
+    async def draw(self, data: Drawing) -> Picture | NoPicture:
         """In bounded time; never raises but for cancellation."""
         ...
 

@@ -99,6 +99,36 @@ class ChartData:
 
 
 @dataclass(frozen=True, slots=True)
+class BacktestChart:
+    """When a rule fired on history, and what followed."""
+
+    title: str
+    """Name of the rule."""
+    subtitle: str
+    """Such as `197 firings on 5 contracts`."""
+    symbol: str
+    """Whose curves these are."""
+    from_ms: int
+    to_ms: int
+    price: Curve
+    oi: Curve
+    """Empty where none is known."""
+    fired_ms: tuple[int, ...]
+    """Firings on `symbol`."""
+    per_day: Columns
+    """Firings a day, on all contracts."""
+    after: str = ""
+    """After how long: `1h`; empty where nothing is known of it."""
+    edges: tuple[float, ...] = ()
+    """Bins of the sizes of later moves, in usual moves; one more than there are shares. The last takes all larger ones."""
+    fired: tuple[float, ...] = ()
+    """Share of the firings in each bin."""
+    random: tuple[float, ...] = ()
+    """Share of the random moments."""
+    verdict: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """From, to, and over how long."""
 
@@ -124,6 +154,9 @@ def change(curve: Curve, first_ms: int, last_ms: int) -> Change | None:
     then = before[-1] if before else after[0]
     now = after[-1]
     return None if then == now else Change(then[1], now[1], then[0], now[0])
+
+
+Drawing = ChartData | BacktestChart
 
 
 @dataclass(frozen=True, slots=True)

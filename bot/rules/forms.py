@@ -34,9 +34,18 @@ class RuleNumber:
         return (self.op in {">", ">="}) == (self.number.value > 0)
 
 
-def number_of(rule: Rule) -> RuleNumber | None:
-    """None where the rule has no number that could be moved: it compares figures with each other, or with zero."""
-    return next((found for found in _numbers(rule.when) if found.number.value), None)
+def number_of(rule: Rule, measure: str | None = None) -> RuleNumber | None:
+    """None where the rule has no number that could be moved: it compares figures with each other, or with zero.
+
+    With `measure`, a canonical text: the first number that this is compared with.
+    """
+    wanted = (found for found in _numbers(rule.when) if measure in {None, found.measure})
+    return next((found for found in wanted if found.number.value), None)
+
+
+def measures_of(rule: Rule) -> tuple[str, ...]:
+    """What `when` compares with numbers that can be moved, in reading order."""
+    return tuple(dict.fromkeys(found.measure for found in _numbers(rule.when) if found.number.value))
 
 
 def with_factor(rule: Rule, factor: float) -> Rule:
@@ -47,9 +56,9 @@ def with_factor(rule: Rule, factor: float) -> Rule:
     return with_number(rule, _rounded(found.number.value * (factor if found.is_harder_far_off else 1 / factor)))
 
 
-def with_number(rule: Rule, value: float) -> Rule:
-    """With that number instead of its own. Raises `ValueError` for one of another sign, or too far off."""
-    found = number_of(rule)
+def with_number(rule: Rule, value: float, measure: str | None = None) -> Rule:
+    """With that number instead of its own, see `number_of`. Raises `ValueError` for one of another sign, or too far off."""
+    found = number_of(rule, measure)
     if found is None:
         return rule
     old = found.number.value

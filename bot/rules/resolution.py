@@ -101,7 +101,7 @@ def _blind(rule: Rule, facts: GridFacts) -> Iterator[str]:
         ("oi_usd", rule.scope.min_oi_usd is not None),
         ("volume_24h", rule.scope.min_volume_24h is not None),
     ):
-        if wants and not _has(figure, facts):
+        if wants and not _has(figure, facts) and COLUMN_OF[figure] not in {COLUMN_OF[name] for name in missing}:
             yield f"which contracts it watches depends on {figure}, and the bars hold no {COLUMN_OF[figure]}"
     for call in _windows(exprs_of(rule)):
         step_ms = _step_ms(call, facts)

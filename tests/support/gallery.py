@@ -5,7 +5,7 @@ import random
 import sys
 from pathlib import Path
 
-from bot.charts import figure
+from bot.charts import drawing, figure
 from bot.model.charts import DAY_MS, HOUR_MS, MINUTE_MS, AlertMark, ChartData, Columns, Curve, Level
 
 END_MS = 1_770_129_060_000
@@ -104,7 +104,7 @@ def main(folder: Path) -> None:
     figure.prepare()
     folder.mkdir(parents=True, exist_ok=True)
     for name, data in CHARTS.items():
-        picture = figure.png_of(data())
+        picture = drawing.png_of(data())
         (folder / f"{name}.png").write_bytes(picture.png)
         print(f"{name:10} {picture.width_px} x {picture.height_px}, {len(picture.png) / 1000:.0f} kB")
 

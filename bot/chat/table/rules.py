@@ -34,6 +34,24 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
         looks=lambda words: not words or words[0].casefold() not in CHANGES,
     ),
     CommandSpec(
+        "backtest",
+        (),
+        few_words,
+        "/backtest oi_surge 30d",
+        mark("a rule over the recorded history"),
+        mark("Alerts"),
+        True,
+        (
+            mark(
+                "/backtest oi_surge 30d · how often it would have fired, and what prices did then beside random moments"
+            ),
+            mark("/backtest oi_surge BTC ETH 7d · on some contracts alone"),
+            mark("/backtest · how far it is, or the last answer; /backtest cancel ends it"),
+        ),
+        without=mark("I keep no history here."),
+        needs=Role.MEMBER,
+    ),
+    CommandSpec(
         "settings",
         (),
         few_words,

@@ -13,7 +13,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from bot.charts import look
-from bot.charts.figure import figure_of, png_of
+from bot.charts.drawing import png_of
+from bot.charts.figure import figure_of
 from bot.charts.parts import CHINESE
 from bot.model.charts import DAY_MS, HOUR_MS, MINUTE_MS, AlertMark, ChartData, Columns, Curve, Level
 from tests.support import gallery

@@ -9,6 +9,7 @@ from bot.alerts.muting import Muting
 from bot.chat.actions import Actions
 from bot.chat.alert_actions import AlertActions
 from bot.chat.asker import in_telegram
+from bot.chat.backtest_actions import BacktestActions
 from bot.chat.board import BoardActions, Boards
 from bot.chat.chart_actions import ChartActions
 from bot.chat.commands import COMMANDS, Command, parse
@@ -20,11 +21,13 @@ from bot.chat.rank_actions import Rankings
 from bot.chat.reviving import Reviving
 from bot.chat.risk_actions import RiskActions
 from bot.chat.rule_actions import RuleActions
+from bot.chat.score_actions import ScoreActions
 from bot.chat.silence_actions import SilenceActions
 from bot.chat.telegram_html import to_plain
 from bot.chat.watch_actions import WatchActions
 from bot.chat.why import Why
 from bot.chat.why_not import WhyNot
+from bot.model.explanation import RuleName
 from bot.storage.memory import MemoryAlertStore, MemoryOutbox, MemorySilenceStore
 from tests.support.chat_world import OWNER, ChatWorld
 from tests.support.hand_alerts import HandChatRules, HandRehearsals
@@ -101,6 +104,8 @@ WRONG: dict[str, tuple[str, ...]] = {
         "fewer a b",
         MANY,
     ),
+    "score": ("banana!", "replies maybe", "oi_surge oi_flush", LONG, MANY),
+    "backtest": ("banana", "oi_surge 5m", "oi_surge 7d 30d", f"oi_surge {MANY}"[:300], LONG, MANY),
     "settings": ("banana", "zone Nowhere/Land", "detail banana", "charts maybe", "language klingon", MANY),
     "language": ("klingon", "en zh"),
     "here": ("banana", "a b", MANY),
@@ -152,6 +157,16 @@ class Shelf(HandShelf):
         return ()
 
 
+class Scores:
+    """Nothing was told yet."""
+
+    def place(self, chat):
+        return chat
+
+    async def title_of(self, _rule_id):
+        return None
+
+
 class OneBuried:
     async def entries(self, _states, *, limit):
         return [SimpleNamespace(row=SimpleNamespace(key="f" * 40, id="x"))][:limit]
@@ -177,6 +192,8 @@ def ask(market, status, why, lists, ranks):
         *(DeadLetters(OneBuried()), Reviving(OneDead()), BoardActions(Boards(None, clock), None)),
         OwnData(world.people, world.data, world.ending, clock),
         RuleActions(Shelf(told("surge"), told("flush")), lambda _place: None),
+        ScoreActions(desk=Scores(), market=market, why=why),
+        BacktestActions(None, lambda: (RuleName("oi_surge", "OI surge"),), lambda _chat, _rule: None),
         RiskActions(market=market, risks=NoDesk(), desk=NoDesk(), venue_now=clock.wall_ms),
         SilenceActions(
             market=market,

@@ -59,6 +59,8 @@ CASES = {
     "/rules fewer": (M, A),
     "/rules set oi_surge 8%": (M, A),
     "/rules reset": (M, A),
+    "/backtest": (M, M),
+    "/backtest oi_surge 30d": (M, M),
     "/language": (V, V),
     "/language zh": (M, A),
     "/settings": (M, A),
