@@ -25,6 +25,7 @@ _SECRETS = (
     (re.compile(r"\d{6,12}:[\w-]{30,}"), "***token***"),
     (re.compile(r"(/webhooks/\d+/)[\w-]+"), r"\1***"),
     (re.compile(r"(\bclaim_)[\w-]{16,}"), r"\1***"),
+    (re.compile(r"(/enter\?t=)[\w-]+"), r"\1***"),
     (re.compile(r"(://[^/\s:@]*:)[^/\s\"]+@"), r"\1***@"),
     (re.compile(r"(?i)(authorization\W{1,5}(?:basic|bearer) +)[\w+/=.-]+"), r"\1***"),
 )

@@ -178,7 +178,7 @@ def shipped_rules() -> Path:
     return beside if (beside / "default.yaml").is_file() else Path(__file__).parent / "shipped"
 
 
-def for_demo(*, data_dir: Path, rules_dir: Path, rest_url: str, stream_url: str) -> Settings:
+def for_demo(*, data_dir: Path, rules_dir: Path, rest_url: str, stream_url: str, web_port: int = 0) -> Settings:
     """Settings that read neither the environment nor `.env`: a demo must not alert anyone's real chat."""
     return Settings.model_construct(
         data_dir=data_dir,
@@ -191,7 +191,7 @@ def for_demo(*, data_dir: Path, rules_dir: Path, rest_url: str, stream_url: str)
         charts=ChartsSection(),
         backup=BackupSection(),
         log=LogSection(level="WARNING"),
-        web=WebSection(),
+        web=WebSection(enabled=True, port=web_port),
         ping=PingSection(),
         clock=ClockSection(),
         record=RecordSection(),

@@ -192,7 +192,9 @@ class BackupSection(Section, frozen=True):
 
 
 class WebSection(Section, frozen=True):
-    """Health and metrics over HTTP. Whoever can reach it can read it, so it listens on this machine alone unless told."""
+    """Health, metrics and the dashboard over HTTP. Whoever can reach it can read health and metrics, so it listens on this
+    machine alone unless told.
+    """
 
     enabled: bool = False
     host: str = "127.0.0.1"
@@ -201,18 +203,54 @@ class WebSection(Section, frozen=True):
     public: bool = False
     """Allow `host` to be an address that others can reach."""
     hosts: tuple[str, ...] = ()
-    """Names by which it may be asked, besides the loopback's and `host`."""
+    """Names by which it may be asked, besides the loopback's, `host` and that of `url`."""
+    dashboard: bool = True
+    """Pages too, for the owner and admins."""
+    url: str | None = None
+    """Where people reach the pages, such as `https://oibot.example.org`, through a proxy or a tunnel."""
     pinned: tuple[str, ...] = ("BTCUSDT", "ETHUSDT")
     """Symbols whose price and open interest are metrics."""
 
+    @field_validator("url")
+    @classmethod
+    def _is_origin(cls, value: str | None) -> str | None:
+        if value is None:
+            return value
+        _address(value, "https", "http")
+        found = urlsplit(value)
+        if found.path.strip("/") or found.query or found.fragment:
+            raise ValueError("expected scheme, name and port alone, such as https://oibot.example.org")
+        return f"{found.scheme}://{found.netloc.lower()}"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """By which it may be asked."""
+        return (*self.hosts, *filter(None, [urlsplit(self.origin).hostname]))
+
+    @property
+    def origin(self) -> str:
+        """`url`, empty where there is none."""
+        return self.url or ""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine can reach it."""
+        return self.host == "localhost" or _is_loopback(self.host)
+
     @model_validator(mode="after")
     def _is_private(self) -> "WebSection":
-        if not self.public and self.host != "localhost" and not _is_loopback(self.host):
+        if not self.public and not self.is_local:
             raise ValueError(
                 f"host {self.host} can be reached from elsewhere, and what it answers needs no password; keep 127.0.0.1, "
                 "or set OIBOT_WEB__PUBLIC=true where a firewall or a container's network keeps others out"
             )
         return self
+
+
+def address_of(host: str, port: int) -> str:
+    """Where a browser on this machine finds what listens there."""
+    name = f"[{host}]" if ":" in host else host
+    return f"http://{'127.0.0.1' if name in {'0.0.0.0', '[::]'} else name}:{port}"  # noqa: S104, compared
 
 
 def _is_loopback(host: str) -> bool:

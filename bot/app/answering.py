@@ -9,6 +9,7 @@ from bot.app import market_desk
 from bot.app.backtests import Backtests
 from bot.app.chat_rules import ChatRules
 from bot.app.chatrooms import Chatrooms
+from bot.app.dashboard import Sources
 from bot.app.data_dir import DataDir
 from bot.app.desk import Desk
 from bot.app.drawing import Drawing
@@ -25,6 +26,7 @@ from bot.app.score_desk import ScoreDesk, open_scores
 from bot.app.sending import Sending
 from bot.app.society import Society
 from bot.app.status import Status
+from bot.app.web_desk import WebDesk
 from bot.chat.actions import Actions, Handler
 from bot.chat.alert_actions import AlertActions
 from bot.chat.asker import AT_TERMINAL
@@ -48,6 +50,8 @@ from bot.settings import Settings
 from bot.storage.chat_moves import SqliteChatMoves
 from bot.storage.database import Database
 from bot.storage.outbox_care import SqliteOutboxCare
+from bot.storage.told import SqliteFiringStore
+from bot.web.site import Site
 
 MAX_IDS: Final = 1_000
 """More alerts are not offered for completion."""
@@ -63,6 +67,8 @@ class Answered(NamedTuple):
     overview: OverviewReader
     scores: ScoreDesk
     """To be run."""
+    site: Site | None
+    """Pages; None where they are switched off."""
 
 
 async def _words(market: MarketReader, why: WhyReader, chat_alerts: ChatAlertStore, chat_rules: ChatRules) -> Words:
@@ -97,6 +103,7 @@ class Answering:
     reloader: Reloader
     data_dir: DataDir
     backtests: Backtests
+    web: WebDesk
 
     def answered(self) -> Answered:
         """Everything that answers people, but for the fronts themselves."""
@@ -117,6 +124,7 @@ class Answering:
             *self._handlers(why, overview, scores),
             ScoreActions(desk=scores, market=cards, why=why).handlers,
             *self.drawing.handlers(cards),
+            self.web.handlers,
             note=self.society.people.note,
             lists=rooms.lists,
             language_of=rooms.subscribing.language_of,
@@ -132,7 +140,24 @@ class Answering:
             actions=actions,
             words=partial(_words, cards, why, self.chat_alerts, rooms.chat_rules),
         )
-        return Answered(actions, local, overview, scores)
+        site = self.web.site(self._sources(why, overview), self.society.people, actions)
+        return Answered(actions, local, overview, scores, site)
+
+    def _sources(self, why: Explainer, overview: Overviews) -> Sources:
+        return Sources(
+            engine=self.engine,
+            live=self.live,
+            cards=self.cards,
+            overview=overview,
+            why=why,
+            charts=self.drawing.data,
+            rehearser=Rehearser(self.engine, self.clock),
+            firings=SqliteFiringStore(self.database),
+            chat_alerts=self.chat_alerts,
+            chat_rules=self.rooms.chat_rules,
+            rules_dir=self.settings.rules_dir,
+            destinations=lambda: tuple(self.reloader.running.plan.names),
+        )
 
     def _scores(self) -> ScoreDesk:
         return open_scores(

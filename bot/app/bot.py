@@ -41,6 +41,7 @@ from bot.app.status import Status
 from bot.app.supervisor import Policy, Supervisor
 from bot.app.vitals import Chat, Parts
 from bot.app.voice import Voice
+from bot.app.web_desk import WebDesk
 from bot.chat.actions import Actions
 from bot.chat.terminal import TerminalChat
 from bot.clock import Clock, SystemClock
@@ -58,6 +59,7 @@ from bot.storage.chat_alerts import SqliteChatAlertStore
 from bot.storage.database import Database, Opened
 from bot.storage.key_values import SqliteKeyValues
 from bot.storage.outbox import SqliteOutbox
+from bot.web.site import Site
 
 
 class Bot:
@@ -75,6 +77,7 @@ class Bot:
         self._for_s: float | None = None
         self.claimed: Member | None = None
         """The owner for whom the bot has to begin anew: what is told where depends on it."""
+        self._web = WebDesk(settings.web, self.clock, is_open=options.opens_dashboard, on_served=options.on_web)
         self._progress = StartProgress(options.on_progress)
         self._voice = Voice(settings, options, self.clock, lambda: self._plan)
         self.engine: Engine
@@ -185,7 +188,7 @@ class Bot:
                 recorder=journal,
                 keeper=Keepers(self.snapshots, self.history),
             )
-            self.desk = await self._risk_desk(database, sending)
+            self.desk = await risk_desk.of_rooms(database, self.engine, self.live, self._rooms, sending)
             self.feed = binance_feed(self._settings, self.engine, self.cards, self.live, mailbox, self._rooms)
             self.drawing.connect(self.engine, self.live, self.feed)
             self.keeping = self._keeping(data_dir, opened, committer, lanes)
@@ -221,19 +224,6 @@ class Bot:
             buttons=self._rooms.buttons,
             reread=self._options.reread,
         )
-
-    async def _risk_desk(self, database: Database, sending: Sending) -> risk_desk.Desk:
-        desk = await risk_desk.open_desk(
-            database,
-            self.engine,
-            routes=lambda: self.live.routes,
-            tell=sending.tell,
-            clock=self.clock,
-            venue_now=self.live.venue_now,
-            language_of=self._rooms.subscribing.language_of,
-        )
-        self._rooms.moves.listeners.append(desk.chat_moved)
-        return desk
 
     def _keeping(self, data_dir: DataDir, opened: Opened, committer: Committer, lanes: Lanes) -> Keeping:
         keeping = Keeping.of(
@@ -290,6 +280,7 @@ class Bot:
             reloader=self.reloader,
             data_dir=data_dir,
             backtests=self.backtests,
+            web=self._web,
         ).answered()
 
     def _terminal(self, actions: Actions) -> TerminalChat:
@@ -297,7 +288,7 @@ class Bot:
 
     async def _supervise(self, data_dir: DataDir, committer: Committer, sending: Sending) -> int:
         lanes, supervisor = sending.lanes, Supervisor(self.clock)
-        actions, local, overview, scores = self._answering(data_dir, sending)
+        actions, local, overview, scores, site = self._answering(data_dir, sending)
         fronts = ["control"]
         async with asyncio.TaskGroup() as group:
             supervisor.start(group, "committer", committer.run, Policy.RESTART)
@@ -314,7 +305,8 @@ class Bot:
                 charts=self.drawing.studio,
                 overview=overview,
             )
-            watching = self._watching(data_dir, committer, lanes, supervisor, chat if self._options.delivers else None)
+            told = chat if self._options.delivers else None
+            watching = self._watching(data_dir, committer, lanes, supervisor, told, site)
             endings = self._rooms.endings(self._chat_alerts, self.engine, self.live)
             parts = {**watching, **self.drawing.components, "endings": endings.run, "scores": scores.run}
             for name, run in parts.items():
@@ -353,7 +345,13 @@ class Bot:
         return 0
 
     def _watching(
-        self, data_dir: DataDir, committer: Committer, lanes: Lanes, supervisor: Supervisor, chat: Chat | None
+        self,
+        data_dir: DataDir,
+        committer: Committer,
+        lanes: Lanes,
+        supervisor: Supervisor,
+        chat: Chat | None,
+        site: Site | None,
     ) -> Mapping[str, Callable[[], Awaitable[None]]]:
         """What watches over the bot and its storage."""
         parts = Parts(
@@ -375,7 +373,7 @@ class Bot:
             warming=lambda: self._progress.text(self.engine),
             started_ms=self.clock.monotonic_ms(),
         )
-        health = Health(parts, self._settings, data_dir.heartbeat)
+        health = Health(parts, self._settings, data_dir.heartbeat, site=site, on_web=self._web.served)
         own = {**self.history.components, **self.backtests.components, "looks": self._rooms.lists.run}
         return {**self.keeping.components, **health.components, **own}
 

@@ -116,13 +116,16 @@ class Drawing:
         self.studio = Studio(clock=clock, cache_dir=folder) if settings.enabled else None
         self.desk = PictureDesk(clock=clock, maker=self.studio) if self.studio is not None else None
         self.source: ChartSource | None = None
+        self.data: ChartReader | None = None
+        """What charts are made of, for whoever draws them without us."""
 
     def connect(self, engine: Engine, live: Live, feed: BinanceFeed) -> None:
         """Once there is a market to read; what it has not seen is asked of the venue."""
+        past = PastReader(client=feed.client, clock=self._clock, venue_now=live.venue_now)
+        self.data = source = ChartSource(engine=engine, live=live, past=past, zone=self._zone)
         if self.desk is not None:
-            past = PastReader(client=feed.client, clock=self._clock, venue_now=live.venue_now)
-            self.source = ChartSource(engine=engine, live=live, past=past, zone=self._zone)
-            self.desk.data_of = self.source.of_alert
+            self.source = source
+            self.desk.data_of = source.of_alert
 
     @property
     def components(self) -> dict[str, Callable[[], Awaitable[None]]]:

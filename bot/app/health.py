@@ -14,8 +14,10 @@ from bot.app.vitals import Parts
 from bot.clock import Clock
 from bot.model.readiness import Readiness, Reason
 from bot.settings import Settings
+from bot.settings_sections import address_of
 from bot.web.ping import Pinger
 from bot.web.server import Server
+from bot.web.site import Site
 
 BEAT_EVERY_S: Final = 5.0
 
@@ -35,7 +37,16 @@ class Beat(msgspec.Struct, frozen=True):
 class Health:
     """`components` are what the supervisor runs."""
 
-    def __init__(self, parts: Parts, settings: Settings, heartbeat: Path) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        settings: Settings,
+        heartbeat: Path,
+        *,
+        site: Site | None = None,
+        on_web: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """`site`: pages beside the figures; `on_web` gets the address once it is listened on."""
         self._parts = parts
         self._heartbeat = heartbeat
         self._said = ""
@@ -58,10 +69,12 @@ class Health:
             self._components["web"] = Server(
                 host=web.host,
                 port=web.port,
-                hosts=web.hosts,
+                hosts=web.names,
                 readiness=parts.readiness,
                 metrics=metrics.render,
                 clock=parts.clock,
+                site=site,
+                on_listening=lambda port: on_web(address_of(web.host, port)),
             ).run
 
     @property

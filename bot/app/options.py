@@ -30,6 +30,10 @@ class Options:
     records: bool = False
     is_claimable: bool = False
     """The settings name no owner: whoever opens a link of `oibot claim` becomes it, and `run` ends then."""
+    opens_dashboard: bool = False
+    """Pages without a login, where only this machine can reach them: for a demo."""
+    on_web: Callable[[str], None] = lambda _: None
+    """Gets the address at which pages and figures are served, once they are."""
     on_progress: Callable[[Progress], None] = lambda _: None
     on_feed: Callable[[FeedStatus], None] = lambda _: None
     on_ready: Callable[["Bot"], None] = lambda _: None

@@ -1,11 +1,13 @@
 """The `Rehearsals` port: what memory holds is copied in the loop, and run over in a thread, one at a time."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Final
+import glob
+from collections.abc import Coroutine, Sequence
+from dataclasses import replace
+from typing import Any, Final, TypeVar
 
 from bot import log
-from bot.app.chat_rules import rule_of
+from bot.app.chat_rules import QUOTES, TYPES, rule_of
 from bot.clock import Clock
 from bot.engine.engine import Engine
 from bot.engine.past import past_of
@@ -16,10 +18,13 @@ from bot.model.chat_rule import ChatRule
 from bot.model.rehearsal import Rehearsed
 from bot.rules.ast import Expr, series_used
 from bot.rules.parse import parse_condition
+from bot.rules.schema import Rule, Scope
 
 SPAN_MS: Final = 86_400_000
 PATIENCE_S: Final = 5.0
 MAX_WAITING: Final = 5
+
+T = TypeVar("T")
 
 _log = log.get("chat")
 
@@ -37,18 +42,36 @@ class Rehearser:
         self, ones: Sequence[ChatAlert | ChatRule], instruments: Sequence[str]
     ) -> Sequence[Rehearsed | None]:
         """As the port says; also None where too many ask at once, or it takes too long."""
-        nothing: list[Rehearsed | None] = [None] * len(ones)
+        found = await self._in_turn(self._rehearse(ones, instruments))
+        return [None] * len(ones) if found is None else found
+
+    async def rehearse_rule(self, rule: Rule, instrument: str) -> Rehearsed | None:
+        """Of a rule that looks at each contract, on one of them; None where it cannot be told."""
+        return await self._in_turn(self._rehearse_rule(rule, instrument))
+
+    async def _in_turn(self, work: Coroutine[Any, Any, T]) -> T | None:
         if self._n_waiting >= MAX_WAITING:
-            return nothing
+            work.close()
+            return None
         self._n_waiting += 1
         try:
             async with self._clock.timeout(max(PATIENCE_S, PATIENCE_S * self._clock.speed)), self._turn:
-                return await self._rehearse(ones, instruments)
+                return await work
         except TimeoutError:
-            _log.warning("rehearsal.too_slow", n=len(ones))
-            return nothing
+            _log.warning("rehearsal.too_slow")
+            return None
         finally:
             self._n_waiting -= 1
+            # Where it never had its turn.
+            work.close()
+
+    async def _rehearse_rule(self, rule: Rule, instrument: str) -> Rehearsed | None:
+        past = past_of(self._engine, instrument, series_used(rule.when) | series_used(rule.end), span_ms=SPAN_MS)
+        if past is None or rule.per == "market":
+            return None
+        scope = Scope(symbols=(glob.escape(past.instrument.symbol),), types=TYPES, quotes=QUOTES)
+        alone = replace(rule, scope=scope, inhibits=(), enabled=True)
+        return (await asyncio.to_thread(rehearse, [], [alone], [past])).get(rule.id)
 
     async def _rehearse(
         self, ones: Sequence[ChatAlert | ChatRule], instruments: Sequence[str]

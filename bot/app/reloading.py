@@ -132,6 +132,11 @@ class Reloader:
         return report()
 
     @property
+    def running(self) -> Loaded:
+        """What runs now."""
+        return self._running
+
+    @property
     def is_invalid(self) -> bool:
         """Whether what lies on the disk cannot run."""
         return self._failure is not None

@@ -9,7 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from bot import log
+from bot.app.chatrooms import Chatrooms
+from bot.app.live import Live
 from bot.app.routing import Routes
+from bot.app.sending import Sending
 from bot.chat import risk_pages
 from bot.chat.risk_actions import RiskActions
 from bot.clock import Clock
@@ -36,29 +39,22 @@ MAX_PRICE_AGE_MS: Final = 10_000
 _log = log.get("risk")
 
 
-async def open_desk(
-    database: Database,
-    engine: Engine,
-    *,
-    routes: Callable[[], Routes],
-    tell: Callable[[Sequence[OutboxRow]], None],
-    clock: Clock,
-    venue_now: Callable[[], int],
-    language_of: Callable[[str], str],
-) -> "Desk":
-    """With all that is stored."""
+async def of_rooms(database: Database, engine: Engine, live: Live, rooms: Chatrooms, sending: Sending) -> "Desk":
+    """With all that is stored; it follows chats that move."""
     store = SqliteRiskStore(database)
-    return Desk(
+    desk = Desk(
         store=store,
         settings=await store.all_settings(),
         watches=await store.watches(),
         risks=Risks(engine),
-        routes=routes,
-        tell=tell,
-        clock=clock,
-        venue_now=venue_now,
-        language_of=language_of,
+        routes=lambda: live.routes,
+        tell=sending.tell,
+        clock=rooms.clock,
+        venue_now=live.venue_now,
+        language_of=rooms.subscribing.language_of,
     )
+    rooms.moves.listeners.append(desk.chat_moved)
+    return desk
 
 
 class Desk:

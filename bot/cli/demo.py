@@ -5,16 +5,19 @@ limits that Binance publishes. Nothing leaves this machine and nothing is kept u
 """
 
 import contextlib
+import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
 from rich.panel import Panel
+from rich.text import Text
 
 from bot import log, settings
 from bot.app.destinations import plan_of
@@ -25,9 +28,11 @@ from bot.cli.stopping import StopSignals, run_until_stopped
 from bot.cli.summary import Summary
 from bot.errors import BotError
 from bot.settings import Settings
+from bot.settings_sections import WebSection
 
 DEFAULT_S = 120.0
 """How long a demo without a terminal runs."""
+USUAL_PORT: Final = WebSection().port
 
 
 def demo(
@@ -49,12 +54,20 @@ def demo(
         _welcome(console, instruments, for_s)
         rest_url, stream_url = stack.enter_context(exchange(instruments=instruments, seed=seed))
         config = settings.for_demo(
-            data_dir=folder, rules_dir=settings.shipped_rules(), rest_url=rest_url, stream_url=stream_url
+            data_dir=folder,
+            rules_dir=settings.shipped_rules(),
+            rest_url=rest_url,
+            stream_url=stream_url,
+            web_port=web_port(),
         )
         summary = Summary(console, rest_url)
         # The folder of the shipped rules may also hold somebody's destinations.
         plan = plan_of(config, reads_file=False)
-        options = options_for(console, reads_terminal=is_interactive(), plan=plan)
+        options = replace(
+            options_for(console, reads_terminal=is_interactive(), plan=plan),
+            opens_dashboard=True,
+            on_web=lambda address: _show_address(console, address),
+        )
         code = run_until_stopped(lambda signals: _show(config, options, summary, signals, for_s))
     raise typer.Exit(code)
 
@@ -63,6 +76,22 @@ async def _show(config: Settings, options: Options, summary: Summary, signals: S
     code = await serve(config, summary.watch(options), signals, for_s=for_s)
     await summary.print()
     return code
+
+
+def web_port() -> int:
+    """The usual one where it is free, else 0 for any."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind(("127.0.0.1", USUAL_PORT))
+        except OSError:
+            return 0
+    return USUAL_PORT
+
+
+def _show_address(console: Console, address: str) -> None:
+    text = Text.assemble("Dashboard: ", (address, "bold cyan"), "  (no login in the demo)")
+    console.print(text, soft_wrap=True)
 
 
 def _welcome(console: Console, instruments: int, for_s: float | None) -> None:

@@ -14,6 +14,7 @@ from bot.cli.chart import chart
 from bot.cli.chat import chat
 from bot.cli.check import check
 from bot.cli.claim import claim
+from bot.cli.dashboard import dashboard
 from bot.cli.demo import demo
 from bot.cli.explain import explain
 from bot.cli.health import health
@@ -49,7 +50,7 @@ app = typer.Typer(
 CARE: Final = "Look after it"
 GROUPS: Final[dict[str, tuple[Callable[..., Any], ...]]] = {
     "Begin": (init, check, send_test, run, demo, claim, invite),
-    "Look": (chat, ask, status, top, chart, explain, health, version),
+    "Look": (chat, ask, status, top, dashboard, chart, explain, health, version),
     "Rules": (lint, rule_tests, backtest, reload, schema, replay, record),
     CARE: (install_service, backup, restore, migrate),
     "For developers": (sim,),

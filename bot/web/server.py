@@ -17,11 +17,14 @@ from aiohttp.typedefs import Handler
 from bot import log
 from bot.clock import Clock
 from bot.model.readiness import Readiness
+from bot.web.site import Site
 
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 STOP_S: Final = 0.5
 RETRY_S: Final = 60.0
 """When the address is taken."""
+MAX_BODY: Final = 4_096
+_FIGURES: Final = ("/healthz", "/readyz", "/metrics")
 
 _log = log.get("web")
 
@@ -38,14 +41,20 @@ class Server:
         readiness: Callable[[], Readiness],
         metrics: Callable[[str], Awaitable[tuple[bytes, str]]],
         clock: Clock,
+        site: Site | None = None,
+        on_listening: Callable[[int], None] = lambda _: None,
     ) -> None:
-        """`hosts`: further names that requests may use. `metrics` gets what the client accepts, and returns body and type."""
+        """`hosts`: further names that requests may use. `metrics` gets what the client accepts, and returns body and type.
+        `site`: pages beside them. `on_listening` gets the port.
+        """
         self._host = host
         self._port = port
         self._hosts = frozenset(h.lower() for h in (*LOOPBACK, host, *hosts))
         self._readiness = readiness
         self._metrics = metrics
         self._clock = clock
+        self._site = site
+        self._on_listening = on_listening
         self.port: int | None = None
         """Where it listens; None while it does not."""
 
@@ -65,16 +74,20 @@ class Server:
 
     @contextlib.asynccontextmanager
     async def _listening(self) -> AsyncIterator[None]:
-        app = web.Application(middlewares=[self._guard], client_max_size=1024)
+        app = web.Application(middlewares=[self._guard], client_max_size=MAX_BODY)
+        app.on_response_prepare.append(self._sign)
         app.router.add_get("/healthz", self._health)
         app.router.add_get("/readyz", self._ready)
         app.router.add_get("/metrics", self._scrape)
+        if self._site is not None:
+            app.router.add_routes(self._site.routes())
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_S / self._clock.speed, handle_signals=False)
         await runner.setup()
         try:
             await web.TCPSite(runner, self._host, self._port).start()
             self.port = int(runner.addresses[0][1])
             _log.info("web.listening", host=self._host, port=self.port)
+            self._on_listening(self.port)
             yield
         finally:
             self.port = None
@@ -87,13 +100,22 @@ class Server:
             answer: web.StreamResponse = web.Response(status=421, text="unknown host name; see OIBOT_WEB__HOSTS\n")
         else:
             try:
-                answer = await handler(request)
+                answer = await self._answer(request, handler)
             except web.HTTPException as error:
                 answer = web.Response(status=error.status, text=f"{error.reason}\n")
+        return answer
+
+    async def _sign(self, request: web.Request, answer: web.StreamResponse) -> None:
+        """Headers of every answer, also of those that are sent in parts."""
         answer.headers["Server"] = "oibot"
         answer.headers["X-Content-Type-Options"] = "nosniff"
-        answer.headers["Cache-Control"] = "no-store"
-        return answer
+        answer.headers.setdefault("Cache-Control", "no-cache" if request.path.startswith("/static/") else "no-store")
+
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Figures are open to whoever reaches them; pages have a door of their own."""
+        if self._site is None or request.path in _FIGURES:
+            return await handler(request)
+        return await self._site.guard(request, handler)
 
     async def _health(self, _request: web.Request) -> web.Response:
         return web.Response(text="ok\n")

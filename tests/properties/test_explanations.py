@@ -15,6 +15,8 @@ from bot.model.updates import InstrumentChange, InstrumentList, MarkPrices
 from bot.rules.parse import parse_condition, parse_value
 from bot.rules.schema import Rule, Scope
 
+pytestmark = pytest.mark.promise("P19")
+
 T0 = 1_767_225_600_000
 N = 6
 NUMBERS = (

@@ -23,6 +23,7 @@ DUMMIES = {
     "OIBOT_DISCORD__WEBHOOK_URL": "https://discord.com/api/webhooks/1/dummy",
     "OIBOT_CLOCK__EPOCH_MS": "1767225600000",
     "OIBOT_PING__URL": "https://example.com/ping/dummy",
+    "OIBOT_WEB__URL": "https://oibot.example.org",
 }
 """For settings without a default."""
 

@@ -365,3 +365,23 @@ def test_a_demo_knows_every_setting():
 
 def test_the_shipped_rules_are_found_in_a_checkout():
     assert (settings.shipped_rules() / "default.yaml").is_file()
+
+
+@pytest.mark.parametrize(
+    ("value", "origin", "names"),
+    [
+        ("https://oibot.example.org", "https://oibot.example.org", ("oibot.example.org",)),
+        ("https://OIBOT.example.org/", "https://oibot.example.org", ("oibot.example.org",)),
+        ("http://10.0.0.7:8310", "http://10.0.0.7:8310", ("10.0.0.7",)),
+    ],
+)
+def test_the_address_of_the_pages_is_a_name_by_which_they_may_be_asked(env, value, origin, names):
+    env("OIBOT_WEB__URL", value)
+    assert (settings.load().web.origin, settings.load().web.names) == (origin, names)
+
+
+@pytest.mark.parametrize("value", ["oibot.example.org", "ftp://x", "https://x/path", "https://x/?a=1", "https://x/#a"])
+def test_what_is_no_origin_is_refused(env, value):
+    env("OIBOT_WEB__URL", value)
+    with pytest.raises(ConfigError, match="OIBOT_WEB__URL"):
+        settings.load()

@@ -57,6 +57,23 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
         needs=Role.OWNER,
     ),
     CommandSpec(
+        "dashboard",
+        ("web",),
+        nothing,
+        "/dashboard",
+        mark("open the web pages"),
+        mark("Bot"),
+        True,
+        (
+            mark("/dashboard · a link that opens the web pages once, within five minutes; for the owner and admins"),
+            mark("Whoever opens it looks with your rights, so it is told in private alone."),
+        ),
+        is_minor=True,
+        without=mark("The web pages are switched off. OIBOT_WEB__ENABLED=true in the settings switches them on."),
+        is_private=True,
+        needs=Role.ADMIN,
+    ),
+    CommandSpec(
         "backup",
         (),
         nothing,

@@ -35,6 +35,7 @@ from bot.storage.memory_access import MemoryAuditLog, MemoryGroupStore, MemoryPe
 from bot.storage.memory_risk import MemoryRiskStore
 from bot.storage.memory_scores import MemoryScoreStore
 from bot.storage.memory_subscriptions import MemorySubscriptionStore
+from bot.storage.memory_told import MemoryFiringStore
 from bot.storage.memory_watchlists import MemoryWatchlistStore
 from bot.storage.outbox import SqliteOutbox
 from bot.storage.outbox_care import SqliteOutboxCare
@@ -43,6 +44,7 @@ from bot.storage.risk import SqliteRiskStore
 from bot.storage.scores import SqliteScoreStore
 from bot.storage.silences import SqliteSilenceStore
 from bot.storage.subscriptions import SqliteSubscriptionStore
+from bot.storage.told import SqliteFiringStore
 from bot.storage.watchlists import SqliteWatchlistStore
 
 
@@ -65,6 +67,7 @@ class Ports:
     groups: Any
     audit: Any
     personal: Any
+    firings: Any
     scores: Any
 
 
@@ -112,6 +115,7 @@ async def ports(request, tmp_path):
                 groups,
                 audit,
                 MemoryPersonalData(members, strangers, groups, audit),
+                MemoryFiringStore(alerts, outbox),
                 scores,
             )
         else:
@@ -137,6 +141,7 @@ async def ports(request, tmp_path):
                 SqliteGroupStore(db),
                 SqliteAuditLog(db),
                 SqlitePersonalData(db),
+                SqliteFiringStore(db),
                 SqliteScoreStore(db),
             )
 

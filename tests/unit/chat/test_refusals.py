@@ -125,6 +125,7 @@ WRONG: dict[str, tuple[str, ...]] = {
     "reload": ("banana",),
     "backup": ("banana",),
     "logs": ("banana",),
+    "dashboard": ("banana",),
     "status": ("banana",),
     "help": ("banana", LONG),
 }

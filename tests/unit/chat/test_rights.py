@@ -41,6 +41,7 @@ CASES = {
     "/status details": (V, V),
     "/backup": (O, O),
     "/logs": (O, O),
+    "/dashboard": (A, A),
     "/chart BTC": (V, V),
     "/reload": (O, O),
     "/help": (V, V),

@@ -1,0 +1,144 @@
+"""The dashboard in a real browser: it works, breaks no policy of its own, fits a phone, and axe-core finds nothing serious."""
+
+import pytest
+
+from bot.model.charts import NoPicture
+from bot.model.dashboard import RuleList, Said
+from tests.support.browser import LOOKS, SCREENS, browser, looking, settle
+from tests.support.web_world import OWNER, WebWorld, alert, glance, rule, why
+
+pytestmark = pytest.mark.integration
+
+SERIOUS = {"serious", "critical"}
+
+
+@pytest.fixture
+async def world():
+    async with WebWorld(is_open=True) as made:
+        reader = made.reader
+        reader.symbols = ("BTCUSDT", "ETHUSDT", "1000PEPEUSDT", "币安人生USDT", *(f"X{n}USDT" for n in range(40)))
+        reader.told = [
+            alert(),
+            alert(ended_ms=alert().fired_ms + 90_000, severity="critical", later=(0.01, -0.02, None)),
+        ]
+        reader.glance_list = (
+            glance(),
+            glance(rule_id="broad", title="Broad", phase="firing", verdict="true", per_market=True),
+        )
+        reader.why_page = why(
+            notes=("a note",), history=("14:31:05 firing +6.06%",), next="fires when it has held for 30 s"
+        )
+        problem = "default.yaml:3:26: error[E204]: unknown series\n  |\n3 | when: oy\n  |       ^^ did you mean oi?"
+        reader.rule_list = RuleList(
+            (rule(), rule(id="flush", number=-0.05), rule(id="off", is_on=False, number=None)), (problem,)
+        )
+        yield made
+
+
+@pytest.fixture
+async def chromium():
+    async with browser() as found:
+        yield found
+
+
+def serious(results: dict) -> list[str]:
+    return [
+        f"{v['id']}: {v['help']}: {[node['html'][:120] for node in v['nodes'][:3]]}"
+        for v in results["violations"]
+        if v["impact"] in SERIOUS
+    ]
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.name)
+async def test_every_screen_is_fit_for_everyone(world, chromium, look):
+    axe = pytest.importorskip("axe_playwright_python.async_playwright").Axe()
+    # The door has no looks of its own.
+    door = {"enter": "/enter?t=x", "wrong": "/nothing"} if look is LOOKS[0] else {}
+    for name, path in {**SCREENS, **door}.items():
+        # A page that is not there is an error to the browser too.
+        async with looking(chromium, look, allowed=("404",)) as page:
+            await page.goto(world.url + path)
+            await settle(page)
+            if name == "symbol":
+                await page.click("button.link >> nth=0")
+                await page.wait_for_selector("#tree .tree")
+            wide = await page.evaluate("document.documentElement.scrollWidth")
+            assert wide <= look.width, f"{name} has to be scrolled sideways"
+            found = await axe.run(page)
+            assert serious(found.response) == [], name
+
+
+async def test_the_table_sorts_pins_filters_and_follows_the_market(world, chromium):
+    async with looking(chromium, LOOKS[0]) as page:
+        await page.goto(world.url + "/")
+        await settle(page)
+        first = page.locator("#market tbody tr >> nth=0").locator("a")
+        assert await first.inner_text() == "BTCUSDT"
+        await page.click("#market thead button[data-sort=symbol]")
+        assert await first.inner_text() == "1000PEPEUSDT"
+        assert await page.get_attribute("#market thead th >> nth=0", "aria-sort") == "ascending"
+        await page.click("tr[data-symbol=ETHUSDT] .pin")
+        assert await first.inner_text() == "ETHUSDT"
+        await page.fill("#filter", "pepe")
+        assert await page.locator("#market tbody tr:visible").count() == 1
+        await page.reload()
+        await settle(page)
+        assert await first.inner_text() == "ETHUSDT", "a pin is kept"
+        before = await page.inner_text("#strip time")
+        world.reader.at_ms += 5_000
+        await page.wait_for_function("t => document.querySelector('#strip time').textContent !== t", arg=before)
+        world.reader.symbols = ("BTCUSDT", "NEWUSDT")
+        world.reader.at_ms += 5_000
+        await page.wait_for_selector("tr[data-symbol=NEWUSDT]")
+        assert await page.locator("#market tbody tr").count() == 2
+        await page.fill("#goto", "new")
+        await page.press("#goto", "Enter")
+        await page.wait_for_url("**/symbol/NEWUSDT")
+
+
+async def test_a_symbol_tells_why_and_makes_an_alert(world, chromium):
+    async with looking(chromium, LOOKS[0]) as page:
+        await page.goto(world.url + "/symbol/BTCUSDT")
+        await settle(page)
+        assert await page.locator("#chart canvas").count() == 3
+        await page.click("button.link >> nth=0")
+        await page.wait_for_selector("#tree .tree")
+        assert "3.00 points to go" in await page.inner_text("#tree .tree")
+        await page.fill("#condition", "oi > 4% 5m")
+        world.answer = Said(True, ("Created a-7q4mk2px.",))
+        await page.click("text=Create")
+        await page.wait_for_selector("#said .said")
+        assert "Created" in await page.inner_text("#said")
+    assert [text for _, text in world.said] == ["/alert BTCUSDT oi > 4% 5m"]
+
+
+async def test_a_chart_that_cannot_be_made_says_why(world, chromium, monkeypatch):
+    async def none(_key, _span_ms):
+        return NoPicture("nothing is known of it yet")
+
+    monkeypatch.setattr(world.reader, "chart", none)
+    async with looking(chromium, LOOKS[0]) as page:
+        await page.goto(world.url + "/symbol/BTCUSDT")
+        await settle(page)
+        assert await page.inner_text("#chart") == "nothing is known of it yet"
+
+
+async def test_a_threshold_is_moved(world, chromium):
+    async with looking(chromium, LOOKS[2]) as page:
+        await page.goto(world.url + "/rules")
+        await page.focus("#n-oi_surge")
+        await page.press("#n-oi_surge", "End")
+        await page.wait_for_selector("#t-oi_surge b")
+        assert "pct(oi, 15m) >= 15.00% would have fired 4×" in await page.inner_text("#t-oi_surge")
+
+
+async def test_a_link_opens_the_pages_by_its_button(chromium):
+    async with WebWorld() as world, looking(chromium, LOOKS[0], allowed=("401",)) as page:
+        ticket = world.door.issue(OWNER, now_ms=world.clock.wall_ms())
+        await page.goto(world.url + "/")
+        assert "This page is private" in await page.inner_text("main")
+        await page.goto(f"{world.url}/enter?t={ticket}")
+        await page.click("text=Open the dashboard")
+        await settle(page)
+        await page.click("text=Leave")
+        assert "This page is private" in await page.inner_text("main")
