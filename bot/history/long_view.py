@@ -181,9 +181,9 @@ def _first_of_days(turns: Sequence[Turn]) -> list[Turn]:
 
 
 def _every_day(days: Sequence[Day], closes: Closes) -> Iterator[Turn]:
-    """A moment at the end of each day."""
+    """A moment at the end of each day of which open interest is known too: others could have no mark."""
     for day in days:
-        if day.price is not None:
+        if day.price is not None and day.oi is not None:
             one, seven = (closes.after(day.close_ms, later, BAR_MS) for later in (DAY_MS, WEEK_MS))
             yield Turn(day.close_ms, True, day.price, one, seven)
 

@@ -96,7 +96,7 @@ class LongView:
     """After the marked tops, as far as it is known."""
     bottoms: Usual = Usual()
     days: Usual = Usual()
-    """After every day of the history: what to compare with."""
+    """After every day of the history with open interest: what to compare with."""
     trouble: str = ""
     """Why the history could not be read, in words for people."""
     missing: tuple[str, ...] = ()

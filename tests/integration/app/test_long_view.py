@@ -162,7 +162,8 @@ async def test_a_process_that_fails_costs_its_own_answer_alone(published, code, 
 
 async def test_nobody_waits_long_and_the_answer_is_kept_for_the_next(published):
     history, _, _ = published
-    async with reading(history, patience_s=0.01) as desk:
+    slow = "import time; time.sleep(3); from bot.app.past_worker import main; main()"
+    async with reading(history, slow, patience_s=0.01) as desk:
         asked = "binance:LINKUSDT", T0 - DAY_MS, T0 + N_DAYS * DAY_MS
         assert await desk.daily(*asked) == "the history is still being read; ask again in a minute"
         async with asyncio.timeout(120):

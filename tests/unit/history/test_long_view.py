@@ -73,6 +73,15 @@ def test_days_hold_their_last_values_and_the_sum_of_their_volume(look):
     assert [d.volume for d in found.days] == [3.0 * DAY, 3.0 * DAY, None], "a day that lacks bars says no volume"
 
 
+def test_days_without_open_interest_are_no_days_to_compare_with(look):
+    close, oi = market(10, 6)
+    oi = np.concatenate([np.full(5 * DAY // 5, np.nan), oi[5 * DAY // 5 :]])
+    found = look(rows(close, oi))
+    ends = close[DAY - 1 :: DAY]
+    assert found.view.days.n_day == 4
+    assert found.view.days.day == pytest.approx(np.mean(ends[6:] / ends[5:-1] - 1))
+
+
 def test_later_bars_are_no_part_of_a_mark(look):
     """Without the last days the same marks stand there, with less known of what came of them."""
     close, oi = market(14, 5)
