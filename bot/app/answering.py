@@ -18,6 +18,7 @@ from bot.app.live import Live
 from bot.app.mutes import Mutes
 from bot.app.overviews import Overviews
 from bot.app.owner_files import owner_files
+from bot.app.past_desk import PastReading
 from bot.app.rehearsals import Rehearser
 from bot.app.reloading import Reloader
 from bot.app.risk_desk import Desk as RiskDesk
@@ -103,6 +104,7 @@ class Answering:
     reloader: Reloader
     data_dir: DataDir
     backtests: Backtests
+    past: PastReading
     web: WebDesk
 
     def answered(self) -> Answered:
@@ -117,13 +119,15 @@ class Answering:
             muting=self.mutes.muting,
         )
         overview = Overviews(engine=self.engine, live=self.live, status=self.status, lanes=self.sending.lanes.status)
-        looking = market_desk.families(cards=cards, status=self.status, clock=clock, lists=rooms.lists, why=why)
+        charts = self.drawing.actions(cards)
+        looking = market_desk.families(
+            cards=cards, status=self.status, clock=clock, lists=rooms.lists, why=why, charts=charts
+        )
         scores = self._scores()
         actions = Actions(
             *looking,
             *self._handlers(why, overview, scores),
             ScoreActions(desk=scores, market=cards, why=why).handlers,
-            *self.drawing.handlers(cards),
             self.web.handlers,
             note=self.society.people.note,
             lists=rooms.lists,
@@ -214,6 +218,7 @@ class Answering:
             desk=desk,
             rules=self.rooms.chat_rules,
             rehearsals=Rehearser(self.engine, self.clock),
+            past=self.past,
             fired=self.alerts.fired,
             clock=self.clock,
             max_per_chat=self.settings.alerts.max_per_chat,

@@ -31,6 +31,7 @@ from bot.app.mutes import Mutes
 from bot.app.opening import open_patiently
 from bot.app.options import Options
 from bot.app.ownership import other_owner
+from bot.app.past_desk import PastReading, past_reading
 from bot.app.recording import open_journal
 from bot.app.reloading import Reloader
 from bot.app.sending import Sending, open_sending
@@ -86,6 +87,7 @@ class Bot:
         self.snapshots: Snapshots
         self.history: LiveHistory
         self.backtests: Backtests
+        self.past: PastReading
         self.feed: BinanceFeed
         self.status: Status
         self.keeping: Keeping
@@ -190,7 +192,8 @@ class Bot:
             )
             self.desk = await risk_desk.of_rooms(database, self.engine, self.live, self._rooms, sending)
             self.feed = binance_feed(self._settings, self.engine, self.cards, self.live, mailbox, self._rooms)
-            self.drawing.connect(self.engine, self.live, self.feed)
+            self.past = past_reading(self._settings, data_dir, self.clock, self.live.venue_now)
+            self.drawing.connect(self.engine, self.live, self.feed, self.past)
             self.keeping = self._keeping(data_dir, opened, committer, lanes)
             self._rooms.extra.connect(self.live.consume, self.feed.needs_changed)
             self.reloader = self._reloader(sending)
@@ -280,6 +283,7 @@ class Bot:
             reloader=self.reloader,
             data_dir=data_dir,
             backtests=self.backtests,
+            past=self.past,
             web=self._web,
         ).answered()
 
@@ -374,7 +378,8 @@ class Bot:
             started_ms=self.clock.monotonic_ms(),
         )
         health = Health(parts, self._settings, data_dir.heartbeat, site=site, on_web=self._web.served)
-        own = {**self.history.components, **self.backtests.components, "looks": self._rooms.lists.run}
+        own = {**self.history.components, **self.backtests.components}
+        own |= {"past": self.past.run, "looks": self._rooms.lists.run}
         return {**self.keeping.components, **health.components, **own}
 
     def _take_owner(self, owner: Member) -> None:
@@ -383,12 +388,8 @@ class Bot:
 
     def _troubles(self) -> tuple[str, ...]:
         """For `/status`."""
-        return (
-            *self.reloader.troubles(),
-            *self.keeping.troubles(),
-            *self.history.troubles(),
-            *self.engine.faults.lines(),
-        )
+        found = (*self.reloader.troubles(), *self.keeping.troubles(), *self.history.troubles())
+        return (*found, *self.engine.faults.lines())
 
     def _take_feed(self, status: FeedStatus) -> None:
         self._options.on_feed(status)

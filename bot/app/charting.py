@@ -1,7 +1,8 @@
 """The `ChartReader` port: what memory holds of an instrument, completed by the venue where it does not reach.
 
-Memory holds minutes of a day; whatever is longer comes from the venue alone, in steps that give a picture its detail and cost
-one or two units of weight. The venue tells open interest and ratios of 30 days; a longer chart shows them as far as they go.
+Memory holds minutes of a day; up to forty days come from the venue alone, in steps that give a picture its detail and cost
+one or two units of weight. Longer charts are by days and begin with the stored history (`bot.app.long_charting`): the venue
+tells open interest and ratios of 30 days only.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from bot.app.live import Live
+from bot.app.long_charting import BY_DAYS_FROM_MS, EVER_MS, ByDays
 from bot.engine.charting import ENOUGH, Held, held, known_share
 from bot.engine.engine import Engine
 from bot.model.chart_ports import VenuePast
@@ -22,17 +24,18 @@ from bot.model.charts import (
     Columns,
     Curve,
     Level,
+    LongView,
     NoPicture,
 )
 from bot.model.instrument import MARKET
 from bot.model.numbers import percent, quantity, window
+from bot.model.past import PastDesk
 from bot.model.view import AlertView
 from bot.rules.ast import Call, Expr, Number, Series, comparisons, series_used
 from bot.rules.parse import parse_condition
 from bot.texts import say
 
 MIN_SPAN_MS: Final = 15 * MINUTE_MS
-MAX_SPAN_MS: Final = 365 * DAY_MS
 SPANS_MS: Final = (HOUR_MS, 4 * HOUR_MS, DAY_MS, 7 * DAY_MS, 30 * DAY_MS)
 """What alerts are shown in: the first that is six times their window."""
 EXTRAS: Final = ("funding", "long_short")
@@ -94,11 +97,12 @@ def binned(volume: Columns, bar_ms: int, now_ms: int) -> Columns:
 class ChartSource:
     """Gathers what a chart shows."""
 
-    def __init__(self, *, engine: Engine, live: Live, past: VenuePast, zone: str = "UTC") -> None:
+    def __init__(self, *, engine: Engine, live: Live, past: VenuePast, desk: PastDesk, zone: str = "UTC") -> None:
         """`zone`: IANA name, of the time axis."""
         self._engine = engine
         self._live = live
         self._past = past
+        self._by_days = ByDays(past, desk)
         self._zone = zone
 
     async def chart(self, key: str, span_ms: int, *, extra: frozenset[str] = frozenset()) -> ChartData | NoPicture:
@@ -121,20 +125,25 @@ class ChartSource:
         return replace(found, alert=mark)
 
     async def _gather(self, key: str, span_ms: int, extra: frozenset[str], *, urgent: bool) -> ChartData | NoPicture:
-        span_ms = min(max(span_ms, MIN_SPAN_MS), MAX_SPAN_MS)
-        own = await self._live.at_tick(lambda: held(self._engine, key, span_ms))
+        span_ms = min(max(span_ms, MIN_SPAN_MS), EVER_MS)
+        own = await self._live.at_tick(lambda: held(self._engine, key, min(span_ms, DAY_MS)))
         if own is None:
             return NoPicture(say("nothing is known of it yet"))
-        steps, symbol = steps_of(span_ms), own.instrument.symbol
-        from_ms, to_ms = own.now_ms - span_ms, own.now_ms
-        wanted = ["price", "oi", *(name for name in EXTRAS if name in extra)]
-        async with asyncio.TaskGroup() as group:
-            curves = {
-                name: group.create_task(self._curve(own, name, span_ms, steps, urgent=urgent), name=f"chart {name}")
-                for name in wanted
-            }
-            volume = group.create_task(self._volume(own, span_ms, steps, urgent=urgent), name="chart volume")
-        price, oi = curves["price"].result() or Curve(), curves["oi"].result() or Curve()
+        long_view: LongView | None = None
+        volume: Columns | None
+        if span_ms > BY_DAYS_FROM_MS:
+            from_ms, by_days, volume, long_view = await self._by_days.gather(own, span_ms, urgent=urgent)
+            curves = {**by_days, **await self._several(own, own.now_ms - from_ms, extra, urgent=urgent)}
+        else:
+            from_ms = own.now_ms - span_ms
+            async with asyncio.TaskGroup() as group:
+                bars = group.create_task(
+                    self._volume(own, span_ms, steps_of(span_ms), urgent=urgent), name="chart volume"
+                )
+                curves = await self._several(own, span_ms, frozenset({"price", "oi"}) | extra, urgent=urgent)
+            volume = bars.result()
+        price, oi = curves["price"] or Curve(), curves["oi"] or Curve()
+        symbol, to_ms = own.instrument.symbol, own.now_ms
         if not any(from_ms <= t <= to_ms for curve in (price, oi) for t, _ in curve.known()):
             return NoPicture(say("there is no data for {symbol} yet", symbol=symbol))
         return ChartData(
@@ -147,10 +156,23 @@ class ChartSource:
             to_ms=to_ms,
             price=price,
             oi=oi,
-            volume=volume.result(),
-            funding=curves["funding"].result() if "funding" in curves else None,
-            long_short=curves["long_short"].result() if "long_short" in curves else None,
+            volume=volume,
+            funding=curves.get("funding"),
+            long_short=curves.get("long_short"),
+            long_view=long_view,
         )
+
+    async def _several(
+        self, own: Held, span_ms: int, wanted: frozenset[str], *, urgent: bool
+    ) -> dict[str, Curve | None]:
+        steps = steps_of(span_ms)
+        async with asyncio.TaskGroup() as group:
+            curves = {
+                name: group.create_task(self._curve(own, name, span_ms, steps, urgent=urgent), name=f"chart {name}")
+                for name in ("price", "oi", *EXTRAS)
+                if name in wanted
+            }
+        return {name: task.result() for name, task in curves.items()}
 
     async def _curve(self, own: Held, series: str, span_ms: int, steps: Steps, *, urgent: bool) -> Curve | None:
         mine = own.curves.get(series) if series != "funding" else None

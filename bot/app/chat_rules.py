@@ -4,11 +4,11 @@ They are told in their chat alone. A recording gets them as files of their own, 
 """
 
 import dataclasses
-import glob
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from bot import log
+from bot.app.conditions import rule_of
 from bot.app.extra_rules import ExtraRules
 from bot.clock import Clock
 from bot.engine.engine import Engine
@@ -17,40 +17,12 @@ from bot.model.alert import State
 from bot.model.chat_rule import ChatRule
 from bot.model.chat_rule_ports import ChatRuleStore, RuleLife
 from bot.model.ports import ChatAlertDesk, ChatAlertStore
-from bot.rules.parse import parse_condition
-from bot.rules.schema import Rule, Scope
+from bot.rules.schema import Rule
 from bot.texts import mark
 
-TYPES: Final = ("perpetual", "tradfi", "delivery")
 SOURCE: Final = "chat"
-QUOTES: Final = ("USDT", "USDC", "USD", "BUSD", "FDUSD", "BTC", "ETH", "BNB", "EUR")
 
 _log = log.get("chat")
-
-
-def rule_of(one: ChatRule, *, symbols: Sequence[str] | None = None) -> Rule:
-    """The rule that a condition is; with `symbols` for those alone. Raises `ValueError` for one that is none (any more)."""
-    parsed = parse_condition(one.when)
-    if parsed.expr is None or any(fault.is_error for fault in parsed.faults):
-        said = parsed.faults[0].message if parsed.faults else "nothing"
-        raise ValueError(f"{one.id}: {one.when!r}: expected a condition of the rule language, found {said}")
-    named = one.symbols if symbols is None else tuple(symbols)
-    if named:
-        scope = Scope(symbols=tuple(glob.escape(s) for s in named), types=TYPES, quotes=QUOTES)
-    else:
-        scope = Scope(top=one.top)
-    return Rule(
-        id=one.id,
-        when=parsed.expr,
-        name=f"{one.when} · {one.note}" if one.note else one.when,
-        scope=scope,
-        for_ms=one.for_ms,
-        cooldown_ms=one.cooldown_ms,
-        repeat_ms=one.repeat_ms,
-        once=one.once,
-        notify=(one.chat,),
-        silent=one.silent,
-    )
 
 
 async def open_chat_rules(store: ChatRuleStore, clock: Clock, extra: ExtraRules) -> "ChatRules":

@@ -6,7 +6,7 @@ wanted than can be drawn, the newest go without.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +14,6 @@ from bot import log
 from bot.app.charting import ChartSource
 from bot.app.live import Live
 from bot.charts.studio import Studio
-from bot.chat.actions import Handler
 from bot.chat.chart_actions import ChartActions
 from bot.clock import Clock
 from bot.engine.engine import Engine
@@ -23,6 +22,7 @@ from bot.feeds.binance.past import PastReader
 from bot.model.chart_ports import ChartMaker, ChartReader
 from bot.model.charts import ChartData, NoPicture, Picture
 from bot.model.charts import Drawing as Drawn
+from bot.model.past import PastDesk
 from bot.model.ports import MarketReader
 from bot.model.view import AlertView
 from bot.settings_sections import ChartsSection
@@ -119,10 +119,10 @@ class Drawing:
         self.data: ChartReader | None = None
         """What charts are made of, for whoever draws them without us."""
 
-    def connect(self, engine: Engine, live: Live, feed: BinanceFeed) -> None:
-        """Once there is a market to read; what it has not seen is asked of the venue."""
+    def connect(self, engine: Engine, live: Live, feed: BinanceFeed, stored: PastDesk) -> None:
+        """Once there is a market to read; what it has not seen is asked of the history and of the venue."""
         past = PastReader(client=feed.client, clock=self._clock, venue_now=live.venue_now)
-        self.data = source = ChartSource(engine=engine, live=live, past=past, zone=self._zone)
+        self.data = source = ChartSource(engine=engine, live=live, past=past, desk=stored, zone=self._zone)
         if self.desk is not None:
             self.source = source
             self.desk.data_of = source.of_alert
@@ -134,9 +134,9 @@ class Drawing:
             return {}
         return {"charts": self.studio.run, "alert charts": self.desk.run}
 
-    def handlers(self, market: MarketReader) -> tuple[Mapping[str, Handler], ...]:
-        """Of the command, where there are charts."""
-        return () if self.source is None else (ChartActions(market, self.source).handlers,)
+    def actions(self, market: MarketReader) -> ChartActions | None:
+        """What answers `/chart`, where there are charts."""
+        return None if self.source is None else ChartActions(market, self.source)
 
     @property
     def local(self) -> tuple[ChartReader, ChartMaker] | None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from bot.chat.actions import Handler
+from bot.chat.chart_actions import ChartActions
 from bot.chat.looking import Looking
 from bot.chat.rank_actions import Rankings
 from bot.chat.watch_actions import WatchActions
@@ -14,12 +15,19 @@ from bot.model.ports import StatusReader, WhyReader
 
 
 def families(
-    *, cards: Cards, status: StatusReader, clock: Clock, lists: Watchlists, why: WhyReader
+    *,
+    cards: Cards,
+    status: StatusReader,
+    clock: Clock,
+    lists: Watchlists,
+    why: WhyReader,
+    charts: ChartActions | None,
 ) -> Sequence[Mapping[str, Handler]]:
-    """Handlers of all commands that look."""
-    looking = Looking(market=cards, status=status, clock=clock, lists=lists)
+    """Handlers of all commands that look. `charts`: None where none are drawn."""
+    looking = Looking(market=cards, status=status, clock=clock, lists=lists, charts=charts)
     return (
         looking.handlers,
+        {} if charts is None else charts.handlers,
         Rankings(looking=looking, market=cards, ranks=cards).handlers,
         WatchActions(looking=looking, market=cards, lists=lists).handlers,
         WhyNot(cards, why).handlers,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from bot import log
-from bot.app.chat_rules import QUOTES, TYPES, rule_of
+from bot.app.conditions import QUOTES, TYPES, rule_of
 from bot.clock import Clock
 from bot.engine.engine import Engine
 from bot.engine.past import past_of

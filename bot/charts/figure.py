@@ -15,10 +15,20 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bot.charts import look, panels
+from bot.charts import look, panels, turns
 from bot.charts.fonts import FAMILIES, use_own_fonts
 from bot.charts.panels import Pen, Place, Spec
-from bot.charts.scales import Scale, clock_text, moment_text, tick_labels, time_ticks, value_scale, zone_of
+from bot.charts.scales import (
+    MONTHS_FROM_MS,
+    Scale,
+    clock_text,
+    date_text,
+    moment_text,
+    tick_labels,
+    time_ticks,
+    value_scale,
+    zone_of,
+)
 from bot.model import numbers
 from bot.model.charts import DAY_MS, Change, ChartData, Columns, Curve, change
 
@@ -26,6 +36,8 @@ PRICE: Final = Spec("Price", "price", look.PRICE, 206)
 OI: Final = Spec("OI", "amount", look.OI, 190)
 VOLUME: Final = Spec("Volume", "amount", look.DIM, 96)
 FUNDING: Final = Spec("Funding", "percent", look.FUNDING, 120, is_step=True)
+BY_DAYS_FROM_MS: Final = 20 * DAY_MS
+"""Of longer spans nobody wants to know the minutes."""
 LONG_SHORT: Final = Spec("Long/short", "plain", look.RATIO, 120)
 
 
@@ -46,7 +58,7 @@ def figure_of(data: ChartData) -> Figure:
     specs += [LONG_SHORT] if data.long_short is not None else []
     head = look.TITLE_H + (look.ALERT_H if data.alert is not None else 0)
     body = sum(look.HEAD_H + spec.height + look.PANEL_GAP for spec in specs)
-    height = head + body + look.TIME_H
+    height = head + body + look.TIME_H + turns.height_of(data)
     figure = Figure(figsize=(look.WIDTH / look.DPI, height / look.DPI), dpi=look.DPI, facecolor=look.BACKGROUND)
     pen = Pen(figure, look.WIDTH, height)
     zone, zone_name = zone_of(data.zone)
@@ -61,6 +73,7 @@ def figure_of(data: ChartData) -> Figure:
             _panel(pen, data, spec, scale, place)
             top += look.HEAD_H + spec.height + look.PANEL_GAP
         _times(pen, data, zone, right, top - look.PANEL_GAP)
+        turns.summary(pen, data, top - look.PANEL_GAP + look.TIME_H)
     return figure
 
 
@@ -68,7 +81,8 @@ def _title(pen: Pen, data: ChartData, zone: tzinfo, zone_name: str) -> None:
     right = look.WIDTH - look.LEFT
     span = _span(data.span_ms)
     first = pen.text(right, 28, f"{span} · {data.venue.capitalize()}", color=look.DIM, ha="right")
-    second = pen.text(right, 62, f"to {moment_text(data.to_ms, zone)} {zone_name}", color=look.DIM, ha="right")
+    until = moment_text(data.to_ms, zone) if data.span_ms <= MONTHS_FROM_MS else date_text(data.to_ms, zone)
+    second = pen.text(right, 62, f"to {until} {zone_name}", color=look.DIM, ha="right")
     room = right - look.LEFT - max(pen.width_of(first), pen.width_of(second)) - 24
     for limit in range(30, 3, -1):
         title = pen.text(look.LEFT, 44, data.symbol, px=look.TITLE_PX, weight="bold", limit=limit, gid="title")
@@ -158,6 +172,8 @@ def _panel(pen: Pen, data: ChartData, spec: Spec, scale: Scale, place: Place) ->
     is_stale = age_ms is not None and age_ms > curve.gap_ms
     panels.mark_gaps(pen, axes, data, curve, place)
     panels.curve_lines(axes, data, curve, spec)
+    if spec is PRICE:
+        turns.draw(axes, data, scale, place)
     if data.window is not None:
         panels.mark_change(axes, data, moved, spec.colour)
     if spec in {FUNDING, LONG_SHORT}:
@@ -219,8 +235,9 @@ def _lighter(colour: str) -> str:
 
 
 def _span(ms: int) -> str:
-    """In whole minutes; a day is `24h`, as people say it."""
-    whole = max(60_000, round(ms / 60_000) * 60_000)
+    """In whole minutes, long ones in whole days; a day is `24h`, as people say it."""
+    unit_ms = 60_000 if ms < BY_DAYS_FROM_MS else DAY_MS
+    whole = max(unit_ms, round(ms / unit_ms) * unit_ms)
     return "24h" if whole == DAY_MS else numbers.window(whole)
 
 

@@ -14,6 +14,9 @@ _NICE: Final = (1.0, 2.0, 2.5, 5.0, 10.0)
 _SUFFIXES: Final = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 _MINUTE_STEPS: Final = (1, 2, 5, 10, 15, 30, 60, 120, 180, 240, 360, 720)
 _DAY_STEPS: Final = (1, 2, 5, 7, 10, 15, 30, 60, 90)
+_MONTH_STEPS: Final = (1, 2, 3, 4, 6, 12, 24)
+MONTHS_FROM_MS: Final = 200 * DAY_MS
+"""Longer axes name months and years."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +120,11 @@ def day_text(ms: int, zone: tzinfo) -> str:
     return f"{at.day} {at:%b}"
 
 
+def date_text(ms: int, zone: tzinfo) -> str:
+    """With its year."""
+    return f"{day_text(ms, zone)} {_local(ms, zone):%Y}"
+
+
 def clock_text(ms: int, zone: tzinfo) -> str:
     return f"{_local(ms, zone):%H:%M}"
 
@@ -131,10 +139,21 @@ def time_ticks(from_ms: int, to_ms: int, zone: tzinfo, *, most: int = 6) -> tupl
     minutes = next((m for m in _MINUTE_STEPS if span_ms <= m * MINUTE_MS * most), None)
     if minutes is not None:
         return _clock_ticks(from_ms, to_ms, zone, minutes)
+    if span_ms > MONTHS_FROM_MS:
+        return _month_ticks(from_ms, to_ms, zone, most)
     days = next((d for d in _DAY_STEPS if span_ms <= d * DAY_MS * most), _DAY_STEPS[-1] * 4)
     midnights = [t for t in _grid(from_ms, to_ms, HOUR_MS // 2) if _local(t, zone).strftime("%H:%M") == "00:00"]
     kept = [t for t in midnights if _local(t, zone).toordinal() % days == 0]
     return tuple((t, day_text(t, zone), True) for t in kept)
+
+
+def _month_ticks(from_ms: int, to_ms: int, zone: tzinfo, most: int) -> tuple[tuple[int, str, bool], ...]:
+    """Firsts of months, as far apart as there is room for."""
+    begin, end = (at.year * 12 + at.month - 1 for at in (_local(from_ms, zone), _local(to_ms, zone)))
+    step = next((n for n in _MONTH_STEPS if end // n - begin // n <= most), _MONTH_STEPS[-1])
+    firsts = [datetime(n // 12, n % 12 + 1, 1, tzinfo=zone) for n in range(-(-begin // step) * step, end + 1, step)]
+    found = [(round(at.timestamp() * 1000), f"{at:%b %Y}", True) for at in firsts]
+    return tuple(tick for tick in found if from_ms <= tick[0] <= to_ms)
 
 
 def _grid(from_ms: int, to_ms: int, step_ms: int) -> range:

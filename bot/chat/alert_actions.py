@@ -8,13 +8,15 @@ deletes its own alerts only.
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from bot.chat import alert_builder, alert_pages, alert_past, alert_tuning, pages
 from bot.chat.actions import Handler
 from bot.chat.alert_grammar import read_alert
 from bot.chat.alert_looking import AlertLooking, Fired
-from bot.chat.alert_text import AlertWish, Options, Threshold, condition_text
+from bot.chat.alert_making import alert_from, alike, cooldown_of, ends_at, made_at
+from bot.chat.alert_text import AlertWish, Threshold
 from bot.chat.asker import Asker
 from bot.chat.commands import Command, UsageError, shorten
 from bot.chat.reply import Reply, line
@@ -22,16 +24,15 @@ from bot.chat.rights import alerts_of
 from bot.chat.spec import Problem
 from bot.chat.symbols import NotFound, SymbolBook
 from bot.clock import Clock
-from bot.model.chat_alert import PREFIX, ChatAlert, alert_id
+from bot.model.chat_alert import PREFIX, ChatAlert
 from bot.model.chat_rule import PREFIX as RULE_PREFIX
 from bot.model.chat_rule import ChatRule, chat_rule_id
 from bot.model.chat_rule_ports import ChatRuleDesk
 from bot.model.instrument import Instrument
+from bot.model.past import PastDesk
 from bot.model.ports import ChatAlertDesk, ChatAlertStore, MarketReader
 from bot.model.rehearsal import Rehearsals
-from bot.model.silence import next_local_ms
 from bot.rules.ast import Call, Compare, Number, text
-from bot.rules.schema import DEFAULT_COOLDOWN_MS
 from bot.texts import say
 
 MIN_PREFIX_CHARS: Final = 4
@@ -62,9 +63,12 @@ class AlertActions:
         clock: Clock,
         max_per_chat: int,
         zone_of: Callable[[str], str] = _utc,
+        past: PastDesk | None = None,
         fired: Fired = _none_fired,
     ) -> None:
-        """`zone_of`: the time zone of a chat. `fired`: how many firings began since a time, by alert."""
+        """`zone_of`: the time zone of a chat; `past`: reads the stored history. `fired`: how many firings began since a time,
+        by alert.
+        """
         self._looking = AlertLooking(store=store, desk=desk, rules=rules, clock=clock, zone_of=zone_of, fired=fired)
         self._market = market
         self._store = store
@@ -74,6 +78,7 @@ class AlertActions:
         self._clock = clock
         self._max_per_chat = max_per_chat
         self._zone_of = zone_of
+        self._past = past
         self._making = asyncio.Lock()
         """Counting and adding are one step, so that two at once do not pass the limit."""
 
@@ -138,9 +143,7 @@ class AlertActions:
         here, room = await self._store.of_chat(asker.chat, limit=self._max_per_chat), await self._room(asker)
         made: list[tuple[ChatAlert, Instrument, float | None]] = []
         for instrument in instruments:
-            same = next(
-                (a for a in here if a.instrument == instrument.key and _alike(a, threshold, wish.options)), None
-            )
+            same = next((a for a in here if a.instrument == instrument.key and alike(a, threshold, wish.options)), None)
             if same is not None:
                 if len(instruments) == 1:
                     return alert_pages.known_already(same)
@@ -160,7 +163,8 @@ class AlertActions:
             )
         alert, instrument, value = made[0]
         past = await alert_past.of_alert(self._rehearsals, alert)
-        return alert_pages.created(alert, instrument, value, past, assumed_window=wish.assumed_window)
+        page = partial(alert_pages.created, alert, instrument, value, past, assumed_window=wish.assumed_window)
+        return alert_past.with_history(self._past, alert, page)
 
     async def _room(self, asker: Asker) -> int:
         """How many more alerts and conditions whoever asks may have here."""
@@ -186,14 +190,14 @@ class AlertActions:
             return alert_pages.known_already(before)
         async with self._making:
             created_ms = self._clock.wall_ms()
-            while not await self._store.add(after := _made_at(after, created_ms)):
+            while not await self._store.add(after := made_at(after, created_ms)):
                 created_ms += 1
             await self._end(before)
             value = self._desk.value(after.instrument, after.measure)
             self._desk.add(after)
         past = await alert_past.of_alert(self._rehearsals, after)
-        reply = alert_pages.created(after, instrument, value, past, assumed_window=False, was=before)
-        return _noted(reply, "changed", before, asker)
+        page = partial(alert_pages.created, after, instrument, value, past, assumed_window=False, was=before)
+        return _noted(alert_past.with_history(self._past, after, page), "changed", before, asker)
 
     async def undo(self, command: Command, asker: Asker) -> Reply:
         """`/undo ID`: bring back what was deleted within a day, or take back what was just made."""
@@ -227,10 +231,11 @@ class AlertActions:
             return await self.create(Command("alert", tuple(typed.split())), asker)
         if command.words:
             book = SymbolBook(self._market.instruments())
-            missing = book.resolve(command.words[0])
-            if isinstance(missing, NotFound):
-                names = [(book.ask_for(one), one) for one in missing.suggestions]
-                return pages.not_found("new", missing, names, example="/new BTC")
+            found = book.resolve(command.words[0])
+            if isinstance(found, NotFound):
+                names = [(book.ask_for(one), one) for one in found.suggestions]
+                return pages.not_found("new", found, names, example="/new BTC")
+            return await alert_past.builder(self._rehearsals, self._past, command.words, found, asker)
         largest = [k.partition(":")[2] for k in self._market.largest(alert_builder.N_SYMBOLS)]
         return alert_builder.page(command.words, largest)
 
@@ -238,7 +243,7 @@ class AlertActions:
         now_ms = created_ms = self._clock.wall_ms()
         ends_ms = ends_at(wish.options, self._zone_of(asker.chat), now_ms)
         while not await self._store.add(
-            alert := _alert(threshold, wish.options, instrument, asker, created_ms, ends_ms)
+            alert := alert_from(threshold, wish.options, instrument, asker, created_ms, ends_ms)
         ):
             created_ms += 1  # the id of another alert; they are derived from the time
         return alert
@@ -264,7 +269,7 @@ class AlertActions:
                 top=wish.top,
                 when=when,
                 created_ms=created_ms,
-                cooldown_ms=_cooldown_ms(options),
+                cooldown_ms=cooldown_of(options),
                 for_ms=options.for_ms,
                 repeat_ms=options.repeat_ms,
                 once=options.once,
@@ -328,57 +333,4 @@ def _noted(reply: Reply, did: str, alert: ChatAlert | ChatRule, asker: Asker) ->
     """For the audit log, where it is somebody else's."""
     return (
         reply if alert.user == asker.user else replace(reply, did=f"{did} {alert.id} of {alert.user} in {alert.chat}")
-    )
-
-
-def _made_at(alert: ChatAlert, created_ms: int) -> ChatAlert:
-    return replace(
-        alert, id=alert_id(alert.chat, f"{alert.instrument} {condition_text(alert)}", created_ms), created_ms=created_ms
-    )
-
-
-def _alike(alert: ChatAlert, threshold: Threshold, options: Options) -> bool:
-    same = ("measure", "op", "level")
-    given = ("for_ms", "repeat_ms", "once", "silent", "note")
-    return (
-        all(getattr(alert, name) == getattr(threshold, name) for name in same)
-        and all(getattr(alert, name) == getattr(options, name) for name in given)
-        and alert.cooldown_ms == _cooldown_ms(options)
-        and alert.ends_ms is None
-        and options.life_ms is None
-        and options.until_min is None
-    )
-
-
-def _cooldown_ms(options: Options) -> int:
-    return DEFAULT_COOLDOWN_MS if options.cooldown_ms is None else options.cooldown_ms
-
-
-def ends_at(options: Options, zone: str, now_ms: int) -> int | None:
-    """Wall time at which it ends; None for one that lives on."""
-    if options.life_ms is not None:
-        return now_ms + options.life_ms
-    return None if options.until_min is None else next_local_ms(options.until_min, zone, now_ms)
-
-
-def _alert(
-    threshold: Threshold, options: Options, instrument: Instrument, asker: Asker, created_ms: int, ends_ms: int | None
-) -> ChatAlert:
-    return ChatAlert(
-        id=alert_id(asker.chat, f"{instrument.key} {condition_text(threshold)}", created_ms),
-        chat=asker.chat,
-        user=asker.user,
-        instrument=instrument.key,
-        measure=threshold.measure,
-        op=threshold.op,
-        level=threshold.level,
-        is_ratio=threshold.is_ratio,
-        created_ms=created_ms,
-        cooldown_ms=_cooldown_ms(options),
-        for_ms=options.for_ms,
-        repeat_ms=options.repeat_ms,
-        once=options.once,
-        silent=options.silent,
-        note=options.note,
-        ends_ms=ends_ms,
     )

@@ -1,12 +1,12 @@
 """What is said of alerts made in chat. Pure, as `pages`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from bot.chat import alert_tuning
 from bot.chat.alert_text import condition_text, distance, extras_text, figure, holds, symbol_of
 from bot.chat.commands import shorten
+from bot.chat.rehearsal_text import Rehearsal, counts_line, lately_lines, stored_line
 from bot.chat.reply import BLANK, Button, Line, Reply, bold, code, line, refusal, rows_of
 from bot.chat.silence_pages import when
 from bot.model import numbers
@@ -14,13 +14,9 @@ from bot.model.chat_alert import AlertLife, AlertStage, ChatAlert
 from bot.model.chat_rule import ChatRule
 from bot.model.chat_rule_ports import RuleLife
 from bot.model.instrument import Instrument
-from bot.model.rehearsal import Rehearsed
 from bot.texts import say, say_n
 
 PAGE: Final = 10
-_LEAST_SPAN_MS: Final = 3_600_000
-"""Less of the past says nothing."""
-
 Listed = tuple[ChatAlert, AlertLife | None]
 
 
@@ -87,56 +83,20 @@ def _standing(life: RuleLife) -> str:
     return say("waiting") if life.n_members is None or life.n_members else say("nobody is in its scope now")
 
 
-@dataclass(frozen=True, slots=True)
-class Rehearsal:
-    """What an alert would have done lately."""
-
-    own: Rehearsed | None
-    """None where nobody can tell."""
-    calm_level: float | None = None
-    """Where it would have been calm; None where it is calm, or nothing near is."""
-    is_noisy: bool = False
-
-
-def _rehearsal_lines(alert: ChatAlert | None, past: Rehearsal) -> list[Line]:
-    """`alert`: tells the unit of the last value; None where it stays unsaid."""
-    own = past.own
-    if own is None or own.span_ms < _LEAST_SPAN_MS:
-        return []
-    span = numbers.duration(own.span_ms)
-    if not own.n_fired:
-        return [line(say("In the last {span} it would not have fired.", span=span))]
-    last = say("last {time}", time=numbers.clock_time(own.last_ms))
-    last += f", {shorten(own.last_symbol)}" if own.n_symbols > 1 else ""
-    value = "" if own.last_value is None or alert is None else f", {figure(alert, own.last_value)}"
-    lines = [
-        line(
-            say_n(
-                "In the last {span} it would have fired once ({last}{value}).",
-                "In the last {span} it would have fired {n} times ({last}{value}).",
-                own.n_fired,
-                span=span,
-                last=last,
-                value=value,
-            )
-        )
-    ]
-    if past.is_noisy:
-        hint = say(" Try {size}?", size=alert_tuning.words_of(past.calm_level)) if past.calm_level is not None else ""
-        lines.append(line(say("That is noisy.{hint}", hint=hint)))
-    return lines
-
-
 def _tuning_buttons(alert: ChatAlert, past: Rehearsal) -> tuple[tuple[Button, ...], ...]:
-    """Sizes, windows, ways: what changes the alert in place."""
+    """Sizes (with how often each would have fired), windows, ways: what changes the alert in place."""
     rows: list[tuple[Button, ...]] = []
     tune = f"/tune {alert.id}"
     levels = list(alert_tuning.steps(alert))
     if past.calm_level is not None and past.calm_level not in levels:
         levels.append(past.calm_level)
     if levels:
-        words = [(x, alert_tuning.words_of(x)) for x in levels]
-        rows.append(tuple(Button(f"{w} ✓" if x == alert.level else w, f"{tune} {w}") for x, w in words))
+        counts = dict(past.counts) if counts_line(past) else {}
+        words = {x: alert_tuning.words_of(x) for x in levels}
+        labels = {x: f"{w} · {counts[x]}×" if x in counts else w for x, w in words.items()}
+        rows.append(
+            tuple(Button(f"{labels[x]} ✓" if x == alert.level else labels[x], f"{tune} {w}") for x, w in words.items())
+        )
     window_ms = alert_tuning.window_ms(alert)
     if window_ms is not None:
         windows = sorted({*alert_tuning.WINDOWS_MS[:3], window_ms})
@@ -158,8 +118,9 @@ def created(
     *,
     assumed_window: bool,
     was: ChatAlert | None = None,
+    stored: Rehearsal | None = None,
 ) -> Reply:
-    """What was understood, canonically, where the figure stands, and what it would have done."""
+    """What was understood, canonically, where the figure stands, and what it would have done. `stored`: by the history."""
     is_true = value is not None and holds(alert, value)
     if is_true:
         state = say("Already true ({now}): it waits for the first false.", now=_now(alert, value))
@@ -175,13 +136,15 @@ def created(
     blocks = [line("🔔 ", code(alert.id), bold(_what(alert)))]
     blocks += [line(say("In the place of "), code(was.id), ".")] if was is not None else []
     blocks += [line(say("No window was given: I took 15m."))] if assumed_window else []
-    blocks += [line(state), line(again), *_rehearsal_lines(alert, past)]
+    blocks += [line(state), line(again), *lately_lines(alert, past)]
+    judged = past if stored is None else stored
+    blocks += [*stored_line(stored), *counts_line(judged)]
     if not instrument.is_trading:
         blocks.append(
             line(say("Not trading now ({status}): it waits until it does.", status=shorten(instrument.status)))
         )
     last = (Button(say("Alerts"), "/alerts"), Button(say("Undo"), f"/undo {alert.id}"))
-    return Reply(tuple(blocks), (*_tuning_buttons(alert, past), last))
+    return Reply(tuple(blocks), (*_tuning_buttons(alert, judged), last))
 
 
 def created_several(
@@ -196,7 +159,7 @@ def created_several(
     blocks += [line(say("No window was given: I took 15m."))] if assumed_window else []
     for alert, _, value in made:
         blocks += [line(code(alert.id), _what(alert)), line(_now(alert, value))]
-    blocks += _rehearsal_lines(made[0][0], past)
+    blocks += lately_lines(made[0][0], past)
     if len(made) < n_wanted:
         blocks.append(line(say("{n} were there already, or this chat has as many as it may.", n=n_wanted - len(made))))
     return Reply(tuple(blocks), ((Button(say("Alerts"), "/alerts"),),))
@@ -212,7 +175,7 @@ def rule_created(rule: ChatRule, past: Rehearsal, calmer: str = "", *, assumed_w
         else say("Again at the earliest {window} after its end.", window=numbers.window(rule.cooldown_ms))
     )
     blocks += [line(again), line(say("One that is true already is told as such, not as news."))]
-    blocks += _rehearsal_lines(None, past)
+    blocks += lately_lines(None, past)
     why = _why_button(rule)
     last = (Button(say("Alerts"), "/alerts"), why, Button(say("Delete"), f"/delete {rule.id}"))
     if not calmer or past.calm_level is None:

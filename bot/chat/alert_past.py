@@ -1,15 +1,21 @@
 """What alerts would have done lately, and the nearest level at which one would have been calm."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from bot.chat import alert_tuning
-from bot.chat.alert_pages import Rehearsal
+from bot.chat import alert_builder, alert_tuning
+from bot.chat.alert_grammar import read_alert
+from bot.chat.alert_making import alert_from
 from bot.chat.alert_text import AlertWish, extras_text
+from bot.chat.asker import Asker
+from bot.chat.rehearsal_text import LEAST_STORED_MS, Rehearsal
+from bot.chat.reply import Reply
 from bot.model.chat_alert import PREFIX, ChatAlert
 from bot.model.chat_rule import PREFIX as RULE_PREFIX
 from bot.model.chat_rule import ChatRule
+from bot.model.instrument import Instrument
+from bot.model.past import PastDesk
 from bot.model.rehearsal import Rehearsals, Rehearsed
 from bot.rules.ast import Compare, Number, text
 
@@ -18,10 +24,75 @@ _ZEROS: Final = "0" * 7
 
 
 async def of_alert(rehearsals: Rehearsals, alert: ChatAlert) -> Rehearsal:
-    """Of one."""
-    steps = alert_tuning.harder(alert)
-    others = [replace(alert_tuning.at_level(alert, x), id=f"{PREFIX}{_ZEROS}{n}") for n, x in enumerate(steps)]
-    return _judged(await rehearsals.rehearse([alert, *others], [alert.instrument]), steps)
+    """Of one, and of the sizes beside its own."""
+    ones = _with_steps(alert)
+    return _with_counts(ones, await rehearsals.rehearse(ones, [alert.instrument]))
+
+
+def with_history(desk: PastDesk | None, alert: ChatAlert, page: Callable[..., Reply]) -> Reply:
+    """A page of an alert, and the same once the stored history told more: nobody waits for that."""
+    now = page()
+    if desk is None or not desk.is_there:
+        return now
+
+    async def later() -> AsyncIterator[Reply]:
+        ones = _with_steps(alert)
+        found = _with_counts(ones, await desk.rehearse(ones, alert.instrument))
+        if found.is_long:
+            yield page(stored=found)
+
+    return replace(now, later=later)
+
+
+def _with_steps(alert: ChatAlert) -> list[ChatAlert]:
+    """The alert, and as if it had the sizes that are offered beside it; the harder ones last, nearest first."""
+    harder = alert_tuning.harder(alert)
+    others = [x for x in alert_tuning.steps(alert) if x != alert.level and x not in harder]
+    levels = [*others, *harder]
+    return [alert, *(replace(alert_tuning.at_level(alert, x), id=f"{PREFIX}{_ZEROS}{n}") for n, x in enumerate(levels))]
+
+
+def _with_counts(ones: Sequence[ChatAlert], found: Sequence[Rehearsed | None]) -> Rehearsal:
+    harder = set(alert_tuning.harder(ones[0]))
+    past = list(zip(ones, found, strict=True))
+    further = [(one.level, told) for one, told in past[1:] if one.level in harder]
+    judged = _judged([found[0], *(told for _, told in further)], [level for level, _ in further])
+    return replace(judged, counts=tuple((one.level, told.n_fired) for one, told in past if told is not None))
+
+
+async def builder(
+    rehearsals: Rehearsals, desk: PastDesk | None, words: Sequence[str], instrument: Instrument, asker: Asker
+) -> Reply:
+    """The next choice by buttons, with how often each would have fired; and the same once the history told more."""
+    ones = _tries(words, instrument, asker)
+    tried = list(ones.values())
+
+    def page(told: Sequence[Rehearsed | None]) -> Reply:
+        return alert_builder.page(words, counts={label: one for label, one in zip(ones, told, strict=True) if one})
+
+    if not tried:
+        return page(())
+    now = page(await rehearsals.rehearse(tried, [instrument.key]))
+    if desk is None or not desk.is_there:
+        return now
+
+    async def later() -> AsyncIterator[Reply]:
+        told = await desk.rehearse(tried, instrument.key)
+        if any(one is not None and one.span_ms >= LEAST_STORED_MS for one in told):
+            yield page(told)
+
+    return replace(now, later=later)
+
+
+def _tries(words: Sequence[str], instrument: Instrument, asker: Asker) -> dict[str, ChatAlert]:
+    """The alerts that the next choice leads to, by what stands on their buttons."""
+    found: dict[str, ChatAlert] = {}
+    for label, typed in alert_builder.choices(words):
+        wish = read_alert(typed)
+        if isinstance(wish, AlertWish) and wish.threshold is not None:
+            one = alert_from(wish.threshold, wish.options, instrument, asker, 0, None)
+            found[label] = replace(one, id=f"{PREFIX}{_ZEROS}{len(found)}")
+    return found
 
 
 async def of_alerts(rehearsals: Rehearsals, alerts: Sequence[ChatAlert]) -> Rehearsal:

@@ -13,19 +13,31 @@ from bot.chat.reply import Button, Line, Reply, bold, code, line, rows_of
 from bot.chat.symbols import NotFound, SymbolBook
 from bot.model import numbers
 from bot.model.chart_ports import ChartReader
-from bot.model.charts import DAY_MS, HOUR_MS, MINUTE_MS, ChartData, NoPicture, change
+from bot.model.charts import DAY_MS, HOUR_MS, MINUTE_MS, ChartData, NoPicture, Usual, change
 from bot.model.instrument import Instrument
 from bot.model.ports import MarketReader
-from bot.texts import say
+from bot.texts import say, say_n
 
 DEFAULT_SPAN_MS: Final = 4 * HOUR_MS
 MIN_SPAN_MS: Final = 15 * MINUTE_MS
-MAX_SPAN_MS: Final = 365 * DAY_MS
-SPANS: Final = (("1h", HOUR_MS), ("4h", 4 * HOUR_MS), ("24h", DAY_MS), ("7d", 7 * DAY_MS), ("30d", 30 * DAY_MS))
+YEAR_MS: Final = 365 * DAY_MS
+MAX_SPAN_MS: Final = 5 * YEAR_MS
+"""As far back as there is open interest, and no further."""
+SPANS: Final = (
+    ("1h", HOUR_MS),
+    ("4h", 4 * HOUR_MS),
+    ("24h", DAY_MS),
+    ("7d", 7 * DAY_MS),
+    ("30d", 30 * DAY_MS),
+    ("1y", YEAR_MS),
+)
 """One button each."""
+LONG_SPANS: Final = (("90d", 90 * DAY_MS), ("180d", 180 * DAY_MS), ("2y", 2 * YEAR_MS), ("max", MAX_SPAN_MS))
+"""One button more each, below a chart by days."""
+MAX_WORDS: Final = frozenset({"max", "ever"})
 
-_SPAN = re.compile(r"([0-9]{1,5})(m|min|h|d|w)", re.ASCII)
-_UNITS: Final = {"m": MINUTE_MS, "min": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS, "w": 7 * DAY_MS}
+_SPAN = re.compile(r"([0-9]{1,5})(m|min|h|d|w|y)", re.ASCII)
+_UNITS: Final = {"m": MINUTE_MS, "min": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS, "w": 7 * DAY_MS, "y": YEAR_MS}
 _FULL_SIZE: Final = frozenset({"full", "file"})
 _PANELS: Final = {
     "funding": frozenset({"funding"}),
@@ -50,7 +62,9 @@ class Asked:
 
 
 def read_span(word: str) -> int | None:
-    """`15m`, `4h`, `7d`, `2w` -> ms; None for what is no span."""
+    """`15m`, `4h`, `7d`, `2w`, `1y`, `max` -> ms; None for what is no span."""
+    if word.casefold() in MAX_WORDS:
+        return MAX_SPAN_MS
     found = _SPAN.fullmatch(word.casefold())
     return int(found[1]) * _UNITS[found[2]] if found else None
 
@@ -78,13 +92,13 @@ def read(words: tuple[str, ...]) -> Asked | str:
             )
     span_ms = DEFAULT_SPAN_MS if span_ms is None else span_ms
     if not MIN_SPAN_MS <= span_ms <= MAX_SPAN_MS:
-        return say("A chart spans 15m to 365d.")
+        return say("A chart spans 15m to 5y.")
     return Asked(symbol, span_ms, panels, tuple(others), is_full_size)
 
 
 def span_text(span_ms: int) -> str:
     """`24h` rather than `1d`: as people say it."""
-    return next((name for name, ms in SPANS if ms == span_ms), numbers.window(span_ms))
+    return next((name for name, ms in (*SPANS, *LONG_SPANS) if ms == span_ms), numbers.window(span_ms))
 
 
 class ChartActions:
@@ -117,22 +131,29 @@ class ChartActions:
             return Reply(
                 (line(say("No chart of "), code(found.symbol), f": {say(data.reason)}."),), buttons(name, asked)
             )
+        lines = caption(data, span_text(asked.span_ms)), *long_lines(data)
         if asked.is_full_size:
-            return Reply((caption(data),), chart=data, is_full_size=True)
+            return Reply(lines, chart=data, is_full_size=True)
         others = [book.ask_for(one) for typed in asked.others if isinstance(one := book.resolve(typed), Instrument)]
-        return Reply((caption(data),), (*buttons(name, asked), *_of_the_list(others, asked)), chart=data)
+        return Reply(lines, (*buttons(name, asked), *_of_the_list(others, asked)), chart=data)
 
 
 def buttons(name: str, asked: Asked) -> tuple[tuple[Button, ...], ...]:
     """Other spans, and where to go from here."""
     words = "".join(f" {word}" for word in _words(asked.panels))
-    spans = tuple(
-        Button(f"{label} ✓" if ms == asked.span_ms else label, f"/chart {name} {label}{words}") for label, ms in SPANS
-    )
+
+    def row(spans: Sequence[tuple[str, int]]) -> tuple[Button, ...]:
+        return tuple(
+            Button(f"{label} ✓" if ms == asked.span_ms else label, f"/chart {name} {label}{words}")
+            for label, ms in spans
+        )
+
+    is_long = asked.span_ms > SPANS[4][1]
     more = "" if asked.panels else " all"
     shown = span_text(asked.span_ms)
     return (
-        spans,
+        row(SPANS),
+        *((row(LONG_SPANS),) if is_long else ()),
         (
             Button(say("↻ Refresh"), f"/chart {name} {shown}{words}"),
             Button(say("Fewer panels") if asked.panels else say("More panels"), f"/chart {name} {shown}{more}"),
@@ -154,7 +175,7 @@ def _words(panels: frozenset[str]) -> tuple[str, ...]:
     return tuple(word for word in ("funding", "ratio") if _PANELS[word] <= panels)
 
 
-def caption(data: ChartData) -> Line:
+def caption(data: ChartData, span: str) -> Line:
     """What the picture shows, in words, for whoever cannot see it."""
     parts = []
     for name, curve in ((say("price"), data.price), (say("OI"), data.oi)):
@@ -162,4 +183,43 @@ def caption(data: ChartData) -> Line:
         if moved is not None:
             parts.append(f"{name} {numbers.percent(moved.ratio)}")
     text = ", ".join(parts) or say("too little is known")
-    return line(bold(data.symbol), f" · {span_text(data.span_ms)} · {text}")
+    return line(bold(data.symbol), f" · {span} · {text}")
+
+
+def long_lines(data: ChartData) -> tuple[Line, ...]:
+    """Of a chart by days: what came of the tops and bottoms, or why there are none and how to get some."""
+    view = data.long_view
+    if view is None:
+        return ()
+    if view.trouble:
+        return (line(say("Without the stored history: {reason}.", reason=view.trouble)),)
+    if view.oi_from_ms is None:
+        told = say(
+            "No open interest of {symbol} is stored for this time; Binance tells the last 30 days. On the bot's machine "
+            "`oibot history import PATH` takes in the exchange's published files.",
+            symbol=data.symbol,
+        )
+        return (line(told),)
+    found = [line(text) for text in turn_texts(data)]
+    return (*found, *(line(say("No tops and bottoms: {reason}.", reason=one)) for one in view.missing))
+
+
+def turn_texts(data: ChartData) -> tuple[str, ...]:
+    """Sentences on the marks; none where there is no history."""
+    view = data.long_view
+    if view is None or view.oi_from_ms is None or view.missing:
+        return ()
+    n_tops = sum(turn.is_top for turn in view.turns)
+    tops = say_n("▼ {n} top", "▼ {n} tops", n_tops)
+    bottoms = say_n("▲ {n} bottom", "▲ {n} bottoms", len(view.turns) - n_tops)
+    rows = ((tops, view.tops), (bottoms, view.bottoms), (say("every day"), view.days))
+    return tuple(f"{name}: {after}" for name, usual in rows if (after := _after(usual)))
+
+
+def _after(usual: Usual) -> str:
+    parts = []
+    if usual.day is not None:
+        parts.append(say("{move} a day later", move=numbers.percent(usual.day, digits=2)))
+    if usual.week is not None:
+        parts.append(say("{move} a week later", move=numbers.percent(usual.week, digits=2)))
+    return ", ".join(parts) or say("what followed is not known yet")

@@ -7,6 +7,7 @@ from typing import Final, Protocol
 from bot.chat import help_pages, pages, status_pages
 from bot.chat.actions import Handler
 from bot.chat.asker import Asker
+from bot.chat.chart_actions import ChartActions, read_span
 from bot.chat.commands import Command, find, least, shorten
 from bot.chat.reply import BLANK, Line, Reply, Table, code, line
 from bot.chat.spec import CommandSpec
@@ -56,12 +57,20 @@ class Looking:
     """The commands that only read."""
 
     def __init__(
-        self, *, market: MarketReader, status: StatusReader, clock: Clock, lists: Watchlists | None = None
+        self,
+        *,
+        market: MarketReader,
+        status: StatusReader,
+        clock: Clock,
+        lists: Watchlists | None = None,
+        charts: ChartActions | None = None,
     ) -> None:
+        """`charts`: draws `/oi BTC 1y`; None where nothing is drawn."""
         self._market = market
         self._status = status
         self._clock = clock
         self._lists = lists
+        self._charts = charts
         self._books = Books(market)
 
     @property
@@ -75,7 +84,17 @@ class Looking:
         }
 
     async def _oi(self, command: Command, asker: Asker) -> Reply:
+        *symbols, last = command.words or ("",)
+        if self._charts is not None and len(symbols) == 1 and self._is_span(last):
+            span = "max" if last.casefold() == "all" else last
+            return await self._charts.answer(Command("chart", (symbols[0], span)), asker)
         return await self.look(command, asker, OI)
+
+    def _is_span(self, word: str) -> bool:
+        """`1y`, `max` or `all`, where no symbol is called so."""
+        if word.casefold() != "all" and read_span(word) is None:
+            return False
+        return isinstance(self._books.now().resolve(word), NotFound)
 
     async def _price(self, command: Command, asker: Asker) -> Reply:
         return await self.look(command, asker, PRICE)

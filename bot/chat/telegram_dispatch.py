@@ -213,6 +213,8 @@ class Dispatcher:
         self._see(message.chat.id)
         asker = replace(asker, place=found.place)
         reply = await answer_safely(self._actions, asked, asker=asker, clock=self._clock)
+        if not asker.place:
+            self.later.leave(message.chat.id, message.message_id)
         sent = await self._answer_press(message, reply, asker)
         self._note(sent, message.chat.id)
         self.later.follow(message.chat.id, sent, reply, asker.user)

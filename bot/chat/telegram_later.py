@@ -35,14 +35,21 @@ class Later:
         self._clock = clock
         self._arrived: asyncio.Queue[tuple[int, int, Reply, str, Context]] = asyncio.Queue(MAX_FOLLOWED)
         self._n_followed = 0
+        self._newest: dict[tuple[int, int], Reply] = {}
+        """What each message that is followed was last sent as."""
 
     def follow(self, chat_id: int, sent: int | Failure, reply: Reply, user: str) -> None:
         """What a reply becomes, in the message it was sent as; nothing for replies that stay."""
         if reply.later is None or isinstance(sent, Failure) or self._n_followed >= MAX_FOLLOWED:
             return
         self._n_followed += 1
+        self._newest[chat_id, sent] = reply
         # In the language in which it was asked for.
         self._arrived.put_nowait((chat_id, sent, reply, user, copy_context()))
+
+    def leave(self, chat_id: int, message_id: int) -> None:
+        """Something else takes the place of a message: what was to come of it is not shown any more."""
+        self._newest.pop((chat_id, message_id), None)
 
     async def run(self) -> None:
         """Change messages until cancelled."""
@@ -55,6 +62,8 @@ class Later:
         assert first.later is not None
         try:
             async for reply in first.later():
+                if self._newest.get((chat_id, message_id)) is not first:
+                    return
                 if reply.is_interim:
                     # Whatever comes of it: the next says more.
                     await self._client.edit(chat_id, message_id, reply, user=user, spare=True)
@@ -64,6 +73,8 @@ class Later:
             _log.exception("reply.failed")
         finally:
             self._n_followed -= 1
+            if self._newest.get((chat_id, message_id)) is first:
+                self._newest.pop((chat_id, message_id))
 
     async def _last(self, chat_id: int, message_id: int, reply: Reply, user: str) -> int | Failure:
         reply, png = await self._drawn(reply)

@@ -17,7 +17,7 @@ EXIT_NONE = 1
 
 def chart(
     what: Annotated[
-        list[str], typer.Argument(metavar="SYMBOL [SPAN] [PANELS]", help="Such as: BTC 4h, or BTC 7d all.")
+        list[str], typer.Argument(metavar="SYMBOL [SPAN] [PANELS]", help="Such as: BTC 4h, BTC 7d all, or BTC 1y.")
     ],
     out: Annotated[Path | None, typer.Option("--out", help="Where to write the PNG; SYMBOL.png when left out.")] = None,
 ) -> None:

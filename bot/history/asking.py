@@ -90,7 +90,7 @@ def settle(history: History, wanted: Wanted) -> tuple[Asked, Bars, tuple[str, ..
     if not known:
         raise ConfigError("backtest: the history is empty; fill it with `oibot history import` or `oibot history fill`")
     keys = choose(known, wanted.symbols)
-    stretches = _stretches(history, keys, is_all=len(keys) == len(known))
+    stretches = stretches_of(history, keys, is_all=len(keys) == len(known))
     before = [one for one in stretches if wanted.to_ms is None or one[0] < wanted.to_ms]
     if not before:
         raise ConfigError(f"backtest: expected a time with bars, found none; there are some {_shown(stretches)}")
@@ -108,14 +108,14 @@ def settle(history: History, wanted: Wanted) -> tuple[Asked, Bars, tuple[str, ..
             notes = (f"there are bars {_shown(stretches)}; --from and --to choose others",)
     if from_ms >= to_ms:
         raise ConfigError(f"backtest: expected a time with bars, found none; there are some {_shown(stretches)}")
-    step_ms = wanted.step_ms or _step(history, keys, from_ms, to_ms)
+    step_ms = wanted.step_ms or step_of(history, keys, from_ms, to_ms)
     from_ms, to_ms = from_ms // step_ms * step_ms, to_ms // step_ms * step_ms
     if from_ms >= to_ms:
         raise ConfigError(f"backtest: expected a time of more than one bar of {step_ms // BAR_MS} min, found less")
     return Asked(keys, from_ms, to_ms, first_ms, last_ms, wanted.seed), Stepped(history, step_ms), notes
 
 
-def _stretches(history: History, keys: Sequence[str], *, is_all: bool) -> Spans:
+def stretches_of(history: History, keys: Sequence[str], *, is_all: bool) -> Spans:
     """Of these instruments, which are all there are or not; pieces with less than a day between them are one."""
     joined: list[tuple[int, int]] = []
     for first, last in history.spans(keys):
@@ -161,7 +161,7 @@ def _meant(keys: Sequence[str], word: str) -> list[str]:
     raise ConfigError(f"--symbols: expected a contract in the history, found {word!r}{hint}")
 
 
-def _step(history: History, keys: Sequence[str], from_ms: int, to_ms: int) -> int:
+def step_of(history: History, keys: Sequence[str], from_ms: int, to_ms: int) -> int:
     """The finest step of which bars are mostly known, by one day in the middle."""
     middle = (from_ms + to_ms) // 2
     begin = max(from_ms, middle - DAY_MS // 2)

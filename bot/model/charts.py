@@ -63,6 +63,47 @@ class AlertMark:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """A candidate for a top or a bottom, as the rule for it found one, and what the price did afterwards."""
+
+    at_ms: int
+    is_top: bool
+    price: float
+    """When it was found."""
+    after_day: float | None
+    """Relative move of the price 24 h later; None where that is not known (yet)."""
+    after_week: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """Mean moves over a day and over a week."""
+
+    n_day: int = 0
+    day: float | None = None
+    n_week: int = 0
+    week: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LongView:
+    """What a chart by days says beside its curves."""
+
+    oi_from_ms: int | None
+    """Since when open interest is in the history; None where it holds none of that time."""
+    turns: tuple[Turn, ...] = ()
+    tops: Usual = Usual()
+    """After the marked tops, as far as it is known."""
+    bottoms: Usual = Usual()
+    days: Usual = Usual()
+    """After every day of the history with open interest: what to compare with."""
+    trouble: str = ""
+    """Why the history could not be read, in words for people."""
+    missing: tuple[str, ...] = ()
+    """Why there are no marks of a kind though there is history, in words for people."""
+
+
+@dataclass(frozen=True, slots=True)
 class ChartData:
     """One chart of one instrument."""
 
@@ -84,6 +125,8 @@ class ChartData:
     zone: str = "UTC"
     """IANA name of the zone in which times are shown."""
     alert: AlertMark | None = None
+    long_view: LongView | None = None
+    """Of a chart by days."""
 
     @property
     def span_ms(self) -> int:

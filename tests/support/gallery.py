@@ -6,7 +6,19 @@ import sys
 from pathlib import Path
 
 from bot.charts import drawing, figure
-from bot.model.charts import DAY_MS, HOUR_MS, MINUTE_MS, AlertMark, ChartData, Columns, Curve, Level
+from bot.model.charts import (
+    DAY_MS,
+    HOUR_MS,
+    MINUTE_MS,
+    AlertMark,
+    ChartData,
+    Columns,
+    Curve,
+    Level,
+    LongView,
+    Turn,
+    Usual,
+)
 
 END_MS = 1_770_129_060_000
 """3 February 2026, 14:31 UTC."""
@@ -79,6 +91,35 @@ def history() -> ChartData:
     return ChartData("SOLUSDT", "binance", "SOL", "USDT", END_MS - 90 * DAY_MS, END_MS, price, oi, volume)
 
 
+def long_view() -> ChartData:
+    """A year by days, with tops and bottoms as a rule might have found them."""
+    rnd = random.Random(77)
+    n = 366
+    price = curve(walk(rnd, n, 61, 0.026, lambda k: 0.004 if k < 140 else -0.0035 if k > 210 else 0), DAY_MS)
+    oi = curve(walk(rnd, n - 96, 7.4e6, 0.022, lambda k: 0.002 if k < 60 else 0, pull=0.01), DAY_MS)
+    volume = bars(rnd, 53, 7 * DAY_MS, 16e9, lambda k: 1 + (k % 17) / 9)
+    turns = tuple(found for k in range(100, n, 3) if (found := _turn(price, oi, k - 96, k, n)) is not None)
+
+    def mean(is_top, name):
+        known = [v for turn in turns if turn.is_top is is_top and (v := getattr(turn, name)) is not None]
+        return len(known), sum(known) / len(known)
+
+    tops, bottoms = (Usual(*mean(top, "after_day"), *mean(top, "after_week")) for top in (True, False))
+    view = LongView(oi.time_ms[0], turns, tops, bottoms, Usual(365, 0.0007, 359, 0.0049))
+    begin_ms = END_MS - 365 * DAY_MS
+    return ChartData("SOLUSDT", "binance", "SOL", "USDT", begin_ms, END_MS, price, oi, volume, long_view=view)
+
+
+def _turn(price, oi, in_oi, k, n):
+    """Where the price is at the end of its week and open interest is not."""
+    week, held = price.value[k - 6 : k + 1], oi.value[in_oi - 6 : in_oi + 1]
+    is_top = price.value[k] == max(week)
+    if len(held) < 7 or not (is_top or price.value[k] == min(week)) or oi.value[in_oi] > 0.97 * max(held):
+        return None
+    day, seven = (price.value[k + d] / price.value[k] - 1 if k + d < n else None for d in (1, 7))
+    return Turn(price.time_ms[k], is_top, price.value[k], day, seven)
+
+
 def flush() -> ChartData:
     rnd = random.Random(8)
     n = 61
@@ -97,7 +138,7 @@ def flush() -> ChartData:
     )
 
 
-CHARTS = {"alert": alert, "flush": flush, "gap": gap, "history": history, "panels": panels}
+CHARTS = {"alert": alert, "flush": flush, "gap": gap, "history": history, "long": long_view, "panels": panels}
 
 
 def main(folder: Path) -> None:

@@ -19,6 +19,7 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
         (
             mark("/oi BTC · one card: size, rank, changes over 5m to 24h"),
             mark("/oi BTC ETH SOL · a table of several; /oi @majors · those of a list"),
+            mark("/oi BTC 1y · open interest by days against price and volume, as far as the history goes; 2y, max"),
             mark("/oi · what is pinned here and was looked at last, else the five largest"),
             mark("Symbols as you like: btc, BTC/USDT, $sol, bitcoin, BTCUSDT:binance."),
         ),
@@ -49,7 +50,7 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
         True,
         (
             mark("/chart BTC · the last four hours"),
-            mark("/chart BTC 7d · any span from 15m to 365d; open interest goes back 30 days"),
+            mark("/chart BTC 7d · any span from 15m to 5y, or max; over 40 days it is by days, with tops and bottoms"),
             mark(
                 "/chart BTC 24h all · with funding and the top traders' long/short ratio; or name one: funding, ratio"
             ),

@@ -134,6 +134,18 @@ async def test_cancel_is_a_button(talk):
     await server.until(lambda: "ancelled" in message.text, within_s=100)
 
 
+async def test_what_comes_later_does_not_take_the_place_of_what_was_pressed(talk):
+    server, desk, _ = talk
+    message = await started(server)
+    server.telegram.press(message.markup["inline_keyboard"][0][0]["callback_data"], message)
+    await server.until(lambda: message.text == "Cancelled.", within_s=100)
+    desk.run.found = ANSWER
+    server.telegram.say("/oi BTC", chat_id=OWNER)
+    await server.until(lambda: len(server.messages(OWNER)) == 2, within_s=100)
+    await desk.clock.sleep(5)
+    assert message.text == "Cancelled."
+
+
 async def test_an_answer_whose_message_is_gone_comes_in_a_new_one(talk):
     server, desk, _ = talk
     message = await started(server)

@@ -7,11 +7,25 @@ import pytest
 
 from bot.app.charting import ChartSource, binned, levels_of, merged, steps_of
 from bot.app.drawing import MAX_WANTED, PictureDesk
+from bot.app.long_charting import curve_of
 from bot.clock import ManualClock
 from bot.engine.charting import held
 from bot.engine.engine import Engine
-from bot.model.charts import DAY_MS, HOUR_MS, MINUTE_MS, ChartData, Columns, Curve, Level, NoPicture, Picture, change
+from bot.model.charts import (
+    DAY_MS,
+    HOUR_MS,
+    MINUTE_MS,
+    ChartData,
+    Columns,
+    Curve,
+    Level,
+    LongView,
+    NoPicture,
+    Picture,
+    change,
+)
 from bot.model.instrument import Instrument
+from bot.model.past import DailyPast, Day
 from bot.model.updates import History, InstrumentList
 from bot.model.view import AlertView, Move
 from bot.rules.parse import parse_condition
@@ -102,6 +116,19 @@ class Past:
         return Columns((self.now_ms // step_ms * step_ms,), (5.0,), step_ms) if self.answers else None
 
 
+class Desk:
+    """Of the stored history."""
+
+    is_there = True
+
+    def __init__(self, found=DailyPast()):
+        self.found, self.asked = found, []
+
+    async def daily(self, key, from_ms, to_ms):
+        self.asked.append((key, from_ms, to_ms))
+        return self.found
+
+
 class Live:
     async def at_tick(self, question):
         return question()
@@ -138,7 +165,7 @@ def test_memory_tells_the_minutes_that_it_holds():
 
 async def test_what_memory_holds_is_not_asked_for():
     past = Past(START_MS + 20 * HOUR_MS)
-    source = ChartSource(engine=engine_with(2), live=Live(), past=past)
+    source = ChartSource(engine=engine_with(2), live=Live(), past=past, desk=Desk())
     data = await source.chart(KEY, HOUR_MS)
     assert [series for series, *_ in past.asked] == ["volume"]
     assert data.to_ms - data.from_ms == HOUR_MS
@@ -147,7 +174,7 @@ async def test_what_memory_holds_is_not_asked_for():
 
 async def test_what_memory_lacks_comes_from_the_venue_and_ours_stays():
     past = Past(START_MS + 20 * HOUR_MS)
-    source = ChartSource(engine=engine_with(2), live=Live(), past=past)
+    source = ChartSource(engine=engine_with(2), live=Live(), past=past, desk=Desk())
     data = await source.chart(KEY, 4 * HOUR_MS)
     assert {series for series, *_ in past.asked} == {"price", "oi", "volume"}
     assert all(urgent for *_, urgent in past.asked)
@@ -158,7 +185,7 @@ async def test_what_memory_lacks_comes_from_the_venue_and_ours_stays():
 
 async def test_a_season_asks_for_thirty_days_of_open_interest():
     past = Past(START_MS + 20 * HOUR_MS)
-    source = ChartSource(engine=engine_with(2), live=Live(), past=past)
+    source = ChartSource(engine=engine_with(2), live=Live(), past=past, desk=Desk())
     await source.chart(KEY, 90 * DAY_MS, extra=frozenset({"funding", "long_short"}))
     asked = {series: (step, n) for series, step, n, _ in past.asked}
     assert asked["price"] == (DAY_MS, 92)
@@ -166,10 +193,72 @@ async def test_a_season_asks_for_thirty_days_of_open_interest():
     assert asked["funding"][1] <= 1_000
 
 
+def day(n, price=None, oi=None, volume=None, *, at=1.0):
+    """Of the day `n` before the start; `at`: how much of it was seen."""
+    return Day(START_MS - n * DAY_MS + round(at * DAY_MS), price, oi, volume)
+
+
+async def test_a_year_is_the_history_and_what_the_venue_has_beside_it():
+    past, view = Past(START_MS), LongView(START_MS - 99 * DAY_MS)
+    days = tuple(day(n, 300.0, 900.0 + n, 5e6) for n in range(100, 19, -1))
+    desk = Desk(DailyPast(days, view))
+    data = await ChartSource(engine=engine_with(2), live=Live(), past=past, desk=desk).chart(KEY, 365 * DAY_MS)
+    ((key, from_ms, to_ms),) = desk.asked
+    assert (key, to_ms, to_ms - from_ms) == (KEY, data.to_ms, 365 * DAY_MS)
+    assert data.long_view is view
+    price, oi = dict(data.price.known()), dict(data.oi.known())
+    assert price[START_MS - 49 * DAY_MS] == 300.0
+    assert price[START_MS - 10 * DAY_MS] < 10, "the venue's, where nothing is stored"
+    assert oi[START_MS - 99 * DAY_MS] == 1_000.0
+    assert min(oi) == START_MS - 99 * DAY_MS
+    assert data.price.known()[-1][0] == data.to_ms, "and now"
+    assert data.price.known()[-1][1] >= 100.0
+    assert data.volume.span_ms == 7 * DAY_MS
+    assert set(data.volume.amount) >= {7 * 5e6}
+    assert data.oi.gap_ms < 3 * DAY_MS
+
+
+async def test_all_there_is_begins_with_the_stored_open_interest():
+    past = Past(START_MS)
+    days = tuple(day(n, 300.0, 900.0) for n in range(60, 0, -1))
+    desk = Desk(DailyPast(days, LongView(days[0].close_ms)))
+    source = ChartSource(engine=engine_with(2), live=Live(), past=past, desk=desk)
+    data = await source.chart(KEY, 5 * 365 * DAY_MS)
+    assert data.from_ms == days[0].close_ms - DAY_MS
+    assert data.volume.span_ms == DAY_MS
+    desk.found = DailyPast()
+    data = await source.chart(KEY, 5 * 365 * DAY_MS)
+    assert data.to_ms - data.from_ms == 365 * DAY_MS
+
+
+async def test_a_chart_never_begins_long_before_anything_is_known():
+    past = Past(START_MS)
+    past.answers = False
+    desk = Desk(DailyPast(tuple(day(n, 300.0) for n in range(45, 0, -1))))
+    data = await ChartSource(engine=engine_with(2), live=Live(), past=past, desk=desk).chart(KEY, 365 * DAY_MS)
+    assert data.from_ms == START_MS - 45 * DAY_MS
+
+
+async def test_without_the_history_a_chart_by_days_is_still_drawn():
+    desk = Desk("it takes too long")
+    source = ChartSource(engine=engine_with(2), live=Live(), past=Past(START_MS), desk=desk)
+    data = await source.chart(KEY, 90 * DAY_MS)
+    assert data.long_view == LongView(None, trouble="it takes too long")
+    assert len(data.price.known()) > 85
+
+
+def test_a_day_that_was_not_seen_to_its_end_is_as_the_venue_has_it():
+    venue = Curve((START_MS, START_MS + DAY_MS), (7.0, 8.0))
+    days = (day(1, 5.0, at=0.5), day(0, 6.0))
+    assert curve_of(days, "price", venue, None, START_MS + DAY_MS).value == (7.0, 6.0)
+    assert curve_of(days, "price", None, None, START_MS + DAY_MS).value == (5.0, 6.0)
+    assert curve_of(days, "oi", venue, Curve((START_MS + DAY_MS,), (9.0,)), START_MS + DAY_MS).value == (7.0, 9.0)
+
+
 async def test_without_venue_and_memory_it_says_so():
     past = Past(0)
     past.answers = False
-    source = ChartSource(engine=engine_with(0.02), live=Live(), past=past)
+    source = ChartSource(engine=engine_with(0.02), live=Live(), past=past, desk=Desk())
     assert await source.chart("binance:NONE", HOUR_MS) == NoPicture("nothing is known of it yet")
     found = await source.chart(KEY, 7 * DAY_MS)
     assert isinstance(found, (NoPicture, ChartData))
@@ -177,7 +266,7 @@ async def test_without_venue_and_memory_it_says_so():
 
 async def test_the_chart_of_an_alert_spans_six_windows():
     past = Past(START_MS + 20 * HOUR_MS)
-    source = ChartSource(engine=engine_with(2), live=Live(), past=past, zone="Europe/Berlin")
+    source = ChartSource(engine=engine_with(2), live=Live(), past=past, desk=Desk(), zone="Europe/Berlin")
     now_ms = START_MS + 20 * HOUR_MS
     data = await source.of_alert(view("pct(oi, 15m) >= 5%", fired_ms=now_ms, at_ms=now_ms))
     assert data.span_ms == 4 * HOUR_MS

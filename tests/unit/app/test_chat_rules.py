@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from bot.app.chat_rules import ChatRules, Endings, rule_of
+from bot.app.chat_rules import ChatRules, Endings
+from bot.app.conditions import rule_of
 from bot.app.extra_rules import ExtraRules
 from bot.app.loading import load
 from bot.clock import ManualClock

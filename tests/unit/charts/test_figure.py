@@ -16,7 +16,7 @@ from bot.charts import look
 from bot.charts.drawing import png_of
 from bot.charts.figure import figure_of
 from bot.charts.parts import CHINESE
-from bot.model.charts import DAY_MS, HOUR_MS, MINUTE_MS, AlertMark, ChartData, Columns, Curve, Level
+from bot.model.charts import DAY_MS, HOUR_MS, MINUTE_MS, AlertMark, ChartData, Columns, Curve, Level, LongView
 from tests.support import gallery
 
 PHONE_PX = 400
@@ -254,3 +254,65 @@ def test_values_that_are_no_numbers_are_gaps(value):
     broken = dataclasses.replace(data, oi=Curve(data.oi.time_ms, (*data.oi.value[:100], value, *data.oi.value[101:])))
     axes = panel(figure_of(broken), "OI")
     assert len([line for line in axes.lines if line.get_linestyle() == "-" and len(line.get_xdata()) > 2]) == 2
+
+
+# By days
+
+
+def marks(data):
+    """Colours of the halves of each triangle: is_top, day, week."""
+    axes = panel(figure_of(data), "Price")
+    drawn = [line for line in axes.lines if line.get_gid() == "turn"]
+    return [
+        (line.get_marker() == "v", line.get_markerfacecolor(), line.get_markerfacecoloralt(), line) for line in drawn
+    ]
+
+
+def test_triangles_stand_beside_the_price_and_say_what_followed():
+    data = gallery.long_view()
+    inside = [turn for turn in data.long_view.turns if data.from_ms <= turn.at_ms <= data.to_ms]
+    found = marks(data)
+    assert len(found) == len(inside) > 10
+    colour = {None: look.BACKGROUND, True: look.UP, False: look.DOWN}
+    for turn, (is_top, day, week, line) in zip(inside, found, strict=True):
+        wanted = [None if move is None else move > 0 for move in (turn.after_day, turn.after_week)]
+        assert (is_top, day, week) == (turn.is_top, *(colour[one] for one in wanted))
+        x, y = (float(values[0]) for values in line.get_data())
+        assert round(x * 1000) + data.from_ms == turn.at_ms
+        assert (y > turn.price) is turn.is_top
+    assert any(turn.after_week is None for turn in inside), "one of which nothing is known yet"
+
+
+def test_the_table_below_a_year_compares_with_every_day():
+    data = gallery.long_view()
+    told = said(data)
+    for one in (
+        "▼ 5 tops",
+        "▲ 20 bottoms",
+        "every day",
+        "24h later",
+        "7d later",
+        "+0.07%",
+        "+0.49%",
+        "empty: not known",
+    ):
+        assert one in told
+    assert "Mar 2025" in told
+    assert any(text.endswith("3 Feb 2026 UTC") for text in told)
+
+
+@pytest.mark.parametrize(
+    "view", [LongView(None), LongView(gallery.END_MS, missing=("no funding",)), LongView(None, trouble="x")]
+)
+def test_without_marks_there_is_no_table(view):
+    data = dataclasses.replace(gallery.long_view(), long_view=view)
+    assert marks(data) == []
+    assert "every day" not in said(data)
+    assert figure_of(data).get_size_inches()[1] < figure_of(gallery.long_view()).get_size_inches()[1]
+
+
+def test_a_span_that_begins_somewhere_in_a_day_is_told_in_days():
+    data = gallery.long_view()
+    later = dataclasses.replace(data, from_ms=data.from_ms + 264 * DAY_MS + 44 * MINUTE_MS)
+    assert "101d · Binance" in said(later)
+    assert any(text.endswith("% in 101d") for text in said(later))

@@ -21,6 +21,7 @@ from tests.support.chat_actions import looking
 from tests.support.hand_alerts import HandChatRules, HandRehearsals
 
 NOW_MS = 1_767_225_600_000
+DAY_MS = 86_400_000
 OWNER, GUEST = in_telegram(-1001, 7, is_owner=True), in_telegram(-1001, 8, is_owner=False)
 
 
@@ -68,8 +69,24 @@ def rehearsals():
     return HandRehearsals()
 
 
+class HandPast:
+    """The `PastDesk` port: what the history says is in `found`, by level."""
+
+    def __init__(self):
+        self.is_there, self.found, self.asked = False, {}, []
+
+    async def rehearse(self, ones, key):
+        self.asked.append(key)
+        return [self.found.get(one.level) for one in ones]
+
+
 @pytest.fixture
-def ask(market, status, why, desk, store, rules, rehearsals, clock):
+def past():
+    return HandPast()
+
+
+@pytest.fixture
+def ask_reply(market, status, why, desk, store, rules, rehearsals, clock, past):
     alerts = AlertActions(
         market=market,
         store=store,
@@ -79,6 +96,7 @@ def ask(market, status, why, desk, store, rules, rehearsals, clock):
         clock=clock,
         max_per_chat=3,
         zone_of=lambda chat: "Europe/Berlin",
+        past=past,
     )
     actions = looking(alerts, market=market, status=status, why=why, clock=clock)
 
@@ -86,9 +104,18 @@ def ask(market, status, why, desk, store, rules, rehearsals, clock):
         asked = parse(text)
         assert asked is not None
         reply = await actions.answer(asked, asker=asker)
-        ask.buttons = reply.buttons
         for row in reply.buttons:
             assert all(isinstance(parse(button.command), Command) for button in row)
+        return reply
+
+    return ask
+
+
+@pytest.fixture
+def ask(ask_reply):
+    async def ask(text, asker: Asker = OWNER):
+        reply = await ask_reply(text, asker)
+        ask.buttons = reply.buttons
         return to_plain(reply)
 
     return ask
@@ -457,6 +484,50 @@ async def test_rules_of_a_chat_have_a_limit(ask, rules):
     for n in range(MAX_RULES_PER_CHAT):
         await ask(f"/alert btc when price > {n} and oi > 1")
     assert "as many as I take" in await ask("/alert btc when price > 99 and oi > 1")
+
+
+async def test_sizes_say_how_often_each_would_have_fired(ask_reply, rehearsals):
+    rehearsals.found = {0.03: Rehearsed(9, 86_400_000), 0.05: Rehearsed(3, 86_400_000), 0.08: Rehearsed(0, 86_400_000)}
+    reply = await ask_reply("/alert btc oi > 5% 15m")
+    assert [b.label for b in reply.buttons[0]] == ["3% · 9×", "5% · 3× ✓", "8% · 0×"]
+    assert "By size, in 1d: 3% 9×, 5% 3×, 8% 0×." in to_plain(reply)
+    assert reply.later is None, "there is no history to ask"
+
+
+async def test_the_history_is_added_when_it_is_there_and_nobody_waits(ask_reply, rehearsals, past):
+    rehearsals.found = {0.05: Rehearsed(3, 86_400_000)}
+    past.is_there = True
+    past.found = {0.03: Rehearsed(41, 30 * DAY_MS), 0.05: Rehearsed(12, 30 * DAY_MS), 0.08: Rehearsed(2, 30 * DAY_MS)}
+    reply = await ask_reply("/alert btc oi > 5% 15m")
+    assert "history" not in to_plain(reply)
+    assert past.asked == []
+    (later,) = [one async for one in reply.later()]
+    said = to_plain(later)
+    assert "it would have fired 3 times" in said
+    assert "In 30d of history it would have fired 12 times." in said
+    assert [b.label for b in later.buttons[0]] == ["3% · 41×", "5% · 12× ✓", "8% · 2×"]
+    assert past.asked == ["binance:BTCUSDT"]
+
+
+@pytest.mark.parametrize("found", [{}, {0.05: Rehearsed(1, 20 * 3_600_000)}])
+async def test_a_history_that_tells_no_more_than_memory_is_left_out(ask_reply, past, found):
+    past.is_there, past.found = True, found
+    reply = await ask_reply("/alert btc oi > 5% 15m")
+    assert [one async for one in reply.later()] == []
+
+
+async def test_the_builder_says_it_for_each_choice(ask_reply, rehearsals, past):
+    rehearsals.found = {0.03: Rehearsed(7, 86_400_000), 0.05: Rehearsed(2, 80_000_000), -0.05: Rehearsed(1, 60_000)}
+    past.is_there, past.found = True, {0.05: Rehearsed(20, 30 * DAY_MS)}
+    reply = await ask_reply("/new BTCUSDT oi")
+    assert [b.label for row in reply.buttons for b in row] == ["±3% · 7×", "±5% · 2×", "±10%", "+5% · 2×", "-5%"]
+    assert reply.buttons[0][0].command == "/new BTCUSDT oi ±3%"
+    assert "Would have fired in 1d, within 15m: ±3% 7×, ±5% 2×, +5% 2×." in to_plain(reply)
+    reply = await ask_reply("/new BTCUSDT oi ±5%")
+    assert [b.label for row in reply.buttons for b in row] == [f"{w} · 2×" for w in ("5m", "15m", "1h", "4h")]
+    (later,) = [one async for one in reply.later()]
+    assert [b.label for row in later.buttons for b in row] == [f"{w} · 20×" for w in ("5m", "15m", "1h", "4h")]
+    assert "Would have fired in 30d: 5m 20×, 15m 20×, 1h 20×, 4h 20×." in to_plain(later)
 
 
 async def test_one_alert_is_looked_at_with_what_may_be_done_to_it(ask, desk, store, market):

@@ -5,10 +5,12 @@ import pytest
 from bot.chat.asker import AT_TERMINAL
 from bot.chat.chart_actions import Asked, ChartActions, read, read_span
 from bot.chat.commands import Command, UsageError, parse
+from bot.chat.looking import Looking
 from bot.chat.telegram_html import keyboard, to_plain
 from bot.chat.terminal_text import to_text
 from bot.chat.text_chart import WIDTH, cells
-from bot.model.charts import DAY_MS, HOUR_MS, MINUTE_MS, ChartData, Columns, Curve, NoPicture
+from bot.clock import ManualClock
+from bot.model.charts import DAY_MS, HOUR_MS, MINUTE_MS, ChartData, Columns, Curve, LongView, NoPicture, Turn, Usual
 from bot.model.instrument import Instrument
 
 BTC = Instrument("binance", "BTCUSDT", "perpetual", "BTC", "USDT", "TRADING")
@@ -63,8 +65,11 @@ def ask(charts):
         (("BTC", "funding", "ratio"), Asked("BTC", 4 * HOUR_MS, frozenset({"funding", "long_short"}))),
         (("4h", "15m"), Asked("4h", 15 * MINUTE_MS, frozenset())),
         (("all", "1w"), Asked("all", 7 * DAY_MS, frozenset())),
-        (("btc", "5m"), "A chart spans 15m to 365d."),
-        (("btc", "366d"), "A chart spans 15m to 365d."),
+        (("btc", "5m"), "A chart spans 15m to 5y."),
+        (("btc", "6y"), "A chart spans 15m to 5y."),
+        (("btc", "1y"), Asked("btc", 365 * DAY_MS, frozenset())),
+        (("btc", "Max"), Asked("btc", 5 * 365 * DAY_MS, frozenset())),
+        (("max", "7d"), Asked("max", 7 * DAY_MS, frozenset())),
         (("btc", "banana"), 'I read btc, but not "banana". Write a span such as 4h, or funding, ratio, all, full.'),
         (("btc", "full", "7d"), Asked("btc", 7 * DAY_MS, frozenset(), is_full_size=True)),
         (
@@ -77,6 +82,54 @@ def test_words_are_read_and_the_first_is_the_symbol(words, expected):
     assert read(words) == expected
 
 
+def long_chart(view):
+    curve = Curve((END_MS - 200 * DAY_MS, END_MS), (100.0, 110.0), 300 * DAY_MS)
+    return ChartData(
+        *("BTCUSDT", "binance", "BTC", "USDT", END_MS - 365 * DAY_MS, END_MS, curve, curve), long_view=view
+    )
+
+
+async def test_a_chart_by_days_says_what_came_of_tops_and_bottoms(ask, charts):
+    turns = tuple(Turn(END_MS - k * DAY_MS, k % 3 == 0, 100.0, 0.01, None) for k in range(12))
+    usual = Usual(12, -0.008, 10, 0.021)
+    charts.answer = long_chart(
+        LongView(END_MS - 200 * DAY_MS, turns, usual, Usual(8, 0.0031), Usual(199, 0.0005, 193, 0.0))
+    )
+    reply = await ask("/chart btc 1y")
+    assert to_plain(reply).splitlines() == [
+        "BTCUSDT · 1y · price +10.00%, OI +10.00%",
+        "▼ 4 tops: −0.80% a day later, +2.10% a week later",
+        "▲ 8 bottoms: +0.31% a day later",
+        "every day: +0.05% a day later, 0.00% a week later",
+    ]
+    first, second, _ = keyboard(reply)
+    assert "1y ✓" in [b.label for b in first]
+    assert [b.command for b in second] == [f"/chart BTCUSDT {span}" for span in ("90d", "180d", "2y", "max")]
+    assert "max ✓" in [b.label for b in keyboard(await ask("/chart btc max"))[1]]
+
+
+@pytest.mark.parametrize(
+    ("view", "said"),
+    [
+        (LongView(None), "`oibot history import PATH` takes in the exchange's published files."),
+        (LongView(None, trouble="it takes too long"), "Without the stored history: it takes too long."),
+        (LongView(END_MS, missing=("it needs funding",)), "No tops and bottoms: it needs funding."),
+        (LongView(END_MS), "▼ 0 tops: what followed is not known yet"),
+    ],
+)
+async def test_a_chart_by_days_says_what_it_lacks(ask, charts, view, said):
+    charts.answer = long_chart(view)
+    assert said in to_plain(await ask("/chart btc 1y"))
+
+
+async def test_a_span_behind_the_symbol_draws_open_interest(charts, status):
+    look = Looking(market=Market(), status=status, clock=ManualClock(), charts=ChartActions(Market(), charts))
+    for text, days in (("/oi btc 1y", 365), ("/oi btc 90d", 90), ("/oi btc all", 5 * 365), ("/oi btc max", 5 * 365)):
+        reply = await look.handlers["oi"](parse(text), AT_TERMINAL)
+        assert reply.chart is not None
+        assert charts.asked[-1] == ("binance:BTCUSDT", days * DAY_MS, frozenset())
+
+
 def test_what_is_no_span():
     assert [read_span(word) for word in ("", "h", "4", "4x", "-4h", "4.5h", "٤h", "999999d")] == [None] * 8
 
@@ -87,7 +140,7 @@ async def test_the_caption_tells_what_the_picture_shows(ask, charts):
     assert to_plain(reply) == "BTCUSDT · 1h · price +59.00%, OI −2.00%"
     assert reply.chart is not None
     first, second = keyboard(reply)
-    assert [b.label for b in first] == ["1h ✓", "4h", "24h", "7d", "30d"]
+    assert [b.label for b in first] == ["1h ✓", "4h", "24h", "7d", "30d", "1y"]
     assert [b.command for b in second] == [
         "/chart BTCUSDT 1h",
         "/chart BTCUSDT 1h all",

@@ -40,7 +40,7 @@ WRONG: dict[str, tuple[str, ...]] = {
     "price": ("banana", LONG, MANY, "@nosuch"),
     "funding": ("banana", LONG, MANY, "@nosuch"),
     "top": ("banana", "oi 7m", "0", LONG, MANY),
-    "chart": ("banana", "BTC banana", "BTC 5m", "BTC 400d", LONG, MANY, "@nosuch"),
+    "chart": ("banana", "BTC banana", "BTC 5m", "BTC 9000d", LONG, MANY, "@nosuch"),
     "why": ("banana", "BTC nosuchrule", "#zz", "#00000000", LONG, MANY),
     "whynot": ("banana", "BTC nosuchrule", LONG, MANY),
     "board": ("banana", "on off", MANY),

@@ -1,0 +1,89 @@
+"""The process that reads the history for one question of a chat. It ends with the bot, runs behind everything else on the machine,
+answers in one line of JSON, and gives up where it takes more memory than it may.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from bot.app.conditions import rule_of
+from bot.app.history_store import open_store
+from bot.app.past_desk import DailyOrder, Order, PastWord, RehearsalOrder
+from bot.charts.worker import die_with, peak_mb
+from bot.errors import BotError
+from bot.history.long_rehearsal import rehearse_long
+from bot.history.long_view import daily_past
+from bot.rules.loader import load_folder
+from bot.rules.schema import Rule
+
+LOOK_S: Final = 0.2
+TURNS: Final = (("oi_top", True), ("oi_bottom", False))
+"""Rules that find tops (True) and bottoms."""
+_NICE: Final = 10
+
+
+def main() -> None:
+    """`argv[1]` is the bot's process id; the first line of the input an `Order`."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    die_with(int(sys.argv[1]))
+    with contextlib.suppress(OSError):
+        os.nice(_NICE)
+    # Whatever a library prints must not stand before the answer.
+    out = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)
+    order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Order)
+
+    def end(word: PastWord) -> None:
+        rest = memoryview(msgspec.json.encode(msgspec.structs.replace(word, peak_mb=round(peak_mb(), 1))) + b"\n")
+        while rest:
+            rest = rest[out.write(rest) :]
+
+    threading.Thread(target=_watch, args=(order.memory_mb,), daemon=True).start()
+    try:
+        end(work(order))
+    except BotError as error:
+        end(PastWord(error=str(error)[:300]))
+    except Exception as error:  # noqa: BLE001, told to the bot
+        end(PastWord(error=f"{type(error).__name__}: {error}"[:300]))
+
+
+def work(order: Order) -> PastWord:
+    """Answer. Raises `BotError`."""
+    with open_store(Path(order.folder)) as store:
+        match order:
+            case DailyOrder():
+                rules = turn_rules([Path(one) for one in order.rule_dirs])
+                return PastWord(daily=daily_past(store, rules, order.key, order.from_ms, order.to_ms))
+            case RehearsalOrder():
+                rules_of_chat = [rule_of(one, symbols=(order.key.rpartition(":")[2],)) for one in order.rules]
+                return PastWord(
+                    rehearsed=rehearse_long(store, order.alerts, rules_of_chat, order.key, order.from_ms, order.to_ms)
+                )
+
+
+def turn_rules(folders: list[Path]) -> tuple[tuple[bool, Rule], ...]:
+    """Those for tops and for bottoms, each from the first folder that has it for single contracts."""
+    found: dict[str, Rule] = {}
+    for folder in folders:
+        for rule in load_folder(folder).rules if folder.is_dir() else ():
+            if rule.per == "symbol":
+                found.setdefault(rule.id, rule)
+    return tuple((is_top, found[id_]) for id_, is_top in TURNS if id_ in found)
+
+
+def _watch(memory_mb: int) -> None:
+    """A limit of the address space would count what libraries reserve and never touch."""
+    pause = threading.Event()
+    while not pause.wait(LOOK_S):
+        if peak_mb() > memory_mb:
+            os._exit(1)
+
+
+if __name__ == "__main__":
+    main()
