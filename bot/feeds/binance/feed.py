@@ -101,14 +101,8 @@ class BinanceFeed:
         self._tap = Tap(sink, on_price_gap=self._prices_back, on_contract=lambda: self._refresh.set())  # noqa: PLW0108, it is made below
         self.protocol = Protocol(rows)
         pace = Pace()
-        self.stream = Stream(
-            url=binance_stream_url(stream_url),
-            protocol=self.protocol,
-            sink=self._tap,
-            clock=clock,
-            random=rng,
-            pace=pace,
-        )
+        url = binance_stream_url(stream_url)
+        self.stream = Stream(url=url, protocol=self.protocol, sink=self._tap, clock=clock, random=rng, pace=pace)
         self.klines = KlineFeed(
             url=stream_url,
             clock=clock,
