@@ -94,6 +94,7 @@ class Run:
             sending=self.places,
             rules=self.extra.of_files,
             rename=SqliteChatMoves(self.database).rename,
+            fired=self.alerts.fired,
         )
         self.actions = Actions(RuleActions(shelf, lambda _: None).handlers, language_of=self.subscribing.language_of)
         self.tasks = [asyncio.create_task(self.live.run()), asyncio.create_task(committer.run())]

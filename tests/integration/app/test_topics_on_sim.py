@@ -89,6 +89,7 @@ async def test_what_matches_arrives_in_the_topic_at_once_and_after_a_reload(tmp_
             sending=sending,
             rules=lambda: loaded.rules.rules,
             rename=outbox_rename,
+            fired=alerts.fired,
         )
         actions = Actions(RuleActions(shelf, lambda _: None).handlers)
         lanes = asyncio.create_task(sending.lanes.run())
