@@ -105,7 +105,9 @@ def long_view() -> ChartData:
         return len(known), sum(known) / len(known)
 
     tops, bottoms = (Usual(*mean(top, "after_day"), *mean(top, "after_week")) for top in (True, False))
-    view = LongView(oi.time_ms[0], turns, tops, bottoms, Usual(365, 0.0007, 359, 0.0049))
+    later = [[price.value[k + days] / price.value[k] - 1 for k in range(96, n - days)] for days in (1, 7)]
+    every = Usual(*(x for moves in later for x in (len(moves), sum(moves) / len(moves))))
+    view = LongView(oi.time_ms[0], turns, tops, bottoms, every)
     begin_ms = END_MS - 365 * DAY_MS
     return ChartData("SOLUSDT", "binance", "SOL", "USDT", begin_ms, END_MS, price, oi, volume, long_view=view)
 
