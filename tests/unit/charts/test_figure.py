@@ -292,8 +292,8 @@ def test_the_table_below_a_year_compares_with_every_day():
         "every day",
         "24h later",
         "7d later",
-        "+0.07%",
-        "+0.49%",
+        "−0.46%",
+        "−3.43%",
         "empty: not known",
     ):
         assert one in told
