@@ -125,7 +125,8 @@ class Minutes:
     def _take_oi(self) -> None:
         gauges = self._market.gauges
         time_ms = gauges.time_ms[OI]
-        told_ms = self._told_ms.setdefault("oi", np.full(len(time_ms), NEVER_MS, dtype=np.int64))
+        # What windows bring along over a restart was given out before it, or something newer of the same minute was.
+        told_ms = self._told_ms.setdefault("oi", time_ms.copy())
         for cells, before_ms in ((self._cells, 0), (self._late, BAR_MS)):
             fresh = self._within(time_ms, before_ms) & (time_ms > told_ms)
             np.copyto(cells["oi"], gauges.value[OI], where=fresh)

@@ -93,6 +93,35 @@ def test_a_sample_that_comes_after_the_end_of_its_minute_is_given_out_once_with_
     assert all("oi" not in bar for bar in g.bars.values())
 
 
+def test_what_the_windows_held_at_the_start_is_not_given_out_for_a_minute_before_it(gathering):
+    """It was read before a restart, when something newer may have been given out for that minute."""
+    g = gathering()
+    for k in range(200):
+        g.feed.prices({"AUSDT": 100.0, "BUSDT": 50.0})
+        if k == 45:
+            g.feed.oi("AUSDT", 7.0)
+        if k == 70:
+            g.minutes = Minutes(g.feed.engine.market)
+            g.bars.clear()
+        g.tick()
+    assert "close" in g.bar("AUSDT", 2)
+    assert all("oi" not in bar for bar in g.bars.values())
+
+
+def test_nor_for_the_minute_that_runs_at_the_start_or_is_the_newest_that_windows_know(gathering):
+    g = gathering()
+    for k in range(200):
+        if not 58 <= k < 75:
+            g.feed.prices({"AUSDT": 100.0, "BUSDT": 50.0})
+        if k == 45:
+            g.feed.oi("AUSDT", 7.0)
+        if k in {58, 60, 70}:
+            g.minutes = Minutes(g.feed.engine.market)
+            g.bars.clear()
+        g.tick()
+    assert all("oi" not in bar for bar in g.bars.values())
+
+
 def test_who_falls_silent_has_no_price_from_then_on_and_the_minute_comes_without_it(gathering):
     g = gathering()
     for k in range(150):
