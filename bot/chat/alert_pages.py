@@ -40,7 +40,7 @@ def _stage(alert: ChatAlert, life: AlertLife | None, *, now_ms: int) -> str:
         case AlertStage.UNARMED:
             if life.value is None:
                 return say("waits for data")
-            return say("already true: waits for the first false") if holds(alert, life.value) else say("waiting")
+            return say("already true: waits until it was false once") if holds(alert, life.value) else say("waiting")
         case AlertStage.COOLING:
             return say("cooling, {duration} left", duration=numbers.duration(max(0, life.until_ms - now_ms)))
         case AlertStage.PENDING:
@@ -123,9 +123,9 @@ def created(
     """What was understood, canonically, where the figure stands, and what it would have done. `stored`: by the history."""
     is_true = value is not None and holds(alert, value)
     if is_true:
-        state = say("Already true ({now}): it waits for the first false.", now=_now(alert, value))
+        state = say("Already true ({now}): it waits until it was false once.", now=_now(alert, value))
     elif value is None:
-        state = say("No value is known now: it waits for the first one, and for the first false.")
+        state = say("No value is known yet: it waits for one, and until it was false once.")
     else:
         state = _capital(_now(alert, value))
     again = (

@@ -13,6 +13,7 @@ from bot.chat.commands import Command, find
 from bot.chat.reply import BLANK, Reply, line
 from bot.chat.symbols import NotFound, SymbolBook
 from bot.model.alert import key_range
+from bot.model.chat_alert import PREFIX, is_alert_id
 from bot.model.explanation import Explanation, RuleName
 from bot.model.instrument import MARKET, Instrument
 from bot.model.ports import MarketReader, WhyReader
@@ -103,6 +104,8 @@ class Why:
             return await self._rule(rule, MARKET, "", asker)
         if len(word) == ID_CHARS and key_range(word) is not None and await self._why.firing(word, asker.chat):
             return await self._firing(word, asker)
+        if is_alert_id(word.casefold()) and len(word) == len(PREFIX) + ID_CHARS:
+            return why_pages.made_in_chat(word.casefold())
         near = near_rules(word, rules)
         if near and not found.suggestions:
             return why_pages.no_such_rule(word, near, "BTC")

@@ -164,6 +164,13 @@ def no_such_alert(prefix: str) -> Reply:
     return refusal(say("I know no alert "), code(f"#{shorten(prefix)}"), kept)
 
 
+def made_in_chat(alert_id: str) -> Reply:
+    """It is no rule, and has a page of its own."""
+    ask = f"/alerts {alert_id}"
+    text = say("This alert was made in chat. {command} says where it stands.", command=ask)
+    return Reply((line(text),), ((Button(alert_id, ask),),), is_refusal=True)
+
+
 def no_such_rule(word: str, near: Sequence[RuleName], name: str) -> Reply:
     hint = "" if near else say(" /why {name} lists them all.", name=name)
     buttons = tuple((Button(rule.id, f"/why {name} {rule.id}"),) for rule in near)

@@ -85,9 +85,9 @@ def card_block(order: Order) -> Text:
 
 def _body(card: Card, view: AlertView) -> list[Text]:
     """Figures on one line, what they mean and why on the next, then a table where there is one. A text of the rule's
-    own stays as it was written.
+    own stays as it was written, and so does news of the bot: a caret stands below what it means.
     """
-    if view.message is not None and not card.details:
+    if view.report or (view.message is not None and not card.details):
         return [_text(spans) for spans in card.body if spans]
     figures, rest, notes, totals = Text(), Text(), [], []
     known = {plain(spans) for spans in wording.note_lines(view)}

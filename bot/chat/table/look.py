@@ -111,6 +111,7 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
             mark("/why #7q4m · an alert by its id, or by four or more characters of it"),
             mark("/why breadth_surge · a rule about the whole market"),
             mark("✓ true, ✗ false, ? unknown; ● firing, ◐ pending, ◌ cooling, ○ inactive."),
+            mark("1.20 points to go (24%): so far from true; the share is of the number in the condition."),
         ),
         needs=Role.VIEWER,
     ),

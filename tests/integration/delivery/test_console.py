@@ -3,12 +3,14 @@
 import asyncio
 import io
 import threading
+from dataclasses import replace
 
 from rich.console import Console
 
 from bot.delivery.console import ConsoleDestination
 from bot.delivery.destination import Order
 from bot.model.outbox import Delivered, Rejected, RetryLater
+from bot.model.view import AlertView
 
 
 async def test_the_terminal_prints_and_has_no_ids(row):
@@ -39,6 +41,23 @@ async def test_a_rules_own_text_is_printed_line_by_line(row):
     first, *rest = out.getvalue().splitlines()
     assert first.endswith("  #majors")
     assert rest == ["▌ [red]BTC[/]", "▌ +6.06%"]
+
+
+async def test_news_of_the_bot_keeps_its_lines(row):
+    report = (
+        "Rules were not taken:\n    4 |     when: ptc(oi, 15m) > 5%\n      |           ^^^\nWhat ran before runs on."
+    )
+    view = AlertView.news("oibot", "Rules", report, symbol="*", severity="warning", short_id="7k2m9q4x", at_ms=0)
+    out = io.StringIO()
+    console = ConsoleDestination(console=Console(file=out, width=100))
+    await console.send(Order(rows=(replace(row(), view=view),)))
+    _, *rest = (text.replace("\N{NO-BREAK SPACE}", " ").rstrip() for text in out.getvalue().splitlines())
+    assert rest == [
+        "▌ Rules were not taken:",
+        "▌ 4 |     when: ptc(oi, 15m) > 5%",
+        "▌   |           ^^^",
+        "▌ What ran before runs on.",
+    ]
 
 
 class Stuck(io.StringIO):

@@ -143,7 +143,7 @@ async def test_what_is_true_already_is_said(ask, desk):
     desk.values["binance:BTCUSDT", "price"] = 93_183.0
     said = await ask("/alert BTC price > 70000 once")
     assert "BTCUSDT price > 70_000 · once" in said
-    assert "Already true (now 93,183): it waits for the first false." in said
+    assert "Already true (now 93,183): it waits until it was false once." in said
     assert said.endswith("Told once.")
     assert "Now 93,183 · 7.32% to go" in await ask("/alert BTC price >= 100k")
 
@@ -151,7 +151,7 @@ async def test_what_is_true_already_is_said(ask, desk):
 async def test_without_data_or_window_or_trade_it_says_so(ask):
     said = await ask("/alert LUNAUSDT oi > 5%")
     assert "No window was given: I took 15m." in said
-    assert "No value is known now: it waits for the first one, and for the first false." in said
+    assert "No value is known yet: it waits for one, and until it was false once." in said
     assert "Not trading now (SETTLING): it waits until it does." in said
 
 
@@ -222,7 +222,7 @@ async def test_the_list_tells_where_each_stands(ask, desk, store, clock):
     [
         (AlertLife(AlertStage.ABSENT), "its symbol is not listed now"),
         (AlertLife(AlertStage.UNARMED), "waits for data"),
-        (AlertLife(AlertStage.UNARMED, 80_000.0), "already true: waits for the first false · now 80,000"),
+        (AlertLife(AlertStage.UNARMED, 80_000.0), "already true: waits until it was false once · now 80,000"),
         (AlertLife(AlertStage.UNARMED, 60_000.0), "waiting · now 60,000 · 16.67% to go"),
         (AlertLife(AlertStage.PENDING, 80_000.0), "true, not told yet · now 80,000"),
         (AlertLife(AlertStage.FIRING, 80_000.0), "firing · now 80,000"),

@@ -48,6 +48,13 @@ async def test_all_rules_of_a_contract_the_nearest_first(ask):
     assert keyboard(reply)[0] == (Button("high", "/why BTCUSDT high"), Button("cheap", "/why BTCUSDT cheap"))
 
 
+async def test_an_alert_made_in_chat_has_a_page_of_its_own(ask):
+    reply = await ask("/why A-17j89b57")
+    assert to_plain(reply) == "This alert was made in chat. /alerts a-17j89b57 says where it stands."
+    assert keyboard(reply) == ((Button("a-17j89b57", "/alerts a-17j89b57"),),)
+    assert reply.is_refusal
+
+
 async def test_what_is_unknown_says_why(ask):
     text = to_plain(await ask("/why eth"))
     assert "? oi_surge no open interest has come yet, 19 s after it was first watched" in text

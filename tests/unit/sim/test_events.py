@@ -90,6 +90,16 @@ def test_the_market_wide_surge_reaches_twelve_coins_within_forty_seconds_of_its_
     assert breadth(market, anchor_ms + 10 * MIN, anchor_ms) < 6
 
 
+@pytest.mark.parametrize("hour", range(0, 24, 5))
+def test_the_alert_on_sol_that_the_readme_proposes_is_set_off_by_the_market_wide_surge(hour):
+    anchor_ms = START_MS + hour * 3_607_000
+    market = Market(seed=1, n_instruments=120, start_ms=anchor_ms - 20_000)
+    market.slide(anchor_ms)
+    market.fix_anchor(anchor_ms)
+    course = [pct_15m(market, market.rows["SOLUSDT"], anchor_ms + 1000 * s, anchor_ms) for s in range(301)]
+    assert max(course[:40]) < 0.01 < 0.03 < min(course[100:])
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_flush_follows_and_others_after_it(seed):
     market, anchor_ms = anchored(seed)
