@@ -227,8 +227,10 @@ def of_history(parts: Parts) -> Iterator[Metric]:
     history = parts.history
     if not history.is_on:
         return
-    yield counter("oibot_history_minutes", "Minutes of the history that are on the disk", history.counts.n_minutes)
-    yield counter("oibot_history_minutes_lost", "Minutes that could not be written", history.counts.n_dropped)
+    yield counter("oibot_history_rounds", "Rounds of one-minute bars that are on the disk", history.counts.n_minutes)
+    yield counter(
+        "oibot_history_rounds_lost", "Rounds of one-minute bars that could not be written", history.counts.n_dropped
+    )
     yield gauge("oibot_history_size_bytes", "Parts and logs of the history", history.n_bytes)
 
 
