@@ -33,10 +33,12 @@ class Live:
         self.grid, self.step_ms = grid, grid.step_ms
         self.engine = Engine(rules, step_ms=grid.step_ms, dtype="float64")
         start_ms = int(grid.close_ms[0]) - grid.step_ms
-        self.engine.consume(Listed(InstrumentList("binance", tuple(grid.instruments)), start_ms))
         for alert in alerts:
             self.engine.consume(AlertAdded(alert))
         self.engine.alerts_loaded()
+        # Room for what alerts of chats look at is made at a tick; over bars it is there before the first of them.
+        self.engine.tick(start_ms - grid.step_ms)
+        self.engine.consume(Listed(InstrumentList("binance", tuple(grid.instruments)), start_ms))
         self.is_covered = False
 
     def run(self) -> Iterator[Transition | Notice]:

@@ -550,7 +550,7 @@ def test_news_of_the_bot_are_plain_words_without_a_coin_or_a_rule(make):
     assert "fields" not in told
     said = printed(row)
     assert "Nothing can be stored" in said
-    assert "the disk is <b>full</b>.   I go on." in said
+    assert "the disk is <b>full</b>.\n▌ I go on." in said
 
 
 def test_a_line_of_a_file_in_a_report_keeps_its_spaces(make):
