@@ -6,8 +6,6 @@ answer alone.
 
 import asyncio
 import contextlib
-import os
-import sys
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +14,7 @@ from typing import Final
 import msgspec
 
 from bot import log
-from bot.charts.studio import KEPT
+from bot.app import short_process
 from bot.clock import Clock
 from bot.model.backtests import BacktestAnswer, BacktestAsked
 from bot.texts import mark
@@ -96,7 +94,7 @@ class Backtests:
         """`command`: what to start in the place of our worker; `work_s`: how many real seconds it may take."""
         self._clock = clock
         self._history, self._rules_dir = history, rules_dir
-        self._command = tuple(command or (sys.executable, "-P", "-m", "bot.app.backtest_worker"))
+        self._command = tuple(command or short_process.command_of("bot.app.backtest_worker"))
         self._work_s = work_s
         self._waiting: deque[Run] = deque()
         self._current: Run | None = None
@@ -184,7 +182,7 @@ class Backtests:
     async def _listen(self, run: Run) -> float:
         """To what the process says, until it says no more; the memory it took."""
         order = Order(str(self._history), str(self._rules_dir), run.asked, MEMORY_MB)
-        process = self._process = await self._start()
+        process = self._process = await short_process.start(self._command, max_line=MAX_LINE)
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(msgspec.json.encode(order) + b"\n")
@@ -201,40 +199,11 @@ class Backtests:
                 run.settle(word.answer if word.answer is not None else word.error)
         return peak_mb
 
-    async def _start(self) -> asyncio.subprocess.Process:
-        kept = {name: os.environ[name] for name in KEPT if name in os.environ}
-        return await asyncio.create_subprocess_exec(
-            *self._command,
-            str(os.getpid()),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            limit=MAX_LINE,
-            # Ctrl-C in the terminal is for the bot, which ends the process in its turn.
-            start_new_session=True,
-            env={
-                **kept,
-                "OPENBLAS_NUM_THREADS": "1",
-                "OMP_NUM_THREADS": "1",
-                "ARROW_DEFAULT_MEMORY_POOL": "system",
-            },
-        )
-
     def _kill(self) -> None:
-        if self._process is not None and self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+        if self._process is not None:
+            short_process.kill(self._process)
 
     async def _end(self) -> None:
         process, self._process = self._process, None
-        if process is None:
-            return
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-        try:
-            await process.wait()
-        except asyncio.CancelledError:
-            # Killed, so it takes no time; left behind, it would be nobody's.
-            await process.wait()
-            raise
+        if process is not None:
+            await short_process.end(process)

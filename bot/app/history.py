@@ -7,9 +7,7 @@ The process that knows Parquet lives for a few seconds an hour; the bot itself n
 
 import asyncio
 import contextlib
-import os
 import queue
-import sys
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +17,7 @@ from typing import Final
 import msgspec
 
 from bot import log
-from bot.charts.studio import KEPT
+from bot.app import short_process
 from bot.clock import Clock
 from bot.engine.engine import Engine
 from bot.history.bar_log import BarLog
@@ -160,7 +158,7 @@ class LiveHistory:
         self._folder = folder
         self._clock = clock
         self._keep_days = keep_days
-        self._command = (sys.executable, "-P", "-m", "bot.app.history_worker")
+        self._command = short_process.command_of("bot.app.history_worker")
         self.counts = HistoryCounts()
         self._writer = _Writer(folder, clock, self.counts) if keep_days else None
         self._said = ""
@@ -281,24 +279,9 @@ class LiveHistory:
 
     async def _work(self) -> Report:
         order = Order(str(self._folder), self._keep_days, self._clock.wall_ms())
-        kept = {name: os.environ[name] for name in KEPT if name in os.environ}
         process: asyncio.subprocess.Process | None = None
         try:
-            process = await asyncio.create_subprocess_exec(
-                *self._command,
-                str(os.getpid()),
-                msgspec.json.encode(order).decode(),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
-                start_new_session=True,
-                env={
-                    **kept,
-                    "OPENBLAS_NUM_THREADS": "1",
-                    "OMP_NUM_THREADS": "1",
-                    "ARROW_DEFAULT_MEMORY_POOL": "system",
-                },
-            )
+            process = await short_process.start(self._command, msgspec.json.encode(order).decode())
             assert process.stdout is not None
             async with self._clock.timeout(self._real(WORK_S)):
                 answer = await process.stdout.read(_MAX_ANSWER)
@@ -309,7 +292,5 @@ class LiveHistory:
         except (OSError, msgspec.DecodeError) as error:
             return Report(error=f"the process ended ({type(error).__name__})")
         finally:
-            if process is not None and process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
-                await process.wait()
+            if process is not None:
+                await short_process.end(process)

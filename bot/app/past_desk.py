@@ -6,8 +6,6 @@ one that takes too long, grows too large or dies costs its own answer alone.
 
 import asyncio
 import contextlib
-import os
-import sys
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,8 +14,8 @@ from typing import Final
 import msgspec
 
 from bot import log, settings
+from bot.app import short_process
 from bot.app.data_dir import DataDir
-from bot.charts.studio import KEPT
 from bot.clock import Clock
 from bot.model.chat_alert import ChatAlert
 from bot.model.chat_rule import ChatRule
@@ -114,7 +112,7 @@ class PastReading:
         self._clock = clock
         self._history, self._rule_dirs = history, tuple(str(one) for one in rule_dirs)
         self._venue_now = venue_now
-        self._command = tuple(command or (sys.executable, "-P", "-m", "bot.app.past_worker"))
+        self._command = tuple(command or short_process.command_of("bot.app.past_worker"))
         self._patience_s, self._work_s = patience_s, work_s
         self._waiting: deque[_Question] = deque()
         self._kept: OrderedDict[tuple[str, int], _Question] = OrderedDict()
@@ -222,23 +220,7 @@ class PastReading:
 
     async def _listen(self, order: Order) -> PastWord | None:
         """Start the process and hear its one line; it is gone when this returns."""
-        kept = {name: os.environ[name] for name in KEPT if name in os.environ}
-        process = await asyncio.create_subprocess_exec(
-            *self._command,
-            str(os.getpid()),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            limit=MAX_LINE,
-            # Ctrl-C in the terminal is for the bot, which ends the process in its turn.
-            start_new_session=True,
-            env={
-                **kept,
-                "OPENBLAS_NUM_THREADS": "1",
-                "OMP_NUM_THREADS": "1",
-                "ARROW_DEFAULT_MEMORY_POOL": "system",
-            },
-        )
+        process = await short_process.start(self._command, max_line=MAX_LINE)
         assert process.stdin is not None
         assert process.stdout is not None
         try:
@@ -247,14 +229,7 @@ class PastReading:
             line = await process.stdout.readline()
             return msgspec.json.decode(line, type=PastWord) if line else None
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            try:
-                await process.wait()
-            except asyncio.CancelledError:
-                # Killed, so it takes no time; left behind, it would be nobody's.
-                await process.wait()
-                raise
+            await short_process.end(process)
 
 
 def past_reading(
