@@ -4,15 +4,13 @@ What `Numbers` says at one tick, for T of them: shapes are (T, N), (T, 1) for on
 """
 
 from dataclasses import dataclass
-from typing import assert_never
 
 import numpy as np
 
 from bot.market.bar_market import BarMarket
+from bot.market.series import Leaf
 from bot.model.updates import F64, Mask
-from bot.rules.ast import And, BinaryOp, Call, Compare, Expr, Neg, Not, Number, Or, Series
-from bot.rules.leaves import leaf_of
-from bot.rules.numbers import MIN_KNOWN_SHARE, MIN_MEMBERS, arithmetic
+from bot.rules.numbers import MIN_KNOWN_SHARE, MIN_MEMBERS, NumberWalk
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,44 +23,24 @@ class Members:
     """Shape (T,); False while the scope is warming up."""
 
 
-class BarNumbers:
-    """All number expressions of one block, each computed at most once."""
+class BarNumbers(NumberWalk[Members]):
+    """All number expressions of one block."""
 
     def __init__(self, market: BarMarket) -> None:
+        super().__init__()
         self._market = market
-        self._values: dict[tuple[Expr, int], F64] = {}
 
-    def value(self, expr: Expr, scope: Members) -> F64:
-        """A number. NaN also where the arithmetic left the finite numbers."""
-        key = (expr, id(scope))
-        found = self._values.get(key)
-        if found is None:
-            found = self._values[key] = self._value(expr, scope)
-        return found
+    def _leaf(self, leaf: Leaf) -> F64:
+        return self._market.value(leaf)
 
-    def _value(self, expr: Expr, scope: Members) -> F64:
-        leaf = leaf_of(expr)
-        if leaf is not None and leaf.function != "age":
-            return self._market.value(leaf)
-        match expr:
-            case Number(value=value):
-                return np.array([[value]])
-            case Neg(operand=operand):
-                return -self.value(operand, scope)
-            case BinaryOp(op=op, left=left, right=right):
-                return arithmetic(op, self.value(left, scope), self.value(right, scope))
-            case Call(name="abs", args=(inner,)):
-                return np.abs(self.value(inner, scope))
-            case Call(name="age", args=(Series(name=series),)):
-                return self._market.age(series)
-            case Call(name="median" | "rank" | "total" as name, args=(inner,)):
-                return over_scope(name, np.broadcast_to(self.value(inner, scope), scope.inside.shape), scope)
-            case Call() | Series():
-                raise TypeError(f"no such function over bars: {expr!r}")
-            case Compare() | And() | Or() | Not():
-                raise TypeError(f"not a number: {expr!r}")
-            case never:
-                assert_never(never)
+    def _literal(self, value: float) -> F64:
+        return np.array([[value]])
+
+    def _age(self, series: str) -> F64:
+        return self._market.age(series)
+
+    def _over(self, name: str, values: F64, scope: Members) -> F64:
+        return over_scope(name, np.broadcast_to(values, scope.inside.shape), scope)
 
 
 def over_scope(name: str, values: F64, scope: Members) -> F64:

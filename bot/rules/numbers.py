@@ -3,8 +3,9 @@
 Where the leaves come from is the caller's: what the tick computed for all rules, or the market read anew.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Final, assert_never
+from typing import Final, Generic, TypeVar, assert_never
 
 import numpy as np
 import numpy.typing as npt
@@ -52,16 +53,16 @@ class Scoped:
         self.is_known = is_known
 
 
-class Numbers:
-    """All number expressions over one tick, each computed at most once."""
+ScopeT = TypeVar("ScopeT")
 
-    def __init__(self, view: View, leaf: Callable[[Leaf], F64]) -> None:
-        """`view` has one moment; it answers `age`."""
-        self._view = view
-        self._leaf = leaf
+
+class NumberWalk(ABC, Generic[ScopeT]):
+    """What a number is worth, whatever the shape: at one tick, or over a block of bars. Each is computed at most once."""
+
+    def __init__(self) -> None:
         self._values: dict[tuple[Expr, int], F64] = {}
 
-    def value(self, expr: Expr, scope: Scoped) -> F64:
+    def value(self, expr: Expr, scope: ScopeT) -> F64:
         """A number. NaN also where the arithmetic left the finite numbers."""
         key = (expr, id(scope))
         found = self._values.get(key)
@@ -69,13 +70,13 @@ class Numbers:
             found = self._values[key] = self._value(expr, scope)
         return found
 
-    def _value(self, expr: Expr, scope: Scoped) -> F64:
+    def _value(self, expr: Expr, scope: ScopeT) -> F64:
         leaf = leaf_of(expr)
         if leaf is not None and leaf.function != "age":
             return self._leaf(leaf)
         match expr:
             case Number(value=value):
-                return np.array([value])
+                return self._literal(value)
             case Neg(operand=operand):
                 return -self.value(operand, scope)
             case BinaryOp(op=op, left=left, right=right):
@@ -83,17 +84,52 @@ class Numbers:
             case Call(name="abs", args=(inner,)):
                 return np.abs(self.value(inner, scope))
             case Call(name="age", args=(Series(name=series),)):
-                age: F64 = self._view.age(series)[0]
-                return age
+                return self._age(series)
             case Call(name="median" | "rank" | "total" as name, args=(inner,)):
-                values = np.broadcast_to(self.value(inner, scope), scope.members.shape)
-                return _OVER[name](values, _of_members(values, scope))
+                return self._over(name, self.value(inner, scope), scope)
             case Call() | Series():
                 raise TypeError(f"no such function over these arguments: {expr!r}")
             case Compare() | And() | Or() | Not():
                 raise TypeError(f"not a number: {expr!r}")
             case never:
                 assert_never(never)
+
+    @abstractmethod
+    def _leaf(self, leaf: Leaf) -> F64: ...
+
+    @abstractmethod
+    def _literal(self, value: float) -> F64: ...
+
+    @abstractmethod
+    def _age(self, series: str) -> F64: ...
+
+    @abstractmethod
+    def _over(self, name: str, values: F64, scope: ScopeT) -> F64:
+        """`median`, `rank` or `total`; `values` may still have to be broadcast."""
+
+
+class Numbers(NumberWalk[Scoped]):
+    """All number expressions over one tick."""
+
+    def __init__(self, view: View, leaf: Callable[[Leaf], F64]) -> None:
+        """`view` has one moment; it answers `age`."""
+        super().__init__()
+        self._view = view
+        self._read = leaf
+
+    def _leaf(self, leaf: Leaf) -> F64:
+        return self._read(leaf)
+
+    def _literal(self, value: float) -> F64:
+        return np.array([value])
+
+    def _age(self, series: str) -> F64:
+        age: F64 = self._view.age(series)[0]
+        return age
+
+    def _over(self, name: str, values: F64, scope: Scoped) -> F64:
+        values = np.broadcast_to(values, scope.members.shape)
+        return _OVER[name](values, _of_members(values, scope))
 
 
 def arithmetic(op: str, left: F64, right: F64) -> F64:
