@@ -16,9 +16,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from bot import log, settings
 from bot.app.drawing import draw_once
 from bot.app.history_store import open_store
+from bot.cli.times import parse_time
 from bot.clock import SystemClock
 from bot.errors import BotError, ConfigError
-from bot.history.asking import Wanted, moment, only, settle, solved, swept
+from bot.history.asking import Wanted, only, settle, solved, swept
 from bot.history.backtest import Backtest
 from bot.history.backtest import backtest as run
 from bot.history.backtest_picture import picture_of
@@ -76,8 +77,8 @@ def backtest(
     config = settings.load()
     wanted = Wanted(
         symbols=tuple(word for text in symbols or () for word in text.replace(",", " ").split()),
-        from_ms=None if from_ is None else moment(from_, "--from"),
-        to_ms=None if to is None else moment(to, "--to"),
+        from_ms=None if from_ is None else parse_time(from_, "--from"),
+        to_ms=None if to is None else parse_time(to, "--to"),
         days=days,
         step_ms=_step(step),
         seed=seed,

@@ -7,7 +7,6 @@ Exit code 0, or 1 where there is no answer.
 import asyncio
 import re
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +18,7 @@ from bot.chat.local import Request
 from bot.cli.asking import ask_bot
 from bot.cli.explanation import show
 from bot.cli.past import explain_past
+from bot.cli.times import parse_time
 from bot.errors import ConfigError
 from bot.rules.explain import explanations, find, nearest, render
 
@@ -48,7 +48,9 @@ def explain(
         explain_code(what)
         return
     if journal:
-        answer = asyncio.run(explain_past(journal, what, symbol or "", at_ms=None if at is None else parse_time(at)))
+        answer = asyncio.run(
+            explain_past(journal, what, symbol or "", at_ms=None if at is None else parse_time(at, "--at"))
+        )
     elif at is not None:
         raise ConfigError("explain: --at needs --journal FILE: the running bot knows the present alone")
     else:
@@ -72,16 +74,3 @@ def explain_code(code: str) -> None:
         print(f"oibot: there is no code {code[:20]!r}; {hint}", file=sys.stderr)
         raise typer.Exit(EXIT_UNKNOWN)
     print(render(found, colour=sys.stdout.isatty()))
-
-
-def parse_time(text: str) -> int:
-    """ISO time (UTC where it names no zone) or epoch milliseconds -> epoch ms. Raises `ConfigError`."""
-    if text.isascii() and text.isdigit():
-        return int(text)
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise ConfigError(
-            f"--at: expected a time such as 2026-02-03T14:31:00 or epoch milliseconds, found {text[:40]!r}"
-        ) from None
-    return round((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1000)

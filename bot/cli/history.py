@@ -18,10 +18,10 @@ from rich.console import Console
 from rich.table import Table
 
 from bot import settings
-from bot.cli.explain import parse_time
 from bot.cli.history_fill import fill
 from bot.cli.history_import import import_files
 from bot.cli.history_store import clock_of, opened
+from bot.cli.times import parse_time
 from bot.errors import ConfigError, StorageError
 from bot.history.stock import DAY_MS, Holding, Stock
 from bot.history.store import Store
@@ -152,19 +152,12 @@ def export(
     if not step_ms or step_ms % BAR_MS:
         raise ConfigError(f"--step: expected whole minutes, such as 1m, 5m or 1h, found {step!r}")
     with opened(settings.load()) as store:
-        first_ms = 0 if from_ is None else _moment(from_, "--from")
-        last_ms = FOR_EVER_MS if to is None else _moment(to, "--to")
+        first_ms = 0 if from_ is None else parse_time(from_, "--from")
+        last_ms = FOR_EVER_MS if to is None else parse_time(to, "--to")
         keys = _keys(store, symbols, first_ms, last_ms)
         n = _written(store, keys, (first_ms, last_ms), step_ms, out)
     if out is not None:
         print(f"{out}: {n:,} bars of {len(keys)} contracts", file=sys.stderr)
-
-
-def _moment(text: str, option: str) -> int:
-    try:
-        return parse_time(text)
-    except ConfigError:
-        raise ConfigError(f"{option}: expected a time such as 2026-02-01 or 2026-02-01T12:00, found {text!r}") from None
 
 
 def _keys(store: Store, symbols: Sequence[str] | None, first_ms: int, last_ms: int) -> tuple[str, ...]:
@@ -258,7 +251,7 @@ def prune(
     """Throw old bars away. The bot does so itself for what it saw; what was imported stays until you say otherwise."""
     config = settings.load()
     kept = config.history.days if days is None else days
-    imported_ms = None if imported_before is None else _moment(imported_before, "--imported-before")
+    imported_ms = None if imported_before is None else parse_time(imported_before, "--imported-before")
     if imported_ms is not None and not yes:
         typer.confirm(f"Throw away what was imported or filled in before {_time(imported_ms)}?", abort=True)
     if kept == 0 and not yes:

@@ -71,16 +71,6 @@ class Stepped:
         return self.history.grid(keys, from_ms, to_ms, columns, step_ms=self.step_ms)
 
 
-def moment(text: str, option: str) -> int:
-    """`2026-02-01`, `2026-02-01T12:00` or with a zone, UTC where none is said, as epoch ms. Raises `ConfigError`."""
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise ConfigError(f"{option}: expected a time such as 2026-02-01 or 2026-02-01T12:00, found {text!r}") from None
-    at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
-    return int(at.timestamp()) * 1000
-
-
 def settle(history: History, wanted: Wanted) -> tuple[Asked, Bars, tuple[str, ...]]:
     """What is stored of what is wanted, how to read it, and what to say about that choice.
 

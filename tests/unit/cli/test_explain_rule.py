@@ -9,7 +9,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from bot.cli.explain import explain, parse_time
+from bot.cli.explain import explain
+from bot.cli.times import parse_time
 from bot.engine.engine import Engine
 from bot.engine.explaining import explain as explain_engine
 from bot.engine.inputs import Listed, Placed
@@ -154,13 +155,13 @@ def test_what_cannot_be_asked_says_what_to_do(run, recording):
     ],
 )
 def test_times_are_utc_unless_they_say_otherwise(text, ms):
-    assert parse_time(text) == ms
+    assert parse_time(text, "--at") == ms
 
 
 @pytest.mark.parametrize("text", ["yesterday", "", "14:31", "-5", "²"])
 def test_what_is_no_time_is_refused(text):
     with pytest.raises(ConfigError, match="--at: expected a time"):
-        parse_time(text)
+        parse_time(text, "--at")
 
 
 def test_a_socket_of_a_bot_that_is_gone_is_no_bot(run):
