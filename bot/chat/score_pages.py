@@ -203,7 +203,7 @@ def replies_text(replies: Replies, is_own: bool) -> str:
         "quiet": say("Alerts here get a scorecard under them, without a sound."),
         "on": say("Alerts here get a scorecard under them, with a sound."),
     }[replies]
-    return said if is_own else f"{said} {say('So say the settings of the bot.')}"
+    return said if is_own else f"{said} {say('That is the setting of the bot.')}"
 
 
 def replies_page(replies: Replies, is_own: bool) -> Reply:

@@ -1,16 +1,18 @@
 """A chart in characters, for terminals: a line of blocks per series, scaled to its own range; a gap is a space."""
 
 import math
+from datetime import UTC, datetime
 from typing import Final
 
 from bot.chat.reply import cell
 from bot.model import numbers
-from bot.model.charts import ChartData, Curve, change
+from bot.model.charts import DAY_MS, ChartData, Curve, change
 from bot.texts import mark, say
 
 BLOCKS: Final = "▁▂▃▄▅▆▇█"
 WIDTH: Final = 48
 GAP: Final = " "
+_DATED_MS: Final = 30 * DAY_MS
 _NAMES: Final = {
     "price": mark("price"),
     "oi": mark("OI"),
@@ -64,6 +66,14 @@ def _amounts(data: ChartData, width: int) -> str:
     return _blocks(sums, low=0.0)
 
 
+def _when(ms: int, span_ms: int) -> str:
+    """The end of the axis: a time of day tells nothing where there are several days."""
+    if span_ms <= DAY_MS:
+        return numbers.clock_time(ms)
+    form = "%Y-%m-%d" if span_ms > _DATED_MS else "%m-%d %H:%M UTC"
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime(form)
+
+
 def rows(data: ChartData, width: int = WIDTH) -> tuple[str, ...]:
     """Lines of text."""
     found = []
@@ -81,6 +91,6 @@ def rows(data: ChartData, width: int = WIDTH) -> tuple[str, ...]:
     if data.volume is not None:
         total = sum(a for t, a in zip(data.volume.open_ms, data.volume.amount, strict=True) if t >= data.from_ms)
         found += [f"{cell(say('volume'), 10)} {numbers.amount(total)} {data.quote}", _amounts(data, width)]
-    left, right = numbers.clock_time(data.from_ms), numbers.clock_time(data.to_ms)
+    left, right = (_when(ms, data.span_ms) for ms in (data.from_ms, data.to_ms))
     found.append(left + " " * max(1, width - len(left) - len(right)) + right)
     return tuple(found)

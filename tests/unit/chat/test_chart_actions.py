@@ -8,7 +8,7 @@ from bot.chat.commands import Command, UsageError, parse
 from bot.chat.looking import Looking
 from bot.chat.telegram_html import keyboard, to_plain
 from bot.chat.terminal_text import to_text
-from bot.chat.text_chart import WIDTH, cells
+from bot.chat.text_chart import WIDTH, cells, rows
 from bot.clock import ManualClock
 from bot.model.charts import DAY_MS, HOUR_MS, MINUTE_MS, ChartData, Columns, Curve, LongView, NoPicture, Turn, Usual
 from bot.model.instrument import Instrument
@@ -212,3 +212,18 @@ async def test_of_a_list_the_first_is_drawn_and_buttons_lead_to_the_others(ask, 
     reply = await ask("/chart binance:4USDT binance:BTCUSDT binance:GONEUSDT 24h all")
     assert charts.asked == [("binance:4USDT", DAY_MS, frozenset({"funding", "long_short"}))]
     assert [b.command for b in reply.buttons[-1]] == ["/chart BTCUSDT 24h all"]
+
+
+@pytest.mark.parametrize(
+    ("days", "ends"),
+    [
+        (1, ("00:00 UTC", "00:00 UTC")),
+        (7, ("12-25 00:00 UTC", "01-01 00:00 UTC")),
+        (365, ("2025-01-01", "2026-01-01")),
+    ],
+)
+def test_the_ends_of_a_chart_in_characters_are_dates_where_it_spans_days(days, ends):
+    to_ms = 1_767_225_600_000
+    data = ChartData("BTCUSDT", "binance", "BTC", "USDT", to_ms - days * DAY_MS, to_ms)
+    axis = rows(data)[-1]
+    assert (axis.startswith(ends[0]), axis.endswith(ends[1]), len(axis)) == (True, True, WIDTH)

@@ -127,7 +127,7 @@ async def test_all_rules_with_a_mark_each(ask, desk):
         "? New high on falling OI and much more · 1 alert · 15m – · 1h – · 4h –",
     ]
     assert "50% is chance" in lines[-3]
-    assert lines[-1] == "Alerts here get a scorecard under them, without a sound. So say the settings of the bot."
+    assert lines[-1] == "Alerts here get a scorecard under them, without a sound. That is the setting of the bot."
     assert [b.command for row in reply.buttons for b in row] == ["/score oi_surge", "/score oi_flush", "/score oi_top"]
 
 
