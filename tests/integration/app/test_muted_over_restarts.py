@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 
-import numpy as np
 import pytest
 
 from bot.app.committer import Committer
@@ -14,16 +13,17 @@ from bot.clock import ManualClock
 from bot.engine.engine import Engine
 from bot.market.mailbox import Mailbox
 from bot.model.silence import Silence
-from bot.model.updates import InstrumentList, MarkPrices
+from bot.model.updates import InstrumentList
 from bot.storage.alerts import SqliteAlertStore
 from bot.storage.database import open_database
 from bot.storage.outbox import SqliteOutbox
+from tests.support.middle import RunningMiddle
 
 T0 = 1_767_225_600_000
 RULES = "- {id: level, when: price >= 100, cooldown: 0s}\n- {id: loud, when: price >= 200, severity: critical}\n"
 
 
-class Run:
+class Run(RunningMiddle):
     """One run of the bot's middle over a database."""
 
     def __init__(self, clock, path, rules, instruments):
@@ -37,7 +37,7 @@ class Run:
         self.alerts, self.outbox = SqliteAlertStore(self.database), SqliteOutbox(self.database)
         self.mutes = await Mutes.load(self.database)
         self.mailbox = Mailbox()
-        committer = Committer(self.alerts, self.clock)
+        self.committer = committer = Committer(self.alerts, self.clock)
         self.live = Live(
             engine=Engine(self.rules, records=await self.alerts.load()),
             mailbox=self.mailbox,
@@ -51,34 +51,9 @@ class Run:
         self.mailbox.put(InstrumentList("binance", tuple(self.instruments)))
         return self
 
-    async def __aexit__(self, *_):
-        """As by kill -9: nothing is flushed."""
-        for task in self.tasks:
-            task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
-        await self.database.close()
-
     async def push(self, *prices):
-        n, now_ms = len(prices), self.clock.wall_ms()
-        self.mailbox.put(
-            MarkPrices(
-                rows=np.arange(n, dtype=np.int32),
-                price=np.array(prices),
-                index=np.array(prices),
-                funding=np.zeros(n),
-                next_funding_ms=np.zeros(n, dtype=np.int64),
-                event_ms=np.full(n, now_ms, dtype=np.int64),
-                received_ms=self.clock.monotonic_ms(),
-            )
-        )
+        self.put_prices(*prices)
         await self.settle(1.0)
-
-    async def settle(self, seconds):
-        """Let time pass, and SQLite's threads work."""
-        await self.clock.advance(seconds)
-        for _ in range(20):
-            await asyncio.sleep(0.002)
-            await self.clock.advance(0)
 
     async def silence(self, **changes):
         one = Silence(

@@ -26,6 +26,7 @@ from bot.storage.database import open_database
 from bot.storage.key_values import SqliteKeyValues
 from bot.storage.outbox import SqliteOutbox
 from bot.storage.scores import SqliteScoreStore
+from tests.support.middle import RunningMiddle
 
 T0 = 1_767_225_600_000
 MINUTE_MS = 60_000
@@ -33,7 +34,7 @@ RULES = "- {id: level, name: Level, when: price >= 100, clear: price < 50, coold
 CHAT, NAME = "telegram:7", "telegram:7"
 
 
-class Run:
+class Run(RunningMiddle):
     """One run of the bot's middle over a database, with its scorecard."""
 
     def __init__(self, clock, path, rules, instruments, replies="quiet"):
@@ -72,39 +73,12 @@ class Run:
         self.mailbox.put(InstrumentList("binance", tuple(self.instruments)))
         return self
 
-    async def __aexit__(self, *_):
-        """As by kill -9: nothing is flushed."""
-        for task in self.tasks:
-            task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
-        await self.database.close()
-
     async def push(self, *prices):
-        n, now_ms = len(prices), self.clock.wall_ms()
-        self.mailbox.put(
-            MarkPrices(
-                rows=np.arange(n, dtype=np.int32),
-                price=np.array(prices),
-                index=np.array(prices),
-                funding=np.zeros(n),
-                next_funding_ms=np.zeros(n, dtype=np.int64),
-                event_ms=np.full(n, now_ms, dtype=np.int64),
-                received_ms=self.clock.monotonic_ms(),
-            )
-        )
-        for row in range(n):
-            self.mailbox.put(OpenInterest(row, 1_000.0 + prices[row], now_ms, 60_000, self.clock.monotonic_ms()))
+        self.put_prices(*prices)
+        for row, price in enumerate(prices):
+            at_ms, heard_ms = self.clock.wall_ms(), self.clock.monotonic_ms()
+            self.mailbox.put(OpenInterest(row, 1_000.0 + price, at_ms, 60_000, heard_ms))
         await self.settle(0.03)
-
-    async def settle(self, seconds):
-        """Let time pass, then SQLite's threads work for as long as they need."""
-        await self.clock.advance(seconds)
-        async with asyncio.timeout(60):
-            for _ in range(3):
-                await asyncio.sleep(0.002)
-                while self.committer.n_waiting:
-                    await asyncio.sleep(0.002)
-                await self.clock.advance(0)
 
     async def until(self, minute, *prices):
         """A push at each whole minute up to that one, and shortly after it; then the scorecard looks."""

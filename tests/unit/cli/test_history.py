@@ -4,10 +4,8 @@ import csv
 import gzip
 import io
 import json
-import logging
 
 import pytest
-import structlog
 from typer.testing import CliRunner
 
 from bot.app.history_store import open_store
@@ -18,16 +16,6 @@ from bot.model.history import BAR_MS, COLUMNS
 from tests.support.bars import DAY_MS, T0, minutes, rows_of
 
 A, B = "binance:AUSDT", "binance:BUSDT"
-
-
-@pytest.fixture(autouse=True)
-def _log_as_before():
-    root = logging.getLogger()
-    before = root.handlers[:], root.level
-    yield
-    root.handlers[:] = before[0]
-    root.setLevel(before[1])
-    structlog.reset_defaults()
 
 
 @pytest.fixture

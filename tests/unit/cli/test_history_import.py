@@ -1,26 +1,14 @@
 """`oibot history import`: what is typed, what is said, and the code with which it ends."""
 
 import json
-import logging
 
 import pytest
-import structlog
 from typer.testing import CliRunner
 
 from bot.cli import history_import
 from bot.cli.history import history
 from bot.errors import ConfigError
 from tests.support.dumps import KLINES, METRICS, kline, metric, put, text_of
-
-
-@pytest.fixture(autouse=True)
-def _log_as_before():
-    root = logging.getLogger()
-    before = root.handlers[:], root.level
-    yield
-    root.handlers[:] = before[0]
-    root.setLevel(before[1])
-    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -2,10 +2,8 @@
 
 import asyncio
 import json
-import logging
 
 import pytest
-import structlog
 from typer.testing import CliRunner
 
 from bot.cli.outbox import outbox
@@ -48,16 +46,6 @@ def row(symbol, kind="fire", destination="telegram"):
 
 TOLD, GONE, BUSY, FRESH = (row(f"{name}USDT") for name in ("TOLD", "GONE", "BUSY", "FRESH"))
 ELSEWHERE = row("FRESHUSDT", destination="discord")
-
-
-@pytest.fixture(autouse=True)
-def _log_as_before():
-    root = logging.getLogger()
-    before = root.handlers[:], root.level
-    yield
-    root.handlers[:] = before[0]
-    root.setLevel(before[1])
-    structlog.reset_defaults()
 
 
 @pytest.fixture
