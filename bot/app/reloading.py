@@ -136,11 +136,6 @@ class Reloader:
         """What runs now."""
         return self._running
 
-    @property
-    def is_invalid(self) -> bool:
-        """Whether what lies on the disk cannot run."""
-        return self._failure is not None
-
     def troubles(self) -> tuple[str, ...]:
         """For `/status`."""
         if self._failure is None:

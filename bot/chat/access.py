@@ -131,9 +131,6 @@ class Gate:
             or self._known.has_group(chat_id)
         )
 
-    def is_of_settings(self, chat_id: int) -> bool:
-        return chat_id in self._chat_ids
-
     @property
     def is_open(self) -> bool:
         """Whether there is an owner."""

@@ -154,16 +154,6 @@ def alert_or_page(text: str) -> tuple[str, ...] | Problem:
     return (words[0],)
 
 
-def list_or_page(text: str) -> tuple[str, ...] | Problem:
-    """Nothing, the number of a page, or a name of several words."""
-    words = text.split()
-    if len(text) > MAX_WORD_CHARS:
-        return Problem(say("I expected a rule, the number of a page, or nothing."))
-    if len(words) == 1 and words[0].isdecimal() and not re.fullmatch(r"[0-9]{1,4}", words[0], re.ASCII):
-        return Problem(say("I expected a rule, the number of a page, or nothing."))
-    return ("_".join(words),) if words else ()
-
-
 def status(text: str) -> tuple[str, ...] | Problem:
     """Nothing, or `details`."""
     words = text.casefold().split()

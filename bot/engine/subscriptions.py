@@ -129,10 +129,6 @@ class Subscriptions:
         self._compiled = tuple(self.book.measures)
         return [expr_of(m) for m in self._compiled]
 
-    def windows_ms(self) -> dict[str, int]:
-        """The shortest window of each measure that has one."""
-        return {m: min(w for _, w, _ in found) for m in self._compiled if (found := windows_used(expr_of(m)))}
-
     # -- ticks ---------------------------------------------------------------------------------------------------
 
     def tick(self, evaluation: Evaluation, program: Program, ticks: Ticks, trading: Mask) -> Heard:

@@ -36,11 +36,6 @@ _CAN_BE_ZERO: Final = frozenset({"volume_24h", "taker_buy"})
 _RATES: Final = frozenset({"basis", "funding", "funding_8h"})
 
 
-def bar_valid_ms(step_ms: int) -> int:
-    """How long a bar speaks."""
-    return step_ms * 3 // 2
-
-
 def oi_interval_ms(valid_ms: F64) -> I64:
     """How far apart samples that speak so long usually are."""
     return np.where(valid_ms >= ROWS_FROM_MS, valid_ms * 2 // 3, valid_ms * 2 // 5).astype(np.int64)

@@ -3,7 +3,7 @@
 Which rules have to be looked at in full is found by `Screen` and `Cells`; here is what they are asked then.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import isfinite
@@ -27,10 +27,9 @@ from bot.rules.ast import (
 from bot.rules.crossings import Crossing
 from bot.rules.evaluator import COMPARE, Evaluation
 from bot.rules.language import CROSSINGS
-from bot.rules.leaves import leaves_of
 from bot.rules.meter import Measured, Meter
 from bot.rules.numbers import Mask
-from bot.rules.program import EVERYWHERE, Block, Key, Program, Ticked, exprs_of, key_of
+from bot.rules.program import EVERYWHERE, Block, Key, Program, Ticked, key_of
 from bot.rules.schema import Rule, Scope
 from bot.rules.scope import ScopeTracker
 
@@ -43,11 +42,6 @@ class Truth:
     when: Tri
     clear: Tri
     members: Mask
-
-
-def needs_of(rules: Iterable[Rule]) -> Needs:
-    """What the market must hold for some rules."""
-    return Needs(leaves_of(e for r in rules for e in exprs_of(r)))
 
 
 def is_event(rule: Rule) -> bool:

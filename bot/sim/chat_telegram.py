@@ -164,15 +164,6 @@ class TelegramServer:
         self.rooms.of(chat_id).closed = ""
         self._tell_membership(chat_id, before="left", after="member", by=user_json(by, username), title=title)
 
-    def kick(self, chat_id: int, *, by: int) -> None:
-        """Somebody throws the bot out of a group."""
-        self.rooms.of(chat_id).closed = "bot was kicked from the group chat"
-        self._tell_membership(chat_id, before="member", after="kicked", by=user_json(by, "somebody"))
-
-    def promote(self, chat_id: int, *, by: int) -> None:
-        """Somebody makes the bot an administrator of a group."""
-        self._tell_membership(chat_id, before="member", after="administrator", by=user_json(by, "somebody"))
-
     def _tell_membership(
         self, chat_id: int, *, before: str, after: str, by: Json | None = None, title: str = ""
     ) -> None:

@@ -161,11 +161,6 @@ class BinanceFeed:
     def banned_until_ms(self) -> int | None:
         return self._client.banned_until_ms
 
-    @property
-    def last_poll_ms(self) -> float | None:
-        """When open interest last came, `Clock.monotonic_ms`."""
-        return self.poller.last_sample_ms
-
     async def run(self) -> None:
         """Feed until cancelled."""
         self._started_ms = self._clock.monotonic_ms()
