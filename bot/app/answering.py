@@ -51,6 +51,7 @@ from bot.settings import Settings
 from bot.storage.chat_moves import SqliteChatMoves
 from bot.storage.database import Database
 from bot.storage.outbox_care import SqliteOutboxCare
+from bot.storage.scores import SqliteScoreStore
 from bot.storage.told import SqliteFiringStore
 from bot.web.site import Site
 
@@ -157,6 +158,7 @@ class Answering:
             charts=self.drawing.data,
             rehearser=Rehearser(self.engine, self.clock),
             firings=SqliteFiringStore(self.database),
+            scores=SqliteScoreStore(self.database),
             chat_alerts=self.chat_alerts,
             chat_rules=self.rooms.chat_rules,
             rules_dir=self.settings.rules_dir,

@@ -36,6 +36,8 @@ from bot.model.instrument import MARKET
 from bot.model.numbers import quantity
 from bot.model.overview import Overview, OverviewReader
 from bot.model.ports import ChatAlertStore, WhyReader
+from bot.model.scorecard import HORIZONS_MS
+from bot.model.scorecard_ports import ScoreStore
 from bot.rules.ast import text
 from bot.rules.forms import number_of, with_number
 from bot.rules.loader import RuleSet, load_folder
@@ -61,6 +63,7 @@ class Sources:
     charts: ChartReader | None
     rehearser: Rehearser
     firings: FiringStore
+    scores: ScoreStore
     chat_alerts: ChatAlertStore
     chat_rules: ChatRules
     rules_dir: Path
@@ -135,9 +138,11 @@ class Dashboard:
         own = [*(one.id for one in alerts), *(one.id for one in self._from.chat_rules.of_chat(chat))]
         found = await self._from.firings.firings(limit=limit, own=own, symbol=symbol)
         names = {rule.id: rule for rule in self._from.engine.rules}
-        return [self._told(one, names.get(one.fired.rule_id)) for one in found]
+        scored = await self._from.scores.own([one.fired.key for one in found])
+        scores = {one.moment.key: {score.horizon_ms: score.price for score in one.scores} for one in scored}
+        return [self._told(one, names.get(one.fired.rule_id), scores.get(one.fired.key, {})) for one in found]
 
-    def _told(self, one: Firing, rule: Rule | None) -> ToldAlert:
+    def _told(self, one: Firing, rule: Rule | None, prices: Mapping[int, float | None]) -> ToldAlert:
         fired, ended = one.fired, one.ended
         # What was kept from everyone left no message that says it.
         options = () if rule is None else Meter(rule, lambda _: None).options
@@ -157,7 +162,7 @@ class Dashboard:
             is_ratio=one.is_ratio or (not one.value_text and measured is not None and measured.is_ratio),
             reason="" if ended is None else ended.reason,
             receipts=one.receipts,
-            later=whole_market.later(self._from.engine, key, fired.at_ms),
+            later=tuple(prices.get(horizon_ms) for horizon_ms in HORIZONS_MS),
         )
 
     # -- rules ---------------------------------------------------------------------------------------------------

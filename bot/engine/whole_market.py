@@ -7,7 +7,7 @@ import numpy as np
 from bot.engine.engine import Engine
 from bot.market.series import DAY_MS, INDEX
 from bot.model.alert import State
-from bot.model.dashboard import OUTCOME_MS, SPARK_POINTS, TABLE_WINDOWS_MS, MarketTable, Numbers
+from bot.model.dashboard import SPARK_POINTS, TABLE_WINDOWS_MS, MarketTable, Numbers
 from bot.model.instrument import MARKET
 from bot.model.updates import F64, I64
 
@@ -48,19 +48,6 @@ def sparks(engine: Engine) -> dict[str, Numbers]:
     numbers: I64 = tier.newest - stride * np.arange(SPARK_POINTS - 1, -1, -1)
     values, _ = tier.ends(INDEX["oi"], numbers)
     return {instrument.key: _numbers(values[:, row].astype(np.float64)) for row, instrument in market.universe.items()}
-
-
-def later(engine: Engine, key: str, fired_ms: int) -> tuple[float | None, ...]:
-    """Change of the price after each of `OUTCOME_MS`, as far as the grid of minutes knows."""
-    market = engine.market
-    row, tier = market.universe.row(key), market.coarse
-    if row is None or row >= market.n_rows or tier.newest is None:
-        return (None,) * len(OUTCOME_MS)
-    # The last minute that was over when it fired.
-    first = fired_ms // tier.step_ms
-    numbers: I64 = np.array([first, *(first + after_ms // tier.step_ms for after_ms in OUTCOME_MS)])
-    prices = tier.ends(INDEX["price"], numbers)[0][:, row].astype(np.float64)
-    return tuple(_numbers(np.round(prices[1:] / prices[0] - 1, _RATIO_DIGITS)))
 
 
 def _firing(engine: Engine) -> frozenset[str]:

@@ -14,8 +14,6 @@ from bot.model.overview import Overview
 TABLE_WINDOWS_MS: Final = (300_000, 900_000, 3_600_000, 14_400_000, 86_400_000)
 """Of the quadrant, and of the columns of the table."""
 SPARK_POINTS: Final = 24
-OUTCOME_MS: Final = (900_000, 3_600_000, 14_400_000)
-"""So long after a firing its price is looked at again."""
 PRIVATE: Final = (chat_alert.PREFIX, chat_rule.PREFIX, stop_watch.PREFIX)
 """Ids of what people made in their chats begin so; others are not shown it."""
 
@@ -104,7 +102,7 @@ class ToldAlert:
     """Why it was closed without its condition ending."""
     receipts: tuple[Receipt, ...]
     later: tuple[float | None, ...] = ()
-    """Change of the price from the firing on, after each of `OUTCOME_MS`; None where memory does not know (yet)."""
+    """Change of the price from the firing on, after each of `HORIZONS_MS` of the scorecard; None where that is not known (yet)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ import msgspec
 
 from bot.model import numbers
 from bot.model.charts import ChartData, Curve
-from bot.model.dashboard import OUTCOME_MS, TABLE_WINDOWS_MS, MarketTable, ToldAlert
+from bot.model.dashboard import TABLE_WINDOWS_MS, MarketTable, ToldAlert
+from bot.model.scorecard import HORIZONS_MS
 
 STATIC: Final = Path(__file__).parent / "static"
 READINGS: Final = (
@@ -208,4 +209,4 @@ _environment.filters.update(
     latency=lambda ms: f"{ms} ms" if ms < 1_000 else f"{ms / 1_000:.1f} s" if ms < 60_000 else numbers.duration(ms),
     span=_span,
 )
-_environment.globals.update(AT_ONCE=_AT_ONCE, READINGS=READINGS, WINDOWS=TABLE_WINDOWS_MS, OUTCOMES=OUTCOME_MS)
+_environment.globals.update(AT_ONCE=_AT_ONCE, READINGS=READINGS, WINDOWS=TABLE_WINDOWS_MS, OUTCOMES=HORIZONS_MS)

@@ -14,8 +14,10 @@ from bot.model.charts import NoPicture
 from bot.model.chat_alert import ChatAlert
 from bot.model.instrument import Instrument
 from bot.model.ports import Commit
+from bot.model.scorecard import ALERT, HORIZONS_MS, Moment, Quadrant, Score
 from bot.storage.memory import MemoryAlertStore, MemoryChatAlertStore
 from bot.storage.memory_outbox import MemoryOutbox
+from bot.storage.memory_scores import MemoryScoreStore
 from bot.storage.memory_told import MemoryFiringStore
 from tests.unit.engine.conftest import Feed
 
@@ -49,6 +51,7 @@ class World:
         outbox = MemoryOutbox()
         self.alerts = MemoryAlertStore(outbox)
         self.chat_alerts = MemoryChatAlertStore(self.alerts)
+        self.scores = MemoryScoreStore(outbox)
         self.dashboard = Dashboard(
             Sources(
                 engine=self.engine,
@@ -59,6 +62,7 @@ class World:
                 charts=None,
                 rehearser=Rehearser(self.engine, ManualClock()),
                 firings=MemoryFiringStore(self.alerts, outbox),
+                scores=self.scores,
                 chat_alerts=self.chat_alerts,
                 chat_rules=SimpleNamespace(of_chat=lambda _chat: []),
                 rules_dir=folder,
@@ -132,6 +136,17 @@ async def test_another_threshold_is_run_over_what_memory_holds(world):
     assert await world.dashboard.tried("surge", -0.05, "binance:AUSDT") is None
     assert await world.dashboard.tried("nothing", 0.05, "binance:AUSDT") is None
     assert (await world.dashboard.tried("surge", 0.03, "binance:NOUSDT")).n_fired is None
+
+
+async def test_what_came_of_a_firing_is_what_the_scorecard_says(world):
+    world.run([1_000.0] * 3)
+    await world.fire("surge")
+    (key,) = [t.key for t in await world.alerts.transitions(since_ms=0, limit=9)]
+    moment = Moment(key, "surge", "OI surge", "binance:AUSDT", world.engine.now_ms, 100.0, 1e3, Quadrant.UP_UP)
+    await world.scores.add([moment])
+    await world.scores.settle([Score(key, ALERT, HORIZONS_MS[0], 0.012, None, 0.02, 0.0)])
+    (told,) = await world.dashboard.alerts(limit=9, chat=ME)
+    assert told.later == (0.012, None, None)
 
 
 async def test_firings_have_their_rules_title_and_only_ones_own_are_private(world):

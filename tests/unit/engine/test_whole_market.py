@@ -50,17 +50,6 @@ def test_breadth_counts_what_is_known(market):
     assert table.share_up(86_400_000) is None
 
 
-def test_the_price_later_is_that_of_the_minute(market):
-    fired_ms = market.now - 30 * MINUTE_MS
-    after_15m, after_1h, after_4h = whole_market.later(market.engine, "binance:AUSDT", fired_ms)
-    first = (fired_ms - market.engine.now_ms) // MINUTE_MS + 39
-    assert after_15m == pytest.approx((100 + (first + 15) / 8) / (100 + first / 8) - 1, abs=2e-5)
-    assert (after_1h, after_4h) == (None, None)
-    assert whole_market.later(market.engine, "binance:CUSDT", fired_ms) == (None, None, None)
-    assert whole_market.later(market.engine, "*", fired_ms) == (None, None, None)
-    assert whole_market.later(market.engine, "binance:AUSDT", fired_ms - 90 * 86_400_000) == (None, None, None)
-
-
 def test_small_lines_end_with_the_newest_minute(market):
     found = whole_market.sparks(market.engine)
     assert len(found["binance:AUSDT"]) == 24
