@@ -1,7 +1,8 @@
 """Giving memory back: what a start needed for a moment would otherwise stay with the process for ever.
 
 Filling a day of windows passes a few hundred megabytes of answers through the allocator in pieces. Python and NumPy free
-them, but the C library keeps the pages. On a small server that is a sixth of all the bot uses.
+them, but the C library keeps the pages. On a small server that is a sixth of all the bot uses. Most of it is avoided by
+keeping large arrays out of the heap, where they leave holes when they grow; the rest is given back each minute.
 """
 
 import asyncio
@@ -11,14 +12,32 @@ from typing import Final
 from bot import log
 from bot.clock import Clock
 
-FIRST_S: Final = 120.0
+FIRST_S: Final = 30.0
 EVERY_S: Final = 60.0
+LARGE: Final = 1 << 20
+"""Bytes from which an allocation gets pages of its own, which go back when it is freed. What a tick computes for a moment is
+smaller: fresh pages for that, each second, would cost more than they save."""
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
+"""Of `mallopt`, as malloc.h numbers them."""
+_N_ARENAS: Final = 2
+"""Threads share them. Each of the few threads would otherwise keep freed pages of its own."""
 
 _log = log.get("memory")
 
 
+def keep_small() -> bool:
+    """Call before threads begin. False where the C library cannot, as on musl; nothing is lost then."""
+    options = {_ARENA_MAX: _N_ARENAS, _MMAP_THRESHOLD: LARGE, _TRIM_THRESHOLD: LARGE}
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):
+        return False
+    results = [mallopt(option, value) for option, value in options.items()]
+    return all(results)
+
+
 def give_back() -> bool:
-    """Return freed pages to the system. False where the C library cannot, as on musl; nothing is lost then."""
+    """Return freed pages to the system. False where the C library cannot; nothing is lost then."""
     try:
         return bool(ctypes.CDLL("libc.so.6").malloc_trim(0))
     except (OSError, AttributeError):

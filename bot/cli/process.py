@@ -10,6 +10,7 @@ from rich.console import Console
 from bot import log
 from bot.app.bot import Bot
 from bot.app.destinations import Plan
+from bot.app.memory import keep_small
 from bot.app.options import Options
 from bot.app.service_manager import Voice, speaking, voice_of, watched_of
 from bot.app.supervisor import ComponentError
@@ -60,6 +61,7 @@ async def serve(
 
     `again`: when somebody has become the owner, the bot stops in order and begins with these settings.
     """
+    keep_small()
     voice: Voice | None = None
 
     def made(settings: Settings, options: Options) -> Bot:

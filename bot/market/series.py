@@ -102,22 +102,25 @@ class Needs:
         """Step -> gauge -> how far back its ring must reach."""
         found: dict[int, dict[str, int]] = {}
 
-        def need(step: int, series: str, length_ms: int) -> None:
+        def need(step: int, series: Iterable[str], length_ms: int) -> None:
             held = found.setdefault(step, {})
-            for name in {series, *PARTS[series]}:
+            for name in series:
                 held[name] = max(held.get(name, 0), length_ms)
 
-        for name in ("price", "oi"):
-            need(grids.fine_ms, name, ALWAYS_FINE_MS)
-            need(grids.coarse_ms, name, DAY_MS)
-        for leaf in self.leaves:
-            if leaf.series in FLOWS or not leaf.window_ms:
-                continue
-            for series in (leaf.series, leaf.other):
-                if series:
-                    need(grids.step_ms(leaf), series, leaf.window_ms + leaf.inner_ms)
-            if leaf.inner_ms:
-                need(grids.ends_ms(leaf.inner_ms), leaf.series, leaf.inner_ms)
+        need(grids.fine_ms, ("price", "oi"), ALWAYS_FINE_MS)
+        need(grids.coarse_ms, ("price", "oi"), DAY_MS)
+        over = [leaf for leaf in self.leaves if leaf.series not in FLOWS and leaf.window_ms]
+        for leaf in over:
+            if leaf.function not in ENDS:
+                for series in filter(None, (leaf.series, leaf.other)):
+                    need(grids.step_ms(leaf), {series, *PARTS[series]}, leaf.window_ms + leaf.inner_ms)
+        # Of a product that is only looked at from end to end, its factors are enough.
+        ends = [(leaf.series, leaf.window_ms) for leaf in over if leaf.function in ENDS]
+        ends += [(leaf.series, leaf.inner_ms) for leaf in over if leaf.inner_ms]
+        for series, length_ms in ends:
+            step_ms = grids.ends_ms(length_ms)
+            held = {series} & found.get(step_ms, {}).keys()
+            need(step_ms, {*held, *PARTS[series]}, length_ms)
         return found
 
     def lookback_ms(self, series: str) -> int:

@@ -169,10 +169,6 @@ class View:
     def pct(self, series: str, window_ms: int) -> F64:
         return self.leaf(Leaf("pct", series, window_ms))
 
-    def reaches(self, series: str, window_ms: int) -> bool:
-        """Whether the rings held reach back that far; a window over too short a ring is unknown."""
-        return self._market.ends_tier(window_ms).holds(series, window_ms)
-
     def then(self, series: str, window_ms: int) -> tuple[F64, F64]:
         """Value at the other end of the window, and its age there in ms. NaN where it is missing or too old."""
         return self._then(series, window_ms, self._market.ends_tier(window_ms))

@@ -61,6 +61,10 @@ class _Ends:
         self._is_pct = leaves[0].function == "pct"
         self._rows = rows
         self._gauge = np.array([INDEX[leaf.series] for leaf in leaves])
+        # The product of two has no ring of its own unless other functions look at it: its factors are read instead.
+        product = self._gauge == OI_USD if "oi_usd" not in tier.names else np.zeros(len(leaves), dtype=np.bool_)
+        self._products = np.flatnonzero(product)
+        self._ring = np.where(product, PRICE, self._gauge)
         self._n = np.array([leaf.window_ms // tier.step_ms for leaf in leaves])
         limit_ms = np.array([leaf.window_ms // THEN_SHARE for leaf in leaves])
         self._limit = np.minimum(limit_ms, tier.max_age_ms) // tier.unit_ms
@@ -70,7 +74,7 @@ class _Ends:
         tier = self._tier
         if tier.newest is None:
             return
-        rows = tier.base[self._gauge] + (tier.newest - self._n) % tier.slots[self._gauge]
+        rows = tier.base[self._ring] + (tier.newest - self._n) % tier.slots[self._ring]
         if self._buffer.shape[1] != out.shape[1]:
             self._buffer = np.empty((len(rows), out.shape[1]), dtype=tier.dtype)
         then = tier.value.take(rows, axis=0, out=self._buffer, mode="clip")
@@ -78,6 +82,8 @@ class _Ends:
         if too_old.any():
             for j in np.flatnonzero(too_old):
                 then[j, tier.age[rows[j]] > self._limit[j]] = np.nan
+        if len(self._products):
+            self._multiply(then, tier, tier.newest)
         result = tick.level.take(self._gauge, axis=0, out=out[self._rows], mode="clip")
         if not self._is_pct:
             result -= then
@@ -87,6 +93,15 @@ class _Ends:
         if self._n_sound < len(rows):
             unsound = result[self._n_sound :]
             unsound[~np.isfinite(unsound)] = np.nan
+
+    def _multiply(self, then: Values, tier: Tier, newest: int) -> None:
+        """Make products of the prices in `then`, rounded as a ring would have them."""
+        which = self._products
+        rows = tier.base[OI] + (newest - self._n[which]) % tier.slots[OI]
+        product = np.multiply(then[which], tier.value[rows], dtype=np.float64)
+        for j in np.flatnonzero(tier.worst[rows] > self._limit[which]):
+            product[j, tier.age[rows[j]] > self._limit[which[j]]] = np.nan
+        then[which] = product
 
 
 class _Averages:

@@ -79,11 +79,11 @@ def test_links_lead_somewhere():
 def test_commands_in_the_text_exist():
     from typer.main import get_command
 
-    from bot.cli.main import app
+    from bot.cli.main import app_of
 
     named = set(re.findall(r"(?:^|`|exec oibot )oibot ([a-z][\w-]+)", GUIDE, re.MULTILINE))
     assert len(named) > 10
-    assert named <= set(get_command(app).commands), "a command that is no more"
+    assert named <= set(get_command(app_of()).commands), "a command that is no more"
 
 
 def test_symptoms_are_quoted_as_the_bot_says_them():

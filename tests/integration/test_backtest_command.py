@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from bot.cli.main import app
+from bot.cli.main import app_of
 
 pytestmark = pytest.mark.integration
 
@@ -60,7 +60,7 @@ def run(tmp_path, monkeypatch):
     def call(*words, rules=None):
         if rules is not None:
             (tmp_path / "rules" / "mine.yaml").write_text(rules)
-        return CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
+        return CliRunner().invoke(app_of(), [str(word) for word in words], catch_exceptions=False)
 
     return call
 

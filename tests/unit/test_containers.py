@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from typer.main import get_command
 
 from bot import settings
-from bot.cli.main import app
+from bot.cli.main import app_of
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -78,7 +78,7 @@ def is_sent(path: str) -> bool:
 
 
 def commands() -> set[str]:
-    return set(get_command(app).commands)
+    return set(get_command(app_of()).commands)
 
 
 def seconds(text: str) -> float:

@@ -21,3 +21,32 @@ def test_pages_of_freed_pieces_are_returned():
     out = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True).stdout.split()
     returned, kilobytes = out[0] == "True", int(out[1])
     assert not returned or kilobytes > 50_000
+
+
+LARGE = """
+import sys
+import numpy as np
+from bot.app.memory import keep_small
+can = keep_small() if sys.argv[1] == "small" else True
+def heap():
+    with open("/proc/self/maps") as maps:
+        spans = [line.split()[0].split("-") for line in maps if line.rstrip().endswith("[heap]")]
+    return sum(int(end, 16) - int(start, 16) for start, end in spans) // 1024
+first = np.ones(2_500_000)
+del first
+before = heap()
+second = np.ones(1_250_000)
+print(can, heap() - before)
+"""
+
+
+def _heap_grows_by_kb(mode: str) -> tuple[bool, int]:
+    out = subprocess.run([sys.executable, "-c", LARGE, mode], capture_output=True, text=True, check=True).stdout.split()
+    return out[0] == "True", int(out[1])
+
+
+def test_large_arrays_stay_out_of_the_heap():
+    """The C library puts what is smaller than the largest that was ever freed into the heap, unless it is told."""
+    can, kilobytes = _heap_grows_by_kb("small")
+    assert not can or kilobytes == 0
+    assert not can or _heap_grows_by_kb("as it is")[1] > 9_000

@@ -138,9 +138,10 @@ def test_the_bot_runs_where_memory_cannot_be_written_and_executed():
         "    sys.exit(77)\n"
         "except OSError:\n"
         "    pass\n"
-        "import bot.cli.main, bot.sim.venue\n"
-        "from bot.app.memory import give_back\n"
-        "give_back()\n"
+        "import bot.sim.venue\n"
+        "from bot.cli.main import app_of\n"
+        "from bot.app.memory import give_back, keep_small\n"
+        "app_of(), keep_small(), give_back()\n"
     )
     deny = f"import ctypes, os, sys; sys.exit(76) if ctypes.CDLL(None).prctl({PR_SET_MDWE}, 1, 0, 0, 0) else os.execv(sys.executable, [sys.executable, '-c', {code!r}])"
     said = subprocess.run([sys.executable, "-c", deny], cwd=ROOT, check=False, capture_output=True, text=True)

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from bot import settings
 from bot.app.archives import MAX_FILE_BYTES
-from bot.cli.main import app
+from bot.cli.main import app_of
 from bot.errors import BotError, ConfigError, StorageError
 from bot.storage import preparing
 
@@ -24,7 +24,7 @@ def run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def run(*words):
-        result = CliRunner().invoke(app, [str(word) for word in words])
+        result = CliRunner().invoke(app_of(), [str(word) for word in words])
         if isinstance(result.exception, BotError):
             raise result.exception
         assert result.exit_code == 0, result.output

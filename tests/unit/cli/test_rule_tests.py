@@ -11,7 +11,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from bot import settings
-from bot.cli.main import app
+from bot.cli.main import app_of
 from bot.cli.rule_test_view import View, strip_lines
 from bot.cli.rule_tests import mark, run_all
 from bot.errors import BotError, ConfigError
@@ -68,7 +68,7 @@ def run(tmp_path, monkeypatch):
     def run(tests, *words):
         if tests is not None:
             Path("rules/tests/a.yaml").write_text(HEAD + tests)
-        result = CliRunner().invoke(app, ["test", *words])
+        result = CliRunner().invoke(app_of(), ["test", *words])
         if isinstance(result.exception, BotError):
             raise result.exception
         return result
@@ -252,4 +252,4 @@ def test_a_change_of_any_file_is_noticed(run):
 
 def test_it_is_a_command_of_the_bot():
     assert (settings.shipped_rules() / "tests").is_dir()
-    assert " test " in CliRunner().invoke(app, ["--help"]).output
+    assert " test " in CliRunner().invoke(app_of(), ["--help"]).output

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 import bot
-from bot.cli.main import app
+from bot.cli.main import app_of
 from bot.errors import ConfigError
 from bot.storage import copies, preparing
 from bot.storage.schema import migrations
@@ -19,7 +19,7 @@ NEWEST = migrations()[-1][0]
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    return lambda *words: CliRunner().invoke(app, list(words))
+    return lambda *words: CliRunner().invoke(app_of(), list(words))
 
 
 def older(path, version):
