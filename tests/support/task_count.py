@@ -10,7 +10,7 @@ import asyncio, pathlib, sys, threading, time
 
 def watch(loop):
     path = pathlib.Path("tasks")
-    while True:
+    while not loop.is_closed():
         try:
             n = sum(not task.done() for task in asyncio.all_tasks(loop))
         except RuntimeError:
