@@ -1,7 +1,7 @@
 """Columns that take few bytes for each of very many alerts."""
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from sys import getsizeof
 from typing import Final
 
@@ -12,6 +12,8 @@ _MAX_SHORT: Final = (1 << 16) - 1
 _TELEGRAM: Final = "telegram:"
 _OTHERS: Final = 1 << 62
 """Above all numbers of Telegram's chats, which have 52 bits."""
+_MAX_DIGITS: Final = 18
+"""So many may be above `_OTHERS`."""
 
 
 class Narrow:
@@ -73,12 +75,27 @@ class ChatColumn:
     def append(self, chat: str) -> None:
         self._numbers.append(self._number(chat))
 
-    def extend(self, chats: Iterable[str]) -> None:
-        self._numbers.extend(map(self._number, chats))
+    def extend(self, chats: Sequence[str]) -> None:
+        digits = [chat.removeprefix(_TELEGRAM) for chat in chats]
+        try:
+            numbers = list(map(int, digits))
+        except ValueError:
+            numbers = []
+        # Names that come back as they were are Telegram's: no others are looked at one by one.
+        if [f"{_TELEGRAM}{number}" for number in numbers] != list(chats) or max(
+            map(len, digits), default=0
+        ) >= _MAX_DIGITS:
+            numbers = list(map(self._number, chats))
+        self._numbers.extend(numbers)
 
     def _number(self, chat: str) -> int:
         digits = chat.removeprefix(_TELEGRAM)
-        if digits is not chat and len(digits) < 18 and digits.removeprefix("-").isdecimal() and digits.isascii():
+        if (
+            digits is not chat
+            and len(digits) < _MAX_DIGITS
+            and digits.removeprefix("-").isdecimal()
+            and digits.isascii()
+        ):
             number = int(digits)
             if str(number) == digits:
                 return number

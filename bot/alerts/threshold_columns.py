@@ -17,7 +17,7 @@ import numpy.typing as npt
 from bot.alerts.book import Change
 from bot.alerts.lifecycle import Policy
 from bot.alerts.narrow import ChatColumn, Narrow
-from bot.alerts.slot_table import SlotTable, id_of, number_of
+from bot.alerts.slot_table import SlotTable, id_of, number_of, numbers_of
 from bot.model.alert import AlertRecord
 from bot.model.chat_alert import DIRECTIONS, ChatAlert, StoredAlerts, ThresholdOp
 from bot.model.truth import FALSE, TRUE, UNKNOWN
@@ -130,7 +130,8 @@ class Columns:
         op = np.array(ops, dtype=np.uint8)
         start = np.array(many.level, dtype=np.float64) * np.where(op < 2, 1.0, -1.0)
         is_strict = (op == OPS.index(">")) | (op == OPS.index("<"))
-        self.number.extend(map(number_of, many.id))
+        numbers = numbers_of(many.id)
+        self.number.frombytes(numbers.astype(np.uint64).tobytes())
         self.start.frombytes(np.where(is_strict, np.nextafter(start, inf), start).tobytes())
         self._op.frombytes(op.tobytes())
         self.expr.extend(map(self._expr_row, many.measure))
@@ -141,8 +142,7 @@ class Columns:
             if many.clear_op[k] is not None:
                 self._set_clear(first + k, DIRECTIONS[many.op[k]], many.clear_op[k], many.clear_level[k])
         self._notes |= {first + k: note for k, note in enumerate(many.note) if note}
-        for slot in range(first, first + n):
-            self._slots.add(slot)
+        self._slots.add_all(first, numbers)
         return first
 
     def _append(self) -> int:
