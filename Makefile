@@ -84,7 +84,8 @@ ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
 else
 	$(BIN)/python -m pytest -n auto tests/unit tests/contract tests/properties tests/recordings tests/integration
-	$(BIN)/python -m pytest tests/acceptance
+	$(BIN)/python -m pytest -n auto -m "not alone" tests/acceptance
+	$(BIN)/python -m pytest -m alone tests/acceptance
 endif
 
 check: $(DEV_STAMP)

@@ -20,7 +20,7 @@ from bot.storage.database import open_database
 from tests.support.arrivals import END, SHORT_ID, committed, judge
 from tests.support.kills import Market
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.alone]
 
 PRIVATE, GROUPS = range(1, 41), range(-10, 0)
 QUIET_RULES = "version: 1\nrules:\n  - {id: never, when: 'price < 0', scope: {symbols: [BTCUSDT]}}\n"

@@ -155,6 +155,7 @@ async def test_a_recording_replays_to_the_same_transitions(harness, until):
     assert [(t["rule"], t["instrument"], t["state"], t["at_ms"], t["value"]) for t in again] == stored
 
 
+@pytest.mark.alone
 async def test_the_first_alerts_of_a_demo_sized_market_come_when_the_readme_says(harness, until):
     """Default size, shipped rules: an ordinary alert within 60 s of the start, a market-wide one within three minutes.
 
