@@ -26,6 +26,7 @@ from bot.cli.process import is_interactive, options_for, serve
 from bot.cli.run import seconds
 from bot.cli.stopping import StopSignals, run_until_stopped
 from bot.cli.summary import Summary
+from bot.delivery.output import console_on
 from bot.errors import BotError
 from bot.settings import Settings
 from bot.settings_sections import WebSection
@@ -45,7 +46,7 @@ def demo(
 ) -> None:
     """Show the bot at work without an account: a simulated exchange, the shipped rules, alerts in this terminal."""
     log.set_up(level="WARNING")
-    console = Console()
+    console = console_on(sys.stdout)
     for_s = seconds(for_time)
     if for_s is None and not is_interactive():
         for_s = DEFAULT_S
