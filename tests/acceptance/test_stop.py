@@ -343,7 +343,9 @@ async def output_on_a_full_disk(scene):
     with open("/dev/full", "w", encoding="utf-8") as full_disk:
         scene.harness.rules(RULES)
         places = "screen: {kind: console, default: true}\n  phone: {kind: discord, min_severity: info}\n"
-        (scene.harness.folder / "rules" / "destinations.yaml").write_text(f"destinations:\n  {places}", encoding="utf-8")
+        (scene.harness.folder / "rules" / "destinations.yaml").write_text(
+            f"destinations:\n  {places}", encoding="utf-8"
+        )
         chat = {"OIBOT_DISCORD__WEBHOOK_URL": scene.chats.discord_webhook_url}
         # Something that is said at the start.
         await scene.start(telegram=False, stdout=full_disk, env=chat | {"OIBOT_NO_SUCH_SETTING": "1"})
