@@ -4,6 +4,7 @@ The bot is the one that `oibot run` starts, with the shipped rules; only the add
 limits that Binance publishes. Nothing leaves this machine and nothing is kept unless asked for.
 """
 
+import asyncio
 import contextlib
 import socket
 import subprocess
@@ -22,6 +23,7 @@ from rich.text import Text
 from bot import log, settings
 from bot.app.destinations import plan_of
 from bot.app.options import Options
+from bot.cli.demo_past import Past
 from bot.cli.process import is_interactive, options_for, serve
 from bot.cli.run import seconds
 from bot.cli.stopping import StopSignals, run_until_stopped
@@ -62,6 +64,7 @@ def demo(
             web_port=web_port(),
         )
         summary = Summary(console, rest_url)
+        past = Past(console, folder=folder, rest_url=rest_url)
         # The folder of the shipped rules may also hold somebody's destinations.
         plan = plan_of(config, reads_file=False)
         options = replace(
@@ -69,12 +72,19 @@ def demo(
             opens_dashboard=True,
             on_web=lambda address: _show_address(console, address),
         )
-        code = run_until_stopped(lambda signals: _show(config, options, summary, signals, for_s))
+        code = run_until_stopped(lambda signals: _show(config, options, summary, past, signals, for_s))
     raise typer.Exit(code)
 
 
-async def _show(config: Settings, options: Options, summary: Summary, signals: StopSignals, for_s: float | None) -> int:
-    code = await serve(config, summary.watch(options), signals, for_s=for_s)
+async def _show(
+    config: Settings, options: Options, summary: Summary, past: Past, signals: StopSignals, for_s: float | None
+) -> int:
+    filling = asyncio.create_task(past.fill())
+    try:
+        code = await serve(config, past.watch(summary.watch(options)), signals, for_s=for_s)
+    finally:
+        filling.cancel()
+        await asyncio.wait({filling})
     await summary.print()
     return code
 
