@@ -4,7 +4,6 @@ The bot is the one that `oibot run` starts, with the shipped rules; only the add
 limits that Binance publishes. Nothing leaves this machine and nothing is kept unless asked for.
 """
 
-import asyncio
 import contextlib
 import socket
 import subprocess
@@ -79,12 +78,8 @@ def demo(
 async def _show(
     config: Settings, options: Options, summary: Summary, past: Past, signals: StopSignals, for_s: float | None
 ) -> int:
-    filling = asyncio.create_task(past.fill())
-    try:
+    with past:
         code = await serve(config, past.watch(summary.watch(options)), signals, for_s=for_s)
-    finally:
-        filling.cancel()
-        await asyncio.wait({filling})
     await summary.print()
     return code
 

@@ -7,7 +7,6 @@ import subprocess
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
-import pytest
 from rich.console import Console
 
 from bot.app.history_store import open_store
@@ -53,49 +52,47 @@ def environment_of(pid):
         return ""
 
 
+async def until(is_true, within_s=60):
+    async with asyncio.timeout(within_s):
+        while not is_true():
+            await asyncio.sleep(0.05)
+
+
+def watching(past, bot, heard=None):
+    on_ready = (lambda _: None) if heard is None else heard.append
+    past.watch(Options(console=Console(file=io.StringIO()), on_ready=on_ready)).on_ready(bot)
+    return past
+
+
 async def test_once_something_was_told_a_few_contracts_get_their_past(tmp_path):
-    out = io.StringIO()
-    bot = DemoBot(("BTCUSDT", "ETHUSDT"))
+    out, heard, bot = io.StringIO(), [], DemoBot(("BTCUSDT", "ETHUSDT"))
     async with Venue(clock=SystemClock(), seed=5, n_instruments=12, script=False) as venue:
         past = Past(Console(file=out, width=200), folder=tmp_path, rest_url=venue.rest_url)
-        heard = []
-        past.watch(Options(console=Console(file=io.StringIO()), on_ready=heard.append)).on_ready(bot)
-        assert heard == [bot]
-        filling = asyncio.create_task(past.fill())
-        await asyncio.sleep(1.5)
-        assert not fills(tmp_path), "the first alert goes first"
-        bot.told.append("oi_surge")
-        async with asyncio.timeout(60):
-            await filling
+        with watching(past, bot, heard):
+            assert heard == [bot]
+            await asyncio.sleep(1.5)
+            assert not fills(tmp_path), "the first alert goes first"
+            bot.told.append("oi_surge")
+            await until(out.getvalue)
     assert "3 days of BTC, ETH are in the history: try /backtest" in out.getvalue()
     with open_store(tmp_path / "history") as store:
         assert set(store.keys(0, 2**53)) == {"binance:BTCUSDT", "binance:ETHUSDT"}
 
 
 async def test_it_ends_with_the_demo_and_says_nothing(tmp_path):
-    out = io.StringIO()
-    bot = DemoBot(tuple(f"A{n}USDT" for n in range(2 * N_CONTRACTS)), told=["x"])
-    async with asyncio.timeout(30):
-        # Connected to and never answered.
-        held = socket.create_server(("127.0.0.1", 0))
-        port = held.getsockname()[1]
-        past = Past(Console(file=out), folder=tmp_path, rest_url=f"http://127.0.0.1:{port}")
-        past.watch(Options(console=Console(file=io.StringIO()))).on_ready(bot)
-        filling = asyncio.create_task(past.fill())
-        while not fills(tmp_path):
-            await asyncio.sleep(0.05)
-        filling.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await filling
-        held.close()
-    assert not fills(tmp_path)
+    out, bot = io.StringIO(), DemoBot(tuple(f"A{n}USDT" for n in range(2 * N_CONTRACTS)), told=["x"])
+    # Connected to and never answered.
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        past = Past(Console(file=out), folder=tmp_path, rest_url=f"http://127.0.0.1:{held.getsockname()[1]}")
+        with watching(past, bot):
+            await until(lambda: fills(tmp_path))
+        assert not fills(tmp_path)
     assert out.getvalue() == ""
 
 
 async def test_where_the_exchange_is_gone_there_is_no_past(tmp_path):
     out = io.StringIO()
     past = Past(Console(file=out), folder=tmp_path, rest_url="http://127.0.0.1:9")
-    past.watch(Options(console=Console(file=io.StringIO()))).on_ready(DemoBot(("BTCUSDT",), told=["x"]))
-    async with asyncio.timeout(60):
-        await past.fill()
+    with watching(past, DemoBot(("BTCUSDT",), told=["x"])):
+        await until(lambda: not past._thread.is_alive())
     assert out.getvalue() == ""
