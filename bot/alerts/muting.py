@@ -246,10 +246,13 @@ class Muting:
                 ack = self._acks.get((row.key, destination))
                 if ack is not None and (ack.until_ms is None or now_ms < ack.until_ms):
                     found.append(Mute("acknowledged", FOREVER_MS if ack.until_ms is None else ack.until_ms))
-        quiet = self._quiet.get(subject.destination) or self._quiet.get(group_of(subject.destination))
+        quiet = self._quiet_hours_of(subject.destination)
         if quiet is not None and subject.severity != CRITICAL and (until_ms := quiet.until_ms(now_ms)) is not None:
             found.append(Mute("quiet hours", until_ms))
         return max(found, key=lambda mute: mute.until_ms, default=None)
+
+    def _quiet_hours_of(self, destination: str) -> QuietHours | None:
+        return self._quiet.get(destination) or self._quiet.get(group_of(destination))
 
     # -- looking ---------------------------------------------------------------------------------------------------
 
@@ -279,7 +282,7 @@ class Muting:
             if short and short_id(ack.key) == short and (ack.until_ms is None or now_ms < ack.until_ms)
         ]
         for subject in subjects:
-            quiet = self._quiet.get(subject.destination)
+            quiet = self._quiet_hours_of(subject.destination)
             if quiet is not None and subject.severity != CRITICAL and (until_ms := quiet.until_ms(now_ms)) is not None:
                 found.append(Hush("quiet hours", quiet.author, until_ms, subject.destination))
         return found

@@ -5,6 +5,7 @@ allows; a pause that the bot was told is obeyed. What was answered is put down p
 refused, and what is known is not asked for again.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -32,6 +33,7 @@ PER_CALL: Final[dict[Series, int]] = {"price": 499, "volume": 499, "oi": 500, "l
 N_FUNDINGS: Final = 1_000
 SHARE_BESIDE: Final = 0.2
 """Of the weight of a minute, while a bot uses its own."""
+_APART: Final = ".beside"
 CALLS_BESIDE: Final = 90
 """In five minutes; the bot may use 900 of the 1,000 that the venue allows."""
 
@@ -68,18 +70,28 @@ class Venue(rest.BinanceRest):
 
 
 class Books:
-    """The `KeyValues` of the bot, written only where no bot writes them."""
+    """The `KeyValues` of the bot. Beside a running one, only what it was told of pauses is taken from them: what it used is its own
+    part of the limits, and waiting for that could take for ever. What was used here is kept apart, for the next time.
+    """
 
     def __init__(self, values: KeyValues, *, is_beside: bool) -> None:
         self._values = values
         self._is_beside = is_beside
 
     async def get(self, key: str) -> str | None:
-        return await self._values.get(key)
+        of_bot = await self._values.get(key)
+        if not self._is_beside:
+            return of_bot
+        own = _object(await self._values.get(f"{key}{_APART}"))
+        return json.dumps({**own, "pause": _object(of_bot).get("pause", {})})
 
     async def put(self, key: str, value: str) -> None:
-        if not self._is_beside:
-            await self._values.put(key, value)
+        await self._values.put(f"{key}{_APART}" if self._is_beside else key, value)
+
+
+def _object(text: str | None) -> dict[str, object]:
+    found = json.loads(text or "{}")
+    return found if isinstance(found, dict) else {}
 
 
 class Filler:

@@ -213,7 +213,8 @@ def _curve_headline(
     if moved is None:
         panels.headline(pen, place, left, old, colour=spec.colour, right_colour=look.STALE)
         return
-    left = [f"{spec.name} {say(moved.then)} → {say(now)}{unit}", f"{spec.name} {say(moved.then)} → {say(now)}", *left]
+    ends = numbers.from_to(moved.then, now, "amount") if spec.kind == "amount" else (say(moved.then), say(now))
+    left = [f"{spec.name} {' → '.join(ends)}{unit}", f"{spec.name} {' → '.join(ends)}", *left]
     if old:
         panels.headline(pen, place, left, old, colour=spec.colour, right_colour=look.STALE)
         return

@@ -85,7 +85,7 @@ def rows(data: ChartData, width: int = WIDTH) -> tuple[str, ...]:
         unit = {"price": "price", "funding": "ratio"}.get(name, "amount")
         told = say("unknown")
         if moved is not None:
-            told = f"{numbers.quantity(moved.then, unit)} → {numbers.quantity(moved.now, unit)}"
+            told = " → ".join(numbers.from_to(moved.then, moved.now, unit))
         share = f"  {numbers.percent(moved.ratio)}" if moved is not None and name in {"price", "oi"} else ""
         found += [f"{cell(say(_NAMES[name]), 10)} {told}{share}", cells(data, curve, width)]
     if data.volume is not None:

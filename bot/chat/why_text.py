@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 from bot.model import numbers
 from bot.model.alert import State, Transition
@@ -95,10 +96,13 @@ def _seen(node: Node) -> Iterator[str]:
         yield from _scope(node.scope)
 
 
-def sample_text(label: str, sample: SampleSeen) -> str:
-    """`then 88.3k, sample of 14:15:58, 7 s old`."""
-    unit = {"price": "price", "index": "price", "oi": "amount"}.get(sample.series)
-    what = "" if unit is None else f" {sample.series} {numbers.quantity(sample.value, unit)},"
+_UNITS: Final = {"price": "price", "index": "price", "oi": "amount"}
+
+
+def sample_text(label: str, sample: SampleSeen, *, beside: float | None = None) -> str:
+    """`then 88.3k, sample of 14:15:58, 7 s old`. `beside`: the value that stands below or above it, to tell it from."""
+    unit = _UNITS.get(sample.series)
+    what = "" if unit is None else f" {sample.series} {numbers.from_to(sample.value, beside, unit)[0]},"
     what = what or f" {sample.series},"
     if sample.sample_ms is None or sample.age_ms is None:
         return say("{label}:{value} no sample", label=label, value=what)
@@ -122,8 +126,9 @@ def _window(window: WindowSeen) -> Iterator[str]:
         )
         first = say("oldest")
     yield stretch
-    for sample in window.ends:
-        yield sample_text(say("now") if sample.point_ms == window.end_ms else first, sample)
+    for sample, other in zip(window.ends, reversed(window.ends), strict=True):
+        label = say("now") if sample.point_ms == window.end_ms else first
+        yield sample_text(label, sample, beside=other.value if other.series == sample.series else None)
 
 
 def _side(side: SideSeen) -> str:

@@ -22,10 +22,12 @@ from rich.text import Text
 from bot import log, settings
 from bot.app.destinations import plan_of
 from bot.app.options import Options
+from bot.cli.demo_past import Past
 from bot.cli.process import is_interactive, options_for, serve
 from bot.cli.run import seconds
 from bot.cli.stopping import StopSignals, run_until_stopped
 from bot.cli.summary import Summary
+from bot.delivery.output import console_on
 from bot.errors import BotError
 from bot.settings import Settings
 from bot.settings_sections import WebSection
@@ -45,7 +47,7 @@ def demo(
 ) -> None:
     """Show the bot at work without an account: a simulated exchange, the shipped rules, alerts in this terminal."""
     log.set_up(level="WARNING")
-    console = Console()
+    console = console_on(sys.stdout)
     for_s = seconds(for_time)
     if for_s is None and not is_interactive():
         for_s = DEFAULT_S
@@ -61,6 +63,7 @@ def demo(
             web_port=web_port(),
         )
         summary = Summary(console, rest_url)
+        past = Past(console, folder=folder, rest_url=rest_url)
         # The folder of the shipped rules may also hold somebody's destinations.
         plan = plan_of(config, reads_file=False)
         options = replace(
@@ -68,12 +71,15 @@ def demo(
             opens_dashboard=True,
             on_web=lambda address: _show_address(console, address),
         )
-        code = run_until_stopped(lambda signals: _show(config, options, summary, signals, for_s))
+        code = run_until_stopped(lambda signals: _show(config, options, summary, past, signals, for_s))
     raise typer.Exit(code)
 
 
-async def _show(config: Settings, options: Options, summary: Summary, signals: StopSignals, for_s: float | None) -> int:
-    code = await serve(config, summary.watch(options), signals, for_s=for_s)
+async def _show(
+    config: Settings, options: Options, summary: Summary, past: Past, signals: StopSignals, for_s: float | None
+) -> int:
+    with past:
+        code = await serve(config, past.watch(summary.watch(options)), signals, for_s=for_s)
     await summary.print()
     return code
 

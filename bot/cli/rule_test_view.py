@@ -14,7 +14,7 @@ from bot.chat.why_text import transition_text
 from bot.cli.explanation import show_tree
 from bot.history.rule_test_run import Failure, Outcome, Strip, after, message_text
 from bot.model.alert import State
-from bot.model.numbers import duration, quantity
+from bot.model.numbers import duration, from_to, quantity
 from bot.model.updates import F64
 from bot.rules.problems import printable
 from bot.rules.rule_test_reader import RuleTests
@@ -127,7 +127,7 @@ def strip_lines(strip: Strip, n_cells: int = MAX_CELLS) -> tuple[str, str, str]:
     low, high, middle = (float(f(known)) if len(known) else 0.0 for f in (np.min, np.max, np.median))
     values = [_standing_out(strip.values[max(0, end + 1 - stride) : end + 1], middle) for end in ends]
     unit = _UNITS.get(strip.series, "number")
-    bounds = [quantity(value, unit, sign=False) for value in dict.fromkeys((low, high))]
+    bounds = from_to(low, high, unit, sign=False) if low < high else (quantity(low, unit, sign=False),)
     shown = " to ".join(bounds) if len(known) else "no value"
     span = f"{after(strip.first * step_ms)} to {after((strip.first + n_steps - 1) * step_ms)}"
     drawn = "".join(_block(v, low, high) for v in values)

@@ -17,6 +17,7 @@ from bot.app.ownership import is_claimable, with_owner
 from bot.app.rereading import with_secrets_of
 from bot.cli.process import is_interactive, options_for, serve
 from bot.cli.stopping import run_until_stopped
+from bot.delivery.output import console_on
 from bot.errors import ConfigError, StorageError
 from bot.model.members import Member
 
@@ -56,7 +57,7 @@ def _go(for_time: str | None, *, delivers: bool) -> None:
     log.set_up(level=read.log.level, fmt=read.log.format, collapse=read.log.collapse)
     # A service manager ends a bot that is stuck by SIGABRT: the log then says where.
     faulthandler.enable()
-    console = Console()
+    console = console_on(sys.stdout)
     for name in settings.unknown_in_environment():
         console.print(f"{name}: no such setting; .env.example lists them all", style="yellow", highlight=False)
 

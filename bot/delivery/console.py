@@ -1,12 +1,14 @@
 """Alerts in the terminal: two or three lines each, readable at a glance, the severity as a coloured bar on the left.
 
 Nothing that comes from outside is read as markup. Printing happens in a thread of its own, because a terminal that is
-stopped (Ctrl-S) or a full pipe would hold up the whole bot; while it does, attempts answer "later".
+stopped (Ctrl-S) or a full pipe would hold up the whole bot; while it does, attempts answer "later". So they do while the disk
+is full to which the output goes. A terminal that is gone is dead; the next process has another one.
 """
 
 import asyncio
 import contextlib
 import threading
+import uuid
 from typing import Final
 
 from rich.console import Console
@@ -14,6 +16,7 @@ from rich.text import Text
 
 from bot.delivery import layout, wording
 from bot.delivery.destination import Answer, Order
+from bot.delivery.output import PASSING, Output
 from bot.delivery.text import Card, Line, clean, plain
 from bot.model.alert import TellKind
 from bot.model.outbox import Delivered, Rejected, RetryLater
@@ -22,6 +25,8 @@ from bot.texts import mark, say
 
 BAR: Final = "▌"
 _BLOCKED_S: Final = 5.0
+_FULL_S: Final = 15.0
+_THIS_PROCESS: Final = uuid.uuid4().hex
 _COLOURS: Final = {"info": "bright_black", "warning": "yellow", "critical": "red"}
 _STYLES: Final = {"bold": "bold", "code": "cyan", "dim": "dim", "up": "bold green", "down": "bold red", "": ""}
 
@@ -123,7 +128,8 @@ class ConsoleDestination:
 
     @property
     def fingerprint(self) -> str:
-        return ""
+        """Another one for each process: that an earlier one lost its terminal says nothing about this one's."""
+        return _THIS_PROCESS
 
     @property
     def held_s(self) -> float:
@@ -144,26 +150,33 @@ class ConsoleDestination:
             return RetryLater(_BLOCKED_S, mark("the terminal takes no output"))
         text = block(order) if order.card is None else card_block(order)
         loop = asyncio.get_running_loop()
-        done: asyncio.Future[bool] = loop.create_future()
+        done: asyncio.Future[Answer] = loop.create_future()
 
-        def finish(worked: bool) -> None:
+        def finish(answer: Answer) -> None:
             if not done.done():
-                done.set_result(worked)
+                done.set_result(answer)
 
         def work() -> None:
-            worked = self._print(text)
+            answer = self._print(text)
             self._is_printing = False  # before the loop hears of it; the thread itself lives a moment longer
             with contextlib.suppress(RuntimeError):  # the loop ended meanwhile
-                loop.call_soon_threadsafe(finish, worked)
+                loop.call_soon_threadsafe(finish, answer)
 
         self._is_printing = True
         threading.Thread(target=work, name="console", daemon=True).start()
-        worked = await done
-        return Delivered(None) if worked else Rejected(mark("the terminal is gone"), destination_dead=True)
+        return await done
 
-    def _print(self, text: Text) -> bool:
+    def _print(self, text: Text) -> Answer:
+        gone = Rejected(mark("the terminal is gone"), destination_dead=True)
         try:
             self._console.print(text, highlight=False)
         except (OSError, ValueError, SystemExit):  # a closed pipe; rich answers a broken one with SystemExit
-            return False
-        return True
+            return gone
+        out = self._console.file
+        failure = out.take_failure() if isinstance(out, Output) else None
+        if failure is None:
+            return Delivered(None)
+        if isinstance(failure, OSError) and failure.errno in PASSING:
+            # A part of it may stand there.
+            return RetryLater(_FULL_S, mark("there is no room where the output goes"), ambiguous=True)
+        return gone

@@ -218,10 +218,10 @@ def _fields(view: AlertView) -> list[Json]:
     found = []
     if view.oi is not None and view.oi.change is not None:
         dollars = f" ({numbers.usd(view.oi_usd)})" if view.oi_usd is not None else ""
-        path = f"{numbers.amount(view.oi.then)} → {numbers.amount(view.oi.now)} {escape(clean(view.base, 40))}"
+        path = " → ".join(numbers.from_to(view.oi.then, view.oi.now, "amount")) + f" {escape(clean(view.base, 40))}"
         found.append((say("OI"), path.rstrip() + dollars + _old(view.oi_age_ms)))
     if view.price is not None and view.price.change is not None:
-        path = f"{numbers.price(view.price.then)} → {numbers.price(view.price.now)}"
+        path = " → ".join(numbers.from_to(view.price.then, view.price.now, "price"))
         found.append((say("Price"), path + _old(view.price_age_ms)))
     if funding := layout.funding_text(view):
         found.append((say("Funding"), funding))

@@ -299,11 +299,11 @@ def move_lines(view: AlertView) -> tuple[Line, ...]:
     found = []
     if view.oi is not None and view.oi.change is not None:
         base = clean(view.base, 40)
-        path = _path(numbers.amount(view.oi.then), numbers.amount(view.oi.now), base)
+        path = _path(*numbers.from_to(view.oi.then, view.oi.now, "amount"), base)
         dollars = f"  ({numbers.usd(view.oi_usd)})" if view.oi_usd is not None else ""
         found.append(line(say("OI "), *_change(view.oi), path, dollars, _age(view.oi_age_ms)))
     if view.price is not None and view.price.change is not None:
-        path = _path(numbers.price(view.price.then), numbers.price(view.price.now), "")
+        path = _path(*numbers.from_to(view.price.then, view.price.now, "price"), "")
         found.append(line(say("Price "), *_change(view.price), path, _age(view.price_age_ms)))
     return tuple(found)
 

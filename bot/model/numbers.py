@@ -26,6 +26,7 @@ _SECOND_MS = 1_000
 _MINUTE_MS = 60_000
 _HOUR_MS = 3_600_000
 _DAY_MS = 86_400_000
+_MOST_MORE = 5
 _SUFFIXES = ("", "k", "M", "B", "T")
 _READINGS = {
     (1, 1): mark("Price up + OI up: new longs are opening."),
@@ -61,8 +62,10 @@ def _decimals_of(tick: float) -> int:
     return max(0, -exponent) if isinstance(exponent, int) else 0
 
 
-def price(x: float | None, tick: float = 0) -> str:
-    """A price as traders read it: `92,361`, `4,012.35`, `0.00001234`. With a tick size, its number of decimals."""
+def price(x: float | None, tick: float = 0, *, more: int = 0) -> str:
+    """A price as traders read it: `92,361`, `4,012.35`, `0.00001234`. With a tick size, its number of decimals; else `more`
+    than usual.
+    """
     known = _known(x)
     if known is None:
         return UNKNOWN
@@ -70,17 +73,17 @@ def price(x: float | None, tick: float = 0) -> str:
         return _fixed(known, min(_decimals_of(tick), 16))
     size = abs(known)
     if size >= 10_000:
-        return _fixed(known, 0)
+        return _fixed(known, more)
     if size >= 100 or size == 0:
-        return _fixed(known, 2)
+        return _fixed(known, 2 + more)
     if size >= 1:
-        return _strip(_fixed(known, 4), 2)
+        return _strip(_fixed(known, 4 + more), 2)
     leading_zeros = -math.floor(math.log10(size)) - 1
-    return _strip(_fixed(known, min(leading_zeros + 4, 20)), 2)
+    return _strip(_fixed(known, min(leading_zeros + 4 + more, 20)), 2)
 
 
-def amount(x: float | None) -> str:
-    """A quantity in three digits: `93.6k`, `8.72B`, `512`, `0.0135`."""
+def amount(x: float | None, *, more: int = 0) -> str:
+    """A quantity in three digits, or in `more` than that: `93.6k`, `8.72B`, `512`, `0.0135`."""
     known = _known(x)
     if known is None:
         return UNKNOWN
@@ -88,7 +91,7 @@ def amount(x: float | None) -> str:
     if size < 999.5:
         if size == 0:
             return "0"
-        digits = max(0, 2 - math.floor(math.log10(size)))
+        digits = max(0, 2 + more - math.floor(math.log10(size)))
         return _strip(_fixed(known, min(digits, 12)), 0)
     step = 0
     while size >= 999.5 and step < len(_SUFFIXES) - 1:
@@ -96,7 +99,7 @@ def amount(x: float | None) -> str:
         known /= 1000
         step += 1
     digits = 2 if size < 9.995 else 1 if size < 99.95 else 0
-    return _fixed(known, digits) + _SUFFIXES[step]
+    return _fixed(known, digits + more) + _SUFFIXES[step]
 
 
 def usd(x: float | None) -> str:
@@ -138,6 +141,20 @@ def quantity(x: float | None, unit: str, *, sign: bool = True) -> str:
             return _strip(_fixed(known, 3), 0)
         case _:
             return amount(known)
+
+
+def from_to(then: float | None, now: float | None, unit: str, *, sign: bool = True) -> tuple[str, str]:
+    """Two values that stand beside each other, in as many digits as it takes to tell them apart: `100.0k`, `100.5k`.
+    `unit`, `sign`: as of `quantity`; what is neither an amount nor a price is written as there.
+    """
+    write = {"price": price, "amount": amount, "number": amount}.get(unit)
+    if write is None:
+        return quantity(then, unit, sign=sign), quantity(now, unit, sign=sign)
+    for more in range(_MOST_MORE):
+        texts = write(then, more=more), write(now, more=more)
+        if texts[0] != texts[1]:
+            return texts
+    return write(then), write(now)
 
 
 def duration(ms: float | None) -> str:

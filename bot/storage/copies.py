@@ -66,8 +66,19 @@ def listed(folder: Path) -> list[Copy]:
     return sorted(found, key=lambda copy: copy.number)
 
 
-def inspect(path: Path) -> int:
-    """Check that a file is a sound database of ours that this version can read; its schema's number."""
+def inspect(path: Path, *, shown: Path | None = None) -> int:
+    """Check that a file is a sound database of ours that this version can read; its schema's number. `shown`: the name under
+    which people know it.
+    """
+    try:
+        return _inspect(path)
+    except StorageError as error:
+        if shown is None:
+            raise
+        raise StorageError(str(error).replace(str(path), str(shown)), may_pass=error.may_pass) from error
+
+
+def _inspect(path: Path) -> int:
     newest = migrations()[-1][0]
     with _told(f"{path}: cannot be read"):
         if not path.is_file():
@@ -116,7 +127,7 @@ def copy(source: Path, target: Path, *, on_open: Callable[[sqlite3.Connection], 
         on_open: is given the connection, whose `interrupt` ends the copying.
     """
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    with _told(f"{target}: the copy failed"):
+    with _told(f"{source}: the copy to {target} failed"):
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         size = source.stat().st_size
         free = shutil.disk_usage(target.parent).free
@@ -131,7 +142,7 @@ def copy(source: Path, target: Path, *, on_open: Callable[[sqlite3.Connection], 
             with contextlib.closing(reading(source)) as connection:
                 on_open(connection)
                 connection.execute("VACUUM INTO ?", (str(part),))
-            inspect(part)
+            inspect(part, shown=source)
             _to_disk(part)
             part.replace(target)
             _to_disk(target.parent)

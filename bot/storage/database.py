@@ -225,14 +225,31 @@ async def join_database(path: Path) -> Database:
         raise StorageError(f"{path}: there is no database yet; `oibot run` makes it")
     clock = SystemClock()
     async with contextlib.AsyncExitStack() as stack:
-        writer, reader = [await _connect(path, stack, clock) for _ in range(2)]
-        with _refusals("open"):
-            [(version,)] = await reader.execute_fetchall("PRAGMA user_version")
+        try:
+            writer, reader = [await _connect(path, stack, clock) for _ in range(2)]
+            with _refusals(str(path)):
+                [(version,)] = await reader.execute_fetchall("PRAGMA user_version")
+        except StorageError as error:
+            if isinstance(error.__cause__, sqlite3.Error) and preparing.is_damage(error.__cause__):
+                raise StorageError(f"{path}: the database is damaged ({error.__cause__}); {_MENDED}") from error
+            raise
         newest = schema.migrations()[-1][0]
         if version != newest:
-            raise StorageError(f"{path}: the database has schema {version}, this oibot {newest}; start the bot first")
+            raise StorageError(f"{path}: {_other_version(version, newest)}")
         stack.pop_all()
     return Database(path, writer, reader, clock)
+
+
+_MENDED: Final = "start the bot: it moves this aside and takes the newest backup"
+
+
+def _other_version(version: int, newest: int) -> str:
+    """What is wrong, and what to do."""
+    if version > newest:
+        return f"the database has schema {version}, this version of oibot knows up to {newest}; install the newer version again"
+    if version <= 0:
+        return f"expected a database of oibot, found one without a schema; {_MENDED}"
+    return f"the database has schema {version}, this version of oibot {newest}; start the bot, or `oibot migrate`"
 
 
 async def _connect(path: Path, stack: contextlib.AsyncExitStack, clock: Clock) -> aiosqlite.Connection:

@@ -338,6 +338,22 @@ async def output_that_nobody_reads(scene):
             seen, since_s = n_unread(), time.monotonic()
 
 
+async def output_on_a_full_disk(scene):
+    """Neither the log nor alerts for the terminal get out; those for a chat do."""
+    with open("/dev/full", "w", encoding="utf-8") as full_disk:
+        scene.harness.rules(RULES)
+        places = "screen: {kind: console, default: true}\n  phone: {kind: discord, min_severity: info}\n"
+        (scene.harness.folder / "rules" / "destinations.yaml").write_text(
+            f"destinations:\n  {places}", encoding="utf-8"
+        )
+        chat = {"OIBOT_DISCORD__WEBHOOK_URL": scene.chats.discord_webhook_url}
+        # Something that is said at the start.
+        await scene.start(telegram=False, stdout=full_disk, env=chat | {"OIBOT_NO_SUCH_SETTING": "1"})
+        await scene.until(lambda: scene.chats.discord.messages)
+    waiting = "SELECT count(*) FROM outbox WHERE destination = 'screen' AND state = 'waiting'"
+    assert scene.harness.rows(waiting)[0][0] > 0, "kept until there is room"
+
+
 async def everything_at_once(scene):
     """The venue is silent, the chat hangs with commands waiting, the database is locked."""
     scene.chats.telegram.fail(faults.Fault(hang_s=600), method="sendMessage", times=10_000)
@@ -359,6 +375,7 @@ STATES = {
         # Those that take longest to be reached come first.
         everything_at_once,
         output_that_nobody_reads,
+        output_on_a_full_disk,
         healthy,
         silent_venue,
         told_to_wait_an_hour,

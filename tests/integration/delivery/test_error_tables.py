@@ -99,6 +99,7 @@ DISCORD = [
     (faults.discord_error(401, 0, "401: Unauthorized"), DEAD),
     (faults.discord_error(403, 0, "Forbidden"), DEAD),
     (faults.discord_error(401, 50027, "Invalid Webhook Token"), DEAD),
+    (faults.discord_error(403, 40333, "internal network error"), DEAD),
     (faults.discord_error(403, 50001, "Missing Access"), DEAD),
     (faults.discord_error(403, 50013, "Missing Permissions"), DEAD),
     (faults.discord_error(400, 160005, "Thread is locked"), DEAD),
@@ -208,6 +209,22 @@ async def test_an_edit_that_cannot_be_is_a_new_message(house, row, text):
     await room.commit(row("end", at_ms=at_ms, after_s=60))
     assert (await room.settled())["delivered"] == 2
     assert [m.text[0] for m in server.messages()] == ["🟠", "✅"]
+
+
+@pytest.mark.parametrize("text", ["message to be replied not found", "MESSAGE_ID_INVALID"])
+async def test_a_reply_to_what_is_gone_is_a_new_message(house, row, text):
+    server, room, clock = house
+    at_ms = clock.wall_ms()
+    await room.commit(row(at_ms=at_ms))
+    await room.settled()
+    server.telegram.fail(faults.bad_request(text), method="sendMessage")
+    await room.commit(row("escalate", at_ms=at_ms, after_s=90))
+    assert (await room.settled())["delivered"] == 2
+    first, refused, anew = server.requests("sendMessage")
+    assert "reply_parameters" in refused.params
+    assert "reply_parameters" not in anew.params
+    assert len(server.messages()) == 2
+    assert all("reply_parameters" not in one.params for one in (first, anew))
 
 
 async def test_an_edit_that_changes_nothing_is_a_success(house, row):

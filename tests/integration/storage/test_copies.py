@@ -146,3 +146,17 @@ async def test_a_copy_of_a_newer_version_is_refused(database, folder):
         connection.execute("PRAGMA user_version = 999")
     with pytest.raises(StorageError, match="schema 999"):
         copies.inspect(made.path)
+
+
+async def test_a_source_that_cannot_be_copied_is_named_and_not_the_unfinished_copy(tmp_path, folder):
+    source = tmp_path / "oibot.db"
+    await (await open_database(source, now_ms=1)).database.close()
+    with contextlib.closing(sqlite3.connect(source)) as connection:
+        connection.execute("PRAGMA user_version = 999")
+    with pytest.raises(StorageError, match="has schema 999") as caught:
+        copies.back_up(source, folder, now_ms=1, keep=7)
+    assert str(caught.value).startswith(f"{source}: ")
+    source.write_bytes(b"x" * 100_000)
+    with pytest.raises(StorageError, match="file is not a database") as caught:
+        copies.back_up(source, folder, now_ms=1, keep=7)
+    assert str(caught.value).startswith(f"{source}: ")

@@ -1,6 +1,7 @@
 """A real file: damage is told, schemas are guarded, transactions are whole."""
 
 import asyncio
+import contextlib
 import dataclasses
 import json
 import sqlite3
@@ -14,7 +15,7 @@ from bot.model.ports import Commit
 from bot.storage import preparing
 from bot.storage.alerts import SqliteAlertStore
 from bot.storage.chat_alerts import SqliteChatAlertStore
-from bot.storage.database import open_database
+from bot.storage.database import join_database, open_database
 from bot.storage.key_values import SqliteKeyValues
 from bot.storage.outbox import SqliteOutbox
 
@@ -280,3 +281,25 @@ async def test_rows_of_an_outbox_without_mutes_stay_as_they_are(path, monkeypatc
         assert await opened.database.fetch("read", "SELECT seq FROM outbox WHERE id = 'id9'") == [(9,)]
     finally:
         await opened.database.close()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "expected a database of oibot, found one without a schema; start the bot: it moves this aside"),
+        (b"x" * 100_000, r"the database is damaged \(file is not a database\); start the bot: it moves this aside"),
+        (999, "schema 999, this version of oibot knows up to [0-9]+; install the newer version again"),
+        (1, "schema 1, this version of oibot [0-9]+; start the bot, or `oibot migrate`"),
+        (None, "there is no database yet; `oibot run` makes it"),
+    ],
+)
+async def test_a_command_that_cannot_join_says_where_and_what_to_do(tmp_path, content, said):
+    path = tmp_path / "oibot.db"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content is not None:
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            connection.execute(f"PRAGMA user_version = {content}")
+    with pytest.raises(StorageError, match=said) as caught:
+        await join_database(path)
+    assert str(caught.value).startswith(f"{path}: ")

@@ -235,6 +235,14 @@ def test_what_keeps_an_alert_quiet_is_told_while_it_does():
     assert muting.hushes(critical, "", T0 + 11 * MINUTE) == []
 
 
+def test_the_quiet_hours_of_a_group_are_told_of_its_topics():
+    muting = Muting(quiet=[QuietHours("group", 0, 1439, "UTC", "telegram:7")])
+    fired = row(to="group/7")
+    assert muting.take([fired], T0 + MINUTE).kept
+    told = muting.hushes([subject_of(fired)], "", T0 + MINUTE)
+    assert [(h.kind, h.by, h.place) for h in told] == [("quiet hours", "telegram:7", "group/7")]
+
+
 def test_what_keeps_a_group_quiet_keeps_its_topics_quiet():
     assert group_of("group/7") == group_of("group") == "group"
     muting = Muting(silences=[silence(destination="group")])

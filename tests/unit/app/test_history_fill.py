@@ -18,6 +18,7 @@ from bot.storage.memory_history import MemoryHistoryIndex
 from tests.support.bars import DAY_MS, known_cells, minutes, rows_of
 
 KEY = "binance:AUSDT"
+BOOK = "feeds.binance.rest"
 FIVE = 300_000
 
 
@@ -225,12 +226,43 @@ async def test_a_ban_ends_it_at_once_keeps_what_came_and_is_remembered(world):
 async def test_beside_a_bot_it_writes_nothing_into_its_books_and_leaves_it_its_calls(world):
     begun = world.clock.wall_ms()
     await world.filled(30, is_beside=True)
-    assert world.values._values == {}
+    assert BOOK not in world.values._values
     data = [at for at, path, _ in world.host.calls if path.startswith("/futures/data")]
     assert max(sum(1 for t in data if start <= t < start + 300_000) for start in data) <= CALLS_BESIDE
     weight = [at for at, path, _ in world.host.calls if path.startswith("/fapi/v1/") and "funding" not in path]
     assert max(sum(2 for t in weight if start <= t < start + 60_000) for start in weight) <= 0.2 * 2_400
     assert world.clock.wall_ms() > begun
+
+
+def used(clock, n):
+    """The book of one that has just used much."""
+    second, minute = clock.wall_ms() // 1_000, clock.wall_ms() // 60_000
+    return json.dumps({"minute": minute, "own": 1_100, "calls": {"data": [[second, n]]}, "pause": {}})
+
+
+async def test_beside_a_bot_that_uses_its_part_of_the_limits_it_uses_its_own(world):
+    await world.values.put(BOOK, used(world.clock, 800))
+    begun_ms = world.clock.wall_ms()
+    done = await world.filled(1, is_beside=True)
+    assert done.n_rows["oi"] == 288
+    assert world.clock.wall_ms() - begun_ms < 30_000
+    assert json.loads(await world.values.get(BOOK))["calls"] == {"data": [[begun_ms // 1_000, 800]]}
+
+
+async def test_beside_a_bot_twice_it_remembers_what_it_used_itself(world):
+    await world.values.put(f"{BOOK}.beside", used(world.clock, CALLS_BESIDE))
+    begun_ms = world.clock.wall_ms()
+    await world.filled(1, is_beside=True)
+    assert world.clock.wall_ms() - begun_ms > 250_000
+
+
+async def test_beside_a_bot_it_obeys_the_pause_that_the_bot_was_told(world):
+    until_ms = world.clock.wall_ms() + 600_000
+    body = b'{"code":-1003,"msg":"Way too many requests; IP(1.2.3.4) banned until %d."}' % until_ms
+    world.host.refuse["/futures/data/openInterestHist"] = Answer(418, {"Retry-After": "600"}, body)
+    await world.filled(1)
+    with pytest.raises(FillError, match="banned this address until"):
+        await world.filled(1, is_beside=True)
 
 
 async def test_stopped_it_keeps_what_came_and_goes_on_from_there(world):

@@ -201,6 +201,15 @@ def test_old_data_says_its_age(make):
     assert embed.payload([row], fire=None, edit=False)["embeds"][0]["fields"][0]["value"].endswith(", 1m old")
 
 
+def test_from_and_to_differ_however_small_the_move(make):
+    small = Move(15 * 60_000, 0.004, 100_000.0, 100_400.0)
+    row = make.row(view=make.view(oi=small, price=Move(15 * 60_000, 0.00001, 92_361.1, 92_362.0)))
+    text = telegram(row)
+    assert "100.0k → 100.4k BTC" in text
+    assert "92,361 → 92,362" in text
+    assert "100.0k → 100.4k BTC" in embed.payload([row], fire=None, edit=False)["embeds"][0]["fields"][0]["value"]
+
+
 def test_a_measure_that_is_not_a_shown_change_has_its_own_line(make):
     row = make.row(view=make.view(value_text="zscore(oi, 4h)", value=3.21, value_is_ratio=False))
     assert "zscore(oi, 4h) = <b>3.21</b>" in telegram(row)

@@ -189,3 +189,26 @@ def test_no_number_is_ever_scientific_or_raises(x):
         numbers.ago(x),
     ):
         assert not re.search(r"\de[+-]?\d|-|nan|inf", text), text
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "unit", "texts"),
+    [
+        (88_300, 93_600, "amount", ("88.3k", "93.6k")),
+        (100_000, 100_500, "amount", ("100.0k", "100.5k")),
+        (100_000, 100_004, "amount", ("100.000k", "100.004k")),
+        (100_000, 100_000, "amount", ("100k", "100k")),
+        (512.2, 512.4, "amount", ("512.2", "512.4")),
+        (1.00001, 1.00002, "number", ("1.00001", "1.00002")),
+        (80_558.1, 80_558.4, "price", ("80,558.1", "80,558.4")),
+        (92_361, 93_183, "price", ("92,361", "93,183")),
+        (0.36970001, 0.36970002, "price", ("0.36970001", "0.36970002")),
+        (0.0001, 0.00010001, "ratio", ("+0.0100%", "+0.0100%")),
+        (None, 512, "amount", ("–", "512")),
+        (math.nan, None, "amount", ("–", "–")),
+        (1e300, 1.5e300, "amount", None),
+    ],
+)
+def test_two_values_beside_each_other_can_be_told_apart(then, now, unit, texts):
+    found = numbers.from_to(then, now, unit)
+    assert found == texts if texts else found[0] != found[1]
