@@ -98,7 +98,13 @@ async def watch(harness: Harness, *, hours: float, instruments: int, reconnects:
     venue = await harness.venue(instruments=instruments)
     clock = harness.clock()
     looks: list[Look] = []
-    async with ChatServer(clock=clock, enforce_limits=True) as chats, aiohttp.ClientSession() as session:
+    async with (
+        ChatServer(clock=clock, enforce_limits=True) as chats,
+        aiohttp.ClientSession(
+            # Each order of its own: the exchange may close a connection that is kept just when it is used again.
+            connector=aiohttp.TCPConnector(force_close=True)
+        ) as session,
+    ):
         env = harness.env(
             venue,
             OIBOT_TELEGRAM__TOKEN=chats.telegram_token,
