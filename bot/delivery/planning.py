@@ -106,7 +106,7 @@ class Planner:
                 follow.append(alert)
             elif stands_alone(alert):
                 alone.append(alert)
-            elif venue_ms - alert[0].created_ms > self._manners.ttl_s * 1000:
+            elif self._is_late(alert[0], venue_ms):
                 late.append(alert)
             elif tried is not None:
                 # What failed by itself may fail again: it must not take others with it.
@@ -273,12 +273,16 @@ class Planner:
         if alert[0].kind is TellKind.SUMMARY or alert[0].kind in _FEEDS:
             return self.caps.closed_s(urgent=plan.is_urgent, now_ms=now_ms, venue_ms=venue_ms) or plan
         plan = replace(plan, told=among)
-        if venue_ms - alert[-1].created_ms > self._manners.ttl_s * 1000 and not alert[-1].again:
+        if self._is_late(alert[-1], venue_ms) and not alert[-1].again:
             return replace(plan, form=Form.DROP, reason=OUT_OF_DATE)
         wait_s = self.caps.closed_s(urgent=plan.is_urgent, now_ms=now_ms, venue_ms=venue_ms)
         if not plan.is_urgent:
             wait_s = max(wait_s, self._untouched_in_s(key, now_ms))
         return wait_s or plan
+
+    def _is_late(self, row: OutboxRow, venue_ms: int) -> bool:
+        ttl_ms = row.view.ttl_ms
+        return venue_ms - row.created_ms > (self._manners.ttl_s * 1000 if ttl_ms is None else ttl_ms)
 
     def _score(self, rows: Alert, place: Told | None, now_ms: float, venue_ms: int) -> Plan | float:
         """How alerts fared: one message under theirs, and edits of that. Only the newest is told."""

@@ -71,6 +71,7 @@ def plain_view(
         message=rule.message,
         tags=rule.tags,
         silent=rule.silent,
+        ttl_ms=rule.ttl_ms,
         chart=rule.chart and change.instrument != MARKET,
         gap_ms=change.gap_ms,
         **shown.fields(),

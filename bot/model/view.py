@@ -176,6 +176,8 @@ class AlertView(Shown):
     tags: tuple[str, ...] = ()
     silent: bool = False
     """It arrives without a sound."""
+    ttl_ms: int | None = None
+    """Age from which it is late; None: as the settings say."""
     chart: bool = False
     """Its message may get a picture."""
     zone: str = ""

@@ -75,9 +75,12 @@ def _expression(description: str, *examples: str) -> dict[str, object]:
     }
 
 
-def _duration(description: str, default: str, *, words: tuple[str, ...] = ()) -> dict[str, object]:
+def _duration(
+    description: str, default: str, *, words: tuple[str, ...] = (), others: tuple[str | int, ...] = (0, "0")
+) -> dict[str, object]:
     accepted: list[object] = [{"type": "string", "pattern": _DURATION}]
-    accepted.append({"enum": [*words]} if words else {"enum": [0, "0"]})
+    if words or others:
+        accepted.append({"enum": [*(words or others)]})
     return {"description": f"{description} A number and s, m, h or d.", "anyOf": accepted, "default": default}
 
 
@@ -119,7 +122,7 @@ _SCOPE: Final[dict[str, object]] = {
     "min_volume_24h": _amount("At least this much traded in 24 hours, in dollars."),
 }
 
-_DEFAULTS: Final = ("for", "cooldown", "repeat", "severity", "notify", "tags", "silent", "chart")
+_DEFAULTS: Final = ("for", "cooldown", "repeat", "severity", "notify", "tags", "silent", "ttl", "chart")
 
 _RULE: Final[dict[str, object]] = {
     "id": {
@@ -172,6 +175,9 @@ _RULE: Final[dict[str, object]] = {
         ],
     },
     "silent": _boolean("Send without a sound.", default=False),
+    "ttl": _duration(
+        "Age from which a firing that could not be told is late; 15m unless the settings say else.", "15m", others=()
+    ),
     "chart": _boolean("Attach a chart.", default=True),
     "message": {
         "description": "Your own text instead of the built-in layout, such as {{ symbol }}: OI {{ value }}.",

@@ -27,10 +27,10 @@ from bot.rules.schema import (
     TopBy,
 )
 
-DEFAULT_KEYS: Final = ("for", "cooldown", "repeat", "severity", "notify", "tags", "silent", "chart")
+DEFAULT_KEYS: Final = ("for", "cooldown", "repeat", "severity", "notify", "tags", "silent", "ttl", "chart")
 RULE_KEYS: Final = (
     "id", "name", "enabled", "scope", "per", "when", "clear", "for", "cooldown", "repeat", "escalate", "value", "once",
-    "severity", "notify", "tags", "silent", "chart", "message", "inhibits",
+    "severity", "notify", "tags", "silent", "ttl", "chart", "message", "inhibits",
 )  # fmt: skip
 CHAT_KEYS: Final = (*RULE_KEYS, "base")
 """Of a rule that comes from chat."""
@@ -50,6 +50,7 @@ class Defaults:
     notify: tuple[str, ...] = DEFAULT_NOTIFY
     tags: tuple[str, ...] = ()
     silent: bool = False
+    ttl_ms: int | None = None
     chart: bool = True
 
 
@@ -98,7 +99,8 @@ class RuleReader:
             id=rule_id, when=when, name=name, enabled=enabled, scope=scope, per=per, clear=clear, for_ms=common.for_ms,
             cooldown_ms=common.cooldown_ms, repeat_ms=common.repeat_ms, escalate=escalate.value if escalate else None,
             value=value, once=once, severity=common.severity, notify=common.notify, tags=common.tags,
-            silent=common.silent, chart=common.chart, message=message, inhibits=inhibits, base=self._word("base") or "",
+            silent=common.silent, ttl_ms=common.ttl_ms, chart=common.chart, message=message, inhibits=inhibits,
+            base=self._word("base") or "",
         )  # fmt: skip
 
     def defaults(self) -> Defaults:
@@ -116,6 +118,7 @@ class RuleReader:
             notify=self._notify(),
             tags=self._tags(),
             silent=self._boolean("silent", default=common.silent),
+            ttl_ms=self._ttl(),
             chart=self._boolean("chart", default=common.chart),
         )
 
@@ -156,6 +159,12 @@ class RuleReader:
         if self._is_off("repeat"):
             return None
         return self._reader.duration_ms(self._nodes["repeat"], "repeat", least_ms=MINUTE_MS, most_ms=30 * DAY_MS)
+
+    def _ttl(self) -> int | None:
+        found = self._defaults.ttl_ms
+        if "ttl" in self._nodes:
+            found = self._reader.duration_ms(self._nodes["ttl"], "ttl", least_ms=MINUTE_MS, most_ms=DAY_MS)
+        return found
 
     def _escalate(self) -> Number | None:
         if "escalate" not in self._nodes or self._is_off("escalate"):

@@ -86,6 +86,8 @@ class Rule:
     notify: tuple[str, ...] = DEFAULT_NOTIFY
     tags: tuple[str, ...] = ()
     silent: bool = False
+    ttl_ms: int | None = None
+    """Age from which a firing that could not be told is late; None: as the settings say."""
     chart: bool = True
     message: str | None = None
     """A template that `bot.delivery.template` has checked; None: the built-in layout."""

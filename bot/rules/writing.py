@@ -28,6 +28,7 @@ def rule_text(rule: Rule) -> str:
         f"notify: {_listed(rule.notify)}",
         f"tags: {_listed(rule.tags)}",
         f"silent: {_truth(value=rule.silent)}",
+        *([] if rule.ttl_ms is None else [f"ttl: {duration_text(rule.ttl_ms)}"]),
         f"chart: {_truth(value=rule.chart)}",
         *([] if rule.message is None else [f"message: {_quoted(rule.message)}"]),
         f"inhibits: {_listed(rule.inhibits)}",

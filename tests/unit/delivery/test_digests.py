@@ -353,6 +353,21 @@ async def test_after_an_outage_what_is_old_is_told_late_and_together(room, make,
     assert (await room.outbox.counts())["waiting"] == 0
 
 
+async def test_a_rule_says_itself_from_which_age_on_its_firings_are_late(room, make):
+    room.main.script = [RetryLater(1_200.0, "down")]
+    slow = [make.row(symbol=f"S{n}USDT", rule_id="slow", title="Slow", ttl_ms=3_600_000) for n in range(2)]
+    quick = [
+        make.row(symbol=f"Q{n}USDT", rule_id="quick", title="Quick", ttl_ms=60_000, after_s=1_100) for n in range(2)
+    ]
+    await room.commit(*slow)
+    await room.clock.advance(1_100)
+    await room.commit(*quick)
+    await room.clock.advance(200)
+    told = [text_of(order).splitlines()[0] for order in room.main.orders[1:]]
+    assert [line for line in told if "Slow" in line and "late" not in line], told
+    assert [line for line in told if "told late: 2 Quick" in line], told
+
+
 async def test_updates_that_are_out_of_date_are_dropped_and_ends_are_not(room, make):
     await room.commit(make.row())
     room.main.script = [RetryLater(1_200.0, "down")]

@@ -88,7 +88,7 @@ RIGHT = [
     "scope: {types: [perpetual, tradfi], quotes: USDC, venues: binance}", "scope: {}", "per: symbol", "for: 0", "for: 0s",
     "for: 30s", "for: 1.5h", "cooldown: 1d", "repeat: off", "repeat: 30m", "escalate: 3%", "escalate: .5%",
     "escalate: 0.03", "escalate: off", "value: pct(oi, 1h)", "once: true", "severity: critical", "notify: main", "notify: [main, ops]",
-    "tags: slow", "tags: [a-b, C_d, 5]", "silent: true", "chart: false", "message: '{{ symbol }}'", "inhibits: a1", "clear: oi < 5",
+    "tags: slow", "tags: [a-b, C_d, 5]", "silent: true", "ttl: 1h", "chart: false", "message: '{{ symbol }}'", "inhibits: a1", "clear: oi < 5",
 ]  # fmt: skip
 
 

@@ -68,6 +68,7 @@ severity: critical
 notify: [main, ops]
 tags: [slow]
 silent: true
+ttl: 6h
 chart: false
 message: "{{ symbol }}"
 inhibits: [b]""".replace("value: oi_usd * 1%", "value: pct(oi, 1h)")
@@ -82,6 +83,7 @@ inhibits: [b]""".replace("value: oi_usd * 1%", "value: pct(oi, 1h)")
     assert (found.for_ms, found.cooldown_ms, found.repeat_ms, found.escalate) == (30_000, 5_400_000, 1_800_000, 0.03)
     assert text(found.value) == "pct(oi, 1h)"
     assert (found.notify, found.tags, found.silent, found.chart) == (("main", "ops"), ("slow",), True, False)
+    assert found.ttl_ms == 21_600_000
     assert (found.message, found.inhibits) == ("{{ symbol }}", ("b",))
 
 
@@ -90,14 +92,15 @@ def test_defaults_fill_what_a_rule_leaves_out_and_no_more():
         "f.yaml",
         f"""\
 version: 1
-defaults: {{cooldown: 1h, for: 1m, repeat: 2h, severity: info, notify: ops}}
+defaults: {{cooldown: 1h, for: 1m, repeat: 2h, severity: info, notify: ops, ttl: 2m}}
 rules:
   - {{id: a, when: "{WHEN}"}}
-  - {{id: b, when: "{WHEN}", cooldown: 5m, for: 0, repeat: off, severity: critical, notify: main}}
+  - {{id: b, when: "{WHEN}", cooldown: 5m, for: 0, repeat: off, severity: critical, notify: main, ttl: 1d}}
 """,
     )
     assert loaded.problems == ()
     a, b = loaded.rules
+    assert (a.ttl_ms, b.ttl_ms) == (120_000, 86_400_000)
     assert (a.cooldown_ms, a.for_ms, a.repeat_ms, a.severity, a.notify) == (
         3_600_000,
         60_000,
