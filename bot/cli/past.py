@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bot.chat.local import Answer, explain_named
+from bot.chat.local import explain_named
+from bot.chat.local_asking import Answer
 from bot.engine.cards import Cards
 from bot.engine.engine import Engine
 from bot.engine.explaining import explain, glances
