@@ -19,7 +19,7 @@ from bot.chat.alert_making import alert_from, alike, cooldown_of, ends_at, made_
 from bot.chat.alert_text import AlertWish, Threshold
 from bot.chat.asker import Asker
 from bot.chat.commands import Command, UsageError, shorten
-from bot.chat.reply import Reply, line
+from bot.chat.reply import Reply, line, refusal
 from bot.chat.rights import alerts_of
 from bot.chat.spec import Problem
 from bot.chat.symbols import NotFound, SymbolBook
@@ -280,7 +280,7 @@ class AlertActions:
             try:
                 is_added = await self._rules.add(rule)
             except ValueError as error:
-                return Reply((line(say("I cannot run that: {error}.", error=shorten(str(error), 200))),))
+                return refusal(say("I cannot run that: {error}.", error=shorten(str(error), 200)))
             if is_added:
                 keys = [i.key for i in instruments] if rule.top is None else self._market.largest(rule.top)
                 past, calmer = await alert_past.of_rule(self._rehearsals, rule, wish, keys)

@@ -9,7 +9,7 @@ from bot.chat.actions import Handler
 from bot.chat.asker import Asker
 from bot.chat.chart_actions import ChartActions, read_span
 from bot.chat.commands import Command, find, least, shorten
-from bot.chat.reply import BLANK, Line, Reply, Table, code, line
+from bot.chat.reply import BLANK, Line, Reply, Table, code, line, refusal
 from bot.chat.spec import CommandSpec
 from bot.chat.symbols import Books, NotFound, SymbolBook
 from bot.chat.watchlists import Watchlists
@@ -150,7 +150,7 @@ class Looking:
             return pages.not_found(name, found, [(book.ask_for(one), one) for one in found.suggestions])
         card = self._market.card(found.key)
         if card is None:
-            return Reply((line(say("No data for "), code(found.symbol), say(" yet. Try again in a minute.")),))
+            return refusal(say("No data for "), code(found.symbol), say(" yet. Try again in a minute."))
         is_pinned = self._lists is not None and found.key in self._lists.pins(asker.chat)
         return look.card(card, name=book.ask_for(found), is_pinned=is_pinned)
 

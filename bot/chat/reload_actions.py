@@ -6,7 +6,7 @@ from typing import Final
 from bot.chat.actions import Handler
 from bot.chat.asker import Asker
 from bot.chat.commands import Command, clean, shorten
-from bot.chat.reply import Reply, code, line
+from bot.chat.reply import Reply, code, line, refusal
 from bot.model.reload import ReloadReport, Reloads
 from bot.texts import say
 
@@ -14,7 +14,7 @@ MAX_LINE: Final = 300
 
 
 def _not_yours() -> Reply:
-    return Reply((line(say("Only the owner may do that.")),))
+    return refusal(say("Only the owner may do that."))
 
 
 class ReloadActions:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from bot.chat.reply import BLANK, Button, Line, Reply, bold, code, line
+from bot.chat.reply import BLANK, Button, Line, Reply, bold, code, line, refusal
 from bot.model import numbers
 from bot.model.instrument import Instrument
 from bot.model.risk import Refused, RiskFigures, RiskSettings, StopIdea
@@ -41,7 +41,7 @@ def no_settings() -> Reply:
 
 
 def only_private() -> Reply:
-    return Reply((line(say("Equity and risk are for a private chat with me only.")),))
+    return refusal(say("Equity and risk are for a private chat with me only."))
 
 
 def forgotten() -> Reply:
@@ -93,7 +93,7 @@ def _share(ratio: float) -> str:
 
 
 def refused(instrument: Instrument, found: Refused) -> Reply:
-    return Reply((line(code(instrument.symbol), ": ", found.text),))
+    return refusal(code(instrument.symbol), ": ", found.text)
 
 
 def _size_lines(idea: StopIdea, instrument: Instrument, settings: RiskSettings | None) -> list[Line]:

@@ -33,7 +33,7 @@ def _settings_button() -> Button:
 
 
 def not_told() -> Reply:
-    return Reply((line(say("Alerts are not told in this chat, so there is nothing to set.")),))
+    return refusal(say("Alerts are not told in this chat, so there is nothing to set."))
 
 
 def number(rule: RuleTold, value: float | None) -> str:

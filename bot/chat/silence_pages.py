@@ -75,7 +75,8 @@ def created(made: Sequence[Silence], zone: str, *, assumed_time: bool) -> Reply:
 
 
 def full(n: int) -> Reply:
-    return Reply((line(say("There are {n} silences, as many as there may be. End one first.", n=n)),), (_silences(),))
+    text = say("There are {n} silences, as many as there may be. End one first.", n=n)
+    return Reply((line(text),), (_silences(),), is_refusal=True)
 
 
 def listing(
@@ -157,11 +158,11 @@ def ambiguous(typed: str, names: Sequence[str]) -> Reply:
 
 
 def nothing_to_end() -> Reply:
-    return Reply((line(say("There is no silence to end.")),))
+    return refusal(say("There is no silence to end."))
 
 
 def not_yours() -> Reply:
-    return Reply((line(say("Only who made a silence, or an admin, may end it.")),))
+    return refusal(say("Only who made a silence, or an admin, may end it."))
 
 
 def not_here() -> Reply:

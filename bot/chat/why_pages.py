@@ -182,8 +182,8 @@ def switched_off(rule: RuleName) -> Reply:
 
 
 def needs_symbol(rule: RuleName) -> Reply:
-    return Reply((line(code(rule.id), say(" looks at each contract. Name one, such as /why BTC {id}.", id=rule.id)),))
+    return refusal(code(rule.id), say(" looks at each contract. Name one, such as /why BTC {id}.", id=rule.id))
 
 
 def not_yet() -> Reply:
-    return Reply((line(say("The rules have not been evaluated yet. Try again in a few seconds.")),))
+    return refusal(say("The rules have not been evaluated yet. Try again in a few seconds."))

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from bot.alerts.muting import Muting
+from bot.chat import people_pages, risk_pages, rule_pages, score_pages, silence_pages, why_pages
 from bot.chat.actions import Actions
 from bot.chat.alert_actions import AlertActions
 from bot.chat.asker import in_telegram
@@ -28,6 +29,9 @@ from bot.chat.watch_actions import WatchActions
 from bot.chat.why import Why
 from bot.chat.why_not import WhyNot
 from bot.model.explanation import RuleName
+from bot.model.instrument import Instrument
+from bot.model.members import Role
+from bot.model.risk import Refused
 from bot.storage.memory import MemoryAlertStore, MemoryOutbox, MemorySilenceStore
 from tests.support.chat_world import OWNER, ChatWorld
 from tests.support.hand_alerts import HandChatRules, HandRehearsals
@@ -256,3 +260,30 @@ async def test_what_is_wrong_is_said_with_what_was_expected_and_an_example(ask, 
         elif len(said) > 600:
             faults.append(f"{text[:60]!r} says too much: {said[:150]!r}")
     assert not faults, "\n".join(faults)
+
+
+NOT_DONE = (
+    people_pages.only_private(),
+    people_pages.not_admins(),
+    people_pages.not_owner(),
+    people_pages.not_yourself(),
+    people_pages.no_link_here(Role.MEMBER),
+    people_pages.of_settings(),
+    people_pages.only_groups(),
+    people_pages.full_of_groups(),
+    risk_pages.only_private(),
+    risk_pages.refused(Instrument("binance", "BTCUSDT", "perpetual", "BTC", "USDT", "TRADING"), Refused("Too near.")),
+    rule_pages.not_told(),
+    score_pages.not_told(),
+    silence_pages.full(9),
+    silence_pages.nothing_to_end(),
+    silence_pages.not_yours(),
+    why_pages.needs_symbol(RuleName("oi_surge", "OI surge")),
+    why_pages.not_yet(),
+)
+"""Asked for as it should be, and not done for another reason."""
+
+
+@pytest.mark.parametrize("reply", NOT_DONE, ids=lambda one: to_plain(one)[:30])
+def test_what_is_not_done_is_told_to_scripts_as_a_refusal(reply):
+    assert reply.is_refusal
