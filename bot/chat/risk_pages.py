@@ -276,6 +276,16 @@ def news_text(before: StopWatch, after: StopWatch, price: float) -> str:
     )
 
 
+def _holding(per_day: float | None) -> str:
+    """Of the size that was named before."""
+    if not per_day:
+        return ""
+    amount = _money(abs(per_day))
+    if per_day > 0:
+        return say(", costs about {amount} a day", amount=amount)
+    return say(", earns about {amount} a day", amount=amount)
+
+
 def alert_lines(instrument: Instrument, figures: RiskFigures, ideas: Sequence[StopIdea | Refused]) -> tuple[str, ...]:
     """For the folded part of an alert; empty where nothing can be said."""
     known = [idea for idea in ideas if isinstance(idea, StopIdea)]
@@ -298,7 +308,7 @@ def alert_lines(instrument: Instrument, figures: RiskFigures, ideas: Sequence[St
                 side=side_name(idea.side),
                 price=_price(idea.stop, instrument),
                 distance=idea.distance_ratio,
-                size=size,
+                size=size + _holding(idea.cost_per_day),
             )
         )
     reasons = dict.fromkeys(reason for idea in known for reason in idea.reasons)

@@ -7,7 +7,7 @@ command table.
 import asyncio
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Final, cast
 
 from bot.chat import pages, rule_pages
@@ -92,9 +92,10 @@ class RuleActions:
         return (await self._desk.fired_today(asker.chat)).get(rule.id, 0)
 
     async def _set_all(self, asker: Asker, verb: str) -> Reply:
+        did = asker.for_all(f"set all rules to {verb}")
         if verb == "reset":
             await self._desk.forget(asker.chat)
-            return await self._list(asker, 1)
+            return replace(await self._list(asker, 1), did=did)
         for rule in self._desk.rules(asker.chat):
             # What was said of one rule before is what this now says of all.
             own = self._desk.wish(asker.chat, rule.id)
@@ -106,7 +107,7 @@ class RuleActions:
             await self._desk.set(replace(every, is_on=None if verb == "on" else False))
         else:
             await self._desk.set(replace(every, level=cast("Level", verb) if verb != "normal" else None))
-        return await self._list(asker, 1)
+        return replace(await self._list(asker, 1), did=did)
 
     async def _set_one(self, asker: Asker, verb: str, rule: RuleTold) -> Reply:
         own = self._desk.wish(asker.chat, rule.id)
@@ -122,7 +123,8 @@ class RuleActions:
             "off": say("It is not told here any more."),
             "reset": say("As its file says."),
         }
-        return await self._store(asker, rule, wanted, said.get(verb, say("{level}, from now on.", level=level)))
+        did = f"set {rule.id} to {verb}"
+        return await self._store(asker, rule, wanted, said.get(verb, say("{level}, from now on.", level=level)), did)
 
     async def _set_number(self, asker: Asker, words: Sequence[str]) -> Reply:
         if len(words) != 2:
@@ -130,7 +132,7 @@ class RuleActions:
         rule = self._find(asker, words[0], "/rules")
         if isinstance(rule, Reply):
             return rule
-        if rule.number_of_file is None:
+        if rule.number_of_file is None or rule.number is None:
             return rule_pages.no_number(rule)
         typed = parse_number(words[1].removeprefix("+"))
         if typed is None or typed.unit != ("%" if rule.is_ratio else "") or not typed.value:
@@ -144,15 +146,16 @@ class RuleActions:
             return rule_pages.odd_number(rule, words[1])
         own = self._desk.wish(asker.chat, rule.id)
         wanted = replace(own, number=value, is_on=None if own.is_on is False else own.is_on)
-        return await self._store(asker, rule, wanted, say("From now on with this number."))
+        did = f"set {rule.id} to {words[1]} (before {rule.number:g})"
+        return await self._store(asker, rule, wanted, say("From now on with this number."), did)
 
-    async def _store(self, asker: Asker, rule: RuleTold, wanted: Subscription, said: str) -> Reply:
+    async def _store(self, asker: Asker, rule: RuleTold, wanted: Subscription, said: str, did: str) -> Reply:
         try:
             await self._desk.set(wanted)
         except ValueError as error:
             return rule_pages.refused(rule, str(error))
         now = next((one for one in self._desk.rules(asker.chat) if one.id == rule.id), rule)
-        return rule_pages.rule_page(now, said)
+        return replace(rule_pages.rule_page(now, said), did=asker.for_all(did))
 
     def _find(self, asker: Asker, word: str, command: str) -> RuleTold | Reply:
         rules = {rule.id: rule for rule in self._desk.rules(asker.chat)}
@@ -194,8 +197,9 @@ class RuleActions:
         return _usage(say("I know zone, detail and charts."), "/settings zone Europe/Berlin")
 
     async def _set_look(self, asker: Asker, look: Look, said: str) -> Reply:
+        before = self._desk.look(asker.chat)
         await self._desk.set_look(asker.chat, look)
-        return self._settings(asker, look, said)
+        return replace(self._settings(asker, look, said), did=_changed(asker, before, look))
 
     def _settings(self, asker: Asker, look: Look, said: str = "") -> Reply:
         place = self._desk.place(asker.chat)
@@ -211,10 +215,10 @@ class RuleActions:
         code = language_of(typed)
         if code is None:
             return rule_pages.no_language(typed)
-        look = replace(look, language=code)
+        before, look = look, replace(look, language=code)
         await self._desk.set_look(asker.chat, look)
         with speaking(code):
-            return rule_pages.languages(look)
+            return replace(rule_pages.languages(look), did=_changed(asker, before, look))
 
     # -- topics ----------------------------------------------------------------------------------------------------
 
@@ -232,7 +236,8 @@ class RuleActions:
         if word.casefold() == "off":
             n = await self._desk.drop_topic(asker.chat, asker.topic)
             said = say("Nothing is told here any more.") if n else say("Nothing was told here.")
-            return rule_pages.topics(self._desk.topics(asker.chat), asker.topic, said)
+            did = asker.for_all(f"ended what topic {asker.topic} is told") if n else ""
+            return replace(rule_pages.topics(self._desk.topics(asker.chat), asker.topic, said), did=did)
         what = self._target(word, asker)
         if isinstance(what, Reply):
             return what
@@ -240,7 +245,8 @@ class RuleActions:
         if len(known) >= MAX_TOPICS and not any((one.topic, one.what) == (asker.topic, what) for one in known):
             return _usage(say("A group has at most {n} of these. End some first.", n=MAX_TOPICS), "/here off")
         await self._desk.set_topic(TopicRoute(asker.chat, asker.topic, what, 0, asker.user))
-        return rule_pages.topics(self._desk.topics(asker.chat), asker.topic, say("From the next alert on."))
+        page = rule_pages.topics(self._desk.topics(asker.chat), asker.topic, say("From the next alert on."))
+        return replace(page, did=asker.for_all(f"let topic {asker.topic} be told {what}"))
 
     def _target(self, word: str, asker: Asker) -> str | Reply:
         if word.casefold() == EVERYTHING:
@@ -253,6 +259,12 @@ class RuleActions:
         if tag is not None:
             return f"tag:{tag}"
         return rule_pages.unknown_target(word, [near.id for near in near_rules(word, names)])
+
+
+def _changed(asker: Asker, before: Look, after: Look) -> str:
+    names = [f.name for f in fields(Look) if getattr(before, f.name) != getattr(after, f.name)]
+    changes = ", ".join(f"{n} to {getattr(after, n)} (before {getattr(before, n) or 'none'})" for n in names)
+    return asker.for_all(f"set {changes}") if names else ""
 
 
 def _usage(text: str, example: str) -> Reply:

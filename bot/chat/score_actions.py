@@ -1,6 +1,7 @@
 """`/score`: how alerts fared afterwards, beside random moments of the same contracts."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final, cast
 
 from bot.chat import pages, score_pages
@@ -45,12 +46,14 @@ class ScoreActions:
         place = self._desk.place(asker.chat)
         if place is None:
             return score_pages.not_told()
+        did = ""
         if words:
             wanted = words[0].casefold()
             if len(words) > 1 or wanted not in {*REPLIES, DEFAULT}:
                 return pages.usage(UsageError(say("I expected off, quiet, on or default."), ("/score replies quiet",)))
             await self._desk.set_replies(place, None if wanted == DEFAULT else cast("Replies", wanted))
-        return score_pages.replies_page(*await self._desk.replies_of(place))
+            did = asker.for_all(f"set scorecards {wanted}")
+        return replace(score_pages.replies_page(*await self._desk.replies_of(place)), did=did)
 
     async def _totals(self, words: tuple[str, ...]) -> Reply:
         """Rule and contract in any order."""

@@ -25,7 +25,7 @@ WATCH = StopWatch("w-7q4mk2px", "telegram:7", "telegram:7", KEY, "long", 100.0, 
 
 class HandRisks:
     def __init__(self):
-        self.now = (100.0, 0)
+        self.now, self.funding = (100.0, 0), None
 
     def price(self, key):
         return self.now
@@ -34,7 +34,7 @@ class HandRisks:
         return BTC if key == KEY else None
 
     def figures(self, key, window_ms):
-        return RiskFigures(100.0, 0, 1.0, window_ms)
+        return RiskFigures(100.0, 0, 1.0, window_ms, funding=self.funding)
 
 
 class World:
@@ -186,3 +186,17 @@ async def test_alerts_to_a_person_with_settings_get_a_stop_and_a_size_and_others
         "Stop idea short 101.5, 1.50% away, size at most 0.67x equity",
         "By mark price; your exchange may trigger on last. Data, not advice.",
     )
+
+
+async def test_an_alert_says_what_holding_that_size_costs_and_who_is_paid(world):
+    desk = await world.open()
+    await desk.set("telegram:7", MINE)
+    world.risks.funding = 0.0001
+    [told] = desk.personal((row(),))
+    assert told.view.risk[1:3] == (
+        "Stop idea long 98.5, 1.50% away, size at most 0.67x equity, costs about $2.00 a day",
+        "Stop idea short 101.5, 1.50% away, size at most 0.67x equity, earns about $2.00 a day",
+    )
+    world.risks.funding = 0.0
+    [told] = desk.personal((row(),))
+    assert told.view.risk[1] == "Stop idea long 98.5, 1.50% away, size at most 0.67x equity"

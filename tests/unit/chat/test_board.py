@@ -14,6 +14,7 @@ from bot.chat.telegram_html import to_plain
 from bot.clock import ManualClock
 from bot.errors import StorageError
 from bot.model.cards import BotStatus
+from bot.model.members import Role
 from bot.model.overview import Mover, Overview
 from bot.storage.memory import MemoryKeyValues
 
@@ -210,6 +211,14 @@ async def test_in_a_group_only_admins_turn_it_on_and_off_and_anyone_looks(world)
     await world.ask("/board on", chat=GROUP)
     assert (await world.ask("/board off", chat=GROUP, user=99)).is_refusal
     assert "C0" in to_plain(await world.ask("/board resume", chat=GROUP, user=99))
+
+
+async def test_what_an_admin_turns_on_and_off_for_a_group_is_for_the_audit_log(world):
+    board, admin = BoardActions(world.boards, None), in_telegram(GROUP, OWNER, role=Role.ADMIN)
+    did = [(await board.answer(Command("board", (word,)), admin)).did for word in ("on", "off")]
+    assert did == [f"turned the board on in telegram:{GROUP}", f"turned the board off in telegram:{GROUP}"]
+    in_private = in_telegram(OWNER, OWNER, role=Role.ADMIN)
+    assert not (await board.answer(Command("board", ("on",)), in_private)).did
 
 
 async def test_a_button_of_a_board_that_is_gone_makes_no_new_one(world):

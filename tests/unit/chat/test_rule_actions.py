@@ -2,10 +2,13 @@
 
 from types import MappingProxyType
 
-from bot.chat.asker import AT_TERMINAL
-from bot.chat.commands import Command
+import pytest
+
+from bot.chat.asker import AT_TERMINAL, in_telegram
+from bot.chat.commands import Command, parse
 from bot.chat.rule_actions import RuleActions
 from bot.chat.telegram_html import to_plain
+from bot.model.members import Role
 from bot.model.silence import last_midnight_ms
 from bot.model.subscriptions import Look, RuleTold, Subscription
 
@@ -73,3 +76,62 @@ def test_a_day_begins_at_midnight_of_the_zone():
     # A day of 23 hours, in which clocks went forward at one in the night: 2026-03-29.
     noon = 1_774_782_000_000
     assert noon - last_midnight_ms("Europe/Berlin", noon) == 12 * HOUR_MS
+
+
+class Keeping(HandShelf):
+    """Keeps what is set."""
+
+    def __init__(self, *rules: RuleTold) -> None:
+        super().__init__(*rules)
+        self.seen = Look()
+
+    def look(self, _chat):
+        return self.seen
+
+    async def set_look(self, _chat, look):
+        self.seen = look
+
+    async def set(self, _wish): ...
+
+    async def forget(self, _chat): ...
+
+    def topics(self, _chat):
+        return ()
+
+    def tags(self):
+        return frozenset()
+
+    async def set_topic(self, _route): ...
+
+    async def drop_topic(self, _chat, _topic):
+        return 1
+
+
+IN_GROUP = in_telegram(-5, 71, role=Role.ADMIN, topic=9)
+IN_PRIVATE = in_telegram(71, 71, role=Role.ADMIN)
+
+
+@pytest.mark.parametrize(
+    ("typed", "did"),
+    [
+        ("/rules off surge", "set surge to off in telegram:-5"),
+        ("/rules set surge 8%", "set surge to 8% (before 0.05) in telegram:-5"),
+        ("/rules fewer", "set all rules to fewer in telegram:-5"),
+        ("/rules reset", "set all rules to reset in telegram:-5"),
+        ("/settings zone Europe/Berlin", "set zone to Europe/Berlin (before UTC) in telegram:-5"),
+        ("/settings charts off", "set has_charts to False (before True) in telegram:-5"),
+        ("/settings charts on", ""),
+        ("/settings", ""),
+        ("/language zh", "set language to zh (before none) in telegram:-5"),
+        ("/language", ""),
+        ("/here surge", "let topic 9 be told rule:surge in telegram:-5"),
+        ("/here off", "ended what topic 9 is told in telegram:-5"),
+        ("/rules surge", ""),
+        ("/rules off banana", ""),
+    ],
+)
+async def test_what_is_set_for_a_group_is_for_the_audit_log_and_what_is_set_in_private_is_not(typed, did):
+    for asker, expected in ((IN_GROUP, did), (IN_PRIVATE, "")):
+        actions, command = RuleActions(Keeping(told("surge")), lambda _place: None), parse(typed)
+        reply = await actions.handlers[command.name](command, asker)
+        assert reply.did == expected
