@@ -25,7 +25,7 @@ WATCH = StopWatch("w-7q4mk2px", "telegram:7", "telegram:7", KEY, "long", 100.0, 
 
 class HandRisks:
     def __init__(self):
-        self.now, self.funding = (100.0, 0), None
+        self.now, self.funding, self.longest_ms = (100.0, 0), None, 86_400_000
 
     def price(self, key):
         return self.now
@@ -34,7 +34,8 @@ class HandRisks:
         return BTC if key == KEY else None
 
     def figures(self, key, window_ms):
-        return RiskFigures(100.0, 0, 1.0, window_ms, funding=self.funding)
+        atr = 1.0 if window_ms <= self.longest_ms else None
+        return RiskFigures(100.0, 0, atr, window_ms, funding=self.funding)
 
 
 class World:
@@ -200,3 +201,20 @@ async def test_an_alert_says_what_holding_that_size_costs_and_who_is_paid(world)
     world.risks.funding = 0.0
     [told] = desk.personal((row(),))
     assert told.view.risk[1] == "Stop idea long 98.5, 1.50% away, size at most 0.67x equity"
+
+
+async def test_an_alert_without_a_window_has_the_usual_one_and_one_too_long_the_longest_that_is_known(world):
+    desk = await world.open()
+    await desk.set("telegram:7", MINE)
+
+    async def first_line(window_ms):
+        [told] = desk.personal((replace(row(), view=replace(row().view, window_ms=window_ms)),))
+        return told.view.risk[0] if told.view.risk else ""
+
+    assert await first_line(0) == "Usual 1h range 1.00% (1.0)"
+    assert await first_line(300_000) == "Usual 5m range 1.00% (1.0)"
+    assert await first_line(86_400_000) == "Usual 1d range 1.00% (1.0)"
+    world.risks.longest_ms = 4 * 3_600_000
+    assert await first_line(86_400_000) == "Usual 4h range 1.00% (1.0)"
+    world.risks.longest_ms = 60_000
+    assert await first_line(86_400_000) == ""
