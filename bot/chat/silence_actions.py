@@ -29,6 +29,8 @@ from bot.model.silence import PREFIX, Ack, QuietHours, Silence, next_local_ms, s
 from bot.texts import ENGLISH, say, speaking
 
 MAX_SILENCES: Final = 200
+MAX_PER_PERSON: Final = 40
+"""Of those; the owner may have all."""
 MAX_NAME_CHARS: Final = 40
 _UTC: Final = "UTC"
 
@@ -86,8 +88,11 @@ class SilenceActions:
         if isinstance(place, Reply):
             return place
         now_ms = self._venue_now()
-        if len(self._mutes.silences(now_ms)) + max(1, len(wish.symbols)) > MAX_SILENCES:
+        silences, n_more = self._mutes.silences(now_ms), max(1, len(wish.symbols))
+        if len(silences) + n_more > MAX_SILENCES:
             return silence_pages.full(MAX_SILENCES)
+        if not asker.is_owner and sum(one.author == asker.user for one in silences) + n_more > MAX_PER_PERSON:
+            return silence_pages.full_of_yours(MAX_PER_PERSON)
         matchers = await self._targets.matchers(wish, asker, place)
         if isinstance(matchers, Reply):
             return matchers

@@ -157,6 +157,11 @@ def ambiguous(typed: str, names: Sequence[str]) -> Reply:
     )
 
 
+def full_of_yours(n: int) -> Reply:
+    text = say("You have {n} silences, as many as you may, or would have more. End some first.", n=n)
+    return Reply((line(text),), (_silences(),), is_refusal=True)
+
+
 def nothing_to_end() -> Reply:
     return refusal(say("There is no silence to end."))
 

@@ -8,7 +8,7 @@ from bot.alerts.muting import Muting
 from bot.chat.alert_actions import AlertActions
 from bot.chat.asker import AT_TERMINAL, Asker, in_telegram
 from bot.chat.commands import Command, parse
-from bot.chat.silence_actions import MAX_SILENCES, SilenceActions
+from bot.chat.silence_actions import MAX_PER_PERSON, MAX_SILENCES, SilenceActions
 from bot.chat.telegram_html import to_plain
 from bot.clock import ManualClock
 from bot.model.alert import TellKind, alert_key, short_id
@@ -367,3 +367,15 @@ async def test_several_symbols_are_a_silence_each_and_end_together(place):
 async def test_of_several_one_that_is_wrong_stops_all(place, typed, said):
     assert said in await place.ask(typed)
     assert await place.store.all() == []
+
+
+async def test_one_person_cannot_take_the_room_of_all(place):
+    member = in_telegram(5, 5, role=Role.MEMBER)
+    for n in range(MAX_PER_PERSON):
+        await place.ask(f"/silence btc {n + 1}m", asker=member)
+    assert f"You have {MAX_PER_PERSON} silences" in await place.ask("/silence eth 1h", asker=member)
+    assert "ETHUSDT" in await place.ask("/silence eth 1h", asker=GUEST)
+    for n in range(MAX_PER_PERSON + 1):
+        await place.ask(f"/silence sol {n + 1}m", asker=OWNER)
+    await place.ask("/unsilence all", asker=member)
+    assert "ETHUSDT" in await place.ask("/silence eth 1h", asker=member)
