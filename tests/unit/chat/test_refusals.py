@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from bot.alerts.muting import Muting
-from bot.chat import people_pages, risk_pages, rule_pages, score_pages, silence_pages, why_pages
+from bot.chat import own_data, people_pages, risk_pages, rule_pages, score_pages, silence_pages, why_pages
 from bot.chat.actions import Actions
 from bot.chat.alert_actions import AlertActions
 from bot.chat.asker import in_telegram
@@ -263,6 +263,7 @@ async def test_what_is_wrong_is_said_with_what_was_expected_and_an_example(ask, 
 
 
 NOT_DONE = (
+    own_data._owner(),
     people_pages.only_private(),
     people_pages.not_admins(),
     people_pages.not_owner(),
