@@ -194,6 +194,8 @@ def users(
     buttons = [button for _, button in shown if button is not None]
     turns = [Button("‹", f"/users {page - 1}")] if page > 1 else []
     turns += [Button("›", f"/users {page + 1}")] if page < n_pages else []
+    if not rows:
+        return Reply((line(say("Nobody yet. On my machine, oibot claim prints a link that makes an owner.")),))
     head = line(bold(say("People")), say(" · page {page} of {n}", page=page, n=n_pages) if n_pages > 1 else "")
     keyboard = tuple(tuple(buttons[i : i + 2]) for i in range(0, len(buttons), 2))
     return Reply((head, BLANK, *(text for text, _ in shown)), (*keyboard, *((tuple(turns),) if turns else ())))

@@ -198,7 +198,9 @@ def settings(look: Look, quiet: QuietHours | None, *, is_private: bool, said: st
     more = (Button(say("Quiet hours"), "/quiet"), *([Button(say("Risk"), "/risk")] if is_private else []))
     zone = Button(say("Time zone"), "/settings zone")
     language = Button(say("Language"), "/language")
-    return Reply(tuple(blocks), (details, (zone, charts, language), (*more, Button(say("Rules"), "/rules"))))
+    rows = (details, (zone, charts, language), (*more, Button(say("Rules"), "/rules")))
+    own = (Button(say("Export my data"), "/mydata"), Button(say("Delete my data"), "/forget me"))
+    return Reply(tuple(blocks), (*rows, own) if is_private else rows)
 
 
 def language_name(look: Look) -> str:

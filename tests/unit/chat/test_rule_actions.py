@@ -135,3 +135,13 @@ async def test_what_is_set_for_a_group_is_for_the_audit_log_and_what_is_set_in_p
         actions, command = RuleActions(Keeping(told("surge")), lambda _place: None), parse(typed)
         reply = await actions.handlers[command.name](command, asker)
         assert reply.did == expected
+
+
+async def test_the_settings_of_a_private_chat_lead_to_what_is_stored_about_somebody():
+    def commands(reply):
+        return {button.command for row in reply.buttons for button in row}
+
+    actions = RuleActions(Keeping(told("surge")), lambda _place: None)
+    own = {"/mydata", "/forget me", "/risk"}
+    assert own <= commands(await actions.settings(Command("settings"), IN_PRIVATE))
+    assert not own & commands(await actions.settings(Command("settings"), IN_GROUP))
