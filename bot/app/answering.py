@@ -118,11 +118,19 @@ class Answering:
             chat_alerts=self.chat_alerts,
             loaded=rooms.extra.of_files,
             muting=self.mutes.muting,
+            made_in=lambda chat: [one.id for one in rooms.chat_rules.of_chat(chat)],
+            form_of=lambda chat, rule: rooms.subscribing.why(chat, rule)[0],
         )
         overview = Overviews(engine=self.engine, live=self.live, status=self.status, lanes=self.sending.lanes.status)
         charts = self.drawing.actions(cards)
         looking = market_desk.families(
-            cards=cards, status=self.status, clock=clock, lists=rooms.lists, why=why, charts=charts
+            cards=cards,
+            status=self.status,
+            clock=clock,
+            lists=rooms.lists,
+            why=why,
+            charts=charts,
+            told=rooms.subscribing.why,
         )
         scores = self._scores()
         actions = Actions(

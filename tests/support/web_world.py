@@ -113,10 +113,10 @@ class HandReader:
             volume=Columns(times, tuple(1e6 for _ in times)),
         )
 
-    async def glances(self, key: str):
+    async def glances(self, key: str, *, chat: str):
         return self.glance_list, 0
 
-    async def why(self, rule_id: str, key: str) -> WhyPage | None:
+    async def why(self, rule_id: str, key: str, *, chat: str) -> WhyPage | None:
         self.asked.append(("why", rule_id, key))
         return self.why_page
 
