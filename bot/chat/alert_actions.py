@@ -6,7 +6,7 @@ deletes its own alerts only.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -19,6 +19,7 @@ from bot.chat.alert_making import alert_from, alike, cooldown_of, ends_at, made_
 from bot.chat.alert_text import AlertWish, Threshold
 from bot.chat.asker import Asker
 from bot.chat.commands import Command, UsageError, shorten
+from bot.chat.rehearsal_text import Rehearsal
 from bot.chat.reply import Reply, line
 from bot.chat.rights import alerts_of
 from bot.chat.spec import Problem
@@ -157,14 +158,16 @@ class AlertActions:
             is_mine = room <= 0 and len(here) < self._max_per_chat
             return alert_pages.full_of_yours(alerts_of(asker.role)) if is_mine else alert_pages.full(self._max_per_chat)
         if len(instruments) > 1:
-            past = await alert_past.of_alerts(self._rehearsals, [alert for alert, _, _ in made])
-            return alert_pages.created_several(
-                made, past, n_wanted=len(instruments), assumed_window=wish.assumed_window
+            alerts = [alert for alert, _, _ in made]
+            past = await alert_past.of_alerts(self._rehearsals, alerts)
+            several = partial(
+                alert_pages.created_several, made, past, n_wanted=len(instruments), assumed_window=wish.assumed_window
             )
+            return alert_past.with_history(self._past, several, lambda desk: alert_past.of_alerts(desk, alerts))
         alert, instrument, value = made[0]
         past = await alert_past.of_alert(self._rehearsals, alert)
         page = partial(alert_pages.created, alert, instrument, value, past, assumed_window=wish.assumed_window)
-        return alert_past.with_history(self._past, alert, page)
+        return alert_past.with_history(self._past, page, lambda desk: alert_past.of_alert(desk, alert))
 
     async def _room(self, asker: Asker) -> int:
         """How many more alerts and conditions whoever asks may have here."""
@@ -197,7 +200,8 @@ class AlertActions:
             self._desk.add(after)
         past = await alert_past.of_alert(self._rehearsals, after)
         page = partial(alert_pages.created, after, instrument, value, past, assumed_window=False, was=before)
-        return _noted(alert_past.with_history(self._past, after, page), "changed", before, asker)
+        told = alert_past.with_history(self._past, page, lambda desk: alert_past.of_alert(desk, after))
+        return _noted(told, "changed", before, asker)
 
     async def undo(self, command: Command, asker: Asker) -> Reply:
         """`/undo ID`: bring back what was deleted within a day, or take back what was just made."""
@@ -283,9 +287,19 @@ class AlertActions:
                 return Reply((line(say("I cannot run that: {error}.", error=shorten(str(error), 200))),))
             if is_added:
                 keys = [i.key for i in instruments] if rule.top is None else self._market.largest(rule.top)
-                past, calmer = await alert_past.of_rule(self._rehearsals, rule, wish, keys)
-                return alert_pages.rule_created(rule, past, calmer, assumed_window=wish.assumed_window)
+                return await self._told_of_rule(rule, wish, keys)
             created_ms += 1
+
+    async def _told_of_rule(self, rule: ChatRule, wish: AlertWish, keys: Sequence[str]) -> Reply:
+        past, calmer = await alert_past.of_rule(self._rehearsals, rule, wish, keys)
+        page = partial(alert_pages.rule_created, rule, past, calmer, assumed_window=wish.assumed_window)
+        if rule.top is not None:
+            return page()
+
+        async def tell(desk: PastDesk) -> Rehearsal:
+            return (await alert_past.of_rule(desk, rule, wish, keys))[0]
+
+        return alert_past.with_history(self._past, page, tell)
 
     async def delete(self, command: Command, asker: Asker) -> Reply:
         """`/delete ID` by the first characters of it, or `/delete all`."""

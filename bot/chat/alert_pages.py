@@ -153,19 +153,22 @@ def created_several(
     *,
     n_wanted: int,
     assumed_window: bool,
+    stored: Rehearsal | None = None,
 ) -> Reply:
     """One line for each, as they were understood."""
     blocks: list[Line] = [line(bold(say("🔔 {n} alerts", n=len(made))))]
     blocks += [line(say("No window was given: I took 15m."))] if assumed_window else []
     for alert, _, value in made:
         blocks += [line(code(alert.id), _what(alert)), line(_now(alert, value))]
-    blocks += lately_lines(made[0][0], past)
+    blocks += [*lately_lines(made[0][0], past), *stored_line(stored)]
     if len(made) < n_wanted:
         blocks.append(line(say("{n} were there already, or this chat has as many as it may.", n=n_wanted - len(made))))
     return Reply(tuple(blocks), ((Button(say("Alerts"), "/alerts"),),))
 
 
-def rule_created(rule: ChatRule, past: Rehearsal, calmer: str = "", *, assumed_window: bool) -> Reply:
+def rule_created(
+    rule: ChatRule, past: Rehearsal, calmer: str = "", *, assumed_window: bool, stored: Rehearsal | None = None
+) -> Reply:
     """What was understood, canonically, and what it would have done. `calmer`: the command that makes it at the calm level."""
     blocks = [line("🔔 ", code(rule.id), bold(_what(rule)))]
     blocks += [line(say("No window was given: I took 15m."))] if assumed_window else []
@@ -175,7 +178,7 @@ def rule_created(rule: ChatRule, past: Rehearsal, calmer: str = "", *, assumed_w
         else say("Again at the earliest {window} after its end.", window=numbers.window(rule.cooldown_ms))
     )
     blocks += [line(again), line(say("One that is true already is told as such, not as news."))]
-    blocks += lately_lines(None, past)
+    blocks += [*lately_lines(None, past), *stored_line(stored)]
     why = _why_button(rule)
     last = (Button(say("Alerts"), "/alerts"), why, Button(say("Delete"), f"/delete {rule.id}"))
     if not calmer or past.calm_level is None:

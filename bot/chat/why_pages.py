@@ -1,5 +1,6 @@
 """Replies about why and why not. Pure; lengths are bounded, and what was left out is counted."""
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -61,7 +62,7 @@ def glance_line(glance: Glance) -> Line:
         parts.append(glance.why)
     elif glance.distance is not None and glance.verdict == "false":
         parts.append(distance_text(glance.distance, is_other=glance.distance.unit != glance.unit))
-    elif glance.verdict == "false" and glance.value is None:
+    elif glance.verdict == "false" and math.isinf(glance.nearness):
         parts.append(say("false, as far as it is known"))
     elif glance.verdict == "true" and glance.phase == "inactive":
         parts.append(say("true"))

@@ -75,9 +75,9 @@ class HandPast:
     def __init__(self):
         self.is_there, self.found, self.asked = False, {}, []
 
-    async def rehearse(self, ones, key):
-        self.asked.append(key)
-        return [self.found.get(one.level) for one in ones]
+    async def rehearse(self, ones, keys):
+        self.asked.append(tuple(keys))
+        return [self.found.get(getattr(one, "level", None)) for one in ones]
 
 
 @pytest.fixture
@@ -367,6 +367,17 @@ async def test_several_at_once_are_told_of_together(ask, rehearsals):
     assert "In the last 1d it would have fired 6 times (last 00:00 UTC, BTCUSDT, +6.00%)." in said
 
 
+async def test_several_that_are_noisy_together_get_a_calm_size(ask, rehearsals):
+    rehearsals.found = {
+        0.05: Rehearsed(12, 86_400_000, NOW_MS, 0.06, "BTCUSDT", 1),
+        0.08: Rehearsed(5, 86_400_000),
+        0.1: Rehearsed(4, 86_400_000),
+    }
+    said = await ask("/alert btc,eth oi > 5% 15m")
+    assert "it would have fired 24 times" in said
+    assert "That is noisy. Try 10%?" in said
+
+
 async def test_an_alert_is_tuned_into_another(ask, desk, store):
     await ask("/alert btc oi > 5% 15m")
     first = await only(store)
@@ -506,7 +517,7 @@ async def test_the_history_is_added_when_it_is_there_and_nobody_waits(ask_reply,
     assert "it would have fired 3 times" in said
     assert "In 30d of history it would have fired 12 times." in said
     assert [b.label for b in later.buttons[0]] == ["3% · 41×", "5% · 12× ✓", "8% · 2×"]
-    assert past.asked == ["binance:BTCUSDT"]
+    assert past.asked == [("binance:BTCUSDT",)]
 
 
 @pytest.mark.parametrize("found", [{}, {0.05: Rehearsed(1, 20 * 3_600_000)}])
@@ -514,6 +525,19 @@ async def test_a_history_that_tells_no_more_than_memory_is_left_out(ask_reply, p
     past.is_there, past.found = True, found
     reply = await ask_reply("/alert btc oi > 5% 15m")
     assert [one async for one in reply.later()] == []
+
+
+async def test_the_history_tells_of_several_and_of_conditions_too(ask_reply, past):
+    past.is_there, past.found = True, {0.05: Rehearsed(6, 30 * DAY_MS), None: Rehearsed(4, 30 * DAY_MS)}
+    reply = await ask_reply("/alert btc,eth oi > 5% 15m")
+    (later,) = [one async for one in reply.later()]
+    assert "🔔 2 alerts" in to_plain(later)
+    assert "In 30d of history it would have fired 12 times." in to_plain(later)
+    reply = await ask_reply("/alert btc,eth when pct(oi, 15m) > 5% and funding > 0.01%")
+    (later,) = [one async for one in reply.later()]
+    assert "In 30d of history it would have fired 4 times." in to_plain(later)
+    assert past.asked == [("binance:BTCUSDT", "binance:ETHUSDT")] * 2
+    assert (await ask_reply("/alert top50 oi > 5% 15m")).later is None
 
 
 async def test_the_builder_says_it_for_each_choice(ask_reply, rehearsals, past):

@@ -1,5 +1,7 @@
 """/why and /why not, as people read it."""
 
+import math
+
 import pytest
 
 from bot.chat import why_pages
@@ -128,7 +130,10 @@ def glance(**more) -> Glance:
 
 
 async def test_false_although_a_part_is_unknown(ask):
-    assert to_plain(Reply((why_pages.glance_line(glance(value=None)),))) == "○ oi_top false, as far as it is known"
+    assert (
+        to_plain(Reply((why_pages.glance_line(glance(value=None, nearness=math.inf)),)))
+        == "○ oi_top false, as far as it is known"
+    )
 
 
 async def test_what_is_unknown_says_why(ask):
