@@ -99,11 +99,11 @@ class AlertActions:
         typed = " ".join(command.words)
         if not typed:
             return await self.build(Command("new"), asker)
+        if (begun := alert_builder.begun(typed)) is not None:
+            return await self.build(Command("new", begun), asker)
         wish = read_alert(typed)
         if isinstance(wish, Problem):
-            return pages.usage(
-                UsageError(say("{text} Write it like {usage}.", text=wish.text, usage=_EXAMPLE), (_EXAMPLE,))
-            )
+            return alert_pages.unread(wish.text, wish.try_instead or (_EXAMPLE,))
         book = SymbolBook(self._market.instruments())
         found = [book.resolve(symbol) for symbol in wish.symbols]
         for missing in found:

@@ -14,14 +14,30 @@ import re
 from dataclasses import replace
 from typing import Final
 
+from bot.chat.alert_phrases import instead, ordered, short, to_me
 from bot.chat.alert_text import AlertWish, Options
+from bot.chat.alert_words import (
+    CROSSES,
+    DOWN,
+    LEVELS,
+    MOVES,
+    ONE_WAY,
+    OPERATORS,
+    OPTIONS,
+    SPLIT,
+    TIMES,
+    TOP,
+    UP,
+    figure_of,
+    number,
+)
 from bot.chat.commands import shorten
 from bot.chat.silence_text import read_clock
 from bot.chat.spec import Problem
 from bot.model.chat_alert import ThresholdOp
 from bot.rules.ast import DAY_MS, MINUTE_MS, Call, Compare, Expr, Number, Series, duration_text, text
 from bot.rules.language import FLOWS, SERIES, Measure, did_you_mean
-from bot.rules.literals import parse_duration_ms, parse_number
+from bot.rules.literals import parse_duration_ms
 from bot.rules.parse import parse_condition
 from bot.texts import say
 
@@ -34,38 +50,7 @@ MAX_TOP: Final = 200
 MAX_NOTE_CHARS: Final = 100
 
 _COMMAS: Final = re.compile(r"\s*,\s+|\s+,\s*")
-_SPLIT: Final = re.compile(r"\s*(>=|<=|=>|=<|==|!=|≥|≤|[<>=])\s*")
 _SIGN_APART: Final = re.compile(r"(±|\+/-|\+-)\s+(?=[0-9.])")
-_OPERATORS: Final[dict[str, ThresholdOp]] = {
-    ">": ">",
-    ">=": ">=",
-    "=>": ">=",
-    "≥": ">=",
-    "above": ">",
-    "over": ">",
-    "<": "<",
-    "<=": "<=",
-    "=<": "<=",
-    "≤": "<=",
-    "below": "<",
-    "under": "<",
-}
-_UP: Final = frozenset(["up", "rises", "rise", "rising", "gains", "gain", "jumps", "jump", "pumps", "pump", "grows"])
-_DOWN: Final = frozenset(["down", "drops", "drop", "falls", "fall", "falling", "loses", "lose", "dumps", "dump"])
-_MOVES: Final = frozenset(["moves", "move", "changes", "change", "swings"])
-_CROSSES: Final = frozenset(["crosses", "cross", "hits", "hit", "reaches", "at"])
-_SIGNED: Final = re.compile(r"^(±|\+/-|\+-|[+-])?(.+)$")
-_THOUSANDS: Final = re.compile(r"^([+-]?)\$?(\d{1,3}(?:,\d{3})+)(\.\d+)?(\D?)$")
-_TIMES: Final = re.compile(r"^([0-9.]+)[x×]$")
-_TOP: Final = re.compile(r"^top([0-9]{1,4})$")
-_FIGURES: Final = {
-    "volume24h": "volume_24h",
-    "vol24h": "volume_24h",
-    "oiusd": "oi_usd",
-    "funding8h": "funding_8h",
-    "vol": "volume",
-}
-_LEVELS: Final = frozenset({"price", "index"})
 
 
 class _Refused(Exception):  # noqa: N818, no error: an answer
@@ -77,17 +62,30 @@ def read_alert(typed: str) -> AlertWish | Problem:
     try:
         return _read(typed)
     except _Refused as refused:
-        return Problem(str(refused))
+        offered = tuple(one for one in instead(typed) if _is_sound(one.removeprefix("/alert ")))
+        return Problem(str(refused), offered or ("/alert BTC oi > 5% 15m",))
+
+
+def _is_sound(typed: str) -> bool:
+    try:
+        _read(typed)
+    except _Refused:
+        return False
+    return True
 
 
 def _read(typed: str) -> AlertWish:
-    typed, _, note = _cut(typed.replace("−", "-"), "note")
+    typed, _, note = _cut(to_me(typed.replace("−", "-")), "note")
     if len(note) > MAX_NOTE_CHARS:
         raise _Refused(say("A note has at most {n} characters.", n=MAX_NOTE_CHARS))
     head, has_when, condition = _cut(typed, "when")
+    if not has_when and "(" in head and len(parts := head.split(maxsplit=1)) > 1:
+        head, has_when, condition = parts[0], True, parts[1]
     words = _SIGN_APART.sub(r"\1", _COMMAS.sub(",", head)).split()
+    if not has_when:
+        words = ordered(SPLIT.sub(r" \1 ", short(" ".join(words))).split())
     whom = words[0] if words else ""
-    rest = _SPLIT.sub(r" \1 ", " ".join(words[1:])).split()
+    rest = words[1:]
     symbols, top = _whom(whom, rest, has_when=has_when)
     wish = AlertWish(symbols=symbols, top=top, condition=Series("price"), options=Options(note=note))
     if has_when:
@@ -109,14 +107,11 @@ def _cut(typed: str, word: str) -> tuple[str, bool, str]:
 def _whom(whom: str, rest: list[str], *, has_when: bool) -> tuple[tuple[str, ...], int | None]:
     if not whom:
         raise _Refused(say("An alert is a symbol, a figure, a comparison and a number."))
-    if _SPLIT.match(whom) or whom.casefold() in _OPERATORS:
+    if SPLIT.match(whom) or whom.casefold() in OPERATORS:
         raise _Refused(say("Before {whom} I expected a symbol such as BTC.", whom=shorten(whom)))
-    glued = _SPLIT.split(whom, maxsplit=1)
-    if len(glued) > 1:
-        raise _Refused(say("Before {found} I expected a symbol and a figure, such as BTC oi.", found=shorten(glued[1])))
-    if whom.casefold() in SERIES and not has_when and rest and rest[0].casefold() in _OPERATORS:
+    if whom.casefold() in SERIES and not has_when and rest and rest[0].casefold() in OPERATORS:
         raise _Refused(say("Before {whom} I expected a symbol such as BTC.", whom=shorten(whom)))
-    if found := _TOP.match(whom.casefold()):
+    if found := TOP.match(whom.casefold()):
         n = int(found[1])
         if not 1 <= n <= MAX_TOP:
             raise _Refused(say("I take top1 to top{n}.", n=MAX_TOP))
@@ -137,37 +132,42 @@ def _shaped(wish: AlertWish, rest: list[str]) -> AlertWish:
     if not rest:
         raise _Refused(say("After {whom} I expected a figure such as oi or price.", whom=shorten(whom)))
     word = rest[0].casefold()
-    if word in _OPERATORS or rest[0] in {"=", "==", "!="}:
+    found = number(rest[0])
+    is_share = found is not None and (found[1].unit == "%" or bool(TIMES.match(word)))
+    if word in OPERATORS or rest[0] in {"=", "==", "!="} or word in UP | DOWN | MOVES or is_share:
         raise _Refused(say("After {whom} I expected a figure such as oi or price.", whom=shorten(whom)))
-    if word in _CROSSES or _number(rest[0]) is not None:
-        return _crossing(wish, "price", rest[1:] if word in _CROSSES else rest)
+    if word in ONE_WAY:
+        return _crossing(wish, "price", rest[1:], ONE_WAY[word])
+    if word in CROSSES or found is not None:
+        return _crossing(wish, "price", rest[1:] if word in CROSSES else rest)
     name = _figure(rest[0])
     if len(rest) < 2:
         raise _Refused(say("After {found} I expected a comparison, > or <.", found=shorten(rest[0])))
     sign = rest[1].casefold()
-    if sign in _CROSSES:
+    if sign in CROSSES:
         return _crossing(wish, name, rest[2:])
-    if sign in _OPERATORS:
-        return _compared(wish, name, _OPERATORS[sign], sign, rest[2:])
-    if sign in _UP | _DOWN | _MOVES:
+    if sign in ONE_WAY:
+        return _crossing(wish, name, rest[2:], ONE_WAY[sign])
+    if sign in OPERATORS:
+        return _compared(wish, name, OPERATORS[sign], sign, rest[2:])
+    if sign in UP | DOWN | MOVES:
         return _moved(wish, name, sign, rest[2:])
-    found = _number(rest[1])
+    found = number(rest[1])
     if found is None:
         raise _Refused(say("After {name} I expected > or <, not {found}.", name=name, found=shorten(rest[1])))
     signed, _ = found
-    if _TIMES.match(rest[1].casefold()) or rest[1].endswith("%"):
+    if TIMES.match(rest[1].casefold()) or rest[1].endswith("%"):
         word = "moves" if signed == "±" else "down" if signed == "-" else "up"
         return _moved(wish, name, word, rest[1:])
-    if name in _LEVELS and not signed:
+    if name in LEVELS and not signed:
         return _crossing(wish, name, rest[1:])
     raise _Refused(say("After {name} I expected > or < before {found}.", name=name, found=shorten(rest[1])))
 
 
 def _figure(word: str) -> str:
+    if (found := figure_of(word)) is not None:
+        return found
     name = word.casefold()
-    name = _FIGURES.get(name, name)
-    if name in SERIES:
-        return name
     known = frozenset(SERIES)
     meant = did_you_mean(name, known)
     hint = (
@@ -176,41 +176,20 @@ def _figure(word: str) -> str:
     raise _Refused(say("I don't know the figure {word}: {hint}", word=shorten(word), hint=hint))
 
 
-def _number(word: str) -> tuple[str, Number] | None:
-    """Its sign as typed (`±`, `+`, `-` or none), and the number without it; `3x` counts as 3."""
-    found = _SIGNED.match(word)
-    if found is None:
-        return None
-    sign = "±" if found[1] in {"±", "+/-", "+-"} else found[1] or ""
-    plain = found[2].casefold()
-    times = _TIMES.match(plain)
-    number = parse_number(_plain(times[1] if times else found[2]))
-    return None if number is None or number.unit == "duration" else (sign, number)
-
-
-def _plain(amount: str) -> str:
-    """`$70,000` is 70000, `12b` is 12B."""
-    amount = amount.removeprefix("$")
-    if found := _THOUSANDS.match(amount):
-        sign, whole, fraction, suffix = found.groups()
-        amount = f"{sign}{whole.replace(',', '')}{fraction or ''}{suffix}"
-    return amount[:-1] + "B" if amount.endswith("b") else amount
-
-
 def _amount(sign: str, rest: list[str]) -> tuple[Number, bool]:
     """The number behind a comparison, and whether it counts times the usual."""
     if not rest:
         raise _Refused(say("After {sign} I expected a number.", sign=sign))
-    times = bool(_TIMES.match(rest[0].casefold()))
-    found = _number(rest[0])
+    times = bool(TIMES.match(rest[0].casefold()))
+    found = number(rest[0])
     if found is None or found[0] == "±":
         raise _Refused(
             say(
                 "After {sign} I expected a number such as 5% or 70_000, not {found}.", sign=sign, found=shorten(rest[0])
             )
         )
-    signed, number = found
-    return (replace(number, value=-number.value) if signed == "-" else number), times
+    signed, size = found
+    return (replace(size, value=-size.value) if signed == "-" else size), times
 
 
 def _compared(wish: AlertWish, name: str, op: ThresholdOp, sign: str, rest: list[str]) -> AlertWish:
@@ -226,9 +205,9 @@ def _compared(wish: AlertWish, name: str, op: ThresholdOp, sign: str, rest: list
 def _moved(wish: AlertWish, name: str, word: str, rest: list[str]) -> AlertWish:
     if not rest:
         raise _Refused(say("After {word} I expected a size such as 5%.", word=word))
-    if _TIMES.match(rest[0].casefold()):
+    if TIMES.match(rest[0].casefold()):
         return _compared(wish, name, ">=", word, rest)
-    found = _number(rest[0])
+    found = number(rest[0])
     if found is None or found[1].unit != "%":
         raise _Refused(
             say("After {word} I expected a size in percent such as 5%, not {found}.", word=word, found=shorten(rest[0]))
@@ -242,21 +221,21 @@ def _moved(wish: AlertWish, name: str, word: str, rest: list[str]) -> AlertWish:
     else:
         assumed = window_ms is None
         measure = _pct(name, DEFAULT_WINDOW_MS if window_ms is None else window_ms)
-    if word in _MOVES:
+    if word in MOVES:
         condition = Compare(">=", Call("abs", (measure,)), size)
-    elif word in _DOWN:
+    elif word in DOWN:
         condition = Compare("<=", measure, replace(size, value=-size.value))
     else:
         condition = Compare(">=", measure, size)
     return _checked(replace(wish, condition=condition, options=options, assumed_window=assumed))
 
 
-def _crossing(wish: AlertWish, name: str, rest: list[str]) -> AlertWish:
-    """A level that fires from either side; once, unless it is to be told again."""
+def _crossing(wish: AlertWish, name: str, rest: list[str], op: ThresholdOp | None = None) -> AlertWish:
+    """A level that fires from either side, or from one; once, unless it is to be told again."""
     if name in FLOWS:
         raise _Refused(say("{name} has no level to cross: write {name} > 3x 15m.", name=name))
     level, times = _amount("crosses", rest)
-    if times or (level.unit != "%" and SERIES[name] is Measure.RATIO) or (level.unit == "%" and name in _LEVELS):
+    if times or (level.unit != "%" and SERIES[name] is Measure.RATIO) or (level.unit == "%" and name in LEVELS):
         raise _Refused(say("{found} is no level of {name}.", found=shorten(rest[0]), name=name))
     options, window_ms = _options(rest[1:], wish.options, window=True)
     if window_ms is not None:
@@ -264,7 +243,9 @@ def _crossing(wish: AlertWish, name: str, rest: list[str]) -> AlertWish:
     if options.repeat_ms is None and options.cooldown_ms is None:
         options = replace(options, once=True)
     options = replace(options, repeat_ms=None, cooldown_ms=options.cooldown_ms or options.repeat_ms)
-    return _checked(replace(wish, condition=Call("crosses", (Series(name), level)), options=options))
+    figure = Series(name)
+    condition = Call("crosses", (figure, level)) if op is None else Compare(op, figure, level)
+    return _checked(replace(wish, condition=condition, options=options))
 
 
 def _measure(name: str, level: Number, window_ms: int | None) -> tuple[Expr, bool]:
@@ -305,12 +286,10 @@ def _duration(ms: int) -> Number:
 
 # -- options -----------------------------------------------------------------------------------------------------
 
-_OPTION_WORDS: Final = frozenset({"once", "silent", "silently", "for", "every", "cooldown", "until", "till"})
-
 
 def _first_option(words: list[str]) -> int:
     """Where the options behind an expression begin; expressions hold none of their words outside of names."""
-    return next((k for k, word in enumerate(words) if word.casefold() in _OPTION_WORDS), len(words))
+    return next((k for k, word in enumerate(words) if word.casefold() in OPTIONS), len(words))
 
 
 def _options(words: list[str], options: Options, *, window: bool) -> tuple[Options, int | None]:

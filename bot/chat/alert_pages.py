@@ -187,6 +187,13 @@ def rule_created(
     return Reply(tuple(blocks), ((Button(say("{size} as well", size=size), calmer),), last))
 
 
+def unread(text: str, instead: Sequence[str]) -> Reply:
+    """What could not be read, and commands like it that can be."""
+    said = say("{text} Write it like {usage}.", text=text, usage=instead[0])
+    each = tuple((Button(one, one),) for one in instead)
+    return Reply((line(said),), (*each, (Button(say("How to"), "/help alert"),)), is_refusal=True)
+
+
 def rule_known_already(rule: ChatRule) -> Reply:
     return Reply(
         (line(say("That alert is there already: "), code(rule.id), _what(rule)),),

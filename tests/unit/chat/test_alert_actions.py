@@ -163,7 +163,7 @@ async def test_an_unknown_symbol_is_never_guessed(ask, store):
 
 async def test_what_is_wrong_is_told_with_an_example(ask, store, desk):
     assert await ask("/alert btc oi banana 5%") == (
-        "After oi I expected > or <, not banana. Write it like /alert BTC oi > 5% 15m."
+        "After oi I expected > or <, not banana. Write it like /alert btc oi > 5% 15m."
     )
     assert "too long" in await ask("/alert " + "x " * 90)
     assert desk.calls == []
