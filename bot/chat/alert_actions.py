@@ -14,7 +14,7 @@ from typing import Final
 from bot.chat import alert_builder, alert_pages, alert_past, alert_tuning, pages
 from bot.chat.actions import Handler
 from bot.chat.alert_grammar import read_alert
-from bot.chat.alert_looking import AlertLooking, Fired
+from bot.chat.alert_looking import AlertLooking, Fired, HushOf, no_hush
 from bot.chat.alert_making import alert_from, alike, cooldown_of, ends_at, made_at
 from bot.chat.alert_text import AlertWish, Threshold
 from bot.chat.asker import Asker
@@ -66,11 +66,14 @@ class AlertActions:
         zone_of: Callable[[str], str] = _utc,
         past: PastDesk | None = None,
         fired: Fired = _none_fired,
+        hush_of: HushOf = no_hush,
     ) -> None:
         """`zone_of`: the time zone of a chat; `past`: reads the stored history. `fired`: how many firings began since a time,
-        by alert.
+        by alert; `hush_of`: what keeps one quiet in its chat now.
         """
-        self._looking = AlertLooking(store=store, desk=desk, rules=rules, clock=clock, zone_of=zone_of, fired=fired)
+        self._looking = AlertLooking(
+            store=store, desk=desk, rules=rules, clock=clock, zone_of=zone_of, fired=fired, hush_of=hush_of
+        )
         self._market = market
         self._store = store
         self._desk = desk
@@ -147,7 +150,7 @@ class AlertActions:
             same = next((a for a in here if a.instrument == instrument.key and alike(a, threshold, wish.options)), None)
             if same is not None:
                 if len(instruments) == 1:
-                    return alert_pages.known_already(same)
+                    return alert_pages.known_already(same, self._zone_of(asker.chat))
                 continue
             if len(made) >= min(room, self._max_per_chat - len(here)):
                 break
@@ -161,12 +164,25 @@ class AlertActions:
             alerts = [alert for alert, _, _ in made]
             past = await alert_past.of_alerts(self._rehearsals, alerts)
             several = partial(
-                alert_pages.created_several, made, past, n_wanted=len(instruments), assumed_window=wish.assumed_window
+                alert_pages.created_several,
+                made,
+                past,
+                n_wanted=len(instruments),
+                assumed_window=wish.assumed_window,
+                zone=self._zone_of(asker.chat),
             )
             return alert_past.with_history(self._past, several, lambda desk: alert_past.of_alerts(desk, alerts))
         alert, instrument, value = made[0]
         past = await alert_past.of_alert(self._rehearsals, alert)
-        page = partial(alert_pages.created, alert, instrument, value, past, assumed_window=wish.assumed_window)
+        page = partial(
+            alert_pages.created,
+            alert,
+            instrument,
+            value,
+            past,
+            assumed_window=wish.assumed_window,
+            zone=self._zone_of(asker.chat),
+        )
         return alert_past.with_history(self._past, page, lambda desk: alert_past.of_alert(desk, alert))
 
     async def _room(self, asker: Asker) -> int:
@@ -190,7 +206,7 @@ class AlertActions:
             return pages.usage(UsageError(after.text))
         instrument = next((i for i in self._market.instruments() if i.key == after.instrument), None)
         if after == before or instrument is None:
-            return alert_pages.known_already(before)
+            return alert_pages.known_already(before, self._zone_of(asker.chat))
         async with self._making:
             created_ms = self._clock.wall_ms()
             while not await self._store.add(after := made_at(after, created_ms)):
@@ -199,7 +215,16 @@ class AlertActions:
             value = self._desk.value(after.instrument, after.measure)
             self._desk.add(after)
         past = await alert_past.of_alert(self._rehearsals, after)
-        page = partial(alert_pages.created, after, instrument, value, past, assumed_window=False, was=before)
+        page = partial(
+            alert_pages.created,
+            after,
+            instrument,
+            value,
+            past,
+            assumed_window=False,
+            was=before,
+            zone=self._zone_of(asker.chat),
+        )
         told = alert_past.with_history(self._past, page, lambda desk: alert_past.of_alert(desk, after))
         return _noted(told, "changed", before, asker)
 
@@ -225,7 +250,7 @@ class AlertActions:
         return (
             alert_pages.not_there()
             if alert is None
-            else _noted(alert_pages.restored(alert), "brought back", alert, asker)
+            else _noted(alert_pages.restored(alert, self._zone_of(asker.chat)), "brought back", alert, asker)
         )
 
     async def build(self, command: Command, asker: Asker) -> Reply:
@@ -259,7 +284,7 @@ class AlertActions:
         symbols, when, options = tuple(i.symbol for i in instruments), text(wish.condition), wish.options
         same = next((r for r in here if (r.symbols, r.top, r.when) == (symbols, wish.top, when)), None)
         if same is not None:
-            return alert_pages.rule_known_already(same)
+            return alert_pages.rule_known_already(same, self._zone_of(asker.chat))
         if len(here) >= MAX_RULES_PER_CHAT or self._rules.count() >= MAX_RULES:
             return alert_pages.rules_full(min(MAX_RULES_PER_CHAT, len(here)))
         if not await self._room(asker):
@@ -287,12 +312,19 @@ class AlertActions:
                 return Reply((line(say("I cannot run that: {error}.", error=shorten(str(error), 200))),))
             if is_added:
                 keys = [i.key for i in instruments] if rule.top is None else self._market.largest(rule.top)
-                return await self._told_of_rule(rule, wish, keys)
+                return await self._told_of_rule(rule, wish, keys, asker)
             created_ms += 1
 
-    async def _told_of_rule(self, rule: ChatRule, wish: AlertWish, keys: Sequence[str]) -> Reply:
+    async def _told_of_rule(self, rule: ChatRule, wish: AlertWish, keys: Sequence[str], asker: Asker) -> Reply:
         past, calmer = await alert_past.of_rule(self._rehearsals, rule, wish, keys)
-        page = partial(alert_pages.rule_created, rule, past, calmer, assumed_window=wish.assumed_window)
+        page = partial(
+            alert_pages.rule_created,
+            rule,
+            past,
+            calmer,
+            assumed_window=wish.assumed_window,
+            zone=self._zone_of(asker.chat),
+        )
         if rule.top is not None:
             return page()
 
@@ -318,7 +350,7 @@ class AlertActions:
         if not asker.may_change(alert.user):
             return alert_pages.not_yours()
         await self._end(alert)
-        return _noted(alert_pages.deleted(alert), "deleted", alert, asker)
+        return _noted(alert_pages.deleted(alert, self._zone_of(asker.chat)), "deleted", alert, asker)
 
     async def _delete_all(self, asker: Asker, *, is_sure: bool) -> Reply:
         # A lowered limit may have left more than may be made now.

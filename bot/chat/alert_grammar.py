@@ -109,7 +109,7 @@ def _whom(whom: str, rest: list[str], *, has_when: bool) -> tuple[tuple[str, ...
         raise _Refused(say("An alert is a symbol, a figure, a comparison and a number."))
     if SPLIT.match(whom) or whom.casefold() in OPERATORS:
         raise _Refused(say("Before {whom} I expected a symbol such as BTC.", whom=shorten(whom)))
-    if whom.casefold() in SERIES and not has_when and rest and rest[0].casefold() in OPERATORS:
+    if figure_of(whom) and not has_when and (not rest or rest[0].casefold() in OPERATORS or number(rest[0])):
         raise _Refused(say("Before {whom} I expected a symbol such as BTC.", whom=shorten(whom)))
     if found := TOP.match(whom.casefold()):
         n = int(found[1])

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from bot.chat import alert_pages
+from bot.chat import alert_list_pages, alert_pages
 from bot.chat.asker import Asker
 from bot.chat.commands import Command
 from bot.chat.reply import Reply
@@ -11,11 +11,19 @@ from bot.model.chat_alert import PREFIX, ChatAlert
 from bot.model.chat_rule import PREFIX as RULE_PREFIX
 from bot.model.chat_rule import ChatRule
 from bot.model.chat_rule_ports import ChatRuleDesk
+from bot.model.explanation import Hush
 from bot.model.ports import ChatAlertDesk, ChatAlertStore
 from bot.model.silence import last_midnight_ms
 
 Fired = Callable[[int], Awaitable[Mapping[str, int]]]
 """How many firings began since a time, by alert."""
+
+HushOf = Callable[[ChatAlert | ChatRule], Hush | None]
+
+
+def no_hush(_one: ChatAlert | ChatRule) -> Hush | None:
+    """Nothing does."""
+    return None
 
 
 class AlertLooking:
@@ -30,13 +38,16 @@ class AlertLooking:
         clock: Clock,
         zone_of: Callable[[str], str],
         fired: Fired,
+        hush_of: HushOf = no_hush,
     ) -> None:
+        """`hush_of`: what keeps an alert quiet in its chat now."""
         self._store = store
         self._desk = desk
         self._rules = rules
         self._clock = clock
         self._zone_of = zone_of
         self._fired = fired
+        self._hush_of = hush_of
 
     async def show(self, command: Command, asker: Asker) -> Reply:
         """`/alerts [PAGE|ID]`"""
@@ -47,7 +58,7 @@ class AlertLooking:
         n = await self._store.count(asker.chat) + len(rules)
         if not n:
             return alert_pages.none_yet()
-        size = alert_pages.PAGE
+        size = alert_list_pages.PAGE
         page, n_pages = int(word), -(-n // size)
         if not 1 <= page <= n_pages:
             return alert_pages.no_page(n_pages)
@@ -58,7 +69,12 @@ class AlertLooking:
         alerts = await self._store.of_chat(asker.chat, limit=left, offset=skipped) if left else []
         listed = [(alert, self._desk.life(alert.id)) for alert in alerts]
         today, now_ms = await self._today(asker), self._clock.wall_ms()
-        return alert_pages.listing(listed, rules=shown, page=page, n=n, now_ms=now_ms, today=today)
+        every: list[ChatAlert | ChatRule] = [*(rule for rule, _ in shown), *alerts]
+        hushes = {one.id: hush for one in every if (hush := self._hush_of(one)) is not None}
+        zone = self._zone_of(asker.chat)
+        return alert_list_pages.listing(
+            listed, rules=shown, page=page, n=n, now_ms=now_ms, today=today, zone=zone, hushes=hushes
+        )
 
     async def _today(self, asker: Asker) -> Mapping[str, int]:
         return await self._fired(last_midnight_ms(self._zone_of(asker.chat), round(self._clock.wall_ms())))
@@ -71,7 +87,9 @@ class AlertLooking:
             name = typed.removeprefix(PREFIX).removeprefix(RULE_PREFIX)
             return alert_pages.ambiguous(name, found) if found else alert_pages.not_found(name)
         today = (await self._today(asker)).get(found[0].id, 0)
+        zone, now_ms, hush = self._zone_of(asker.chat), self._clock.wall_ms(), self._hush_of(found[0])
         if rules:
-            return alert_pages.one_rule(rules[0], self._rules.life(rules[0].id), n_today=today)
-        life, now_ms = self._desk.life(alerts[0].id), self._clock.wall_ms()
-        return alert_pages.one(alerts[0], life, n_today=today, now_ms=now_ms)
+            standing = self._rules.life(rules[0].id)
+            return alert_list_pages.one_rule(rules[0], standing, n_today=today, now_ms=now_ms, zone=zone, hush=hush)
+        life = self._desk.life(alerts[0].id)
+        return alert_list_pages.one(alerts[0], life, n_today=today, now_ms=now_ms, zone=zone, hush=hush)

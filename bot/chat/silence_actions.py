@@ -78,7 +78,9 @@ class SilenceActions:
     async def create(self, command: Command, asker: Asker) -> Reply:
         """`/silence TARGET… [2h|until 18:00] [COMMENT]`"""
         if command.words[0].casefold() == "off":
-            return usage(Problem(say("A silence is ended by its id, or all of them.")), "/unsilence all")
+            if len(command.words) > 1:
+                return usage(Problem(say("A silence is ended by its id, or all of them.")), "/unsilence all")
+            return await self.end(Command("unsilence", ("all",)), asker)
         wish = read_silence(command.words)
         if isinstance(wish, Problem):
             return usage(wish, "/silence BTC 2h")

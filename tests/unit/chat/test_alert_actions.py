@@ -14,6 +14,7 @@ from bot.chat.telegram_html import to_plain
 from bot.clock import ManualClock
 from bot.model.chat_alert import AlertLife, AlertStage
 from bot.model.chat_rule_ports import RuleLife
+from bot.model.explanation import Hush
 from bot.model.members import Role
 from bot.model.rehearsal import Rehearsed
 from bot.storage.memory import MemoryAlertStore, MemoryChatAlertStore, MemoryOutbox
@@ -322,14 +323,14 @@ async def test_options_are_stored_and_shown(ask, store):
     alert = await only(store)
     # 18:00 in Berlin, in winter.
     assert (alert.silent, alert.note, alert.ends_ms) == (True, "my bag", NOW_MS + 17 * 3_600_000)
-    assert "pct(oi, 15m) > 5% · silent · until 17:00 UTC · my bag" in said
+    assert "pct(oi, 15m) > 5% · silent · until 18:00 Europe/Berlin · my bag" in said
     await ask("/alert btc oi > 6% 15m until 3d")
     assert (await store.of_chat(OWNER.chat, limit=2))[1].ends_ms == NOW_MS + 3 * 86_400_000
 
 
 async def test_it_says_what_would_have_been_and_offers_a_calmer_one(ask, rehearsals):
     rehearsals.found = {0.05: Rehearsed(3, 86_000_000, NOW_MS - 60_000, 0.056)}
-    assert "In the last 23h 53m it would have fired 3 times (last 23:59 UTC, +5.60%)." in await ask(
+    assert "In the last 23h 53m it would have fired 3 times (last 00:59 CET, +5.60%)." in await ask(
         "/alert btc oi > 5% 15m"
     )
     rehearsals.found = {0.05: Rehearsed(0, 86_400_000)}
@@ -347,14 +348,14 @@ async def test_conditions_of_the_largest_say_what_would_have_been_too(ask, rehea
     three = Rehearsed(3, 86_000_000, NOW_MS - 60_000, 0.056, "ETHUSDT", 2)
     rehearsals.found = {"pct(oi, 15m) >= 6%": three}
     said = await ask("/alert top2 oi up 6% 15m")
-    assert "In the last 23h 53m it would have fired 3 times (last 23:59 UTC, ETHUSDT)." in said
+    assert "In the last 23h 53m it would have fired 3 times (last 00:59 CET, ETHUSDT)." in said
     assert rehearsals.asked == ["binance:BTCUSDT", "binance:ETHUSDT"]
     rehearsals.found = {
         "pct(oi, 15m) >= 5%": Rehearsed(40, 86_400_000, NOW_MS, 0.06, "BTCUSDT", 1),
         "pct(oi, 15m) >= 8%": Rehearsed(7, 86_400_000, NOW_MS, 0.09, "BTCUSDT", 1),
     }
     said = await ask("/alert top3 oi up 5% 15m every 30m")
-    assert "it would have fired 40 times (last 00:00 UTC)." in said
+    assert "it would have fired 40 times (last 01:00 CET)." in said
     assert "That is noisy. Try 8%?" in said
     assert ask.buttons[0][0].command == "/alert top3 when pct(oi, 15m) >= 8% every 30m"
     await ask(ask.buttons[0][0].command)
@@ -364,7 +365,7 @@ async def test_conditions_of_the_largest_say_what_would_have_been_too(ask, rehea
 async def test_several_at_once_are_told_of_together(ask, rehearsals):
     rehearsals.found = {0.05: Rehearsed(3, 86_400_000, NOW_MS, 0.06, "BTCUSDT", 1)}
     said = await ask("/alert btc,eth oi > 5% 15m")
-    assert "In the last 1d it would have fired 6 times (last 00:00 UTC, BTCUSDT, +6.00%)." in said
+    assert "In the last 1d it would have fired 6 times (last 01:00 CET, BTCUSDT, +6.00%)." in said
 
 
 async def test_several_that_are_noisy_together_get_a_calm_size(ask, rehearsals):
@@ -599,6 +600,81 @@ async def test_a_condition_is_looked_at_and_says_how_often_it_fired_today(
     reply = await actions.answer(parse(f"/alerts {rule.id}"), asker=OWNER)
     assert to_plain(reply).splitlines() == [f"🔔 {rule.id} top 50 pct(oi, 15m) >= 6%", "Waiting · 2 today"]
     assert [b.command for row in reply.buttons for b in row] == [
-        *(f"/silence {rule.id} 1h", f"/silence {rule.id} 8h", f"/why {rule.id}", f"/delete {rule.id}", "/alerts")
+        *(f"/silence {rule.id} {span}" for span in ("1h", "8h", "30d")),
+        *(f"/why {rule.id}", f"/delete {rule.id}", "/alerts"),
     ]
     assert set(since) == {NOW_MS - 3_600_000}, "the midnight before, in Berlin"
+
+
+async def test_what_is_quiet_says_until_when_and_how_to_end_it(market, desk, store, rules, rehearsals, clock):
+    async def fired(_since_ms):
+        return {}
+
+    hushed = {}
+    alerts = AlertActions(
+        market=market,
+        store=store,
+        desk=desk,
+        rules=rules,
+        rehearsals=rehearsals,
+        clock=clock,
+        max_per_chat=9,
+        zone_of=lambda _chat: "Europe/Berlin",
+        fired=fired,
+        hush_of=lambda one: hushed.get(one.id),
+    )
+    actions = Actions(alerts.handlers)
+    await actions.answer(parse("/alert btc oi > 5% 15m"), asker=OWNER)
+    await actions.answer(parse("/alert top50 oi up 6% 15m"), asker=OWNER)
+    plain, rule = await only(store), rules.of_chat(OWNER.chat)[0]
+    for one in (plain, rule):
+        hushed[one.id] = Hush("silence", "telegram:7", NOW_MS + 3_600_000, "", f"s-{one.id[2:]}")
+        reply = await actions.answer(parse(f"/alerts {one.id}"), asker=OWNER)
+        assert "💤 until 02:00 Europe/Berlin" in to_plain(reply)
+        commands = [b.command for row in reply.buttons for b in row]
+        assert f"/unsilence s-{one.id[2:]}" in commands
+        assert not any(command.startswith("/silence") for command in commands)
+    listed = await actions.answer(parse("/alerts"), asker=OWNER)
+    assert to_plain(listed).count("💤 until 02:00 Europe/Berlin") == 2
+    assert [b.command for b in listed.buttons[-1]] == ["/new", "/silence all 8h here"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "value", "told", "offered"),
+    [
+        (
+            "btc oi > 5", 88_700.0, "That is far from 88.7k. Did you mean a change of 5%?",
+            "/alert BTCUSDT oi > 5% 15m",
+        ),
+        (
+            "btc oi > 12b", 88_700.0, "oi counts coins, oi_usd counts dollars. Did you mean dollars?",
+            "/alert BTCUSDT oi_usd > 12B",
+        ),
+        ("btc oi > 90k", 88_700.0, "", ""),
+        ("btc oi > 12b", None, "", ""),
+        ("btc price > 5M", 93_183.0, "", ""),
+        ("btc funding > 0.05%", 1e-9, "", ""),
+    ],
+)  # fmt: skip
+async def test_a_level_far_from_the_figure_is_asked_about(ask, desk, typed, value, told, offered):
+    desk.values["binance:BTCUSDT", typed.split()[1]] = value
+    said = await ask(f"/alert {typed}")
+    commands = [b.command for row in ask.buttons for b in row]
+    assert (told in said) if told else ("Did you mean" not in said)
+    assert offered in commands if offered else not any(command.startswith("/alert ") for command in commands)
+
+
+async def test_what_is_begun_goes_on_by_buttons(ask):
+    assert await ask("/alert btc") == "What of btc?"
+    assert "btc oi: how much?" in await ask("/alert btc open_interest")
+    assert "btc vol: how much?" in await ask("/alert btc volume")
+    assert "After basis I expected a comparison" in await ask("/alert btc basis")
+    assert "After ETH I expected a figure" in await ask("/alert btc,ETH")
+    assert "Before oi I expected a symbol" in await ask("/alert oi")
+
+
+async def test_a_refusal_offers_the_same_for_the_same_symbol(ask):
+    said = await ask("/alert eth oi banana")
+    assert said == "After oi I expected > or <, not banana. Write it like /alert eth oi > 5% 15m."
+    commands = [b.command for row in ask.buttons for b in row]
+    assert commands == ["/alert eth oi > 5% 15m", "/alert eth oi ±3% 5m", "/help alert"]

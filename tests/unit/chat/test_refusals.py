@@ -52,9 +52,7 @@ WRONG: dict[str, tuple[str, ...]] = {
     "alert": (
         *(
             "banana",
-            "BTC",
             "BTC banana",
-            "BTC oi",
             "BTC oi >",
             "BTC oi > banana",
             "BTC oi > 5% 0m",
@@ -76,7 +74,17 @@ WRONG: dict[str, tuple[str, ...]] = {
     "undo": ("", "banana", "a-7q4m", "a-00000000"),
     "new": ("banana", "BTC banana", MANY),
     "silence": (
-        *("", "banana 2h", "BTC until banana", "BTC for banana", "BTC ETH 2h", "all BTC", "off", "BTC 2s", "BTC 99d"),
+        *(
+            "",
+            "banana 2h",
+            "BTC until banana",
+            "BTC for banana",
+            "BTC ETH 2h",
+            "all BTC",
+            "off BTC",
+            "BTC 2s",
+            "BTC 99d",
+        ),
         *(
             "#zz 2h",
             "#00000000 2h",

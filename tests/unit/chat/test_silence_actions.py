@@ -158,7 +158,7 @@ async def test_what_is_assumed_and_what_passes_is_said(place):
         ("#zzzz 1h", "I know no firing whose id begins with #zzzz."),
         ("#u 1h", "I expected four to eight characters"),
         ("a-7777 1h", "neither as a rule"),
-        ("off", "/unsilence all"),
+        ("off btc", "/unsilence all"),
         ("btc 1h " + "x" * 201, "at most 200 characters"),
         ("x" * 41, "too long"),
     ],
@@ -210,7 +210,7 @@ async def test_unsilence_all_leaves_what_others_made(place):
     await place.ask("/silence eth here 1h", OWNER)
     await place.ask("/ack #7q4m", OTHER)
     assert await place.ask("/unsilence all", OTHER) == "Ended 0 silences. 2 made by others stay."
-    assert await place.ask("/unsilence all", OWNER) == "Ended 2 silences."
+    assert await place.ask("/silence off", OWNER) == "Ended 2 silences."
     assert await place.ask("/unsilence all", OWNER) == "There is no silence to end."
 
 
