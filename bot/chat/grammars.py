@@ -9,6 +9,7 @@ from bot.texts import say
 MAX_SYMBOLS: Final = 20
 MAX_WORD_CHARS: Final = 40
 MAX_CHART_WORDS: Final = 5
+MAX_WHY_WORDS: Final = 7
 MAX_ALERT_WORDS: Final = 80
 MAX_ALERT_WORD_CHARS: Final = 200
 MAX_SILENCE_WORDS: Final = 60
@@ -55,8 +56,11 @@ def symbols(text: str) -> tuple[str, ...] | Problem:
 
 def why(text: str) -> tuple[str, ...] | Problem:
     words = tuple(word for word in _SEPARATORS.split(text) if word)
-    if len(words) > 2:
+    if len(words) > MAX_WHY_WORDS:
         return Problem(say("That is {n} words; I take a symbol and a rule.", n=len(words)))
+    if len(words) > 2:
+        # Rules are shown by their names, which may be of several words.
+        words = (words[0], "_".join(words[1:])[:MAX_WORD_CHARS])
     if any(len(word) > MAX_WORD_CHARS for word in words):
         return Problem(say("A symbol or a rule has at most {n} characters.", n=MAX_WORD_CHARS))
     return words

@@ -43,8 +43,14 @@ _ALL: Final = frozenset({"all", "*"})
 class RuleActions:
     """The four commands."""
 
-    def __init__(self, desk: RuleDesk, quiet_of: Callable[[str], QuietHours | None]) -> None:
-        """`quiet_of`: the quiet hours of a destination."""
+    def __init__(
+        self,
+        desk: RuleDesk,
+        quiet_of: Callable[[str], QuietHours | None],
+        problems: Callable[[], Sequence[str]] = tuple,
+    ) -> None:
+        """`quiet_of`: the quiet hours of a destination; `problems`: why rules on disk are not those that run."""
+        self._problems = problems
         self._desk = desk
         self._quiet_of = quiet_of
 
@@ -61,9 +67,9 @@ class RuleActions:
         words = tuple(word.casefold() for word in command.words)
         if not words or (len(words) == 1 and words[0].isdecimal()):
             return await self._list(asker, int(words[0][:6]) if words else 1)
-        verb, *more = words
+        verb, *more = _verb_first(words)
         if verb not in CHANGES:
-            found = self._find(asker, words[0], "/rules")
+            found = self._find(asker, "_".join(words), "/rules")
             return (
                 found
                 if isinstance(found, Reply)
@@ -71,12 +77,11 @@ class RuleActions:
             )
         if verb == "set":
             return await self._set_number(asker, more)
-        if len(more) > 1 or (verb in {"on", "off"} and not more):
+        more = ["_".join(more)] if more else []
+        if verb in {"on", "off"} and not more:
             return _usage(
-                say("I expected the name of one rule, or all.")
-                if verb in {"on", "off"}
-                else say("I expected the name of one rule."),
-                "/rules off oi_surge",
+                say("I expected the name of one rule, or all."),
+                f"/rules {verb} oi_surge",
             )
         if not more or more[0] in _ALL:
             return await self._set_all(asker, verb)
@@ -86,7 +91,7 @@ class RuleActions:
     async def _list(self, asker: Asker, page: int) -> Reply:
         level = self._desk.wish(asker.chat).level or "normal"
         today = await self._desk.fired_today(asker.chat)
-        return rule_pages.list_page(self._desk.rules(asker.chat), level, page, today)
+        return rule_pages.list_page(self._desk.rules(asker.chat), level, page, today, self._problems())
 
     async def _today(self, asker: Asker, rule: RuleTold) -> int:
         return (await self._desk.fired_today(asker.chat)).get(rule.id, 0)
@@ -125,23 +130,23 @@ class RuleActions:
         return await self._store(asker, rule, wanted, said.get(verb, say("{level}, from now on.", level=level)))
 
     async def _set_number(self, asker: Asker, words: Sequence[str]) -> Reply:
-        if len(words) != 2:
+        if len(words) < 2:
             return _usage(say("I expected a rule and a number."), "/rules set oi_surge 8%")
-        rule = self._find(asker, words[0], "/rules")
+        rule, typed_number = self._find(asker, "_".join(words[:-1]), "/rules"), words[-1]
         if isinstance(rule, Reply):
             return rule
         if rule.number_of_file is None:
             return rule_pages.no_number(rule)
-        typed = parse_number(words[1].removeprefix("+"))
+        typed = parse_number(typed_number.removeprefix("+"))
         if typed is None or typed.unit != ("%" if rule.is_ratio else "") or not typed.value:
-            return rule_pages.odd_number(rule, words[1])
+            return rule_pages.odd_number(rule, typed_number)
         value = typed.value
         if value > 0:
             # How far a fall goes is said without its sign.
             value = math.copysign(value, rule.number_of_file)
         share = value / rule.number_of_file
         if not 1 / MAX_FACTOR <= share <= MAX_FACTOR:
-            return rule_pages.odd_number(rule, words[1])
+            return rule_pages.odd_number(rule, typed_number)
         own = self._desk.wish(asker.chat, rule.id)
         wanted = replace(own, number=value, is_on=None if own.is_on is False else own.is_on)
         return await self._store(asker, rule, wanted, say("From now on with this number."))
@@ -253,6 +258,16 @@ class RuleActions:
         if tag is not None:
             return f"tag:{tag}"
         return rule_pages.unknown_target(word, [near.id for near in near_rules(word, names)])
+
+
+def _verb_first(words: Sequence[str]) -> Sequence[str]:
+    """`oi_surge off` is `off oi_surge`, and `oi_surge 8%` is `set oi_surge 8%`."""
+    *name, last = words
+    if not name or words[0] in CHANGES:
+        return words
+    if last in CHANGES and last != "set":
+        return (last, *name)
+    return ("set", *words) if parse_number(last.removeprefix("+")) is not None else words
 
 
 def _usage(text: str, example: str) -> Reply:

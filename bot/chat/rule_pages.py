@@ -1,5 +1,6 @@
 """What is said of the rules, settings and topics of a chat. Pure, as `pages`."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -12,6 +13,8 @@ from bot.texts import ENGLISH, LANGUAGES, mark, say, say_n
 
 PAGE_ROWS: Final = 10
 MAX_CONDITION: Final = 300
+_WINDOW: Final = re.compile(r", ([0-9]+[smhd])\)")
+"""The first in the canonical text of a condition."""
 
 
 NAMES: Final = {
@@ -41,8 +44,12 @@ def number(rule: RuleTold, value: float | None) -> str:
     return "" if value is None else number_text(Number(value, "%" if rule.is_ratio else ""))
 
 
-def list_page(rules: Sequence[RuleTold], level: Level, page: int, today: Mapping[str, int]) -> Reply:
-    """Ten rules with marks, a button for each, and how often. `today`: how often they fired, by id."""
+def list_page(
+    rules: Sequence[RuleTold], level: Level, page: int, today: Mapping[str, int], problems: Sequence[str] = ()
+) -> Reply:
+    """Ten rules with marks, a button for each, and how often. `today`: how often they fired, by id; `problems`: what is wrong
+    with those on the disk.
+    """
     n_pages = max(1, -(-len(rules) // PAGE_ROWS))
     page = min(max(page, 1), n_pages)
     first = (page - 1) * PAGE_ROWS
@@ -53,6 +60,7 @@ def list_page(rules: Sequence[RuleTold], level: Level, page: int, today: Mapping
     blocks += [_row(n, rule, today.get(rule.id, 0)) for n, rule in enumerate(shown, first + 1)]
     if not shown:
         blocks.append(line(say("No rules are loaded.")))
+    blocks += [line(f"⚠️ {shorten(problem, MAX_CONDITION)}") for problem in problems]
     numbered = [Button(str(n), f"/rules {rule.id}") for n, rule in enumerate(shown, first + 1)]
     turns = [Button("‹", f"/rules {page - 1}")] if page > 1 else []
     turns += [Button("›", f"/rules {page + 1}")] if page < n_pages else []
@@ -72,9 +80,10 @@ def _row(n: int, rule: RuleTold, n_today: int) -> Line:
 
 
 def _numbers(rule: RuleTold) -> str:
-    """`8%, file 5%`."""
+    """`8% 15m, file 5%`."""
     own, of_file = number(rule, rule.number), number(rule, rule.number_of_file)
-    return own if own == of_file else say("{own}, file {file}", own=own, file=of_file)
+    window = f" {found[1]}" if (found := _WINDOW.search(rule.condition)) else ""
+    return f"{own}{window}" if own == of_file else say("{own}, file {file}", own=f"{own}{window}", file=of_file)
 
 
 def _levels(level: Level, rule: str) -> tuple[Button, ...]:

@@ -61,9 +61,10 @@ def test_too_many_symbols_are_refused_with_their_number():
     )
 
 
-def test_why_takes_two_words_and_no_more():
-    assert parse("/why btc oi surge") == UsageError(
-        "That is 3 words; I take a symbol and a rule. Write it like /why BTC.", ("/why BTC",)
+def test_why_takes_a_symbol_and_a_rule_whose_name_may_be_of_several_words():
+    assert parse("/why btc OI surge") == Command("why", ("btc", "OI_surge"))
+    assert parse("/why" + " btc" * 8) == UsageError(
+        "That is 8 words; I take a symbol and a rule. Write it like /why BTC.", ("/why BTC",)
     )
 
 

@@ -2,6 +2,8 @@
 
 from types import MappingProxyType
 
+import pytest
+
 from bot.chat.asker import AT_TERMINAL
 from bot.chat.commands import Command
 from bot.chat.rule_actions import RuleActions
@@ -30,6 +32,7 @@ def told(id_: str, **changes) -> RuleTold:
 class HandShelf:
     def __init__(self, *rules: RuleTold, today=MappingProxyType({})) -> None:
         self._rules, self._today = rules, today
+        self.was_set = []
 
     def place(self, _chat):
         return "main"
@@ -43,6 +46,9 @@ class HandShelf:
     def wish(self, chat, rule=""):
         return Subscription(chat, rule)
 
+    async def set(self, wanted):
+        self.was_set.append(wanted)
+
     def look(self, _chat):
         return Look()
 
@@ -55,7 +61,11 @@ async def ask(shelf: HandShelf, *words: str) -> str:
 async def test_the_list_says_how_often_each_rule_fired_today():
     shelf = HandShelf(told("surge"), told("flush", n_firing=1), told("quiet_one"), today={"surge": 3, "flush": 1})
     said = (await ask(shelf)).splitlines()
-    assert said[1:] == ["✅ 1 surge · 5% · 3 today", "✅ 2 flush · 5% · 1 today · 1 firing", "✅ 3 quiet one · 5%"]
+    assert said[1:] == [
+        "✅ 1 surge · 5% 15m · 3 today",
+        "✅ 2 flush · 5% 15m · 1 today · 1 firing",
+        "✅ 3 quiet one · 5% 15m",
+    ]
 
 
 async def test_the_page_of_a_rule_says_it_too():
@@ -63,6 +73,30 @@ async def test_the_page_of_a_rule_says_it_too():
     assert "Fired 3 times today." in await ask(shelf, "surge")
     assert "Fired 1 time today." in await ask(shelf, "flush")
     assert "It has not fired today." in await ask(shelf, "calm")
+
+
+async def test_rules_that_lie_on_the_disk_and_do_not_run_are_told():
+    actions = RuleActions(HandShelf(told("surge")), lambda _place: None, lambda: ("rules/my.yaml:8:12: an error",))
+    said = to_plain(await actions.rules(Command("rules", ()), AT_TERMINAL))
+    assert said.endswith("\n⚠️ rules/my.yaml:8:12: an error")
+
+
+@pytest.mark.parametrize("typed", ["off quiet_one", "off Quiet One", "quiet one off", "QUIET-ONE off"])
+async def test_a_rule_is_named_in_words_too_and_what_becomes_of_it_may_come_last(typed):
+    shelf = HandShelf(told("surge"), told("quiet_one"))
+    assert "It is not told here any more." in await ask(shelf, *typed.split())
+    assert shelf.was_set == [Subscription("terminal", "quiet_one", is_on=False)]
+
+
+@pytest.mark.parametrize("typed", ["set quiet_one 8%", "set quiet one 8%", "quiet_one 8%", "quiet one +8%"])
+async def test_a_number_of_its_own_in_any_order(typed):
+    shelf = HandShelf(told("surge"), told("quiet_one"))
+    assert "From now on with this number." in await ask(shelf, *typed.split())
+    assert shelf.was_set == [Subscription("terminal", "quiet_one", number=0.08)]
+
+
+async def test_a_rule_is_shown_by_a_name_of_several_words():
+    assert (await ask(HandShelf(told("quiet_one")), "quiet", "one")).startswith("quiet one · quiet_one")
 
 
 def test_a_day_begins_at_midnight_of_the_zone():
