@@ -334,10 +334,26 @@ class AlertActions:
         return alert_past.with_history(self._past, page, tell)
 
     async def delete(self, command: Command, asker: Asker) -> Reply:
-        """`/delete ID` by the first characters of it, or `/delete all`."""
-        typed = command.words[0]
-        if typed == "all":
+        """`/delete ID…` by the first characters of each, or `/delete all`."""
+        if command.words[0] == "all":
             return await self._delete_all(asker, is_sure=len(command.words) > 1)
+        gone: dict[str, ChatAlert | ChatRule] = {}
+        for typed in command.words:
+            found = await self._meant(typed, asker)
+            if isinstance(found, Reply):
+                return found
+            gone[found.id] = found
+        for one in gone.values():
+            await self._end(one)
+        first, zone = next(iter(gone.values())), self._zone_of(asker.chat)
+        if len(gone) == 1:
+            return _noted(alert_pages.deleted(first, zone), "deleted", first, asker)
+        others = [one for one in gone.values() if one.user != asker.user]
+        reply = alert_pages.deleted_several(list(gone.values()), zone)
+        return replace(reply, did=f"deleted {', '.join(one.id for one in others)} in {asker.chat}") if others else reply
+
+    async def _meant(self, typed: str, asker: Asker) -> ChatAlert | ChatRule | Reply:
+        """The one that may be deleted and whose id begins so."""
         found: list[ChatAlert | ChatRule] = [
             *(r for r in self._rules.of_chat(asker.chat) if r.id.removeprefix(RULE_PREFIX).startswith(typed)),
             *await self._store.find(asker.chat, PREFIX + typed, limit=2),
@@ -346,11 +362,7 @@ class AlertActions:
             return alert_pages.not_found(typed)
         if len(found) > 1:
             return alert_pages.ambiguous(typed, found)
-        alert = found[0]
-        if not asker.may_change(alert.user):
-            return alert_pages.not_yours()
-        await self._end(alert)
-        return _noted(alert_pages.deleted(alert, self._zone_of(asker.chat)), "deleted", alert, asker)
+        return found[0] if asker.may_change(found[0].user) else alert_pages.not_yours()
 
     async def _delete_all(self, asker: Asker, *, is_sure: bool) -> Reply:
         # A lowered limit may have left more than may be made now.

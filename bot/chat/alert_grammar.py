@@ -195,11 +195,22 @@ def _amount(sign: str, rest: list[str]) -> tuple[Number, bool]:
 def _compared(wish: AlertWish, name: str, op: ThresholdOp, sign: str, rest: list[str]) -> AlertWish:
     level, times = _amount(sign, rest)
     options, window_ms = _options(rest[1:], wish.options, window=True)
+    _possible(name, op, level)
     if times:
         measure, assumed = _ratio(name, window_ms)
     else:
         measure, assumed = _measure(name, level, window_ms)
     return _checked(replace(wish, condition=Compare(op, measure, level), options=options, assumed_window=assumed))
+
+
+def _possible(name: str, op: ThresholdOp, level: Number) -> None:
+    """Refuses what can never be, or never be otherwise."""
+    if SERIES[name] is Measure.RATIO:
+        return
+    if level.unit != "%" and level.value < 0:
+        raise _Refused(say("{name} is never below zero.", name=name))
+    if level.unit == "%" and op in {"<", "<="} and level.value <= -1:
+        raise _Refused(say("{name} cannot fall by more than 100%.", name=name))
 
 
 def _moved(wish: AlertWish, name: str, word: str, rest: list[str]) -> AlertWish:
@@ -213,6 +224,7 @@ def _moved(wish: AlertWish, name: str, word: str, rest: list[str]) -> AlertWish:
             say("After {word} I expected a size in percent such as 5%, not {found}.", word=word, found=shorten(rest[0]))
         )
     size = replace(found[1], value=abs(found[1].value))
+    _possible(name, "<" if word in DOWN else ">", replace(size, value=-size.value))
     options, window_ms = _options(rest[1:], wish.options, window=True)
     # Funding and basis are percentages themselves: without a window the size is a level.
     if window_ms is None and SERIES[name] is Measure.RATIO:
@@ -339,7 +351,7 @@ def _paused(options: Options, word: str, typed: str) -> Options:
 
 
 def _ending(options: Options, word: str, typed: str) -> Options:
-    if (minute := read_clock(typed)) is not None and ":" in typed:
+    if (minute := read_clock(typed)) is not None and not typed.isdecimal():
         return replace(options, until_min=minute, life_ms=None)
     ms = parse_duration_ms(typed.casefold())
     if ms is None or not MINUTE_MS <= ms <= MAX_LIFE_MS:

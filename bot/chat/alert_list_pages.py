@@ -35,8 +35,13 @@ def listing(
     of = say(" · page {page} of {n_pages}", page=page, n_pages=n_pages) if n_pages > 1 else ""
     blocks: list[Line] = [line(bold(say("Alerts of this chat ({n}){of}", n=n, of=of)))]
 
+    ids = [*(rule.id for rule, _ in rules), *(alert.id for alert, _ in listed)]
+    by_all = len({hush.id for hush in hushes.values()}) == 1 and len(ids) > 1 and all(id_ in hushes for id_ in ids)
+    if by_all:
+        blocks.append(line(_quiet(hushes[ids[0]], zone, now_ms)))
+
     def quiet(id_: str) -> str:
-        return f" · {_quiet(hushes[id_], zone, now_ms)}" if id_ in hushes else ""
+        return f" · {_quiet(hushes[id_], zone, now_ms)}" if id_ in hushes and not by_all else ""
 
     for rule, standing in rules:
         blocks += [
@@ -50,11 +55,10 @@ def listing(
         tail = f" · {now_text(alert, value)}" if value is not None else ""
         tail += _today(today.get(alert.id, 0)) + quiet(alert.id)
         blocks += [BLANK, line(code(alert.id), what(alert, zone)), line(state + tail)]
-    ids = [*(rule.id for rule, _ in rules), *(alert.id for alert, _ in listed)]
     turns = [Button("‹", f"/alerts {page - 1}")] if page > 1 else []
     turns += [Button("›", f"/alerts {page + 1}")] if page < n_pages else []
     each = rows_of([Button(id_, f"/alerts {id_}") for id_ in ids], 3)
-    more = (Button(say("＋ New"), "/new"), Button(say("🔕 All quiet 8h"), "/silence all 8h here"))
+    more = (Button(say("＋ New"), "/new"), Button(say("🔕 All quiet 8h"), "/silence all here 8h"))
     return Reply(tuple(blocks), (*each, *((tuple(turns),) if turns else ()), more))
 
 

@@ -1,14 +1,15 @@
 """What is said of alerts made in chat. Pure, as `pages`."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from bot.chat import alert_tuning
 from bot.chat.alert_lines import capital, now_text, tuning_buttons, what, why_button
-from bot.chat.alert_text import figure, holds, symbol_of
+from bot.chat.alert_text import condition_text, extras_text, figure, holds, symbol_of
 from bot.chat.commands import shorten
 from bot.chat.rehearsal_text import Rehearsal, counts_line, lately_lines, stored_line
-from bot.chat.reply import Button, Line, Reply, bold, code, line, refusal
+from bot.chat.reply import Button, Line, Reply, bold, code, line, refusal, rows_of
 from bot.model import numbers
 from bot.model.chat_alert import ChatAlert
 from bot.model.chat_rule import ChatRule
@@ -102,7 +103,15 @@ def created_several(
     blocks += [*lately_lines(made[0][0], past, zone), *stored_line(stored)]
     if len(made) < n_wanted:
         blocks.append(line(say("{n} were there already, or this chat has as many as it may.", n=n_wanted - len(made))))
-    return Reply(tuple(blocks), ((Button(say("Alerts"), "/alerts"),),))
+    undo = Button(say("Undo"), " ".join(("/delete", *(alert.id for alert, _, _ in made))))
+    last = (Button(say("Alerts"), "/alerts"), undo)
+    if past.calm_level is None:
+        return Reply(tuple(blocks), (last,))
+    calm = replace(made[0][0], level=past.calm_level)
+    whom = ",".join(symbol_of(alert) for alert, _, _ in made)
+    command = f"/alert {whom} when {condition_text(calm)} {extras_text(calm)}".rstrip()
+    size = alert_tuning.words_of(past.calm_level)
+    return Reply(tuple(blocks), ((Button(say("{size} as well", size=size), command),), last))
 
 
 def rule_created(
@@ -204,6 +213,16 @@ def deleted(alert: ChatAlert | ChatRule, zone: str) -> Reply:
         (line(say("Deleted "), code(alert.id), what(alert, zone)),),
         ((Button(say("Undo"), f"/undo {alert.id}"), Button(say("Alerts"), "/alerts")),),
     )
+
+
+def deleted_several(gone: Sequence[ChatAlert | ChatRule], zone: str) -> Reply:
+    """Each can be brought back."""
+    blocks = [
+        line(bold(say("Deleted {n} alerts", n=len(gone)))),
+        *(line(code(one.id), what(one, zone)) for one in gone),
+    ]
+    undo = [Button(say("Undo {id}", id=one.id), f"/undo {one.id}") for one in gone]
+    return Reply(tuple(blocks), (*rows_of(undo, 2), (Button(say("Alerts"), "/alerts"),)))
 
 
 def not_there() -> Reply:

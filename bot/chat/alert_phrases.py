@@ -26,6 +26,7 @@ def _rule(pattern: str, put: str) -> _Rule:
 _NUMBERS: Final[tuple[_Rule, ...]] = (
     (re.compile(r"(?<=[0-9.])\s+(?=[%×])"), ""),
     (re.compile(r"(?<=[0-9.])\s+x(?=\s|$)", re.IGNORECASE), "x"),
+    (re.compile(r"(?<=[0-9])\s+(?=[ap]m(?:\s|$))", re.IGNORECASE), ""),
     (re.compile(r"(?<=[0-9])\s*(?:percent|pct|per cent)(?=\s|$)", re.IGNORECASE), "%"),
     (re.compile(r"(?<![\w$.,])([0-9][0-9.,_]*[kmb]?)\s*(?:usd|usdt|dollars?)(?=\s|$)", re.IGNORECASE), r"$\1"),
 )
@@ -129,6 +130,7 @@ def instead(typed: str) -> tuple[str, ...]:
     size = size if size.endswith("%") else "5%"
     figure = figure_of(kinds["f"]) if "f" in kinds else None
     if any(word.casefold() in {"liq", "liqs", "liquidation", "liquidations"} for word in body):
+        window = window if "n" in kinds else "15m"
         return tuple(f"/alert {whom} {name} > 5M {window}" for name in ("liq_long", "liq_short"))
     match figure:
         case None:

@@ -167,18 +167,18 @@ def status(text: str) -> tuple[str, ...] | Problem:
 
 
 def alert_prefix(text: str) -> tuple[str, ...] | Problem:
-    """Some characters of an id, with or without the mark and the `a-`; `all`, or `all yes`."""
-    words = text.casefold().split()
+    """Some characters of an id, with or without the mark and the `a-`, or several such; `all`, or `all yes`."""
+    words = [word for word in _SEPARATORS.split(text.casefold()) if word]
     if words == ["all", "yes"]:
         return ("all", "yes")
-    if len(words) != 1:
-        return Problem(say("I expected the id of one alert, or all."))
-    digits = words[0].removeprefix("#").removeprefix("a-").removeprefix("c_")
-    if digits == "all" and digits in {words[0], words[0].removeprefix("#")}:
+    if words in (["all"], ["#all"]):
         return ("all",)
-    if not re.fullmatch(r"[0-9a-z]{4,8}", digits, re.ASCII):
+    if not words or len(words) > MAX_SYMBOLS:
+        return Problem(say("I expected the id of one alert, or all."))
+    digits = tuple(word.removeprefix("#").removeprefix("a-").removeprefix("c_") for word in words)
+    if not all(re.fullmatch(r"[0-9a-z]{4,8}", one, re.ASCII) for one in digits):
         return Problem(say("I expected four to eight characters of an alert's id, or all."))
-    return (digits,)
+    return tuple(dict.fromkeys(digits))
 
 
 def dead_letters(text: str) -> tuple[str, ...] | Problem:

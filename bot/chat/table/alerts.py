@@ -58,7 +58,7 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
         mark("Alerts"),
         True,
         (
-            mark("/delete a-7q4m · four characters of its id are enough"),
+            mark("/delete a-7q4m · four characters of its id are enough; several ids as well"),
             mark("/delete all · all alerts of this chat, after a question"),
         ),
         is_minor=True,

@@ -636,7 +636,27 @@ async def test_what_is_quiet_says_until_when_and_how_to_end_it(market, desk, sto
         assert not any(command.startswith("/silence") for command in commands)
     listed = await actions.answer(parse("/alerts"), asker=OWNER)
     assert to_plain(listed).count("💤 until 02:00 Europe/Berlin") == 2
-    assert [b.command for b in listed.buttons[-1]] == ["/new", "/silence all 8h here"]
+    assert [b.command for b in listed.buttons[-1]] == ["/new", "/silence all here 8h"]
+
+    for one in (plain, rule):
+        hushed[one.id] = Hush("silence", "telegram:7", NOW_MS + 3_600_000, "", "s-all")
+    listed = await actions.answer(parse("/alerts"), asker=OWNER)
+    assert to_plain(listed).count("💤 until 02:00 Europe/Berlin") == 1, "what keeps all quiet is said once"
+
+
+async def test_several_are_taken_back_at_once_and_brought_back_one_by_one(ask, store, rehearsals):
+    rehearsals.found = {0.05: Rehearsed(15, 86_400_000), 0.08: Rehearsed(1, 86_400_000)}
+    await ask("/alert btc,eth oi > 5% 15m")
+    (calm, (_, undo)) = ask.buttons
+    assert [(b.label, b.command) for b in calm] == [("8% as well", "/alert BTCUSDT,ETHUSDT when pct(oi, 15m) > 8%")]
+    said = await ask(undo.command)
+    assert said.startswith("Deleted 2 alerts\n")
+    assert await store.count(OWNER.chat) == 0
+    for button in ask.buttons[0]:
+        assert (await ask(button.command)).startswith("Back again: ")
+    assert await store.count(OWNER.chat) == 2
+    assert "No alert of this chat begins with zzzz" in await ask("/delete zzzz yyyy")
+    assert "BTCUSDT pct(oi, 15m) > 8%" in await ask(calm[0].command)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from bot.chat.alert_actions import AlertActions
 from bot.chat.asker import AT_TERMINAL, Asker, in_telegram
 from bot.chat.commands import Command, parse
 from bot.chat.silence_actions import MAX_SILENCES, SilenceActions
+from bot.chat.silence_text import read_clock, read_silence
 from bot.chat.telegram_html import to_plain
 from bot.clock import ManualClock
 from bot.model.alert import TellKind, alert_key, short_id
@@ -367,3 +368,15 @@ async def test_several_symbols_are_a_silence_each_and_end_together(place):
 async def test_of_several_one_that_is_wrong_stops_all(place, typed, said):
     assert said in await place.ask(typed)
     assert await place.store.all() == []
+
+
+@pytest.mark.parametrize("typed", ["all here 8h", "all 8h here", "8h here", "here 8h"])
+async def test_here_and_critical_may_stand_behind_the_time(typed):
+    wish = read_silence(tuple(typed.split()))
+    assert (wish.is_here, wish.duration_ms, wish.comment) == (True, 8 * 3_600_000, "")
+    assert read_silence((*typed.split(), "critical")).also_critical
+
+
+def test_times_of_half_a_day():
+    read = [read_clock(typed) for typed in ("6pm", "6:30pm", "12am", "12pm", "6AM", "13pm", "0am")]
+    assert read == [1080, 1110, 0, 720, 360, None, None]
