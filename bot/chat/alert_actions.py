@@ -72,7 +72,14 @@ class AlertActions:
         by alert; `hush_of`: what keeps one quiet in its chat now.
         """
         self._looking = AlertLooking(
-            store=store, desk=desk, rules=rules, clock=clock, zone_of=zone_of, fired=fired, hush_of=hush_of
+            market=market,
+            store=store,
+            desk=desk,
+            rules=rules,
+            clock=clock,
+            zone_of=zone_of,
+            fired=fired,
+            hush_of=hush_of,
         )
         self._market = market
         self._store = store

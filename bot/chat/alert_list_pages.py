@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from bot.chat.alert_lines import capital, now_text, stage_text, standing_text, tuning_buttons, what, why_button
+from bot.chat.commands import shorten
 from bot.chat.rehearsal_text import Rehearsal
 from bot.chat.reply import BLANK, Button, Line, Reply, bold, code, line, rows_of
 from bot.chat.silence_pages import when
@@ -29,11 +30,15 @@ def listing(
     today: Mapping[str, int],
     zone: str = "UTC",
     hushes: Mapping[str, Hush] = MappingProxyType({}),
+    of: str = "",
 ) -> Reply:
-    """One page of a chat's alerts, each with its state. `today`: how often they fired, `hushes`: what keeps them quiet, by id."""
+    """One page of a chat's alerts, each with its state. `today`: how often they fired, `hushes`: what keeps them quiet, by id;
+    `of`: the contract of which they are.
+    """
     n_pages = -(-n // PAGE)
-    of = say(" · page {page} of {n_pages}", page=page, n_pages=n_pages) if n_pages > 1 else ""
-    blocks: list[Line] = [line(bold(say("Alerts of this chat ({n}){of}", n=n, of=of)))]
+    which = say(" · page {page} of {n_pages}", page=page, n_pages=n_pages) if n_pages > 1 else ""
+    which = f" · {shorten(of)}" if of else which
+    blocks: list[Line] = [line(bold(say("Alerts of this chat ({n}){of}", n=n, of=which)))]
 
     ids = [*(rule.id for rule, _ in rules), *(alert.id for alert, _ in listed)]
     by_all = len({hush.id for hush in hushes.values()}) == 1 and len(ids) > 1 and all(id_ in hushes for id_ in ids)

@@ -1,23 +1,27 @@
 """`/alerts`: what a chat has asked for, page by page, and one alert with what may be done to it."""
 
-from collections.abc import Awaitable, Callable, Mapping
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final
 
-from bot.chat import alert_list_pages, alert_pages
+from bot.chat import alert_list_pages, alert_pages, pages
 from bot.chat.asker import Asker
 from bot.chat.commands import Command
 from bot.chat.reply import Reply
+from bot.chat.symbols import NotFound, SymbolBook
 from bot.clock import Clock
 from bot.model.chat_alert import PREFIX, ChatAlert
 from bot.model.chat_rule import PREFIX as RULE_PREFIX
 from bot.model.chat_rule import ChatRule
 from bot.model.chat_rule_ports import ChatRuleDesk
 from bot.model.explanation import Hush
-from bot.model.ports import ChatAlertDesk, ChatAlertStore
+from bot.model.ports import ChatAlertDesk, ChatAlertStore, MarketReader
 from bot.model.silence import last_midnight_ms
 
 Fired = Callable[[int], Awaitable[Mapping[str, int]]]
 """How many firings began since a time, by alert."""
 
+_ID: Final = re.compile(r"(a-|c_)[0-9a-z]{4,8}", re.ASCII)
 HushOf = Callable[[ChatAlert | ChatRule], Hush | None]
 
 
@@ -32,6 +36,7 @@ class AlertLooking:
     def __init__(
         self,
         *,
+        market: MarketReader,
         store: ChatAlertStore,
         desk: ChatAlertDesk,
         rules: ChatRuleDesk,
@@ -41,6 +46,7 @@ class AlertLooking:
         hush_of: HushOf = no_hush,
     ) -> None:
         """`hush_of`: what keeps an alert quiet in its chat now."""
+        self._market = market
         self._store = store
         self._desk = desk
         self._rules = rules
@@ -50,10 +56,12 @@ class AlertLooking:
         self._hush_of = hush_of
 
     async def show(self, command: Command, asker: Asker) -> Reply:
-        """`/alerts [PAGE|ID]`"""
+        """`/alerts [PAGE|ID|SYMBOL]`"""
         word = command.words[0] if command.words else "1"
-        if not word.isdecimal():
+        if _ID.fullmatch(word):
             return await self._one(word, asker)
+        if not word.isdecimal():
+            return await self._of_symbol(word, asker)
         rules = self._rules.of_chat(asker.chat)
         n = await self._store.count(asker.chat) + len(rules)
         if not n:
@@ -64,16 +72,48 @@ class AlertLooking:
             return alert_pages.no_page(n_pages)
         # Rules come first, and plain alerts behind them.
         first = (page - 1) * size
-        shown = [(rule, self._rules.life(rule.id)) for rule in rules[first : first + size]]
+        shown = rules[first : first + size]
         left, skipped = size - len(shown), max(0, first - len(rules))
         alerts = await self._store.of_chat(asker.chat, limit=left, offset=skipped) if left else []
+        return await self._listing(asker, shown, alerts, page=page, n=n)
+
+    async def _of_symbol(self, typed: str, asker: Asker) -> Reply:
+        """The first ones of one contract."""
+        book = SymbolBook(self._market.instruments())
+        found = book.resolve(typed)
+        if isinstance(found, NotFound):
+            if await self._store.find(asker.chat, PREFIX + typed, limit=1):
+                return await self._one(PREFIX + typed, asker)
+            return pages.not_found("alerts", found, [(book.ask_for(one), one) for one in found.suggestions])
+        every = await self._store.of_chat(asker.chat, limit=max(1, await self._store.count(asker.chat)))
+        rules = [rule for rule in self._rules.of_chat(asker.chat) if found.symbol in rule.symbols]
+        alerts = [alert for alert in every if alert.instrument == found.key]
+        if not rules and not alerts:
+            return alert_pages.none_of(found.symbol)
+        size = alert_list_pages.PAGE
+        rules = rules[:size]
+        return await self._listing(
+            asker, rules, alerts[: size - len(rules)], page=1, n=len(rules) + len(alerts), of=found.symbol
+        )
+
+    async def _listing(
+        self,
+        asker: Asker,
+        rules: Sequence[ChatRule],
+        alerts: Sequence[ChatAlert],
+        *,
+        page: int,
+        n: int,
+        of: str = "",
+    ) -> Reply:
+        shown = [(rule, self._rules.life(rule.id)) for rule in rules]
         listed = [(alert, self._desk.life(alert.id)) for alert in alerts]
         today, now_ms = await self._today(asker), self._clock.wall_ms()
-        every: list[ChatAlert | ChatRule] = [*(rule for rule, _ in shown), *alerts]
+        every: list[ChatAlert | ChatRule] = [*rules, *alerts]
         hushes = {one.id: hush for one in every if (hush := self._hush_of(one)) is not None}
         zone = self._zone_of(asker.chat)
         return alert_list_pages.listing(
-            listed, rules=shown, page=page, n=n, now_ms=now_ms, today=today, zone=zone, hushes=hushes
+            listed, rules=shown, page=page, n=n, now_ms=now_ms, today=today, zone=zone, hushes=hushes, of=of
         )
 
     async def _today(self, asker: Asker) -> Mapping[str, int]:

@@ -184,6 +184,14 @@ def none_yet() -> Reply:
     )
 
 
+def none_of(symbol: str) -> Reply:
+    ask = f"/new {symbol}"
+    return Reply(
+        (line(say("No alerts of this chat about {symbol}.", symbol=symbol)),),
+        ((Button(say("＋ New"), ask), Button(say("Alerts"), "/alerts")),),
+    )
+
+
 def no_page(n_pages: int) -> Reply:
     text = say_n("There is {n} page.", "There are {n} pages.", n_pages)
     return Reply((line(text),), ((Button(say("Alerts"), "/alerts"),),), is_refusal=True)

@@ -123,7 +123,8 @@ def parse(text: str, *, bot_name: str | None = None, is_slash_optional: bool = F
         return UsageError(say("That is too long for me. Write it like {usage}.", usage=spec.usage), (spec.usage,))
     words = spec.grammar(arguments)
     if isinstance(words, Problem):
-        return UsageError(say("{text} Write it like {usage}.", text=words.text, usage=spec.usage), (spec.usage,))
+        said = say("{text} Write it like {usage}.", text=words.text, usage=spec.usage)
+        return UsageError(said, (spec.usage, *words.try_instead))
     return Command(spec.name, words)
 
 

@@ -18,7 +18,7 @@ FATES: Final = (*INVITED_ROLES, "remove", "decline", "block")
 """What may become of a person."""
 
 TOP_WORDS: Final = {
-    "oi": "oi", "price": "price", "funding": "funding", "volume": "volume", "vol": "volume", "p": "price", "f": "funding",
+    "oi": "oi", "interest": "oi", "price": "price", "gainers": "price", "losers": "price", "movers": "price", "funding": "funding", "volume": "volume", "vol": "volume", "p": "price", "f": "funding",
 }  # fmt: skip
 TOP_WINDOWS: Final = {
     "5m": "5m",
@@ -32,6 +32,7 @@ TOP_WINDOWS: Final = {
 }
 
 _LIST_NAME = re.compile(r"[a-z0-9_-]{1,20}", re.ASCII)
+_SPAN_APART = re.compile(r"(?<![\w.])([0-9]{1,5})\s+(m|min|h|d|w|y)(?=\s|$)", re.ASCII | re.IGNORECASE)
 _SEPARATORS = re.compile(r"[\s,;]+")
 
 
@@ -67,8 +68,8 @@ def why(text: str) -> tuple[str, ...] | Problem:
 
 
 def chart(text: str) -> tuple[str, ...] | Problem:
-    """A symbol, a span, and panels to add; the first word is the symbol."""
-    words = tuple(word for word in _SEPARATORS.split(text) if word)
+    """A symbol, a span, and panels to add."""
+    words = tuple(word for word in _SEPARATORS.split(_SPAN_APART.sub(r"\1\2", text)) if word)
     if len(words) > MAX_CHART_WORDS or any(len(word) > MAX_WORD_CHARS for word in words):
         return Problem(say("I take one symbol and a span."))
     return words
@@ -149,12 +150,12 @@ def page(text: str) -> tuple[str, ...] | Problem:
 
 
 def alert_or_page(text: str) -> tuple[str, ...] | Problem:
-    """Nothing, the number of a page, or the first characters of an alert's id with its prefix."""
+    """Nothing, the number of a page, the first characters of an alert's id with its prefix, or a symbol."""
     words = text.casefold().removeprefix("#").split()
     if not words:
         return ()
-    if len(words) > 1 or not re.fullmatch(r"[0-9]{1,4}|(a-|c_)[0-9a-z]{4,8}", words[0], re.ASCII):
-        return Problem(say("I expected the number of a page, the id of an alert, or nothing."))
+    if len(words) > 1 or len(words[0]) > MAX_WORD_CHARS:
+        return Problem(say("I expected the number of a page, the id of an alert, a symbol, or nothing."))
     return (words[0],)
 
 
@@ -205,12 +206,11 @@ def few_words(text: str) -> tuple[str, ...] | Problem:
     return words if len(words) <= MAX_SILENCE_WORDS else Problem(say("That is too long for me."))
 
 
-def some_words(text: str) -> tuple[str, ...] | Problem:
-    return few_words(text) if text.split() else Problem(say("I expected what to keep quiet."))
-
-
 def stop_words(text: str) -> tuple[str, ...] | Problem:
-    return few_words(text) if text.split() else Problem(say("I expected a symbol and long or short."))
+    if text.split():
+        return few_words(text)
+    said = say("It tells where a stop could stand; /silence 2h is for quiet. I expected a symbol and long or short.")
+    return Problem(said, ("/silence all here 2h",))
 
 
 def silence_prefix(text: str) -> tuple[str, ...] | Problem:

@@ -190,6 +190,10 @@ class RuleActions:
                 return await self._set_look(
                     asker, replace(look, detail=typed), say("Detail: {detail}.", detail=say(rule_pages.NAMES[typed]))
                 )
+            case ("detail",) | ("charts",):
+                return self._settings(asker, look)
+            case ("quiet" | "risk" | "language" | "rules" as name, *_):
+                return rule_pages.elsewhere(name)
             case ("charts", "on" | "off" as typed):
                 return await self._set_look(
                     asker,

@@ -206,8 +206,17 @@ def settings(look: Look, quiet: QuietHours | None, *, is_private: bool, said: st
     )
     more = (Button(say("Quiet hours"), "/quiet"), *([Button(say("Risk"), "/risk")] if is_private else []))
     zone = Button(say("Time zone"), "/settings zone")
+    own = (
+        ((Button(say("Export my data"), "/mydata"), Button(say("Delete my data"), "/forget me")),) if is_private else ()
+    )
     language = Button(say("Language"), "/language")
-    return Reply(tuple(blocks), (details, (zone, charts, language), (*more, Button(say("Rules"), "/rules"))))
+    return Reply(tuple(blocks), (details, (zone, charts, language), (*more, Button(say("Rules"), "/rules")), *own))
+
+
+def elsewhere(name: str) -> Reply:
+    """What is set by a command of its own."""
+    text = line(say("That is set by {command}.", command=f"/{name}"))
+    return Reply((text,), ((Button(f"/{name}", f"/{name}"), _settings_button()),), is_refusal=True)
 
 
 def language_name(look: Look) -> str:

@@ -44,7 +44,7 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
         (
             mark("/alerts · what this chat has asked for, and how far it is"),
             mark("/alerts 2 · the second page"),
-            mark("/alerts a-7q4m · one of them, with what may be done to it"),
+            mark("/alerts a-7q4m · one of them, with what may be done to it; /alerts BTC those of BTC"),
         ),
         without=mark("I take no alerts here."),
         needs=Role.VIEWER,

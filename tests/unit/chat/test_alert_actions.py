@@ -246,7 +246,7 @@ async def test_a_long_list_has_pages(ask, store):
     assert last.startswith("Alerts of this chat (24) · page 3 of 3")
     assert last.count("price > 1") == 4
     assert await ask("/alerts 4") == "There are 3 pages."
-    assert "number of a page" in await ask("/alerts x")
+    assert "number of a page" in await ask("/alerts x y")
 
 
 async def test_an_alert_goes_by_the_first_characters_of_its_id(ask, desk, store):
@@ -698,3 +698,16 @@ async def test_a_refusal_offers_the_same_for_the_same_symbol(ask):
     assert said == "After oi I expected > or <, not banana. Write it like /alert eth oi > 5% 15m."
     commands = [b.command for row in ask.buttons for b in row]
     assert commands == ["/alert eth oi > 5% 15m", "/alert eth oi ±3% 5m", "/help alert"]
+
+
+async def test_alerts_are_listed_by_contract_and_by_id_without_its_mark(ask, store):
+    await ask("/alert btc oi > 5% 15m")
+    await ask("/alert eth oi > 6% 15m")
+    await ask("/alert btc when pct(oi, 15m) > 5% and funding > 0.01%")
+    said = await ask("/alerts bitcoin")
+    assert said.startswith("Alerts of this chat (2) · BTCUSDT\n")
+    assert "ETHUSDT" not in said
+    assert await ask("/alerts doge") == "No alerts of this chat about DOGEUSDT."
+    assert (await ask("/alerts nothing")).startswith("I don't know the symbol nothing.")
+    one = (await store.of_chat(OWNER.chat, limit=1))[0]
+    assert (await ask(f"/alerts {one.id.removeprefix('a-')}")).startswith(f"🔔 {one.id} ")

@@ -75,13 +75,11 @@ WRONG: dict[str, tuple[str, ...]] = {
     "new": ("banana", "BTC banana", MANY),
     "silence": (
         *(
-            "",
             "banana 2h",
             "BTC until banana",
             "BTC for banana",
             "BTC ETH 2h",
             "all BTC",
-            "off BTC",
             "BTC 2s",
             "BTC 99d",
         ),

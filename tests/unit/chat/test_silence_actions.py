@@ -159,7 +159,7 @@ async def test_what_is_assumed_and_what_passes_is_said(place):
         ("#zzzz 1h", "I know no firing whose id begins with #zzzz."),
         ("#u 1h", "I expected four to eight characters"),
         ("a-7777 1h", "neither as a rule"),
-        ("off btc", "/unsilence all"),
+        ("off btc", "There is no silence to end."),
         ("btc 1h " + "x" * 201, "at most 200 characters"),
         ("x" * 41, "too long"),
     ],
@@ -380,3 +380,18 @@ async def test_here_and_critical_may_stand_behind_the_time(typed):
 def test_times_of_half_a_day():
     read = [read_clock(typed) for typed in ("6pm", "6:30pm", "12am", "12pm", "6AM", "13pm", "0am")]
     assert read == [1080, 1110, 0, 720, 360, None, None]
+
+
+async def test_what_is_silenced_is_loud_again_by_the_same_words(place):
+    for typed in ("btc 2h", "oi_surge btc 2h", "eth 2h"):
+        await place.ask(f"/silence {typed}")
+    assert "rule oi_surge" in await place.ask("/silence oi_surge BTC off")
+    assert "BTCUSDT" in await place.ask("/silence bitcoin off")
+    assert await place.ask("/silence btc off") == "There is no silence to end."
+    assert "ETHUSDT" in await place.ask("/silences")
+    assert "I know zzz neither" in await place.ask("/silence zzz off")
+    assert await place.ask("/silence off") == "Ended 1 silence."
+
+
+async def test_without_words_it_asks_for_how_long(place):
+    assert (await place.ask("/mute")).startswith("For how long is everything but critical alerts to be quiet here?")
