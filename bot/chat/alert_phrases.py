@@ -27,7 +27,7 @@ _NUMBERS: Final[tuple[_Rule, ...]] = (
     (re.compile(r"(?<=[0-9.])\s+(?=[%×])"), ""),
     (re.compile(r"(?<=[0-9.])\s+x(?=\s|$)", re.IGNORECASE), "x"),
     (re.compile(r"(?<=[0-9])\s+(?=[ap]m(?:\s|$))", re.IGNORECASE), ""),
-    (re.compile(r"(?<=[0-9])\s*(?:percent|pct|per cent)(?=\s|$)", re.IGNORECASE), "%"),
+    (re.compile(r"(?<=[0-9])\s*(?:per\s?cent|pct)(?=\s|$)", re.IGNORECASE), "%"),
     (re.compile(r"(?<![\w$.,])([0-9][0-9.,_]*[kmb]?)\s*(?:usd|usdt|dollars?)(?=\s|$)", re.IGNORECASE), r"$\1"),
 )
 _TIMES: Final[tuple[_Rule, ...]] = (
