@@ -11,6 +11,7 @@ WHOM is a symbol, several with commas between, or `top50` by open interest. OPTI
 """
 
 import re
+import unicodedata
 from dataclasses import replace
 from typing import Final
 
@@ -75,7 +76,8 @@ def _is_sound(typed: str) -> bool:
 
 
 def _read(typed: str) -> AlertWish:
-    typed, _, note = _cut(to_me(typed.replace("−", "-")), "note")
+    # Keyboards of other scripts write the same signs wider.
+    typed, _, note = _cut(to_me(unicodedata.normalize("NFKC", typed).replace("−", "-").replace("、", ",")), "note")
     if len(note) > MAX_NOTE_CHARS:
         raise _Refused(say("A note has at most {n} characters.", n=MAX_NOTE_CHARS))
     head, has_when, condition = _cut(typed, "when")

@@ -106,6 +106,8 @@ def parse(text: str, *, bot_name: str | None = None, is_slash_optional: bool = F
         is_slash_optional: In the terminal and in a private chat `oi btc` is as good as `/oi btc`.
     """
     line = clean(text)
+    if line.startswith("／"):
+        line = f"/{line[1:].lstrip()}"
     if not line.startswith("/"):
         return _parse_bare(line) if is_slash_optional else None
     found = _HEAD.match(line)

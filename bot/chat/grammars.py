@@ -33,7 +33,7 @@ TOP_WINDOWS: Final = {
 
 _LIST_NAME = re.compile(r"[a-z0-9_-]{1,20}", re.ASCII)
 _SPAN_APART = re.compile(r"(?<![\w.])([0-9]{1,5})\s+(m|min|h|d|w|y)(?=\s|$)", re.ASCII | re.IGNORECASE)
-_SEPARATORS = re.compile(r"[\s,;]+")
+_SEPARATORS = re.compile(r"[\s,;，；、]+")
 
 
 def anything(_text: str) -> tuple[str, ...] | Problem:

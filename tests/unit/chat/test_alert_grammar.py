@@ -73,6 +73,10 @@ def test_what_is_typed_becomes_a_condition(typed, condition):
         ("btc under $70,000 once", "btc price < 70000 once"),
         ("btc = 100000", "btc crosses 100000"),
         ("btc price = 100k", "btc price crosses 100k"),
+        # As wide as other keyboards write it.
+        ("ｂｔｃ　ｏｉ＞５％　１５ｍ", "btc oi > 5% 15m"),
+        ("btc，eth oi ± ４％ 1h", "btc,eth oi ±4% 1h"),
+        ("btc、eth oi ±4% 1h", "btc,eth oi ±4% 1h"),
         # As people say it.
         ("btc open interest > 5 % in 15 minutes", "btc oi > 5% 15m"),
         ("BTC Open Interest rises by 5 percent within the last 15 min", "BTC oi rises 5% 15m"),

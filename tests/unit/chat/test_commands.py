@@ -110,3 +110,8 @@ def test_every_usage_line_is_a_valid_command():
 
 def test_a_command_without_words_says_what_it_takes():
     assert parse("/stop").text.endswith("I expected a symbol and long or short. Write it like /stop BTC long.")
+
+
+def test_wide_signs_of_other_keyboards_are_the_same():
+    assert parse("／oi BTC，ETH、SOL") == Command("oi", ("BTC", "ETH", "SOL"))
+    assert parse("／ oi BTC") == Command("oi", ("BTC",))
