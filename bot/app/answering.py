@@ -199,7 +199,7 @@ class Answering:
             self._alert_actions(desk, shelf),
             silences,
             self.risk.actions(self.cards),
-            RuleActions(shelf, self.mutes.muting.quiet_of, self.reloader.troubles),
+            RuleActions(shelf, self.mutes.muting.quiet_of, self.reloader.troubles, self.risk.settings_of),
             DeadLetters(SqliteOutboxCare(self.database)),
             Reviving(lanes),
             ReloadActions(self.reloader),

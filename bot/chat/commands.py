@@ -46,7 +46,7 @@ class UsageError:
 _LINKS: Final = (
     (re.compile(r"oi_(\w{1,40})"), "/oi {}"),
     (re.compile(r"al_([0-9a-z]{4,8})", re.ASCII), "/why #{}"),
-    (re.compile(r"al_a-([0-9a-z]{4,8})", re.ASCII), "/alerts"),
+    (re.compile(r"al_a-([0-9a-z]{4,8})", re.ASCII), "/alerts a-{}"),
 )
 """What links may ask for, told by the server as `/start PAYLOAD`."""
 

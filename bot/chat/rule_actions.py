@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, cast
 
-from bot.chat import pages, rule_pages
+from bot.chat import pages, risk_pages, rule_pages
 from bot.chat.actions import Handler
 from bot.chat.asker import Asker
 from bot.chat.commands import Command, UsageError
@@ -19,6 +19,7 @@ from bot.chat.table.rules import CHANGES
 from bot.chat.why import find_rule, near_rules
 from bot.chat.zones import known_zone, near_zone
 from bot.model.explanation import RuleName
+from bot.model.risk import RiskSettings
 from bot.model.silence import QuietHours
 from bot.model.subscriptions import (
     DETAILS,
@@ -48,9 +49,13 @@ class RuleActions:
         desk: RuleDesk,
         quiet_of: Callable[[str], QuietHours | None],
         problems: Callable[[], Sequence[str]] = tuple,
+        risk_of: Callable[[str], RiskSettings | None] = lambda _user: None,
     ) -> None:
-        """`quiet_of`: the quiet hours of a destination; `problems`: why rules on disk are not those that run."""
+        """`quiet_of`: the quiet hours of a destination; `problems`: why rules on disk are not those that run; `risk_of`: what
+        somebody may lose.
+        """
         self._problems = problems
+        self._risk_of = risk_of
         self._desk = desk
         self._quiet_of = quiet_of
 
@@ -209,7 +214,8 @@ class RuleActions:
     def _settings(self, asker: Asker, look: Look, said: str = "") -> Reply:
         place = self._desk.place(asker.chat)
         quiet = self._quiet_of(place) if place is not None else None
-        return rule_pages.settings(look, quiet, is_private=asker.is_private, said=said)
+        risk = risk_pages.in_short(self._risk_of(asker.user)) if asker.is_private else ""
+        return rule_pages.settings(look, quiet, risk=risk, said=said)
 
     async def language(self, command: Command, asker: Asker) -> Reply:
         """`/language`, `/language zh`: also where no alerts are told, for answers."""

@@ -180,8 +180,9 @@ def refused(rule: RuleTold, why: str) -> Reply:
 # -- settings ------------------------------------------------------------------------------------------------------
 
 
-def settings(look: Look, quiet: QuietHours | None, *, is_private: bool, said: str = "") -> Reply:
-    """What is set, and buttons that change it."""
+def settings(look: Look, quiet: QuietHours | None, *, risk: str = "", said: str = "") -> Reply:
+    """What is set, and buttons that change it. `risk`: what whoever asks may lose; empty where that is nobody's business."""
+    is_private = bool(risk)
     hours = say("none")
     if quiet is not None:
         start, end = (f"{m // 60:02d}:{m % 60:02d}" for m in (quiet.starts_min, quiet.ends_min))
@@ -193,6 +194,7 @@ def settings(look: Look, quiet: QuietHours | None, *, is_private: bool, said: st
         line(say("Quiet hours · {hours}", hours=hours)),
         line(say("Detail · {detail}", detail=say(NAMES[look.detail]))),
         line(say("Charts · on") if look.has_charts else say("Charts · off")),
+        *([line(say("Risk · {risk}", risk=risk))] if risk else []),
         line(say("Language · {language}", language=language_name(look))),
     ]
     details = tuple(

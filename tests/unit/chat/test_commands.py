@@ -115,3 +115,7 @@ def test_a_command_without_words_says_what_it_takes():
 def test_wide_signs_of_other_keyboards_are_the_same():
     assert parse("／oi BTC，ETH、SOL") == Command("oi", ("BTC", "ETH", "SOL"))
     assert parse("／ oi BTC") == Command("oi", ("BTC",))
+
+
+def test_a_link_to_an_alert_of_a_chat_asks_for_it():
+    assert parse("/start al_a-7q4mk2px") == Command("alerts", ("a-7q4mk2px",))

@@ -4,10 +4,11 @@ from types import MappingProxyType
 
 import pytest
 
-from bot.chat.asker import AT_TERMINAL
+from bot.chat.asker import AT_TERMINAL, in_telegram
 from bot.chat.commands import Command
 from bot.chat.rule_actions import RuleActions
 from bot.chat.telegram_html import to_plain
+from bot.model.risk import RiskSettings
 from bot.model.silence import last_midnight_ms
 from bot.model.subscriptions import Look, RuleTold, Subscription
 
@@ -107,3 +108,15 @@ def test_a_day_begins_at_midnight_of_the_zone():
     # A day of 23 hours, in which clocks went forward at one in the night: 2026-03-29.
     noon = 1_774_782_000_000
     assert noon - last_midnight_ms("Europe/Berlin", noon) == 12 * HOUR_MS
+
+
+async def test_settings_tell_what_somebody_may_lose_in_private_alone():
+    risks = {AT_TERMINAL.user: RiskSettings(10_000.0, 0.01, 5.0)}
+    actions = RuleActions(HandShelf(told("surge")), lambda _place: None, risk_of=risks.get)
+
+    async def said(asker):
+        return to_plain(await actions.settings(Command("settings", ()), asker))
+
+    assert "Risk · equity $10,000, risk 1% per trade" in await said(AT_TERMINAL)
+    assert "Risk · not set" in await said(in_telegram(7, 7))
+    assert "Risk" not in await said(in_telegram(-100_500, 7))
