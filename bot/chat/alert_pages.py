@@ -52,7 +52,7 @@ def created(
     blocks += [line(state), line(again), *lately_lines(alert, past, zone)]
     judged = past if stored is None else stored
     blocks += [*stored_line(stored), *counts_line(judged)]
-    doubts = _doubts(alert, value)
+    doubts = _doubts(alert, value, instrument.multiplier)
     blocks += [line(text) for text, _ in doubts]
     if not instrument.is_trading:
         blocks.append(
@@ -63,13 +63,19 @@ def created(
     return Reply(tuple(blocks), (*others, *tuning_buttons(alert, judged), last))
 
 
-def _doubts(alert: ChatAlert, value: float | None) -> list[tuple[str, str]]:
+def _doubts(alert: ChatAlert, value: float | None, multiplier: int) -> list[tuple[str, str]]:
     """What was perhaps meant by a level that is nowhere near the figure, and the command for it."""
     level, is_bare = abs(alert.level), alert.measure in SERIES and not alert.is_ratio
     if value is None or not is_bare or not level or not value or _FAR > abs(value) / level > 1 / _FAR:
         return []
     whom = symbol_of(alert)
-    if level <= 100 < abs(value) / level:
+    if multiplier > 1 and alert.measure in {"price", "index"} and 1 / _FAR < abs(value) / level / multiplier < _FAR:
+        meant = text(Number(float(f"{alert.level * multiplier:.12g}"), ""))
+        command = f"/alert {whom} {alert.measure} {alert.op} {meant}"
+        return [
+            (say("This contract counts {n} coins as one. Did you mean {level}?", n=multiplier, level=meant), command)
+        ]
+    if 0.1 <= level <= 100 < abs(value) / level:
         size = text(Number(level / 100, "%"))
         command = f"/alert {whom} {alert.measure} {alert.op} {size} 15m"
         return [

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from bot.chat.alert_words import EQUALS, OPERATORS, OPTIONS, SPLIT, TIMES, figure_of, is_comparison, number
+from bot.chat.alert_words import EQUALS, EVERYTHING, OPERATORS, OPTIONS, SPLIT, TIMES, figure_of, is_comparison, number
 from bot.rules.literals import parse_duration_ms
 
 _UNITS: Final = {"s": r"secs?|seconds?", "m": r"mins?|minutes?", "h": r"hrs?|hours?", "d": r"days?"}
@@ -24,6 +24,8 @@ def _rule(pattern: str, put: str) -> _Rule:
 
 
 _NUMBERS: Final[tuple[_Rule, ...]] = (
+    (re.compile(r"[\"'“”‘’«»`]|[!?.]+$"), ""),
+    (re.compile(r"(?<=[0-9]%)(?=[0-9])"), " "),
     (re.compile(r"(?<=[0-9.])\s+(?=[%×])"), ""),
     (re.compile(r"(?<=[0-9.])\s+x(?=\s|$)", re.IGNORECASE), "x"),
     (re.compile(r"(?<=[0-9])\s+(?=[ap]m(?:\s|$))", re.IGNORECASE), ""),
@@ -59,12 +61,18 @@ _WORDS: Final[tuple[_Rule, ...]] = (
     _rule(r"(?:goes|go|moves|rises|climbs|breaks|crosses|cross|gets)\s+(?:above|over)|breaks\s+out\s+above", "crosses_above"),
     _rule(r"(?:goes|go|moves|falls|drops|dips|breaks|crosses|cross|gets)\s+(?:below|under)", "crosses_below"),
     _rule(r"(?:goes|moves|rises|climbs|falls|drops|dips|gets|comes)\s+to", "crosses"),
+    _rule(r"(?:goes|go|moves|went)\s+up", "up"),
+    _rule(r"(?:goes|go|moves|went)\s+down", "down"),
+    _rule(r"(?:(?:turns|goes|gets|is|becomes)\s+)?positive", "> 0%"),
+    _rule(r"(?:(?:turns|goes|gets|is|becomes)\s+)?negative", "< 0%"),
+    _rule(r"(?:flips|changes\s+sign)", "crosses 0%"),
+    (re.compile(r"^top\s+([0-9]{1,4})(?=\s)", re.IGNORECASE), r"top\1"),
     _rule(r"only\s+once|one\s+time|just\s+once", "once"),
 )  # fmt: skip
 _TO_ME: Final = re.compile(
     r"^(?:please\s+)?(?:(?:tell|alert|notify|ping|warn)\s+)?(?:me\s+)?(?:when|if)\s+(?=\S)", re.IGNORECASE
 )
-_FILLERS: Final = frozenset({"the", "is", "are", "of", "on", "by", "has", "its"})
+_FILLERS: Final = frozenset({"the", "is", "are", "of", "on", "by", "has", "its", "if", "me"})
 
 
 def to_me(typed: str) -> str:
@@ -123,6 +131,12 @@ def instead(typed: str) -> tuple[str, ...]:
     body = SPLIT.sub(r" \1 ", short(to_me(typed))).split()
     kinds = {_kind(word): word for word in reversed(body)}
     whom = kinds.get("w", "BTC")
+    if whom.casefold() in EVERYTHING:
+        whom = "top100"
+    if any(word.casefold() in {"high", "highs", "ath"} for word in body):
+        return (f"/alert {whom} when price >= max(price, 24h)",)
+    if any(word.casefold() in {"low", "lows", "atl"} for word in body):
+        return (f"/alert {whom} when price <= min(price, 24h)",)
     if "(" in whom or len(whom) > 40:
         whom = "BTC"
     window = kinds.get("t", "15m")

@@ -23,8 +23,49 @@ OPERATORS: Final[dict[str, ThresholdOp]] = {
     "under": "<",
 }
 EQUALS: Final = frozenset({"=", "=="})
-UP: Final = frozenset(["up", "rises", "rise", "rising", "gains", "gain", "jumps", "jump", "pumps", "pump", "grows"])
-DOWN: Final = frozenset(["down", "drops", "drop", "falls", "fall", "falling", "loses", "lose", "dumps", "dump"])
+UP: Final = frozenset(
+    [
+        "up",
+        "rises",
+        "rise",
+        "rising",
+        "gains",
+        "gain",
+        "jumps",
+        "jump",
+        "pumps",
+        "pump",
+        "grows",
+        "climbs",
+        "spikes",
+        "spike",
+        "surges",
+        "surge",
+        "soars",
+        "increases",
+    ]
+)
+DOWN: Final = frozenset(
+    [
+        "down",
+        "drops",
+        "drop",
+        "falls",
+        "fall",
+        "falling",
+        "loses",
+        "lose",
+        "dumps",
+        "dump",
+        "declines",
+        "decreases",
+        "crashes",
+        "crash",
+        "tanks",
+        "dips",
+    ]
+)
+EVERYTHING: Final = frozenset({"all", "everything", "any", "anything", "market", "*"})
 MOVES: Final = frozenset(["moves", "move", "changes", "change", "swings"])
 CROSSES: Final = frozenset(["crosses", "cross", "hits", "hit", "reaches", "at"])
 ONE_WAY: Final[dict[str, ThresholdOp]] = {"crosses_above": ">=", "crosses_below": "<="}
@@ -51,6 +92,10 @@ _FIGURES: Final = {
     "longshort": "long_short",
     "long/short": "long_short",
 }
+
+
+class Refused(Exception):  # noqa: N818, no error: an answer
+    """Carries the problem out of the depth of reading."""
 
 
 def figure_of(word: str) -> str | None:

@@ -20,7 +20,7 @@ MAX_SUGGESTIONS: Final = 3
 QUOTES: Final = ("USDT", "USDC")
 """In the order in which they are tried."""
 
-_STRIPPED: Final = str.maketrans("", "", "/-_$ ")
+_STRIPPED: Final = str.maketrans("", "", "/-_$# \"'")
 _NAMES_BY_TICKER: Final[dict[str, tuple[str, ...]]] = {
     ticker: tuple(name for name, known in TICKER_BY_NAME.items() if known == ticker)
     for ticker in TICKER_BY_NAME.values()

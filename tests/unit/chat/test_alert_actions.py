@@ -671,6 +671,7 @@ async def test_several_are_taken_back_at_once_and_brought_back_one_by_one(ask, s
             "/alert BTCUSDT oi_usd > 12B",
         ),
         ("btc oi > 90k", 88_700.0, "", ""),
+        ("btc price > 0.00001", 93_183.0, "", ""),
         ("btc oi > 12b", None, "", ""),
         ("btc price > 5M", 93_183.0, "", ""),
         ("btc funding > 0.05%", 1e-9, "", ""),
@@ -711,3 +712,10 @@ async def test_alerts_are_listed_by_contract_and_by_id_without_its_mark(ask, sto
     assert (await ask("/alerts nothing")).startswith("I don't know the symbol nothing.")
     one = (await store.of_chat(OWNER.chat, limit=1))[0]
     assert (await ask(f"/alerts {one.id.removeprefix('a-')}")).startswith(f"🔔 {one.id} ")
+
+
+async def test_a_price_of_one_coin_of_a_contract_of_a_thousand_is_asked_about(ask, desk):
+    desk.values["binance:1000PEPEUSDT", "price"] = 0.0042
+    said = await ask("/alert pepe price > 0.00001")
+    assert "This contract counts 1000 coins as one. Did you mean 0.01?" in said
+    assert "/alert 1000PEPEUSDT price > 0.01" in [b.command for row in ask.buttons for b in row]
