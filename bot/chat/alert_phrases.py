@@ -134,9 +134,9 @@ def instead(typed: str) -> tuple[str, ...]:
     if whom.casefold() in EVERYTHING:
         whom = "top100"
     if any(word.casefold() in {"high", "highs", "ath"} for word in body):
-        return (f"/alert {whom} when price >= max(price, 24h)",)
+        return ("/alert WHOM when price >= max(price, 24h)".replace("WHOM", whom),)
     if any(word.casefold() in {"low", "lows", "atl"} for word in body):
-        return (f"/alert {whom} when price <= min(price, 24h)",)
+        return ("/alert WHOM when price <= min(price, 24h)".replace("WHOM", whom),)
     if "(" in whom or len(whom) > 40:
         whom = "BTC"
     window = kinds.get("t", "15m")
