@@ -13,6 +13,7 @@ from typing import Final
 
 from bot.chat import alert_builder, alert_pages, alert_past, alert_tuning, pages
 from bot.chat.actions import Handler
+from bot.chat.alert_deleting import AlertDeleting, noted
 from bot.chat.alert_grammar import read_alert
 from bot.chat.alert_looking import AlertLooking, Fired, HushOf, no_hush
 from bot.chat.alert_making import alert_from, alike, cooldown_of, ends_at, made_at
@@ -81,6 +82,7 @@ class AlertActions:
             fired=fired,
             hush_of=hush_of,
         )
+        self._deleting = AlertDeleting(store=store, desk=desk, rules=rules, clock=clock, zone_of=zone_of)
         self._market = market
         self._store = store
         self._desk = desk
@@ -98,7 +100,7 @@ class AlertActions:
         return {
             "alert": self.create,
             "alerts": self._looking.show,
-            "delete": self.delete,
+            "delete": self._deleting.delete,
             "tune": self.tune,
             "undo": self.undo,
             "new": self.build,
@@ -218,7 +220,7 @@ class AlertActions:
             created_ms = self._clock.wall_ms()
             while not await self._store.add(after := made_at(after, created_ms)):
                 created_ms += 1
-            await self._end(before)
+            await self._deleting.end(before)
             value = self._desk.value(after.instrument, after.measure)
             self._desk.add(after)
         past = await alert_past.of_alert(self._rehearsals, after)
@@ -233,14 +235,14 @@ class AlertActions:
             zone=self._zone_of(asker.chat),
         )
         told = alert_past.with_history(self._past, page, lambda desk: alert_past.of_alert(desk, after))
-        return _noted(told, "changed", before, asker)
+        return noted(told, "changed", before, asker)
 
     async def undo(self, command: Command, asker: Asker) -> Reply:
         """`/undo ID`: bring back what was deleted within a day, or take back what was just made."""
         typed = command.words[0]
         made = await self._store.find(asker.chat, typed, limit=2)
         if len(made) == 1:
-            return await self.delete(Command("delete", (typed.removeprefix(PREFIX),)), asker)
+            return await self._deleting.delete(Command("delete", (typed.removeprefix(PREFIX),)), asker)
         owned_by = None if asker.may_change("") else asker.user
         alert: ChatAlert | ChatRule | None
         async with self._making:
@@ -257,7 +259,7 @@ class AlertActions:
         return (
             alert_pages.not_there()
             if alert is None
-            else _noted(alert_pages.restored(alert, self._zone_of(asker.chat)), "brought back", alert, asker)
+            else noted(alert_pages.restored(alert, self._zone_of(asker.chat)), "brought back", alert, asker)
         )
 
     async def build(self, command: Command, asker: Asker) -> Reply:
@@ -339,63 +341,3 @@ class AlertActions:
             return (await alert_past.of_rule(desk, rule, wish, keys))[0]
 
         return alert_past.with_history(self._past, page, tell)
-
-    async def delete(self, command: Command, asker: Asker) -> Reply:
-        """`/delete ID…` by the first characters of each, or `/delete all`."""
-        if command.words[0] == "all":
-            return await self._delete_all(asker, is_sure=len(command.words) > 1)
-        gone: dict[str, ChatAlert | ChatRule] = {}
-        for typed in command.words:
-            found = await self._meant(typed, asker)
-            if isinstance(found, Reply):
-                return found
-            gone[found.id] = found
-        for one in gone.values():
-            await self._end(one)
-        first, zone = next(iter(gone.values())), self._zone_of(asker.chat)
-        if len(gone) == 1:
-            return _noted(alert_pages.deleted(first, zone), "deleted", first, asker)
-        others = [one for one in gone.values() if one.user != asker.user]
-        reply = alert_pages.deleted_several(list(gone.values()), zone)
-        return replace(reply, did=f"deleted {', '.join(one.id for one in others)} in {asker.chat}") if others else reply
-
-    async def _meant(self, typed: str, asker: Asker) -> ChatAlert | ChatRule | Reply:
-        """The one that may be deleted and whose id begins so."""
-        found: list[ChatAlert | ChatRule] = [
-            *(r for r in self._rules.of_chat(asker.chat) if r.id.removeprefix(RULE_PREFIX).startswith(typed)),
-            *await self._store.find(asker.chat, PREFIX + typed, limit=2),
-        ]
-        if not found:
-            return alert_pages.not_found(typed)
-        if len(found) > 1:
-            return alert_pages.ambiguous(typed, found)
-        return found[0] if asker.may_change(found[0].user) else alert_pages.not_yours()
-
-    async def _delete_all(self, asker: Asker, *, is_sure: bool) -> Reply:
-        # A lowered limit may have left more than may be made now.
-        plain = await self._store.of_chat(asker.chat, limit=max(1, await self._store.count(asker.chat)))
-        here: list[ChatAlert | ChatRule] = [*self._rules.of_chat(asker.chat), *plain]
-        if not here:
-            return alert_pages.none_yet()
-        gone = [alert for alert in here if asker.may_change(alert.user)]
-        if gone and not is_sure:
-            return alert_pages.sure(len(gone))
-        for alert in gone:
-            await self._end(alert)
-        reply = alert_pages.deleted_all(len(gone), len(here) - len(gone))
-        n_others = sum(a.user != asker.user for a in gone)
-        return replace(reply, did=f"deleted {n_others} alerts of others in {asker.chat}") if n_others else reply
-
-    async def _end(self, alert: ChatAlert | ChatRule) -> None:
-        if isinstance(alert, ChatRule):
-            await self._rules.remove(alert.id)
-            return
-        await self._store.delete(alert.id, at_ms=self._clock.wall_ms())
-        self._desk.remove(alert.id)
-
-
-def _noted(reply: Reply, did: str, alert: ChatAlert | ChatRule, asker: Asker) -> Reply:
-    """For the audit log, where it is somebody else's."""
-    return (
-        reply if alert.user == asker.user else replace(reply, did=f"{did} {alert.id} of {alert.user} in {alert.chat}")
-    )
