@@ -18,6 +18,7 @@ from bot.rules.ast import Number, text
 from bot.rules.language import SERIES
 from bot.texts import say, say_n
 
+_NEAR: Final = 5
 _FAR: Final = 100
 """So many times the figure, or a part of it as small, is hardly what somebody waits for."""
 
@@ -74,6 +75,14 @@ def _doubts(alert: ChatAlert, value: float | None, multiplier: int) -> list[tupl
         command = f"/alert {whom} {alert.measure} {alert.op} {meant}"
         return [
             (say("This contract counts {n} coins as one. Did you mean {level}?", n=multiplier, level=meant), command)
+        ]
+    if alert.measure in {"price", "index"} and 1 / _NEAR < abs(value) / level / 1_000 < _NEAR and level >= 1:
+        meant = text(Number(alert.level * 1_000, ""))
+        return [
+            (
+                say("A point divides. Did you mean {level}?", level=meant),
+                f"/alert {whom} {alert.measure} {alert.op} {meant}",
+            )
         ]
     if 0.1 <= level <= 100 < abs(value) / level:
         size = text(Number(level / 100, "%"))

@@ -26,6 +26,7 @@ def _rule(pattern: str, put: str) -> _Rule:
 _NUMBERS: Final[tuple[_Rule, ...]] = (
     (re.compile(r"[\"'“”‘’«»`]|[!?.]+$"), ""),
     (re.compile(r"(?<=[0-9]%)(?=[0-9])"), " "),
+    (re.compile(r"(?<=[0-9]) (?=[0-9]{3}(?![\w.]))"), ""),
     (re.compile(r"(?<=[0-9.])\s+(?=[%×])"), ""),
     (re.compile(r"(?<=[0-9.])\s+x(?=\s|$)", re.IGNORECASE), "x"),
     (re.compile(r"(?<=[0-9])\s+(?=[ap]m(?:\s|$))", re.IGNORECASE), ""),

@@ -188,10 +188,12 @@ def no_such_alert(prefix: str) -> Reply:
 
 
 def made_in_chat(alert_id: str) -> Reply:
-    """It is no rule, and has a page of its own."""
-    ask = f"/alerts {alert_id}"
-    text = say("This alert was made in chat. {command} says where it stands.", command=ask)
-    return Reply((line(text),), ((Button(alert_id, ask),),), is_refusal=True)
+    """Nothing can be said of it."""
+    text = say(
+        "No alert of this chat begins with {id}, or nothing is known of it yet. /alerts lists them.",
+        id=shorten(alert_id),
+    )
+    return Reply((line(text),), ((Button(say("Alerts"), "/alerts"),),), is_refusal=True)
 
 
 def no_such_rule(word: str, near: Sequence[RuleName], name: str) -> Reply:

@@ -672,6 +672,10 @@ async def test_several_are_taken_back_at_once_and_brought_back_one_by_one(ask, s
         ),
         ("btc oi > 90k", 88_700.0, "", ""),
         ("btc price > 0.00001", 93_183.0, "", ""),
+        (
+            "btc price > 100.000", 93_183.0, "A point divides. Did you mean 100_000?",
+            "/alert BTCUSDT price > 100_000",
+        ),
         ("btc oi > 12b", None, "", ""),
         ("btc price > 5M", 93_183.0, "", ""),
         ("btc funding > 0.05%", 1e-9, "", ""),

@@ -87,6 +87,9 @@ def test_what_is_typed_becomes_a_condition(typed, condition):
         ("btc oi >5%15m", "btc oi > 5% 15m"),
         ("BTC price drops 3%!!", "BTC price drops 3%"),
         ('"BTC" oi > 5%', "BTC oi > 5%"),
+        ("btc price > 100 000", "btc price > 100000"),
+        ("btc price > 1 250 000 once", "btc price > 1250000 once"),
+        ("btc price > 100'000", "btc price > 100000"),
         # As wide as other keyboards write it.
         ("ｂｔｃ　ｏｉ＞５％　１５ｍ", "btc oi > 5% 15m"),
         ("btc，eth oi ± ４％ 1h", "btc,eth oi ±4% 1h"),

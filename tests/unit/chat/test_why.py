@@ -100,10 +100,10 @@ async def test_what_an_alert_still_lacks(ask, why):
     assert text.startswith("BTCUSDT · price >= 150\n✗ price >= 150 · 102.00, 48.00 to go (32%)")
 
 
-async def test_an_alert_that_cannot_be_explained_has_a_page_of_its_own(ask):
+async def test_an_alert_that_is_not_there_is_no_riddle(ask):
     reply = await ask("/why A-17j89b57")
-    assert to_plain(reply) == "This alert was made in chat. /alerts a-17j89b57 says where it stands."
-    assert keyboard(reply) == ((Button("a-17j89b57", "/alerts a-17j89b57"),),)
+    assert to_plain(reply).startswith("No alert of this chat begins with a-17j89b57, or nothing is known of it yet.")
+    assert keyboard(reply) == ((Button("Alerts", "/alerts"),),)
     assert reply.is_refusal
 
 
