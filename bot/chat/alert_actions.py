@@ -16,7 +16,7 @@ from bot.chat.actions import Handler
 from bot.chat.alert_deleting import AlertDeleting, noted
 from bot.chat.alert_grammar import read_alert
 from bot.chat.alert_looking import AlertLooking, Fired, HushOf, no_hush
-from bot.chat.alert_making import alert_from, alike, cooldown_of, ends_at, made_at
+from bot.chat.alert_making import alert_from, alike, alike_rule, cooldown_of, ends_at, made_at
 from bot.chat.alert_text import AlertWish, Threshold
 from bot.chat.asker import Asker
 from bot.chat.commands import Command, UsageError, shorten
@@ -291,7 +291,7 @@ class AlertActions:
         here = self._rules.of_chat(asker.chat)
         now_ms = created_ms = self._clock.wall_ms()
         symbols, when, options = tuple(i.symbol for i in instruments), text(wish.condition), wish.options
-        same = next((r for r in here if (r.symbols, r.top, r.when) == (symbols, wish.top, when)), None)
+        same = next((r for r in here if alike_rule(r, wish, symbols)), None)
         if same is not None:
             return alert_pages.rule_known_already(same, self._zone_of(asker.chat))
         if len(here) >= MAX_RULES_PER_CHAT or self._rules.count() >= MAX_RULES:

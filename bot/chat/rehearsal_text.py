@@ -68,7 +68,9 @@ def counts_line(past: Rehearsal) -> list[Line]:
 def lately_lines(alert: ChatAlert | None, past: Rehearsal, zone: str) -> list[Line]:
     """`zone`: of the times; `alert`: tells the unit of the last value; None where it stays unsaid."""
     own = past.own
-    if own is None or own.span_ms < _LEAST_SPAN_MS:
+    if own is None:
+        return [line(say("How often it would have fired lately cannot be told."))]
+    if own.span_ms < _LEAST_SPAN_MS:
         return []
     span = numbers.duration(own.span_ms)
     if not own.n_fired:

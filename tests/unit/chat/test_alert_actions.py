@@ -134,7 +134,8 @@ async def test_it_echoes_what_it_understood_and_how_far_it_is(ask, desk, store):
     assert said == (
         f"🔔 {alert.id} BTCUSDT pct(oi, 15m) > 5%\n"
         "Now +1.80% · 3.20 points to go\n"
-        "Again at the earliest 15m after its end."
+        "Again at the earliest 15m after its end.\n"
+        "How often it would have fired lately cannot be told."
     )
     assert desk.calls == [("add", alert.id)]
     assert (alert.chat, alert.user, alert.created_ms) == ("telegram:-1001", "telegram:7", NOW_MS)
@@ -145,7 +146,7 @@ async def test_what_is_true_already_is_said(ask, desk):
     said = await ask("/alert BTC price > 70000 once")
     assert "BTCUSDT price > 70_000 · once" in said
     assert "Already true (now 93,183): it waits until it was false once." in said
-    assert said.endswith("Told once.")
+    assert "\nTold once.\n" in said
     assert "Now 93,183 · 7.32% to go" in await ask("/alert BTC price >= 100k")
 
 
@@ -703,6 +704,13 @@ async def test_a_refusal_offers_the_same_for_the_same_symbol(ask):
     assert said == "After oi I expected > or <, not banana. Write it like /alert eth oi > 5% 15m."
     commands = [b.command for row in ask.buttons for b in row]
     assert commands == ["/alert eth oi > 5% 15m", "/alert eth oi ±3% 5m", "/help alert"]
+
+
+async def test_the_same_condition_with_other_options_is_another(ask, rules):
+    await ask("/alert btc,eth 4000")
+    assert "is there already" in await ask("/alert btc,eth crosses 4000")
+    assert "is there already" not in await ask("/alert btc,eth price 4000 every 1h")
+    assert [rule.once for rule in rules.of_chat(OWNER.chat)] == [True, False]
 
 
 async def test_alerts_are_listed_by_contract_and_by_id_without_its_mark(ask, store):
