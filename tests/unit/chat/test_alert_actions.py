@@ -422,7 +422,8 @@ async def test_what_is_no_plain_comparison_becomes_a_rule_of_the_chat(ask, rules
         "both",
     )
     assert said.startswith(f"🔔 {rule.id} BTCUSDT, ETHUSDT pct(oi, 15m) > 5% and funding > 0.01% · for 2m once · both")
-    assert "is there already" in await ask("/alert btc,eth when pct(oi, 15m) > 5% and funding > 0.01%")
+    same = "/alert btc,eth when pct(oi, 15m) > 5% and funding > 0.01% once for 2m note both"
+    assert "is there already" in await ask(same)
     await ask("/alert top50 oi up 6% 15m every 30m")
     assert [r.top for r in rules.of_chat(OWNER.chat)] == [None, 50]
     await ask("/alert btc oi > 5% 15m")
