@@ -21,7 +21,7 @@ TYPED = re.compile(r"/[a-z]|oibot [a-z]|<[a-z]")
 CALLS = {
     "note": "the audit keeps English",
     "_note": "the audit keeps English",
-    "_noted": "the audit keeps English",
+    "noted": "the audit keeps English",
     "create_task": "a name for the log",
     "in_background": "a name for the log",
     "get": "the name of a log, or a key",
