@@ -171,6 +171,7 @@ def buttons(name: str, asked: Asked) -> tuple[tuple[Button, ...], ...]:
             Button(say("↻ Refresh"), f"/chart {name} {shown}{words}"),
             Button(say("Fewer panels") if asked.panels else say("More panels"), f"/chart {name} {shown}{more}"),
             Button(say("OI"), f"/oi {name}"),
+            Button("🔔", f"/new {name}"),
             Button(say("Full size"), f"/chart {name} {shown}{words} full"),
         ),
     )

@@ -20,6 +20,7 @@ from bot.model.members import Role
 from bot.texts import say
 
 MAX_ARGUMENTS_CHARS: Final = 1_000
+MAX_BARE_CHARS: Final = 16
 
 _HEAD = re.compile(r"^/([^\s@]*)(?:@(\S*))?(?:\s+(.*))?$", re.DOTALL)
 
@@ -144,7 +145,10 @@ def _parse_bare(line: str) -> Command | UsageError | None:
     head = line.split(maxsplit=1)[0]
     if head.partition("@")[0].casefold() in _BY_NAME and "@" not in head:
         return parse("/" + line)
-    return UsageError(say("I read commands such as /oi BTC. /help shows them all."), ("/help",), is_unknown=True)
+    # Most who write one word mean a contract.
+    bare = (f"/oi {line}",) if len(line) <= MAX_BARE_CHARS and line.replace("/", "").isalnum() else ()
+    said = say("I read commands such as /oi BTC. /help shows them all.")
+    return UsageError(said, (*bare, "/help"), is_unknown=True)
 
 
 def menu(role: Role | None = Role.OWNER, *, in_group: bool = False) -> tuple[tuple[str, str], ...]:

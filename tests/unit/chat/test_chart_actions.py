@@ -147,6 +147,7 @@ async def test_the_caption_tells_what_the_picture_shows(ask, charts):
         "/chart BTCUSDT 1h",
         "/chart BTCUSDT 1h all",
         "/oi BTCUSDT",
+        "/new BTCUSDT",
         "/chart BTCUSDT 1h full",
     ]
 

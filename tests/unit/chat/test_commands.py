@@ -119,3 +119,11 @@ def test_wide_signs_of_other_keyboards_are_the_same():
 
 def test_a_link_to_an_alert_of_a_chat_asks_for_it():
     assert parse("/start al_a-7q4mk2px") == Command("alerts", ("a-7q4mk2px",))
+
+
+def test_a_bare_word_may_have_been_meant_as_a_contract():
+    assert parse("btc", is_slash_optional=True).try_instead == ("/oi btc", "/help")
+    assert parse("币安人生", is_slash_optional=True).try_instead == ("/oi 币安人生", "/help")
+    for typed in ("hello there", "?", "https://example.org", "x" * 17):
+        assert parse(typed, is_slash_optional=True).try_instead == ("/help",)
+    assert parse("btc") is None
