@@ -37,7 +37,7 @@ from bot.chat.alert_words import (
 from bot.chat.commands import shorten
 from bot.chat.spec import Problem
 from bot.model.chat_alert import ThresholdOp
-from bot.rules.ast import MINUTE_MS, Call, Compare, Expr, Number, Series, duration_text, text
+from bot.rules.ast import MINUTE_MS, And, Call, Compare, Expr, Number, Or, Series, duration_text, text
 from bot.rules.language import FLOWS, SERIES, Measure, did_you_mean
 from bot.rules.parse import parse_condition
 from bot.texts import say
@@ -47,6 +47,8 @@ MAX_SYMBOLS: Final = 10
 MAX_TOP: Final = 200
 MAX_NOTE_CHARS: Final = 100
 
+_HARDLY_MEANT: Final = frozenset({"W301"})
+"""Warnings that refuse an alert: 5 where 5% is meant."""
 _COMMAS: Final = re.compile(r"\s*,\s+|\s+,\s*")
 _SIGN_APART: Final = re.compile(r"(±|\+/-|\+-)\s+(?=[0-9.])")
 
@@ -103,13 +105,29 @@ def _conditional(wish: AlertWish, condition: str) -> AlertWish:
     try:
         parsed = _parsed(" ".join(words[:first]))
     except Refused:
-        whom = ",".join(wish.symbols) or f"top{wish.top}"
         try:
-            return _shaped(wish, ordered(SPLIT.sub(r" \1 ", short(f"{whom} {condition}")).split())[1:])
+            return _shaped_parts(wish, condition)
         except Refused:
             pass
         raise
     return _checked(replace(wish, condition=parsed, options=options))
+
+
+def _shaped_parts(wish: AlertWish, condition: str) -> AlertWish:
+    """Short forms with `and` or `or` between them; options behind the last."""
+    joint = re.search(r"\s(and|or)\s", condition, re.IGNORECASE)
+    parts = [condition] if joint is None else re.split(rf"\s{joint[1]}\s", condition, flags=re.IGNORECASE)
+    whom = ",".join(wish.symbols) or f"top{wish.top}"
+    read = [_shaped(wish, ordered(SPLIT.sub(r" \1 ", short(f"{whom} {part}")).split())[1:]) for part in parts]
+    last = read[-1]
+    if joint is None:
+        return last
+    if any(one.options != wish.options for one in read[:-1]):
+        raise Refused(say("Options stand behind the last condition."))
+    conditions = tuple(one.condition for one in read)
+    both = And(conditions) if joint[1].casefold() == "and" else Or(conditions)
+    assumed = any(one.assumed_window for one in read)
+    return _checked(replace(last, condition=both, assumed_window=assumed))
 
 
 def _cut(typed: str, word: str) -> tuple[str, bool, str]:
@@ -323,7 +341,7 @@ def _parsed(typed: str) -> Expr:
     if not typed:
         raise Refused(say("After when I expected a condition such as pct(oi, 15m) > 5% and funding > 0.01%."))
     parsed = parse_condition(typed)
-    errors = [fault for fault in parsed.faults if fault.is_error]
+    errors = [fault for fault in parsed.faults if fault.is_error or fault.code in _HARDLY_MEANT]
     if errors or parsed.expr is None:
         raise Refused(
             _said(typed, errors[0].message if errors else say("it is too long"), errors[0].hint if errors else "")

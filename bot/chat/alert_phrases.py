@@ -26,6 +26,12 @@ def _rule(pattern: str, put: str) -> _Rule:
 _NUMBERS: Final[tuple[_Rule, ...]] = (
     (re.compile(r"[\"'“”‘’«»`]|[!?.]+$"), ""),
     (re.compile(r"(?<=[0-9]%)(?=[0-9])"), " "),
+    (
+        re.compile(
+            r",(?=(?:only|just|once|silent|silently|for|every|cooldown|until|till|in|within)(?:\s|$))", re.IGNORECASE
+        ),
+        " ",
+    ),
     (re.compile(r"(?<=[0-9]) (?=[0-9]{3}(?![\w.]))"), ""),
     (re.compile(r"(?<=[0-9.])\s+(?=[%×])"), ""),
     (re.compile(r"(?<=[0-9.])\s+x(?=\s|$)", re.IGNORECASE), "x"),
@@ -55,6 +61,7 @@ _WORDS: Final[tuple[_Rule, ...]] = (
     _rule(r"long\s+(?:liquidations?|liqs?)|liquidated\s+longs", "liq_long"),
     _rule(r"short\s+(?:liquidations?|liqs?)|liquidated\s+shorts", "liq_short"),
     _rule(r"(?:long/short|long\s+short|ls)(?:\s+ratio)?", "long_short"),
+    _rule(r"(up|down|rises|falls|drops|gains|loses|jumps|moves|changes)\s+(?:by\s+)?(?:(?:more|greater)\s+than|at\s+least|over)", r"\1"),
     _rule(r"(?:is\s+)?(?:greater|more|higher|bigger|larger)\s+than", ">"),
     _rule(r"(?:is\s+)?(?:less|lower|smaller)\s+than", "<"),
     _rule(r"(?:is\s+)?at\s+least", ">="),

@@ -31,6 +31,8 @@ TOP_WINDOWS: Final = {
     "day": "24h",
 }
 
+_BETWEEN: Final = frozenset({"of", "and", "&", "vs"})
+"""Between symbols."""
 _LIST_NAME = re.compile(r"[a-z0-9_-]{1,20}", re.ASCII)
 _SPAN_APART = re.compile(r"(?<![\w.])([0-9]{1,5})\s+(m|min|h|d|w|y)(?=\s|$)", re.ASCII | re.IGNORECASE)
 _SEPARATORS = re.compile(r"[\s,;，；、]+")
@@ -48,6 +50,7 @@ def nothing(text: str) -> tuple[str, ...] | Problem:
 
 def symbols(text: str) -> tuple[str, ...] | Problem:
     words = tuple(dict.fromkeys(word for word in _SEPARATORS.split(text) if word))
+    words = tuple(word for word in words if word.casefold() not in _BETWEEN) or words
     if len(words) > MAX_SYMBOLS:
         return Problem(say("That is {n} symbols; I take up to {most} at once.", n=len(words), most=MAX_SYMBOLS))
     if any(len(word) > MAX_WORD_CHARS for word in words):

@@ -127,3 +127,8 @@ def test_a_bare_word_may_have_been_meant_as_a_contract():
     for typed in ("hello there", "?", "https://example.org", "x" * 17):
         assert parse(typed, is_slash_optional=True).try_instead == ("/help",)
     assert parse("btc") is None
+
+
+def test_words_between_symbols_are_none():
+    assert parse("/price of btc and eth") == Command("price", ("btc", "eth"))
+    assert parse("/oi of") == Command("oi", ("of",))
