@@ -227,7 +227,7 @@ class Answering:
             store=self.chat_alerts,
             desk=desk,
             rules=self.rooms.chat_rules,
-            rehearsals=Rehearser(self.engine, self.clock),
+            rehearsals=Rehearser(self.engine, self.clock, lambda: self.drawing.venue),
             past=self.past,
             fired=self.alerts.fired,
             clock=self.clock,
