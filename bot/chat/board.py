@@ -134,7 +134,7 @@ def _label(one: Mover) -> str:
 def figures(seen: Overview) -> tuple[Table, ...]:
     """The movers alone: what has to differ for the board to be edited."""
     rows = tuple(
-        (f"{n} {_label(one)}", numbers.percent(one.oi_change), numbers.percent(one.price_change))
+        (f"{n} {_label(one)}", numbers.percent(one.oi_change, digits=1), numbers.percent(one.price_change, digits=1))
         for n, one in enumerate(seen.by_oi[:ROWS], 1)
     )
     return (Table(("", say("OI"), say("price")), rows),) if rows else ()

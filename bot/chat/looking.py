@@ -16,6 +16,7 @@ from bot.chat.watchlists import Watchlists
 from bot.clock import Clock
 from bot.model.cards import InstrumentCard
 from bot.model.instrument import Instrument
+from bot.model.members import Role
 from bot.model.ports import MarketReader, StatusReader
 from bot.texts import mark, say
 
@@ -183,6 +184,6 @@ class Looking:
             return topic
         return pages.help_topic(spec) if spec is not None else help_pages.no_such_topic(command.words[0])
 
-    async def _start(self, _command: Command, _asker: Asker) -> Reply:
+    async def _start(self, _command: Command, asker: Asker) -> Reply:
         n = sum(one.is_trading and one.kind != "delivery" for one in self._market.instruments())
-        return help_pages.start_page(n)
+        return help_pages.start_page(n, may_set=asker.is_private and asker.is_least(Role.MEMBER))

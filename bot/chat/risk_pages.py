@@ -80,6 +80,14 @@ def settings_page(settings: RiskSettings, *, is_new: bool) -> Reply:
     )
 
 
+def in_short(settings: RiskSettings | None) -> str:
+    """In a line of others: `equity $10,000, risk 1% per trade`."""
+    if settings is None:
+        return say("not set")
+    equity, share = _money(settings.equity), _share(settings.risk_ratio)
+    return say("equity {equity}, risk {share} per trade", equity=equity, share=share)
+
+
 def side_name(side: str) -> str:
     return say_as("side of a position", "long") if side == "long" else say_as("side of a position", "short")
 

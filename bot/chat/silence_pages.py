@@ -222,6 +222,17 @@ def over(fired: Fired) -> Reply:
     return Reply((line(code(f"#{fired.view.short_id}"), say("{alert} has ended already.", alert=_alert(fired))),))
 
 
+def for_how_long() -> Reply:
+    """Asked where nothing was typed behind `/silence`."""
+    lengths = [Button(span, f"/silence all here {span}") for span in ("1h", "2h", "8h", "1d")]
+    until = Button(say("Until 08:00"), "/silence all here until 08:00")
+    text = say("For how long is everything but critical alerts to be quiet here? Or name a symbol or a rule:")
+    return Reply(
+        (line(text), line(code("/silence BTC 2h"))),
+        (tuple(lengths), (until, Button(say("Silences"), "/silences"))),
+    )
+
+
 def quiet_is(quiet: QuietHours | None, destination: str, *, now_ms: int) -> Reply:
     """What is set."""
     if quiet is None:
@@ -233,7 +244,8 @@ def quiet_is(quiet: QuietHours | None, destination: str, *, now_ms: int) -> Repl
                         destination=destination,
                     )
                 ),
-            )
+            ),
+            ((Button("22:00–07:00", "/quiet 22:00-07:00"), Button("23:00–08:00", "/quiet 23:00-08:00")),),
         )
     return Reply(
         (

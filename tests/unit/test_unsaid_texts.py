@@ -21,7 +21,7 @@ TYPED = re.compile(r"/[a-z]|oibot [a-z]|<[a-z]")
 CALLS = {
     "note": "the audit keeps English",
     "_note": "the audit keeps English",
-    "_noted": "the audit keeps English",
+    "noted": "the audit keeps English",
     "for_all": "the audit keeps English",
     "Change": "the audit keeps English",
     "create_task": "a name for the log",

@@ -98,7 +98,7 @@ def test_it_shows_eight_movers_and_when(world):
     lines = text.splitlines()
     assert lines[0] == "Top OI moves · 15m"
     assert len(lines) == 1 + 1 + 8 + 1
-    assert lines[2].split() == ["1", "C0", "+10.00%", "–"]
+    assert lines[2].split() == ["1", "C0", "+10.0%", "–"]
     assert lines[-1] == "00:00 UTC"
     assert "Nothing is known yet." in to_plain(page(Overview(0, 900_000, STATUS, (), (), (), ())))
 
@@ -109,7 +109,7 @@ async def test_it_is_posted_and_pinned_once_and_edited_only_when_it_changed(worl
     world.change = 0.2
     done = await world.after(60)
     assert [call[:2] for call in done] == [("edit", message)]
-    assert "+20.00%" in done[0][2]
+    assert "+20.0%" in done[0][2]
 
 
 async def test_it_is_edited_once_a_minute_at_most_and_looked_at_no_oftener(world):
@@ -169,7 +169,7 @@ async def test_it_gives_way_and_comes_back_a_minute_later(world):
     world.fails["edit"] = Failure(Kind.BUSY, "others need the room")
     assert len(await world.after(62)) == 1
     world.change = 0.3
-    assert "+30.00%" in (await world.after(62))[0][2]
+    assert "+30.0%" in (await world.after(62))[0][2]
 
 
 async def test_a_chat_that_takes_no_messages_has_none(world):

@@ -60,6 +60,8 @@ def ask(charts):
     ("words", "expected"),
     [
         (("btc",), Asked("btc", 4 * HOUR_MS, frozenset())),
+        (("7d", "btc"), Asked("btc", 7 * DAY_MS, frozenset())),
+        (("funding", "btc", "7d"), Asked("btc", 7 * DAY_MS, frozenset({"funding"}))),
         (("btc", "7d"), Asked("btc", 7 * DAY_MS, frozenset())),
         (("BTC", "all", "24H"), Asked("BTC", DAY_MS, frozenset({"funding", "long_short"}))),
         (("BTC", "funding", "ratio"), Asked("BTC", 4 * HOUR_MS, frozenset({"funding", "long_short"}))),
@@ -145,6 +147,7 @@ async def test_the_caption_tells_what_the_picture_shows(ask, charts):
         "/chart BTCUSDT 1h",
         "/chart BTCUSDT 1h all",
         "/oi BTCUSDT",
+        "/new BTCUSDT",
         "/chart BTCUSDT 1h full",
     ]
 

@@ -56,9 +56,7 @@ WRONG: dict[str, tuple[str, ...]] = {
     "alert": (
         *(
             "banana",
-            "BTC",
             "BTC banana",
-            "BTC oi",
             "BTC oi >",
             "BTC oi > banana",
             "BTC oi > 5% 0m",
@@ -80,7 +78,15 @@ WRONG: dict[str, tuple[str, ...]] = {
     "undo": ("", "banana", "a-7q4m", "a-00000000"),
     "new": ("banana", "BTC banana", MANY),
     "silence": (
-        *("", "banana 2h", "BTC until banana", "BTC for banana", "BTC ETH 2h", "all BTC", "off", "BTC 2s", "BTC 99d"),
+        *(
+            "banana 2h",
+            "BTC until banana",
+            "BTC for banana",
+            "BTC ETH 2h",
+            "all BTC",
+            "BTC 2s",
+            "BTC 99d",
+        ),
         *(
             "#zz 2h",
             "#00000000 2h",
@@ -197,7 +203,7 @@ def ask(market, status, why, lists, ranks):
         OwnData(world.people, world.data, world.ending, clock),
         RuleActions(Shelf(told("surge"), told("flush")), lambda _place: None),
         ScoreActions(desk=Scores(), market=market, why=why),
-        BacktestActions(None, lambda: (RuleName("oi_surge", "OI surge"),), lambda _chat, _rule: None),
+        BacktestActions(None, lambda _chat: (RuleName("oi_surge", "OI surge"),), lambda _chat, _rule: None),
         RiskActions(market=market, risks=NoDesk(), desk=NoDesk(), venue_now=clock.wall_ms),
         SilenceActions(
             market=market,
