@@ -395,4 +395,4 @@ class ThresholdBook:
             stage = AlertStage.COOLING if until_ms else AlertStage.WAITING
         else:
             stage = {_ABSENT: AlertStage.ABSENT, _UNARMED: AlertStage.UNARMED}.get(mode, AlertStage.DONE)
-        return AlertLife(stage, None if isnan(value) else value, until_ms)
+        return AlertLife(stage, None if isnan(value) else value, until_ms, rest)

@@ -118,11 +118,19 @@ class Answering:
             chat_alerts=self.chat_alerts,
             loaded=rooms.extra.of_files,
             muting=self.mutes.muting,
+            made_in=lambda chat: [one.id for one in rooms.chat_rules.of_chat(chat)],
+            form_of=lambda chat, rule: rooms.subscribing.why(chat, rule)[0],
         )
         overview = Overviews(engine=self.engine, live=self.live, status=self.status, lanes=self.sending.lanes.status)
         charts = self.drawing.actions(cards)
         looking = market_desk.families(
-            cards=cards, status=self.status, clock=clock, lists=rooms.lists, why=why, charts=charts
+            cards=cards,
+            status=self.status,
+            clock=clock,
+            lists=rooms.lists,
+            why=why,
+            charts=charts,
+            told=rooms.subscribing.why,
         )
         scores = self._scores()
         actions = Actions(
@@ -191,7 +199,7 @@ class Answering:
             self._alert_actions(desk, shelf),
             silences,
             self.risk.actions(self.cards),
-            RuleActions(shelf, self.mutes.muting.quiet_of),
+            RuleActions(shelf, self.mutes.muting.quiet_of, self.reloader.troubles, self.risk.settings_of),
             DeadLetters(SqliteOutboxCare(self.database)),
             Reviving(lanes),
             ReloadActions(self.reloader),
@@ -219,10 +227,11 @@ class Answering:
             store=self.chat_alerts,
             desk=desk,
             rules=self.rooms.chat_rules,
-            rehearsals=Rehearser(self.engine, self.clock),
+            rehearsals=Rehearser(self.engine, self.clock, lambda: self.drawing.venue),
             past=self.past,
             fired=self.alerts.fired,
             clock=self.clock,
             max_per_chat=self.settings.alerts.max_per_chat,
             zone_of=lambda chat: self.mutes.zone_of(shelf.place(chat), self.rooms.subscribing.zone_of(chat)),
+            hush_of=lambda one: self.mutes.hush_of(one, shelf.place(one.chat), self.live.venue_now()),
         )

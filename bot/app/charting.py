@@ -7,6 +7,7 @@ tells open interest and ratios of 30 days only.
 
 import asyncio
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -30,7 +31,7 @@ from bot.model.charts import (
 from bot.model.instrument import MARKET
 from bot.model.numbers import percent, quantity, window
 from bot.model.past import PastDesk
-from bot.model.view import AlertView
+from bot.model.view import AlertView, Move
 from bot.rules.ast import Call, Expr, Number, Series, comparisons, series_used
 from bot.rules.parse import parse_condition
 from bot.texts import say
@@ -120,6 +121,9 @@ class ChartSource:
         found = await self._gather(f"{view.venue}:{view.symbol}", span_ms, frozenset(extra), urgent=False)
         if isinstance(found, NoPicture):
             return found
+        price = as_seen(found.price, (*view.price_moves, view.price), view, found.to_ms)
+        oi = as_seen(found.oi, (*view.oi_moves, view.oi), view, found.to_ms)
+        found = replace(found, price=price, oi=oi)
         levels = levels_of(condition, view, found) if condition is not None else ()
         mark = AlertMark(view.title, view.severity, min(view.fired_ms, found.to_ms), view.window_ms, levels)
         return replace(found, alert=mark)
@@ -193,6 +197,23 @@ class ChartSource:
             return binned(own.volume, steps.bar_ms, own.now_ms)
         n = -(-span_ms // steps.bar_ms) + 1
         return await self._past.volume(own.instrument.symbol, step_ms=steps.bar_ms, n=n, urgent=urgent)
+
+
+def as_seen(curve: Curve, moves: Sequence[Move | None], view: AlertView, to_ms: int) -> Curve:
+    """With what the alert itself said of the ends of its window, of which a curve of minutes holds other moments: the headline
+    of its picture must not contradict it.
+    """
+    at_ms = min(view.at_ms, to_ms)
+    ends: dict[int, float] = {}
+    for move in moves:
+        if move is not None and move.now is not None:
+            ends[at_ms] = move.now
+        if move is not None and move.window_ms == view.window_ms > 0 and move.then is not None:
+            ends[at_ms - move.window_ms] = move.then
+    if not ends or not curve.time_ms:
+        return curve
+    points = sorted({**dict(zip(curve.time_ms, curve.value, strict=True)), **ends}.items())
+    return replace(curve, time_ms=tuple(t for t, _ in points), value=tuple(v for _, v in points))
 
 
 def levels_of(condition: Expr, view: AlertView, data: ChartData) -> tuple[Level, ...]:

@@ -18,6 +18,7 @@ from bot.clock import Clock
 from bot.errors import BotError, ConfigError
 from bot.model.members import Member
 from bot.settings import Settings
+from bot.storage.access import SqliteAuditLog
 from bot.storage.database import Database, join_database, open_database
 from bot.storage.members import SqliteMemberStore
 
@@ -93,12 +94,19 @@ class Claiming:
     """One link, and the wait for it. Made by `open_claiming`."""
 
     def __init__(
-        self, settings: Settings, store: SqliteMemberStore, clock: Clock, *, is_bot_running: bool, note: str = ""
+        self,
+        settings: Settings,
+        store: SqliteMemberStore,
+        audit: SqliteAuditLog,
+        clock: Clock,
+        *,
+        is_bot_running: bool,
+        note: str = "",
     ) -> None:
         self._settings = settings
         self._store = store
         self._clock = clock
-        self._claims = Claims(store, clock)
+        self._claims = Claims(store, clock, audit)
         self._is_bot_running = is_bot_running
         self._before: Member | None = None
         self._poll: ClaimPoll | None = None
@@ -144,13 +152,15 @@ class Claiming:
 @contextlib.asynccontextmanager
 async def open_claiming(settings: Settings, clock: Clock) -> AsyncIterator[Claiming]:
     """Raises `BotError` where the data folder or its database cannot be used."""
-    async with open_members(settings, clock) as (store, is_bot_running, note):
-        yield Claiming(settings, store, clock, is_bot_running=is_bot_running, note=note)
+    async with open_members(settings, clock) as (store, audit, is_bot_running, note):
+        yield Claiming(settings, store, audit, clock, is_bot_running=is_bot_running, note=note)
 
 
 @contextlib.asynccontextmanager
-async def open_members(settings: Settings, clock: Clock) -> AsyncIterator[tuple[SqliteMemberStore, bool, str]]:
-    """People and codes of the data folder, whether a bot runs on it, and what was wrong with the database. Where none runs,
+async def open_members(
+    settings: Settings, clock: Clock
+) -> AsyncIterator[tuple[SqliteMemberStore, SqliteAuditLog, bool, str]]:
+    """People and codes of the data folder, who changed what, whether a bot runs on it, and what was wrong with the database. Where none runs,
     the folder is held meanwhile. Raises `BotError` where the folder or its database cannot be used.
     """
     folder = DataDir(settings.data_dir)
@@ -167,4 +177,4 @@ async def open_members(settings: Settings, clock: Clock) -> AsyncIterator[tuple[
             database = opened.database
             stack.push_async_callback(database.close)
             is_bot_running, note = False, opened.damage or opened.doubt or ""
-        yield SqliteMemberStore(database), is_bot_running, note
+        yield SqliteMemberStore(database), SqliteAuditLog(database), is_bot_running, note

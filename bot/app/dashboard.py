@@ -20,6 +20,7 @@ from bot.model.alert import State, short_id
 from bot.model.cards import BotStatus
 from bot.model.chart_ports import ChartReader
 from bot.model.charts import ChartData, NoPicture
+from bot.model.chat_alert import is_alert_id
 from bot.model.dashboard import (
     Firing,
     FiringStore,
@@ -124,11 +125,14 @@ class Dashboard:
             return NoPicture("the bot has only just started")
         return await self._from.charts.chart(key, span_ms, extra=frozenset(EXTRAS))
 
-    async def glances(self, key: str) -> tuple[Sequence[Glance], int]:
-        return await self._from.why.glances(key)
+    async def glances(self, key: str, *, chat: str) -> tuple[Sequence[Glance], int]:
+        return await self._from.why.glances(key, chat=chat)
 
-    async def why(self, rule_id: str, key: str) -> WhyPage | None:
-        found = await self._from.why.explain(rule_id, key)
+    async def why(self, rule_id: str, key: str, *, chat: str) -> WhyPage | None:
+        if is_alert_id(rule_id):
+            found = await self._from.why.explain_alert(rule_id, chat)
+        else:
+            found = await self._from.why.explain(rule_id, key, chat=chat)
         return None if found is None else why_page(found)
 
     # -- alerts --------------------------------------------------------------------------------------------------

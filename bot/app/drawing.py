@@ -19,7 +19,7 @@ from bot.clock import Clock
 from bot.engine.engine import Engine
 from bot.feeds.binance.feed import BinanceFeed
 from bot.feeds.binance.past import PastReader
-from bot.model.chart_ports import ChartMaker, ChartReader
+from bot.model.chart_ports import ChartMaker, ChartReader, VenuePast
 from bot.model.charts import ChartData, NoPicture, Picture
 from bot.model.charts import Drawing as Drawn
 from bot.model.past import PastDesk
@@ -118,10 +118,12 @@ class Drawing:
         self.source: ChartSource | None = None
         self.data: ChartReader | None = None
         """What charts are made of, for whoever draws them without us."""
+        self.venue: VenuePast | None = None
+        """Once connected."""
 
     def connect(self, engine: Engine, live: Live, feed: BinanceFeed, stored: PastDesk) -> None:
         """Once there is a market to read; what it has not seen is asked of the history and of the venue."""
-        past = PastReader(client=feed.client, clock=self._clock, venue_now=live.venue_now)
+        self.venue = past = PastReader(client=feed.client, clock=self._clock, venue_now=live.venue_now)
         self.data = source = ChartSource(engine=engine, live=live, past=past, desk=stored, zone=self._zone)
         if self.desk is not None:
             self.source = source

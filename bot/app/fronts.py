@@ -15,6 +15,7 @@ from bot.model.chart_ports import ChartMaker
 from bot.model.members import Member
 from bot.model.overview import OverviewReader
 from bot.settings import Settings
+from bot.storage.access import SqliteAuditLog
 
 
 def telegram_chat(
@@ -64,7 +65,7 @@ def telegram_chat(
         limits=sending.builder.telegram_limits(token),
         moves=rooms.moves,
         report=sending.lanes.notices.report,
-        claims=Claims(society.members, rooms.clock) if is_claimable else None,
+        claims=Claims(society.members, rooms.clock, SqliteAuditLog(society.database)) if is_claimable else None,
         people=society.people,
         on_claimed=on_claimed,
         charts=charts,

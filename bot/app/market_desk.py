@@ -1,6 +1,6 @@
 """What lets people look at the market and put symbols aside, put together."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from bot.chat.actions import Handler
 from bot.chat.chart_actions import ChartActions
@@ -22,13 +22,14 @@ def families(
     lists: Watchlists,
     why: WhyReader,
     charts: ChartActions | None,
+    told: Callable[[str, str], tuple[str, str]],
 ) -> Sequence[Mapping[str, Handler]]:
-    """Handlers of all commands that look. `charts`: None where none are drawn."""
+    """Handlers of all commands that look. `charts`: None where none are drawn; `told`: what a chat is told of a rule."""
     looking = Looking(market=cards, status=status, clock=clock, lists=lists, charts=charts)
     return (
         looking.handlers,
         {} if charts is None else charts.handlers,
         Rankings(looking=looking, market=cards, ranks=cards).handlers,
         WatchActions(looking=looking, market=cards, lists=lists).handlers,
-        WhyNot(cards, why).handlers,
+        WhyNot(cards, why, told).handlers,
     )

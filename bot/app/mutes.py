@@ -3,10 +3,13 @@
 from collections.abc import Callable, Sequence
 
 from bot import log
-from bot.alerts.muting import Muting
+from bot.alerts.muting import Muting, Subject
 from bot.app.live import Live
 from bot.chat.silence_actions import SilenceActions
 from bot.engine.engine import Engine
+from bot.model.chat_alert import ChatAlert
+from bot.model.chat_rule import ChatRule
+from bot.model.explanation import Hush
 from bot.model.ports import ChatAlertStore, MarketReader, Outbox
 from bot.storage.database import Database
 from bot.storage.outbox import SqliteOutbox
@@ -36,6 +39,14 @@ class Mutes:
         """The time zone of a destination: that of its quiet hours, else what else is known."""
         quiet = None if destination is None else self.muting.quiet_of(destination)
         return quiet.zone if quiet is not None else otherwise
+
+    def hush_of(self, one: ChatAlert | ChatRule, destination: str | None, now_ms: int) -> Hush | None:
+        """The silence that keeps an alert of a chat quiet where it is told; the one that lasts longest."""
+        symbol = one.instrument.partition(":")[2] if isinstance(one, ChatAlert) else ""
+        severity = one.severity if isinstance(one, ChatAlert) else "warning"
+        subject = Subject(one.id, symbol, (), severity, destination or "")
+        found = [hush for hush in self.muting.hushes([subject], "", now_ms) if hush.kind == "silence"]
+        return max(found, key=lambda hush: hush.until_ms or 0, default=None)
 
     def actions(
         self,

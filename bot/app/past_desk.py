@@ -31,6 +31,8 @@ WORK_S: Final = 60.0
 MEMORY_MB: Final = 500
 MAX_WAITING: Final = 6
 MAX_KEPT: Final = 8
+MAX_KEYS: Final = 5
+"""So many instruments are read for one question."""
 FRESH_MS: Final = 300_000.0
 MAX_LINE: Final = 4_000_000
 DAY_MS: Final = 86_400_000
@@ -54,12 +56,12 @@ class DailyOrder(msgspec.Struct, frozen=True, tag="daily"):
 
 
 class RehearsalOrder(msgspec.Struct, frozen=True, tag="rehearsal"):
-    """Conditions over the last weeks of one instrument."""
+    """Conditions over the last weeks of some instruments."""
 
     folder: str
     alerts: tuple[ChatAlert, ...]
     rules: tuple[ChatRule, ...]
-    key: str
+    keys: tuple[str, ...]
     from_ms: int
     to_ms: int
     memory_mb: int = MEMORY_MB
@@ -148,9 +150,9 @@ class PastReading:
             return word.error
         return word.daily
 
-    async def rehearse(self, ones: Sequence[ChatAlert | ChatRule], key: str) -> Sequence[Rehearsed | None]:
+    async def rehearse(self, ones: Sequence[ChatAlert | ChatRule], keys: Sequence[str]) -> Sequence[Rehearsed | None]:
         nothing: list[Rehearsed | None] = [None] * len(ones)
-        if not self.is_there:
+        if not self.is_there or len(keys) > MAX_KEYS:
             return nothing
         now_ms = self._venue_now()
         question = self._ask(
@@ -158,7 +160,7 @@ class PastReading:
                 folder=str(self._history),
                 alerts=tuple(one for one in ones if isinstance(one, ChatAlert)),
                 rules=tuple(one for one in ones if isinstance(one, ChatRule)),
-                key=key,
+                keys=tuple(keys),
                 from_ms=now_ms - REHEARSAL_DAYS * DAY_MS,
                 to_ms=now_ms,
             )
@@ -215,7 +217,9 @@ class PastReading:
         except (OSError, ValueError, msgspec.DecodeError) as error:
             word = PastWord(error=f"{word.error} ({type(error).__name__})")
         took_s = round((self._clock.monotonic_ms() - begun_ms) / 1000, 1)
-        _log.info("past.read", symbol=question.order.key[:40], reason=word.error, took_s=took_s, peak_mb=word.peak_mb)
+        _log.info(
+            "past.read", symbol=_of_what(question.order)[:40], reason=word.error, took_s=took_s, peak_mb=word.peak_mb
+        )
         question.settle(word)
 
     async def _listen(self, order: Order) -> PastWord | None:
@@ -230,6 +234,10 @@ class PastReading:
             return msgspec.json.decode(line, type=PastWord) if line else None
         finally:
             await short_process.end(process)
+
+
+def _of_what(order: Order) -> str:
+    return order.key if isinstance(order, DailyOrder) else " ".join(order.keys)
 
 
 def past_reading(

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -17,9 +18,13 @@ from bot.app.history_store import open_store
 from bot.app.past_desk import DailyOrder, Order, PastWord, RehearsalOrder
 from bot.charts.worker import die_with, peak_mb
 from bot.errors import BotError
+from bot.history.asking import History
 from bot.history.long_rehearsal import rehearse_long
 from bot.history.long_view import daily_past
+from bot.model.rehearsal import Rehearsed, merged
+from bot.rules.ast import functions_used
 from bot.rules.loader import load_folder
+from bot.rules.numbers import OVER_SCOPE
 from bot.rules.schema import Rule
 
 LOOK_S: Final = 0.2
@@ -61,10 +66,21 @@ def work(order: Order) -> PastWord:
                 rules = turn_rules([Path(one) for one in order.rule_dirs])
                 return PastWord(daily=daily_past(store, rules, order.key, order.from_ms, order.to_ms))
             case RehearsalOrder():
-                rules_of_chat = [rule_of(one, symbols=(order.key.rpartition(":")[2],)) for one in order.rules]
-                return PastWord(
-                    rehearsed=rehearse_long(store, order.alerts, rules_of_chat, order.key, order.from_ms, order.to_ms)
-                )
+                return PastWord(rehearsed=rehearsed(store, order))
+
+
+def rehearsed(store: History, order: RehearsalOrder) -> dict[str, Rehearsed]:
+    """By id, one instrument after the other: each is read once."""
+    found: dict[str, list[Rehearsed]] = {}
+    for key in order.keys:
+        symbol = key.rpartition(":")[2]
+        rules = [rule_of(one, symbols=(symbol,)) for one in order.rules]
+        # One instrument says nothing of a place among all.
+        rules = [rule for rule in rules if not functions_used(rule.when) & {*OVER_SCOPE, "count"}]
+        alerts = [one for one in order.alerts if one.instrument == key]
+        for id_, told in rehearse_long(store, alerts, rules, key, order.from_ms, order.to_ms).items():
+            found.setdefault(id_, []).append(replace(told, last_symbol=symbol))
+    return {id_: merged(told) for id_, told in found.items()}
 
 
 def turn_rules(folders: list[Path]) -> tuple[tuple[bool, Rule], ...]:

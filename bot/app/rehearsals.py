@@ -2,17 +2,19 @@
 
 import asyncio
 import glob
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from bot import log
 from bot.app.conditions import QUOTES, TYPES, rule_of
+from bot.app.venue_rehearsal import completed
 from bot.clock import Clock
 from bot.engine.engine import Engine
-from bot.engine.past import past_of
+from bot.engine.past import Past, past_of
 from bot.engine.subscriptions import expr_of
 from bot.history.rehearsal import rehearse
+from bot.model.chart_ports import VenuePast
 from bot.model.chat_alert import ChatAlert
 from bot.model.chat_rule import ChatRule
 from bot.model.rehearsal import Rehearsed
@@ -21,7 +23,9 @@ from bot.rules.parse import parse_condition
 from bot.rules.schema import Rule, Scope
 
 SPAN_MS: Final = 86_400_000
-PATIENCE_S: Final = 5.0
+PATIENCE_S: Final = 8.0
+MAX_ASKED: Final = 3
+"""Of more contracts at once the venue is not asked."""
 MAX_WAITING: Final = 5
 
 T = TypeVar("T")
@@ -32,7 +36,9 @@ _log = log.get("chat")
 class Rehearser:
     """One per bot."""
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
+    def __init__(self, engine: Engine, clock: Clock, venue: Callable[[], VenuePast | None] = lambda: None) -> None:
+        """`venue`: is asked of a few named contracts of which memory holds too little; None where it cannot be."""
+        self._venue = venue
         self._engine = engine
         self._clock = clock
         self._turn = asyncio.Semaphore(1)
@@ -78,6 +84,10 @@ class Rehearser:
     ) -> Sequence[Rehearsed | None]:
         used = {name for one in ones for name in series_used(_condition(one))}
         pasts = [past_of(self._engine, key, used, span_ms=SPAN_MS) for key in instruments]
+        if len(instruments) <= MAX_ASKED:
+            pasts = list(
+                await asyncio.gather(*(self._completed(*one, used) for one in zip(instruments, pasts, strict=True)))
+            )
         known = [past for past in pasts if past is not None]
         if not known:
             return [None] * len(ones)
@@ -86,6 +96,14 @@ class Rehearser:
         rules = [rule_of(one, symbols=symbols) for one in ones if isinstance(one, ChatRule)]
         found = await asyncio.to_thread(rehearse, alerts, rules, known)
         return [found.get(one.id) for one in ones]
+
+    async def _completed(self, key: str, past: Past | None, series: Collection[str]) -> Past | None:
+        venue, universe = self._venue(), self._engine.market.universe
+        row = universe.row(key)
+        instrument = None if row is None else universe.at(row)
+        if venue is None or instrument is None:
+            return past
+        return await completed(past, venue, instrument, series, self._engine.now_ms)
 
 
 def _condition(one: ChatAlert | ChatRule) -> Expr:

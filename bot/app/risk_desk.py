@@ -15,6 +15,7 @@ from bot.app.routing import Routes
 from bot.app.sending import Sending
 from bot.chat import risk_pages
 from bot.chat.risk_actions import RiskActions
+from bot.chat.risk_text import DEFAULT_WINDOW_MS
 from bot.clock import Clock
 from bot.engine.engine import Engine
 from bot.engine.risks import Risks
@@ -23,7 +24,7 @@ from bot.model.alert import TellKind, alert_key, short_id
 from bot.model.instrument import MARKET
 from bot.model.outbox import OutboxRow, row_id
 from bot.model.ports import MarketReader
-from bot.model.risk import RiskSettings, stop_idea
+from bot.model.risk import LONG_WINDOW_MS, RiskFigures, RiskSettings, stop_idea
 from bot.model.risk_ports import RiskReader, RiskStore
 from bot.model.stop_watch import StopWatch
 from bot.model.view import AlertView
@@ -217,13 +218,19 @@ class Desk:
         chat_of = {destination: chat for chat, destination in self._routes().by_chat.items()}
         return tuple(self._with_lines(row, chat_of.get(row.destination, "")) for row in rows)
 
+    def _figures(self, key: str, window_ms: int) -> RiskFigures | None:
+        """Over the window of an alert; over the usual one where it has none, over the longest one where it is too long."""
+        found = self._risks.figures(key, window_ms or DEFAULT_WINDOW_MS)
+        if found is not None and found.atr is None and window_ms > LONG_WINDOW_MS:
+            return self._risks.figures(key, LONG_WINDOW_MS)
+        return found
+
     def _with_lines(self, row: OutboxRow, chat: str) -> OutboxRow:
         settings, view = self._settings.get(chat), row.view
         if settings is None or row.kind is not TellKind.FIRE or view.symbol == MARKET or view.report:
             return row
         key = f"{view.venue}:{view.symbol}"
-        figures = self._risks.figures(key, view.window_ms)
-        instrument = self._risks.instrument(key)
+        figures, instrument = self._figures(key, view.window_ms), self._risks.instrument(key)
         if figures is None or instrument is None:
             return row
         with speaking(self._language_of(chat)):

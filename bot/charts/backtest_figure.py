@@ -3,6 +3,7 @@
 import math
 import textwrap
 import warnings
+from collections.abc import Sequence
 from typing import Final
 
 from matplotlib.axes import Axes
@@ -39,7 +40,7 @@ def figure_of(data: BacktestChart) -> Figure:
         warnings.filterwarnings("ignore", message="Glyph")
         _title(pen, data)
         scaled = [(spec, value_scale([v for _, v in _curve(spec, data).known()], spec.kind)) for spec in specs]
-        counts = value_scale(data.per_day.amount, "plain", is_from_zero=True, most=3)
+        counts = counted(data.per_day.amount)
         labels = [label for _, scale in scaled for label in scale.labels]
         right = look.WIDTH - look.EDGE - 20 - pen.widest([*labels, *counts.labels, "100%"], weight="bold")
         top: float = look.TITLE_H + look.ALERT_H
@@ -56,6 +57,13 @@ def figure_of(data: BacktestChart) -> Figure:
         for number, text in enumerate(said):
             pen.text(look.LEFT, top + LINE_H * (number + 0.5), text, px=look.LABEL_PX, limit=WRAP + 1)
     return figure
+
+
+def counted(amounts: Sequence[float]) -> Scale:
+    """An axis of whole numbers."""
+    scale = value_scale(amounts, "plain", is_from_zero=True, most=3)
+    ticks = tuple(tick for tick in scale.ticks if tick == round(tick))
+    return Scale(scale.low, scale.high, ticks, tuple(f"{tick:.0f}" for tick in ticks))
 
 
 def _title(pen: Pen, data: BacktestChart) -> None:

@@ -122,21 +122,29 @@ def _levels(spec: Spec, data: ChartData) -> list[float]:
 def _scaled(spec: Spec, data: ChartData) -> tuple[Scale, list[str]]:
     """The value axis and all that will stand right of it."""
     if spec is VOLUME:
-        amounts = data.volume.amount if data.volume is not None else ()
+        if not (bars := _bars(data)):
+            return _NO_SCALE, []
         kind = "usd" if _is_dollars(data) else "amount"
-        scale = value_scale(amounts, kind, is_from_zero=True, most=3)
+        scale = value_scale([amount for _, amount in bars], kind, is_from_zero=True, most=3)
         return scale, list(scale.labels)
-    known = _shown(data, _curve(spec, data))
+    known = _shown(data, spec)
+    if not known:
+        return _NO_SCALE, []
     small = spec.height < 200
     also = [*_levels(spec, data), *([0.0] if spec is FUNDING else [1.0] if spec is LONG_SHORT else [])]
-    scale = value_scale(
-        [v for _, v in known], spec.kind, also=also, most=3 if small else 4, pad=0.14 if small else 0.09
-    )
-    return scale, [*scale.labels, *([_tag_text(spec, scale, known[-1][1])] if known else [])]
+    values = [v for _, v in known]
+    if spec is FUNDING and min(values) == max(values):
+        values.append(0.0)  # how far from nothing says more than a line in the middle
+    scale = value_scale(values, spec.kind, also=also, most=3 if small else 4, pad=0.14 if small else 0.09)
+    return scale, [*scale.labels, _tag_text(spec, scale, known[-1][1])]
 
 
-def _shown(data: ChartData, curve: Curve) -> list[tuple[int, float]]:
-    return [(t, v) for t, v in curve.known() if data.from_ms <= t <= data.to_ms]
+def _shown(data: ChartData, spec: Spec) -> list[tuple[int, float]]:
+    """Points within the span; of what holds until the next also the last before it, where that is still said there."""
+    curve = _curve(spec, data)
+    before = [(t, v) for t, v in curve.known() if data.from_ms - curve.gap_ms <= t < data.from_ms]
+    inside = [(t, v) for t, v in curve.known() if data.from_ms <= t <= data.to_ms]
+    return [*before[-1:], *inside] if spec.is_step else inside
 
 
 def _tag_text(spec: Spec, scale: Scale, value: float) -> str:
@@ -165,7 +173,7 @@ def _panel(pen: Pen, data: ChartData, spec: Spec, scale: Scale, place: Place) ->
         _volume(pen, axes, data, scale, place)
         return
     curve = _curve(spec, data)
-    known = _shown(data, curve)
+    known = _shown(data, spec)
     first_ms, last_ms = data.window or (data.from_ms, data.to_ms)
     moved = change(curve, first_ms, last_ms)
     age_ms = data.to_ms - known[-1][0] if known else None
@@ -176,14 +184,14 @@ def _panel(pen: Pen, data: ChartData, spec: Spec, scale: Scale, place: Place) ->
         turns.draw(axes, data, scale, place)
     if data.window is not None:
         panels.mark_change(axes, data, moved, spec.colour)
-    if spec in {FUNDING, LONG_SHORT}:
+    if known and spec in {FUNDING, LONG_SHORT}:
         axes.axhline(0.0 if spec is FUNDING else 1.0, color=look.DIM, linewidth=look.points(2), zorder=1)
     tag = None
     if known:
         colour = look.FLAT if is_stale else spec.colour
         tag = known[-1][1], _tag_text(spec, scale, known[-1][1]), colour
     panels.value_axis(pen, axes, place, scale, tag=tag)
-    if data.alert is not None:
+    if known and data.alert is not None:
         mine = [level for level in data.alert.levels if level.series == _SERIES.get(spec.name)]
         panels.draw_levels(pen, axes, data, mine, scale, place)
     _curve_headline(pen, place, spec, data, moved, known, age_ms if is_stale else None)
@@ -242,10 +250,14 @@ def _span(ms: int) -> str:
     return "24h" if whole == DAY_MS else numbers.window(whole)
 
 
-def _volume(pen: Pen, axes: Axes, data: ChartData, scale: Scale, place: Place) -> None:
+def _bars(data: ChartData) -> list[tuple[int, float]]:
     volume = data.volume if data.volume is not None else Columns()
     bars = [(t, a) for t, a in zip(volume.open_ms, volume.amount, strict=True) if math.isfinite(a)]
-    bars = [(t, a) for t, a in bars if t + volume.span_ms > data.from_ms and t < data.to_ms]
+    return [(t, a) for t, a in bars if t + volume.span_ms > data.from_ms and t < data.to_ms]
+
+
+def _volume(pen: Pen, axes: Axes, data: ChartData, scale: Scale, place: Place) -> None:
+    volume, bars = data.volume if data.volume is not None else Columns(), _bars(data)
     width = volume.span_ms / 1000 * 0.78
     for colour, group in _by_direction(data, volume.span_ms, bars).items():
         x = [panels.seconds(data, t) for t, _ in group]
@@ -254,6 +266,7 @@ def _volume(pen: Pen, axes: Axes, data: ChartData, scale: Scale, place: Place) -
     say = numbers.usd if _is_dollars(data) else numbers.amount
     unit = "" if _is_dollars(data) else f" {data.quote}"
     if not bars:
+        panels.mark_gaps(pen, axes, data, Curve(), place)
         panels.headline(pen, place, ["Volume"], "unknown", colour=look.DIM, right_colour=look.STALE)
         return
     if data.window is None:

@@ -6,20 +6,22 @@ deletes its own alerts only.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final
 
 from bot.chat import alert_builder, alert_pages, alert_past, alert_tuning, pages
 from bot.chat.actions import Handler
+from bot.chat.alert_deleting import AlertDeleting, noted
 from bot.chat.alert_grammar import read_alert
-from bot.chat.alert_looking import AlertLooking, Fired
-from bot.chat.alert_making import alert_from, alike, cooldown_of, ends_at, made_at
+from bot.chat.alert_looking import AlertLooking, Fired, HushOf, no_hush
+from bot.chat.alert_making import alert_from, alike, alike_rule, cooldown_of, ends_at, made_at
 from bot.chat.alert_text import AlertWish, Threshold
 from bot.chat.asker import Asker
 from bot.chat.commands import Command, UsageError, shorten
-from bot.chat.reply import Reply, line
+from bot.chat.rehearsal_text import Rehearsal
+from bot.chat.reply import Reply, line, refusal
 from bot.chat.rights import alerts_of
 from bot.chat.spec import Problem
 from bot.chat.symbols import NotFound, SymbolBook
@@ -65,11 +67,22 @@ class AlertActions:
         zone_of: Callable[[str], str] = _utc,
         past: PastDesk | None = None,
         fired: Fired = _none_fired,
+        hush_of: HushOf = no_hush,
     ) -> None:
         """`zone_of`: the time zone of a chat; `past`: reads the stored history. `fired`: how many firings began since a time,
-        by alert.
+        by alert; `hush_of`: what keeps one quiet in its chat now.
         """
-        self._looking = AlertLooking(store=store, desk=desk, rules=rules, clock=clock, zone_of=zone_of, fired=fired)
+        self._looking = AlertLooking(
+            market=market,
+            store=store,
+            desk=desk,
+            rules=rules,
+            clock=clock,
+            zone_of=zone_of,
+            fired=fired,
+            hush_of=hush_of,
+        )
+        self._deleting = AlertDeleting(store=store, desk=desk, rules=rules, clock=clock, zone_of=zone_of)
         self._market = market
         self._store = store
         self._desk = desk
@@ -87,7 +100,7 @@ class AlertActions:
         return {
             "alert": self.create,
             "alerts": self._looking.show,
-            "delete": self.delete,
+            "delete": self._deleting.delete,
             "tune": self.tune,
             "undo": self.undo,
             "new": self.build,
@@ -98,11 +111,11 @@ class AlertActions:
         typed = " ".join(command.words)
         if not typed:
             return await self.build(Command("new"), asker)
+        if (begun := alert_builder.begun(typed)) is not None:
+            return await self.build(Command("new", begun), asker)
         wish = read_alert(typed)
         if isinstance(wish, Problem):
-            return pages.usage(
-                UsageError(say("{text} Write it like {usage}.", text=wish.text, usage=_EXAMPLE), (_EXAMPLE,))
-            )
+            return alert_pages.unread(wish.text, wish.try_instead or (_EXAMPLE,))
         book = SymbolBook(self._market.instruments())
         found = [book.resolve(symbol) for symbol in wish.symbols]
         for missing in found:
@@ -146,7 +159,7 @@ class AlertActions:
             same = next((a for a in here if a.instrument == instrument.key and alike(a, threshold, wish.options)), None)
             if same is not None:
                 if len(instruments) == 1:
-                    return alert_pages.known_already(same)
+                    return alert_pages.known_already(same, self._zone_of(asker.chat))
                 continue
             if len(made) >= min(room, self._max_per_chat - len(here)):
                 break
@@ -157,14 +170,29 @@ class AlertActions:
             is_mine = room <= 0 and len(here) < self._max_per_chat
             return alert_pages.full_of_yours(alerts_of(asker.role)) if is_mine else alert_pages.full(self._max_per_chat)
         if len(instruments) > 1:
-            past = await alert_past.of_alerts(self._rehearsals, [alert for alert, _, _ in made])
-            return alert_pages.created_several(
-                made, past, n_wanted=len(instruments), assumed_window=wish.assumed_window
+            alerts = [alert for alert, _, _ in made]
+            past = await alert_past.of_alerts(self._rehearsals, alerts)
+            several = partial(
+                alert_pages.created_several,
+                made,
+                past,
+                n_wanted=len(instruments),
+                assumed_window=wish.assumed_window,
+                zone=self._zone_of(asker.chat),
             )
+            return alert_past.with_history(self._past, several, lambda desk: alert_past.of_alerts(desk, alerts))
         alert, instrument, value = made[0]
         past = await alert_past.of_alert(self._rehearsals, alert)
-        page = partial(alert_pages.created, alert, instrument, value, past, assumed_window=wish.assumed_window)
-        return alert_past.with_history(self._past, alert, page)
+        page = partial(
+            alert_pages.created,
+            alert,
+            instrument,
+            value,
+            past,
+            assumed_window=wish.assumed_window,
+            zone=self._zone_of(asker.chat),
+        )
+        return alert_past.with_history(self._past, page, lambda desk: alert_past.of_alert(desk, alert))
 
     async def _room(self, asker: Asker) -> int:
         """How many more alerts and conditions whoever asks may have here."""
@@ -187,24 +215,34 @@ class AlertActions:
             return pages.usage(UsageError(after.text))
         instrument = next((i for i in self._market.instruments() if i.key == after.instrument), None)
         if after == before or instrument is None:
-            return alert_pages.known_already(before)
+            return alert_pages.known_already(before, self._zone_of(asker.chat))
         async with self._making:
             created_ms = self._clock.wall_ms()
             while not await self._store.add(after := made_at(after, created_ms)):
                 created_ms += 1
-            await self._end(before)
+            await self._deleting.end(before)
             value = self._desk.value(after.instrument, after.measure)
             self._desk.add(after)
         past = await alert_past.of_alert(self._rehearsals, after)
-        page = partial(alert_pages.created, after, instrument, value, past, assumed_window=False, was=before)
-        return _noted(alert_past.with_history(self._past, after, page), "changed", before, asker)
+        page = partial(
+            alert_pages.created,
+            after,
+            instrument,
+            value,
+            past,
+            assumed_window=False,
+            was=before,
+            zone=self._zone_of(asker.chat),
+        )
+        told = alert_past.with_history(self._past, page, lambda desk: alert_past.of_alert(desk, after))
+        return noted(told, "changed", before, asker)
 
     async def undo(self, command: Command, asker: Asker) -> Reply:
         """`/undo ID`: bring back what was deleted within a day, or take back what was just made."""
         typed = command.words[0]
         made = await self._store.find(asker.chat, typed, limit=2)
         if len(made) == 1:
-            return await self.delete(Command("delete", (typed.removeprefix(PREFIX),)), asker)
+            return await self._deleting.delete(Command("delete", (typed.removeprefix(PREFIX),)), asker)
         owned_by = None if asker.may_change("") else asker.user
         alert: ChatAlert | ChatRule | None
         async with self._making:
@@ -221,7 +259,7 @@ class AlertActions:
         return (
             alert_pages.not_there()
             if alert is None
-            else _noted(alert_pages.restored(alert), "brought back", alert, asker)
+            else noted(alert_pages.restored(alert, self._zone_of(asker.chat)), "brought back", alert, asker)
         )
 
     async def build(self, command: Command, asker: Asker) -> Reply:
@@ -253,9 +291,9 @@ class AlertActions:
         here = self._rules.of_chat(asker.chat)
         now_ms = created_ms = self._clock.wall_ms()
         symbols, when, options = tuple(i.symbol for i in instruments), text(wish.condition), wish.options
-        same = next((r for r in here if (r.symbols, r.top, r.when) == (symbols, wish.top, when)), None)
+        same = next((r for r in here if alike_rule(r, wish, symbols)), None)
         if same is not None:
-            return alert_pages.rule_known_already(same)
+            return alert_pages.rule_known_already(same, self._zone_of(asker.chat))
         if len(here) >= MAX_RULES_PER_CHAT or self._rules.count() >= MAX_RULES:
             return alert_pages.rules_full(min(MAX_RULES_PER_CHAT, len(here)))
         if not await self._room(asker):
@@ -280,57 +318,26 @@ class AlertActions:
             try:
                 is_added = await self._rules.add(rule)
             except ValueError as error:
-                return Reply((line(say("I cannot run that: {error}.", error=shorten(str(error), 200))),))
+                return refusal(say("I cannot run that: {error}.", error=shorten(str(error), 200)))
             if is_added:
                 keys = [i.key for i in instruments] if rule.top is None else self._market.largest(rule.top)
-                past, calmer = await alert_past.of_rule(self._rehearsals, rule, wish, keys)
-                return alert_pages.rule_created(rule, past, calmer, assumed_window=wish.assumed_window)
+                return await self._told_of_rule(rule, wish, keys, asker)
             created_ms += 1
 
-    async def delete(self, command: Command, asker: Asker) -> Reply:
-        """`/delete ID` by the first characters of it, or `/delete all`."""
-        typed = command.words[0]
-        if typed == "all":
-            return await self._delete_all(asker, is_sure=len(command.words) > 1)
-        found: list[ChatAlert | ChatRule] = [
-            *(r for r in self._rules.of_chat(asker.chat) if r.id.removeprefix(RULE_PREFIX).startswith(typed)),
-            *await self._store.find(asker.chat, PREFIX + typed, limit=2),
-        ]
-        if not found:
-            return alert_pages.not_found(typed)
-        if len(found) > 1:
-            return alert_pages.ambiguous(typed, found)
-        alert = found[0]
-        if not asker.may_change(alert.user):
-            return alert_pages.not_yours()
-        await self._end(alert)
-        return _noted(alert_pages.deleted(alert), "deleted", alert, asker)
+    async def _told_of_rule(self, rule: ChatRule, wish: AlertWish, keys: Sequence[str], asker: Asker) -> Reply:
+        past, calmer = await alert_past.of_rule(self._rehearsals, rule, wish, keys)
+        page = partial(
+            alert_pages.rule_created,
+            rule,
+            past,
+            calmer,
+            assumed_window=wish.assumed_window,
+            zone=self._zone_of(asker.chat),
+        )
+        if rule.top is not None:
+            return page()
 
-    async def _delete_all(self, asker: Asker, *, is_sure: bool) -> Reply:
-        # A lowered limit may have left more than may be made now.
-        plain = await self._store.of_chat(asker.chat, limit=max(1, await self._store.count(asker.chat)))
-        here: list[ChatAlert | ChatRule] = [*self._rules.of_chat(asker.chat), *plain]
-        if not here:
-            return alert_pages.none_yet()
-        gone = [alert for alert in here if asker.may_change(alert.user)]
-        if gone and not is_sure:
-            return alert_pages.sure(len(gone))
-        for alert in gone:
-            await self._end(alert)
-        reply = alert_pages.deleted_all(len(gone), len(here) - len(gone))
-        n_others = sum(a.user != asker.user for a in gone)
-        return replace(reply, did=f"deleted {n_others} alerts of others in {asker.chat}") if n_others else reply
+        async def tell(desk: PastDesk) -> Rehearsal:
+            return (await alert_past.of_rule(desk, rule, wish, keys))[0]
 
-    async def _end(self, alert: ChatAlert | ChatRule) -> None:
-        if isinstance(alert, ChatRule):
-            await self._rules.remove(alert.id)
-            return
-        await self._store.delete(alert.id, at_ms=self._clock.wall_ms())
-        self._desk.remove(alert.id)
-
-
-def _noted(reply: Reply, did: str, alert: ChatAlert | ChatRule, asker: Asker) -> Reply:
-    """For the audit log, where it is somebody else's."""
-    return (
-        reply if alert.user == asker.user else replace(reply, did=f"{did} {alert.id} of {alert.user} in {alert.chat}")
-    )
+        return alert_past.with_history(self._past, page, tell)

@@ -11,93 +11,123 @@ WHOM is a symbol, several with commas between, or `top50` by open interest. OPTI
 """
 
 import re
+import unicodedata
 from dataclasses import replace
 from typing import Final
 
+from bot.chat.alert_options import first_option, read_options
+from bot.chat.alert_phrases import instead, ordered, short, to_me
 from bot.chat.alert_text import AlertWish, Options
+from bot.chat.alert_words import (
+    CROSSES,
+    DOWN,
+    EVERYTHING,
+    LEVELS,
+    MOVES,
+    ONE_WAY,
+    OPERATORS,
+    SPLIT,
+    TIMES,
+    TOP,
+    UP,
+    Refused,
+    figure_of,
+    number,
+)
 from bot.chat.commands import shorten
-from bot.chat.silence_text import read_clock
 from bot.chat.spec import Problem
 from bot.model.chat_alert import ThresholdOp
-from bot.rules.ast import DAY_MS, MINUTE_MS, Call, Compare, Expr, Number, Series, duration_text, text
+from bot.rules.ast import MINUTE_MS, And, Call, Compare, Expr, Number, Or, Series, duration_text, text
 from bot.rules.language import FLOWS, SERIES, Measure, did_you_mean
-from bot.rules.literals import parse_duration_ms, parse_number
 from bot.rules.parse import parse_condition
 from bot.texts import say
 
 DEFAULT_WINDOW_MS: Final = 15 * MINUTE_MS
-MAX_FOR_MS: Final = DAY_MS
-MAX_PAUSE_MS: Final = 7 * DAY_MS
-MAX_LIFE_MS: Final = 365 * DAY_MS
 MAX_SYMBOLS: Final = 10
 MAX_TOP: Final = 200
 MAX_NOTE_CHARS: Final = 100
 
+_HARDLY_MEANT: Final = frozenset({"W301"})
+"""Warnings that refuse an alert: 5 where 5% is meant."""
 _COMMAS: Final = re.compile(r"\s*,\s+|\s+,\s*")
-_SPLIT: Final = re.compile(r"\s*(>=|<=|=>|=<|==|!=|≥|≤|[<>=])\s*")
 _SIGN_APART: Final = re.compile(r"(±|\+/-|\+-)\s+(?=[0-9.])")
-_OPERATORS: Final[dict[str, ThresholdOp]] = {
-    ">": ">",
-    ">=": ">=",
-    "=>": ">=",
-    "≥": ">=",
-    "above": ">",
-    "over": ">",
-    "<": "<",
-    "<=": "<=",
-    "=<": "<=",
-    "≤": "<=",
-    "below": "<",
-    "under": "<",
-}
-_UP: Final = frozenset(["up", "rises", "rise", "rising", "gains", "gain", "jumps", "jump", "pumps", "pump", "grows"])
-_DOWN: Final = frozenset(["down", "drops", "drop", "falls", "fall", "falling", "loses", "lose", "dumps", "dump"])
-_MOVES: Final = frozenset(["moves", "move", "changes", "change", "swings"])
-_CROSSES: Final = frozenset(["crosses", "cross", "hits", "hit", "reaches", "at"])
-_SIGNED: Final = re.compile(r"^(±|\+/-|\+-|[+-])?(.+)$")
-_THOUSANDS: Final = re.compile(r"^([+-]?)\$?(\d{1,3}(?:,\d{3})+)(\.\d+)?(\D?)$")
-_TIMES: Final = re.compile(r"^([0-9.]+)[x×]$")
-_TOP: Final = re.compile(r"^top([0-9]{1,4})$")
-_FIGURES: Final = {
-    "volume24h": "volume_24h",
-    "vol24h": "volume_24h",
-    "oiusd": "oi_usd",
-    "funding8h": "funding_8h",
-    "vol": "volume",
-}
-_LEVELS: Final = frozenset({"price", "index"})
-
-
-class _Refused(Exception):  # noqa: N818, no error: an answer
-    """Carries the problem out of the depth of reading."""
 
 
 def read_alert(typed: str) -> AlertWish | Problem:
     """Read the arguments of `/alert`."""
     try:
         return _read(typed)
-    except _Refused as refused:
-        return Problem(str(refused))
+    except Refused as refused:
+        offered = tuple(one for one in instead(typed) if _is_sound(one.removeprefix("/alert ")))
+        return Problem(str(refused), offered or ("/alert BTC oi > 5% 15m",))
+
+
+def _is_sound(typed: str) -> bool:
+    try:
+        _read(typed)
+    except Refused:
+        return False
+    return True
 
 
 def _read(typed: str) -> AlertWish:
-    typed, _, note = _cut(typed.replace("−", "-"), "note")
+    # Keyboards of other scripts write the same signs wider.
+    typed, _, note = _cut(to_me(unicodedata.normalize("NFKC", typed).replace("−", "-").replace("、", ",")), "note")
     if len(note) > MAX_NOTE_CHARS:
-        raise _Refused(say("A note has at most {n} characters.", n=MAX_NOTE_CHARS))
+        raise Refused(say("A note has at most {n} characters.", n=MAX_NOTE_CHARS))
     head, has_when, condition = _cut(typed, "when")
+    if not has_when and "(" in head and len(parts := head.split(maxsplit=1)) > 1:
+        head, has_when, condition = parts[0], True, parts[1]
     words = _SIGN_APART.sub(r"\1", _COMMAS.sub(",", head)).split()
+    if not has_when:
+        words = ordered(SPLIT.sub(r" \1 ", short(" ".join(words))).split())
     whom = words[0] if words else ""
-    rest = _SPLIT.sub(r" \1 ", " ".join(words[1:])).split()
+    rest = words[1:]
     symbols, top = _whom(whom, rest, has_when=has_when)
     wish = AlertWish(symbols=symbols, top=top, condition=Series("price"), options=Options(note=note))
     if has_when:
         if rest:
-            raise _Refused(say("Before when I expected symbols only, not {found}.", found=shorten(rest[0])))
-        words = condition.split()
-        first = _first_option(words)
-        options, _ = _options(words[first:], replace(wish.options), window=False)
-        return _checked(replace(wish, condition=_parsed(" ".join(words[:first])), options=options))
-    return _shaped(wish, rest)
+            raise Refused(say("Before when I expected symbols only, not {found}.", found=shorten(rest[0])))
+        return _conditional(wish, condition)
+    try:
+        return _shaped(wish, rest)
+    except Refused:
+        if {"and", "or", "not"}.isdisjoint(word.casefold() for word in rest):
+            raise
+        return _conditional(wish, " ".join(rest))
+
+
+def _conditional(wish: AlertWish, condition: str) -> AlertWish:
+    """Of an expression; what is none is perhaps a short form."""
+    words = condition.split()
+    first = first_option(words)
+    options, _ = read_options(words[first:], replace(wish.options), window=False)
+    try:
+        parsed = _parsed(" ".join(words[:first]))
+    except Refused:
+        try:
+            return _shaped_parts(wish, condition)
+        except Refused:
+            pass
+        raise
+    return _checked(replace(wish, condition=parsed, options=options))
+
+
+def _shaped_parts(wish: AlertWish, condition: str) -> AlertWish:
+    """Short forms with `and` or `or` between them; options behind the last."""
+    joint = re.search(r"\s(and|or)\s", condition, re.IGNORECASE)
+    parts = [condition] if joint is None else re.split(rf"\s{joint[1]}\s", condition, flags=re.IGNORECASE)
+    whom = ",".join(wish.symbols) or f"top{wish.top}"
+    read = [_shaped(wish, ordered(SPLIT.sub(r" \1 ", short(f"{whom} {part}")).split())[1:]) for part in parts]
+    last = read[-1]
+    if joint is None:
+        return last
+    if any(one.options != wish.options for one in read[:-1]):
+        raise Refused(say("Options stand behind the last condition."))
+    conditions = tuple(one.condition for one in read)
+    both = And(conditions) if joint[1].casefold() == "and" else Or(conditions)
+    assumed = any(one.assumed_window for one in read)
+    return _checked(replace(last, condition=both, assumed_window=assumed))
 
 
 def _cut(typed: str, word: str) -> tuple[str, bool, str]:
@@ -108,24 +138,23 @@ def _cut(typed: str, word: str) -> tuple[str, bool, str]:
 
 def _whom(whom: str, rest: list[str], *, has_when: bool) -> tuple[tuple[str, ...], int | None]:
     if not whom:
-        raise _Refused(say("An alert is a symbol, a figure, a comparison and a number."))
-    if _SPLIT.match(whom) or whom.casefold() in _OPERATORS:
-        raise _Refused(say("Before {whom} I expected a symbol such as BTC.", whom=shorten(whom)))
-    glued = _SPLIT.split(whom, maxsplit=1)
-    if len(glued) > 1:
-        raise _Refused(say("Before {found} I expected a symbol and a figure, such as BTC oi.", found=shorten(glued[1])))
-    if whom.casefold() in SERIES and not has_when and rest and rest[0].casefold() in _OPERATORS:
-        raise _Refused(say("Before {whom} I expected a symbol such as BTC.", whom=shorten(whom)))
-    if found := _TOP.match(whom.casefold()):
+        raise Refused(say("An alert is a symbol, a figure, a comparison and a number."))
+    if SPLIT.match(whom) or whom.casefold() in OPERATORS:
+        raise Refused(say("Before {whom} I expected a symbol such as BTC.", whom=shorten(whom)))
+    if figure_of(whom) and not has_when and (not rest or rest[0].casefold() in OPERATORS or number(rest[0])):
+        raise Refused(say("Before {whom} I expected a symbol such as BTC.", whom=shorten(whom)))
+    if whom.casefold() in EVERYTHING:
+        raise Refused(say("I take symbols, or the largest by open interest: top1 to top{n}.", n=MAX_TOP))
+    if found := TOP.match(whom.casefold()):
         n = int(found[1])
         if not 1 <= n <= MAX_TOP:
-            raise _Refused(say("I take top1 to top{n}.", n=MAX_TOP))
+            raise Refused(say("I take top1 to top{n}.", n=MAX_TOP))
         return (), n
     symbols = tuple(dict.fromkeys(part for part in whom.split(",") if part))
     if not symbols:
-        raise _Refused(say("An alert is a symbol, a figure, a comparison and a number."))
+        raise Refused(say("An alert is a symbol, a figure, a comparison and a number."))
     if len(symbols) > MAX_SYMBOLS:
-        raise _Refused(say("That is {n} symbols; I take up to {most} in one alert.", n=len(symbols), most=MAX_SYMBOLS))
+        raise Refused(say("That is {n} symbols; I take up to {most} in one alert.", n=len(symbols), most=MAX_SYMBOLS))
     return symbols, None
 
 
@@ -135,87 +164,74 @@ def _whom(whom: str, rest: list[str], *, has_when: bool) -> tuple[tuple[str, ...
 def _shaped(wish: AlertWish, rest: list[str]) -> AlertWish:
     whom = wish.symbols[-1] if wish.symbols else f"top{wish.top}"
     if not rest:
-        raise _Refused(say("After {whom} I expected a figure such as oi or price.", whom=shorten(whom)))
+        raise Refused(say("After {whom} I expected a figure such as oi or price.", whom=shorten(whom)))
     word = rest[0].casefold()
-    if word in _OPERATORS or rest[0] in {"=", "==", "!="}:
-        raise _Refused(say("After {whom} I expected a figure such as oi or price.", whom=shorten(whom)))
-    if word in _CROSSES or _number(rest[0]) is not None:
-        return _crossing(wish, "price", rest[1:] if word in _CROSSES else rest)
+    found = number(rest[0])
+    is_share = found is not None and (found[1].unit == "%" or bool(TIMES.match(word)))
+    if word in OPERATORS or rest[0] in {"=", "==", "!="} or word in UP | DOWN | MOVES or is_share:
+        raise Refused(say("After {whom} I expected a figure such as oi or price.", whom=shorten(whom)))
+    if word in ONE_WAY:
+        return _crossing(wish, "price", rest[1:], ONE_WAY[word])
+    if word in CROSSES or found is not None:
+        return _crossing(wish, "price", rest[1:] if word in CROSSES else rest)
     name = _figure(rest[0])
     if len(rest) < 2:
-        raise _Refused(say("After {found} I expected a comparison, > or <.", found=shorten(rest[0])))
+        raise Refused(say("After {found} I expected a comparison, > or <.", found=shorten(rest[0])))
     sign = rest[1].casefold()
-    if sign in _CROSSES:
+    if sign in CROSSES:
         return _crossing(wish, name, rest[2:])
-    if sign in _OPERATORS:
-        return _compared(wish, name, _OPERATORS[sign], sign, rest[2:])
-    if sign in _UP | _DOWN | _MOVES:
+    if sign in ONE_WAY:
+        return _crossing(wish, name, rest[2:], ONE_WAY[sign])
+    if sign in OPERATORS:
+        return _compared(wish, name, OPERATORS[sign], sign, rest[2:])
+    if sign in UP | DOWN | MOVES:
         return _moved(wish, name, sign, rest[2:])
-    found = _number(rest[1])
+    found = number(rest[1])
     if found is None:
-        raise _Refused(say("After {name} I expected > or <, not {found}.", name=name, found=shorten(rest[1])))
+        raise Refused(say("After {name} I expected > or <, not {found}.", name=name, found=shorten(rest[1])))
     signed, _ = found
-    if _TIMES.match(rest[1].casefold()) or rest[1].endswith("%"):
+    if TIMES.match(rest[1].casefold()) or rest[1].endswith("%"):
         word = "moves" if signed == "±" else "down" if signed == "-" else "up"
         return _moved(wish, name, word, rest[1:])
-    if name in _LEVELS and not signed:
+    if name in LEVELS and not signed:
         return _crossing(wish, name, rest[1:])
-    raise _Refused(say("After {name} I expected > or < before {found}.", name=name, found=shorten(rest[1])))
+    raise Refused(say("After {name} I expected > or < before {found}.", name=name, found=shorten(rest[1])))
 
 
 def _figure(word: str) -> str:
+    if (found := figure_of(word)) is not None:
+        return found
     name = word.casefold()
-    name = _FIGURES.get(name, name)
-    if name in SERIES:
-        return name
     known = frozenset(SERIES)
     meant = did_you_mean(name, known)
     hint = (
         say("did you mean {meant}?", meant=meant) if meant else say("I know {names}.", names=", ".join(sorted(known)))
     )
-    raise _Refused(say("I don't know the figure {word}: {hint}", word=shorten(word), hint=hint))
-
-
-def _number(word: str) -> tuple[str, Number] | None:
-    """Its sign as typed (`±`, `+`, `-` or none), and the number without it; `3x` counts as 3."""
-    found = _SIGNED.match(word)
-    if found is None:
-        return None
-    sign = "±" if found[1] in {"±", "+/-", "+-"} else found[1] or ""
-    plain = found[2].casefold()
-    times = _TIMES.match(plain)
-    number = parse_number(_plain(times[1] if times else found[2]))
-    return None if number is None or number.unit == "duration" else (sign, number)
-
-
-def _plain(amount: str) -> str:
-    """`$70,000` is 70000, `12b` is 12B."""
-    amount = amount.removeprefix("$")
-    if found := _THOUSANDS.match(amount):
-        sign, whole, fraction, suffix = found.groups()
-        amount = f"{sign}{whole.replace(',', '')}{fraction or ''}{suffix}"
-    return amount[:-1] + "B" if amount.endswith("b") else amount
+    raise Refused(say("I don't know the figure {word}: {hint}", word=shorten(word), hint=hint))
 
 
 def _amount(sign: str, rest: list[str]) -> tuple[Number, bool]:
     """The number behind a comparison, and whether it counts times the usual."""
     if not rest:
-        raise _Refused(say("After {sign} I expected a number.", sign=sign))
-    times = bool(_TIMES.match(rest[0].casefold()))
-    found = _number(rest[0])
+        raise Refused(say("After {sign} I expected a number.", sign=sign))
+    times = bool(TIMES.match(rest[0].casefold()))
+    found = number(rest[0])
     if found is None or found[0] == "±":
-        raise _Refused(
+        raise Refused(
             say(
                 "After {sign} I expected a number such as 5% or 70_000, not {found}.", sign=sign, found=shorten(rest[0])
             )
         )
-    signed, number = found
-    return (replace(number, value=-number.value) if signed == "-" else number), times
+    signed, size = found
+    return (replace(size, value=-size.value) if signed == "-" else size), times
 
 
 def _compared(wish: AlertWish, name: str, op: ThresholdOp, sign: str, rest: list[str]) -> AlertWish:
     level, times = _amount(sign, rest)
-    options, window_ms = _options(rest[1:], wish.options, window=True)
+    options, window_ms = read_options(rest[1:], wish.options, window=True)
+    _possible(name, op, level)
+    if not level.value and SERIES[name] is Measure.RATIO:
+        level = replace(level, unit="%")
     if times:
         measure, assumed = _ratio(name, window_ms)
     else:
@@ -223,18 +239,29 @@ def _compared(wish: AlertWish, name: str, op: ThresholdOp, sign: str, rest: list
     return _checked(replace(wish, condition=Compare(op, measure, level), options=options, assumed_window=assumed))
 
 
+def _possible(name: str, op: ThresholdOp, level: Number) -> None:
+    """Refuses what can never be, or never be otherwise."""
+    if SERIES[name] is Measure.RATIO:
+        return
+    if level.unit != "%" and level.value < 0:
+        raise Refused(say("{name} is never below zero.", name=name))
+    if level.unit == "%" and op in {"<", "<="} and level.value <= -1:
+        raise Refused(say("{name} cannot fall by more than 100%.", name=name))
+
+
 def _moved(wish: AlertWish, name: str, word: str, rest: list[str]) -> AlertWish:
     if not rest:
-        raise _Refused(say("After {word} I expected a size such as 5%.", word=word))
-    if _TIMES.match(rest[0].casefold()):
+        raise Refused(say("After {word} I expected a size such as 5%.", word=word))
+    if TIMES.match(rest[0].casefold()):
         return _compared(wish, name, ">=", word, rest)
-    found = _number(rest[0])
+    found = number(rest[0])
     if found is None or found[1].unit != "%":
-        raise _Refused(
+        raise Refused(
             say("After {word} I expected a size in percent such as 5%, not {found}.", word=word, found=shorten(rest[0]))
         )
     size = replace(found[1], value=abs(found[1].value))
-    options, window_ms = _options(rest[1:], wish.options, window=True)
+    _possible(name, "<" if word in DOWN else ">", replace(size, value=-size.value))
+    options, window_ms = read_options(rest[1:], wish.options, window=True)
     # Funding and basis are percentages themselves: without a window the size is a level.
     if window_ms is None and SERIES[name] is Measure.RATIO:
         measure: Expr = Series(name)
@@ -242,44 +269,48 @@ def _moved(wish: AlertWish, name: str, word: str, rest: list[str]) -> AlertWish:
     else:
         assumed = window_ms is None
         measure = _pct(name, DEFAULT_WINDOW_MS if window_ms is None else window_ms)
-    if word in _MOVES:
+    if word in MOVES:
         condition = Compare(">=", Call("abs", (measure,)), size)
-    elif word in _DOWN:
+    elif word in DOWN:
         condition = Compare("<=", measure, replace(size, value=-size.value))
     else:
         condition = Compare(">=", measure, size)
     return _checked(replace(wish, condition=condition, options=options, assumed_window=assumed))
 
 
-def _crossing(wish: AlertWish, name: str, rest: list[str]) -> AlertWish:
-    """A level that fires from either side; once, unless it is to be told again."""
+def _crossing(wish: AlertWish, name: str, rest: list[str], op: ThresholdOp | None = None) -> AlertWish:
+    """A level that fires from either side, or from one; once, unless it is to be told again."""
     if name in FLOWS:
-        raise _Refused(say("{name} has no level to cross: write {name} > 3x 15m.", name=name))
+        raise Refused(say("{name} has no level to cross: write {name} > 3x 15m.", name=name))
     level, times = _amount("crosses", rest)
-    if times or (level.unit != "%" and SERIES[name] is Measure.RATIO) or (level.unit == "%" and name in _LEVELS):
-        raise _Refused(say("{found} is no level of {name}.", found=shorten(rest[0]), name=name))
-    options, window_ms = _options(rest[1:], wish.options, window=True)
+    if not level.value and SERIES[name] is Measure.RATIO:
+        level = replace(level, unit="%")
+    if times or (level.unit != "%" and SERIES[name] is Measure.RATIO) or (level.unit == "%" and name in LEVELS):
+        raise Refused(say("{found} is no level of {name}.", found=shorten(rest[0]), name=name))
+    options, window_ms = read_options(rest[1:], wish.options, window=True)
     if window_ms is not None:
-        raise _Refused(say("A level has no window: write {name} crosses {level}.", name=name, level=text(level)))
+        raise Refused(say("A level has no window: write {name} crosses {level}.", name=name, level=text(level)))
     if options.repeat_ms is None and options.cooldown_ms is None:
         options = replace(options, once=True)
     options = replace(options, repeat_ms=None, cooldown_ms=options.cooldown_ms or options.repeat_ms)
-    return _checked(replace(wish, condition=Call("crosses", (Series(name), level)), options=options))
+    figure = Series(name)
+    condition = Call("crosses", (figure, level)) if op is None else Compare(op, figure, level)
+    return _checked(replace(wish, condition=condition, options=options))
 
 
 def _measure(name: str, level: Number, window_ms: int | None) -> tuple[Expr, bool]:
     if name in FLOWS and level.unit == "%":
-        raise _Refused(say("{name} is compared with the usual: write {name} > 3x 15m.", name=name))
+        raise Refused(say("{name} is compared with the usual: write {name} > 3x 15m.", name=name))
     if name in FLOWS:
         window = DEFAULT_WINDOW_MS if window_ms is None else window_ms
         return Call("sum", (Series(name), _duration(window))), window_ms is None
     if level.unit != "%" and SERIES[name] is Measure.RATIO:
-        raise _Refused(say("{name} is a percentage: write {level}%.", name=name, level=text(level)))
+        raise Refused(say("{name} is a percentage: write {level}%.", name=name, level=text(level)))
     if window_ms is None and (level.unit != "%" or SERIES[name] is Measure.RATIO):
         return Series(name), False
     if level.unit != "%":
         window_text = duration_text(window_ms or 0)
-        raise _Refused(
+        raise Refused(
             say(
                 "With a window I compare a change in percent, such as {name} > 5% {window}.",
                 name=name,
@@ -291,7 +322,7 @@ def _measure(name: str, level: Number, window_ms: int | None) -> tuple[Expr, boo
 
 def _ratio(name: str, window_ms: int | None) -> tuple[Expr, bool]:
     if name != "volume":
-        raise _Refused(say("Times the usual is for volume, not for {name}.", name=name))
+        raise Refused(say("Times the usual is for volume, not for {name}.", name=name))
     return Call("ratio", (Series(name), _duration(window_ms or DEFAULT_WINDOW_MS))), window_ms is None
 
 
@@ -303,87 +334,16 @@ def _duration(ms: int) -> Number:
     return Number(float(ms), "duration")
 
 
-# -- options -----------------------------------------------------------------------------------------------------
-
-_OPTION_WORDS: Final = frozenset({"once", "silent", "silently", "for", "every", "cooldown", "until", "till"})
-
-
-def _first_option(words: list[str]) -> int:
-    """Where the options behind an expression begin; expressions hold none of their words outside of names."""
-    return next((k for k, word in enumerate(words) if word.casefold() in _OPTION_WORDS), len(words))
-
-
-def _options(words: list[str], options: Options, *, window: bool) -> tuple[Options, int | None]:
-    """Options, and the window where one may stand."""
-    rest, window_ms = list(words), None
-    while rest:
-        word = rest.pop(0).casefold()
-        if word == "once":
-            options = replace(options, once=True)
-        elif word in {"silent", "silently"}:
-            options = replace(options, silent=True)
-        elif word in {"for", "every", "cooldown"}:
-            options = _paused(options, word, rest.pop(0) if rest else "")
-        elif word in {"until", "till"}:
-            options = _ending(options, word, rest.pop(0) if rest else "")
-        elif window and window_ms is None and (found := parse_duration_ms(word)) is not None:
-            window_ms = found
-        else:
-            raise _Refused(
-                say(
-                    "I expected a window such as 15m, or once, silent, for 2m, every 30m, cooldown 1h, until 18:00, not {found}.",
-                    found=shorten(word),
-                )
-            )
-    return options, window_ms
-
-
-def _paused(options: Options, word: str, typed: str) -> Options:
-    ms = parse_duration_ms(typed.casefold())
-    longest, shortest = (MAX_FOR_MS, 0) if word == "for" else (MAX_PAUSE_MS, MINUTE_MS if word == "every" else 0)
-    if ms is None:
-        raise _Refused(
-            say(
-                "After {word} I expected a duration such as 30m, not {found}.",
-                word=word,
-                found=shorten(typed) or say("nothing"),
-            )
-        )
-    if not shortest <= ms <= longest:
-        bounds = say("between {least} and {most}", least=duration_text(shortest), most=duration_text(longest))
-        raise _Refused(
-            say("After {word} I take a duration {bounds}, not {found}.", word=word, bounds=bounds, found=shorten(typed))
-        )
-    if word == "for":
-        return replace(options, for_ms=ms)
-    return replace(options, repeat_ms=ms) if word == "every" else replace(options, cooldown_ms=ms)
-
-
-def _ending(options: Options, word: str, typed: str) -> Options:
-    if (minute := read_clock(typed)) is not None and ":" in typed:
-        return replace(options, until_min=minute, life_ms=None)
-    ms = parse_duration_ms(typed.casefold())
-    if ms is None or not MINUTE_MS <= ms <= MAX_LIFE_MS:
-        raise _Refused(
-            say(
-                "After {word} I expected a time such as 18:00 or a duration such as 3d, not {found}.",
-                word=word,
-                found=shorten(typed),
-            )
-        )
-    return replace(options, life_ms=ms, until_min=None)
-
-
 # -- the language of rules ---------------------------------------------------------------------------------------
 
 
 def _parsed(typed: str) -> Expr:
     if not typed:
-        raise _Refused(say("After when I expected a condition such as pct(oi, 15m) > 5% and funding > 0.01%."))
+        raise Refused(say("After when I expected a condition such as pct(oi, 15m) > 5% and funding > 0.01%."))
     parsed = parse_condition(typed)
-    errors = [fault for fault in parsed.faults if fault.is_error]
+    errors = [fault for fault in parsed.faults if fault.is_error or fault.code in _HARDLY_MEANT]
     if errors or parsed.expr is None:
-        raise _Refused(
+        raise Refused(
             _said(typed, errors[0].message if errors else say("it is too long"), errors[0].hint if errors else "")
         )
     return parsed.expr

@@ -1,12 +1,15 @@
 """From a wish to an alert as it is stored. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from bot.chat.alert_text import Options, Threshold, condition_text
+from bot.chat.alert_text import AlertWish, Options, Threshold, condition_text
 from bot.chat.asker import Asker
 from bot.model.chat_alert import ChatAlert, alert_id
+from bot.model.chat_rule import ChatRule
 from bot.model.instrument import Instrument
 from bot.model.silence import next_local_ms
+from bot.rules.ast import text
 from bot.rules.schema import DEFAULT_COOLDOWN_MS
 
 
@@ -24,6 +27,20 @@ def alike(alert: ChatAlert, threshold: Threshold, options: Options) -> bool:
         and all(getattr(alert, name) == getattr(options, name) for name in given)
         and alert.cooldown_ms == cooldown_of(options)
         and alert.ends_ms is None
+        and options.life_ms is None
+        and options.until_min is None
+    )
+
+
+def alike_rule(rule: ChatRule, wish: AlertWish, symbols: Sequence[str]) -> bool:
+    """Whether a condition is what somebody wants, with the same options."""
+    options = wish.options
+    given = ("for_ms", "repeat_ms", "once", "silent", "note")
+    return (
+        (tuple(rule.symbols), rule.top, rule.when) == (tuple(symbols), wish.top, text(wish.condition))
+        and all(getattr(rule, name) == getattr(options, name) for name in given)
+        and rule.cooldown_ms == cooldown_of(options)
+        and rule.ends_ms is None
         and options.life_ms is None
         and options.until_min is None
     )

@@ -1,8 +1,8 @@
 """What alerts would have done lately, and the nearest level at which one would have been calm."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, Protocol
 
 from bot.chat import alert_builder, alert_tuning
 from bot.chat.alert_grammar import read_alert
@@ -16,29 +16,37 @@ from bot.model.chat_rule import PREFIX as RULE_PREFIX
 from bot.model.chat_rule import ChatRule
 from bot.model.instrument import Instrument
 from bot.model.past import PastDesk
-from bot.model.rehearsal import Rehearsals, Rehearsed
+from bot.model.rehearsal import Rehearsals, Rehearsed, merged
 from bot.rules.ast import Compare, Number, text
 
 _ZEROS: Final = "0" * 7
 """Ids of alerts that are tried only: these and a digit behind the prefix."""
 
 
-async def of_alert(rehearsals: Rehearsals, alert: ChatAlert) -> Rehearsal:
+class Asked(Protocol):
+    """Memory, or the stored history."""
+
+    async def rehearse(
+        self, ones: Sequence[ChatAlert | ChatRule], keys: Sequence[str], /
+    ) -> Sequence[Rehearsed | None]: ...
+
+
+async def of_alert(rehearsals: Asked, alert: ChatAlert) -> Rehearsal:
     """Of one, and of the sizes beside its own."""
     ones = _with_steps(alert)
     return _with_counts(ones, await rehearsals.rehearse(ones, [alert.instrument]))
 
 
-def with_history(desk: PastDesk | None, alert: ChatAlert, page: Callable[..., Reply]) -> Reply:
-    """A page of an alert, and the same once the stored history told more: nobody waits for that."""
+def with_history(
+    desk: PastDesk | None, page: Callable[..., Reply], tell: Callable[[PastDesk], Awaitable[Rehearsal]]
+) -> Reply:
+    """A page, and the same once the stored history told more: nobody waits for that. `tell`: asks the history."""
     now = page()
     if desk is None or not desk.is_there:
         return now
 
     async def later() -> AsyncIterator[Reply]:
-        ones = _with_steps(alert)
-        found = _with_counts(ones, await desk.rehearse(ones, alert.instrument))
-        if found.is_long:
+        if (found := await tell(desk)).is_long:
             yield page(stored=found)
 
     return replace(now, later=later)
@@ -77,7 +85,7 @@ async def builder(
         return now
 
     async def later() -> AsyncIterator[Reply]:
-        told = await desk.rehearse(tried, instrument.key)
+        told = await desk.rehearse(tried, [instrument.key])
         if any(one is not None and one.span_ms >= LEAST_STORED_MS for one in told):
             yield page(told)
 
@@ -95,19 +103,24 @@ def _tries(words: Sequence[str], instrument: Instrument, asker: Asker) -> dict[s
     return found
 
 
-async def of_alerts(rehearsals: Rehearsals, alerts: Sequence[ChatAlert]) -> Rehearsal:
-    """Of the same for several instruments, taken together; what is not known of one is not counted."""
-    found = [one for one in await rehearsals.rehearse(alerts, [a.instrument for a in alerts]) if one is not None]
-    if not found:
-        return Rehearsal(None)
-    last = max(found, key=lambda one: one.last_ms or 0)
-    n_fired, n_symbols = sum(one.n_fired for one in found), sum(one.n_fired > 0 for one in found)
-    return _judged([replace(last, n_fired=n_fired, n_symbols=n_symbols)], ())
+async def of_alerts(rehearsals: Asked, alerts: Sequence[ChatAlert]) -> Rehearsal:
+    """Of the same for several instruments, taken together, and where all would be calm; what is not known of one is not
+    counted.
+    """
+    steps = alert_tuning.harder(alerts[0])
+    at_steps = [[_at(alert, x, f"{n}{k}") for k, alert in enumerate(alerts)] for n, x in enumerate(steps)]
+    every = [*alerts, *(one for many in at_steps for one in many)]
+    found = iter(await rehearsals.rehearse(every, [a.instrument for a in alerts]))
+    parts = [[one for _ in alerts if (one := next(found)) is not None] for _ in range(1 + len(steps))]
+    return _judged([merged(part) if part else None for part in parts], steps)
 
 
-async def of_rule(
-    rehearsals: Rehearsals, rule: ChatRule, wish: AlertWish, keys: Sequence[str]
-) -> tuple[Rehearsal, str]:
+def _at(alert: ChatAlert, level: float, mark: str) -> ChatAlert:
+    """As if it had another level."""
+    return replace(alert_tuning.at_level(alert, level), id=f"{PREFIX}{mark:0>8}")
+
+
+async def of_rule(rehearsals: Asked, rule: ChatRule, wish: AlertWish, keys: Sequence[str]) -> tuple[Rehearsal, str]:
     """Of a condition over some instruments, and the command that makes a calm one; empty where there is none to offer."""
     steps = alert_tuning.harder(_as_alert(rule, wish)) if wish.threshold is not None else ()
     whens = [text(replace(wish.condition, right=Number(x, "%"))) for x in steps if isinstance(wish.condition, Compare)]

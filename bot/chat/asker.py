@@ -35,6 +35,10 @@ class Asker:
         """Whether nobody else reads along."""
         return self.chat == self.user
 
+    def for_all(self, did: str) -> str:
+        """A line for the audit log where what was set concerns others; empty in a private chat."""
+        return "" if self.is_private else f"{did} in {self.chat}"
+
     def is_least(self, role: Role) -> bool:
         """Whether they may do what needs that role."""
         return is_least(self.role, role)

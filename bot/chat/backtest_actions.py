@@ -33,10 +33,10 @@ class BacktestActions:
     def __init__(
         self,
         desk: BacktestDesk,
-        rules: Callable[[], Sequence[RuleName]],
+        rules: Callable[[str], Sequence[RuleName]],
         number_of: Callable[[str, str], float | None],
     ) -> None:
-        """`rules`: of the files; `number_of`: the number that a chat has set for a rule, None where it has none of its own."""
+        """`rules`: that a chat may know of; `number_of`: the number that a chat has set for a rule, None where it has none of its own."""
         self._desk = desk
         self._rules = rules
         self._number_of = number_of
@@ -66,7 +66,7 @@ class BacktestActions:
 
     def _last(self, asker: Asker) -> Reply:
         run = self._desk.last(asker.chat)
-        return backtest_pages.nothing_yet(self._rules()) if run is None else self._shown(run)
+        return backtest_pages.nothing_yet(self._rules(asker.chat)) if run is None else self._shown(run)
 
     def _shown(self, run: BacktestRun) -> Reply:
         if run.found is not None:
@@ -75,7 +75,7 @@ class BacktestActions:
 
     def _read(self, words: Sequence[str], asker: Asker) -> BacktestAsked | Reply:
         name, *more = words
-        rules = self._rules()
+        rules = self._rules(asker.chat)
         rule = find_rule(name, rules)
         if rule is None:
             near = near_rules(name, rules) or [one for one in rules if one.is_on][:N_OFFERED]

@@ -5,6 +5,7 @@ a day without it stops and says so. Which message it is survives a restart.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -133,7 +134,7 @@ def _label(one: Mover) -> str:
 def figures(seen: Overview) -> tuple[Table, ...]:
     """The movers alone: what has to differ for the board to be edited."""
     rows = tuple(
-        (f"{n} {_label(one)}", numbers.percent(one.oi_change), numbers.percent(one.price_change))
+        (f"{n} {_label(one)}", numbers.percent(one.oi_change, digits=1), numbers.percent(one.price_change, digits=1))
         for n, one in enumerate(seen.by_oi[:ROWS], 1)
     )
     return (Table(("", say("OI"), say("price")), rows),) if rows else ()
@@ -191,9 +192,9 @@ class BoardActions:
         if not word:
             return page(await self._look(), tail="" if self._boards.of(chat_id) else say("/board on pins it here."))
         if word == "off":
-            return (
-                off_page() if await self._boards.turn_off(chat_id) else refusal(say("There is no board in this chat."))
-            )
+            if not await self._boards.turn_off(chat_id):
+                return refusal(say("There is no board in this chat."))
+            return replace(off_page(), did=asker.for_all("turned the board off"))
         if not await self._boards.turn_on(chat_id):
             return refusal(
                 say(
@@ -201,7 +202,8 @@ class BoardActions:
                     n=MAX_BOARDS,
                 )
             )
-        return Reply((line(say(_APPEARS)),), ((Button(say("Turn it off"), "/board off"),),))
+        buttons = ((Button(say("Turn it off"), "/board off"),),)
+        return Reply((line(say(_APPEARS)),), buttons, did=asker.for_all("turned the board on"))
 
     async def _resume(self, chat_id: int) -> Reply:
         """Anyone who may press may look; where there is no board any more it is shown once."""

@@ -69,8 +69,14 @@ def read_span(word: str) -> int | None:
     return int(found[1]) * _UNITS[found[2]] if found else None
 
 
+def _is_option(word: str) -> bool:
+    return read_span(word) is not None or word.casefold() in {*_PANELS, *_FULL_SIZE}
+
+
 def read(words: tuple[str, ...]) -> Asked | str:
     """Words in any order; the first that is neither a span nor a panel is the symbol. Else what is wrong."""
+    if words and _is_option(words[0]) and (first := next((w for w in words if not _is_option(w)), None)) is not None:
+        words = (first, *(word for word in words if word != first))
     symbol, span_ms, panels = "", None, frozenset[str]()
     others, is_full_size = list[str](), False
     for word in words:
@@ -96,6 +102,13 @@ def read(words: tuple[str, ...]) -> Asked | str:
     return Asked(symbol, span_ms, panels, tuple(others), is_full_size)
 
 
+def _with_keys(words: tuple[str, ...], book: SymbolBook) -> tuple[str, ...]:
+    """Symbols behind the first as keys, as those of a list are."""
+    named = [word for word in words if not _is_option(word)]
+    keys = {word: one.key for word in named[1:] if isinstance(one := book.resolve(word), Instrument)}
+    return tuple(keys.get(word, word) for word in words)
+
+
 def span_text(span_ms: int) -> str:
     """`24h` rather than `1d`: as people say it."""
     return next((name for name, ms in (*SPANS, *LONG_SPANS) if ms == span_ms), numbers.window(span_ms))
@@ -118,10 +131,10 @@ class ChartActions:
             spec = find("chart")
             assert spec is not None
             return pages.help_topic(spec)
-        asked = read(command.words)
+        book = SymbolBook(self._market.instruments())
+        asked = read(_with_keys(command.words, book))
         if isinstance(asked, str):
             return pages.usage(UsageError(asked, ("/chart BTC 4h",)))
-        book = SymbolBook(self._market.instruments())
         found = book.resolve(asked.symbol)
         if isinstance(found, NotFound):
             return pages.not_found("chart", found, [(book.ask_for(one), one) for one in found.suggestions])
@@ -158,6 +171,7 @@ def buttons(name: str, asked: Asked) -> tuple[tuple[Button, ...], ...]:
             Button(say("↻ Refresh"), f"/chart {name} {shown}{words}"),
             Button(say("Fewer panels") if asked.panels else say("More panels"), f"/chart {name} {shown}{more}"),
             Button(say("OI"), f"/oi {name}"),
+            Button("🔔", f"/new {name}"),
             Button(say("Full size"), f"/chart {name} {shown}{words} full"),
         ),
     )

@@ -9,9 +9,12 @@ import re
 import secrets
 from typing import Final
 
+from bot import log
 from bot.chat.asker import in_telegram
 from bot.chat.reply import BLANK, Reply, bold, line
 from bot.clock import Clock
+from bot.errors import StorageError
+from bot.model.access import AuditLog, Change
 from bot.model.members import Code, Member, MemberStore, Redeemed, Role
 from bot.texts import mark, say
 
@@ -33,6 +36,9 @@ _ANSWERS: Final = {
 }
 
 
+_log = log.get("chat.claims")
+
+
 def shown_code(text: str) -> str | None:
     """The code in what somebody wrote by opening a link; None where it is no such message."""
     found = _SHOWN.fullmatch(text.strip())
@@ -47,9 +53,10 @@ def link_of(bot_name: str, code: str) -> str:
 class Claims:
     """Issues claim codes and takes them."""
 
-    def __init__(self, store: MemberStore, clock: Clock) -> None:
+    def __init__(self, store: MemberStore, clock: Clock, audit: AuditLog | None = None) -> None:
         self._store = store
         self._clock = clock
+        self._audit = audit
 
     async def issue(self) -> str:
         """A new code; earlier ones are void."""
@@ -62,7 +69,14 @@ class Claims:
         now_ms = self._clock.wall_ms()
         asker = in_telegram(user_id, user_id, is_owner=True)
         claimer = Member(asker.user, Role.OWNER, asker.chat, name[:100], now_ms)
-        return await self._store.redeem(digest_of(code), KIND, claimer, now_ms=now_ms), claimer
+        redeemed = await self._store.redeem(digest_of(code), KIND, claimer, now_ms=now_ms)
+        if redeemed is Redeemed.TAKEN and self._audit is not None:
+            try:
+                await self._audit.add(Change(now_ms, asker.user, asker.chat, "became the owner by a link"))
+            except StorageError as error:
+                # What was done stands, whether it can be noted or not.
+                _log.error("audit.unstored", by=asker.user, reason=str(error))
+        return redeemed, claimer
 
     async def owner(self) -> Member | None:
         return await self._store.owner()

@@ -20,6 +20,7 @@ from bot.model.members import Role
 from bot.texts import say
 
 MAX_ARGUMENTS_CHARS: Final = 1_000
+MAX_BARE_CHARS: Final = 16
 
 _HEAD = re.compile(r"^/([^\s@]*)(?:@(\S*))?(?:\s+(.*))?$", re.DOTALL)
 
@@ -46,7 +47,7 @@ class UsageError:
 _LINKS: Final = (
     (re.compile(r"oi_(\w{1,40})"), "/oi {}"),
     (re.compile(r"al_([0-9a-z]{4,8})", re.ASCII), "/why #{}"),
-    (re.compile(r"al_a-([0-9a-z]{4,8})", re.ASCII), "/alerts"),
+    (re.compile(r"al_a-([0-9a-z]{4,8})", re.ASCII), "/alerts a-{}"),
 )
 """What links may ask for, told by the server as `/start PAYLOAD`."""
 
@@ -106,6 +107,8 @@ def parse(text: str, *, bot_name: str | None = None, is_slash_optional: bool = F
         is_slash_optional: In the terminal and in a private chat `oi btc` is as good as `/oi btc`.
     """
     line = clean(text)
+    if line.startswith("／"):
+        line = f"/{line[1:].lstrip()}"
     if not line.startswith("/"):
         return _parse_bare(line) if is_slash_optional else None
     found = _HEAD.match(line)
@@ -123,7 +126,8 @@ def parse(text: str, *, bot_name: str | None = None, is_slash_optional: bool = F
         return UsageError(say("That is too long for me. Write it like {usage}.", usage=spec.usage), (spec.usage,))
     words = spec.grammar(arguments)
     if isinstance(words, Problem):
-        return UsageError(say("{text} Write it like {usage}.", text=words.text, usage=spec.usage), (spec.usage,))
+        said = say("{text} Write it like {usage}.", text=words.text, usage=spec.usage)
+        return UsageError(said, (spec.usage, *words.try_instead))
     return Command(spec.name, words)
 
 
@@ -141,7 +145,10 @@ def _parse_bare(line: str) -> Command | UsageError | None:
     head = line.split(maxsplit=1)[0]
     if head.partition("@")[0].casefold() in _BY_NAME and "@" not in head:
         return parse("/" + line)
-    return UsageError(say("I read commands such as /oi BTC. /help shows them all."), ("/help",), is_unknown=True)
+    # Most who write one word mean a contract.
+    bare = (f"/oi {line}",) if len(line) <= MAX_BARE_CHARS and line.replace("/", "").isalnum() else ()
+    said = say("I read commands such as /oi BTC. /help shows them all.")
+    return UsageError(said, (*bare, "/help"), is_unknown=True)
 
 
 def menu(role: Role | None = Role.OWNER, *, in_group: bool = False) -> tuple[tuple[str, str], ...]:

@@ -47,7 +47,7 @@ class DeadLetters:
         # The oldest first, as they happened.
         n = await self._outbox.retry([entry.row.id for entry in reversed(chosen)])
         if n == 0:
-            return Reply((line(say("Something later of the same alert was told already; it stays as it is.")),))
+            return refusal(say("Something later of the same alert was told already; it stays as it is."))
         return Reply(
             (line(say("{n} will be told within half a minute.", n=n)),), did=f"told {n} dead letters after all"
         )

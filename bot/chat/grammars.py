@@ -9,6 +9,7 @@ from bot.texts import say
 MAX_SYMBOLS: Final = 20
 MAX_WORD_CHARS: Final = 40
 MAX_CHART_WORDS: Final = 5
+MAX_WHY_WORDS: Final = 7
 MAX_ALERT_WORDS: Final = 80
 MAX_ALERT_WORD_CHARS: Final = 200
 MAX_SILENCE_WORDS: Final = 60
@@ -17,7 +18,7 @@ FATES: Final = (*INVITED_ROLES, "remove", "decline", "block")
 """What may become of a person."""
 
 TOP_WORDS: Final = {
-    "oi": "oi", "price": "price", "funding": "funding", "volume": "volume", "vol": "volume", "p": "price", "f": "funding",
+    "oi": "oi", "interest": "oi", "price": "price", "gainers": "price", "losers": "price", "movers": "price", "funding": "funding", "volume": "volume", "vol": "volume", "p": "price", "f": "funding",
 }  # fmt: skip
 TOP_WINDOWS: Final = {
     "5m": "5m",
@@ -30,8 +31,11 @@ TOP_WINDOWS: Final = {
     "day": "24h",
 }
 
+_BETWEEN: Final = frozenset({"of", "and", "&", "vs"})
+"""Between symbols."""
 _LIST_NAME = re.compile(r"[a-z0-9_-]{1,20}", re.ASCII)
-_SEPARATORS = re.compile(r"[\s,;]+")
+_SPAN_APART = re.compile(r"(?<![\w.])([0-9]{1,5})\s+(m|min|h|d|w|y)(?=\s|$)", re.ASCII | re.IGNORECASE)
+_SEPARATORS = re.compile(r"[\s,;，；、]+")
 
 
 def anything(_text: str) -> tuple[str, ...] | Problem:
@@ -46,6 +50,7 @@ def nothing(text: str) -> tuple[str, ...] | Problem:
 
 def symbols(text: str) -> tuple[str, ...] | Problem:
     words = tuple(dict.fromkeys(word for word in _SEPARATORS.split(text) if word))
+    words = tuple(word for word in words if word.casefold() not in _BETWEEN) or words
     if len(words) > MAX_SYMBOLS:
         return Problem(say("That is {n} symbols; I take up to {most} at once.", n=len(words), most=MAX_SYMBOLS))
     if any(len(word) > MAX_WORD_CHARS for word in words):
@@ -55,16 +60,19 @@ def symbols(text: str) -> tuple[str, ...] | Problem:
 
 def why(text: str) -> tuple[str, ...] | Problem:
     words = tuple(word for word in _SEPARATORS.split(text) if word)
-    if len(words) > 2:
+    if len(words) > MAX_WHY_WORDS:
         return Problem(say("That is {n} words; I take a symbol and a rule.", n=len(words)))
+    if len(words) > 2:
+        # Rules are shown by their names, which may be of several words.
+        words = (words[0], "_".join(words[1:])[:MAX_WORD_CHARS])
     if any(len(word) > MAX_WORD_CHARS for word in words):
         return Problem(say("A symbol or a rule has at most {n} characters.", n=MAX_WORD_CHARS))
     return words
 
 
 def chart(text: str) -> tuple[str, ...] | Problem:
-    """A symbol, a span, and panels to add; the first word is the symbol."""
-    words = tuple(word for word in _SEPARATORS.split(text) if word)
+    """A symbol, a span, and panels to add."""
+    words = tuple(word for word in _SEPARATORS.split(_SPAN_APART.sub(r"\1\2", text)) if word)
     if len(words) > MAX_CHART_WORDS or any(len(word) > MAX_WORD_CHARS for word in words):
         return Problem(say("I take one symbol and a span."))
     return words
@@ -145,12 +153,12 @@ def page(text: str) -> tuple[str, ...] | Problem:
 
 
 def alert_or_page(text: str) -> tuple[str, ...] | Problem:
-    """Nothing, the number of a page, or the first characters of an alert's id with its prefix."""
+    """Nothing, the number of a page, the first characters of an alert's id with its prefix, or a symbol."""
     words = text.casefold().removeprefix("#").split()
     if not words:
         return ()
-    if len(words) > 1 or not re.fullmatch(r"[0-9]{1,4}|(a-|c_)[0-9a-z]{4,8}", words[0], re.ASCII):
-        return Problem(say("I expected the number of a page, the id of an alert, or nothing."))
+    if len(words) > 1 or len(words[0]) > MAX_WORD_CHARS:
+        return Problem(say("I expected the number of a page, the id of an alert, a symbol, or nothing."))
     return (words[0],)
 
 
@@ -163,18 +171,18 @@ def status(text: str) -> tuple[str, ...] | Problem:
 
 
 def alert_prefix(text: str) -> tuple[str, ...] | Problem:
-    """Some characters of an id, with or without the mark and the `a-`; `all`, or `all yes`."""
-    words = text.casefold().split()
+    """Some characters of an id, with or without the mark and the `a-`, or several such; `all`, or `all yes`."""
+    words = [word for word in _SEPARATORS.split(text.casefold()) if word]
     if words == ["all", "yes"]:
         return ("all", "yes")
-    if len(words) != 1:
-        return Problem(say("I expected the id of one alert, or all."))
-    digits = words[0].removeprefix("#").removeprefix("a-").removeprefix("c_")
-    if digits == "all" and digits in {words[0], words[0].removeprefix("#")}:
+    if words in (["all"], ["#all"]):
         return ("all",)
-    if not re.fullmatch(r"[0-9a-z]{4,8}", digits, re.ASCII):
+    if not words or len(words) > MAX_SYMBOLS:
+        return Problem(say("I expected the id of one alert, or all."))
+    digits = tuple(word.removeprefix("#").removeprefix("a-").removeprefix("c_") for word in words)
+    if not all(re.fullmatch(r"[0-9a-z]{4,8}", one, re.ASCII) for one in digits):
         return Problem(say("I expected four to eight characters of an alert's id, or all."))
-    return (digits,)
+    return tuple(dict.fromkeys(digits))
 
 
 def dead_letters(text: str) -> tuple[str, ...] | Problem:
@@ -201,12 +209,11 @@ def few_words(text: str) -> tuple[str, ...] | Problem:
     return words if len(words) <= MAX_SILENCE_WORDS else Problem(say("That is too long for me."))
 
 
-def some_words(text: str) -> tuple[str, ...] | Problem:
-    return few_words(text) if text.split() else Problem(say("I expected what to keep quiet."))
-
-
 def stop_words(text: str) -> tuple[str, ...] | Problem:
-    return few_words(text) if text.split() else Problem(say("I expected a symbol and long or short."))
+    if text.split():
+        return few_words(text)
+    said = say("It tells where a stop could stand; /silence 2h is for quiet. I expected a symbol and long or short.")
+    return Problem(said, ("/silence all here 2h",))
 
 
 def silence_prefix(text: str) -> tuple[str, ...] | Problem:

@@ -6,6 +6,7 @@ from typing import Final
 from bot.chat.commands import COMMANDS, shorten
 from bot.chat.reply import BLANK, Button, Line, Reply, Table, bold, code, line, rows_of
 from bot.chat.spec import CommandSpec
+from bot.rules.language import did_you_mean
 from bot.texts import mark, say
 
 _TOPICS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -85,16 +86,19 @@ def topic_page(word: str) -> Reply | None:
 
 
 def no_such_topic(word: str) -> Reply:
-    return Reply(
-        (line(say("I have no help on "), code(shorten(word)), say(". Topics:")),), _topic_buttons(), is_refusal=True
-    )
+    near = did_you_mean(word, {*_TOPICS, *(spec.name for spec in COMMANDS if spec.is_listed)})
+    meant = ((Button(f"/help {near}", f"/help {near}"),),) if near else ()
+    hint = say(". Did you mean {meant}? Topics:", meant=near) if near else say(". Topics:")
+    text = line(say("I have no help on "), code(shorten(word)), hint)
+    return Reply((text,), (*meant, *_topic_buttons()), is_refusal=True)
 
 
 def _topic_buttons() -> tuple[tuple[Button, ...], ...]:
     return rows_of([Button(name, f"/help {name}") for name in ("alert", *_TOPICS)], 4)
 
 
-def start_page(n_instruments: int) -> Reply:
+def start_page(n_instruments: int, *, may_set: bool = False) -> Reply:
+    """`may_set`: whether whoever asks may say how often this chat is told."""
     watched = say("I watch {n} perpetuals", n=n_instruments) if n_instruments else say("I watch perpetuals")
     return Reply(
         (
@@ -106,12 +110,27 @@ def start_page(n_instruments: int) -> Reply:
             line(say("/top · biggest moves of open interest right now")),
             line(say("/alert BTC oi > 5% 15m · your own alert")),
             line(say("/help · all I can do")),
+            *(
+                (BLANK, line(say("Rules watch for you already: /rules. Would you rather hear less of them, or more?")))
+                if may_set
+                else ()
+            ),
         ),
         (
             (Button(say("OI of BTC"), "/oi BTC"), Button(say("Top movers"), "/top")),
+            *(_how_often() if may_set else ()),
             (Button(say("Status"), "/status"), Button(say("Help"), "/help")),
         ),
     )
+
+
+def _how_often() -> tuple[tuple[Button, ...], ...]:
+    levels = (
+        Button(say("Fewer"), "/rules fewer"),
+        Button(say("Normal"), "/rules normal"),
+        Button(say("More"), "/rules more"),
+    )
+    return levels, (Button(say("Quiet hours"), "/quiet"),)
 
 
 def help_page(may: Callable[[CommandSpec], bool] = lambda _: True) -> Reply:

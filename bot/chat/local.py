@@ -9,6 +9,8 @@ Requests: `{"ask": "explain", "rule": "oi_surge", "symbol": "BTCUSDT"}`; a rule 
 Or `{"ask": "chart", "symbol": "BTC 4h all"}`, whose answer carries a PNG in base64.
 `{"ask": "status"}`; `{"ask": "overview", "window_ms": 900000, "n": 10}`.
 `{"ask": "say", "text": "/oi BTC"}` carries out what is typed, as the owner in the terminal; `"reply"` is as in `bot.chat.wire`.
+With `"wait_s": 600` the answer of a job is waited for as long: each line takes the place of the one before, and one that is
+`"is_interim"` is not the last, unless the time was over or the job broke.
 `{"ask": "words"}`: symbols, rules and ids that may be typed.
 Answers: `{"ok": true, "explanation": {...}}`, `"status"` or `"overview"` likewise; or `{"ok": false, "error": "...", "near": [...]}`.
 """
@@ -19,9 +21,9 @@ import os
 import socket
 import stat
 import struct
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -30,80 +32,35 @@ from bot.chat.actions import Actions
 from bot.chat.asker import AT_TERMINAL
 from bot.chat.chart_actions import read
 from bot.chat.commands import clean, parse, shorten
-from bot.chat.front import ANSWER_DEADLINE_S, answer_safely
+from bot.chat.front import answer_safely
+from bot.chat.local_asking import DEADLINE_S, Answer, Request, encode, socket_address
+from bot.chat.reply import Reply
 from bot.chat.symbols import NotFound, SymbolBook
 from bot.chat.why import find_rule, near_rules
-from bot.chat.wire import WireReply, Words, pack
+from bot.chat.wire import Words, pack
 from bot.clock import Clock
-from bot.model.cards import CARD_WINDOWS_MS, BotStatus
+from bot.model.cards import CARD_WINDOWS_MS
 from bot.model.chart_ports import ChartMaker, ChartReader
 from bot.model.charts import NoPicture
-from bot.model.explanation import Explanation
 from bot.model.instrument import MARKET
-from bot.model.overview import Overview, OverviewReader
+from bot.model.overview import OverviewReader
 from bot.model.ports import MarketReader, WhyReader
 from bot.model.reload import Reloads
+from bot.texts import speaking
 
 MAX_REQUEST_BYTES: Final = 4_096
-MAX_ANSWER_BYTES: Final = 4_000_000
-DEADLINE_S: Final = ANSWER_DEADLINE_S + 2.0
-"""A command that takes too long is still told so."""
-MAX_PATH_BYTES: Final = 100
-"""The kernel takes a little more."""
 MAX_ROWS: Final = 100
 """Of each kind in an overview."""
 MAX_OPEN: Final = 16
 """Questions at a time; one more is turned away."""
+MAX_FOLLOWED: Final = 8
+"""Of them, that wait for jobs; one more gets its first answer alone."""
+MAX_WAIT_S: Final = 3_600.0
 _BACKLOG: Final = 64
 _MAX_DISCARDS: Final = 64
 _CREDENTIALS: Final = struct.Struct("3i")
 
 _log = log.get("chat.local")
-
-
-class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One question."""
-
-    ask: str
-    rule: str = ""
-    symbol: str = ""
-    window_ms: int = 900_000
-    n: int = 10
-    text: str = ""
-
-
-class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What comes back."""
-
-    ok: bool
-    explanation: Explanation | None = None
-    png: bytes = b""
-    status: BotStatus | None = None
-    overview: Overview | None = None
-    error: str = ""
-    near: tuple[str, ...] = ()
-    """What was probably meant."""
-    lines: tuple[str, ...] = ()
-    """What came of a reload."""
-    reply: WireReply | None = None
-    """To a command; where `ok` is false it was refused."""
-    words: Words | None = None
-
-
-@contextlib.contextmanager
-def socket_address(path: Path) -> Iterator[str]:
-    """What to give to the kernel for a socket file: a long path goes by way of its open folder.
-
-    Raises `OSError` where the path is too long and the system has no such way.
-    """
-    if len(os.fsencode(path)) <= MAX_PATH_BYTES:
-        yield str(path)
-        return
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        yield f"/proc/self/fd/{folder}/{path.name}"
-    finally:
-        os.close(folder)
 
 
 def bind(path: Path) -> socket.socket:
@@ -137,6 +94,11 @@ def peer_uid(connection: socket.socket) -> int | None:
     return int(uid)
 
 
+class _Following(NamedTuple):
+    later: Callable[[], AsyncIterator[Reply]]
+    wait_s: float
+
+
 class LocalChat:
     """Answers over one socket file until cancelled."""
 
@@ -162,7 +124,7 @@ class LocalChat:
         self._market = market
         self._why = why
         self._clock = clock
-        self._n_open = 0
+        self._n_open = self._n_followed = 0
 
     async def run(self) -> None:
         """Serve; the file is gone when this ends."""
@@ -204,8 +166,10 @@ class LocalChat:
                 return
             # A fast clock must not leave a slow machine without time to compute.
             async with self._clock.timeout(max(DEADLINE_S, 3.0 * self._clock.speed)):
-                answer = await self._answer(await _read_line(connection))
+                answer, follow = await self._answer(await _read_line(connection))
                 await asyncio.get_running_loop().sock_sendall(connection, encode(answer))
+            if follow is not None:
+                await self._follow(connection, follow)
             _discard(connection)
         except (OSError, TimeoutError) as error:
             _log.info("local.dropped", reason=type(error).__name__)
@@ -215,35 +179,53 @@ class LocalChat:
             self._n_open -= 1
             connection.close()
 
-    async def _answer(self, raw: bytes) -> Answer:
+    async def _follow(self, connection: socket.socket, follow: _Following) -> None:
+        """What takes the place of an answer, until that has ended or the time is over."""
+        if self._n_followed >= MAX_FOLLOWED:
+            return
+        self._n_followed += 1
+        try:
+            # In the language of the first, and as slow as the work is, however fast the clock.
+            with speaking(self._actions.language_of(AT_TERMINAL.chat) if self._actions is not None else ""):
+                async with self._clock.timeout(follow.wait_s * max(1.0, self._clock.speed)):
+                    async for reply in follow.later():
+                        await asyncio.get_running_loop().sock_sendall(connection, encode(_said(reply)))
+        finally:
+            self._n_followed -= 1
+
+    async def _answer(self, raw: bytes) -> tuple[Answer, _Following | None]:
+        """And what to follow."""
         if len(raw) > MAX_REQUEST_BYTES:
-            return Answer(ok=False, error=f"the question is longer than {MAX_REQUEST_BYTES} bytes")
+            return Answer(ok=False, error=f"the question is longer than {MAX_REQUEST_BYTES} bytes"), None
         try:
             request = msgspec.json.decode(raw, type=Request)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            return Answer(ok=False, error=f"the question is no JSON object as expected: {error}")
+            return Answer(ok=False, error=f"the question is no JSON object as expected: {error}"), None
         try:
-            match request.ask:
-                case "explain":
-                    return await explain_named(request.rule, request.symbol, market=self._market, why=self._why)
-                case "status":
-                    return Answer(ok=True, status=await self._overview.status())
-                case "reload":
-                    return await self._reload()
-                case "overview":
-                    return await self._look(request)
-                case "chart":
-                    return await self._chart(request)
-                case "say":
-                    return await self._say(request.text)
-                case "words":
-                    return Answer(ok=True, words=await self._words() if self._words is not None else Words())
-                case other:
-                    known = "explain, status, overview, reload, chart, say or words"
-                    return Answer(ok=False, error=f"expected to be asked for {known}, found {shorten(clean(other))!r}")
+            if request.ask == "say":
+                return await self._say(request)
+            return await self._told(request), None
         except Exception:  # noqa: BLE001 - logged; whoever asked is told
             _log.exception("local.failed")
-            return Answer(ok=False, error="something went wrong; the bot's log has the details")
+            return Answer(ok=False, error="something went wrong; the bot's log has the details"), None
+
+    async def _told(self, request: Request) -> Answer:
+        match request.ask:
+            case "explain":
+                return await explain_named(request.rule, request.symbol, market=self._market, why=self._why)
+            case "status":
+                return Answer(ok=True, status=await self._overview.status())
+            case "reload":
+                return await self._reload()
+            case "overview":
+                return await self._look(request)
+            case "chart":
+                return await self._chart(request)
+            case "words":
+                return Answer(ok=True, words=await self._words() if self._words is not None else Words())
+            case other:
+                known = "explain, status, overview, reload, chart, say or words"
+                return Answer(ok=False, error=f"expected to be asked for {known}, found {shorten(clean(other))!r}")
 
     async def _reload(self) -> Answer:
         if self._reloads is None:
@@ -251,12 +233,14 @@ class LocalChat:
         report = await self._reloads.reload()
         return Answer(ok=report.is_taken, lines=report.lines)
 
-    async def _say(self, text: str) -> Answer:
-        asked = parse(text, is_slash_optional=True)
+    async def _say(self, request: Request) -> tuple[Answer, _Following | None]:
+        asked = parse(request.text, is_slash_optional=True)
         if asked is None or self._actions is None:
-            return Answer(ok=False, error="expected a command, such as /oi BTC")
+            return Answer(ok=False, error="expected a command, such as /oi BTC"), None
         reply = await answer_safely(self._actions, asked, asker=AT_TERMINAL, clock=self._clock)
-        return Answer(ok=not reply.is_refusal, reply=pack(reply))
+        wait_s = min(request.wait_s, MAX_WAIT_S)
+        follow = _Following(reply.later, wait_s) if reply.later is not None and wait_s > 0.0 else None
+        return _said(reply), follow
 
     async def _chart(self, request: Request) -> Answer:
         if self._charts is None:
@@ -281,6 +265,10 @@ class LocalChat:
             return Answer(ok=False, error=f"expected a window_ms of {known}, found {request.window_ms}")
         n = min(max(request.n, 1), MAX_ROWS)
         return Answer(ok=True, overview=await self._overview.overview(request.window_ms, n))
+
+
+def _said(reply: Reply) -> Answer:
+    return Answer(ok=not reply.is_refusal, reply=pack(reply), is_interim=reply.is_interim)
 
 
 async def _read_line(connection: socket.socket) -> bytes:
@@ -325,27 +313,3 @@ async def explain_named(rule_name: str, symbol: str, *, market: MarketReader, wh
     if key == MARKET:
         return Answer(ok=False, error=f"the rule {rule.id!r} looks at each contract: name one")
     return Answer(ok=False, error="the rules have not been evaluated yet; try again in a few seconds")
-
-
-def encode(answer: Answer) -> bytes:
-    """One line of JSON."""
-    line = msgspec.json.encode(answer) + b"\n"
-    if len(line) > MAX_ANSWER_BYTES:
-        return encode(Answer(ok=False, error="the answer is too large to send"))
-    return line
-
-
-def ask(path: Path, request: Request, *, within_s: float = 2 * DEADLINE_S) -> Answer:
-    """Ask the bot that serves a socket file; blocks. Raises `OSError` where none answers, `msgspec.DecodeError` where it
-    answers in another form.
-    """
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection, socket_address(path) as address:
-        connection.settimeout(within_s)
-        connection.connect(address)
-        connection.sendall(msgspec.json.encode(request) + b"\n")
-        received = b""
-        while chunk := connection.recv(65_536):
-            received += chunk
-            if len(received) > MAX_ANSWER_BYTES:
-                raise OSError("the answer is too long")
-    return msgspec.json.decode(received, type=Answer)

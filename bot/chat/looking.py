@@ -9,13 +9,14 @@ from bot.chat.actions import Handler
 from bot.chat.asker import Asker
 from bot.chat.chart_actions import ChartActions, read_span
 from bot.chat.commands import Command, find, least, shorten
-from bot.chat.reply import BLANK, Line, Reply, Table, code, line
+from bot.chat.reply import BLANK, Line, Reply, Table, code, line, refusal
 from bot.chat.spec import CommandSpec
 from bot.chat.symbols import Books, NotFound, SymbolBook
 from bot.chat.watchlists import Watchlists
 from bot.clock import Clock
 from bot.model.cards import InstrumentCard
 from bot.model.instrument import Instrument
+from bot.model.members import Role
 from bot.model.ports import MarketReader, StatusReader
 from bot.texts import mark, say
 
@@ -150,7 +151,7 @@ class Looking:
             return pages.not_found(name, found, [(book.ask_for(one), one) for one in found.suggestions])
         card = self._market.card(found.key)
         if card is None:
-            return Reply((line(say("No data for "), code(found.symbol), say(" yet. Try again in a minute.")),))
+            return refusal(say("No data for "), code(found.symbol), say(" yet. Try again in a minute."))
         is_pinned = self._lists is not None and found.key in self._lists.pins(asker.chat)
         return look.card(card, name=book.ask_for(found), is_pinned=is_pinned)
 
@@ -183,6 +184,6 @@ class Looking:
             return topic
         return pages.help_topic(spec) if spec is not None else help_pages.no_such_topic(command.words[0])
 
-    async def _start(self, _command: Command, _asker: Asker) -> Reply:
+    async def _start(self, _command: Command, asker: Asker) -> Reply:
         n = sum(one.is_trading and one.kind != "delivery" for one in self._market.instruments())
-        return help_pages.start_page(n)
+        return help_pages.start_page(n, may_set=asker.is_private and asker.is_least(Role.MEMBER))

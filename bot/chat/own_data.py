@@ -12,7 +12,7 @@ from bot.chat.commands import Command
 from bot.chat.ending import Ending
 from bot.chat.people import People
 from bot.chat.people_pages import only_private
-from bot.chat.reply import Attachment, Button, Reply, line
+from bot.chat.reply import Attachment, Button, Reply, line, refusal
 from bot.clock import Clock
 from bot.model.access import PersonalData, Rows
 from bot.texts import say, say_n
@@ -42,9 +42,7 @@ def _done() -> Reply:
 
 
 def _owner() -> Reply:
-    return Reply(
-        (line(say("The owner cannot be forgotten: on the machine, oibot claim hands me to somebody else first.")),)
-    )
+    return refusal(say("The owner cannot be forgotten: on the machine, oibot claim hands me to somebody else first."))
 
 
 def _ids(found: Mapping[str, Rows], table: str, column: str, asker: Asker) -> list[str]:

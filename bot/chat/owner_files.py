@@ -65,7 +65,7 @@ class OwnerFiles:
         text = say(
             "The newest backup, without tokens and other secrets. It holds alerts, chats and names: keep it to yourself. Back with: oibot restore FILE"
         )
-        return Reply((line(text),), file=found)
+        return Reply((line(text),), file=found, did=f"was sent the backup {found.name}")
 
     async def logs(self, _command: Command, asker: Asker) -> Reply:
         """The last lines of the log, as a document."""
@@ -81,6 +81,7 @@ class OwnerFiles:
         return Reply(
             (line(say("The last {n} entries of the log, without secrets.", n=len(lines))),),
             file=Attachment("oibot.log", text.encode("utf-8", "replace")),
+            did="was sent the log",
         )
 
 

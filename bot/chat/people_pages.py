@@ -39,19 +39,19 @@ def taken_back() -> Reply:
 
 
 def only_private() -> Reply:
-    return Reply((line(say("That stays between us: ask me in a private chat.")),))
+    return refusal(say("That stays between us: ask me in a private chat."))
 
 
 def not_admins() -> Reply:
-    return Reply((line(say("Only the owner may make or change admins.")),))
+    return refusal(say("Only the owner may make or change admins."))
 
 
 def not_owner() -> Reply:
-    return Reply((line(say("The owner stays the owner; on the machine, oibot claim makes another.")),))
+    return refusal(say("The owner stays the owner; on the machine, oibot claim makes another."))
 
 
 def not_yourself() -> Reply:
-    return Reply((line(say("Nobody changes their own role; ask another admin.")),))
+    return refusal(say("Nobody changes their own role; ask another admin."))
 
 
 A: Final = {
@@ -194,6 +194,8 @@ def users(
     buttons = [button for _, button in shown if button is not None]
     turns = [Button("‹", f"/users {page - 1}")] if page > 1 else []
     turns += [Button("›", f"/users {page + 1}")] if page < n_pages else []
+    if not rows:
+        return Reply((line(say("Nobody yet. On my machine, oibot claim prints a link that makes an owner.")),))
     head = line(bold(say("People")), say(" · page {page} of {n}", page=page, n=n_pages) if n_pages > 1 else "")
     keyboard = tuple(tuple(buttons[i : i + 2]) for i in range(0, len(buttons), 2))
     return Reply((head, BLANK, *(text for text, _ in shown)), (*keyboard, *((tuple(turns),) if turns else ())))
@@ -237,7 +239,8 @@ def no_link_here(role: Role) -> Reply:
             line(say("I show links to the owner alone, in private. On my machine, this prints one:")),
             line(code(f"oibot invite {role.value}")),
             line(say("Or let them write to me and ask for access: you get a card, and one tap lets them in.")),
-        )
+        ),
+        is_refusal=True,
     )
 
 
@@ -264,7 +267,7 @@ def listed_already() -> Reply:
 
 
 def of_settings() -> Reply:
-    return Reply((line(say("The settings name this chat; only they can take it off the list.")),))
+    return refusal(say("The settings name this chat; only they can take it off the list."))
 
 
 def goodbye() -> Reply:
@@ -282,8 +285,8 @@ def not_here() -> Reply:
 
 
 def only_groups() -> Reply:
-    return Reply((line(say("Write that in the group that is meant, once I am in it.")),))
+    return refusal(say("Write that in the group that is meant, once I am in it."))
 
 
 def full_of_groups() -> Reply:
-    return Reply((line(say("I am in as many groups as I can care for.")),))
+    return refusal(say("I am in as many groups as I can care for."))

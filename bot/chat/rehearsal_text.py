@@ -65,15 +65,17 @@ def counts_line(past: Rehearsal) -> list[Line]:
     return [line(say("By size, in {span}: {counts}.", span=numbers.duration(past.own.span_ms), counts=counts))]
 
 
-def lately_lines(alert: ChatAlert | None, past: Rehearsal) -> list[Line]:
-    """`alert`: tells the unit of the last value; None where it stays unsaid."""
+def lately_lines(alert: ChatAlert | None, past: Rehearsal, zone: str) -> list[Line]:
+    """`zone`: of the times; `alert`: tells the unit of the last value; None where it stays unsaid."""
     own = past.own
-    if own is None or own.span_ms < _LEAST_SPAN_MS:
+    if own is None:
+        return [line(say("How often it would have fired lately cannot be told."))]
+    if own.span_ms < _LEAST_SPAN_MS:
         return []
     span = numbers.duration(own.span_ms)
     if not own.n_fired:
         return [line(say("In the last {span} it would not have fired.", span=span))]
-    last = say("last {time}", time=numbers.clock_time(own.last_ms))
+    last = say("last {time}", time=numbers.clock_time(own.last_ms, zone=zone))
     last += f", {shorten(own.last_symbol)}" if own.n_symbols > 1 else ""
     value = "" if own.last_value is None or alert is None else f", {figure(alert, own.last_value)}"
     lines = [

@@ -1,12 +1,13 @@
 """`/reload`: take the rules folder as it is now. For the owner alone: an error shows lines of his files."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from bot.chat.actions import Handler
 from bot.chat.asker import Asker
 from bot.chat.commands import Command, clean, shorten
-from bot.chat.reply import Reply, code, line
+from bot.chat.reply import Reply, code, line, refusal
 from bot.model.reload import ReloadReport, Reloads
 from bot.texts import say
 
@@ -14,7 +15,7 @@ MAX_LINE: Final = 300
 
 
 def _not_yours() -> Reply:
-    return Reply((line(say("Only the owner may do that.")),))
+    return refusal(say("Only the owner may do that."))
 
 
 class ReloadActions:
@@ -28,7 +29,10 @@ class ReloadActions:
         return {"reload": self.answer}
 
     async def answer(self, _command: Command, asker: Asker) -> Reply:
-        return page(await self._reloads.reload()) if asker.is_owner else _not_yours()
+        if not asker.is_owner:
+            return _not_yours()
+        report = await self._reloads.reload()
+        return replace(page(report), did="took the rules folder anew" if report.is_taken else "")
 
 
 def page(report: ReloadReport) -> Reply:
@@ -39,4 +43,4 @@ def page(report: ReloadReport) -> Reply:
         line(code(shorten(text[4:], MAX_LINE))) if text.startswith("    ") else line(shorten(clean(text), MAX_LINE))
         for text in rest
     ]
-    return Reply((line(f"{mark} {first}"), *shown))
+    return Reply((line(f"{mark} {first}"), *shown), is_refusal=not report.is_taken)

@@ -85,16 +85,7 @@ class RiskActions:
 
     async def _watch(self, wish: StopWish, instrument: Instrument, idea: StopIdea, asker: Asker) -> Reply:
         if len(self._desk.watches_of(asker.chat)) >= MAX_PER_CHAT:
-            return Reply(
-                (
-                    line(
-                        say(
-                            "{n} stops follow here already. /stops shows them, and ends one.",
-                            n=MAX_PER_CHAT,
-                        )
-                    ),
-                )
-            )
+            return refusal(say("{n} stops follow here already. /stops shows them, and ends one.", n=MAX_PER_CHAT))
         now = self._risks.price(instrument.key)
         sign = 1 if wish.side == "long" else -1
         if now is not None and sign * (now[0] - idea.stop) <= 0:

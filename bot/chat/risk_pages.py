@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from bot.chat.reply import BLANK, Button, Line, Reply, bold, code, line
+from bot.chat.reply import BLANK, Button, Line, Reply, bold, code, line, refusal
 from bot.model import numbers
 from bot.model.instrument import Instrument
 from bot.model.risk import Refused, RiskFigures, RiskSettings, StopIdea
@@ -41,7 +41,7 @@ def no_settings() -> Reply:
 
 
 def only_private() -> Reply:
-    return Reply((line(say("Equity and risk are for a private chat with me only.")),))
+    return refusal(say("Equity and risk are for a private chat with me only."))
 
 
 def forgotten() -> Reply:
@@ -80,6 +80,14 @@ def settings_page(settings: RiskSettings, *, is_new: bool) -> Reply:
     )
 
 
+def in_short(settings: RiskSettings | None) -> str:
+    """In a line of others: `equity $10,000, risk 1% per trade`."""
+    if settings is None:
+        return say("not set")
+    equity, share = _money(settings.equity), _share(settings.risk_ratio)
+    return say("equity {equity}, risk {share} per trade", equity=equity, share=share)
+
+
 def side_name(side: str) -> str:
     return say_as("side of a position", "long") if side == "long" else say_as("side of a position", "short")
 
@@ -93,7 +101,7 @@ def _share(ratio: float) -> str:
 
 
 def refused(instrument: Instrument, found: Refused) -> Reply:
-    return Reply((line(code(instrument.symbol), ": ", found.text),))
+    return refusal(code(instrument.symbol), ": ", found.text)
 
 
 def _size_lines(idea: StopIdea, instrument: Instrument, settings: RiskSettings | None) -> list[Line]:
@@ -276,6 +284,16 @@ def news_text(before: StopWatch, after: StopWatch, price: float) -> str:
     )
 
 
+def _holding(per_day: float | None) -> str:
+    """Of the size that was named before."""
+    if not per_day:
+        return ""
+    amount = _money(abs(per_day))
+    if per_day > 0:
+        return say(", costs about {amount} a day", amount=amount)
+    return say(", earns about {amount} a day", amount=amount)
+
+
 def alert_lines(instrument: Instrument, figures: RiskFigures, ideas: Sequence[StopIdea | Refused]) -> tuple[str, ...]:
     """For the folded part of an alert; empty where nothing can be said."""
     known = [idea for idea in ideas if isinstance(idea, StopIdea)]
@@ -298,7 +316,7 @@ def alert_lines(instrument: Instrument, figures: RiskFigures, ideas: Sequence[St
                 side=side_name(idea.side),
                 price=_price(idea.stop, instrument),
                 distance=idea.distance_ratio,
-                size=size,
+                size=size + _holding(idea.cost_per_day),
             )
         )
     reasons = dict.fromkeys(reason for idea in known for reason in idea.reasons)

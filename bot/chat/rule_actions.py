@@ -7,10 +7,10 @@ command table.
 import asyncio
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Final, cast
 
-from bot.chat import pages, rule_pages
+from bot.chat import pages, risk_pages, rule_pages
 from bot.chat.actions import Handler
 from bot.chat.asker import Asker
 from bot.chat.commands import Command, UsageError
@@ -19,6 +19,7 @@ from bot.chat.table.rules import CHANGES
 from bot.chat.why import find_rule, near_rules
 from bot.chat.zones import known_zone, near_zone
 from bot.model.explanation import RuleName
+from bot.model.risk import RiskSettings
 from bot.model.silence import QuietHours
 from bot.model.subscriptions import (
     DETAILS,
@@ -43,8 +44,18 @@ _ALL: Final = frozenset({"all", "*"})
 class RuleActions:
     """The four commands."""
 
-    def __init__(self, desk: RuleDesk, quiet_of: Callable[[str], QuietHours | None]) -> None:
-        """`quiet_of`: the quiet hours of a destination."""
+    def __init__(
+        self,
+        desk: RuleDesk,
+        quiet_of: Callable[[str], QuietHours | None],
+        problems: Callable[[], Sequence[str]] = tuple,
+        risk_of: Callable[[str], RiskSettings | None] = lambda _user: None,
+    ) -> None:
+        """`quiet_of`: the quiet hours of a destination; `problems`: why rules on disk are not those that run; `risk_of`: what
+        somebody may lose.
+        """
+        self._problems = problems
+        self._risk_of = risk_of
         self._desk = desk
         self._quiet_of = quiet_of
 
@@ -61,9 +72,9 @@ class RuleActions:
         words = tuple(word.casefold() for word in command.words)
         if not words or (len(words) == 1 and words[0].isdecimal()):
             return await self._list(asker, int(words[0][:6]) if words else 1)
-        verb, *more = words
+        verb, *more = _verb_first(words)
         if verb not in CHANGES:
-            found = self._find(asker, words[0], "/rules")
+            found = self._find(asker, "_".join(words), "/rules")
             return (
                 found
                 if isinstance(found, Reply)
@@ -71,12 +82,11 @@ class RuleActions:
             )
         if verb == "set":
             return await self._set_number(asker, more)
-        if len(more) > 1 or (verb in {"on", "off"} and not more):
+        more = ["_".join(more)] if more else []
+        if verb in {"on", "off"} and not more:
             return _usage(
-                say("I expected the name of one rule, or all.")
-                if verb in {"on", "off"}
-                else say("I expected the name of one rule."),
-                "/rules off oi_surge",
+                say("I expected the name of one rule, or all."),
+                f"/rules {verb} oi_surge",
             )
         if not more or more[0] in _ALL:
             return await self._set_all(asker, verb)
@@ -86,15 +96,16 @@ class RuleActions:
     async def _list(self, asker: Asker, page: int) -> Reply:
         level = self._desk.wish(asker.chat).level or "normal"
         today = await self._desk.fired_today(asker.chat)
-        return rule_pages.list_page(self._desk.rules(asker.chat), level, page, today)
+        return rule_pages.list_page(self._desk.rules(asker.chat), level, page, today, self._problems())
 
     async def _today(self, asker: Asker, rule: RuleTold) -> int:
         return (await self._desk.fired_today(asker.chat)).get(rule.id, 0)
 
     async def _set_all(self, asker: Asker, verb: str) -> Reply:
+        did = asker.for_all(f"set all rules to {verb}")
         if verb == "reset":
             await self._desk.forget(asker.chat)
-            return await self._list(asker, 1)
+            return replace(await self._list(asker, 1), did=did)
         for rule in self._desk.rules(asker.chat):
             # What was said of one rule before is what this now says of all.
             own = self._desk.wish(asker.chat, rule.id)
@@ -106,7 +117,7 @@ class RuleActions:
             await self._desk.set(replace(every, is_on=None if verb == "on" else False))
         else:
             await self._desk.set(replace(every, level=cast("Level", verb) if verb != "normal" else None))
-        return await self._list(asker, 1)
+        return replace(await self._list(asker, 1), did=did)
 
     async def _set_one(self, asker: Asker, verb: str, rule: RuleTold) -> Reply:
         own = self._desk.wish(asker.chat, rule.id)
@@ -122,37 +133,39 @@ class RuleActions:
             "off": say("It is not told here any more."),
             "reset": say("As its file says."),
         }
-        return await self._store(asker, rule, wanted, said.get(verb, say("{level}, from now on.", level=level)))
+        did = f"set {rule.id} to {verb}"
+        return await self._store(asker, rule, wanted, said.get(verb, say("{level}, from now on.", level=level)), did)
 
     async def _set_number(self, asker: Asker, words: Sequence[str]) -> Reply:
-        if len(words) != 2:
+        if len(words) < 2:
             return _usage(say("I expected a rule and a number."), "/rules set oi_surge 8%")
-        rule = self._find(asker, words[0], "/rules")
+        rule, typed_number = self._find(asker, "_".join(words[:-1]), "/rules"), words[-1]
         if isinstance(rule, Reply):
             return rule
-        if rule.number_of_file is None:
+        if rule.number_of_file is None or rule.number is None:
             return rule_pages.no_number(rule)
-        typed = parse_number(words[1].removeprefix("+"))
+        typed = parse_number(typed_number.removeprefix("+"))
         if typed is None or typed.unit != ("%" if rule.is_ratio else "") or not typed.value:
-            return rule_pages.odd_number(rule, words[1])
+            return rule_pages.odd_number(rule, typed_number)
         value = typed.value
         if value > 0:
             # How far a fall goes is said without its sign.
             value = math.copysign(value, rule.number_of_file)
         share = value / rule.number_of_file
         if not 1 / MAX_FACTOR <= share <= MAX_FACTOR:
-            return rule_pages.odd_number(rule, words[1])
+            return rule_pages.odd_number(rule, typed_number)
         own = self._desk.wish(asker.chat, rule.id)
         wanted = replace(own, number=value, is_on=None if own.is_on is False else own.is_on)
-        return await self._store(asker, rule, wanted, say("From now on with this number."))
+        did = f"set {rule.id} to {typed_number} (before {rule.number:g})"
+        return await self._store(asker, rule, wanted, say("From now on with this number."), did)
 
-    async def _store(self, asker: Asker, rule: RuleTold, wanted: Subscription, said: str) -> Reply:
+    async def _store(self, asker: Asker, rule: RuleTold, wanted: Subscription, said: str, did: str) -> Reply:
         try:
             await self._desk.set(wanted)
         except ValueError as error:
             return rule_pages.refused(rule, str(error))
         now = next((one for one in self._desk.rules(asker.chat) if one.id == rule.id), rule)
-        return rule_pages.rule_page(now, said)
+        return replace(rule_pages.rule_page(now, said), did=asker.for_all(did))
 
     def _find(self, asker: Asker, word: str, command: str) -> RuleTold | Reply:
         rules = {rule.id: rule for rule in self._desk.rules(asker.chat)}
@@ -185,6 +198,10 @@ class RuleActions:
                 return await self._set_look(
                     asker, replace(look, detail=typed), say("Detail: {detail}.", detail=say(rule_pages.NAMES[typed]))
                 )
+            case ("detail",) | ("charts",):
+                return self._settings(asker, look)
+            case ("quiet" | "risk" | "language" | "rules" as name, *_):
+                return rule_pages.elsewhere(name)
             case ("charts", "on" | "off" as typed):
                 return await self._set_look(
                     asker,
@@ -194,13 +211,15 @@ class RuleActions:
         return _usage(say("I know zone, detail and charts."), "/settings zone Europe/Berlin")
 
     async def _set_look(self, asker: Asker, look: Look, said: str) -> Reply:
+        before = self._desk.look(asker.chat)
         await self._desk.set_look(asker.chat, look)
-        return self._settings(asker, look, said)
+        return replace(self._settings(asker, look, said), did=_changed(asker, before, look))
 
     def _settings(self, asker: Asker, look: Look, said: str = "") -> Reply:
         place = self._desk.place(asker.chat)
         quiet = self._quiet_of(place) if place is not None else None
-        return rule_pages.settings(look, quiet, is_private=asker.is_private, said=said)
+        risk = risk_pages.in_short(self._risk_of(asker.user)) if asker.is_private else ""
+        return rule_pages.settings(look, quiet, risk=risk, said=said)
 
     async def language(self, command: Command, asker: Asker) -> Reply:
         """`/language`, `/language zh`: also where no alerts are told, for answers."""
@@ -211,10 +230,10 @@ class RuleActions:
         code = language_of(typed)
         if code is None:
             return rule_pages.no_language(typed)
-        look = replace(look, language=code)
+        before, look = look, replace(look, language=code)
         await self._desk.set_look(asker.chat, look)
         with speaking(code):
-            return rule_pages.languages(look)
+            return replace(rule_pages.languages(look), did=_changed(asker, before, look))
 
     # -- topics ----------------------------------------------------------------------------------------------------
 
@@ -232,7 +251,8 @@ class RuleActions:
         if word.casefold() == "off":
             n = await self._desk.drop_topic(asker.chat, asker.topic)
             said = say("Nothing is told here any more.") if n else say("Nothing was told here.")
-            return rule_pages.topics(self._desk.topics(asker.chat), asker.topic, said)
+            did = asker.for_all(f"ended what topic {asker.topic} is told") if n else ""
+            return replace(rule_pages.topics(self._desk.topics(asker.chat), asker.topic, said), did=did)
         what = self._target(word, asker)
         if isinstance(what, Reply):
             return what
@@ -240,7 +260,8 @@ class RuleActions:
         if len(known) >= MAX_TOPICS and not any((one.topic, one.what) == (asker.topic, what) for one in known):
             return _usage(say("A group has at most {n} of these. End some first.", n=MAX_TOPICS), "/here off")
         await self._desk.set_topic(TopicRoute(asker.chat, asker.topic, what, 0, asker.user))
-        return rule_pages.topics(self._desk.topics(asker.chat), asker.topic, say("From the next alert on."))
+        page = rule_pages.topics(self._desk.topics(asker.chat), asker.topic, say("From the next alert on."))
+        return replace(page, did=asker.for_all(f"let topic {asker.topic} be told {what}"))
 
     def _target(self, word: str, asker: Asker) -> str | Reply:
         if word.casefold() == EVERYTHING:
@@ -253,6 +274,22 @@ class RuleActions:
         if tag is not None:
             return f"tag:{tag}"
         return rule_pages.unknown_target(word, [near.id for near in near_rules(word, names)])
+
+
+def _changed(asker: Asker, before: Look, after: Look) -> str:
+    names = [f.name for f in fields(Look) if getattr(before, f.name) != getattr(after, f.name)]
+    changes = ", ".join(f"{n} to {getattr(after, n)} (before {getattr(before, n) or 'none'})" for n in names)
+    return asker.for_all(f"set {changes}") if names else ""
+
+
+def _verb_first(words: Sequence[str]) -> Sequence[str]:
+    """`oi_surge off` is `off oi_surge`, and `oi_surge 8%` is `set oi_surge 8%`."""
+    *name, last = words
+    if not name or words[0] in CHANGES:
+        return words
+    if last in CHANGES and last != "set":
+        return (last, *name)
+    return ("set", *words) if parse_number(last.removeprefix("+")) is not None else words
 
 
 def _usage(text: str, example: str) -> Reply:

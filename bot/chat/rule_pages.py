@@ -1,5 +1,6 @@
 """What is said of the rules, settings and topics of a chat. Pure, as `pages`."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -12,6 +13,8 @@ from bot.texts import ENGLISH, LANGUAGES, mark, say, say_n
 
 PAGE_ROWS: Final = 10
 MAX_CONDITION: Final = 300
+_WINDOW: Final = re.compile(r", ([0-9]+[smhd])\)")
+"""The first in the canonical text of a condition."""
 
 
 NAMES: Final = {
@@ -33,7 +36,7 @@ def _settings_button() -> Button:
 
 
 def not_told() -> Reply:
-    return Reply((line(say("Alerts are not told in this chat, so there is nothing to set.")),))
+    return refusal(say("Alerts are not told in this chat, so there is nothing to set."))
 
 
 def number(rule: RuleTold, value: float | None) -> str:
@@ -41,8 +44,12 @@ def number(rule: RuleTold, value: float | None) -> str:
     return "" if value is None else number_text(Number(value, "%" if rule.is_ratio else ""))
 
 
-def list_page(rules: Sequence[RuleTold], level: Level, page: int, today: Mapping[str, int]) -> Reply:
-    """Ten rules with marks, a button for each, and how often. `today`: how often they fired, by id."""
+def list_page(
+    rules: Sequence[RuleTold], level: Level, page: int, today: Mapping[str, int], problems: Sequence[str] = ()
+) -> Reply:
+    """Ten rules with marks, a button for each, and how often. `today`: how often they fired, by id; `problems`: what is wrong
+    with those on the disk.
+    """
     n_pages = max(1, -(-len(rules) // PAGE_ROWS))
     page = min(max(page, 1), n_pages)
     first = (page - 1) * PAGE_ROWS
@@ -53,6 +60,7 @@ def list_page(rules: Sequence[RuleTold], level: Level, page: int, today: Mapping
     blocks += [_row(n, rule, today.get(rule.id, 0)) for n, rule in enumerate(shown, first + 1)]
     if not shown:
         blocks.append(line(say("No rules are loaded.")))
+    blocks += [line(f"⚠️ {shorten(problem, MAX_CONDITION)}") for problem in problems]
     numbered = [Button(str(n), f"/rules {rule.id}") for n, rule in enumerate(shown, first + 1)]
     turns = [Button("‹", f"/rules {page - 1}")] if page > 1 else []
     turns += [Button("›", f"/rules {page + 1}")] if page < n_pages else []
@@ -72,9 +80,10 @@ def _row(n: int, rule: RuleTold, n_today: int) -> Line:
 
 
 def _numbers(rule: RuleTold) -> str:
-    """`8%, file 5%`."""
+    """`8% 15m, file 5%`."""
     own, of_file = number(rule, rule.number), number(rule, rule.number_of_file)
-    return own if own == of_file else say("{own}, file {file}", own=own, file=of_file)
+    window = f" {found[1]}" if (found := _WINDOW.search(rule.condition)) else ""
+    return f"{own}{window}" if own == of_file else say("{own}, file {file}", own=f"{own}{window}", file=of_file)
 
 
 def _levels(level: Level, rule: str) -> tuple[Button, ...]:
@@ -171,8 +180,9 @@ def refused(rule: RuleTold, why: str) -> Reply:
 # -- settings ------------------------------------------------------------------------------------------------------
 
 
-def settings(look: Look, quiet: QuietHours | None, *, is_private: bool, said: str = "") -> Reply:
-    """What is set, and buttons that change it."""
+def settings(look: Look, quiet: QuietHours | None, *, risk: str = "", said: str = "") -> Reply:
+    """What is set, and buttons that change it. `risk`: what whoever asks may lose; empty where that is nobody's business."""
+    is_private = bool(risk)
     hours = say("none")
     if quiet is not None:
         start, end = (f"{m // 60:02d}:{m % 60:02d}" for m in (quiet.starts_min, quiet.ends_min))
@@ -184,6 +194,7 @@ def settings(look: Look, quiet: QuietHours | None, *, is_private: bool, said: st
         line(say("Quiet hours · {hours}", hours=hours)),
         line(say("Detail · {detail}", detail=say(NAMES[look.detail]))),
         line(say("Charts · on") if look.has_charts else say("Charts · off")),
+        *([line(say("Risk · {risk}", risk=risk))] if risk else []),
         line(say("Language · {language}", language=language_name(look))),
     ]
     details = tuple(
@@ -197,8 +208,17 @@ def settings(look: Look, quiet: QuietHours | None, *, is_private: bool, said: st
     )
     more = (Button(say("Quiet hours"), "/quiet"), *([Button(say("Risk"), "/risk")] if is_private else []))
     zone = Button(say("Time zone"), "/settings zone")
+    own = (
+        ((Button(say("Export my data"), "/mydata"), Button(say("Delete my data"), "/forget me")),) if is_private else ()
+    )
     language = Button(say("Language"), "/language")
-    return Reply(tuple(blocks), (details, (zone, charts, language), (*more, Button(say("Rules"), "/rules"))))
+    return Reply(tuple(blocks), (details, (zone, charts, language), (*more, Button(say("Rules"), "/rules")), *own))
+
+
+def elsewhere(name: str) -> Reply:
+    """What is set by a command of its own."""
+    text = line(say("That is set by {command}.", command=f"/{name}"))
+    return Reply((text,), ((Button(f"/{name}", f"/{name}"), _settings_button()),), is_refusal=True)
 
 
 def language_name(look: Look) -> str:

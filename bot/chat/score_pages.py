@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from bot.chat.commands import shorten
-from bot.chat.reply import BLANK, Button, Line, Reply, Table, bold, line, rows_of
+from bot.chat.reply import BLANK, Button, Line, Reply, Table, bold, line, refusal, rows_of
 from bot.model import numbers
 from bot.model.scorecard import Extreme, HorizonTotals, Quadrant, Replies, RuleTotals, Totals, Verdict
 from bot.model.view import Offer
@@ -215,7 +215,7 @@ def replies_page(replies: Replies, is_own: bool) -> Reply:
 
 
 def not_told() -> Reply:
-    return Reply((line(say("This chat is told no alerts, so there is nothing to set. /here changes that.")),))
+    return refusal(say("This chat is told no alerts, so there is nothing to set. /here changes that."))
 
 
 def unknown(word: str) -> Reply:

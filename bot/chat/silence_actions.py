@@ -29,6 +29,8 @@ from bot.model.silence import PREFIX, Ack, QuietHours, Silence, next_local_ms, s
 from bot.texts import ENGLISH, say, speaking
 
 MAX_SILENCES: Final = 200
+MAX_PER_PERSON: Final = 40
+"""Of those; the owner may have all."""
 MAX_NAME_CHARS: Final = 40
 _UTC: Final = "UTC"
 
@@ -77,8 +79,10 @@ class SilenceActions:
 
     async def create(self, command: Command, asker: Asker) -> Reply:
         """`/silence TARGET… [2h|until 18:00] [COMMENT]`"""
-        if command.words[0].casefold() == "off":
-            return usage(Problem(say("A silence is ended by its id, or all of them.")), "/unsilence all")
+        if not command.words:
+            return silence_pages.for_how_long()
+        if "off" in {command.words[0].casefold(), command.words[-1].casefold()}:
+            return await self._end_like(tuple(word for word in command.words if word.casefold() != "off"), asker)
         wish = read_silence(command.words)
         if isinstance(wish, Problem):
             return usage(wish, "/silence BTC 2h")
@@ -86,8 +90,11 @@ class SilenceActions:
         if isinstance(place, Reply):
             return place
         now_ms = self._venue_now()
-        if len(self._mutes.silences(now_ms)) + max(1, len(wish.symbols)) > MAX_SILENCES:
+        silences, n_more = self._mutes.silences(now_ms), max(1, len(wish.symbols))
+        if len(silences) + n_more > MAX_SILENCES:
             return silence_pages.full(MAX_SILENCES)
+        if not asker.is_owner and sum(one.author == asker.user for one in silences) + n_more > MAX_PER_PERSON:
+            return silence_pages.full_of_yours(MAX_PER_PERSON)
         matchers = await self._targets.matchers(wish, asker, place)
         if isinstance(matchers, Reply):
             return matchers
@@ -96,6 +103,27 @@ class SilenceActions:
         whats = "; ".join(f"{silence.id}: {_in_english(silence)}" for silence in made)
         reply = silence_pages.created(made, zone, assumed_time=wish.assumed_time)
         return replace(reply, did=f"silenced {whats} {_at(place)}")
+
+    async def _end_like(self, words: tuple[str, ...], asker: Asker) -> Reply:
+        """`/silence off`, `/silence BTC off`: as what would be made with these words."""
+        if not words or words == ("all",):
+            return await self.end(Command("unsilence", ("all",)), asker)
+        wish = read_silence(words)
+        if isinstance(wish, Problem):
+            return usage(wish, "/silence BTC off")
+        place = self._place(asker, wish.at, is_here=wish.is_here or not asker.is_owner)
+        if isinstance(place, Reply):
+            return place
+        matchers = await self._targets.matchers(wish, asker, place)
+        if isinstance(matchers, Reply):
+            return matchers
+        now_ms, zone = self._venue_now(), self._zone(asker)
+        wanted = {_matched(_silence(wish, one, place, asker, now_ms, zone)) for one in matchers}
+        seen = self._mutes.silences(now_ms)
+        found = [one for one in seen if self._concerns(one, asker) and _matched(one) in wanted]
+        if not found:
+            return silence_pages.nothing_to_end()
+        return await self.end(Command("unsilence", tuple(one.id.removeprefix(PREFIX) for one in found)), asker)
 
     async def _add(self, silence: Silence, now_ms: int) -> Silence:
         while not await self._store.add(silence):
@@ -251,6 +279,10 @@ def _at(place: str) -> str:
 
 def _name(asker: Asker) -> str:
     return shorten(clean(asker.name), MAX_NAME_CHARS) or asker.user
+
+
+def _matched(silence: Silence) -> tuple[str, str, str, tuple[str, ...]]:
+    return silence.rule, silence.symbol, silence.tag, silence.severities
 
 
 def _silence(wish: SilenceWish, matchers: dict[str, str], place: str, asker: Asker, now_ms: int, zone: str) -> Silence:

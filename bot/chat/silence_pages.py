@@ -75,7 +75,8 @@ def created(made: Sequence[Silence], zone: str, *, assumed_time: bool) -> Reply:
 
 
 def full(n: int) -> Reply:
-    return Reply((line(say("There are {n} silences, as many as there may be. End one first.", n=n)),), (_silences(),))
+    text = say("There are {n} silences, as many as there may be. End one first.", n=n)
+    return Reply((line(text),), (_silences(),), is_refusal=True)
 
 
 def listing(
@@ -156,12 +157,17 @@ def ambiguous(typed: str, names: Sequence[str]) -> Reply:
     )
 
 
+def full_of_yours(n: int) -> Reply:
+    text = say("You have {n} silences, as many as you may, or would have more. End some first.", n=n)
+    return Reply((line(text),), (_silences(),), is_refusal=True)
+
+
 def nothing_to_end() -> Reply:
-    return Reply((line(say("There is no silence to end.")),))
+    return refusal(say("There is no silence to end."))
 
 
 def not_yours() -> Reply:
-    return Reply((line(say("Only who made a silence, or an admin, may end it.")),))
+    return refusal(say("Only who made a silence, or an admin, may end it."))
 
 
 def not_here() -> Reply:
@@ -216,6 +222,17 @@ def over(fired: Fired) -> Reply:
     return Reply((line(code(f"#{fired.view.short_id}"), say("{alert} has ended already.", alert=_alert(fired))),))
 
 
+def for_how_long() -> Reply:
+    """Asked where nothing was typed behind `/silence`."""
+    lengths = [Button(span, f"/silence all here {span}") for span in ("1h", "2h", "8h", "1d")]
+    until = Button(say("Until 08:00"), "/silence all here until 08:00")
+    text = say("For how long is everything but critical alerts to be quiet here? Or name a symbol or a rule:")
+    return Reply(
+        (line(text), line(code("/silence BTC 2h"))),
+        (tuple(lengths), (until, Button(say("Silences"), "/silences"))),
+    )
+
+
 def quiet_is(quiet: QuietHours | None, destination: str, *, now_ms: int) -> Reply:
     """What is set."""
     if quiet is None:
@@ -227,7 +244,8 @@ def quiet_is(quiet: QuietHours | None, destination: str, *, now_ms: int) -> Repl
                         destination=destination,
                     )
                 ),
-            )
+            ),
+            ((Button("22:00–07:00", "/quiet 22:00-07:00"), Button("23:00–08:00", "/quiet 23:00-08:00")),),
         )
     return Reply(
         (

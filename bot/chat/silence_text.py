@@ -21,6 +21,7 @@ MAX_TARGET_CHARS: Final = 40
 MIN_ID_CHARS: Final = 4
 
 _CLOCK: Final = re.compile(r"([01]?[0-9]|2[0-3])(?::([0-5][0-9]))?", re.ASCII)
+_HALF_DAY: Final = re.compile(r"(1[0-2]|0?[1-9])(?::([0-5][0-9]))?(am|pm)", re.ASCII)
 _RANGE: Final = re.compile(r"([0-9:]+)\s*[-–—]\s*([0-9:]+)(?:\s+(.*))?", re.ASCII)
 _ALIKE: Final = str.maketrans("oil", "011")
 """Letters that ids do not have, for the digits that they are taken for."""
@@ -95,6 +96,9 @@ def read_silence(words: tuple[str, ...]) -> SilenceWish | Problem:
         return Problem(say("All, or {name}? I take one of them.", name=shorten([*targets, *symbols][0])))
     if len(symbols) > MAX_SYMBOLS:
         return Problem(say("That is {n} symbols; I take up to {most} at once.", n=len(symbols), most=MAX_SYMBOLS))
+    while rest and rest[0].casefold() in {"here", "critical"}:
+        word = rest.pop(0).casefold()
+        is_here, also_critical = is_here or word == "here", also_critical or word == "critical"
     comment = " ".join(rest)
     if len(comment) > MAX_COMMENT_CHARS:
         return Problem(say("A comment has at most {n} characters.", n=MAX_COMMENT_CHARS))
@@ -117,7 +121,9 @@ def read_duration(typed: str) -> int | Problem:
 
 
 def read_clock(typed: str) -> int | None:
-    """Minutes after midnight of `18:00`, `7:30` or `18`."""
+    """Minutes after midnight of `18:00`, `7:30`, `18` or `6pm`."""
+    if (half := _HALF_DAY.fullmatch(typed.casefold())) is not None:
+        return (int(half[1]) % 12 + (12 if half[3] == "pm" else 0)) * 60 + int(half[2] or 0)
     found = _CLOCK.fullmatch(typed)
     return None if found is None else int(found[1]) * 60 + int(found[2] or 0)
 

@@ -11,6 +11,8 @@ class Problem:
     """Why arguments were refused, in words for people."""
 
     text: str
+    try_instead: tuple[str, ...] = ()
+    """Commands that are like what was typed and can be read."""
 
 
 Grammar = Callable[[str], tuple[str, ...] | Problem]

@@ -20,7 +20,7 @@ MAX_SUGGESTIONS: Final = 3
 QUOTES: Final = ("USDT", "USDC")
 """In the order in which they are tried."""
 
-_STRIPPED: Final = str.maketrans("", "", "/-_$ ")
+_STRIPPED: Final = str.maketrans("", "", "/-_$# \"'")
 _NAMES_BY_TICKER: Final[dict[str, tuple[str, ...]]] = {
     ticker: tuple(name for name, known in TICKER_BY_NAME.items() if known == ticker)
     for ticker in TICKER_BY_NAME.values()
@@ -76,6 +76,11 @@ class SymbolBook:
                 found = self._pick(candidates, venue, only_trading=only_trading)
                 if found is not None:
                     return found
+        left, colon, right = text.partition(":")
+        meant = [one for one in map(self.resolve, (left, right)) if isinstance(one, Instrument)] if colon else []
+        if meant:
+            # Of a venue that is not watched here.
+            return NotFound(text, tuple(dict.fromkeys(meant)))
         return NotFound(text, self._suggest(coin, venue))
 
     @property

@@ -23,7 +23,7 @@ _NAMES: Final = {
 
 def cells(data: ChartData, curve: Curve, width: int = WIDTH) -> str:
     """The last known value of each slice of time; a space where nothing is known within the curve's reach."""
-    known = [(t, v) for t, v in curve.known() if data.from_ms <= t <= data.to_ms]
+    known = [(t, v) for t, v in curve.known() if t <= data.to_ms]
     values: list[float] = []
     at, last = 0, (-math.inf, math.nan)
     for n in range(1, width + 1):
@@ -83,7 +83,10 @@ def rows(data: ChartData, width: int = WIDTH) -> tuple[str, ...]:
             continue
         moved = change(curve, data.from_ms, data.to_ms)
         unit = {"price": "price", "funding": "ratio"}.get(name, "amount")
+        last = next(((t, v) for t, v in reversed(curve.known()) if t <= data.to_ms), None)
         told = say("unknown")
+        if last is not None and data.to_ms - last[0] <= curve.gap_ms:
+            told = numbers.quantity(last[1], unit)
         if moved is not None:
             told = " → ".join(numbers.from_to(moved.then, moved.now, unit))
         share = f"  {numbers.percent(moved.ratio)}" if moved is not None and name in {"price", "oi"} else ""

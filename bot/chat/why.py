@@ -13,7 +13,7 @@ from bot.chat.commands import Command, find
 from bot.chat.reply import BLANK, Reply, line
 from bot.chat.symbols import NotFound, SymbolBook
 from bot.model.alert import key_range
-from bot.model.chat_alert import PREFIX, is_alert_id
+from bot.model.chat_alert import is_alert_id
 from bot.model.explanation import Explanation, RuleName
 from bot.model.instrument import MARKET, Instrument
 from bot.model.ports import MarketReader, WhyReader
@@ -76,7 +76,9 @@ class Why:
         if first.startswith("#"):
             return await self._firing(first[1:], asker)
         book = SymbolBook(self._market.instruments())
-        rules = self._why.rules()
+        rules = self._why.rules(asker.chat)
+        if (own := next((word for word in command.words if is_alert_id(word.casefold())), None)) is not None:
+            return await self._made_here(own.casefold(), book, asker)
         if not more:
             return await self._one_word(first, book, rules, asker)
         symbol, word = (more[0], first) if self._is_swapped(first, more[0], book, rules) else (first, more[0])
@@ -97,23 +99,34 @@ class Why:
     async def _one_word(self, word: str, book: SymbolBook, rules: Sequence[RuleName], asker: Asker) -> Reply:
         found = book.resolve(word)
         if isinstance(found, Instrument):
-            glances, n_more = await self._why.glances(found.key)
+            glances, n_more = await self._why.glances(found.key, chat=asker.chat)
             return why_pages.all_rules(found.symbol, book.ask_for(found), glances, n_more)
         rule = find_rule(word, rules)
         if rule is not None:
             return await self._rule(rule, MARKET, "", asker)
         if len(word) == ID_CHARS and key_range(word) is not None and await self._why.firing(word, asker.chat):
             return await self._firing(word, asker)
-        if is_alert_id(word.casefold()) and len(word) == len(PREFIX) + ID_CHARS:
-            return why_pages.made_in_chat(word.casefold())
         near = near_rules(word, rules)
         if near and not found.suggestions:
             return why_pages.no_such_rule(word, near, "BTC")
         return pages.not_found("why", found, [(book.ask_for(one), one) for one in found.suggestions])
 
+    async def _made_here(self, typed: str, book: SymbolBook, asker: Asker) -> Reply:
+        """An alert of this chat, by its id or the first characters of it."""
+        found = self._seen_from(asker, await self._why.explain_alert(typed, asker.chat))
+        if found is None:
+            return why_pages.made_in_chat(typed)
+        resolved = book.resolve(f"{found.venue}:{found.symbol}")
+        name = book.ask_for(resolved) if isinstance(resolved, Instrument) else found.symbol
+        return why_pages.one_rule(found, name)
+
     async def _explain(self, rule_id: str, instrument: str, asker: Asker) -> Explanation | None:
+        if is_alert_id(rule_id):
+            return self._seen_from(asker, await self._why.explain_alert(rule_id, asker.chat))
+        return self._seen_from(asker, await self._why.explain(rule_id, instrument, chat=asker.chat))
+
+    def _seen_from(self, asker: Asker, found: Explanation | None) -> Explanation | None:
         """What keeps it quiet in other places is the owner's to know."""
-        found = await self._why.explain(rule_id, instrument)
         if found is None or asker.is_owner:
             return found
         here = {"", asker.place or self._destination_of(asker.chat)}

@@ -1,6 +1,7 @@
 """`/whynot`: what is missing for a rule to fire, and nothing else. `/why` shows everything."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from bot.chat import pages, why_pages
@@ -12,6 +13,7 @@ from bot.chat.symbols import Books, NotFound
 from bot.chat.why import find_rule, near_rules
 from bot.chat.why_text import distance_text, heading
 from bot.model import numbers
+from bot.model.chat_alert import is_alert_id
 from bot.model.explanation import Explanation, Glance, Node, RuleName
 from bot.model.instrument import MARKET, Instrument
 from bot.model.ports import MarketReader, WhyReader
@@ -25,34 +27,43 @@ MAX_TEXT: Final = 200
 class WhyNot:
     """Answers `/whynot`."""
 
-    def __init__(self, market: MarketReader, why: WhyReader) -> None:
+    def __init__(
+        self,
+        market: MarketReader,
+        why: WhyReader,
+        told: Callable[[str, str], tuple[str, str]] = lambda _chat, rule: (rule, ""),
+    ) -> None:
+        """`told`: from a chat and a rule to the rule that the chat is told, and what it should know of that."""
         self._why = why
+        self._told = told
         self._books = Books(market)
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
         return {"whynot": self.answer}
 
-    async def answer(self, command: Command, _asker: Asker) -> Reply:
+    async def answer(self, command: Command, asker: Asker) -> Reply:
         """`/whynot SYMBOL [RULE]`, `/whynot RULE SYMBOL`, `/whynot MARKET_RULE`"""
         if not command.words:
             spec = find("whynot")
             assert spec is not None
             return pages.help_topic(spec)
-        book, rules = self._books.now(), self._why.rules()
+        book, rules = self._books.now(), self._why.rules(asker.chat)
         words = [word.removeprefix("#") for word in command.words]
+        if (own := next((word.casefold() for word in words if is_alert_id(word.casefold())), None)) is not None:
+            return await self._made_here(own, asker)
         found, rule, word = self._read(words, rules)
         if isinstance(found, NotFound):
             if rule is not None and len(words) == 1:
-                return await self._one(rule, MARKET, "")
+                return await self._one(rule, MARKET, "", asker)
             near = [(f"{book.ask_for(one)}{f' {word}' if word else ''}", one) for one in found.suggestions]
             return pages.not_found("whynot", found, near)
         name = book.ask_for(found)
         if rule is not None:
-            return await self._one(rule, found.key, name)
+            return await self._one(rule, found.key, name, asker)
         if word:
             return why_pages.no_such_rule(word, near_rules(word, rules), name)
-        glances, n_more = await self._why.glances(found.key)
+        glances, n_more = await self._why.glances(found.key, chat=asker.chat)
         return nearest_page(found.symbol, name, glances, n_more)
 
     def _read(
@@ -68,16 +79,28 @@ class WhyNot:
             first, more = more[0], [first]
         return book.resolve(first), find_rule(more[0], rules), more[0]
 
-    async def _one(self, rule: RuleName, instrument: str, name: str) -> Reply:
+    async def _one(self, rule: RuleName, instrument: str, name: str, asker: Asker) -> Reply:
         if not rule.is_on:
             return why_pages.switched_off(rule)
-        explanation = await self._why.explain(rule.id, instrument)
+        rule_id, note = self._told(asker.chat, rule.id)
+        explanation = await self._why.explain(rule_id, instrument, chat=asker.chat)
         if explanation is None:
-            return why_pages.needs_symbol(rule) if instrument == MARKET else why_pages.not_yet()
+            return why_pages.needs_symbol(rule, "whynot") if instrument == MARKET else why_pages.not_yet()
         nearest: Sequence[Glance] = ()
         if instrument != MARKET:
-            nearest, _ = await self._why.glances(instrument)
-        return missing_page(explanation, name, [g for g in nearest if g.rule_id != rule.id])
+            nearest, _ = await self._why.glances(instrument, chat=asker.chat)
+        others = [g for g in nearest if g.rule_id != rule.id]
+        reply = missing_page(replace(explanation, rule_id=rule.id), name, others)
+        return replace(reply, blocks=(*reply.blocks, BLANK, line(note))) if note else reply
+
+    async def _made_here(self, typed: str, asker: Asker) -> Reply:
+        """An alert of this chat, by its id or the first characters of it."""
+        explanation = await self._why.explain_alert(typed, asker.chat)
+        if explanation is None:
+            return why_pages.made_in_chat(typed)
+        found = self._books.now().resolve(f"{explanation.venue}:{explanation.symbol}")
+        name = self._books.now().ask_for(found) if isinstance(found, Instrument) else explanation.symbol
+        return missing_page(explanation, name, ())
 
 
 def missing(node: Node) -> Iterator[Node]:

@@ -1,6 +1,7 @@
 """Replies about why and why not. Pure; lengths are bounded, and what was left out is counted."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from bot.chat.commands import shorten
@@ -10,7 +11,8 @@ from bot.chat.why_text import MARKS, alert_text, clock, distance_text, heading, 
 from bot.model import numbers
 from bot.model.alert import State, Transition
 from bot.model.chat_alert import is_alert_id
-from bot.model.explanation import Explanation, Glance, RuleName
+from bot.model.chat_rule import is_chat_rule_id
+from bot.model.explanation import Explanation, Glance, Node, RuleName
 from bot.texts import say
 
 MAX_GLANCES: Final = 25
@@ -59,12 +61,15 @@ def glance_line(glance: Glance) -> Line:
     if glance.why:
         parts.append(glance.why)
     elif glance.distance is not None and glance.verdict == "false":
-        parts.append(distance_text(glance.distance))
+        parts.append(distance_text(glance.distance, is_other=glance.distance.unit != glance.unit))
+    elif glance.verdict == "false" and math.isinf(glance.nearness):
+        parts.append(say("false, as far as it is known"))
     elif glance.verdict == "true" and glance.phase == "inactive":
         parts.append(say("true"))
     if glance.phase in {"pending", "cooling"}:
         parts.append(glance.alert.next)
-    return line(f"{mark} ", bold(glance.rule_id), " ", " · ".join(parts))
+    what = f" {shorten(glance.title, 60)} ·" if is_alert_id(glance.rule_id) or is_chat_rule_id(glance.rule_id) else ""
+    return line(f"{mark} ", bold(glance.rule_id), f"{what} ", " · ".join(parts))
 
 
 def all_rules(symbol: str, name: str, found: Sequence[Glance], n_more: int) -> Reply:
@@ -92,6 +97,21 @@ def _tree(explanation: Explanation) -> list[Line]:
     return lines
 
 
+def _own_value(explanation: Explanation) -> list[Line]:
+    """What the rule measures, where that is none of the numbers of its condition."""
+    texts = {part.text for part in _parts(explanation.when)}
+    if not explanation.value_text or explanation.value_text in texts or explanation.value is None:
+        return []
+    shown = numbers.quantity(explanation.value, explanation.unit)
+    return [line(say("Shown as its value: {value}, ", value=shown), code(shorten(explanation.value_text, MAX_TEXT)))]
+
+
+def _parts(node: Node) -> Iterator[Node]:
+    yield node
+    for part in node.parts:
+        yield from _parts(part)
+
+
 def one_rule(explanation: Explanation, name: str) -> Reply:
     """The whole tree of one rule at one contract."""
     alert = explanation.alert
@@ -110,6 +130,7 @@ def one_rule(explanation: Explanation, name: str) -> Reply:
     head += [
         line(f"🔕 {shorten(hush_text(hush, explanation.at_ms), MAX_TEXT)}") for hush in explanation.hushed[:MAX_HUSHED]
     ]
+    head += _own_value(explanation)
     if alert.next:
         head.append(line(shorten(alert.next[0].upper() + alert.next[1:], MAX_TEXT)))
     tail: list[Line] = []
@@ -118,8 +139,10 @@ def one_rule(explanation: Explanation, name: str) -> Reply:
         tail.append(line(say("Ends: "), code(end)))
     if explanation.history:
         tail += [BLANK, *(line(transition_text(t, explanation.unit)) for t in explanation.history)]
-    asked = " ".join(word for word in ("/why", name, explanation.rule_id) if word)
+    is_alert = is_alert_id(explanation.rule_id)
+    asked = " ".join(word for word in ("/why", "" if is_alert else name, explanation.rule_id) if word)
     buttons = [Button(say("↻ Refresh"), asked), *([Button(say("All rules"), f"/why {name}")] if name else [])]
+    buttons += [Button(say("‹ Alert"), f"/alerts {explanation.rule_id}")] if is_alert else []
     return _bounded((*head, BLANK), _tree(explanation), tail, (tuple(buttons),), say("lines"))
 
 
@@ -165,10 +188,12 @@ def no_such_alert(prefix: str) -> Reply:
 
 
 def made_in_chat(alert_id: str) -> Reply:
-    """It is no rule, and has a page of its own."""
-    ask = f"/alerts {alert_id}"
-    text = say("This alert was made in chat. {command} says where it stands.", command=ask)
-    return Reply((line(text),), ((Button(alert_id, ask),),), is_refusal=True)
+    """Nothing can be said of it."""
+    text = say(
+        "No alert of this chat begins with {id}, or nothing is known of it yet. /alerts lists them.",
+        id=shorten(alert_id),
+    )
+    return Reply((line(text),), ((Button(say("Alerts"), "/alerts"),),), is_refusal=True)
 
 
 def no_such_rule(word: str, near: Sequence[RuleName], name: str) -> Reply:
@@ -181,9 +206,14 @@ def switched_off(rule: RuleName) -> Reply:
     return Reply((line(code(rule.id), say(" is switched off: its file says "), code("enabled: false"), "."),))
 
 
-def needs_symbol(rule: RuleName) -> Reply:
-    return Reply((line(code(rule.id), say(" looks at each contract. Name one, such as /why BTC {id}.", id=rule.id)),))
+def needs_symbol(rule: RuleName, command: str = "why") -> Reply:
+    usage = f"/{command} BTC {rule.id}"
+    return Reply(
+        (line(code(rule.id), say(" looks at each contract. Name one, such as {usage}.", usage=usage)),),
+        ((Button(usage, usage),),),
+        is_refusal=True,
+    )
 
 
 def not_yet() -> Reply:
-    return Reply((line(say("The rules have not been evaluated yet. Try again in a few seconds.")),))
+    return refusal(say("The rules have not been evaluated yet. Try again in a few seconds."))

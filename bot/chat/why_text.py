@@ -52,8 +52,13 @@ def clock(ms: int) -> str:
     return numbers.clock_time(ms, seconds=True).removesuffix(" UTC")
 
 
-def distance_text(distance: Distance) -> str:
-    """`1.20 points to go (24 %)`; beyond the threshold `past it by …`."""
+def distance_text(distance: Distance, *, is_other: bool = False) -> str:
+    """`1.20 points to go (24 %)`; beyond the threshold `past it by …`.
+
+    `is_other`: it is not that of the value shown beside it, so that only the share of it says something.
+    """
+    if is_other and distance.relative is not None and distance.absolute > 0:
+        return say("{share} to go", share=numbers.percent(distance.relative, sign=False, digits=0))
     size = numbers.quantity(abs(distance.absolute), distance.unit, sign=False)
     if distance.unit == "ratio":
         size = say("{size} points", size=size.removesuffix("%"))

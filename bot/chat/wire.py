@@ -1,7 +1,8 @@
 """Answers on their way over the control socket: the blocks of a reply as JSON, without layout.
 
 `{"blocks": [{"kind": "line", "spans": [["BTCUSDT", "bold"], [" up", "plain"]]}, {"kind": "table", "header": [...],
-"rows": [[...]]}], "buttons": [[{"label": "Chart", "command": "/chart BTC"}]]}`. A chart and a file travel as lines.
+"rows": [[...]]}], "buttons": [[{"label": "Chart", "command": "/chart BTC"}, {"label":
+"TradingView", "url": "https://…"}]]}`. A chart and a file travel as lines.
 """
 
 from typing import Final
@@ -29,11 +30,12 @@ class WireTable(msgspec.Struct, frozen=True, tag_field="kind", tag="table"):
     right_label: bool = False
 
 
-class WireButton(msgspec.Struct, frozen=True):
+class WireButton(msgspec.Struct, frozen=True, omit_defaults=True):
     """As `Button`."""
 
     label: str
-    command: str
+    command: str = ""
+    url: str = ""
 
 
 class WireReply(msgspec.Struct, frozen=True):
@@ -64,7 +66,7 @@ def pack(reply: Reply) -> WireReply:
     file = reply.file.content.decode(errors="replace").splitlines() if reply.file is not None else ()
     return WireReply(
         (*(_packed(block) for block in reply.blocks), *(WireLine(((text, Style.PLAIN),)) for text in (*chart, *file))),
-        tuple(tuple(WireButton(one.label, one.command) for one in row) for row in reply.buttons),
+        tuple(tuple(WireButton(one.label, one.command, one.url) for one in row) for row in reply.buttons),
     )
 
 
@@ -78,5 +80,5 @@ def unpack(wire: WireReply) -> Reply:
     """As it was before it was sent, a chart as lines."""
     return Reply(
         tuple(_unpacked(block) for block in wire.blocks),
-        tuple(tuple(Button(one.label, one.command) for one in row) for row in wire.buttons),
+        tuple(tuple(Button(one.label, one.command, one.url) for one in row) for row in wire.buttons),
     )

@@ -1,6 +1,7 @@
 """`oibot ask '/oi BTC'`: one command to the running bot, its answer on standard output; `-` reads one a line.
 
-Exit code 0; 1 where no bot answered or a command was refused.
+What takes the place of an answer later is waited for, and the last is printed. Exit code 0; 1 where no bot answered, a command
+was refused, or a job had not ended in time.
 """
 
 import sys
@@ -13,12 +14,14 @@ from rich.console import Console
 from rich.text import Text
 
 from bot.chat.commands import clean
-from bot.chat.local import Answer, Request
+from bot.chat.local_asking import Answer, Request
 from bot.chat.terminal_text import to_text
 from bot.chat.wire import unpack
-from bot.cli.asking import ask_bot
+from bot.cli.asking import follow_bot
+from bot.errors import BotError
 
 EXIT_REFUSED = 1
+WAIT_S = 600.0
 
 
 def ask(
@@ -28,19 +31,36 @@ def ask(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print each answer as a line of JSON: blocks, buttons.")
     ] = False,
+    wait_s: Annotated[
+        float, typer.Option("--wait", metavar="SECONDS", min=0.0, help="How long to wait for a job; 0: not at all.")
+    ] = WAIT_S,
 ) -> None:
     """Send a chat command to the running bot and print its answer."""
     console = Console(highlight=False, soft_wrap=True)
     refused = False
     for text in _commands(command):
-        answer = ask_bot(Request("say", text=text), command="ask")
-        refused = refused or not answer.ok
+        answer = _last(Request("say", text=text, wait_s=wait_s))
+        refused = refused or not answer.ok or (answer.is_interim and wait_s > 0.0)
         if as_json:
             print(msgspec.json.encode(answer).decode(), flush=True)
         else:
             _show(answer, console)
     if refused:
         raise typer.Exit(EXIT_REFUSED)
+
+
+def _last(request: Request) -> Answer:
+    """What is left when all was said. Raises `BotError` where nobody answers."""
+    last = None
+    for last in follow_bot(request, command="ask"):
+        if last.is_interim and last.reply is not None and sys.stderr.isatty():
+            # Who sits there sees that something happens; a script gets the answer alone.
+            print(to_text(unpack(last.reply)).plain, file=sys.stderr)
+    if last is None:
+        raise BotError("ask: the bot hung up without an answer; its log may say why")
+    if last.is_interim and request.wait_s > 0.0:
+        print("oibot: it has not ended; ask for it again, or wait longer with --wait", file=sys.stderr)
+    return last
 
 
 def _commands(words: list[str]) -> Iterator[str]:

@@ -9,7 +9,7 @@ import typer
 
 from bot import settings
 from bot.app.data_dir import DataDir
-from bot.chat.local import Request, ask
+from bot.chat.local_asking import Request, ask
 from bot.errors import BotError, ConfigError
 
 EXIT_NONE = 1

@@ -1,7 +1,8 @@
 """`oibot chat`: talk to the running bot from this terminal, with the commands of Telegram.
 
 Each line is a question of its own over the control socket, so a bot that was restarted in between is found again. Only
-answers are shown; alerts go where the settings send them. Exit code 0, or 1 where no bot runs at the beginning.
+answers are shown; alerts go where the settings send them. What a job says later is waited for; Ctrl-C goes on without it. Exit
+code 0, or 1 where no bot runs at the beginning.
 """
 
 import sys
@@ -13,14 +14,15 @@ from bot import settings
 from bot.app.data_dir import DataDir
 from bot.chat.commands import clean
 from bot.chat.completion import DELIMITERS, complete
-from bot.chat.local import Request
+from bot.chat.local_asking import Answer, Request
 from bot.chat.terminal_text import to_text
 from bot.chat.wire import Words, unpack
-from bot.cli.asking import ask_bot
+from bot.cli.asking import ask_bot, follow_bot
 from bot.cli.line_editing import LineEditor
 from bot.errors import BotError
 
 PROMPT = "› "
+WAIT_S = 600.0
 _LEAVING = frozenset({"/quit", "quit", "/exit", "exit"})
 
 
@@ -80,17 +82,23 @@ class Talk:
         if not text:
             return
         try:
-            answer = ask_bot(Request("say", text=text), command="chat")
-            if self._is_gone:
-                self.console.print("The bot is there again.", style="dim")
-                self._is_gone = False
-            if answer.reply is None:
-                self.console.print(Text(answer.error, style="yellow"))
-                return
-            self.console.print(to_text(unpack(answer.reply)))
+            is_first = True
+            for answer in follow_bot(Request("say", text=text, wait_s=WAIT_S), command="chat"):
+                self._show(answer, is_first=is_first)
+                is_first = False
             self.learn()
         except BotError as error:
             self._is_gone = True
             self.console.print(
                 Text(f"No answer: {str(error).removeprefix('chat: ')}. The next line asks again.", style="red")
             )
+
+    def _show(self, answer: Answer, *, is_first: bool) -> None:
+        if self._is_gone:
+            self.console.print("The bot is there again.", style="dim")
+            self._is_gone = False
+        if answer.reply is None:
+            self.console.print(Text(answer.error, style="yellow"))
+        elif is_first or not answer.is_interim:
+            # Lines once printed stay, so of how far a job is only the first is shown.
+            self.console.print(to_text(unpack(answer.reply)))

@@ -3,7 +3,7 @@
 Exit code 0 with a link; 1 where no bot runs or its pages are switched off.
 """
 
-from bot.chat.local import Request
+from bot.chat.local_asking import Request
 from bot.chat.reply import Line
 from bot.chat.wire import unpack
 from bot.cli.asking import ask_bot

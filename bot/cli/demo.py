@@ -5,6 +5,7 @@ limits that Binance publishes. Nothing leaves this machine and nothing is kept u
 """
 
 import contextlib
+import shlex
 import socket
 import subprocess
 import sys
@@ -54,6 +55,8 @@ def demo(
     with contextlib.ExitStack() as stack:
         folder = data_dir or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="oibot-demo-")))
         _welcome(console, instruments, for_s)
+        if is_interactive():
+            _show_chat(console, folder)
         rest_url, stream_url = stack.enter_context(exchange(instruments=instruments, seed=seed))
         config = settings.for_demo(
             data_dir=folder,
@@ -97,6 +100,12 @@ def web_port() -> int:
 
 def _show_address(console: Console, address: str) -> None:
     text = Text.assemble("Dashboard: ", (address, "bold cyan"), "  (no login in the demo)")
+    console.print(text, soft_wrap=True)
+
+
+def _show_chat(console: Console, folder: Path) -> None:
+    command = f"OIBOT_DATA_DIR={shlex.quote(str(folder.absolute()))} oibot chat"
+    text = Text.assemble("Chat in another terminal, with history and Tab: ", (command, "bold cyan"))
     console.print(text, soft_wrap=True)
 
 

@@ -14,7 +14,7 @@ import msgspec
 import typer
 from rich.console import Console
 
-from bot.chat.local import Request
+from bot.chat.local_asking import Request
 from bot.cli.asking import ask_bot
 from bot.cli.explanation import show
 from bot.cli.past import explain_past

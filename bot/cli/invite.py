@@ -36,7 +36,7 @@ def invite(
 
     async def go() -> tuple[str, bool]:
         name = await bot_name(config, clock)
-        async with open_members(config, clock) as (store, is_bot_running, _):
+        async with open_members(config, clock) as (store, _, is_bot_running, _):
             return invite_link(name, await Invites(store, clock).issue(Role(role))), is_bot_running
 
     url, is_bot_running = asyncio.run(go())

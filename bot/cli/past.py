@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bot.chat.local import Answer, explain_named
+from bot.chat.local import explain_named
+from bot.chat.local_asking import Answer
 from bot.engine.cards import Cards
 from bot.engine.engine import Engine
 from bot.engine.explaining import explain, glances
@@ -31,13 +32,13 @@ class PastWhy:
         self._transitions = tuple(reversed(transitions))
         self._loaded = loaded
 
-    def rules(self) -> Sequence[RuleName]:
+    def rules(self, chat: str | None = None) -> Sequence[RuleName]:  # noqa: ARG002, a recording is one reader's own
         # Other rules may watch by now than those that were loaded at the start.
         watching = {rule.id: RuleName(rule.id, rule.title) for rule in self._engine.rules if not rule.base}
         off = (RuleName(r.id, r.title, is_on=False) for r in self._loaded if r.id not in watching)
         return (*watching.values(), *off)
 
-    async def explain(self, rule_id: str, instrument: str) -> Explanation | None:
+    async def explain(self, rule_id: str, instrument: str, *, chat: str | None = None) -> Explanation | None:  # noqa: ARG002, as above
         found = explain(self._engine, rule_id, instrument)
         if found is None:
             return None
@@ -45,7 +46,10 @@ class PastWhy:
         mine = [t for t in self._transitions if t.rule_id == rule_id and t.symbol == symbol]
         return replace(found, history=tuple(mine[:N_HISTORY]))
 
-    async def glances(self, instrument: str) -> tuple[Sequence[Glance], int]:
+    async def explain_alert(self, prefix: str, chat: str) -> Explanation | None:  # noqa: ARG002, of the rules alone
+        return None
+
+    async def glances(self, instrument: str, *, chat: str | None = None) -> tuple[Sequence[Glance], int]:  # noqa: ARG002, as above
         return glances(self._engine, instrument)
 
     async def firing(self, prefix: str, chat: str) -> Sequence[Transition]:  # noqa: ARG002, a recording is one reader's own

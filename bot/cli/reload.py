@@ -5,7 +5,7 @@ Exit code 0, or 1 where it did not.
 
 import typer
 
-from bot.chat.local import Request
+from bot.chat.local_asking import Request
 from bot.cli.asking import ask_bot
 
 

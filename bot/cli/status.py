@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from bot import settings
-from bot.chat.local import Request
+from bot.chat.local_asking import Request
 from bot.chat.reply import Reply
 from bot.chat.status_pages import status_page
 from bot.chat.terminal_text import to_text

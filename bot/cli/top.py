@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.live import Live
 
 from bot import settings
-from bot.chat.local import Request
+from bot.chat.local_asking import Request
 from bot.cli.asking import ask_bot
 from bot.cli.top_view import Frame
 from bot.clock import SystemClock

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from bot.delivery import layout, wording
 from bot.delivery.destination import Answer, Order
+from bot.delivery.detail import risk_lines
 from bot.delivery.output import PASSING, Output
 from bot.delivery.text import Card, Line, clean, plain
 from bot.model.alert import TellKind
@@ -111,7 +112,8 @@ def _body(card: Card, view: AlertView) -> list[Text]:
     for words in (say("Funding {funding}", funding=funding) if funding else "", clean(view.condition, 200)):
         if words and card.details:
             rest.append(("   " if rest.plain else "") + words, style="dim")
-    return [text for text in (figures, *totals, rest, *(Text(row) for row in card.table), *notes) if text.plain]
+    risks = [Text(plain(spans), style="dim") for spans in risk_lines(view)] if card.details else []
+    return [text for text in (figures, *totals, rest, *(Text(row) for row in card.table), *notes, *risks) if text.plain]
 
 
 class ConsoleDestination:

@@ -1,6 +1,6 @@
 """Where the alert of a rule stands as of the last tick, and what would change it, in words."""
 
-from bot.alerts.lifecycle import Policy, is_confirmed
+from bot.alerts.lifecycle import is_confirmed
 from bot.engine.tick_values import TickValues
 from bot.market.market import DEFAULT_OI_INTERVAL_MS
 from bot.model.alert import FOREVER_MS, AlertRecord, State, short_id
@@ -25,7 +25,7 @@ def alert_of(seen: TickValues, rule: Rule, row: int | None) -> AlertSeen:
         interval_ms = int(engine.market.oi_interval_ms[row]) or DEFAULT_OI_INTERVAL_MS
         oi_ms = int(seen.view.sample_ms("oi")[0, row])
         waits = not is_confirmed(book.policy, record.pending_since_ms, oi_ms, interval_ms)
-    phase = _phase(record, engine.now_ms)
+    phase = phase_of_record(record, engine.now_ms)
     since_ms = {"firing": record.fired_ms, "pending": record.pending_since_ms}.get(phase)
     return AlertSeen(
         phase=phase,
@@ -39,7 +39,7 @@ def alert_of(seen: TickValues, rule: Rule, row: int | None) -> AlertSeen:
         peak=record.peak,
         cooling_left_ms=cooling,
         is_over=is_over,
-        next=_next(rule, book.policy, record, cooling, is_over=is_over, waits=waits),
+        next=next_of(rule, rule.for_ms, record, cooling, is_over=is_over, waits=waits, is_event=book.policy.is_event),
     )
 
 
@@ -47,10 +47,11 @@ def phase_of(seen: TickValues, rule: Rule, row: int) -> AlertPhase:
     """Where it stands, in a word."""
     book = seen.engine.book(rule.id)
     assert book is not None
-    return _phase(book.look(0 if rule.per == "market" else row), seen.engine.now_ms)
+    return phase_of_record(book.look(0 if rule.per == "market" else row), seen.engine.now_ms)
 
 
-def _phase(record: AlertRecord, now_ms: int) -> AlertPhase:
+def phase_of_record(record: AlertRecord, now_ms: int) -> AlertPhase:
+    """Where the state of an alert stands, in a word."""
     if record.state is State.FIRING:
         return "firing"
     if record.state is State.PENDING:
@@ -58,8 +59,17 @@ def _phase(record: AlertRecord, now_ms: int) -> AlertPhase:
     return "cooling" if now_ms < record.cooldown_until_ms < FOREVER_MS else "inactive"
 
 
-def _next(rule: Rule, policy: Policy, record: AlertRecord, cooling: int | None, *, is_over: bool, waits: bool) -> str:
-    """What would change the alert, in words."""
+def next_of(
+    rule: Rule,
+    for_ms: int,
+    record: AlertRecord,
+    cooling: int | None,
+    *,
+    is_over: bool,
+    waits: bool = False,
+    is_event: bool = False,
+) -> str:
+    """What would change the alert, in words. `waits`: for the next poll; `is_event`: it is of a moment, and holds for none."""
     if is_over:
         return say("it fires only once, and has fired")
     if record.state is State.FIRING:
@@ -72,14 +82,12 @@ def _next(rule: Rule, policy: Policy, record: AlertRecord, cooling: int | None, 
     again = say("may fire again in {duration}", duration=duration(cooling)) if cooling is not None else ""
     if record.state is State.PENDING:
         parts = []
-        if record.held_ms < rule.for_ms:
-            parts.append(say("held {held} of {needed}", held=duration(record.held_ms), needed=duration(rule.for_ms)))
+        if record.held_ms < for_ms:
+            parts.append(say("held {held} of {needed}", held=duration(record.held_ms), needed=duration(for_ms)))
         if waits:
             parts.append(say("waits for the next open-interest poll"))
         return ", ".join([*parts, *([again] if again else [])]) or say("fires at the next tick")
     if again:
         return again
-    held = (
-        say(" has held for {duration}", duration=duration(rule.for_ms)) if rule.for_ms and not policy.is_event else ""
-    )
+    held = say(" has held for {duration}", duration=duration(for_ms)) if for_ms and not is_event else ""
     return say("fires when {condition}{held}", condition=text(rule.when), held=held)

@@ -5,7 +5,7 @@ computed, and every sample the one that it used.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Final
 
@@ -54,26 +54,42 @@ def explain(engine: Engine, rule_id: str, instrument: str) -> Explanation | None
     row = None if instrument == MARKET else engine.market.universe.row(instrument)
     if seen is None or rule is None or (row is None and (instrument != MARKET or rule.per != "market")):
         return None
-    return _Explainer(seen, rule, row).explanation(instrument)
+    return RuleHere(seen, rule, row).explanation(instrument)
 
 
-def glances(engine: Engine, instrument: str, *, limit: int = N_GLANCES) -> tuple[tuple[Glance, ...], int]:
+def _itself(rule: Rule) -> str | None:
+    return rule.id
+
+
+def glances(
+    engine: Engine, instrument: str, *, limit: int = N_GLANCES, form_of: Callable[[Rule], str | None] = _itself
+) -> tuple[tuple[Glance, ...], int]:
     """All rules that may look at an instrument, what is nearest to firing first, and how many more there are.
 
-    Other forms of rules are left out.
+    `form_of`: the form in which a rule is to be shown, under its own id; None leaves it out.
     """
     seen = TickValues.of(engine)
     row = engine.market.universe.row(instrument)
     listed = None if row is None else engine.market.universe.at(row)
     if seen is None or row is None or listed is None:
         return (), 0
+    rules = {rule.id: rule for rule in engine.rules}
+    forms = [rules.get(form_of(rule) or "") for rule in engine.rules if not rule.base]
     ranked = sorted(
-        (_order(seen, rule, row), i)
-        for i, rule in enumerate(engine.rules)
-        if not rule.base and matches(rule.scope, listed)
+        (_order(seen, rule, row), i) for i, rule in enumerate(forms) if rule is not None and matches(rule.scope, listed)
     )
-    shown = [_Explainer(seen, engine.rules[i], row).glance(order[1]) for order, i in ranked[:limit]]
+    shown = []
+    for order, i in ranked[:limit]:
+        form = forms[i]
+        assert form is not None
+        found = RuleHere(seen, form, row).glance(order[1])
+        shown.append(replace(found, rule_id=form.base) if form.base else found)
     return tuple(shown), len(ranked) - len(shown)
+
+
+def in_order(found: Iterable[Glance]) -> list[Glance]:
+    """What is nearest to firing first."""
+    return sorted(found, key=lambda one: (_PHASES.index(one.phase), one.nearness))
 
 
 _PHASES: Final[tuple[AlertPhase, ...]] = ("firing", "pending", "cooling", "inactive")
@@ -89,8 +105,8 @@ def _order(seen: TickValues, rule: Rule, row: int) -> tuple[int, float]:
     return phase, OnePlace(seen, seen.pivot).far(rule.when, rule.scope) if decided else math.inf
 
 
-class _Explainer:
-    """One rule at one instrument, or (row None) over its scope."""
+class RuleHere:
+    """One rule at one instrument, or (row None) over its scope; its nodes need no alert of the rule."""
 
     def __init__(self, seen: TickValues, rule: Rule, row: int | None) -> None:
         self._seen = seen
@@ -113,7 +129,7 @@ class _Explainer:
         if self._is_halted(self._at):
             reasons.append(self._halt(self._at))
         if verdict == "unknown":
-            reasons += self._reasons(when)
+            reasons += self._unknown(when)
         measured = seen.result.measured(rule, seen.t, self._at)
         shown = next((c.left for c in rule.comparisons if text(c.left) == measured.text), rule.value)
         return Explanation(
@@ -142,20 +158,21 @@ class _Explainer:
         rule, seen = self._rule, self._seen
         verdict = seen.rule_verdict(rule, self._at if rule.per == "symbol" else 0)
         decisive = OnePlace(seen, self._at).decisive(rule.when, self._scope)
-        near = None if decisive is None else self._near(rule.when, self._at)
+        near = None if decisive is None else self.near(rule.when, self._at)
         why = self._outside()
         if not why and verdict == "unknown":
             halted = [self._halt(self._at)] if self._is_halted(self._at) else []
-            why = next(iter([*halted, *self._reasons(self.node(rule.when, self._at))]), "")
+            why = next(iter([*halted, *self._unknown(self.node(rule.when, self._at))]), "")
         measured = seen.result.measured(rule, seen.t, self._at)
+        is_own = rule.value is not None and measured.value is not None
         return Glance(
             rule_id=rule.id,
             title=rule.title,
             per_market=rule.per == "market",
             phase=alert_of(seen, rule, self._asked).phase,
             verdict=verdict,
-            value=near.value if near else measured.value,
-            unit=near.unit if near else self._unit(rule.value, ratio=measured.is_ratio),
+            value=measured.value if is_own or near is None else near.value,
+            unit=self._unit(rule.value, ratio=measured.is_ratio) if is_own or near is None else near.unit,
             distance=near.distance if near else None,
             nearness=nearness,
             why=why,
@@ -178,8 +195,15 @@ class _Explainer:
         instrument = self._seen.engine.market.universe.at(row)
         return say("it is halted ({status})", status=instrument.status if instrument else say("not listed"))
 
+    def reasons(self, when: Node) -> tuple[str, ...]:
+        """What keeps it from being decided here; empty where it is."""
+        if when.verdict != "unknown":
+            return ()
+        halted = [self._halt(self._at)] if self._is_halted(self._at) else []
+        return tuple(dict.fromkeys([*halted, *self._unknown(when)]))
+
     @staticmethod
-    def _reasons(node: Node) -> list[str]:
+    def _unknown(node: Node) -> list[str]:
         """Of the parts that are unknown themselves, in reading order."""
         return [n.why for n in _walk(node) if n.why and not any(p.why == n.why for p in n.parts)]
 
@@ -335,12 +359,12 @@ class _Explainer:
             value=float(n_true),
             unit="count",
             scope=ScopeSeen(
-                n_members, n_members - n_unknown, 0, n_true, n_unknown, tuple(self._near(condition, r) for r in rows)
+                n_members, n_members - n_unknown, 0, n_true, n_unknown, tuple(self.near(condition, r) for r in rows)
             ),
             parts=self._inner(expr),
         )
 
-    def _near(self, condition: Expr, row: int) -> Near:
+    def near(self, condition: Expr, row: int) -> Near:
         seen = self._seen
         instrument = seen.engine.market.universe.at(row)
         symbol = instrument.symbol if instrument else MARKET

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -21,9 +22,18 @@ class Past:
     instrument: Instrument
     samples: Mapping[str, tuple[I64, F64]]
     start_ms: int
-    """As far back as the rings reach; what came before is unknown."""
+    """As far back as all series are held and known; what came before is unknown."""
     now_ms: int
     oi_interval_ms: int
+
+
+SLACK_MS: Final = 750_000
+"""So much later than its ring begins may the first sample come: rows of open interest stand five minutes apart."""
+
+
+def parts_of(series: Iterable[str]) -> frozenset[str]:
+    """What derived series are made of, and the price, which is always wanted."""
+    return frozenset(part for name in series for part in PARTS.get(name, (name,))) | {"price"}
 
 
 def past_of(engine: Engine, key: str, series: Iterable[str], *, span_ms: int) -> Past | None:
@@ -31,7 +41,7 @@ def past_of(engine: Engine, key: str, series: Iterable[str], *, span_ms: int) ->
     market = engine.market
     row = market.universe.row(key)
     instrument = None if row is None else market.universe.at(row)
-    parts = {part for name in series for part in PARTS.get(name, (name,))} | {"price"}
+    parts = parts_of(series)
     if row is None or instrument is None or not parts <= {*SAMPLED, "volume"}:
         return None
     tier = market.coarse
@@ -58,7 +68,8 @@ def past_of(engine: Engine, key: str, series: Iterable[str], *, span_ms: int) ->
         new = np.ones(len(times), dtype=np.bool_)
         new[1:] = times[1:] > times[:-1]
         samples[name] = (times[new], values[new])
-        held.append(int(numbers[0]) * tier.step_ms)
+        reach_ms, first_ms = int(numbers[0]) * tier.step_ms, int(times[0]) if len(times) else engine.now_ms
+        held.append(reach_ms if first_ms - reach_ms <= SLACK_MS else first_ms)
     interval = int(market.oi_interval_ms[row])
     return Past(instrument, samples, max(held), engine.now_ms, interval)
 

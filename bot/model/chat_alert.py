@@ -156,6 +156,8 @@ class AlertLife:
     """The measured value as of the last tick; None where unknown."""
     until_ms: int = 0
     """End of a cooldown, in venue time; 0 without one."""
+    record: AlertRecord | None = None
+    """Its state where it is pending, fires or cools down."""
 
 
 @dataclass(frozen=True, slots=True)

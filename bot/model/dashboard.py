@@ -204,12 +204,12 @@ class DashboardReader(Protocol):
 
     async def chart(self, key: str, span_ms: int) -> ChartData | NoPicture: ...
 
-    async def glances(self, key: str) -> tuple[Sequence[Glance], int]:
-        """Rules that may look at it, the nearest first, and how many more there are."""
+    async def glances(self, key: str, *, chat: str) -> tuple[Sequence[Glance], int]:
+        """Rules that may look at it, and alerts of a chat, the nearest first, and how many more there are."""
         ...
 
-    async def why(self, rule_id: str, key: str) -> WhyPage | None:
-        """None where the engine cannot answer (yet). `key` may be `*` for a rule about the whole market."""
+    async def why(self, rule_id: str, key: str, *, chat: str) -> WhyPage | None:
+        """Of a rule, or of an alert of a chat. None where the engine cannot answer (yet). `key` may be `*` for a rule about the whole market."""
         ...
 
     async def alerts(self, *, limit: int, chat: str, symbol: str = "") -> Sequence[ToldAlert]:

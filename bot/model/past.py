@@ -38,8 +38,10 @@ class PastDesk(Protocol):
         """By days, with tops and bottoms; or why not, in words for people. In bounded time."""
         ...
 
-    async def rehearse(self, ones: Sequence[ChatAlert | ChatRule], key: str) -> Sequence[Rehearsed | None]:
-        """Conditions over the last weeks of the history; None for what it cannot tell. In bounded time."""
+    async def rehearse(self, ones: Sequence[ChatAlert | ChatRule], keys: Sequence[str]) -> Sequence[Rehearsed | None]:
+        """Conditions over the last weeks of the history, each over all of a few instruments, alerts over their own; None for
+        what it cannot tell. In bounded time.
+        """
         ...
 
     @property

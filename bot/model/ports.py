@@ -224,18 +224,28 @@ class MarketReader(Protocol):
 
 
 class WhyReader(Protocol):
-    """What chat may ask of the rules. Every answer is as of one tick."""
+    """What chat may ask of the rules. Every answer is as of one tick.
 
-    def rules(self) -> Sequence[RuleName]:
+    `chat`: what other chats made is nobody's business there; None for whoever reads the machine itself.
+    """
+
+    def rules(self, chat: str | None = None) -> Sequence[RuleName]:
         """All loaded rules, those that are switched off too."""
         ...
 
-    async def explain(self, rule_id: str, instrument: str) -> Explanation | None:
+    async def explain(self, rule_id: str, instrument: str, *, chat: str | None = None) -> Explanation | None:
         """With its newest transitions; `instrument` is a key or `*`. None where the engine cannot answer (yet)."""
         ...
 
-    async def glances(self, instrument: str) -> tuple[Sequence[Glance], int]:
-        """All rules that may look at an instrument, nearest first, and how many more there are."""
+    async def explain_alert(self, prefix: str, chat: str) -> Explanation | None:
+        """Of the one alert of a chat whose id begins so; None where there is none, or the engine cannot answer."""
+        ...
+
+    async def glances(self, instrument: str, *, chat: str | None = None) -> tuple[Sequence[Glance], int]:
+        """All rules that may look at an instrument, nearest first, and how many more there are.
+
+        For a chat in the form that it is told, with the alerts that were made there.
+        """
         ...
 
     async def firing(self, prefix: str, chat: str) -> Sequence[Transition]:

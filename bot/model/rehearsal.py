@@ -1,7 +1,7 @@
 """What a condition would have done, as a value, and who can tell."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from bot.model.chat_alert import ChatAlert
@@ -24,6 +24,17 @@ class Rehearsed:
     @property
     def per_day(self) -> float:
         return self.n_fired * 86_400_000 / self.span_ms if self.span_ms > 0 else 0.0
+
+
+def merged(found: Sequence[Rehearsed]) -> Rehearsed:
+    """What was told for several instruments, as of one condition over all of them; at least one."""
+    last = max(found, key=lambda one: one.last_ms or 0)
+    return replace(
+        last,
+        n_fired=sum(one.n_fired for one in found),
+        span_ms=max(one.span_ms for one in found),
+        n_symbols=sum(max(one.n_symbols, one.n_fired > 0) for one in found),
+    )
 
 
 class Rehearsals(Protocol):

@@ -28,6 +28,8 @@ MAX_REACH: Final = 1.5
 """A stop is moved behind the liquidations only if that takes it no further than this many times."""
 BEHIND_ATR: Final = 0.1
 """How far behind the outermost liquidation, in usual ranges."""
+LONG_WINDOW_MS: Final = 4 * 3_600_000
+"""A usual range takes five windows, and of a day of prices there are no five longer ones."""
 MIN_DISTANCE_TICKS: Final = 3
 FEE_ROOM: Final = 0.001
 """Of the entry: a stop nearer than costs and spread is none."""
@@ -174,7 +176,15 @@ def _refused(
             )
         )
     if figures.atr is None:
-        window = numbers.window(figures.window_ms)
+        window, longest = numbers.window(figures.window_ms), numbers.window(LONG_WINDOW_MS)
+        if figures.window_ms > LONG_WINDOW_MS:
+            return Refused(
+                say(
+                    "I hold prices of about a day, too few for the usual range of {window}. Up to {longest} it is known.",
+                    window=window,
+                    longest=longest,
+                )
+            )
         return Refused(
             say("I do not know the usual range of {window} yet. Try a shorter window, or later.", window=window)
         )

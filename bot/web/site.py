@@ -289,7 +289,7 @@ class Site:
             for w in TABLE_WINDOWS_MS:
                 oi, price = table.columns[f"oi_{w}"][at], table.columns[f"price_{w}"][at]
                 moves.append((w, oi, price, pages.reading_code(price, oi)))
-        glances, n_more = await self._reader.glances(key)
+        glances, n_more = await self._reader.glances(key, chat=request[_SESSION].visitor.chat)
         return self._page(
             "symbol.html",
             request,
@@ -319,7 +319,8 @@ class Site:
 
     async def _why(self, request: web.Request) -> web.Response:
         key = MARKET if request.match_info["symbol"] == MARKET else self._key(request)[0]
-        found = await self._reader.why(request.match_info["rule"][:100], key)
+        rule, chat = request.match_info["rule"][:100], request[_SESSION].visitor.chat
+        found = await self._reader.why(rule, key, chat=chat)
         if found is None:
             raise web.HTTPNotFound(reason="there is no such rule, or nothing to say yet")
         return self._page("tree.html", request, found=found)

@@ -72,9 +72,11 @@ class Talk:
         return found
 
     def press(self, message, label: str, *, who: int = OWNER) -> None:
+        """The button that is called so, whatever number stands behind its name."""
         data = {one["text"]: one.get("callback_data") for row in message.markup["inline_keyboard"] for one in row}
-        self.page.pressed(NAMES[who], label)
-        self.telegram.press(data[label], message, user_id=who)
+        name = next(text for text in data if text == label or text.startswith(f"{label} · "))
+        self.page.pressed(NAMES[who], name)
+        self.telegram.press(data[name], message, user_id=who)
 
     async def becomes(self, message, label: str, text: str, *, who: int = OWNER):
         """Press a button: the message is edited, and nothing new is said."""
@@ -143,6 +145,9 @@ async def _alerts(talk: Talk, market: Market) -> None:
     talk.page.chapter("Alerts")
     await talk.ask("/alert BTC price > 1", "Already true")
     made = await talk.ask("/alert SOL oi > 50% 15m", "SOLUSDT")
+    await talk.becomes(made, "30%", "pct(oi, 15m) > 30%")
+    await talk.becomes(made, "Undo", "Deleted")
+    await talk.becomes(made, "Undo", "Back again")
     await talk.becomes(made, "Alerts", "Alerts of this chat (2)")
     async with aiohttp.ClientSession() as session:
         # Prices of before must be in the window; until then nothing fires.

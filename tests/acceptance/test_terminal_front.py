@@ -85,3 +85,7 @@ async def _scripts(harness, env) -> None:
     assert (code, [one["ok"] for one in found]) == (1, [True, True, False]), text
     assert found[0]["reply"]["blocks"][0]["kind"] == "line"
     assert found[0]["reply"]["buttons"][0][0]["command"]
+    _, text = await asked(harness, env, "/backtest oi_surge 1d")
+    # How it ends depends on the minutes that there are; that it begins is no answer.
+    assert "Backtest of OI surge, 1d" in text, text
+    assert "/backtest cancel" not in text, text

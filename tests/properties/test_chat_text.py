@@ -133,13 +133,16 @@ class World:
             moves,
         )
 
-    def rules(self):
+    def rules(self, chat=None):
         return [RuleName(self.base, self.base), RuleName("off", self.base, is_on=False)]
 
-    async def explain(self, rule_id, instrument):
+    async def explain(self, rule_id, instrument, *, chat=None):
         return self.explanation
 
-    async def glances(self, instrument):
+    async def explain_alert(self, prefix, chat):
+        return self.explanation
+
+    async def glances(self, instrument, *, chat=None):
         e, far = self.explanation, Distance(self.number or 0.0, self.number, "ratio")
         one = Glance(
             e.rule_id, e.title, False, e.alert.phase, e.verdict, self.number, e.unit, far, 0.0, "".join(e.why), e.alert

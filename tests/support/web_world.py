@@ -113,11 +113,12 @@ class HandReader:
             volume=Columns(times, tuple(1e6 for _ in times)),
         )
 
-    async def glances(self, key: str):
+    async def glances(self, key: str, *, chat: str):
+        self.asked.append(("glances", chat, key))
         return self.glance_list, 0
 
-    async def why(self, rule_id: str, key: str) -> WhyPage | None:
-        self.asked.append(("why", rule_id, key))
+    async def why(self, rule_id: str, key: str, *, chat: str) -> WhyPage | None:
+        self.asked.append(("why", rule_id, key, chat))
         return self.why_page
 
     async def alerts(self, *, limit: int, chat: str, symbol: str = ""):

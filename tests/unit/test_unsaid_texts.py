@@ -21,7 +21,9 @@ TYPED = re.compile(r"/[a-z]|oibot [a-z]|<[a-z]")
 CALLS = {
     "note": "the audit keeps English",
     "_note": "the audit keeps English",
-    "_noted": "the audit keeps English",
+    "noted": "the audit keeps English",
+    "for_all": "the audit keeps English",
+    "Change": "the audit keeps English",
     "create_task": "a name for the log",
     "in_background": "a name for the log",
     "get": "the name of a log, or a key",
@@ -37,6 +39,7 @@ REASONS = frozenset({"NoPicture", "Rejected", "RetryLater", "TargetGone", "Unlay
 """Why a destination did not take a message, or no chart was drawn. Those that hold a value, such as a status, stay English."""
 MODULES = {
     "bot/chat/local.py": "answers the operator's own commands, in English",
+    "bot/chat/local_asking.py": "as that",
     "bot/chat/telegram_failure.py": "compared with what Telegram says",
     "bot/delivery/template.py": "errors of rules",
     "bot/delivery/template_values.py": "words for errors of rules and for the guide",

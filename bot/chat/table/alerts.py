@@ -44,7 +44,7 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
         (
             mark("/alerts · what this chat has asked for, and how far it is"),
             mark("/alerts 2 · the second page"),
-            mark("/alerts a-7q4m · one of them, with what may be done to it"),
+            mark("/alerts a-7q4m · one of them, with what may be done to it; /alerts BTC those of BTC"),
         ),
         without=mark("I take no alerts here."),
         needs=Role.VIEWER,
@@ -58,7 +58,7 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
         mark("Alerts"),
         True,
         (
-            mark("/delete a-7q4m · four characters of its id are enough"),
+            mark("/delete a-7q4m · four characters of its id are enough; several ids as well"),
             mark("/delete all · all alerts of this chat, after a question"),
         ),
         is_minor=True,

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from bot.chat.grammars import few_words, nothing, silence_prefix, some_words
+from bot.chat.grammars import few_words, nothing, silence_prefix
 from bot.chat.spec import CommandSpec, bare
 from bot.model.members import Role
 from bot.texts import mark
@@ -11,7 +11,7 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
     CommandSpec(
         "silence",
         ("mute",),
-        some_words,
+        few_words,
         "/silence BTC 2h",
         mark("keep alerts quiet for a while"),
         mark("Quiet"),
@@ -21,6 +21,7 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
             mark("/silence oi_surge BTC until 18:00 moving house · both must match; a comment comes last"),
             mark("/silence BTC,ETH 2h · one for each; @majors as well"),
             mark("/silence all 2h · everything but critical alerts; with all critical 2h these too"),
+            mark("/silence off · ends all that you may end; /silence BTC off those of BTC"),
             mark("here behind the target: in this chat alone."),
             mark("What fires meanwhile is kept: told at the end if it still fires, else in a summary."),
         ),

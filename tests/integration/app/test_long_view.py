@@ -5,6 +5,7 @@ import contextlib
 import io
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -24,6 +25,7 @@ from bot.engine.inputs import Listed
 from bot.history.importing import Importer, files_in
 from bot.history.published.layouts import Told
 from bot.model.chat_alert import ChatAlert
+from bot.model.chat_rule import ChatRule
 from bot.model.instrument import Instrument
 from bot.model.past import DailyPast
 from bot.model.updates import InstrumentList
@@ -135,10 +137,23 @@ async def test_conditions_are_tried_over_it(published):
     one = ChatAlert("a-00000000", "t", "t", "binance:LINKUSDT", "pct(price, 1h)", ">=", 0.01, True, 0)
     other = ChatAlert("a-00000001", "t", "t", "binance:LINKUSDT", "pct(price, 1h)", ">=", 0.9, True, 0)
     async with reading(history) as desk:
-        found = await desk.rehearse([one, other], "binance:LINKUSDT")
+        found = await desk.rehearse([one, other], ["binance:LINKUSDT"])
     assert found[0].n_fired > 0
     assert found[1].n_fired == 0
     assert found[0].span_ms == N_DAYS * DAY_MS
+
+
+async def test_several_contracts_are_told_of_together(published):
+    history, _, _ = published
+    one = ChatRule("c_00000000", "t", "t", ("LINKUSDT", "NOUSDT"), None, "pct(price, 1h) >= 1%", 0)
+    place = replace(one, id="c_00000001", when="rank(pct(price, 1h)) <= 1")
+    async with reading(history) as desk:
+        (alone, *_) = await desk.rehearse([one], ["binance:LINKUSDT"])
+        both, rank = await desk.rehearse([one, place], ["binance:LINKUSDT", "binance:NOUSDT"])
+        assert await desk.rehearse([one], ["binance:LINKUSDT"] * 6) == [None], "more than it reads at once"
+    assert (both.n_fired, both.n_symbols, both.last_symbol) == (alone.n_fired, 1, "LINKUSDT")
+    assert alone.n_fired > 0
+    assert rank is None, "of one contract alone a place among others says nothing"
 
 
 HANGS = "import time; time.sleep(600)"
@@ -157,7 +172,7 @@ async def test_a_process_that_fails_costs_its_own_answer_alone(published, code, 
     async with reading(published[0], code, work_s=1.0 if code == HANGS else 60.0) as desk:
         for _ in range(2):
             assert await desk.daily("binance:LINKUSDT", 0, T0 + N_DAYS * DAY_MS) == said
-        assert await desk.rehearse([], "binance:LINKUSDT") == []
+        assert await desk.rehearse([], ["binance:LINKUSDT"]) == []
 
 
 async def test_nobody_waits_long_and_the_answer_is_kept_for_the_next(published):
@@ -176,4 +191,4 @@ async def test_without_a_history_no_process_is_started(tmp_path):
     async with reading(tmp_path, "raise SystemExit('not to be started')") as desk:
         assert not desk.is_there
         assert await desk.daily("binance:LINKUSDT", 0, T0) == DailyPast()
-        assert await desk.rehearse([], "binance:LINKUSDT") == []
+        assert await desk.rehearse([], ["binance:LINKUSDT"]) == []

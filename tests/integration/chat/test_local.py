@@ -1,6 +1,7 @@
 """The local front on a real socket: who may ask, what is bounded, what is left behind."""
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
@@ -11,7 +12,8 @@ import pytest
 from bot.chat import local
 from bot.chat.actions import Actions
 from bot.chat.asker import AT_TERMINAL
-from bot.chat.local import Answer, LocalChat, Request, ask, bind, socket_address
+from bot.chat.local import LocalChat, bind
+from bot.chat.local_asking import Answer, Request, answers, ask, socket_address
 from bot.chat.reply import Button, Reply, bold, line
 from bot.chat.wire import Words, unpack
 from bot.clock import SystemClock
@@ -370,3 +372,90 @@ async def test_nothing_said_is_told_what_is_expected(talking):
 async def test_what_may_be_typed_is_told(talking):
     answer = await asyncio.to_thread(ask, talking[0], Request("words"))
     assert answer.words == Words(("BTCUSDT",), ("oi_surge",), ("a-7q4m",))
+
+
+@pytest.fixture
+async def working(world, tmp_path):
+    """A front whose commands are jobs: the world says what takes the place of the first answer."""
+
+    async def work(command, asker):
+        async def later():
+            for text, is_interim, is_refusal in world.steps:
+                if world.hold is not None:
+                    await world.hold.wait()
+                if text == "boom":
+                    raise RuntimeError(text)
+                yield Reply((line(text),), is_interim=is_interim, is_refusal=is_refusal)
+
+        return Reply((line("begun"),), is_interim=True, later=later)
+
+    path = tmp_path / "control.sock"
+    chat = LocalChat(
+        path=path, market=world, why=world, overview=world, clock=SystemClock(), actions=Actions({"backtest": work})
+    )
+    task = asyncio.create_task(chat.run())
+    while not path.exists():
+        await asyncio.sleep(0.005)
+    yield path
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def heard(path, wait_s: float) -> list[tuple[str, bool, bool]]:
+    found = answers(path, Request("say", text="/backtest oi_surge", wait_s=wait_s))
+    return [(unpack(one.reply).blocks[0].spans[0].text, one.is_interim, one.ok) for one in found]
+
+
+async def test_whoever_waits_hears_what_a_job_says_until_it_has_ended(working, world):
+    world.steps = [("half", True, False), ("done", False, False)]
+    assert await asyncio.to_thread(heard, working, 30.0) == [
+        ("begun", True, True),
+        ("half", True, True),
+        ("done", False, True),
+    ]
+    world.steps = [("no bars", False, True)]
+    assert (await asyncio.to_thread(heard, working, 30.0))[-1] == ("no bars", False, False)
+
+
+async def test_whoever_does_not_wait_hears_the_first_answer_alone(working, world):
+    world.steps = [("done", False, False)]
+    assert await asyncio.to_thread(heard, working, 0.0) == [("begun", True, True)]
+    one = await raw(working, b'{"ask":"say","text":"/backtest oi_surge"}\n')
+    assert one.count(b"\n") == 1
+
+
+async def test_waiting_has_an_end(working, world):
+    world.hold = asyncio.Event()
+    world.steps = [("done", False, False)]
+    async with asyncio.timeout(10):
+        assert await asyncio.to_thread(heard, working, 0.2) == [("begun", True, True)]
+
+
+async def test_a_job_that_breaks_ends_the_answer_and_no_more(working, world):
+    world.steps = [("half", True, False), ("boom", False, False)]
+    assert await asyncio.to_thread(heard, working, 30.0) == [("begun", True, True), ("half", True, True)]
+    world.steps = [("done", False, False)]
+    assert (await asyncio.to_thread(heard, working, 30.0))[-1] == ("done", False, True)
+
+
+async def test_those_who_wait_leave_room_for_other_questions(working, world):
+    world.hold = asyncio.Event()
+    world.steps = [("done", False, False)]
+    question = b'{"ask":"say","text":"/backtest oi_surge","wait_s":30}\n'
+    waiting = []
+    for _ in range(local.MAX_OPEN + 2):
+        reader, writer = await asyncio.open_unix_connection(str(working))
+        writer.write(question)
+        async with asyncio.timeout(5):
+            assert b"begun" in await reader.readline()
+        waiting.append((reader, writer))
+    assert (await asyncio.to_thread(ask, working, Request("status"))).ok
+
+    world.hold.set()
+    async with asyncio.timeout(10):
+        ends = [await reader.read() for reader, _ in waiting]
+    assert sum(b"done" in end for end in ends) == local.MAX_FOLLOWED
+    for _, writer in waiting:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()

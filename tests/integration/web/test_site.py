@@ -8,6 +8,7 @@ import pytest
 
 from bot.errors import StorageError
 from bot.model.dashboard import RuleList, Said
+from bot.model.explanation import Distance
 from bot.web.door import IDLE_MS, TICKET_LIFE_MS, WRONG_PER_MINUTE
 from bot.web.site import MAX_STREAMS
 from tests.support.web_world import ADMIN, OWNER, WebWorld, alert, glance, rule, why
@@ -233,6 +234,25 @@ async def test_a_symbol_has_its_chart_its_rules_and_a_form(world):
         status, text, _ = await world.get(path)
         assert status == 404
         assert "That did not work" in text
+
+
+async def test_a_value_of_another_unit_than_its_distance_has_a_share_to_go(world):
+    """As of a rule that names a value of its own; and alerts are those of whoever looks."""
+    own = glance(rule_id="oi_top", value=-0.08, distance=Distance(2_100.0, 0.02, "amount"))
+    alert_glance = glance(rule_id="a-7q4mk2px", title="price > 100", distance=Distance(0.03, 0.6, "ratio"))
+    world.reader.glance_list = (own, alert_glance)
+    await world.login()
+    _, text, _ = await world.get("/symbol/btc")
+    assert "<td>−8.00%</td>\n<td>2%</td>" in text
+    assert "<td>3.00%</td>" in text
+    assert 'hx-get="/why/a-7q4mk2px/BTCUSDT"' in text
+    await world.get("/why/a-7q4mk2px/BTCUSDT")
+    key = "binance:BTCUSDT"
+    (_, chat, _), *_, (_, _, _, asked) = [one for one in world.reader.asked if one[0] in {"glances", "why"}]
+    assert ("glances", chat, key) in world.reader.asked
+    assert ("why", "a-7q4mk2px", key, chat) in world.reader.asked
+    assert chat == asked
+    assert chat
 
 
 async def test_alert_me_is_said_with_the_rights_of_whoever_looks(world):

@@ -1,6 +1,7 @@
 """Where the data of a chart comes from: memory first, the venue where it does not reach, and what the rule compares with."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -274,6 +275,21 @@ async def test_the_chart_of_an_alert_spans_six_windows():
     assert (data.alert.window_ms, data.alert.levels[0].value) == (900_000, pytest.approx(105.0))
     assert not any(urgent for *_, urgent in past.asked)
     assert isinstance(await source.of_alert(view("oi > 1", symbol="*")), NoPicture)
+
+
+async def test_the_picture_of_an_alert_says_the_numbers_of_the_alert():
+    """It fires between two minutes, and its window begins between two."""
+    past = Past(START_MS + 20 * HOUR_MS)
+    source = ChartSource(engine=engine_with(2), live=Live(), past=past, desk=Desk())
+    fired_ms = START_MS + 20 * HOUR_MS - 17_000
+    price, other = Move(300_000, 0.05, 740.0, 777.0), Move(3_600_000, 0.06, 733.0, 777.0)
+    seen = view("pct(price, 5m) >= 4%", fired_ms=fired_ms, at_ms=fired_ms, window_ms=300_000, oi=None)
+    data = await source.of_alert(replace(seen, price=other, price_moves=(price,)))
+    moved = change(data.price, *data.window)
+    assert (moved.then, moved.now, moved.then_ms, moved.now_ms) == (740.0, 777.0, fired_ms - 300_000, fired_ms)
+    assert list(data.price.time_ms) == sorted(set(data.price.time_ms))
+    unknown = await source.of_alert(replace(seen, price=Move(300_000, None, None, None)))
+    assert fired_ms not in unknown.price.time_ms
 
 
 # The desk

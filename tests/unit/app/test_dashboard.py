@@ -35,10 +35,10 @@ class Why:
     def __init__(self, engine) -> None:
         self.engine = engine
 
-    async def explain(self, rule_id, instrument):
+    async def explain(self, rule_id, instrument, *, chat):
         return explain(self.engine, rule_id, instrument)
 
-    async def glances(self, instrument):
+    async def glances(self, instrument, *, chat):
         return glances(self.engine, instrument)
 
 
@@ -169,13 +169,13 @@ async def test_firings_have_their_rules_title_and_only_ones_own_are_private(worl
 
 async def test_why_is_told_in_the_words_of_chat(world):
     world.run([1_000.0] * 20 + [1_060.0] * 2)
-    page = await world.dashboard.why("surge", "binance:AUSDT")
+    page = await world.dashboard.why("surge", "binance:AUSDT", chat=ME)
     assert (page.heading, page.rule_id, page.phase) == ("AUSDT · OI surge", "surge", "firing")
     assert page.value == "pct(oi, 15m) = +6.00%"
     assert page.lines[0].verdict == "true"
     assert any("then: oi 1.00k" in detail for detail in page.lines[0].details)
-    assert await world.dashboard.why("nothing", "binance:AUSDT") is None
-    near, n_more = await world.dashboard.glances("binance:AUSDT")
+    assert await world.dashboard.why("nothing", "binance:AUSDT", chat=ME) is None
+    near, n_more = await world.dashboard.glances("binance:AUSDT", chat=ME)
     assert (near[0].rule_id, n_more) == ("surge", 0)
 
 

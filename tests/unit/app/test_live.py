@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from bot.engine.engine import Engine
 from bot.engine.inputs import Coverage
 from bot.market.mailbox import Mailbox
 from bot.model.alert import State, Transition, alert_key, short_id
-from bot.model.chat_alert import ChatAlert
+from bot.model.chat_alert import AlertAdded, ChatAlert
 from bot.model.explanation import Hush
 from bot.model.ports import Commit
 from bot.model.silence import Silence
@@ -611,7 +612,14 @@ async def test_before_venue_time_is_known_nothing_is_waited_for(rules_of, perpet
     assert await world.live.at_tick(lambda: "now") == "now"
 
 
-def explainer(world, chat_alerts=None, loaded=(), muting=None):
+OF_CHATS = """
+- {id: level, when: price >= 100}
+- {id: in_mine, when: price >= 300}
+- {id: in_other, when: price >= 400}
+"""
+
+
+def explainer(world, chat_alerts=None, loaded=(), muting=None, **more):
     return Explainer(
         engine=world.engine,
         live=world.live,
@@ -619,6 +627,7 @@ def explainer(world, chat_alerts=None, loaded=(), muting=None):
         chat_alerts=chat_alerts or MemoryChatAlertStore(world.alerts),
         loaded=lambda: [*world.engine.rules, *loaded],
         muting=muting or Muting(),
+        **more,
     )
 
 
@@ -694,3 +703,32 @@ async def test_what_a_silence_kept_is_handed_to_the_lanes_when_the_database_is_s
         await world.clock.advance(15)
         ((row,),) = [rows for rows in world.woken if rows]
         assert (row.kind, row.created_ms >= T0 + 10_000) == ("fire", True)
+
+
+async def test_conditions_of_other_chats_are_nobody_elses_business(rules_of, perpetual):
+    rules = [replace(rule, id=rule.id.replace("in_", "c_")) for rule in rules_of(OF_CHATS)]
+    world = World(rules, [perpetual("A"), perpetual("B")])
+    chat_alerts = MemoryChatAlertStore(world.alerts)
+    mine = ChatAlert("a-7q4mk2px", "telegram:1", "telegram:9", "binance:AUSDT", "price", ">", 200.0, False, 0)
+    for alert in (
+        mine,
+        replace(mine, id="a-00000000", chat="telegram:2"),
+        replace(mine, id="a-11111111", instrument="binance:BUSDT"),
+    ):
+        await chat_alerts.add(alert)
+        world.engine.consume(AlertAdded(alert))
+    why = explainer(world, chat_alerts, made_in=lambda chat: {"telegram:1": ["c_mine"]}.get(chat, []))
+    async with running(world):
+        world.list()
+        world.push(99.0)
+        await world.clock.advance(0.05)
+        found, _ = await why.glances("binance:AUSDT", chat="telegram:1")
+        assert {one.rule_id for one in found} == {"level", "c_mine", "a-7q4mk2px"}
+        assert {rule.id for rule in why.rules("telegram:1")} == {"level", "c_mine"}
+        assert {rule.id for rule in why.rules()} == {"level", "c_mine", "c_other"}
+        assert await why.explain("c_other", "binance:AUSDT", chat="telegram:1") is None
+        assert (await why.explain("c_mine", "binance:AUSDT", chat="telegram:1")).rule_id == "c_mine"
+        assert (await why.explain_alert("a-7q4m", "telegram:1")).rule_id == "a-7q4mk2px"
+        assert await why.explain_alert("a-0000", "telegram:1") is None
+        everything, _ = await why.glances("binance:AUSDT")
+        assert {one.rule_id for one in everything} == {"level", "c_mine", "c_other"}

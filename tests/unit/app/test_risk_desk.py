@@ -25,7 +25,7 @@ WATCH = StopWatch("w-7q4mk2px", "telegram:7", "telegram:7", KEY, "long", 100.0, 
 
 class HandRisks:
     def __init__(self):
-        self.now = (100.0, 0)
+        self.now, self.funding, self.longest_ms = (100.0, 0), None, 86_400_000
 
     def price(self, key):
         return self.now
@@ -34,7 +34,8 @@ class HandRisks:
         return BTC if key == KEY else None
 
     def figures(self, key, window_ms):
-        return RiskFigures(100.0, 0, 1.0, window_ms)
+        atr = 1.0 if window_ms <= self.longest_ms else None
+        return RiskFigures(100.0, 0, atr, window_ms, funding=self.funding)
 
 
 class World:
@@ -186,3 +187,34 @@ async def test_alerts_to_a_person_with_settings_get_a_stop_and_a_size_and_others
         "Stop idea short 101.5, 1.50% away, size at most 0.67x equity",
         "By mark price; your exchange may trigger on last. Data, not advice.",
     )
+
+
+async def test_an_alert_says_what_holding_that_size_costs_and_who_is_paid(world):
+    desk = await world.open()
+    await desk.set("telegram:7", MINE)
+    world.risks.funding = 0.0001
+    [told] = desk.personal((row(),))
+    assert told.view.risk[1:3] == (
+        "Stop idea long 98.5, 1.50% away, size at most 0.67x equity, costs about $2.00 a day",
+        "Stop idea short 101.5, 1.50% away, size at most 0.67x equity, earns about $2.00 a day",
+    )
+    world.risks.funding = 0.0
+    [told] = desk.personal((row(),))
+    assert told.view.risk[1] == "Stop idea long 98.5, 1.50% away, size at most 0.67x equity"
+
+
+async def test_an_alert_without_a_window_has_the_usual_one_and_one_too_long_the_longest_that_is_known(world):
+    desk = await world.open()
+    await desk.set("telegram:7", MINE)
+
+    async def first_line(window_ms):
+        [told] = desk.personal((replace(row(), view=replace(row().view, window_ms=window_ms)),))
+        return told.view.risk[0] if told.view.risk else ""
+
+    assert await first_line(0) == "Usual 1h range 1.00% (1.0)"
+    assert await first_line(300_000) == "Usual 5m range 1.00% (1.0)"
+    assert await first_line(86_400_000) == "Usual 1d range 1.00% (1.0)"
+    world.risks.longest_ms = 4 * 3_600_000
+    assert await first_line(86_400_000) == "Usual 4h range 1.00% (1.0)"
+    world.risks.longest_ms = 60_000
+    assert await first_line(86_400_000) == ""

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from bot.charts import look
-from bot.charts.backtest_figure import figure_of
+from bot.charts.backtest_figure import counted, figure_of
 from bot.charts.drawing import png_of
 from bot.model.charts import DAY_MS, HOUR_MS, BacktestChart, Columns, Curve
 from tests.unit.charts.test_figure import overlaps
@@ -79,3 +79,12 @@ def test_each_firing_is_a_line_and_a_dot_on_each_curve():
     assert len(dots) == 2 * len(WHOLE.fired_ms)
     first = next(line for line in dots if line.get_xdata()[0] == (WHOLE.fired_ms[0] - START_MS) / 1000)
     assert first.get_ydata()[0] == pytest.approx(60_000 * (1 + 0.1 * math.sin(40 / 50)))
+
+
+@pytest.mark.parametrize("most", [1, 2, 5, 7, 23])
+def test_firings_are_counted_in_whole_numbers(most):
+    whole = counted((0.0, 1.0, float(most)))
+    assert whole.labels[0] == "0"
+    assert len(whole.labels) >= 2
+    assert all(label.isdecimal() for label in whole.labels)
+    assert [float(label) for label in whole.labels] == list(whole.ticks)

@@ -10,10 +10,12 @@ from bot.chat.actions import Actions
 from bot.chat.watchlists import Watchlists
 from bot.clock import ManualClock
 from bot.engine.engine import Engine
-from bot.engine.explaining import explain, glances
+from bot.engine.explaining import explain, glances, in_order
+from bot.engine.explaining_alerts import alert_glance, explain_alert
 from bot.engine.inputs import Listed, Placed
 from bot.model.alert import Transition, key_range
 from bot.model.cards import CARD_WINDOWS_MS, BotStatus, InstrumentCard
+from bot.model.chat_alert import ChatAlert
 from bot.model.explanation import Explanation, Glance, Hush, RuleName
 from bot.model.instrument import Instrument
 from bot.model.rankings import FundingTable, Ranked, TopBy, TopList
@@ -166,19 +168,26 @@ class HandWhy:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.off: list[RuleName] = []
+        self.alerts: list[ChatAlert] = []
         self.transitions: list[Transition] = []
         self.hushed: tuple[Hush, ...] = ()
 
-    def rules(self) -> Sequence[RuleName]:
+    def rules(self, chat: str | None = None) -> Sequence[RuleName]:
         return [*(RuleName(r.id, r.title) for r in self.engine.rules), *self.off]
 
-    async def explain(self, rule_id: str, instrument: str) -> Explanation | None:
+    async def explain(self, rule_id: str, instrument: str, *, chat: str | None = None) -> Explanation | None:
         found = explain(self.engine, rule_id, instrument)
         mine = tuple(t for t in self.transitions if t.rule_id == rule_id)
         return None if found is None else replace(found, history=mine[:5], hushed=self.hushed)
 
-    async def glances(self, instrument: str) -> tuple[Sequence[Glance], int]:
-        return glances(self.engine, instrument)
+    async def explain_alert(self, prefix: str, chat: str) -> Explanation | None:
+        found = [one for one in self.alerts if one.chat == chat and one.id.startswith(prefix)]
+        return explain_alert(self.engine, found[0]) if len(found) == 1 else None
+
+    async def glances(self, instrument: str, *, chat: str | None = None) -> tuple[Sequence[Glance], int]:
+        found, n_more = glances(self.engine, instrument)
+        own = [one for one in self.alerts if one.chat == chat and one.instrument == instrument]
+        return in_order([*found, *filter(None, (alert_glance(self.engine, one) for one in own))]), n_more
 
     async def firing(self, prefix: str, chat: str) -> Sequence[Transition]:
         wanted = key_range(prefix)

@@ -10,6 +10,7 @@ from bot.chat.reply import Button, line
 from bot.chat.telegram_html import keyboard, to_html, to_plain
 from bot.clock import ManualClock
 from bot.model.cards import FeedHealth
+from bot.model.members import Role
 from tests.support.chat_actions import looking
 
 
@@ -216,7 +217,7 @@ async def test_help_lists_the_table_on_one_screen(ask):
 
 async def test_help_tells_more_of_one_command_and_falls_back_to_the_list(ask):
     assert "Short: /o" in to_plain(await ask("/help o"))
-    assert to_plain(await ask("/help quit")).startswith("I have no help on quit. Topics:")
+    assert to_plain(await ask("/help quit")).startswith("I have no help on quit. Did you mean quiet? Topics:")
     assert to_plain(await ask("/help stop")).startswith("/stop")
 
 
@@ -307,3 +308,18 @@ async def test_the_details_of_status_tell_feed_by_feed(ask, status):
     assert "✗ mark price: no frame for 20 s\n✓ open interest" in text
     assert text.endswith("Cannot be reached\ntelegram: blocked")
     assert (await ask("/status details")).buttons[0][-1].command == "/status"
+
+
+async def test_help_on_nothing_offers_what_was_meant(ask):
+    assert to_plain(await ask("/help alrt")).startswith("I have no help on alrt. Did you mean alert? Topics:")
+    assert to_plain(await ask("/help xyzzy")).startswith("I have no help on xyzzy. Topics:")
+
+
+async def test_who_may_set_rules_is_asked_at_the_start_how_often(actions):
+    async def commands(asker):
+        reply = await actions.answer(parse("/start"), asker=asker)
+        return [button.command for row in reply.buttons for button in row]
+
+    told = await commands(AT_TERMINAL)
+    assert {"/rules fewer", "/rules normal", "/rules more", "/quiet"} <= set(told)
+    assert "/rules fewer" not in await commands(replace(AT_TERMINAL, role=Role.VIEWER))

@@ -14,6 +14,7 @@ from bot.chat.telegram_html import to_plain
 from bot.clock import ManualClock
 from bot.model.chat_alert import AlertLife, AlertStage
 from bot.model.chat_rule_ports import RuleLife
+from bot.model.explanation import Hush
 from bot.model.members import Role
 from bot.model.rehearsal import Rehearsed
 from bot.storage.memory import MemoryAlertStore, MemoryChatAlertStore, MemoryOutbox
@@ -75,9 +76,9 @@ class HandPast:
     def __init__(self):
         self.is_there, self.found, self.asked = False, {}, []
 
-    async def rehearse(self, ones, key):
-        self.asked.append(key)
-        return [self.found.get(one.level) for one in ones]
+    async def rehearse(self, ones, keys):
+        self.asked.append(tuple(keys))
+        return [self.found.get(getattr(one, "level", None)) for one in ones]
 
 
 @pytest.fixture
@@ -133,7 +134,8 @@ async def test_it_echoes_what_it_understood_and_how_far_it_is(ask, desk, store):
     assert said == (
         f"🔔 {alert.id} BTCUSDT pct(oi, 15m) > 5%\n"
         "Now +1.80% · 3.20 points to go\n"
-        "Again at the earliest 15m after its end."
+        "Again at the earliest 15m after its end.\n"
+        "How often it would have fired lately cannot be told."
     )
     assert desk.calls == [("add", alert.id)]
     assert (alert.chat, alert.user, alert.created_ms) == ("telegram:-1001", "telegram:7", NOW_MS)
@@ -144,7 +146,7 @@ async def test_what_is_true_already_is_said(ask, desk):
     said = await ask("/alert BTC price > 70000 once")
     assert "BTCUSDT price > 70_000 · once" in said
     assert "Already true (now 93,183): it waits until it was false once." in said
-    assert said.endswith("Told once.")
+    assert "\nTold once.\n" in said
     assert "Now 93,183 · 7.32% to go" in await ask("/alert BTC price >= 100k")
 
 
@@ -163,7 +165,7 @@ async def test_an_unknown_symbol_is_never_guessed(ask, store):
 
 async def test_what_is_wrong_is_told_with_an_example(ask, store, desk):
     assert await ask("/alert btc oi banana 5%") == (
-        "After oi I expected > or <, not banana. Write it like /alert BTC oi > 5% 15m."
+        "After oi I expected > or <, not banana. Write it like /alert btc oi > 5% 15m."
     )
     assert "too long" in await ask("/alert " + "x " * 90)
     assert desk.calls == []
@@ -245,7 +247,7 @@ async def test_a_long_list_has_pages(ask, store):
     assert last.startswith("Alerts of this chat (24) · page 3 of 3")
     assert last.count("price > 1") == 4
     assert await ask("/alerts 4") == "There are 3 pages."
-    assert "number of a page" in await ask("/alerts x")
+    assert "number of a page" in await ask("/alerts x y")
 
 
 async def test_an_alert_goes_by_the_first_characters_of_its_id(ask, desk, store):
@@ -322,14 +324,14 @@ async def test_options_are_stored_and_shown(ask, store):
     alert = await only(store)
     # 18:00 in Berlin, in winter.
     assert (alert.silent, alert.note, alert.ends_ms) == (True, "my bag", NOW_MS + 17 * 3_600_000)
-    assert "pct(oi, 15m) > 5% · silent · until 17:00 UTC · my bag" in said
+    assert "pct(oi, 15m) > 5% · silent · until 18:00 Europe/Berlin · my bag" in said
     await ask("/alert btc oi > 6% 15m until 3d")
     assert (await store.of_chat(OWNER.chat, limit=2))[1].ends_ms == NOW_MS + 3 * 86_400_000
 
 
 async def test_it_says_what_would_have_been_and_offers_a_calmer_one(ask, rehearsals):
     rehearsals.found = {0.05: Rehearsed(3, 86_000_000, NOW_MS - 60_000, 0.056)}
-    assert "In the last 23h 53m it would have fired 3 times (last 23:59 UTC, +5.60%)." in await ask(
+    assert "In the last 23h 53m it would have fired 3 times (last 00:59 CET, +5.60%)." in await ask(
         "/alert btc oi > 5% 15m"
     )
     rehearsals.found = {0.05: Rehearsed(0, 86_400_000)}
@@ -347,14 +349,14 @@ async def test_conditions_of_the_largest_say_what_would_have_been_too(ask, rehea
     three = Rehearsed(3, 86_000_000, NOW_MS - 60_000, 0.056, "ETHUSDT", 2)
     rehearsals.found = {"pct(oi, 15m) >= 6%": three}
     said = await ask("/alert top2 oi up 6% 15m")
-    assert "In the last 23h 53m it would have fired 3 times (last 23:59 UTC, ETHUSDT)." in said
+    assert "In the last 23h 53m it would have fired 3 times (last 00:59 CET, ETHUSDT)." in said
     assert rehearsals.asked == ["binance:BTCUSDT", "binance:ETHUSDT"]
     rehearsals.found = {
         "pct(oi, 15m) >= 5%": Rehearsed(40, 86_400_000, NOW_MS, 0.06, "BTCUSDT", 1),
         "pct(oi, 15m) >= 8%": Rehearsed(7, 86_400_000, NOW_MS, 0.09, "BTCUSDT", 1),
     }
     said = await ask("/alert top3 oi up 5% 15m every 30m")
-    assert "it would have fired 40 times (last 00:00 UTC)." in said
+    assert "it would have fired 40 times (last 01:00 CET)." in said
     assert "That is noisy. Try 8%?" in said
     assert ask.buttons[0][0].command == "/alert top3 when pct(oi, 15m) >= 8% every 30m"
     await ask(ask.buttons[0][0].command)
@@ -364,7 +366,18 @@ async def test_conditions_of_the_largest_say_what_would_have_been_too(ask, rehea
 async def test_several_at_once_are_told_of_together(ask, rehearsals):
     rehearsals.found = {0.05: Rehearsed(3, 86_400_000, NOW_MS, 0.06, "BTCUSDT", 1)}
     said = await ask("/alert btc,eth oi > 5% 15m")
-    assert "In the last 1d it would have fired 6 times (last 00:00 UTC, BTCUSDT, +6.00%)." in said
+    assert "In the last 1d it would have fired 6 times (last 01:00 CET, BTCUSDT, +6.00%)." in said
+
+
+async def test_several_that_are_noisy_together_get_a_calm_size(ask, rehearsals):
+    rehearsals.found = {
+        0.05: Rehearsed(12, 86_400_000, NOW_MS, 0.06, "BTCUSDT", 1),
+        0.08: Rehearsed(5, 86_400_000),
+        0.1: Rehearsed(4, 86_400_000),
+    }
+    said = await ask("/alert btc,eth oi > 5% 15m")
+    assert "it would have fired 24 times" in said
+    assert "That is noisy. Try 10%?" in said
 
 
 async def test_an_alert_is_tuned_into_another(ask, desk, store):
@@ -409,7 +422,8 @@ async def test_what_is_no_plain_comparison_becomes_a_rule_of_the_chat(ask, rules
         "both",
     )
     assert said.startswith(f"🔔 {rule.id} BTCUSDT, ETHUSDT pct(oi, 15m) > 5% and funding > 0.01% · for 2m once · both")
-    assert "is there already" in await ask("/alert btc,eth when pct(oi, 15m) > 5% and funding > 0.01%")
+    same = "/alert btc,eth when pct(oi, 15m) > 5% and funding > 0.01% once for 2m note both"
+    assert "is there already" in await ask(same)
     await ask("/alert top50 oi up 6% 15m every 30m")
     assert [r.top for r in rules.of_chat(OWNER.chat)] == [None, 50]
     await ask("/alert btc oi > 5% 15m")
@@ -506,7 +520,7 @@ async def test_the_history_is_added_when_it_is_there_and_nobody_waits(ask_reply,
     assert "it would have fired 3 times" in said
     assert "In 30d of history it would have fired 12 times." in said
     assert [b.label for b in later.buttons[0]] == ["3% · 41×", "5% · 12× ✓", "8% · 2×"]
-    assert past.asked == ["binance:BTCUSDT"]
+    assert past.asked == [("binance:BTCUSDT",)]
 
 
 @pytest.mark.parametrize("found", [{}, {0.05: Rehearsed(1, 20 * 3_600_000)}])
@@ -514,6 +528,19 @@ async def test_a_history_that_tells_no_more_than_memory_is_left_out(ask_reply, p
     past.is_there, past.found = True, found
     reply = await ask_reply("/alert btc oi > 5% 15m")
     assert [one async for one in reply.later()] == []
+
+
+async def test_the_history_tells_of_several_and_of_conditions_too(ask_reply, past):
+    past.is_there, past.found = True, {0.05: Rehearsed(6, 30 * DAY_MS), None: Rehearsed(4, 30 * DAY_MS)}
+    reply = await ask_reply("/alert btc,eth oi > 5% 15m")
+    (later,) = [one async for one in reply.later()]
+    assert "🔔 2 alerts" in to_plain(later)
+    assert "In 30d of history it would have fired 12 times." in to_plain(later)
+    reply = await ask_reply("/alert btc,eth when pct(oi, 15m) > 5% and funding > 0.01%")
+    (later,) = [one async for one in reply.later()]
+    assert "In 30d of history it would have fired 4 times." in to_plain(later)
+    assert past.asked == [("binance:BTCUSDT", "binance:ETHUSDT")] * 2
+    assert (await ask_reply("/alert top50 oi > 5% 15m")).later is None
 
 
 async def test_the_builder_says_it_for_each_choice(ask_reply, rehearsals, past):
@@ -575,6 +602,133 @@ async def test_a_condition_is_looked_at_and_says_how_often_it_fired_today(
     reply = await actions.answer(parse(f"/alerts {rule.id}"), asker=OWNER)
     assert to_plain(reply).splitlines() == [f"🔔 {rule.id} top 50 pct(oi, 15m) >= 6%", "Waiting · 2 today"]
     assert [b.command for row in reply.buttons for b in row] == [
-        *(f"/silence {rule.id} 1h", f"/silence {rule.id} 8h", f"/why {rule.id}", f"/delete {rule.id}", "/alerts")
+        *(f"/silence {rule.id} {span}" for span in ("1h", "8h", "30d")),
+        *(f"/why {rule.id}", f"/delete {rule.id}", "/alerts"),
     ]
     assert set(since) == {NOW_MS - 3_600_000}, "the midnight before, in Berlin"
+
+
+async def test_what_is_quiet_says_until_when_and_how_to_end_it(market, desk, store, rules, rehearsals, clock):
+    async def fired(_since_ms):
+        return {}
+
+    hushed = {}
+    alerts = AlertActions(
+        market=market,
+        store=store,
+        desk=desk,
+        rules=rules,
+        rehearsals=rehearsals,
+        clock=clock,
+        max_per_chat=9,
+        zone_of=lambda _chat: "Europe/Berlin",
+        fired=fired,
+        hush_of=lambda one: hushed.get(one.id),
+    )
+    actions = Actions(alerts.handlers)
+    await actions.answer(parse("/alert btc oi > 5% 15m"), asker=OWNER)
+    await actions.answer(parse("/alert top50 oi up 6% 15m"), asker=OWNER)
+    plain, rule = await only(store), rules.of_chat(OWNER.chat)[0]
+    for one in (plain, rule):
+        hushed[one.id] = Hush("silence", "telegram:7", NOW_MS + 3_600_000, "", f"s-{one.id[2:]}")
+        reply = await actions.answer(parse(f"/alerts {one.id}"), asker=OWNER)
+        assert "💤 until 02:00 Europe/Berlin" in to_plain(reply)
+        commands = [b.command for row in reply.buttons for b in row]
+        assert f"/unsilence s-{one.id[2:]}" in commands
+        assert not any(command.startswith("/silence") for command in commands)
+    listed = await actions.answer(parse("/alerts"), asker=OWNER)
+    assert to_plain(listed).count("💤 until 02:00 Europe/Berlin") == 2
+    assert [b.command for b in listed.buttons[-1]] == ["/new", "/silence all here 8h"]
+
+    for one in (plain, rule):
+        hushed[one.id] = Hush("silence", "telegram:7", NOW_MS + 3_600_000, "", "s-all")
+    listed = await actions.answer(parse("/alerts"), asker=OWNER)
+    assert to_plain(listed).count("💤 until 02:00 Europe/Berlin") == 1, "what keeps all quiet is said once"
+
+
+async def test_several_are_taken_back_at_once_and_brought_back_one_by_one(ask, store, rehearsals):
+    rehearsals.found = {0.05: Rehearsed(15, 86_400_000), 0.08: Rehearsed(1, 86_400_000)}
+    await ask("/alert btc,eth oi > 5% 15m")
+    (calm, (_, undo)) = ask.buttons
+    assert [(b.label, b.command) for b in calm] == [("8% as well", "/alert BTCUSDT,ETHUSDT when pct(oi, 15m) > 8%")]
+    said = await ask(undo.command)
+    assert said.startswith("Deleted 2 alerts\n")
+    assert await store.count(OWNER.chat) == 0
+    for button in ask.buttons[0]:
+        assert (await ask(button.command)).startswith("Back again: ")
+    assert await store.count(OWNER.chat) == 2
+    assert "No alert of this chat begins with zzzz" in await ask("/delete zzzz yyyy")
+    assert "BTCUSDT pct(oi, 15m) > 8%" in await ask(calm[0].command)
+
+
+@pytest.mark.parametrize(
+    ("typed", "value", "told", "offered"),
+    [
+        (
+            "btc oi > 5", 88_700.0, "That is far from 88.7k. Did you mean a change of 5%?",
+            "/alert BTCUSDT oi > 5% 15m",
+        ),
+        (
+            "btc oi > 12b", 88_700.0, "oi counts coins, oi_usd counts dollars. Did you mean dollars?",
+            "/alert BTCUSDT oi_usd > 12B",
+        ),
+        ("btc oi > 90k", 88_700.0, "", ""),
+        ("btc price > 0.00001", 93_183.0, "", ""),
+        (
+            "btc price > 100.000", 93_183.0, "A point divides. Did you mean 100_000?",
+            "/alert BTCUSDT price > 100_000",
+        ),
+        ("btc oi > 12b", None, "", ""),
+        ("btc price > 5M", 93_183.0, "", ""),
+        ("btc funding > 0.05%", 1e-9, "", ""),
+    ],
+)  # fmt: skip
+async def test_a_level_far_from_the_figure_is_asked_about(ask, desk, typed, value, told, offered):
+    desk.values["binance:BTCUSDT", typed.split()[1]] = value
+    said = await ask(f"/alert {typed}")
+    commands = [b.command for row in ask.buttons for b in row]
+    assert (told in said) if told else ("Did you mean" not in said)
+    assert offered in commands if offered else not any(command.startswith("/alert ") for command in commands)
+
+
+async def test_what_is_begun_goes_on_by_buttons(ask):
+    assert await ask("/alert btc") == "What of btc?"
+    assert "btc oi: how much?" in await ask("/alert btc open_interest")
+    assert "btc vol: how much?" in await ask("/alert btc volume")
+    assert "After basis I expected a comparison" in await ask("/alert btc basis")
+    assert "After ETH I expected a figure" in await ask("/alert btc,ETH")
+    assert "Before oi I expected a symbol" in await ask("/alert oi")
+
+
+async def test_a_refusal_offers_the_same_for_the_same_symbol(ask):
+    said = await ask("/alert eth oi banana")
+    assert said == "After oi I expected > or <, not banana. Write it like /alert eth oi > 5% 15m."
+    commands = [b.command for row in ask.buttons for b in row]
+    assert commands == ["/alert eth oi > 5% 15m", "/alert eth oi ±3% 5m", "/help alert"]
+
+
+async def test_the_same_condition_with_other_options_is_another(ask, rules):
+    await ask("/alert btc,eth 4000")
+    assert "is there already" in await ask("/alert btc,eth crosses 4000")
+    assert "is there already" not in await ask("/alert btc,eth price 4000 every 1h")
+    assert [rule.once for rule in rules.of_chat(OWNER.chat)] == [True, False]
+
+
+async def test_alerts_are_listed_by_contract_and_by_id_without_its_mark(ask, store):
+    await ask("/alert btc oi > 5% 15m")
+    await ask("/alert eth oi > 6% 15m")
+    await ask("/alert btc when pct(oi, 15m) > 5% and funding > 0.01%")
+    said = await ask("/alerts bitcoin")
+    assert said.startswith("Alerts of this chat (2) · BTCUSDT\n")
+    assert "ETHUSDT" not in said
+    assert await ask("/alerts doge") == "No alerts of this chat about DOGEUSDT."
+    assert (await ask("/alerts nothing")).startswith("I don't know the symbol nothing.")
+    one = (await store.of_chat(OWNER.chat, limit=1))[0]
+    assert (await ask(f"/alerts {one.id.removeprefix('a-')}")).startswith(f"🔔 {one.id} ")
+
+
+async def test_a_price_of_one_coin_of_a_contract_of_a_thousand_is_asked_about(ask, desk):
+    desk.values["binance:1000PEPEUSDT", "price"] = 0.0042
+    said = await ask("/alert pepe price > 0.00001")
+    assert "This contract counts 1000 coins as one. Did you mean 0.01?" in said
+    assert "/alert 1000PEPEUSDT price > 0.01" in [b.command for row in ask.buttons for b in row]

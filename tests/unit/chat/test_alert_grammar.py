@@ -56,6 +56,155 @@ def test_what_is_typed_becomes_a_condition(typed, condition):
 
 
 @pytest.mark.parametrize(
+    ("typed", "written"),
+    [
+        # In any order.
+        ("BTC 5% oi", "BTC oi 5%"),
+        ("BTC 5% 15m oi", "BTC oi 5% 15m"),
+        ("BTC oi 15m > 5%", "BTC oi > 5% 15m"),
+        ("BTC oi 15m 5%", "BTC oi 5% 15m"),
+        ("oi > 5% 15m BTC", "BTC oi > 5% 15m"),
+        ("oi BTC > 5% 15m once", "BTC oi > 5% 15m once"),
+        ("btc eth oi ±4% 1h", "btc,eth oi ±4% 1h"),
+        ("100k btc", "btc 100k"),
+        # Without the figure a level is one of the price.
+        ("btc > 100000", "btc price > 100000"),
+        ("btc>100k", "btc price > 100k"),
+        ("btc under $70,000 once", "btc price < 70000 once"),
+        ("btc = 100000", "btc crosses 100000"),
+        ("btc price = 100k", "btc price crosses 100k"),
+        ("btc if oi > 5%", "btc oi > 5%"),
+        ("btc when oi > 5% 15m once", "btc oi > 5% 15m once"),
+        ("btc when 100k", "btc 100k"),
+        ("btc price goes up 3% in 1 hour", "btc price up 3% 1h"),
+        ("btc volume spikes 5x", "btc volume jumps 5x"),
+        ("btc price > 100k or price < 70k", "btc when price > 100k or price < 70k"),
+        ("top 50 oi > 10%", "top50 oi > 10%"),
+        ("btc funding turns negative", "btc funding < 0%"),
+        ("btc funding flips", "btc funding crosses 0%"),
+        ("btc funding crosses 0", "btc funding crosses 0%"),
+        ("btc funding > 0", "btc funding > 0%"),
+        ("btc oi >5%15m", "btc oi > 5% 15m"),
+        ("BTC price drops 3%!!", "BTC price drops 3%"),
+        ('"BTC" oi > 5%', "BTC oi > 5%"),
+        ("btc price > 100 000", "btc price > 100000"),
+        ("btc price > 1 250 000 once", "btc price > 1250000 once"),
+        ("btc price > 100'000", "btc price > 100000"),
+        ("btc oi rises 5% in the last 30 min, only once", "btc oi rises 5% 30m once"),
+        ("btc oi up by more than 5% in 15m", "btc oi up 5% 15m"),
+        ("btc oi > 5% 15m and price > 1% 15m", "btc when pct(oi, 15m) > 5% and pct(price, 15m) > 1%"),
+        ("btc oi rises 5% 15m or oi falls 5% 15m once", "btc when pct(oi, 15m) >= 5% or pct(oi, 15m) <= -5% once"),
+        ("btc when oi > 5% 1h and funding > 0.05%", "btc when pct(oi, 1h) > 5% and funding > 0.05%"),
+        # As wide as other keyboards write it.
+        ("ｂｔｃ　ｏｉ＞５％　１５ｍ", "btc oi > 5% 15m"),
+        ("btc，eth oi ± ４％ 1h", "btc,eth oi ±4% 1h"),
+        ("btc、eth oi ±4% 1h", "btc,eth oi ±4% 1h"),
+        # As people say it.
+        ("btc open interest > 5 % in 15 minutes", "btc oi > 5% 15m"),
+        ("BTC Open Interest rises by 5 percent within the last 15 min", "BTC oi rises 5% 15m"),
+        ("me when the open interest of BTC is greater than 5% in the last hour", "BTC oi > 5% 1h"),
+        ("if btc funding rate is above 0.05%", "btc funding above 0.05%"),
+        ("btc oi > 5% over 15m", "btc oi > 5% 15m"),
+        ("btc oi > 5% 15min every hour", "btc oi > 5% 15m every 1h"),
+        ("btc oi > 5% 15 m for 2 minutes", "btc oi > 5% 15m for 2m"),
+        ("sol price drops by 3% in 5 mins only once", "sol price drops 3% 5m once"),
+        ("eth falls to 3k", "eth crosses 3k"),
+        ("doge volume more than 3 x 15m", "doge vol > 3x 15m"),
+        ("btc price > 100000 usd", "btc price > 100000"),
+        ("btc oi > $12b", "btc oi_usd > 12B"),
+        ("btc 100k until 6pm", "btc 100k until 18:00"),
+        ("btc 100k until 6:30 am", "btc 100k until 06:30"),
+        ("btc oi > 12b usd", "btc oi_usd > 12B"),
+        ("btc long liquidations > $5m 15m", "btc liq_long > 5M 15m"),
+        ("btc pct(oi,15m) > 5%", "btc when pct(oi, 15m) > 5%"),
+        ("btc abs(basis) > 0.1% once", "btc when abs(basis) > 0.1% once"),
+    ],
+)
+def test_what_people_say_is_what_the_grammar_writes(typed, written):
+    said, meant = read_alert(typed), read_alert(written)
+    assert isinstance(said, AlertWish), said
+    assert said == meant
+
+
+@pytest.mark.parametrize(
+    ("typed", "condition"),
+    [
+        ("btc crosses above 100k", "price >= 100_000"),
+        ("btc price rises above 100k", "price >= 100_000"),
+        ("btc price goes below 70k", "price <= 70_000"),
+        ("btc oi_usd breaks above 12b", "oi_usd >= 12B"),
+    ],
+)
+def test_a_level_may_be_crossed_in_one_direction(typed, condition):
+    wish = read_alert(typed)
+    assert isinstance(wish, AlertWish), wish
+    assert text(wish.condition) == condition
+    assert wish.options.once
+    assert not read_alert(f"{typed} every 1h").options.once
+
+
+@pytest.mark.parametrize(
+    ("typed", "instead"),
+    [
+        ("eth banana 5%", ("/alert eth oi 5% 15m", "/alert eth price 5% 15m")),
+        ("eth up 8% 1h", ("/alert eth oi 8% 1h", "/alert eth price 8% 1h")),
+        ("eth oi > banana", ("/alert eth oi > 5% 15m", "/alert eth oi ±3% 5m")),
+        ("eth vol > 5%", ("/alert eth vol > 3x 15m", "/alert eth vol > 5x 15m")),
+        ("eth funding > 3", ("/alert eth funding > 0.05%", "/alert eth funding ±0.10%")),
+        ("eth liq > 5m", ("/alert eth liq_long > 5M 15m", "/alert eth liq_short > 5M 15m")),
+        ("all oi > 9%", ("/alert top100 oi > 9% 15m", "/alert top100 oi ±3% 5m")),
+        ("eth new high", ("/alert eth when price >= max(price, 24h)",)),
+        ("oi > 5%", ("/alert BTC oi > 5% 15m", "/alert BTC oi ±3% 5m")),
+    ],
+)
+def test_a_refusal_offers_what_is_like_it(typed, instead):
+    problem = read_alert(typed)
+    assert isinstance(problem, Problem), problem
+    assert problem.try_instead == instead
+    assert all(isinstance(read_alert(one.removeprefix("/alert ")), AlertWish) for one in instead)
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "BTC",
+                "eth",
+                "oi",
+                "price",
+                ">",
+                "<",
+                "=",
+                "±",
+                "up",
+                "+5%",
+                "-3%",
+                "5%",
+                "100k",
+                "$12b",
+                "15m",
+                "1h",
+                "in",
+                "of",
+                "once",
+                "until",
+                "18:00",
+                "when",
+                "(",
+                ")",
+                "3x",
+            ]
+        )
+    )
+)
+def test_what_is_offered_instead_can_be_read(words):
+    problem = read_alert(" ".join(words))
+    if isinstance(problem, Problem):
+        assert problem.try_instead
+        assert all(isinstance(read_alert(one.removeprefix("/alert ")), AlertWish) for one in problem.try_instead)
+
+
+@pytest.mark.parametrize(
     "typed", ["eth 4000", "eth $4,000", "eth price 4000", "eth crosses 4000", "eth hits 4k", "eth price reaches 4000"]
 )
 def test_a_level_alone_is_crossed_once(typed):
@@ -114,8 +263,10 @@ def test_one_comparison_with_a_number_is_a_threshold(typed, threshold):
         ("btc oi up 5m", "not 5m."),
         ("oi > 5%", "Before oi I expected a symbol such as BTC."),
         ("> 5%", "Before > I expected a symbol such as BTC."),
-        ("btc>5%", "Before > I expected a symbol and a figure, such as BTC oi."),
-        ("btc > 70000", "After btc I expected a figure such as oi or price."),
+        ("btc>5%", "After btc I expected a figure such as oi or price."),
+        ("btc > 5%", "After btc I expected a figure such as oi or price."),
+        ("btc up 5% 15m", "After btc I expected a figure such as oi or price."),
+        ("btc 5% 15m", "After btc I expected a figure such as oi or price."),
         ("btc banana > 5%", "I don't know the figure banana: I know "),
         ("btc pric > 5", "did you mean price?"),
         ("btc oi banana 5%", "After oi I expected > or <, not banana."),
@@ -135,12 +286,17 @@ def test_one_comparison_with_a_number_is_a_threshold(typed, threshold):
         ("btc volume crosses 5", "volume has no level to cross"),
         ("btc funding > 0.05", "funding is a percentage: write 0.05%."),
         ("btc vol > 5%", "volume is compared with the usual: write volume > 3x 15m."),
+        ("btc price > -5", "price is never below zero."),
+        ("btc oi < -150% 1h", "oi cannot fall by more than 100%."),
+        ("btc oi drops 120% 1h", "oi cannot fall by more than 100%."),
         ("btc oi > 3x", "Times the usual is for volume, not for oi."),
         ("btc oi > 5% 90d", "pct(oi, 90d) > 5%: "),
         ("btc oi > 5% 0s", "pct(oi, 0s) > 5%: "),
         ("btc when", "After when I expected a condition"),
         ("btc when foo(3)", 'foo(3): unknown function "foo".'),
         ("btc when oi", "oi: "),
+        ("btc when pct(oi, 15m) > 5", "pct(oi, 15m) > 5: 5 here means 500% (write 5%)."),
+        ("btc oi > 5% 15m for 2m and funding > 0.01%", "I expected a window such as 15m, or once"),
         ("btc oi when oi > 3", "Before when I expected symbols only, not oi."),
         ("top0 oi > 5%", "I take top1 to top200."),
         ("a,b,c,d,e,f,g,h,i,j,k oi > 5%", "That is 11 symbols; I take up to 10 in one alert."),

@@ -69,7 +69,7 @@ def desk():
 
 @pytest.fixture
 def ask(desk):
-    actions = BacktestActions(desk, lambda: RULES, lambda chat, rule: 0.08 if rule == "oi_flush" else None)
+    actions = BacktestActions(desk, lambda _chat: RULES, lambda chat, rule: 0.08 if rule == "oi_flush" else None)
 
     async def run(text, asker=AT_TERMINAL):
         command = parse(text)

@@ -14,6 +14,7 @@ from bot.chat.telegram_html import to_plain
 from bot.clock import ManualClock
 from bot.errors import StorageError
 from bot.model.cards import BotStatus
+from bot.model.members import Role
 from bot.model.overview import Mover, Overview
 from bot.storage.memory import MemoryKeyValues
 
@@ -97,7 +98,7 @@ def test_it_shows_eight_movers_and_when(world):
     lines = text.splitlines()
     assert lines[0] == "Top OI moves · 15m"
     assert len(lines) == 1 + 1 + 8 + 1
-    assert lines[2].split() == ["1", "C0", "+10.00%", "–"]
+    assert lines[2].split() == ["1", "C0", "+10.0%", "–"]
     assert lines[-1] == "00:00 UTC"
     assert "Nothing is known yet." in to_plain(page(Overview(0, 900_000, STATUS, (), (), (), ())))
 
@@ -108,7 +109,7 @@ async def test_it_is_posted_and_pinned_once_and_edited_only_when_it_changed(worl
     world.change = 0.2
     done = await world.after(60)
     assert [call[:2] for call in done] == [("edit", message)]
-    assert "+20.00%" in done[0][2]
+    assert "+20.0%" in done[0][2]
 
 
 async def test_it_is_edited_once_a_minute_at_most_and_looked_at_no_oftener(world):
@@ -168,7 +169,7 @@ async def test_it_gives_way_and_comes_back_a_minute_later(world):
     world.fails["edit"] = Failure(Kind.BUSY, "others need the room")
     assert len(await world.after(62)) == 1
     world.change = 0.3
-    assert "+30.00%" in (await world.after(62))[0][2]
+    assert "+30.0%" in (await world.after(62))[0][2]
 
 
 async def test_a_chat_that_takes_no_messages_has_none(world):
@@ -210,6 +211,14 @@ async def test_in_a_group_only_admins_turn_it_on_and_off_and_anyone_looks(world)
     await world.ask("/board on", chat=GROUP)
     assert (await world.ask("/board off", chat=GROUP, user=99)).is_refusal
     assert "C0" in to_plain(await world.ask("/board resume", chat=GROUP, user=99))
+
+
+async def test_what_an_admin_turns_on_and_off_for_a_group_is_for_the_audit_log(world):
+    board, admin = BoardActions(world.boards, None), in_telegram(GROUP, OWNER, role=Role.ADMIN)
+    did = [(await board.answer(Command("board", (word,)), admin)).did for word in ("on", "off")]
+    assert did == [f"turned the board on in telegram:{GROUP}", f"turned the board off in telegram:{GROUP}"]
+    in_private = in_telegram(OWNER, OWNER, role=Role.ADMIN)
+    assert not (await board.answer(Command("board", ("on",)), in_private)).did
 
 
 async def test_a_button_of_a_board_that_is_gone_makes_no_new_one(world):

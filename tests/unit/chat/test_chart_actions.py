@@ -60,6 +60,8 @@ def ask(charts):
     ("words", "expected"),
     [
         (("btc",), Asked("btc", 4 * HOUR_MS, frozenset())),
+        (("7d", "btc"), Asked("btc", 7 * DAY_MS, frozenset())),
+        (("funding", "btc", "7d"), Asked("btc", 7 * DAY_MS, frozenset({"funding"}))),
         (("btc", "7d"), Asked("btc", 7 * DAY_MS, frozenset())),
         (("BTC", "all", "24H"), Asked("BTC", DAY_MS, frozenset({"funding", "long_short"}))),
         (("BTC", "funding", "ratio"), Asked("BTC", 4 * HOUR_MS, frozenset({"funding", "long_short"}))),
@@ -145,6 +147,7 @@ async def test_the_caption_tells_what_the_picture_shows(ask, charts):
         "/chart BTCUSDT 1h",
         "/chart BTCUSDT 1h all",
         "/oi BTCUSDT",
+        "/new BTCUSDT",
         "/chart BTCUSDT 1h full",
     ]
 
@@ -227,3 +230,18 @@ def test_the_ends_of_a_chart_in_characters_are_dates_where_it_spans_days(days, e
     data = ChartData("BTCUSDT", "binance", "BTC", "USDT", to_ms - days * DAY_MS, to_ms)
     axis = rows(data)[-1]
     assert (axis.startswith(ends[0]), axis.endswith(ends[1]), len(axis)) == (True, True, WIDTH)
+
+
+def test_in_characters_too_funding_that_was_paid_before_holds_until_the_next():
+    from_ms = END_MS - 4 * HOUR_MS
+    price = Curve((from_ms, END_MS), (1.0, 2.0), 5 * HOUR_MS)
+    paid = Curve((from_ms - 10 * HOUR_MS, from_ms - 2 * HOUR_MS), (0.0002, 0.0001), 9 * HOUR_MS)
+    data = ChartData("BTCUSDT", "binance", "BTC", "USDT", from_ms, END_MS, price, price, funding=paid)
+    at = next(n for n, row in enumerate(rows(data)) if row.startswith("funding"))
+    assert rows(data)[at] == "funding    +0.0100%"
+    assert " " not in rows(data)[at + 1]
+    old = ChartData(
+        *("BTCUSDT", "binance", "BTC", "USDT", from_ms, END_MS, price, price),
+        funding=Curve(paid.time_ms[:1], (0.0002,), paid.gap_ms),
+    )
+    assert rows(old)[at].endswith("unknown")

@@ -7,9 +7,11 @@ import pytest
 from bot.chat.claims import LIFE_MS, Claims, answer_to, link_of, shown_code
 from bot.chat.telegram_html import to_plain
 from bot.clock import ManualClock
+from bot.errors import StorageError
 from bot.log import redact
 from bot.model.members import Member, Redeemed, Role
 from bot.storage.memory import MemoryMemberStore
+from bot.storage.memory_access import MemoryAuditLog
 
 
 @pytest.fixture
@@ -53,6 +55,23 @@ async def test_a_link_carries_what_telegram_allows_and_is_redacted(claims):
         assert shown_code(f"/start {payload}") == code
         assert len(code) == 22, "128 bits in base64"
         assert code not in redact(f"x {link} y")
+
+
+async def test_who_became_the_owner_stands_in_the_audit_log(clock):
+    audit = MemoryAuditLog()
+    claims = Claims(MemoryMemberStore(), clock, audit)
+    await claims.redeem("wrong", user_id=70, name="Guess")
+    await claims.redeem(await claims.issue(), user_id=71, name="Ann")
+    assert [(one.user, one.what) for one in audit.changes] == [("telegram:71", "became the owner by a link")]
+
+
+async def test_an_audit_log_that_cannot_be_written_hinders_nobody(clock):
+    class Full:
+        async def add(self, _change):
+            raise StorageError("disk full")
+
+    claims = Claims(MemoryMemberStore(), clock, Full())
+    assert (await claims.redeem(await claims.issue(), user_id=71, name="Ann"))[0] is Redeemed.TAKEN
 
 
 async def test_a_link_makes_an_owner_once_and_only_the_newest_does(claims, clock):

@@ -61,9 +61,10 @@ def test_too_many_symbols_are_refused_with_their_number():
     )
 
 
-def test_why_takes_two_words_and_no_more():
-    assert parse("/why btc oi surge") == UsageError(
-        "That is 3 words; I take a symbol and a rule. Write it like /why BTC.", ("/why BTC",)
+def test_why_takes_a_symbol_and_a_rule_whose_name_may_be_of_several_words():
+    assert parse("/why btc OI surge") == Command("why", ("btc", "OI_surge"))
+    assert parse("/why" + " btc" * 8) == UsageError(
+        "That is 8 words; I take a symbol and a rule. Write it like /why BTC.", ("/why BTC",)
     )
 
 
@@ -108,5 +109,26 @@ def test_every_usage_line_is_a_valid_command():
 
 
 def test_a_command_without_words_says_what_it_takes():
-    assert parse("/stop").text == "I expected a symbol and long or short. Write it like /stop BTC long."
-    assert parse("/silence").text == "I expected what to keep quiet. Write it like /silence BTC 2h."
+    assert parse("/stop").text.endswith("I expected a symbol and long or short. Write it like /stop BTC long.")
+
+
+def test_wide_signs_of_other_keyboards_are_the_same():
+    assert parse("／oi BTC，ETH、SOL") == Command("oi", ("BTC", "ETH", "SOL"))
+    assert parse("／ oi BTC") == Command("oi", ("BTC",))
+
+
+def test_a_link_to_an_alert_of_a_chat_asks_for_it():
+    assert parse("/start al_a-7q4mk2px") == Command("alerts", ("a-7q4mk2px",))
+
+
+def test_a_bare_word_may_have_been_meant_as_a_contract():
+    assert parse("btc", is_slash_optional=True).try_instead == ("/oi btc", "/help")
+    assert parse("币安人生", is_slash_optional=True).try_instead == ("/oi 币安人生", "/help")
+    for typed in ("hello there", "?", "https://example.org", "x" * 17):
+        assert parse(typed, is_slash_optional=True).try_instead == ("/help",)
+    assert parse("btc") is None
+
+
+def test_words_between_symbols_are_none():
+    assert parse("/price of btc and eth") == Command("price", ("btc", "eth"))
+    assert parse("/oi of") == Command("oi", ("of",))

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from bot.chat import people_pages as pages
 from bot.chat.people import CARDS_PER_DAY
 from bot.chat.telegram_door import GOODBYES_PER_HOUR
 from bot.model.access import DAY_MS, FORGOTTEN, Standing
@@ -331,3 +332,8 @@ async def test_each_is_told_in_the_language_of_their_own_chat(at):
     await at.says(f"/user {MEMBER} viewer", OWNER)
     assert at.texts(MEMBER)[-1].startswith("You are in, as a viewer.")
     assert "观察者" in at.texts(OWNER)[-1]
+
+
+def test_where_nobody_is_known_that_is_said():
+    [one] = pages.users((), {}, (), (), page=1).blocks
+    assert one.spans[0].text.startswith("Nobody yet.")

@@ -24,6 +24,8 @@ async def ask(name: str, of: OwnerFiles, asker=OWNER):
 async def test_the_owner_gets_the_newest_backup_and_the_log():
     assert (await ask("backup", files())).file == COPY
     assert (await ask("logs", files())).file == Attachment("oibot.log", b"one\ntwo\n")
+    assert (await ask("backup", files())).did == f"was sent the backup {COPY.name}"
+    assert (await ask("logs", files())).did == "was sent the log"
 
 
 @pytest.mark.parametrize("name", ["backup", "logs"])

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from bot.alerts.muting import Muting
+from bot.chat import own_data, people_pages, risk_pages, rule_pages, score_pages, silence_pages, why_pages
 from bot.chat.actions import Actions
 from bot.chat.alert_actions import AlertActions
 from bot.chat.asker import in_telegram
@@ -28,6 +29,9 @@ from bot.chat.watch_actions import WatchActions
 from bot.chat.why import Why
 from bot.chat.why_not import WhyNot
 from bot.model.explanation import RuleName
+from bot.model.instrument import Instrument
+from bot.model.members import Role
+from bot.model.risk import Refused
 from bot.storage.memory import MemoryAlertStore, MemoryOutbox, MemorySilenceStore
 from tests.support.chat_world import OWNER, ChatWorld
 from tests.support.hand_alerts import HandChatRules, HandRehearsals
@@ -52,9 +56,7 @@ WRONG: dict[str, tuple[str, ...]] = {
     "alert": (
         *(
             "banana",
-            "BTC",
             "BTC banana",
-            "BTC oi",
             "BTC oi >",
             "BTC oi > banana",
             "BTC oi > 5% 0m",
@@ -76,7 +78,15 @@ WRONG: dict[str, tuple[str, ...]] = {
     "undo": ("", "banana", "a-7q4m", "a-00000000"),
     "new": ("banana", "BTC banana", MANY),
     "silence": (
-        *("", "banana 2h", "BTC until banana", "BTC for banana", "BTC ETH 2h", "all BTC", "off", "BTC 2s", "BTC 99d"),
+        *(
+            "banana 2h",
+            "BTC until banana",
+            "BTC for banana",
+            "BTC ETH 2h",
+            "all BTC",
+            "BTC 2s",
+            "BTC 99d",
+        ),
         *(
             "#zz 2h",
             "#00000000 2h",
@@ -193,7 +203,7 @@ def ask(market, status, why, lists, ranks):
         OwnData(world.people, world.data, world.ending, clock),
         RuleActions(Shelf(told("surge"), told("flush")), lambda _place: None),
         ScoreActions(desk=Scores(), market=market, why=why),
-        BacktestActions(None, lambda: (RuleName("oi_surge", "OI surge"),), lambda _chat, _rule: None),
+        BacktestActions(None, lambda _chat: (RuleName("oi_surge", "OI surge"),), lambda _chat, _rule: None),
         RiskActions(market=market, risks=NoDesk(), desk=NoDesk(), venue_now=clock.wall_ms),
         SilenceActions(
             market=market,
@@ -256,3 +266,31 @@ async def test_what_is_wrong_is_said_with_what_was_expected_and_an_example(ask, 
         elif len(said) > 600:
             faults.append(f"{text[:60]!r} says too much: {said[:150]!r}")
     assert not faults, "\n".join(faults)
+
+
+NOT_DONE = (
+    own_data._owner(),
+    people_pages.only_private(),
+    people_pages.not_admins(),
+    people_pages.not_owner(),
+    people_pages.not_yourself(),
+    people_pages.no_link_here(Role.MEMBER),
+    people_pages.of_settings(),
+    people_pages.only_groups(),
+    people_pages.full_of_groups(),
+    risk_pages.only_private(),
+    risk_pages.refused(Instrument("binance", "BTCUSDT", "perpetual", "BTC", "USDT", "TRADING"), Refused("Too near.")),
+    rule_pages.not_told(),
+    score_pages.not_told(),
+    silence_pages.full(9),
+    silence_pages.nothing_to_end(),
+    silence_pages.not_yours(),
+    why_pages.needs_symbol(RuleName("oi_surge", "OI surge")),
+    why_pages.not_yet(),
+)
+"""Asked for as it should be, and not done for another reason."""
+
+
+@pytest.mark.parametrize("reply", NOT_DONE, ids=lambda one: to_plain(one)[:30])
+def test_what_is_not_done_is_told_to_scripts_as_a_refusal(reply):
+    assert reply.is_refusal

@@ -53,6 +53,14 @@ async def test_an_error_is_shown_with_its_spaces(ask):
     ]
 
 
+async def test_scripts_and_the_audit_log_are_told_whether_it_was_taken():
+    replies = [
+        await ReloadActions(Reloads(ReloadReport(is_taken, ("x",)))).answer(parse("/reload"), OWNER)
+        for is_taken in (True, False)
+    ]
+    assert [(one.is_refusal, one.did) for one in replies] == [(False, "took the rules folder anew"), (True, "")]
+
+
 async def test_nobody_else_may(ask):
     reloads = Reloads(ReloadReport(True, ("x",)))
     assert await ask(reloads, GUEST) == ["Only the owner may do that."]

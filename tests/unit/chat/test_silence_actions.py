@@ -8,7 +8,8 @@ from bot.alerts.muting import Muting
 from bot.chat.alert_actions import AlertActions
 from bot.chat.asker import AT_TERMINAL, Asker, in_telegram
 from bot.chat.commands import Command, parse
-from bot.chat.silence_actions import MAX_SILENCES, SilenceActions
+from bot.chat.silence_actions import MAX_PER_PERSON, MAX_SILENCES, SilenceActions
+from bot.chat.silence_text import read_clock, read_silence
 from bot.chat.telegram_html import to_plain
 from bot.clock import ManualClock
 from bot.model.alert import TellKind, alert_key, short_id
@@ -158,7 +159,7 @@ async def test_what_is_assumed_and_what_passes_is_said(place):
         ("#zzzz 1h", "I know no firing whose id begins with #zzzz."),
         ("#u 1h", "I expected four to eight characters"),
         ("a-7777 1h", "neither as a rule"),
-        ("off", "/unsilence all"),
+        ("off btc", "There is no silence to end."),
         ("btc 1h " + "x" * 201, "at most 200 characters"),
         ("x" * 41, "too long"),
     ],
@@ -210,7 +211,7 @@ async def test_unsilence_all_leaves_what_others_made(place):
     await place.ask("/silence eth here 1h", OWNER)
     await place.ask("/ack #7q4m", OTHER)
     assert await place.ask("/unsilence all", OTHER) == "Ended 0 silences. 2 made by others stay."
-    assert await place.ask("/unsilence all", OWNER) == "Ended 2 silences."
+    assert await place.ask("/silence off", OWNER) == "Ended 2 silences."
     assert await place.ask("/unsilence all", OWNER) == "There is no silence to end."
 
 
@@ -367,3 +368,42 @@ async def test_several_symbols_are_a_silence_each_and_end_together(place):
 async def test_of_several_one_that_is_wrong_stops_all(place, typed, said):
     assert said in await place.ask(typed)
     assert await place.store.all() == []
+
+
+async def test_one_person_cannot_take_the_room_of_all(place):
+    member = in_telegram(5, 5, role=Role.MEMBER)
+    for n in range(MAX_PER_PERSON):
+        await place.ask(f"/silence btc {n + 1}m", asker=member)
+    assert f"You have {MAX_PER_PERSON} silences" in await place.ask("/silence eth 1h", asker=member)
+    assert "ETHUSDT" in await place.ask("/silence eth 1h", asker=GUEST)
+    for n in range(MAX_PER_PERSON + 1):
+        await place.ask(f"/silence sol {n + 1}m", asker=OWNER)
+    await place.ask("/unsilence all", asker=member)
+    assert "ETHUSDT" in await place.ask("/silence eth 1h", asker=member)
+
+
+@pytest.mark.parametrize("typed", ["all here 8h", "all 8h here", "8h here", "here 8h"])
+async def test_here_and_critical_may_stand_behind_the_time(typed):
+    wish = read_silence(tuple(typed.split()))
+    assert (wish.is_here, wish.duration_ms, wish.comment) == (True, 8 * 3_600_000, "")
+    assert read_silence((*typed.split(), "critical")).also_critical
+
+
+def test_times_of_half_a_day():
+    read = [read_clock(typed) for typed in ("6pm", "6:30pm", "12am", "12pm", "6AM", "13pm", "0am")]
+    assert read == [1080, 1110, 0, 720, 360, None, None]
+
+
+async def test_what_is_silenced_is_loud_again_by_the_same_words(place):
+    for typed in ("btc 2h", "oi_surge btc 2h", "eth 2h"):
+        await place.ask(f"/silence {typed}")
+    assert "rule oi_surge" in await place.ask("/silence oi_surge BTC off")
+    assert "BTCUSDT" in await place.ask("/silence bitcoin off")
+    assert await place.ask("/silence btc off") == "There is no silence to end."
+    assert "ETHUSDT" in await place.ask("/silences")
+    assert "I know zzz neither" in await place.ask("/silence zzz off")
+    assert await place.ask("/silence off") == "Ended 1 silence."
+
+
+async def test_without_words_it_asks_for_how_long(place):
+    assert (await place.ask("/mute")).startswith("For how long is everything but critical alerts to be quiet here?")

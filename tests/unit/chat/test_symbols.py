@@ -108,3 +108,11 @@ def test_the_venue_chooses_among_several_and_must_be_named_to_ask_again(make_con
 def test_the_name_table_is_clean():
     assert len(TICKER_BY_NAME) >= 60
     assert all(name.isalnum() and name.isupper() for name in TICKER_BY_NAME)
+
+
+def test_a_venue_that_is_not_watched_gets_the_same_contract_offered(book):
+    for text in ("BTC:okx", "okx:btcusdt"):
+        found = book.resolve(text)
+        assert isinstance(found, NotFound)
+        assert [one.symbol for one in found.suggestions] == ["BTCUSDT"]
+    assert book.resolve("nothing:okx").suggestions == ()

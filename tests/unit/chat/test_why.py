@@ -1,15 +1,19 @@
 """/why and /why not, as people read it."""
 
+import math
+
 import pytest
 
+from bot.chat import why_pages
 from bot.chat.asker import AT_TERMINAL, in_telegram
 from bot.chat.commands import parse
-from bot.chat.reply import Button
+from bot.chat.reply import Button, Reply
 from bot.chat.telegram_html import keyboard, to_html, to_plain
 from bot.chat.why import Why
 from bot.chat.why_text import distance_text
 from bot.model.alert import State, Transition, alert_key, short_id
-from bot.model.explanation import Distance, Hush, RuleName
+from bot.model.chat_alert import AlertAdded, ChatAlert
+from bot.model.explanation import AlertSeen, Distance, Glance, Hush, RuleName
 
 NOW_MS = 1_767_225_600_000
 
@@ -20,6 +24,15 @@ def ask(actions):
         return await actions.answer(parse(text), asker=AT_TERMINAL)
 
     return ask
+
+
+def make_alert(why, **more) -> None:
+    values = {"id": "a-7q4mk2px", "chat": "terminal", "user": "terminal", "instrument": "binance:BTCUSDT"}
+    condition = {"measure": "price", "op": ">=", "level": 150.0, "is_ratio": False, "created_ms": 0}
+    alert = ChatAlert(**{**values, **condition, **more})
+    why.alerts.append(alert)
+    why.engine.consume(AlertAdded(alert))
+    why.engine.tick(why.engine.now_ms + 1)
 
 
 def firing(rule_id="oi_surge", n=0, **more) -> Transition:
@@ -48,11 +61,79 @@ async def test_all_rules_of_a_contract_the_nearest_first(ask):
     assert keyboard(reply)[0] == (Button("high", "/why BTCUSDT high"), Button("cheap", "/why BTCUSDT cheap"))
 
 
-async def test_an_alert_made_in_chat_has_a_page_of_its_own(ask):
+async def test_alerts_of_the_chat_stand_among_the_rules(ask, why):
+    make_alert(why)
+    make_alert(why, id="a-00000000", chat="telegram:8")
+    reply = await ask("/why btc")
+    assert "○ <b>a-7q4mk2px</b> price &gt;= 150 · 102.00 · 48.00 to go (32%)" in to_html(reply)
+    assert "a-00000000" not in to_html(reply)
+    assert Button("a-7q4mk2px", "/why BTCUSDT a-7q4mk2px") in sum(keyboard(reply), ())
+
+
+@pytest.mark.parametrize("typed", ["/why A-7q4m", "/why btc a-7q4mk2px", "/why a-7q4mk2px btc"])
+async def test_an_alert_of_the_chat_is_explained_as_a_rule_is(ask, why, typed):
+    make_alert(why)
+    reply = await ask(typed)
+    assert (
+        to_html(reply)
+        == """\
+<b>BTCUSDT · price &gt;= 150</b>
+○ inactive · as of 00:00:19 UTC
+Fires when price &gt;= 150
+
+<code>✗ price &gt;= 150</code>
+    102.00, 48.00 to go (32%)
+    now: price 102.00, sample of 00:00:19, fresh"""
+    )
+    assert keyboard(reply) == (
+        (
+            Button("↻ Refresh", "/why a-7q4mk2px"),
+            Button("All rules", "/why BTCUSDT"),
+            Button("‹ Alert", "/alerts a-7q4mk2px"),
+        ),
+    )
+
+
+async def test_what_an_alert_still_lacks(ask, why):
+    make_alert(why)
+    text = to_plain(await ask("/whynot a-7q4m"))
+    assert text.startswith("BTCUSDT · price >= 150\n✗ price >= 150 · 102.00, 48.00 to go (32%)")
+
+
+async def test_an_alert_that_is_not_there_is_no_riddle(ask):
     reply = await ask("/why A-17j89b57")
-    assert to_plain(reply) == "This alert was made in chat. /alerts a-17j89b57 says where it stands."
-    assert keyboard(reply) == ((Button("a-17j89b57", "/alerts a-17j89b57"),),)
+    assert to_plain(reply).startswith("No alert of this chat begins with a-17j89b57, or nothing is known of it yet.")
+    assert keyboard(reply) == ((Button("Alerts", "/alerts"),),)
     assert reply.is_refusal
+
+
+async def test_a_rule_with_a_value_of_its_own_shows_that(ask, why, rules_of):
+    told = why_pages.glance_line(glance(value=-0.08, unit="ratio", distance=Distance(2_100.0, 0.02, "amount")))
+    assert to_plain(Reply((told,))) == "○ oi_top −8.00% · 2% to go"
+
+
+def glance(**more) -> Glance:
+    values = {
+        "rule_id": "oi_top",
+        "title": "New high",
+        "per_market": False,
+        "phase": "inactive",
+        "verdict": "false",
+        "value": 1.0,
+        "unit": "number",
+        "distance": None,
+        "nearness": 0.02,
+        "why": "",
+        "alert": AlertSeen("inactive"),
+    }
+    return Glance(**{**values, **more})
+
+
+async def test_false_although_a_part_is_unknown(ask):
+    assert (
+        to_plain(Reply((why_pages.glance_line(glance(value=None, nearness=math.inf)),)))
+        == "○ oi_top false, as far as it is known"
+    )
 
 
 async def test_what_is_unknown_says_why(ask):

@@ -9,7 +9,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 LINES = st.builds(Line, st.lists(st.builds(Span, TEXT, st.sampled_from(Style)), max_size=4).map(tuple))
 CELLS = st.tuples(TEXT, TEXT)
 TABLES = st.builds(Table, CELLS, st.lists(CELLS, max_size=3).map(tuple), st.booleans())
-ROWS = st.lists(st.builds(Button, TEXT, TEXT), max_size=3).map(tuple)
+ROWS = st.lists(st.builds(Button, TEXT, TEXT, TEXT), max_size=3).map(tuple)
 REPLIES = st.builds(Reply, st.lists(LINES | TABLES, max_size=6).map(tuple), st.lists(ROWS, max_size=2).map(tuple))
 
 

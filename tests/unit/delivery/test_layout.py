@@ -572,3 +572,10 @@ def test_a_line_of_a_file_in_a_report_keeps_its_spaces(make):
     assert source == "4 |     whne:  x"
     assert caret == "  |     ^^^^ did you mean"
     assert card.body[1][0].style == card.body[2][0].style == "code"
+
+
+def test_a_terminal_shows_stops_and_sizes_too(make):
+    view = make.view(risk=("Stop idea long 92,596, 0.63% away", "By mark price."))
+    shown = printed(make.row(view=view)).splitlines()
+    assert shown[-2:] == ["▌ Stop idea long 92,596, 0.63% away", "▌ By mark price."]
+    assert "Stop idea" not in printed(make.row(view=view, kind=TellKind.END))

@@ -645,3 +645,25 @@ def test_before_the_first_tick_and_for_strangers_there_is_no_answer(feed):
     more = tuple(Instrument("binance", f"N{i}USDT", "perpetual", f"N{i}", "USDT", "TRADING") for i in range(70))
     f.engine.consume(Listed(InstrumentList("binance", (*f.instruments, *more)), f.now))
     assert explain(f.engine, "r", "binance:AUSDT") is None
+
+
+def test_a_rule_with_a_value_of_its_own_shows_that_one(feed):
+    own = parse_value("(oi / (oi + 5) - 1) * 100%").expr
+    f = feed([replace(rule("price >= 100 and oi <= 90"), value=own)], "A")
+    for price, oi in ((95.0, 100.0), (99.0, 95.0)):
+        f.prices({"AUSDT": price})
+        f.oi("AUSDT", oi)
+        f.tick()
+    (found,), _ = glances(f.engine, "binance:AUSDT")
+    assert (found.value, found.unit) == (pytest.approx(-0.05), "ratio")
+    assert found.distance.absolute == pytest.approx(5.0)
+    assert found.distance.unit == "amount"
+
+
+def test_a_rule_may_be_shown_in_another_form_or_not_at_all(feed):
+    form = replace(rule("price >= 120", name="c_form"), base="r")
+    f = feed([rule("price >= 101"), rule("price >= 150", name="hidden"), form], "A")
+    f.prices({"AUSDT": 100.0})
+    f.tick()
+    (found,), _ = glances(f.engine, "binance:AUSDT", form_of=lambda one: "c_form" if one.id == "r" else None)
+    assert (found.rule_id, found.distance.absolute) == ("r", 20.0)

@@ -108,6 +108,8 @@ def test_memory_of_a_running_engine_is_enough(rules_of, live_market):
     held = past_of(feed.engine, "binance:BTCUSDT", ["oi"], span_ms=86_400_000)
     found = rehearse([alert(cooldown_ms=0)], [], [held])["a-00000000"]
     assert found.n_fired == 3
+    assert held.now_ms - held.start_ms <= 120 * MINUTE_MS, "two hours are held, not the day that the ring could hold"
+    assert found.span_ms <= 120 * MINUTE_MS
     assert past_of(feed.engine, "binance:NOUSDT", ["oi"], span_ms=86_400_000) is None
     assert past_of(feed.engine, "binance:BTCUSDT", ["volume"], span_ms=86_400_000) is None, "no rule holds it"
     assert past_of(feed.engine, "binance:BTCUSDT", ["liq_long"], span_ms=86_400_000) is None

@@ -111,7 +111,8 @@ def test_a_stop_beyond_the_liquidation_price_is_refused_with_a_leverage_that_wor
     [
         ({"price": None}, "not known yet"),
         ({"price_age_ms": 60_001}, "old"),
-        ({"atr": None}, "usual range of 15m"),
+        ({"atr": None}, "usual range of 15m yet"),
+        ({"atr": None, "window_ms": 86_400_000}, "too few for the usual range of 1d. Up to 4h"),
         ({"atr": 0.0}, "did not move"),
         ({"atr": 1.0}, "too near"),
         ({"atr": 90_000.0}, "larger than the price"),

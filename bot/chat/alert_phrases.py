@@ -1,0 +1,169 @@
+"""How people put an alert, before the grammar reads it: spelled-out words shortened, parts brought into their order.
+
+    alert me if the open interest of BTC rises by 5 % in the last 15 minutes     →     BTC oi rises 5% 15m
+    oi > 5% 15m btc · btc 5% oi · btc eth oi ±4% 1h · btc > 100k · btc price crosses above 100k
+
+Changes nothing that is in order already, and leaves alone what could mean two things.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from bot.chat.alert_words import EQUALS, EVERYTHING, OPERATORS, OPTIONS, SPLIT, TIMES, figure_of, is_comparison, number
+from bot.rules.literals import parse_duration_ms
+
+_UNITS: Final = {"s": r"secs?|seconds?", "m": r"mins?|minutes?", "h": r"hrs?|hours?", "d": r"days?"}
+_BEFORE_TIME: Final = r"(?:in|within|over|during|inside|per)"
+
+_Rule = tuple[re.Pattern[str], str]
+
+
+def _rule(pattern: str, put: str) -> _Rule:
+    return re.compile(rf"(?<![\w$./-]){pattern}(?![\w/-])", re.IGNORECASE), put
+
+
+_NUMBERS: Final[tuple[_Rule, ...]] = (
+    (re.compile(r"[\"'“”‘’«»`]|[!?.]+$"), ""),
+    (re.compile(r"(?<=[0-9]%)(?=[0-9])"), " "),
+    (
+        re.compile(
+            r",(?=(?:only|just|once|silent|silently|for|every|cooldown|until|till|in|within)(?:\s|$))", re.IGNORECASE
+        ),
+        " ",
+    ),
+    (re.compile(r"(?<=[0-9]) (?=[0-9]{3}(?![\w.]))"), ""),
+    (re.compile(r"(?<=[0-9.])\s+(?=[%×])"), ""),
+    (re.compile(r"(?<=[0-9.])\s+x(?=\s|$)", re.IGNORECASE), "x"),
+    (re.compile(r"(?<=[0-9])\s+(?=[ap]m(?:\s|$))", re.IGNORECASE), ""),
+    (re.compile(r"(?<=[0-9])\s*(?:per\s?cent|pct)(?=\s|$)", re.IGNORECASE), "%"),
+    (re.compile(r"(?<![\w$.,])([0-9][0-9.,_]*[kmb]?)\s*(?:usd|usdt|dollars?)(?=\s|$)", re.IGNORECASE), r"$\1"),
+)
+_TIMES: Final[tuple[_Rule, ...]] = (
+    *(
+        (re.compile(rf"(?<![\w$.])([0-9]+)\s*-?(?:{words})(?=\s|$)", re.IGNORECASE), rf"\1{unit}")
+        for unit, words in _UNITS.items()
+    ),
+    # A capital M is a million.
+    (re.compile(r"(?<![\w$.])([0-9]+)\s+([smhd])(?=\s|$)"), r"\1\2"),
+    *(
+        _rule(rf"({_BEFORE_TIME}|every|for)\s+(?:the\s+)?(?:(?:last|past|an?|one)\s+)?{word}", rf"\1 1{unit}")
+        for unit, word in (("m", "minute"), ("h", "hour"), ("d", "day"))
+    ),
+    _rule(rf"{_BEFORE_TIME}\s+(?:the\s+)?(?:(?:last|past)\s+)?([0-9]+[smhd])", r"\1"),
+)
+_WORDS: Final[tuple[_Rule, ...]] = (
+    _rule(r"open\s+interest", "oi"),
+    (re.compile(r"^the\s+(?=(?:oi|price|funding|volume)\b)", re.IGNORECASE), ""),
+    _rule(r"oi\s+(?:in\s+)?(?:\$|usd|usdt|dollars)", "oi_usd"),
+    _rule(r"funding\s+rate", "funding"),
+    _rule(r"(?:mark\s+|last\s+)price", "price"),
+    _rule(r"long\s+(?:liquidations?|liqs?)|liquidated\s+longs", "liq_long"),
+    _rule(r"short\s+(?:liquidations?|liqs?)|liquidated\s+shorts", "liq_short"),
+    _rule(r"(?:long/short|long\s+short|ls)(?:\s+ratio)?", "long_short"),
+    _rule(r"(up|down|rises|falls|drops|gains|loses|jumps|moves|changes)\s+(?:by\s+)?(?:(?:more|greater)\s+than|at\s+least|over)", r"\1"),
+    _rule(r"(?:is\s+)?(?:greater|more|higher|bigger|larger)\s+than", ">"),
+    _rule(r"(?:is\s+)?(?:less|lower|smaller)\s+than", "<"),
+    _rule(r"(?:is\s+)?at\s+least", ">="),
+    _rule(r"(?:is\s+)?at\s+most", "<="),
+    _rule(r"(?:goes|go|moves|rises|climbs|breaks|crosses|cross|gets)\s+(?:above|over)|breaks\s+out\s+above", "crosses_above"),
+    _rule(r"(?:goes|go|moves|falls|drops|dips|breaks|crosses|cross|gets)\s+(?:below|under)", "crosses_below"),
+    _rule(r"(?:goes|moves|rises|climbs|falls|drops|dips|gets|comes)\s+to", "crosses"),
+    _rule(r"(?:goes|go|moves|went)\s+up", "up"),
+    _rule(r"(?:goes|go|moves|went)\s+down", "down"),
+    _rule(r"(?:(?:turns|goes|gets|is|becomes)\s+)?positive", "> 0%"),
+    _rule(r"(?:(?:turns|goes|gets|is|becomes)\s+)?negative", "< 0%"),
+    _rule(r"(?:flips|changes\s+sign)", "crosses 0%"),
+    (re.compile(r"^top\s+([0-9]{1,4})(?=\s)", re.IGNORECASE), r"top\1"),
+    _rule(r"only\s+once|one\s+time|just\s+once", "once"),
+)  # fmt: skip
+_TO_ME: Final = re.compile(
+    r"^(?:please\s+)?(?:(?:tell|alert|notify|ping|warn)\s+)?(?:me\s+)?(?:when|if)\s+(?=\S)", re.IGNORECASE
+)
+_FILLERS: Final = frozenset({"the", "is", "are", "of", "on", "by", "has", "its", "if", "me"})
+
+
+def to_me(typed: str) -> str:
+    """Without `tell me when` before it."""
+    return _TO_ME.sub("", typed, count=1)
+
+
+def short(typed: str) -> str:
+    """Words and numbers as the grammar knows them."""
+    for pattern, put in (*_NUMBERS, *_TIMES, *_WORDS):
+        typed = pattern.sub(put, typed)
+    return typed
+
+
+def ordered(words: Sequence[str]) -> list[str]:
+    """Whom, figure, comparison, number, window; options behind them."""
+    first = next((k for k, word in enumerate(words) if word.casefold() in OPTIONS), len(words))
+    body = [word for k, word in enumerate(words[:first]) if not k or word.casefold() not in _FILLERS]
+    return [*(_placed(body) or body), *words[first:]]
+
+
+def _placed(body: Sequence[str]) -> list[str] | None:
+    """The parts in their order; None where one is missing, or there twice."""
+    kinds = [_kind(word) for word in body]
+    found = {kind: [word for word, of in zip(body, kinds, strict=True) if of == kind] for kind in "wfcnt"}
+    if any(len(found[kind]) > 1 for kind in "fcnt") or not found["w"] or not found["n"]:
+        return None
+    whom, figure, compared, (size,), window = (found[kind] for kind in "wfcnt")
+    if len(whom) > 1:
+        at = kinds.index("w")
+        if not figure or kinds[at : at + len(whom)] != ["w"] * len(whom):
+            return None
+        whom = [",".join(whom)]
+    is_level = not size.endswith("%") and not TIMES.match(size.casefold())
+    if not figure and compared and is_level and (compared[0].casefold() in OPERATORS or compared[0] in EQUALS):
+        figure = ["price"]
+    if figure and is_level and compared and compared[0] in EQUALS:
+        compared = ["crosses"]
+    if figure and size.startswith("$") and figure_of(figure[0]) == "oi":
+        figure = ["oi_usd"]
+    return [*whom, *figure, *compared, size, *window]
+
+
+def _kind(word: str) -> str:
+    if is_comparison(word):
+        return "c"
+    if figure_of(word) is not None:
+        return "f"
+    if number(word) is not None:
+        return "n"
+    return "t" if parse_duration_ms(word.casefold()) is not None else "w"
+
+
+def instead(typed: str) -> tuple[str, ...]:
+    """Commands that are like what was typed and can be read: the same symbols, the same figure where there is one."""
+    body = SPLIT.sub(r" \1 ", short(to_me(typed))).split()
+    kinds = {_kind(word): word for word in reversed(body)}
+    whom = kinds.get("w", "BTC")
+    if whom.casefold() in EVERYTHING:
+        whom = "top100"
+    if any(word.casefold() in {"high", "highs", "ath"} for word in body):
+        return ("/alert WHOM when price >= max(price, 24h)".replace("WHOM", whom),)
+    if any(word.casefold() in {"low", "lows", "atl"} for word in body):
+        return ("/alert WHOM when price <= min(price, 24h)".replace("WHOM", whom),)
+    if "(" in whom or len(whom) > 40:
+        whom = "BTC"
+    window = kinds.get("t", "15m")
+    size = kinds.get("n", "5%")
+    size = size if size.endswith("%") else "5%"
+    figure = figure_of(kinds["f"]) if "f" in kinds else None
+    if any(word.casefold() in {"liq", "liqs", "liquidation", "liquidations"} for word in body):
+        window = window if "n" in kinds else "15m"
+        return tuple(f"/alert {whom} {name} > 5M {window}" for name in ("liq_long", "liq_short"))
+    match figure:
+        case None:
+            return tuple(f"/alert {whom} {name} {size} {window}" for name in ("oi", "price"))
+        case "volume":
+            return (f"/alert {whom} vol > 3x {window}", f"/alert {whom} vol > 5x {window}")
+        case "funding" | "funding_8h" | "basis":
+            return (f"/alert {whom} {figure} > 0.05%", f"/alert {whom} {figure} ±0.10%")
+        case "liq_long" | "liq_short":
+            return (f"/alert {whom} {figure} > 5M {window}",)
+        case "oi" | "oi_usd" | "price" | "index":
+            return (f"/alert {whom} {figure} > {size.lstrip('+±-')} {window}", f"/alert {whom} {figure} ±3% 5m")
+        case _:
+            return (f"/alert {whom} oi > 5% 15m",)
