@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 
 from bot import log
 from bot.model.instrument import Instrument
@@ -19,6 +20,10 @@ from bot.rules.schema import Rule
 from tests.support.secrets import leaks_in
 
 _ROOT = Path(__file__).parent.parent
+
+# How long an example takes on a busy machine says nothing about the bot.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 class LogWatch(io.StringIO):
