@@ -66,5 +66,8 @@ def run_command() -> None:
     try:
         app_of(sys.argv[1] if len(sys.argv) > 1 else "")()
     except BotError as error:
-        print(f"oibot: {error}", file=sys.stderr)
+        # Needed here alone; most commands begin without it.
+        from bot.delivery.output import complain
+
+        complain(f"oibot: {error}")
         sys.exit(1)

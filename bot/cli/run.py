@@ -17,7 +17,7 @@ from bot.app.ownership import is_claimable, with_owner
 from bot.app.rereading import with_secrets_of
 from bot.cli.process import is_interactive, options_for, serve
 from bot.cli.stopping import run_until_stopped
-from bot.delivery.output import console_on
+from bot.delivery.output import complain, console_on
 from bot.errors import ConfigError, StorageError
 from bot.model.members import Member
 
@@ -48,7 +48,7 @@ def _go_or_give_up(for_time: str | None, *, delivers: bool) -> None:
     except (ConfigError, StorageError) as error:
         if error.may_pass:
             raise
-        print(f"oibot: {error}", file=sys.stderr)
+        complain(f"oibot: {error}")
         raise typer.Exit(EXIT_CONFIG) from None
 
 

@@ -8,6 +8,7 @@ import contextlib
 import errno
 import io
 import os
+import sys
 import threading
 from typing import Final, TextIO, cast
 
@@ -80,3 +81,8 @@ class Output(io.TextIOBase):
 def console_on(stream: TextIO) -> Console:
     """A console whose printing never raises."""
     return Console(file=cast("TextIO", Output(stream)))
+
+
+def complain(text: str) -> None:
+    """One line to standard error, which may be full or gone: how a process ends must not depend on whether it could say why."""
+    Output(sys.stderr).write(f"{text}\n")

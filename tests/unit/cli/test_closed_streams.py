@@ -1,6 +1,7 @@
 """A process that was started with closed streams, as some supervisors do."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -30,3 +31,15 @@ def test_no_file_takes_the_place_of_a_closed_stream(tmp_path, closed):
     assert opened > 2
     assert (read, numbers) == ("", [0, 1, 2])
     assert database.read_bytes() == b""
+
+
+@pytest.mark.parametrize(("command", "code"), [("run", 78), ("lint", 1)])
+def test_what_is_wrong_ends_with_its_code_where_nothing_can_be_said(tmp_path, command, code):
+    """Nothing may be printed on a full disk; a service manager still has to know that trying again is no use."""
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+    wrong = environment | {"OIBOT_TELEGRAM__OWNER_ID": "nobody"}
+    with open("/dev/full", "w", encoding="utf-8") as full_disk:
+        done = subprocess.run(
+            [sys.executable, "-m", "bot", command], cwd=tmp_path, env=wrong, stderr=full_disk, check=False
+        )
+    assert done.returncode == code
