@@ -9,6 +9,7 @@ from bot.app.live import Live
 from bot.app.memory import give_back
 from bot.clock import Clock, machine_s
 from bot.engine.engine import Engine
+from bot.engine.reading import why_unknown
 from bot.engine.subscriptions import expr_of
 from bot.model.chat_alert import AlertAdded, AlertLife, AlertRemoved, ChatAlert
 from bot.model.ports import ChatAlertStore
@@ -39,8 +40,14 @@ class Desk:
         row = self._engine.market.universe.row(instrument)
         if row is None:
             return None
-        value = float(self._engine.values(expr_of(measure))[row])
+        value = float(self._engine.values(expr_of(measure), at_hand=True)[row])
         return value if math.isfinite(value) else None
+
+    def why_unknown(self, instrument: str, measure: str) -> str:
+        row = self._engine.market.universe.row(instrument)
+        if row is None:
+            return ""
+        return why_unknown(expr_of(measure), self._engine.market, self._engine.now_ms, row)
 
 
 async def load_alerts(store: ChatAlertStore, engine: Engine, clock: Clock) -> None:

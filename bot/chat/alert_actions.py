@@ -191,8 +191,12 @@ class AlertActions:
             past,
             assumed_window=wish.assumed_window,
             zone=self._zone_of(asker.chat),
+            unknown=self._why_unknown(alert, value),
         )
         return alert_past.with_history(self._past, page, lambda desk: alert_past.of_alert(desk, alert))
+
+    def _why_unknown(self, alert: ChatAlert, value: float | None) -> str:
+        return "" if value is not None else self._desk.why_unknown(alert.instrument, alert.measure)
 
     async def _room(self, asker: Asker) -> int:
         """How many more alerts and conditions whoever asks may have here."""
@@ -233,6 +237,7 @@ class AlertActions:
             assumed_window=False,
             was=before,
             zone=self._zone_of(asker.chat),
+            unknown=self._why_unknown(after, value),
         )
         told = alert_past.with_history(self._past, page, lambda desk: alert_past.of_alert(desk, after))
         return noted(told, "changed", before, asker)

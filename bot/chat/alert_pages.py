@@ -33,11 +33,16 @@ def created(
     was: ChatAlert | None = None,
     stored: Rehearsal | None = None,
     zone: str = "UTC",
+    unknown: str = "",
 ) -> Reply:
-    """What was understood, canonically, where the figure stands, and what it would have done. `stored`: by the history."""
+    """What was understood, canonically, where the figure stands, and what it would have done. `stored`: by the history;
+    `unknown`: why there is no value.
+    """
     is_true = value is not None and holds(alert, value)
     if is_true:
         state = say("Already true ({now}): it waits until it was false once.", now=now_text(alert, value))
+    elif value is None and unknown:
+        state = say("No value is known yet ({why}): it waits for one, and until it was false once.", why=unknown)
     elif value is None:
         state = say("No value is known yet: it waits for one, and until it was false once.")
     else:

@@ -359,12 +359,12 @@ class Engine:
         """The alerts of a rule, to look at."""
         return self._books.get(rule_id)
 
-    def values(self, expr: Expr) -> F64:
+    def values(self, expr: Expr, *, at_hand: bool = False) -> F64:
         """A number over all instruments as of the last tick; NaN is unknown. Shape (n_rows,).
 
-        For functions over the scope all instruments count.
+        For functions over the scope all instruments count. `at_hand`: for people, as `View.at_hand`.
         """
-        return values_of(expr, self.market, self.now_ms, self._last)
+        return values_of(expr, self.market, self.now_ms, self._last, at_hand=at_hand)
 
     def count(self, state: State) -> int:
         """How many alerts are in a state."""

@@ -3,11 +3,13 @@
 import numpy as np
 
 from bot.alerts.seen import Ticks
+from bot.engine.lookback import Lookback
 from bot.market.market import DEFAULT_OI_INTERVAL_MS, Market
 from bot.market.series import Leaf
 from bot.market.view import View
 from bot.model.updates import F64
-from bot.rules.ast import Expr
+from bot.rules.ast import Expr, walk
+from bot.rules.leaves import leaf_of
 from bot.rules.numbers import Numbers, Scoped
 from bot.rules.plan import PlanResult
 
@@ -19,8 +21,11 @@ def ticks_of(market: Market, view: View) -> Ticks:
     return Ticks(view.now_ms, oi_ms, np.broadcast_to(interval, oi_ms.shape))
 
 
-def values_of(expr: Expr, market: Market, now_ms: int, last: PlanResult | None) -> F64:
-    """A number over all instruments: what the tick computed where it did, else read from the rings. Shape (n_rows,)."""
+def values_of(expr: Expr, market: Market, now_ms: int, last: PlanResult | None, *, at_hand: bool = False) -> F64:
+    """A number over all instruments: what the tick computed where it did, else read from the rings. Shape (n_rows,).
+
+    `at_hand`: from the coarse grid where that alone reaches so far back, see `View.at_hand`.
+    """
     view = View(market, [market.moment(now_ms, copied=False)])
     everyone = Scoped(market.is_listed, ~market.is_trading, is_known=True)
     rows = market.windows.row_of
@@ -29,7 +34,20 @@ def values_of(expr: Expr, market: Market, now_ms: int, last: PlanResult | None) 
         ticked = None
 
     def leaf_value(leaf: Leaf) -> F64:
-        found: F64 = view.leaf(leaf)[0] if ticked is None or leaf not in rows else ticked[rows[leaf], -1]
+        found: F64 = ticked[rows[leaf], -1] if ticked is not None and leaf in rows else view.leaf(leaf)[0]
+        if at_hand and np.isnan(found).any():
+            return np.where(np.isfinite(found), found, view.at_hand(leaf)[0])
         return found
 
     return np.broadcast_to(Numbers(view, leaf_value).value(expr, everyone), market.n_rows)
+
+
+def why_unknown(expr: Expr, market: Market, now_ms: int, row: int) -> str:
+    """Why a number is unknown for one instrument, in words; empty where all that it is made of is known."""
+    view = View(market, [market.moment(now_ms, copied=False)])
+    lookback = Lookback(market, view)
+    for node in walk(expr):
+        leaf = leaf_of(node)
+        if leaf is not None and leaf.function != "age" and not np.isfinite(view.at_hand(leaf)[0, row]):
+            return lookback.why(leaf, row)
+    return ""

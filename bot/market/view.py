@@ -18,7 +18,7 @@ import numpy.typing as npt
 from bot.market.extrema import newest_wins
 from bot.market.gauges import NEVER_MS, Newest
 from bot.market.quantiles import THEN_SHARE, percentile
-from bot.market.series import FLOWS, GAUGES, HOUR_MS, INDEX, N_SAMPLED, OI_USD, PARTS, Leaf
+from bot.market.series import ENDS, FLOWS, GAUGES, HOUR_MS, INDEX, N_SAMPLED, OI_USD, PARTS, Leaf
 from bot.market.sums import FLAT, KNOWN_SHARE
 from bot.market.tier import Tier
 from bot.market.trends import MIN_POINTS, NO_MEAN, correlation
@@ -28,6 +28,9 @@ from bot.model.updates import F64, I64
 
 if TYPE_CHECKING:
     from bot.market.market import Market
+
+MIN_COARSE_STEPS: Final = 5
+"""A window of fewer says too little on the coarse grid."""
 
 FIRST_PRICE_MS: Final = 15_000
 """How long a new subscription may take to its first price before it is stale."""
@@ -160,11 +163,27 @@ class View:
             return self.value(leaf.series)
         if leaf.series in FLOWS:
             return np.stack([self._market.flow(leaf, int(t)) for t in self.now_ms])
-        if leaf.function in {"pct", "delta"}:
-            then, _ = self.then(leaf.series, leaf.window_ms)
+        return self._on_grid(leaf, self._market.tier_of(leaf))
+
+    def _on_grid(self, leaf: Leaf, tier: Tier) -> F64:
+        if leaf.function in ENDS:
+            ends = self._market.ends_tier(leaf.window_ms) if tier is self._market.tier_of(leaf) else tier
+            then, _ = self._then(leaf.series, leaf.window_ms, ends)
             level = self.level(leaf.series)
             return _finite(level / then - 1.0) if leaf.function == "pct" else level - then
-        return np.stack([self._over_points(leaf, t) for t in range(self.n_times)])
+        return np.stack([self._over_points(leaf, tier, t) for t in range(self.n_times)])
+
+    def at_hand(self, leaf: Leaf) -> F64:
+        """For people: any leaf, from the coarse grid where its own does not know it.
+
+        The fine grid reaches a quarter of an hour back; what an alert needs beyond is fetched once it is made.
+        """
+        found, coarse = self.leaf(leaf), self._market.coarse
+        is_window = leaf.window_ms and leaf.series not in FLOWS and not leaf.inner_ms
+        if not is_window or not MIN_COARSE_STEPS * coarse.step_ms <= leaf.window_ms <= HOUR_MS:
+            return found
+        with np.errstate(all="ignore"):
+            return np.where(np.isfinite(found), found, self._on_grid(leaf, coarse))
 
     def pct(self, series: str, window_ms: int) -> F64:
         return self.leaf(Leaf("pct", series, window_ms))
@@ -244,9 +263,8 @@ class View:
         points[-1] = self._all_levels(0)[INDEX[leaf.series], row]
         return points
 
-    def _over_points(self, leaf: Leaf, t: int) -> F64:
+    def _over_points(self, leaf: Leaf, tier: Tier, t: int) -> F64:
         unknown: F64 = np.full(self.n_rows, np.nan)
-        tier = self._market.tier_of(leaf)
         n = leaf.window_ms // tier.step_ms
         points = self._change_points(leaf, tier, t, n) if leaf.inner_ms else self._points(leaf.series, tier, t, n)
         if points is None:

@@ -328,6 +328,9 @@ class ChatAlertDesk(Protocol):
         """What a measure (canonical text) is for an instrument (its key) as of the last tick; None where unknown."""
         ...
 
+    def why_unknown(self, instrument: str, measure: str) -> str:
+        """Why it is, in words for people; empty where nothing is to be said."""
+
 
 class SilenceStore(Protocol):
     """What keeps alerts quiet: silences, acknowledgements and quiet hours."""

@@ -150,6 +150,9 @@ class NoDesk:
     def life(self, alert_id: str) -> None:
         return None
 
+    def why_unknown(self, instrument: str, measure: str) -> str:
+        return ""
+
     def value(self, instrument: str, measure: str) -> None:
         return None
 

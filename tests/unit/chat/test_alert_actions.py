@@ -29,6 +29,7 @@ OWNER, GUEST = in_telegram(-1001, 7, is_owner=True), in_telegram(-1001, 8, is_ow
 class HandDesk:
     def __init__(self):
         self.values = {}
+        self.unknown = {}
         self.lives = {}
         self.calls = []
 
@@ -43,6 +44,9 @@ class HandDesk:
 
     def value(self, instrument, measure):
         return self.values.get((instrument, measure))
+
+    def why_unknown(self, instrument, measure):
+        return self.unknown.get((instrument, measure), "")
 
 
 @pytest.fixture
@@ -155,6 +159,12 @@ async def test_without_data_or_window_or_trade_it_says_so(ask):
     assert "No window was given: I took 15m." in said
     assert "No value is known yet: it waits for one, and until it was false once." in said
     assert "Not trading now (SETTLING): it waits until it does." in said
+
+
+async def test_why_there_is_no_value_is_said(ask, desk):
+    desk.unknown["binance:BTCUSDT", "pct(oi, 4h)"] = "the window is filling"
+    said = await ask("/alert BTC oi > 5% 4h")
+    assert "No value is known yet (the window is filling): it waits for one, and until it was false once." in said
 
 
 async def test_an_unknown_symbol_is_never_guessed(ask, store):

@@ -151,6 +151,9 @@ class NoDesk:
 
     def value(self, _instrument, _measure): ...
 
+    def why_unknown(self, _instrument, _measure):
+        return ""
+
     def settings_of(self, _person): ...
 
     def figures(self, _key, _window_ms): ...
