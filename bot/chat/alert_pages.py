@@ -214,7 +214,7 @@ def none_of(symbol: str) -> Reply:
 
 def no_page(n_pages: int) -> Reply:
     text = say_n("There is {n} page.", "There are {n} pages.", n_pages)
-    return Reply((line(text),), ((Button(say("Alerts"), "/alerts"),),), is_refusal=True)
+    return Reply((line(text),), ((Button(say("Alerts"), "/alerts"),),), is_refusal=True, is_gone=True)
 
 
 def not_found(typed: str) -> Reply:
@@ -222,6 +222,7 @@ def not_found(typed: str) -> Reply:
         (line(say("No alert of this chat begins with "), code(shorten(typed)), say(". /alerts lists them.")),),
         ((Button(say("Alerts"), "/alerts"),),),
         is_refusal=True,
+        is_gone=True,
     )
 
 
@@ -255,7 +256,7 @@ def deleted_several(gone: Sequence[ChatAlert | ChatRule], zone: str) -> Reply:
 
 def not_there() -> Reply:
     text = say("That one cannot be brought back: it is a day since, or it was never here.")
-    return Reply((line(text),), ((Button(say("Alerts"), "/alerts"),),), is_refusal=True)
+    return Reply((line(text),), ((Button(say("Alerts"), "/alerts"),),), is_refusal=True, is_gone=True)
 
 
 def restored(alert: ChatAlert | ChatRule, zone: str) -> Reply:

@@ -34,6 +34,7 @@ SECRET_KEY: Final = "chat.buttons.secret"  # noqa: S105, its name
 OUT_OF_DATE: Final = Stale(
     mark("This button is out of date: I keep them for 30 days. Type the command, /help lists them.")
 )
+DRAWN_ANEW: Final = Stale(mark("This button is out of date. I show its message as it is now."))
 NOT_YOURS: Final = Stale(mark("This button is for somebody else."))
 NOT_NOW: Final = Stale(mark("I cannot look that up just now. Please try again."))
 
@@ -65,7 +66,9 @@ class Buttons:
         self._clock = clock
         self._recent: OrderedDict[str, Keyboard] = OrderedDict()
 
-    async def issue(self, commands: Sequence[str], *, chat: str, user: str = "", place: str = "") -> tuple[str, ...]:
+    async def issue(
+        self, commands: Sequence[str], *, chat: str, user: str = "", place: str = "", origin: str = ""
+    ) -> tuple[str, ...]:
         """Callback data for each command, in order; at most 32 characters of ASCII.
 
         Args:
@@ -74,10 +77,13 @@ class Buttons:
             user: Who may press them; empty for everyone whom the bot answers there.
             place: The destination whose message they belong to; the answer to a press then stands below that message.
                 Empty: the answer takes the place of the message.
+            origin: What draws the message anew, see `Keyboard`.
         """
         kept = tuple(command[:MAX_COMMAND_CHARS] for command in commands[:MAX_BUTTONS])
         now_ms = self._clock.wall_ms()
-        keyboard = Keyboard(self._id(chat, user, place, kept), chat, user, place, kept, now_ms)
+        origin = origin if len(origin) <= MAX_COMMAND_CHARS else ""
+        named = (chat, user, place, kept, origin) if origin else (chat, user, place, kept)
+        keyboard = Keyboard(self._id(*named), chat, user, place, kept, now_ms, origin)
         known = self._recent.get(keyboard.id)
         if known is None or now_ms - known.issued_ms >= FRESH_MS:
             self._remember(keyboard)
@@ -105,7 +111,7 @@ class Buttons:
         self._remember(keyboard)
         if keyboard.user not in {"", user}:
             return NOT_YOURS
-        return Pressed(keyboard.commands[int(number)], keyboard.place)
+        return Pressed(keyboard.commands[int(number)], keyboard.place, keyboard)
 
     def moved(self, old: str, new: str) -> None:
         """A chat became another; the store is told by `ChatMoves`."""

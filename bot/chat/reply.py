@@ -90,6 +90,10 @@ class Reply:
     """What takes its place while a job runs, and when that has ended. A front that cannot change what it said says the last."""
     is_interim: bool = False
     """Another takes its place soon: where there is little room it need not be shown."""
+    is_gone: bool = False
+    """What a command speaks of is not there any more: the message that still shows it is out of date."""
+    drawn_by: str = ""
+    """Text as typed, which only looks and gives this anew; empty where there is none. Fronts fill it in."""
     did: str = ""
     """What was changed of others or for all, for the audit log; empty for nothing. Nobody is shown it here."""
 

@@ -141,6 +141,7 @@ def unknown(word: str, near: Sequence[str], command: str) -> Reply:
         (line(say("I don't know the rule "), code(shorten(word)), "."),),
         (buttons, (_all_button(),)) if buttons else ((_all_button(),),),
         is_refusal=True,
+        is_gone=True,
     )
 
 

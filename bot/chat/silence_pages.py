@@ -1,6 +1,7 @@
 """What is said of silences, acknowledgements and quiet hours. Pure, as `pages`."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -140,7 +141,7 @@ def ended_all(n: int, n_left: int) -> Reply:
 
 def no_silence(typed: str) -> Reply:
     text = line(say("No silence begins with "), code(shorten(typed)), say(". /silences lists them."))
-    return Reply((text,), (_silences(),), is_refusal=True)
+    return Reply((text,), (_silences(),), is_refusal=True, is_gone=True)
 
 
 def ambiguous(typed: str, names: Sequence[str]) -> Reply:
@@ -163,7 +164,7 @@ def full_of_yours(n: int) -> Reply:
 
 
 def nothing_to_end() -> Reply:
-    return refusal(say("There is no silence to end."))
+    return replace(refusal(say("There is no silence to end.")), is_gone=True)
 
 
 def not_yours() -> Reply:

@@ -285,13 +285,24 @@ class TelegramClient:
         limit = MAX_UNITS if png is None else MAX_CAPTION_UNITS
         return await self.deliver(chat_id, reply, user, attempt, spare=spare, limit=limit)
 
+    async def edit_buttons(self, chat_id: int, message_id: int, markup: InlineKeyboardMarkup | None) -> int | Failure:
+        """Leave a message with these buttons alone, where others leave room for it."""
+
+        async def attempt(_text: str, _mode: str | None, _markup: InlineKeyboardMarkup | None) -> int | Failure:
+            done = await self.call(self.bot.edit_message_reply_markup(chat_id, message_id, reply_markup=markup))
+            is_failed = isinstance(done, Failure) and done.kind is not Kind.NOT_MODIFIED
+            return done if isinstance(done, Failure) and is_failed else message_id
+
+        return await self.deliver(chat_id, Reply(()), "", attempt, spare=True)
+
     async def _markup(self, chat_id: int, reply: Reply, user: str) -> InlineKeyboardMarkup | None:
         rows = keyboard(reply)
         if not rows or self._buttons is None:
             return None
         commands = [one.command for row in rows for one in row if not one.url]
         who = user if reply.is_personal else ""
-        data = iter(await self._buttons.issue(commands, chat=f"telegram:{chat_id}", user=who))
+        issued = await self._buttons.issue(commands, chat=f"telegram:{chat_id}", user=who, origin=reply.drawn_by)
+        data = iter(issued)
 
         def key(b: Button) -> InlineKeyboardButton:
             return InlineKeyboardButton(b.label, url=b.url or None, callback_data=None if b.url else next(data))

@@ -15,23 +15,25 @@ from bot import log
 from bot.chat.access import Gate, Incoming, Verdict
 from bot.chat.actions import Actions
 from bot.chat.asker import Asker, in_telegram
-from bot.chat.buttons import OUT_OF_DATE, Buttons
+from bot.chat.buttons import DRAWN_ANEW, OUT_OF_DATE, Buttons
 from bot.chat.claims import shown_code
 from bot.chat.commands import Command, UsageError, parse
 from bot.chat.front import answer_safely
 from bot.chat.invites import shown_invite
-from bot.chat.reply import Attachment, Reply, line
+from bot.chat.redrawing import drawn_by, is_look
+from bot.chat.reply import BLANK, Attachment, Reply, line
 from bot.chat.rights import rate_of
 from bot.chat.telegram_client import TelegramClient
 from bot.chat.telegram_door import ASK, Door
 from bot.chat.telegram_extras import eyes, send_file
 from bot.chat.telegram_failure import Failure, Kind
-from bot.chat.telegram_html import parts
+from bot.chat.telegram_html import keyboard, parts
 from bot.chat.telegram_later import Later
+from bot.chat.telegram_stale import living, shows
 from bot.clock import Clock
 from bot.model import numbers
 from bot.model.access import is_least
-from bot.model.buttons import Pressed, Stale
+from bot.model.buttons import Keyboard, Pressed, Stale
 from bot.model.chart_ports import ChartMaker
 from bot.model.charts import ChartData, NoPicture
 from bot.model.chat_ports import ChatFollower
@@ -125,6 +127,7 @@ class Dispatcher:
                 user = asker.user
                 async with eyes(self._client, self._clock, chat_id, message.message_id):
                     reply = await answer_safely(self._actions, asked, asker=asker, clock=self._clock)
+                    reply = _named(reply, asked, message.text or "")
                     reply, png = await self._drawn(reply)
             case Verdict.REFUSE:
                 await self._save_refusals()
@@ -200,8 +203,7 @@ class Dispatcher:
         found = await self._buttons.press(query.data or "", chat=asker.chat, user=asker.user)
         asked = parse(found.command, bot_name=self.bot_name) if isinstance(found, Pressed) else None
         if not isinstance(found, Pressed) or not isinstance(asked, Command):
-            self._counts["press_stale"] += 1
-            await self._client.answer_press(query.id, say(found.text if isinstance(found, Stale) else OUT_OF_DATE.text))
+            await self._press_stale(query, message, found, asker)
             return
         # Said to whoever pressed alone: the message belongs to all of the chat.
         refused = self._actions.refusal(asked, asker)
@@ -213,11 +215,56 @@ class Dispatcher:
         self._see(message.chat.id)
         asker = replace(asker, place=found.place)
         reply = await answer_safely(self._actions, asked, asker=asker, clock=self._clock)
+        origin = found.keyboard.origin if found.keyboard is not None and not asker.place else ""
+        if reply.is_gone and (fresh := await self._redrawn(origin, asker)) is not None:
+            reply = replace(fresh, blocks=(*reply.blocks, BLANK, *fresh.blocks))
+        else:
+            reply = _named(reply, asked, found.command, found.keyboard)
         if not asker.place:
             self.later.leave(message.chat.id, message.message_id)
         sent = await self._answer_press(message, reply, asker)
         self._note(sent, message.chat.id)
         self.later.follow(message.chat.id, sent, reply, asker.user)
+
+    async def _press_stale(
+        self, query: CallbackQuery, message: MaybeInaccessibleMessage, found: Pressed | Stale, asker: Asker
+    ) -> None:
+        """The message of a button that leads nowhere: drawn anew where it is known how, else without what leads nowhere."""
+        self._counts["press_stale"] += 1
+        stale = found if isinstance(found, Stale) else OUT_OF_DATE
+        keyboard = found.keyboard if isinstance(found, Pressed) and not found.place else None
+        is_shown = stale == OUT_OF_DATE and isinstance(message, Message) and shows(message, query.data or "")
+        origin = keyboard.origin if keyboard is not None and is_shown else ""
+        await self._client.answer_press(query.id, say(DRAWN_ANEW.text if origin else stale.text))
+        if not is_shown or not isinstance(message, Message):
+            return
+        chat_id, message_id = message.chat.id, message.message_id
+        fresh = await self._redrawn(origin, asker)
+        if fresh is not None:
+            self.later.leave(chat_id, message_id)
+            drawn, png = await self._drawn(fresh)
+            done = await self._client.edit(chat_id, message_id, drawn, user=asker.user, png=png)
+            if not isinstance(done, Failure) or done.kind is not Kind.CANNOT_EDIT:
+                self._note(done, chat_id)
+                self.later.follow(chat_id, done, drawn, asker.user)
+                return
+
+        async def lives(data: str) -> bool:
+            one = await self._buttons.press(data, chat=asker.chat, user=asker.user)
+            if isinstance(one, Stale):
+                return one != OUT_OF_DATE
+            return isinstance(parse(one.command, bot_name=self.bot_name), Command)
+
+        await self._client.edit_buttons(chat_id, message_id, await living(message, lives))
+
+    async def _redrawn(self, origin: str, asker: Asker) -> Reply | None:
+        """One message anew, by the rights of whoever pressed; None where that cannot be."""
+        asked = parse(origin, bot_name=self.bot_name)
+        if not isinstance(asked, Command) or not is_look(asked):
+            return None
+        reply = await answer_safely(self._actions, asked, asker=asker, clock=self._clock)
+        is_one = reply.blocks and not reply.is_refusal and reply.file is None and len(parts(reply)) == 1
+        return replace(reply, drawn_by=origin) if is_one else None
 
     async def _press_of_stranger(self, query: CallbackQuery) -> None:
         """The one button that a stranger has; of others not even the spinner is stopped."""
@@ -295,6 +342,18 @@ class Dispatcher:
             _log.warning("reply.lost", chat_id=chat_id, kind=result.kind.value, reason=result.text)
         else:
             self._counts["reply_sent"] += 1
+
+
+def _named(reply: Reply, asked: Command | UsageError, typed: str, pressed: Keyboard | None = None) -> Reply:
+    """With what draws it anew. The same buttons below the same message stay the same keyboard, by whatever name it was
+    asked for.
+    """
+    if not isinstance(asked, Command) or reply.is_refusal:
+        return reply
+    commands = tuple(one.command for row in keyboard(reply) for one in row if not one.url)
+    if pressed is not None and commands == pressed.commands:
+        return replace(reply, drawn_by=pressed.origin)
+    return replace(reply, drawn_by=drawn_by(asked, typed))
 
 
 def _is_for_others(asked: Command | UsageError, text: str) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextvars import Context, copy_context
+from dataclasses import replace
 from typing import Final
 
 from bot import log
@@ -64,6 +65,7 @@ class Later:
             async for reply in first.later():
                 if self._newest.get((chat_id, message_id)) is not first:
                     return
+                reply = replace(reply, drawn_by=first.drawn_by)  # noqa: PLW2901
                 if reply.is_interim:
                     # Whatever comes of it: the next says more.
                     await self._client.edit(chat_id, message_id, reply, user=user, spare=True)

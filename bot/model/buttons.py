@@ -1,6 +1,6 @@
 """Buttons below a message as they are remembered: what stands behind each, and who may press it where."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 MAX_COMMAND_CHARS: Final = 1_000
@@ -28,6 +28,8 @@ class Keyboard:
     """Text as typed, one for each button."""
     issued_ms: int
     """When it was last put below a message. Wall ms."""
+    origin: str = ""
+    """Text as typed, which only looks and draws the message anew; empty where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,8 @@ class Pressed:
     command: str
     place: str = ""
     """The destination whose message it sits on; empty for an answer, which the next answer may replace."""
+    keyboard: Keyboard | None = field(default=None, compare=False, repr=False)
+    """All of the message's buttons."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,9 @@ class ButtonStore(Protocol):
 class ButtonIssuer(Protocol):
     """What delivery may ask of the chat's buttons."""
 
-    async def issue(self, commands: Sequence[str], *, chat: str, user: str = "", place: str = "") -> tuple[str, ...]:
+    async def issue(
+        self, commands: Sequence[str], *, chat: str, user: str = "", place: str = "", origin: str = ""
+    ) -> tuple[str, ...]:
         """What to put behind each button (callback data of at most 64 bytes), in order. Never raises; a button that could
         not be stored lives as long as this process.
         """

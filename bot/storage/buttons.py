@@ -9,7 +9,7 @@ from bot.storage.database import Database
 from bot.storage.pruning import delete_in_batches
 
 _PUT: Final = (
-    "INSERT INTO buttons (id, chat, user, place, commands, issued_ms) VALUES (?, ?, ?, ?, ?, ?) "
+    "INSERT INTO buttons (id, chat, user, place, commands, issued_ms, origin) VALUES (?, ?, ?, ?, ?, ?, ?) "
     "ON CONFLICT (id) DO UPDATE SET issued_ms = excluded.issued_ms"
 )
 _OLD: Final = (
@@ -26,19 +26,20 @@ class SqliteButtonStore:
 
     async def put(self, keyboard: Keyboard) -> None:
         commands = msgspec.json.encode(keyboard.commands).decode()
-        values = (keyboard.id, keyboard.chat, keyboard.user, keyboard.place, commands, keyboard.issued_ms)
+        who = (keyboard.id, keyboard.chat, keyboard.user, keyboard.place)
+        values = (*who, commands, keyboard.issued_ms, keyboard.origin)
         await self._database.write("store buttons", lambda tx: tx.execute(_PUT, values))
 
     async def get(self, keyboard_id: str) -> Keyboard | None:
         found = await self._database.fetch(
             "read buttons",
-            "SELECT id, chat, user, place, commands, issued_ms FROM buttons WHERE id = ?",
+            "SELECT id, chat, user, place, commands, issued_ms, origin FROM buttons WHERE id = ?",
             (keyboard_id,),
         )
         if not found:
             return None
-        id_, chat, user, place, commands, issued_ms = found[0]
-        return Keyboard(id_, chat, user, place, msgspec.json.decode(commands, type=tuple[str, ...]), issued_ms)
+        id_, chat, user, place, commands, issued_ms, origin = found[0]
+        return Keyboard(id_, chat, user, place, msgspec.json.decode(commands, type=tuple[str, ...]), issued_ms, origin)
 
     async def prune(self, *, before_ms: int, keep: int) -> int:
         # The time from which the latest `keep` were issued; older ones go, whatever their age.

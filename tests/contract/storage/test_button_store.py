@@ -10,7 +10,11 @@ def keyboard(n=0, **changes):
 
 async def test_a_keyboard_comes_back_whole(ports):
     full = keyboard(
-        1, user="telegram:7", place="whales", commands=("/why #7q4mk2px", "/silence 币安人生USDT here 1h", "")
+        1,
+        user="telegram:7",
+        place="whales",
+        commands=("/why #7q4mk2px", "/silence 币安人生USDT here 1h", ""),
+        origin="/oi 币安人生USDT",
     )
     await ports.buttons.put(full)
     assert await ports.buttons.get("k1") == full

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
 from aiohttp import web
@@ -187,9 +187,12 @@ class Chat:
         """Of a process that has just started."""
         return Buttons(self.button_store, secret=b"a secret of this installation", clock=self.clock)
 
-    async def data(self, command: str, *, chat_id: int = OWNER, user: str = "", place: str = "") -> str:
+    async def data(
+        self, command: str, *, chat_id: int = OWNER, user: str = "", place: str = "", origin: str = ""
+    ) -> str:
         """What stands behind a button that the bot put below a message."""
-        return (await self.buttons.issue([command], chat=f"telegram:{chat_id}", user=user, place=place))[0]
+        chat = f"telegram:{chat_id}"
+        return (await self.buttons.issue([command], chat=chat, user=user, place=place, origin=origin))[0]
 
     def make(self, *, owner_id: int | None = OWNER, token: str = TOKEN, actions: Actions | None = None) -> TelegramChat:
         usual = looking(
@@ -238,10 +241,21 @@ class Chat:
             },
         }
 
-    def press(self, data: str, *, user_id: int = OWNER, chat_id: int = OWNER, message_id: int = 9_001) -> dict:
+    def press(
+        self,
+        data: str,
+        *,
+        user_id: int = OWNER,
+        chat_id: int = OWNER,
+        message_id: int = 9_001,
+        shown: Sequence[dict[str, str]] = (),
+    ) -> dict:
+        """`shown`: the buttons below the message, one in each row."""
         self._n += 1
         kind = {"type": "private", "first_name": "A"} if chat_id > 0 else {"type": "supergroup", "title": "G"}
         message = {"message_id": message_id, "date": 1_767_225_600, "chat": {"id": chat_id, **kind}, "text": "old"}
+        if shown:
+            message["reply_markup"] = {"inline_keyboard": [[one] for one in shown]}
         query = {"id": str(self._n), "from": {"id": user_id, "is_bot": False, "first_name": "A"}, "chat_instance": "1"}
         return {"update_id": self._n, "callback_query": {**query, "message": message, "data": data}}
 

@@ -75,6 +75,19 @@ async def test_ids_are_the_same_for_the_same_and_cannot_be_made_without_the_secr
     assert len({first, *other}) == 6
 
 
+async def test_what_drew_a_message_belongs_to_its_keyboard(registry, store):
+    buttons = registry()
+    plain, one, two, long = [
+        (await buttons.issue(["/alerts"], chat=CHAT, origin=origin))[0]
+        for origin in ("", "/silences", "/oi BTC", "/oi " + "x" * 5_000)
+    ]
+    assert plain == long, "too long to be kept"
+    assert len({plain, one, two}) == len(store.stored) == 3
+    for data, origin in ((plain, ""), (one, "/silences"), (two, "/oi BTC")):
+        pressed = await registry().press(data, chat=CHAT, user=ANN)
+        assert pressed.keyboard.origin == origin
+
+
 async def test_it_works_after_a_restart_and_after_much_else(registry):
     buttons = registry()
     [data] = await buttons.issue(["/oi BTC"], chat=CHAT)
