@@ -54,6 +54,7 @@ def spoiled_lines(draw):
 
 @settings(max_examples=300, deadline=None)
 @given(spoiled_lines())
+@example(("LINKUSDT-1m-2026-02.csv", b"1769904000000,1.5,2.5,1.25,1.0,1e-320,1769904059999,1e-320,7,50,250.25,0\n"))
 def test_both_ways_through_a_table_agree(case):
     name, content = case
     fast = one(name, content)

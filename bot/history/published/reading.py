@@ -158,7 +158,8 @@ def _bar_columns(form: Form, values: dict[str, F64]) -> dict[str, F64]:
         )
     if taker_buy is not None:
         # Nobody traded: there is no share. A share above the whole is rounding.
-        share = np.divide(taker_buy, volume, out=np.full(len(volume), np.nan), where=volume > 0)
+        with np.errstate(over="ignore"):
+            share = np.divide(taker_buy, volume, out=np.full(len(volume), np.nan), where=volume > 0)
         values["taker_buy"] = np.minimum(share, 1.0)
     return values
 
