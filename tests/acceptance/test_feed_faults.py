@@ -19,7 +19,7 @@ from tests.support.no_venue import ALONE
 from tests.support.rest_faults import BAN, REST
 from tests.support.stream_faults import STREAMS
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.alone]
 
 
 async def live_through(
