@@ -34,6 +34,7 @@ class Intake:
             self._notebook.put_all(told.values())
             sent = self._notebook.row_ids
             await self._notebook.write(now_ms)
+        self._unstored.noted(but=self._notebook.row_ids)
         return [row for row in rows if row.id not in sent]
 
     async def from_memory(self) -> list[OutboxRow]:

@@ -4,7 +4,7 @@ Should the process die meanwhile they are lost, which the bot says. When the dat
 recognised by their ids and not told twice. Bounded: what does not fit is dropped, counted and left to the database.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -22,6 +22,8 @@ class Unstored:
         self._rows: dict[str, OutboxRow] = {}
         self._told: dict[str, tuple[Message, Outcome]] = {}
         self._fires: dict[str, tuple[Message, AlertView]] = {}
+        self._noting: dict[str, str] = {}
+        """Rows of firings that `stored` returned -> their alert, until the database has noted where they were told."""
         self.n_dropped = 0
 
     def offer(self, row: OutboxRow) -> None:
@@ -62,7 +64,14 @@ class Unstored:
             told = self._told.pop(row.id, None)
             if told is not None:
                 found[told[0].id] = told
+                if row.kind is TellKind.FIRE:
+                    self._noting[row.id] = row.key
         return found
+
+    def noted(self, *, but: Container[str]) -> None:
+        """What became of the rows that `stored` returned is in the database, except of these."""
+        for row_id in [row_id for row_id in self._noting if row_id not in but]:
+            self._fires.pop(self._noting.pop(row_id), None)
 
     def settle(self, message: Message, outcome: Outcome) -> None:
         """Told, or refused for good."""
