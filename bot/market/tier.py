@@ -114,8 +114,9 @@ class Tier:
         self._lay_out(slots)
         self.n_rebuilt += 1
         if self.newest is not None:
-            for name in self.names:
-                self._carry_over(INDEX[name], self.newest, *old)
+            for gauge in self._sampled.tolist():
+                self._carry_over(gauge, self.newest, *old)
+            self._multiply_all(self.newest)
         return longer
 
     def _carry_over(
@@ -127,8 +128,6 @@ class Tier:
             old, new = base[gauge] + numbers % slots[gauge], self.base[gauge] + numbers % self.slots[gauge]
             self.value[new], self.age[new] = value[old], age[old]
             self.worst[new], self.whole[new] = worst[old], whole[old]
-        elif gauge == OI_USD:
-            self._multiply(np.arange(newest - int(self.slots[gauge]) + 1, newest + 1), slice(None))
 
     def clear(self, row: int) -> None:
         """Forget one instrument."""
@@ -150,9 +149,7 @@ class Tier:
     def restored(self, newest: int) -> None:
         """The rings were filled from elsewhere, up to this row."""
         self.newest = newest
-        if self._has_product:
-            for first in range(newest - int(self.slots[OI_USD]) + 1, newest + 1, _CHUNK):
-                self._multiply(np.arange(first, min(first + _CHUNK, newest + 1)), slice(None))
+        self._multiply_all(newest)
         for start in range(0, len(self.value), _CHUNK):
             rows = slice(start, start + _CHUNK)
             known = np.isfinite(self.value[rows])
@@ -198,6 +195,12 @@ class Tier:
         self.age[rows] = age
         if self._has_product:
             self._multiply(np.array([number]), slice(None))
+
+    def _multiply_all(self, newest: int) -> None:
+        """Compute the whole ring of the product, where there is one, from those of its factors."""
+        if self._has_product:
+            for first in range(newest - int(self.slots[OI_USD]) + 1, newest + 1, _CHUNK):
+                self._multiply(np.arange(first, min(first + _CHUNK, newest + 1)), slice(None))
 
     def _multiply(self, numbers: I64, columns: "slice | npt.NDArray[np.intp]") -> None:
         """Compute rows of the product from the rows of its factors; unknown where those do not reach."""

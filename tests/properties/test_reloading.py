@@ -2,7 +2,7 @@
 
 import random
 
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from bot.engine.inputs import RulesChanged
@@ -63,6 +63,7 @@ def test_a_reload_to_the_same_rules_changes_nothing(seed, step, n_block, at):
     n_first=st.integers(1, N_RULES - 1),
     at=st.dictionaries(st.integers(0, 23), st.integers(0, N_RULES), min_size=1, max_size=4),
 )
+@example(seed=18, step=(60_000, "float64"), n_first=2, at={4: 7, 19: 4, 20: 5, 11: 2})
 def test_rules_that_come_and_go_leave_the_others_alone(seed, step, n_first, at):
     swaps = {tick: max(n, n_first) for tick, n in at.items()}
     reloaded = run(seed, 24, step[0], 1, step[1], n_first=n_first, swaps=swaps)

@@ -1,9 +1,11 @@
 """What the market must hold for a set of leaves."""
 
 import numpy as np
+import pytest
 
 from bot.market.market import Market
-from bot.market.series import DAY_MS, HOUR_MS, MINUTE_MS, Grids, Leaf, Needs
+from bot.market.series import DAY_MS, HOUR_MS, INDEX, MINUTE_MS, Grids, Leaf, Needs
+from bot.model.instrument import Instrument
 
 GRIDS = Grids.of(1_000)
 
@@ -35,3 +37,22 @@ def test_alerts_on_open_interest_in_dollars_take_no_memory_for_it():
         market.gauges.grow(10)
     assert dollars.nbytes == plain.nbytes > 0
     assert all(np.isnan(tier.value).all() for tier in dollars.tiers)
+
+
+def test_a_ring_for_a_product_that_comes_later_knows_the_past_of_its_factors():
+    pct, low = Leaf("pct", "oi_usd", 5 * MINUTE_MS), Leaf("min", "oi_usd", 2 * MINUTE_MS)
+    market = Market(needs=Needs.of([pct]))
+    market.load([(0, Instrument("binance", "BTCUSDT", "perpetual", "BTC", "USDT", "TRADING"))], 0)
+    one = np.zeros(1, dtype=np.int32)
+    for second in range(1, 601):
+        time_ms = np.array([second * 1_000])
+        for name, value in (("price", 100.0 + second), ("oi", 5.0)):
+            market.gauges.put(INDEX[name], one, time_ms, np.array([value]), 10_000)
+    for leaves in ([pct], [pct, low], [low], [low, pct], [pct]):
+        market.fit(Needs.of(leaves))
+        out = np.full((len(leaves), 1), np.nan)
+        market.advance(600_000)
+        market.compute(600_000, out)
+        found = dict(zip(market.windows.leaves, out[:, 0], strict=True))
+        assert found.get(pct, 0.75) == pytest.approx(700 / 400 - 1)
+        assert found.get(low, 2_905.0) == pytest.approx(5 * 581, abs=6)
