@@ -17,11 +17,10 @@ from bot.chat.commands import clean
 from bot.chat.local_asking import Answer, Request
 from bot.chat.terminal_text import to_text
 from bot.chat.wire import unpack
-from bot.cli.asking import follow_bot
+from bot.cli.asking import WAIT_S, follow_bot
 from bot.errors import BotError
 
 EXIT_REFUSED = 1
-WAIT_S = 600.0
 
 
 def ask(

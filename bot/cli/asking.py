@@ -11,6 +11,9 @@ from bot.app.data_dir import DataDir
 from bot.chat.local_asking import Answer, Request, answers, ask
 from bot.errors import BotError, ConfigError
 
+WAIT_S = 600.0
+"""For what a job says later."""
+
 
 def ask_bot(request: Request, *, command: str, hint: str = "") -> Answer:
     """Blocks. Raises `BotError` that says why there is no answer, `hint` behind what to do where no bot runs."""

@@ -17,12 +17,11 @@ from bot.chat.completion import DELIMITERS, complete
 from bot.chat.local_asking import Answer, Request
 from bot.chat.terminal_text import to_text
 from bot.chat.wire import Words, unpack
-from bot.cli.asking import ask_bot, follow_bot
+from bot.cli.asking import WAIT_S, ask_bot, follow_bot
 from bot.cli.line_editing import LineEditor
 from bot.errors import BotError
 
 PROMPT = "› "
-WAIT_S = 600.0
 _LEAVING = frozenset({"/quit", "quit", "/exit", "exit"})
 
 

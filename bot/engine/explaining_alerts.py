@@ -1,7 +1,5 @@
 """Why alerts made in chat fire, and why not: the same answers as for rules, over the comparison that each of them is."""
 
-from typing import Final
-
 from bot.engine.alert_seen import next_of, phase_of_record
 from bot.engine.engine import Engine
 from bot.engine.explaining import RuleHere
@@ -14,8 +12,6 @@ from bot.model.explanation import AlertSeen, Explanation, Glance
 from bot.rules.program import EVERYWHERE
 from bot.rules.schema import Rule
 from bot.texts import say
-
-_OUTSIDE: Final = frozenset({AlertStage.ABSENT})
 
 
 def explain_alert(engine: Engine, alert: ChatAlert) -> Explanation | None:
@@ -53,19 +49,19 @@ def alert_glance(engine: Engine, alert: ChatAlert) -> Glance | None:
         return None
     seen, row, life, rule = found
     here = RuleHere(seen, rule, row)
-    near = here.near(rule.when, row)
+    near, alert_seen = here.near(rule.when, row), _seen_of(engine, alert, rule, life)
     return Glance(
         rule_id=alert.id,
         title=rule.title,
         per_market=False,
-        phase=_seen_of(engine, alert, rule, life).phase,
+        phase=alert_seen.phase,
         verdict=near.verdict,
         value=near.value,
         unit=near.unit,
         distance=near.distance,
         nearness=OnePlace(seen, row).far(rule.when, EVERYWHERE),
         why=next(iter(here.reasons(here.node(rule.when, row))), "") if near.verdict == "unknown" else "",
-        alert=_seen_of(engine, alert, rule, life),
+        alert=alert_seen,
     )
 
 
@@ -73,7 +69,7 @@ def _placed(engine: Engine, alert: ChatAlert) -> tuple[TickValues, int, AlertLif
     facts, life = engine.subscriptions.facts(alert.id), engine.subscriptions.life(alert.id, engine.now_ms)
     row = engine.market.universe.row(alert.instrument)
     seen = TickValues.of(engine)
-    if seen is None or facts is None or life is None or row is None or life.stage in _OUTSIDE:
+    if seen is None or facts is None or life is None or row is None or life.stage is AlertStage.ABSENT:
         return None
     return seen, row, life, rule_of(alert.id, facts)
 
