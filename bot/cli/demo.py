@@ -104,7 +104,10 @@ def _show_address(console: Console, address: str) -> None:
 
 
 def _show_chat(console: Console, folder: Path) -> None:
-    command = f"OIBOT_DATA_DIR={shlex.quote(str(folder.absolute()))} oibot chat"
+    # A fresh checkout's program is in no PATH: what is shown can be typed as it stands.
+    program = Path(sys.executable).absolute().parent / "oibot"
+    named = shlex.quote(str(program)) if program.is_file() else "oibot"
+    command = f"OIBOT_DATA_DIR={shlex.quote(str(folder.absolute()))} {named} chat"
     text = Text.assemble("Chat in another terminal, with history and Tab: ", (command, "bold cyan"))
     console.print(text, soft_wrap=True)
 

@@ -102,7 +102,7 @@ async def test_on_a_terminal_it_answers_what_is_typed(harness, until):
         await asyncio.sleep(8)
         os.write(master, b"/oi BTC\n")
         await until(lambda: "BTCUSDT open interest" in seen(), within_s=20, why=seen)
-        folder = re.search(r"OIBOT_DATA_DIR=(\S+) oibot chat", seen())[1]
+        folder = re.search(r"OIBOT_DATA_DIR=(\S+) \S*oibot chat", seen())[1]
         asked = await harness.start("ask", "/price ETH", env={"OIBOT_DATA_DIR": folder})
         assert await asked.exit_code(30) == 0, asked.output
         assert "ETHUSDT" in asked.output
