@@ -109,18 +109,19 @@ class Lane:
     def _now_ms(self) -> int:
         return round(self._offset_ms + self._clock.monotonic_ms())
 
-    def offer(self, row: OutboxRow) -> None:
-        """A row that the database has not taken in time; it is told from memory."""
-        self._unstored.offer(row)
+    def offer(self, row: OutboxRow, *, is_news: bool = False) -> None:
+        """A row that the database has not taken in time, or (`is_news`) never will; it is told from memory."""
+        self._unstored.offer(row, is_news=is_news)
         self.notify()
 
     def withdraw(self, row_id: str) -> None:
         """Take back what was offered, unless it was told already."""
         self._unstored.withdraw(row_id)
 
-    def untold(self) -> Sequence[OutboxRow]:
-        """What only this lane knows, because the database has not taken it."""
-        return self._unstored.pending()
+    def take_over(self, other: "Lane") -> None:
+        """Tell what only that lane knows, because the database has not taken it."""
+        self._unstored.take_over(other._unstored)
+        self.notify()
 
     def notify(self) -> None:
         """Rows were committed."""

@@ -228,8 +228,7 @@ class Lanes:
         if task is not None:
             task.cancel()
         if heir is not None:
-            for row in lane.untold():
-                heir.offer(row)
+            heir.take_over(lane)
         try:
             await lane.remember()
             await on_left(lane.destination)

@@ -69,7 +69,7 @@ class Place(Protocol):
     @property
     def paused_s(self) -> float: ...
 
-    def offer(self, row: OutboxRow) -> None: ...
+    def offer(self, row: OutboxRow, *, is_news: bool) -> None: ...
 
     def withdraw(self, row_id: str) -> None: ...
 
@@ -231,7 +231,7 @@ class Notices:
                 one.place, one.row_id = best, row.id
                 with speaking(ENGLISH):
                     _log.info("notice.told", title=said(one.words).title, destination=best)
-                places[best].offer(row)
+                places[best].offer(row, is_news=True)
 
     def _withdraw(self, one: _Waiting) -> None:
         """It must not be told twice should its place live again."""

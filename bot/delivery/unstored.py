@@ -24,19 +24,30 @@ class Unstored:
         self._fires: dict[str, tuple[Message, AlertView]] = {}
         self._noting: dict[str, str] = {}
         """Rows of firings that `stored` returned -> their alert, until the database has noted where they were told."""
+        self._news: set[str] = set()
+        """Rows that the database will never have."""
         self.n_dropped = 0
 
-    def offer(self, row: OutboxRow) -> None:
+    def offer(self, row: OutboxRow, *, is_news: bool = False) -> None:
+        """`is_news`: the database will never have it, so it is forgotten once it is told."""
         if row.id in self._told:
             return
         if len(self._rows) >= MAX_ROWS:
             self.n_dropped += 1
             return
         self._rows[row.id] = row
+        if is_news:
+            self._news.add(row.id)
+
+    def take_over(self, other: "Unstored") -> None:
+        """What is not told yet of another lane's."""
+        for row in other.pending():
+            self.offer(row, is_news=row.id in other._news)
 
     def withdraw(self, row_id: str) -> None:
         """Tell it not, if it is not told yet."""
         self._rows.pop(row_id, None)
+        self._news.discard(row_id)
 
     def apart(self, message: Message) -> None:
         """These rows are tried in a message of their own next time."""
@@ -77,6 +88,9 @@ class Unstored:
         """Told, or refused for good."""
         for row_id in message.row_ids:
             row = self._rows.pop(row_id, None)
+            if row_id in self._news:
+                self._news.discard(row_id)
+                continue
             self._told[row_id] = (message, outcome)
             if row is not None and row.kind is TellKind.FIRE and isinstance(outcome, Delivered):
                 self._fires[row.key] = (replace(message, provider_id=outcome.provider_id), row.view)

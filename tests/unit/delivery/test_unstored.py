@@ -29,3 +29,27 @@ def test_what_the_database_has_not_taken_is_remembered(make):
     memory.noted(but=())
     assert memory.fire(fire.key) is not None
     assert memory.fire(other.key) is None
+
+
+def test_news_that_the_database_never_has_are_forgotten_once_they_are_told(make):
+    memory, fire, news = Unstored(), make.row(), make.row(symbol="ETHUSDT")
+    memory.offer(fire)
+    memory.offer(news, is_news=True)
+    memory.settle(Plan((fire, news), Form.NEW).message(), Delivered("7"))
+    assert memory.pending() == []
+    assert memory.fire(fire.key) is not None
+    assert memory.fire(news.key) is None
+
+    memory.offer(news, is_news=True)
+    assert memory.pending() == [news], "as nothing is known of it any more"
+
+
+def test_what_another_lane_did_not_tell_is_told_here_and_news_stay_news(make):
+    before, memory, fire, news = Unstored(), Unstored(), make.row(), make.row(symbol="ETHUSDT")
+    before.offer(fire)
+    before.offer(news, is_news=True)
+    memory.take_over(before)
+    assert memory.pending() == [fire, news]
+    memory.settle(Plan((fire, news), Form.NEW).message(), Delivered("7"))
+    assert memory.fire(fire.key) is not None
+    assert memory.fire(news.key) is None
