@@ -6,7 +6,7 @@ ticks once. In silence it ticks once a second, so that data ages and clocks run.
 """
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol, TypeVar
 
@@ -43,7 +43,7 @@ from bot.rules.schema import CHAT_PREFIX
 
 SIBLINGS_S: Final = 0.02
 IDLE_TICK_S: Final = 1.0
-MAX_TOLD: Final = 10_000
+MAX_FIRED: Final = 10_000
 COVERED: Final = "liquidations"
 """The feed of events whose gaps the engine has to know."""
 CHECKPOINT_MS: Final = 5_000
@@ -149,8 +149,8 @@ class Live:
         """Firings by rule and severity; all that was made in chat counts as the rule `chat`."""
         self.first_push_ms: float | None = None
         self.last_push_ms: float | None = None
-        self.told: list[Transition] = []
-        """Firings of this run, newest last, bounded."""
+        self.fired_ms: deque[int] = deque(maxlen=MAX_FIRED)
+        """When the firings of this run began, the newest last; bounded."""
 
     def venue_now(self) -> int:
         """Venue time now; the machine's clock until the venue has told its own."""
@@ -250,8 +250,7 @@ class Live:
 
     def _say(self, t: Transition) -> None:
         if t.state is State.FIRING:
-            self.told.append(t)
-            del self.told[:-MAX_TOLD]
+            self.fired_ms.append(t.at_ms)
             is_of_chat = is_alert_id(t.rule_id) or t.rule_id.startswith(CHAT_PREFIX)
             rule_id = "chat" if is_of_chat else t.rule_id
             severity = next((r.severity for r in self._engine.rules if r.id == rule_id), "")

@@ -29,7 +29,7 @@ _OFF_MS: Final = 30_000
 """Copies begin in the middle of a minute, when the engine has least to do."""
 AHEAD_MS: Final = 10_000
 """A snapshot from further in the future was made by another clock."""
-MAX_WAITING_BYTES: Final = 8_000_000
+MAX_WAITING_BYTES: Final = 4_000_000
 """Copied and not written yet; beyond it the copy waits for the disk."""
 SLOW_MS: Final = 30_000
 _LOOK_EVERY_S: Final = 0.02

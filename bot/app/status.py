@@ -104,17 +104,16 @@ class Status:
         """Firings today and rows to be sent; what can be told without the database where it cannot be read."""
         today_ms = self._live.venue_now() // DAY_MS * DAY_MS
         try:
-            today = await self._alerts.transitions(since_ms=today_ms, limit=10_000)
+            today = await self._alerts.fired(today_ms)
             counts = await self._outbox.counts()
         except StorageError as error:
-            n_today = sum(t.at_ms >= today_ms for t in self._live.told)
+            n_today = sum(at_ms >= today_ms for at_ms in self._live.fired_ms)
             return (
                 n_today,
                 0,
                 (say("What is stored cannot be read: {error}. Counts are of this run only.", error=error),),
             )
-        n_today = sum(t.state is State.FIRING for t in today)
-        return n_today, counts.get("waiting", 0) + counts.get("sending", 0), ()
+        return sum(today.values()), counts.get("waiting", 0) + counts.get("sending", 0), ()
 
 
 def rss_mb() -> float:

@@ -62,7 +62,7 @@ class Past:
         for _ in range(PATIENCE_LOOKS):
             if self._over.wait(_LOOK_S):
                 return
-            if self._bot is not None and self._bot.live.told:
+            if self._bot is not None and self._bot.live.fired_ms:
                 break
         chosen = [] if self._bot is None else contracts(self._bot)
         if chosen and self._fill(chosen):

@@ -33,7 +33,9 @@ class Summary:
             return
         venue = await self._venue()
         table = Table(title="What happened", title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
-        told = Counter(t.rule_id for t in bot.live.told)
+        told = Counter[str]()
+        for (rule, _), n in bot.live.n_fired.items():
+            told[rule] += n
         table.add_row("alerts fired", ", ".join(f"{n} × {rule}" for rule, n in told.most_common()) or "none")
         table.add_row("evaluations", f"{bot.live.n_ticks:,} of {len(bot.engine.rules)} rules")
         table.add_row("instruments", f"{len(bot.engine.market.universe):,}")

@@ -118,10 +118,9 @@ class Lane:
         """Take back what was offered, unless it was told already."""
         self._unstored.withdraw(row_id)
 
-    def take_over(self, other: "Lane") -> None:
-        """Tell what only that lane knows, because the database has not taken it."""
-        self._unstored.take_over(other._unstored)
-        self.notify()
+    def untold(self) -> Sequence[tuple[OutboxRow, bool]]:
+        """What only this lane knows, because the database has not taken it, and whether it is news."""
+        return [(row, self._unstored.is_news(row.id)) for row in self._unstored.pending()]
 
     def notify(self) -> None:
         """Rows were committed."""

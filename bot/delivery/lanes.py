@@ -228,7 +228,8 @@ class Lanes:
         if task is not None:
             task.cancel()
         if heir is not None:
-            heir.take_over(lane)
+            for row, is_news in lane.untold():
+                heir.offer(row, is_news=is_news)
         try:
             await lane.remember()
             await on_left(lane.destination)

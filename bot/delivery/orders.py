@@ -16,7 +16,9 @@ from bot.model.outbox import Layout, Message, OutboxRow
 from bot.model.ports import Outbox
 from bot.model.view import AlertView
 
-MAX_KNOWN: Final = 10_000
+MAX_KNOWN: Final = 2_000
+"""Where firings were told; others are looked up."""
+MAX_DOUBTED: Final = 10_000
 
 _log = log.get("delivery")
 
@@ -68,7 +70,7 @@ class Orders:
     def in_doubt(self, plan: Plan) -> None:
         """It may have arrived: when it is sent again, it says so."""
         self._maybe_told |= dict.fromkeys(row.id for row in plan.rows)
-        while len(self._maybe_told) > MAX_KNOWN:
+        while len(self._maybe_told) > MAX_DOUBTED:
             self._maybe_told.pop(next(iter(self._maybe_told)))
 
     async def make(self, plan: Plan, *, n_instruments: int) -> Order:

@@ -35,7 +35,6 @@ from bot.texts import mark
 
 MAX_AGE_MS: Final = 24 * 3_600_000
 """Older rows are buried: nobody is served by yesterday's alert."""
-MAX_REMEMBERED: Final = 10_000
 MAX_STALE: Final = 100
 """Messages that wait for an edit; one more is left as it is."""
 TOO_OLD: Final = mark("older than 24 hours")
@@ -167,8 +166,8 @@ class Planner:
     def _touch(self, what: str, now_ms: float) -> None:
         self._touched_ms.pop(what, None)
         self._touched_ms[what] = now_ms
-        while len(self._touched_ms) > MAX_REMEMBERED:
-            self._touched_ms.pop(next(iter(self._touched_ms)))
+        while now_ms - self._touched_ms[oldest := next(iter(self._touched_ms))] > self._manners.update_every_s * 1000:
+            del self._touched_ms[oldest]
 
     def _untouched_in_s(self, what: str, now_ms: float) -> float:
         last_ms = self._touched_ms.get(what, -math.inf)

@@ -39,10 +39,8 @@ class Unstored:
         if is_news:
             self._news.add(row.id)
 
-    def take_over(self, other: "Unstored") -> None:
-        """What is not told yet of another lane's."""
-        for row in other.pending():
-            self.offer(row, is_news=row.id in other._news)
+    def is_news(self, row_id: str) -> bool:
+        return row_id in self._news
 
     def withdraw(self, row_id: str) -> None:
         """Tell it not, if it is not told yet."""

@@ -35,6 +35,7 @@ def test_news_that_the_database_never_has_are_forgotten_once_they_are_told(make)
     memory, fire, news = Unstored(), make.row(), make.row(symbol="ETHUSDT")
     memory.offer(fire)
     memory.offer(news, is_news=True)
+    assert [memory.is_news(row.id) for row in memory.pending()] == [False, True]
     memory.settle(Plan((fire, news), Form.NEW).message(), Delivered("7"))
     assert memory.pending() == []
     assert memory.fire(fire.key) is not None
@@ -42,14 +43,5 @@ def test_news_that_the_database_never_has_are_forgotten_once_they_are_told(make)
 
     memory.offer(news, is_news=True)
     assert memory.pending() == [news], "as nothing is known of it any more"
-
-
-def test_what_another_lane_did_not_tell_is_told_here_and_news_stay_news(make):
-    before, memory, fire, news = Unstored(), Unstored(), make.row(), make.row(symbol="ETHUSDT")
-    before.offer(fire)
-    before.offer(news, is_news=True)
-    memory.take_over(before)
-    assert memory.pending() == [fire, news]
-    memory.settle(Plan((fire, news), Form.NEW).message(), Delivered("7"))
-    assert memory.fire(fire.key) is not None
-    assert memory.fire(news.key) is None
+    memory.withdraw(news.id)
+    assert not memory.is_news(news.id)
