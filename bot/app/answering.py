@@ -45,8 +45,10 @@ from bot.chat.wire import MAX_SYMBOLS, Words
 from bot.clock import Clock
 from bot.engine.cards import Cards
 from bot.engine.engine import Engine
+from bot.model.chat_alert_ports import ChatAlertStore
+from bot.model.outbox_ports import AlertStore
 from bot.model.overview import OverviewReader
-from bot.model.ports import AlertStore, ChatAlertStore, MarketReader, WhyReader
+from bot.model.ports import MarketReader, WhyReader
 from bot.settings import Settings
 from bot.storage.chat_moves import SqliteChatMoves
 from bot.storage.database import Database

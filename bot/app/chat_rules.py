@@ -14,9 +14,9 @@ from bot.clock import Clock
 from bot.engine.engine import Engine
 from bot.errors import StorageError
 from bot.model.alert import State
+from bot.model.chat_alert_ports import ChatAlertDesk, ChatAlertStore
 from bot.model.chat_rule import ChatRule
 from bot.model.chat_rule_ports import ChatRuleStore, RuleLife
-from bot.model.ports import ChatAlertDesk, ChatAlertStore
 from bot.rules.schema import Rule
 from bot.texts import mark
 

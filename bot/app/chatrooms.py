@@ -17,7 +17,8 @@ from bot.chat.buttons import Buttons, load_secret
 from bot.chat.watchlists import Watchlists
 from bot.clock import Clock
 from bot.engine.engine import Engine
-from bot.model.ports import ChatAlertStore, KeyValues
+from bot.model.chat_alert_ports import ChatAlertStore
+from bot.model.ports import KeyValues
 from bot.storage.buttons import SqliteButtonStore
 from bot.storage.chat_moves import SqliteChatMoves
 from bot.storage.chat_rules import SqliteChatRuleStore

@@ -15,7 +15,7 @@ from bot import log
 from bot.clock import Clock, machine_s
 from bot.errors import StorageError
 from bot.model.histogram import WORK_S, Histogram
-from bot.model.ports import AlertStore, Commit
+from bot.model.outbox_ports import AlertStore, Commit
 
 PATIENCE_S: Final = 2.0
 RETRY_S: Final = 5.0

@@ -21,6 +21,7 @@ from bot.model.cards import BotStatus
 from bot.model.chart_ports import ChartReader
 from bot.model.charts import ChartData, NoPicture
 from bot.model.chat_alert import is_alert_id
+from bot.model.chat_alert_ports import ChatAlertStore
 from bot.model.dashboard import (
     Firing,
     FiringStore,
@@ -36,7 +37,7 @@ from bot.model.explanation import Explanation, Glance
 from bot.model.instrument import MARKET
 from bot.model.numbers import quantity
 from bot.model.overview import Overview, OverviewReader
-from bot.model.ports import ChatAlertStore, WhyReader
+from bot.model.ports import WhyReader
 from bot.model.scorecard import HORIZONS_MS
 from bot.model.scorecard_ports import ScoreStore
 from bot.rules.ast import text

@@ -12,7 +12,7 @@ from bot.engine.engine import Engine
 from bot.engine.reading import why_unknown
 from bot.engine.subscriptions import expr_of
 from bot.model.chat_alert import AlertAdded, AlertLife, AlertRemoved, ChatAlert
-from bot.model.ports import ChatAlertStore
+from bot.model.chat_alert_ports import ChatAlertStore
 
 DAY_MS: Final = 86_400_000
 """So far the clock of the machine may be ahead of the venue's without a pause being forgotten."""

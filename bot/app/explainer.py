@@ -12,10 +12,11 @@ from bot.engine.explaining_alerts import alert_glance, explain_alert
 from bot.engine.subscriptions import rule_of
 from bot.model.alert import Transition
 from bot.model.chat_alert import is_alert_id
+from bot.model.chat_alert_ports import ChatAlertStore
 from bot.model.chat_rule import PREFIX as CHAT_RULE
 from bot.model.explanation import Explanation, Glance, Hush, RuleName
 from bot.model.instrument import MARKET
-from bot.model.ports import AlertStore, ChatAlertStore
+from bot.model.outbox_ports import AlertStore
 from bot.rules.schema import Rule
 
 N_HISTORY: Final = 5

@@ -24,7 +24,7 @@ from bot.model.alert import Notice, State, Transition
 from bot.model.chat_alert import is_alert_id
 from bot.model.histogram import WAIT_S, WORK_S, Histogram
 from bot.model.outbox import OutboxRow
-from bot.model.ports import Commit
+from bot.model.outbox_ports import Commit
 from bot.model.updates import (
     Bars,
     FeedStatus,

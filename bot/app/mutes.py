@@ -8,9 +8,11 @@ from bot.app.live import Live
 from bot.chat.silence_actions import SilenceActions
 from bot.engine.engine import Engine
 from bot.model.chat_alert import ChatAlert
+from bot.model.chat_alert_ports import ChatAlertStore
 from bot.model.chat_rule import ChatRule
 from bot.model.explanation import Hush
-from bot.model.ports import ChatAlertStore, MarketReader, Outbox
+from bot.model.outbox_ports import Outbox
+from bot.model.ports import MarketReader
 from bot.storage.database import Database
 from bot.storage.outbox import SqliteOutbox
 from bot.storage.silences import SqliteSilenceStore

@@ -24,7 +24,8 @@ from bot.history.scorecard import Scorer, is_scored
 from bot.model.alert import FOREVER_MS, TellKind, alert_key, short_id
 from bot.model.instrument import MARKET
 from bot.model.outbox import OutboxRow, row_id
-from bot.model.ports import KeyValues, Outbox
+from bot.model.outbox_ports import Outbox
+from bot.model.ports import KeyValues
 from bot.model.scorecard import (
     HORIZONS_MS,
     LAST_DUE_MS,

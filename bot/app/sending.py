@@ -12,7 +12,8 @@ from bot.delivery.manners import Manners
 from bot.model.chart_ports import AlertPictures
 from bot.model.destinations import Described
 from bot.model.outbox import OutboxRow
-from bot.model.ports import KeyValues, Outbox
+from bot.model.outbox_ports import Outbox
+from bot.model.ports import KeyValues
 from bot.settings import Settings
 
 

@@ -15,7 +15,7 @@ from bot.engine.engine import Engine
 from bot.errors import StorageError
 from bot.model.alert import State
 from bot.model.cards import BotStatus, FeedHealth
-from bot.model.ports import AlertStore, Outbox
+from bot.model.outbox_ports import AlertStore, Outbox
 from bot.texts import say
 
 DAY_MS = 86_400_000

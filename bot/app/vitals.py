@@ -16,7 +16,7 @@ from bot.delivery.lanes import Lanes
 from bot.engine.engine import Engine
 from bot.feeds.binance.feed import BinanceFeed
 from bot.market.mailbox import Mailbox
-from bot.model.ports import Outbox
+from bot.model.outbox_ports import Outbox
 from bot.model.readiness import Readiness
 from bot.rules.loader import RuleSet
 from bot.storage.database import Database

@@ -27,12 +27,13 @@ from bot.chat.spec import Problem
 from bot.chat.symbols import NotFound, SymbolBook
 from bot.clock import Clock
 from bot.model.chat_alert import PREFIX, ChatAlert
+from bot.model.chat_alert_ports import ChatAlertDesk, ChatAlertStore
 from bot.model.chat_rule import PREFIX as RULE_PREFIX
 from bot.model.chat_rule import ChatRule, chat_rule_id
 from bot.model.chat_rule_ports import ChatRuleDesk
 from bot.model.instrument import Instrument
 from bot.model.past import PastDesk
-from bot.model.ports import ChatAlertDesk, ChatAlertStore, MarketReader
+from bot.model.ports import MarketReader
 from bot.model.rehearsal import Rehearsals
 from bot.rules.ast import Call, Compare, Number, text
 from bot.texts import say

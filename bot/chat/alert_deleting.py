@@ -9,10 +9,10 @@ from bot.chat.commands import Command
 from bot.chat.reply import Reply
 from bot.clock import Clock
 from bot.model.chat_alert import PREFIX, ChatAlert
+from bot.model.chat_alert_ports import ChatAlertDesk, ChatAlertStore
 from bot.model.chat_rule import PREFIX as RULE_PREFIX
 from bot.model.chat_rule import ChatRule
 from bot.model.chat_rule_ports import ChatRuleDesk
-from bot.model.ports import ChatAlertDesk, ChatAlertStore
 
 
 class AlertDeleting:

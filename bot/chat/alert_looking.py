@@ -11,11 +11,12 @@ from bot.chat.reply import Reply
 from bot.chat.symbols import NotFound, SymbolBook
 from bot.clock import Clock
 from bot.model.chat_alert import PREFIX, ChatAlert
+from bot.model.chat_alert_ports import ChatAlertDesk, ChatAlertStore
 from bot.model.chat_rule import PREFIX as RULE_PREFIX
 from bot.model.chat_rule import ChatRule
 from bot.model.chat_rule_ports import ChatRuleDesk
 from bot.model.explanation import Hush
-from bot.model.ports import ChatAlertDesk, ChatAlertStore, MarketReader
+from bot.model.ports import MarketReader
 from bot.model.silence import last_midnight_ms
 
 Fired = Callable[[int], Awaitable[Mapping[str, int]]]

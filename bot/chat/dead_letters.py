@@ -10,7 +10,7 @@ from bot.chat.reply import BLANK, Button, Reply, code, line, refusal
 from bot.model import numbers
 from bot.model.alert import short_id
 from bot.model.outbox import Entry
-from bot.model.ports import OutboxCare
+from bot.model.outbox_ports import OutboxCare
 from bot.texts import say
 
 N_SHOWN: Final = 10

@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 from bot.clock import Clock
+from bot.model.chat_alert_ports import ChatAlertDesk, ChatAlertStore
 from bot.model.chat_rule_ports import ChatRuleDesk
-from bot.model.ports import ChatAlertDesk, ChatAlertStore
 from bot.model.risk_ports import RiskDesk
 
 _BATCH: Final = 200

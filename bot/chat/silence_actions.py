@@ -24,8 +24,11 @@ from bot.chat.silence_text import (
 )
 from bot.chat.spec import Problem
 from bot.chat.zones import known_zone, near_zone
-from bot.model.ports import ChatAlertStore, MarketReader, Mutes, Outbox, SilenceStore
+from bot.model.chat_alert_ports import ChatAlertStore
+from bot.model.outbox_ports import Outbox
+from bot.model.ports import MarketReader
 from bot.model.silence import PREFIX, Ack, QuietHours, Silence, next_local_ms, silence_id
+from bot.model.silence_ports import Mutes, SilenceStore
 from bot.texts import ENGLISH, say, speaking
 
 MAX_SILENCES: Final = 200

@@ -12,8 +12,10 @@ from bot.chat.silence_text import MIN_ID_CHARS, SilenceWish, read_id
 from bot.chat.spec import Problem
 from bot.chat.symbols import NotFound, SymbolBook
 from bot.model import chat_alert
+from bot.model.chat_alert_ports import ChatAlertStore
 from bot.model.instrument import Instrument
-from bot.model.ports import ChatAlertStore, MarketReader, Outbox
+from bot.model.outbox_ports import Outbox
+from bot.model.ports import MarketReader
 from bot.rules.language import did_you_mean
 from bot.texts import say
 

@@ -7,7 +7,7 @@ from bot.delivery.plans import by_alert
 from bot.delivery.unstored import Unstored
 from bot.model.alert import TellKind
 from bot.model.outbox import OutboxRow
-from bot.model.ports import Outbox
+from bot.model.outbox_ports import Outbox
 
 BATCH: Final = 200
 MAX_BATCH: Final = 10_000

@@ -34,7 +34,8 @@ from bot.errors import StorageError
 from bot.model.chart_ports import AlertPictures
 from bot.model.news import MessageBuried
 from bot.model.outbox import Delivered, Message, OutboxRow, Outcome, Rejected, RetryLater
-from bot.model.ports import KeyValues, Outbox
+from bot.model.outbox_ports import Outbox
+from bot.model.ports import KeyValues
 from bot.texts import speaking
 
 MAX_MESSAGE_BACKOFF_S: Final = 300.0

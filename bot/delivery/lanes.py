@@ -23,7 +23,8 @@ from bot.errors import StorageError
 from bot.model.chart_ports import AlertPictures
 from bot.model.histogram import Histogram
 from bot.model.outbox import OutboxRow
-from bot.model.ports import KeyValues, Outbox
+from bot.model.outbox_ports import Outbox
+from bot.model.ports import KeyValues
 from bot.texts import say
 
 LEAVE_S: Final = 5.0

@@ -7,7 +7,7 @@ from bot import log
 from bot.clock import Clock
 from bot.errors import StorageError
 from bot.model.outbox import Message, Outcome
-from bot.model.ports import Outbox
+from bot.model.outbox_ports import Outbox
 
 STORAGE_RETRY_S: Final = 5.0
 MAX_UNNOTED: Final = 10_000

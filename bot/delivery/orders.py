@@ -13,7 +13,7 @@ from bot.delivery.unstored import Unstored
 from bot.errors import StorageError
 from bot.model.alert import TellKind
 from bot.model.outbox import Layout, Message, OutboxRow
-from bot.model.ports import Outbox
+from bot.model.outbox_ports import Outbox
 from bot.model.view import AlertView
 
 MAX_KNOWN: Final = 2_000

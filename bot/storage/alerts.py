@@ -11,7 +11,7 @@ from bot.model.alert import AlertRecord, State, Transition, key_range
 from bot.model.chat_alert import PREFIX
 from bot.model.instrument import MARKET
 from bot.model.outbox import OutboxRow
-from bot.model.ports import Commit
+from bot.model.outbox_ports import Commit
 from bot.storage.database import Database, Values
 from bot.storage.pruning import delete_in_batches
 

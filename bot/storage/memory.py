@@ -9,7 +9,7 @@ from bot.model.buttons import Keyboard
 from bot.model.chat_alert import ChatAlert, StoredAlerts, is_alert_id
 from bot.model.chat_rule import ChatRule
 from bot.model.members import EXPIRED_KEPT_MS, HOUR_MS, MAX_WRONG, Code, Member, Redeemed, Role, higher
-from bot.model.ports import Commit
+from bot.model.outbox_ports import Commit
 from bot.model.silence import Ack, QuietHours, Silence
 from bot.storage.alerts import split_instrument
 from bot.storage.memory_outbox import MemoryOutbox

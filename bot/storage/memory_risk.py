@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from bot.model.outbox import OutboxRow
-from bot.model.ports import Commit
+from bot.model.outbox_ports import Commit
 from bot.model.risk import RiskSettings
 from bot.model.stop_watch import StopWatch
 from bot.storage.memory import MemoryAlertStore

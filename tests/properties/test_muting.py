@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from bot.alerts.muting import Muting
 from bot.model.alert import TellKind, alert_key, short_id
 from bot.model.outbox import OutboxRow, row_id
-from bot.model.ports import Commit
+from bot.model.outbox_ports import Commit
 from bot.model.silence import Ack, QuietHours, Silence, silence_id
 from bot.model.view import AlertView
 from bot.storage.memory import MemoryAlertStore, MemoryOutbox, MemorySilenceStore

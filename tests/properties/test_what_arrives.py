@@ -15,7 +15,7 @@ from bot.delivery.manners import Manners
 from bot.delivery.markup import to_plain
 from bot.model.alert import TellKind, alert_key, short_id
 from bot.model.outbox import Delivered, OutboxRow, RetryLater, row_id
-from bot.model.ports import Commit
+from bot.model.outbox_ports import Commit
 from bot.model.view import AlertView, Move
 from bot.storage.memory import MemoryAlertStore, MemoryKeyValues, MemoryOutbox
 

@@ -9,7 +9,7 @@ import pytest
 from bot.model.alert import AlertRecord, State, TellKind, Transition, alert_key, short_id
 from bot.model.chat_alert import ChatAlert, alert_id
 from bot.model.outbox import OutboxRow, row_id
-from bot.model.ports import Commit
+from bot.model.outbox_ports import Commit
 from bot.model.view import AlertView, HeldBack, Member, Move
 from bot.storage.access import SqliteAuditLog, SqliteGroupStore, SqliteStrangerStore
 from bot.storage.alerts import SqliteAlertStore

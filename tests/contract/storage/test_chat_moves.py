@@ -3,7 +3,7 @@
 from bot.model.buttons import Keyboard
 from bot.model.chat_rule import ChatRule
 from bot.model.outbox import Delivered, Kept, Message
-from bot.model.ports import Commit
+from bot.model.outbox_ports import Commit
 from bot.model.silence import Ack, QuietHours, Silence
 from bot.model.stop_watch import StopWatch
 from bot.model.subscriptions import Look, Subscription, TopicRoute

@@ -3,7 +3,7 @@
 from bot.model.alert import State, alert_key
 from bot.model.dashboard import Receipt
 from bot.model.outbox import Delivered, Kept, Message, Rejected
-from bot.model.ports import Commit
+from bot.model.outbox_ports import Commit
 
 
 def key(fired_ms: int) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from bot.model.alert import State
 from bot.model.outbox import Backlog, Delivered, Fold, Kept, Layout, Message, Rejected, RetryLater, Tried
-from bot.model.ports import Commit
+from bot.model.outbox_ports import Commit
 
 EMPTY = dict.fromkeys(["waiting", "sending", "delivered", "buried"], 0)
 

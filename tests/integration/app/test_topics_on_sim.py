@@ -20,7 +20,7 @@ from bot.chat.rule_actions import RuleActions
 from bot.clock import SystemClock
 from bot.engine.engine import Engine
 from bot.model.alert import Notice, TellKind, alert_key, short_id
-from bot.model.ports import Commit
+from bot.model.outbox_ports import Commit
 from bot.model.view import AlertView
 from bot.settings import Settings
 from bot.sim.chatserver import ChatServer

@@ -17,7 +17,7 @@ from bot.delivery.lanes import Lanes
 from bot.delivery.telegram import TelegramDestination
 from bot.model.alert import TellKind, alert_key, short_id
 from bot.model.outbox import OutboxRow, row_id
-from bot.model.ports import Commit
+from bot.model.outbox_ports import Commit
 from bot.model.view import AlertView, Move
 from bot.sim.chatserver import ChatServer
 from bot.storage.memory import MemoryAlertStore, MemoryOutbox

@@ -25,7 +25,7 @@ from bot.delivery.manners import UNBOUNDED, Manners
 from bot.delivery.telegram import TelegramDestination
 from bot.model.alert import TellKind, alert_key, short_id
 from bot.model.outbox import OutboxRow, row_id
-from bot.model.ports import Commit
+from bot.model.outbox_ports import Commit
 from bot.model.view import AlertView
 from bot.storage.alerts import SqliteAlertStore
 from bot.storage.database import open_database

@@ -11,7 +11,7 @@ import pytest
 
 from bot.errors import StorageError
 from bot.model.alert import AlertRecord, State, Transition
-from bot.model.ports import Commit
+from bot.model.outbox_ports import Commit
 from bot.storage import preparing
 from bot.storage.alerts import SqliteAlertStore
 from bot.storage.chat_alerts import SqliteChatAlertStore

@@ -14,7 +14,7 @@ from bot.clock import ManualClock
 from bot.errors import StorageError
 from bot.model.alert import AlertRecord, State
 from bot.model.buttons import Keyboard
-from bot.model.ports import Commit
+from bot.model.outbox_ports import Commit
 from bot.model.silence import Ack, QuietHours, Silence
 from bot.storage import copies, preparing
 from bot.storage.alerts import SqliteAlertStore

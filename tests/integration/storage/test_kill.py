@@ -13,7 +13,7 @@ from pathlib import Path
 from bot import log
 from bot.model.alert import AlertRecord, State, TellKind, Transition
 from bot.model.outbox import OutboxRow
-from bot.model.ports import Commit
+from bot.model.outbox_ports import Commit
 from bot.model.view import AlertView
 from bot.storage.alerts import SqliteAlertStore
 from bot.storage.database import open_database

@@ -8,7 +8,7 @@ import pytest
 from bot.model.alert import AlertRecord, State, TellKind, Transition, alert_key
 from bot.model.chat_alert import ChatAlert, alert_id
 from bot.model.outbox import Delivered, Message, OutboxRow, row_id
-from bot.model.ports import Commit
+from bot.model.outbox_ports import Commit
 from bot.model.view import AlertView
 from bot.storage import preparing, pruning
 from bot.storage.alerts import SqliteAlertStore

@@ -11,7 +11,7 @@ from bot.clock import ManualClock
 from bot.errors import StorageError
 from bot.model.alert import AlertRecord, State, TellKind, Transition
 from bot.model.outbox import Fold, OutboxRow
-from bot.model.ports import Commit
+from bot.model.outbox_ports import Commit
 from bot.model.view import AlertView
 from bot.storage.memory import MemoryAlertStore, MemoryOutbox
 

@@ -13,7 +13,7 @@ from bot.model.alert import State, Transition, alert_key
 from bot.model.charts import NoPicture
 from bot.model.chat_alert import ChatAlert
 from bot.model.instrument import Instrument
-from bot.model.ports import Commit
+from bot.model.outbox_ports import Commit
 from bot.model.scorecard import ALERT, HORIZONS_MS, Moment, Quadrant, Score
 from bot.storage.memory import MemoryAlertStore, MemoryChatAlertStore
 from bot.storage.memory_outbox import MemoryOutbox

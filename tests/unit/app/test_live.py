@@ -19,7 +19,7 @@ from bot.market.mailbox import Mailbox
 from bot.model.alert import State, Transition, alert_key, short_id
 from bot.model.chat_alert import AlertAdded, ChatAlert
 from bot.model.explanation import Hush
-from bot.model.ports import Commit
+from bot.model.outbox_ports import Commit
 from bot.model.silence import Silence
 from bot.model.updates import Bars, FeedStatus, InstrumentList, Liquidations, MarkPrices, OpenInterest, VenueTime
 from bot.storage.memory import MemoryAlertStore, MemoryChatAlertStore, MemoryOutbox

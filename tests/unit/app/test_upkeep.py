@@ -9,7 +9,7 @@ from bot.app.upkeep import DAY_MS, Upkeep
 from bot.clock import ManualClock
 from bot.delivery.notices import said
 from bot.model.alert import State, Transition
-from bot.model.ports import Commit
+from bot.model.outbox_ports import Commit
 from bot.storage import copies
 from bot.storage.alerts import SqliteAlertStore
 from bot.storage.database import open_database

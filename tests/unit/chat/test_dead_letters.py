@@ -9,7 +9,7 @@ from bot.chat.telegram_html import to_plain
 from bot.clock import ManualClock
 from bot.model.alert import TellKind, alert_key, short_id
 from bot.model.outbox import Message, OutboxRow, Rejected, row_id
-from bot.model.ports import Commit
+from bot.model.outbox_ports import Commit
 from bot.model.view import AlertView
 from bot.storage.memory import MemoryAlertStore, MemoryOutbox
 from tests.support.chat_actions import looking

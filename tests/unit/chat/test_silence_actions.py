@@ -16,7 +16,7 @@ from bot.model.alert import TellKind, alert_key, short_id
 from bot.model.chat_alert import ChatAlert
 from bot.model.members import Role
 from bot.model.outbox import OutboxRow, row_id
-from bot.model.ports import Commit
+from bot.model.outbox_ports import Commit
 from bot.model.silence import Silence
 from bot.model.view import AlertView
 from bot.storage.memory import MemoryAlertStore, MemoryChatAlertStore, MemoryOutbox, MemorySilenceStore

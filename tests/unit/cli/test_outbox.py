@@ -12,7 +12,7 @@ from bot.delivery.life import wish_key
 from bot.errors import ConfigError, StorageError
 from bot.model.alert import TellKind, alert_key, short_id
 from bot.model.outbox import Delivered, Message, OutboxRow, Rejected, RetryLater, row_id
-from bot.model.ports import Commit
+from bot.model.outbox_ports import Commit
 from bot.model.view import AlertView
 from bot.storage.alerts import SqliteAlertStore
 from bot.storage.database import join_database, open_database

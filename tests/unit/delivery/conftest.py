@@ -11,7 +11,7 @@ from bot.delivery.destination import Order
 from bot.delivery.lanes import Lanes
 from bot.model.alert import TellKind, alert_key, short_id
 from bot.model.outbox import Delivered, OutboxRow, row_id
-from bot.model.ports import Commit
+from bot.model.outbox_ports import Commit
 from bot.model.view import AlertView, Move
 from bot.storage.memory import MemoryAlertStore, MemoryKeyValues, MemoryOutbox
 

@@ -11,7 +11,7 @@ from bot.delivery.destination import TargetGone, Unlayable
 from bot.delivery.lanes import Lanes
 from bot.errors import StorageError
 from bot.model.outbox import Delivered, Kept, Rejected, RetryLater
-from bot.model.ports import Commit
+from bot.model.outbox_ports import Commit
 
 
 async def test_a_firing_is_a_new_message(room, make):
