@@ -108,6 +108,16 @@ def test_what_is_installed_is_locked_and_nothing_is_downloaded_afterwards():
     assert all("curl" not in s.value and "apt-get" not in s.value for s in STEPS)
 
 
+def test_locks_that_are_installed_together_agree_on_every_package():
+    """One call of pip takes no two versions of a package."""
+    pin = re.compile(r"^([\w.-]+)==(\S+)", re.MULTILINE)
+    to_run, to_build = (
+        set(pin.findall((ROOT / lock).read_text(encoding="utf-8"))) for lock in ("requirements.lock", ".ci/build.lock")
+    )
+    shared = {name for name, _ in to_run} & {name for name, _ in to_build}
+    assert {one for one in to_build if one[0] in shared} - to_run == set()
+
+
 def test_it_runs_as_nobody_special_in_a_folder_that_belongs_to_it():
     user = one("USER")
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", user), "in numbers, so that a cluster can see that it is not root"
