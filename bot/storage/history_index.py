@@ -18,7 +18,7 @@ from bot import log
 from bot.errors import StorageError
 from bot.model.history_ports import PartInfo, Spans, TakenFile, kind_of
 from bot.model.instrument import Instrument
-from bot.storage import preparing, schema
+from bot.storage import belonging, preparing, schema
 
 NAME: Final = "index.db"
 _SCRIPTS: Final = "history_migrations"
@@ -198,6 +198,7 @@ class _UnusableError(Exception):
 
 
 def _open(path: Path) -> sqlite3.Connection:
+    _make(path)
     connection = sqlite3.connect(path, timeout=preparing.BUSY_TIMEOUT_MS / 1000, isolation_level=None)
     try:
         for pragma in preparing.pragmas(preparing.BUSY_TIMEOUT_MS):
@@ -209,6 +210,16 @@ def _open(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _make(path: Path) -> None:
+    """SQLite gives the files beside it to the owner of this one, so it has to be the right one from the beginning."""
+    try:
+        if not path.exists():
+            path.touch(mode=0o600)
+        belonging.as_folder(path, path.parent)
+    except OSError as error:
+        raise StorageError(f"{path}: cannot make the index of the history: {error.strerror}") from error
 
 
 def _require_sound(connection: sqlite3.Connection) -> None:
