@@ -73,7 +73,7 @@ class DiscordDestination(OverHttp, Named):
 
     def _make_session(self) -> aiohttp.ClientSession:
         timeout = aiohttp.ClientTimeout(total=TOTAL_TIMEOUT_S / self._speed, connect=CONNECT_TIMEOUT_S / self._speed)
-        return aiohttp.ClientSession(timeout=timeout, headers={"User-Agent": USER_AGENT})
+        return aiohttp.ClientSession(timeout=timeout, headers={"User-Agent": USER_AGENT}, trust_env=True)
 
     async def send(self, order: Order) -> Answer:
         """Make one attempt."""
@@ -108,7 +108,12 @@ class DiscordDestination(OverHttp, Named):
                 if isinstance(answer, RetryLater) and is_for_all(response.status, response.headers, found):
                     self._limits.pause_all(answer.after_s)
                 return answer
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
+        except (
+            aiohttp.ClientConnectorError,
+            aiohttp.ClientHttpProxyError,
+            aiohttp.ConnectionTimeoutError,
+            aiohttp.InvalidURL,
+        ) as error:
             _log.debug("attempt.failed", error=type(error).__name__)
             return RetryLater(DEFAULT_PAUSE_S, mark("Discord cannot be reached"))
         except TimeoutError:

@@ -56,6 +56,26 @@ async def test_a_thread_may_be_given_beside_the_address(server, fast, order):
     assert server.discord.messages[0].thread == "9"
 
 
+async def test_a_proxy_of_the_environment_is_used(server, fast, order, monkeypatch):
+    """As `oibot check` and the other ways out use it."""
+    monkeypatch.setenv("HTTP_PROXY", server.discord_webhook_url.partition("/api")[0])
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    beyond = "http://discord.example/api" + server.discord_webhook_url.partition("/api")[2]
+    async with DiscordDestination(webhook_url=beyond, clock=fast) as discord:
+        assert isinstance(await discord.send(order()), Delivered)
+
+
+async def test_a_proxy_that_refuses_kept_the_message_back(server, fast, order, monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", server.discord_webhook_url.partition("/api")[0])
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    async with DiscordDestination(webhook_url="https://discord.example/api/webhooks/1/x", clock=fast) as discord:
+        answer = await discord.send(order())
+    assert isinstance(answer, RetryLater)
+    assert not answer.ambiguous
+
+
 async def test_plain_text_is_content_without_an_embed(server, discord, order):
     await discord.send(order(plain=True))
     payload = server.discord.messages[0].payload
