@@ -1,10 +1,10 @@
-"""What is odd about a rule in the world it runs in: which symbols there are, how often they are polled, how much it says.
+"""What is odd about a rule in the world it runs in: which symbols there are, how often they are polled.
 
 None of this is known from the file alone. Whoever knows it passes it in; what is not passed is not judged, and no
 number is made up. Only warnings come from here: the world may change, the rule stays sound.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,8 +19,6 @@ from bot.rules.problems import Problem
 from bot.rules.schema import Rule
 from bot.rules.scope import matches
 
-MAX_MESSAGES_PER_DAY: Final = 50
-"""Above, people stop reading."""
 _POLLED: Final = frozenset({"oi", "oi_usd"})
 _MAX_GUESSED: Final = 2_000
 
@@ -33,8 +31,6 @@ class Surroundings:
     """All that the venue lists now."""
     oi_interval_ms: int = FLOOR_MS
     """How often open interest is read at most; as often as the venue refreshes it, where no more is known."""
-    messages_per_day: Callable[[Rule], float | None] | None = None
-    """How many messages a rule would have sent on an average day of recorded data; None where there is none."""
 
 
 def lint_surroundings(
@@ -44,7 +40,6 @@ def lint_surroundings(
     return [
         *_scope(rule, surroundings.instruments, source, nodes),
         *_poll(rule, surroundings.oi_interval_ms, source, nodes),
-        *_messages(rule, surroundings.messages_per_day, source, nodes),
     ]
 
 
@@ -77,13 +72,3 @@ def _poll(rule: Rule, interval_ms: int, source: Source, nodes: Mapping[str, Node
         return []
     message = f'open interest is read every {duration_text(interval_ms)} or less often; "for" means "seen at the next poll" here'
     return [source.at(node, "W310", message)]
-
-
-def _messages(
-    rule: Rule, estimate: Callable[[Rule], float | None] | None, source: Source, nodes: Mapping[str, Node]
-) -> list[Problem]:
-    per_day = estimate(rule) if estimate is not None and rule.enabled else None
-    if per_day is None or per_day <= MAX_MESSAGES_PER_DAY:
-        return []
-    message = f"on recorded data this sends about {per_day:,.0f} messages a day"
-    return [source.at(nodes["when"], "W313", message, "raise the threshold, narrow the scope or lengthen the cooldown")]
