@@ -1,6 +1,7 @@
 """How many points of windows are known, for windows without sums."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -8,6 +9,9 @@ import numpy.typing as npt
 from bot.market.sums import KNOWN_SHARE, MAX_STEPS
 from bot.market.tier import Tier
 from bot.model.updates import F64
+
+_CHUNK: Final = 128
+"""Columns counted together, so that memory is not taken for all."""
 
 
 class Counts:
@@ -44,7 +48,7 @@ class Counts:
             self._count = np.zeros((len(self._pairs), n_rows), dtype=np.int32)
             self._at, self._seen = newest, tier.n_rebuilt
             for i in range(len(self._pairs)):
-                self._recount(i, slice(None))
+                self._recount(i, np.arange(n_rows))
             self._judge()
             return
         changed = False
@@ -63,12 +67,13 @@ class Counts:
         if changed:
             self._judge()
 
-    def _recount(self, i: int, columns: "slice | npt.NDArray[np.intp]") -> None:
+    def _recount(self, i: int, columns: "npt.NDArray[np.intp]") -> None:
         gauge, n = self._pairs[i]
         assert self._at is not None
-        if n > 1:
-            past = self._tier.rows(gauge, self._at - n + 1, n - 1)[:, columns]
-            self._count[i, columns] = np.isfinite(past).sum(axis=0)
+        for start in range(0, len(columns) if n > 1 else 0, _CHUNK):
+            some = columns[start : start + _CHUNK]
+            past = self._tier.block(gauge, self._at - n + 1, n - 1, some)
+            self._count[i, some] = np.isfinite(past).sum(axis=0)
 
     def _judge(self) -> None:
         self._enough = self._count + 1 >= KNOWN_SHARE * self._n[:, None]

@@ -17,6 +17,8 @@ from bot.market.tier import Tier, Values
 from bot.model.updates import F64
 
 BLOCK: Final = 32
+_CHUNK: Final = 128
+"""Columns looked at together when many are computed afresh, so that memory is not taken for all."""
 
 
 class Extrema:
@@ -74,7 +76,7 @@ class Extrema:
             self._allocate(n_rows)
             self._at, self._seen = last, self._tier.n_rebuilt
             for gauge in self._gauges:
-                self._rebuild(gauge, slice(None))
+                self._rebuild(gauge, np.arange(n_rows))
             return
         assert self._at is not None
         for number in range(self._at + 1, last + 1):
@@ -105,22 +107,23 @@ class Extrema:
         values = self._filled(self._tier.rows(gauge, block * BLOCK, BLOCK), is_whole=False)
         self._better.reduce(values, axis=0, out=self._whole[k][block % self._n_blocks[k]])
 
-    def _rebuild(self, gauge: int, columns: "slice | npt.NDArray[np.intp]") -> None:
+    def _rebuild(self, gauge: int, columns: "npt.NDArray[np.intp]") -> None:
         """Compute the blocks of some columns afresh from the ring."""
         assert self._at is not None
         k = self._place[gauge]
         n_blocks = self._n_blocks[k]
         current = self._at // BLOCK
         first = max(current - n_blocks + 1, 0)
-        values = self._tier.rows(gauge, first * BLOCK, self._at + 1 - first * BLOCK)[:, columns]
-        values = self._filled(values, is_whole=False)
         # The block under way may just have been completed.
         n_done = (self._at + 1) // BLOCK - first
-        done = values[: n_done * BLOCK].reshape(n_done, BLOCK, values.shape[1])
-        blocks = np.arange(first, first + n_done) % n_blocks
-        at = blocks if isinstance(columns, slice) else (blocks[:, None], columns)
-        self._whole[k][at] = self._better.reduce(done, axis=1)
-        self._prefix[k, columns] = self._better.reduce(values[(current - first) * BLOCK :], axis=0)
+        blocks = np.arange(first, first + n_done)[:, None] % n_blocks
+        for start in range(0, len(columns), _CHUNK):
+            some = columns[start : start + _CHUNK]
+            values = self._tier.block(gauge, first * BLOCK, self._at + 1 - first * BLOCK, some)
+            values = self._filled(values, is_whole=False)
+            done = values[: n_done * BLOCK].reshape(n_done, BLOCK, len(some))
+            self._whole[k][blocks, some] = self._better.reduce(done, axis=1)
+            self._prefix[k, some] = self._better.reduce(values[(current - first) * BLOCK :], axis=0)
         self._oldest[self._long_place == k] = -1
 
     # -- reading -------------------------------------------------------------------------------------------------

@@ -81,7 +81,7 @@ class Holes:
         n = min(n, int(tier.slots[INDEX[gauge]]) * tier.step_ms // step_ms)
         newest = tier.newest * tier.step_ms // step_ms
         numbers = np.arange(newest - n + 1, newest + 1) * step_ms // tier.step_ms
-        return np.isfinite(tier.ends(INDEX[gauge], numbers)[0])
+        return tier.known(INDEX[gauge], numbers)
 
     def _nothing(self, n: int) -> Mask:
         return np.zeros((n, self._market.n_rows), dtype=np.bool_)

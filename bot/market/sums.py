@@ -167,14 +167,14 @@ class RunningSums:
         self._all_referenced = bool(self._is_referenced.all())
         longest = int(self._n[pairs].max())
         if longest > 1:
-            past = self._tier.rows(gauge, self._at - longest + 1, longest - 1)
             for start in range(0, len(columns), _CHUNK):
                 part = slice(start, start + _CHUNK)
+                past = self._tier.block(gauge, self._at - longest + 1, longest - 1, columns[part])
                 self._sum_up(columns[part], reference[part], pairs, past)
         self._weigh()
 
     def _sum_up(self, columns: "npt.NDArray[np.intp]", reference: F64, pairs: I64, past: Any) -> None:
-        shifted = past[::-1, columns] - reference
+        shifted = past[::-1] - reference
         known = np.isfinite(shifted)
         shifted = np.where(known, shifted, 0.0)
         sums, counts = np.cumsum(shifted, axis=0), np.cumsum(known, axis=0)

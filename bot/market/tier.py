@@ -292,38 +292,60 @@ class Tier:
 
     def rows(self, gauge: int, first: int, n: int) -> Values:
         """`n` consecutive rows, oldest first; NaN where the ring does not reach. Shape (n, n_rows), do not write."""
+        pieces = self.pieces(gauge, first, n)
+        if len(pieces) == 1:
+            return pieces[0]
+        out: Values = self.value[self.numbers_of(gauge, first, n)]
+        return out
+
+    def pieces(self, gauge: int, first: int, n: int) -> tuple[Values, ...]:
+        """The same in one piece or two, without copying where the ring reaches so far."""
         slots = int(self.slots[gauge])
-        oldest = -(1 << 62) if self.newest is None else self.newest - slots + 1
-        if self.newest is not None and first >= oldest and first + n - 1 <= self.newest:
-            start = int(self.base[gauge]) + first % slots
-            if first % slots + n <= slots:
-                part: Values = self.value[start : start + n]
-                return part
+        if self.newest is None or first + n - 1 > self.newest or first <= self.newest - slots:
+            numbers = np.arange(first, first + n)
+            out: Values = self.value[self.base[gauge] + numbers % slots]
+            out[self._outside(gauge, numbers)] = np.nan
+            return (out,)
+        base, start = int(self.base[gauge]), first % slots
+        if start + n <= slots:
+            return (self.value[base + start : base + start + n],)
+        return self.value[base + start : base + slots], self.value[base : base + start + n - slots]
+
+    def block(self, gauge: int, first: int, n: int, columns: "npt.NDArray[np.intp]") -> Values:
+        """The same of some instruments, without reading the others. Shape (n, len(columns)), a copy."""
         numbers = np.arange(first, first + n)
-        out: Values = self.value[self.base[gauge] + numbers % slots]
-        outside = (numbers < oldest) | (numbers > (self.newest if self.newest is not None else oldest - 1))
-        out[outside] = np.nan
+        out: Values = self.value[(self.base[gauge] + numbers % self.slots[gauge])[:, None], columns]
+        out[self._outside(gauge, numbers)] = np.nan
         return out
 
     def column(self, gauge: int, first: int, n: int, row: int) -> Values:
         """The same of one instrument alone, without reading the others. Shape (n,)."""
         numbers = np.arange(first, first + n)
-        out: Values = self.value[self.base[gauge] + numbers % int(self.slots[gauge]), row]
-        if self.newest is None:
-            return np.full_like(out, np.nan)
-        out[(numbers <= self.newest - int(self.slots[gauge])) | (numbers > self.newest)] = np.nan
+        out: Values = self.value[self.base[gauge] + numbers % self.slots[gauge], row]
+        out[self._outside(gauge, numbers)] = np.nan
+        return out
+
+    def known(self, gauge: int, numbers: I64) -> "npt.NDArray[np.bool_]":
+        """Which values at any grid points are known. Shape (len(numbers), n_rows)."""
+        out = np.empty((len(numbers), self.value.shape[1]), dtype=np.bool_)
+        for start in range(0, len(numbers), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            np.isfinite(self.value[self.base[gauge] + numbers[part] % self.slots[gauge]], out=out[part])
+        out[self._outside(gauge, numbers)] = False
         return out
 
     def ends(self, gauge: int, numbers: I64) -> tuple[Values, I64]:
         """Values and ages (ms) at any grid points. Shapes (len(numbers), n_rows)."""
         rows = self.base[gauge] + numbers % self.slots[gauge]
         values, ages = self.value[rows], self.age[rows].astype(np.int64)
-        newest = self.newest
-        outside = (
-            np.ones(len(numbers), dtype=np.bool_)
-            if newest is None
-            else (numbers > newest) | (numbers <= newest - self.slots[gauge])
-        )
+        outside = self._outside(gauge, numbers)
         values[outside] = np.nan
         ages[outside] = NO_AGE
         return values, ages * self.unit_ms
+
+    def _outside(self, gauge: int, numbers: I64) -> "npt.NDArray[np.bool_]":
+        """Which grid points the ring does not hold."""
+        if self.newest is None:
+            return np.ones(len(numbers), dtype=np.bool_)
+        outside: npt.NDArray[np.bool_] = (numbers > self.newest) | (numbers <= self.newest - self.slots[gauge])
+        return outside

@@ -117,11 +117,11 @@ class Trends:
             chunk = columns[start : start + _CHUNK]
             total = np.zeros((6, len(chunk)))
             if other < 0 and n > 1:
-                past = self._tier.rows(gauge, first, n - 1)[:, chunk] - sums.reference[chunk]
+                past = self._tier.block(gauge, first, n - 1, chunk) - sums.reference[chunk]
                 place = np.arange(first - self._at, 0, dtype=np.float64)[:, None]
                 total = _slope_features(np.broadcast_to(place, past.shape), past).sum(axis=1)
             elif other >= 0 and n > 2:
-                both = [self._tier.rows(g, first - 1, n - 1)[:, chunk].astype(np.float64) for g in (gauge, other)]
+                both = [self._tier.block(g, first - 1, n - 1, chunk).astype(np.float64) for g in (gauge, other)]
                 total = _corr_features(both[0], both[1], all_pairs=True).sum(axis=1)
             sums.total[:, chunk] = total
 

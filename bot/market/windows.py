@@ -336,8 +336,8 @@ class _Rare:
         for tier, leaf in self._percentiles:
             if tier.newest is not None:
                 gauge, n = _pair(leaf, tier)
-                past = tier.rows(gauge, tier.newest - n + 1, n - 1)
-                out[self._row_of[leaf]] = percentile((past,), level[gauge], n)
+                past = tier.pieces(gauge, tier.newest - n + 1, n - 1)
+                out[self._row_of[leaf]] = percentile(past, level[gauge], n)
         for leaf, changes, _ in self._changes:
             inner = out[self._row_of[Leaf("pct", leaf.series, leaf.inner_ms)]]
             found = changes.zscore(inner) if leaf.function == "zscore" else changes.percentile(inner)
