@@ -194,6 +194,7 @@ class Engine:
         self._restoring.drop_rules(self._books)
         self.inhibiting.follow(change.rules, self.records())
         self._news.follow(change)
+        self._teller.follow()
 
     def _replan(self, change: RuleChange | None = None) -> None:
         """Compute what the rules and chat alerts of now measure; everything that is remembered stays."""

@@ -12,6 +12,7 @@ from bot.engine.news import News
 from bot.market.market import Market
 from bot.market.view import View
 from bot.model.alert import Notice, TellKind, short_id
+from bot.model.chat_alert import is_alert_id
 from bot.model.instrument import MARKET, Instrument
 from bot.model.view import AlertView, HeldBack, Shown
 from bot.rules.ast import text
@@ -85,6 +86,7 @@ class Teller:
         self._market = market
         self._faults = faults
         self._conditions: dict[str, tuple[Rule, str]] = {}
+        """Of the rules that watch."""
         self._figures: Figures | None = None
 
     def look(self, view: View, changes: Iterable[Change]) -> None:
@@ -92,8 +94,14 @@ class Teller:
         told = [(c.t, c.row) for c in changes if c.tell in FULL and c.instrument != MARKET]
         self._figures = Figures(self._market, view, told)
 
+    def follow(self) -> None:
+        """Other rules watch from now on."""
+        self._conditions.clear()
+
     def _condition(self, rule: Rule) -> str:
-        """Canonical text of `when`; worked out once, since a storm tells the same rule a hundred times."""
+        """Canonical text of `when`; of a rule worked out once, since a storm tells it a hundred times."""
+        if is_alert_id(rule.id):
+            return text(rule.when)
         found = self._conditions.get(rule.id)
         if found is None or found[0] is not rule:
             found = self._conditions[rule.id] = (rule, text(rule.when))

@@ -1,13 +1,16 @@
 """Chat alerts in the engine: told to the chat that asked, over restarts, listings, and in replay of the journal."""
 
+import gc
+
 import pytest
 
 from bot.engine.engine import Engine
-from bot.engine.inputs import Listed
+from bot.engine.inputs import Listed, RulesChanged
 from bot.engine.subscriptions import DELETED
 from bot.model.alert import State, TellKind
 from bot.model.chat_alert import AlertAdded, AlertRemoved, AlertStage, ChatAlert
 from bot.model.updates import InstrumentList
+from bot.rules.schema import Rule
 
 
 def alert(measure="price", op=">", level=100.0, **values):
@@ -113,3 +116,34 @@ def test_a_stored_life_without_its_alert_is_closed(world, rules_of):
     told = tick(world, A=101.0, B=1.0)
 
     assert [(n.kind, n.rule_id) for n in told] == [(TellKind.CLOSE, "a-00000001")]
+
+
+def rules_in_memory():
+    gc.collect()
+    return sum(isinstance(one, Rule) for one in gc.get_objects())
+
+
+def test_of_alerts_that_came_and_went_nothing_is_kept(world):
+    """Each has an id of its own: whatever was kept by id would grow for ever."""
+    before = rules_in_memory()
+    for n in range(50):
+        tick(world, A=90.0, B=1.0)
+        world.engine.consume(AlertAdded(alert(id=f"a-{n:08d}", level=100.0 + n)))
+        tick(world, A=90.0, B=1.0)
+        (fired,) = tick(world, A=1_000.0, B=1.0)
+        assert fired.view.condition == f"price > {100 + n}"
+        world.engine.consume(AlertRemoved(f"a-{n:08d}", world.now))
+        tick(world, A=90.0, B=1.0)
+
+    assert rules_in_memory() - before <= 2
+
+
+def test_of_rules_that_came_and_went_nothing_is_kept(world, rules_of):
+    before = rules_in_memory()
+    for n in range(50):
+        tick(world, A=90.0, B=1.0)
+        world.engine.consume(RulesChanged(rules_of(f"- {{id: r_{n}, when: price > {100 + n}}}\n"), {}, ()))
+        (fired,) = tick(world, A=1_000.0, B=1.0)
+        assert fired.view.condition == f"price > {100 + n}"
+
+    assert rules_in_memory() - before <= 10
