@@ -32,6 +32,7 @@ INTERVALS: Final = {
 }
 """The venue's words for steps. Open interest and ratios begin at 5 minutes and end at a day."""
 MAX_KEPT: Final = 256
+"""One of 300 points takes some 25 KB; none is kept once it is not fresh."""
 FRESH_S: Final = 30.0
 MAX_FRESH_S: Final = 600.0
 DEADLINE_S: Final = 4.0
@@ -81,7 +82,10 @@ class PastReader:
             self._asking.pop(key).set()
         if found is not None:
             fresh_s = min(max(FRESH_S, key[2] / 1000 / 10), MAX_FRESH_S)
-            self._kept[key] = self._clock.monotonic_ms() + fresh_s * 1000, found
+            now_ms = self._clock.monotonic_ms()
+            for old in [known for known, (until_ms, _) in self._kept.items() if until_ms <= now_ms]:
+                del self._kept[old]
+            self._kept[key] = now_ms + fresh_s * 1000, found
             while len(self._kept) > MAX_KEPT:
                 self._kept.popitem(last=False)
         return found

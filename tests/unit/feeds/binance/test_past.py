@@ -102,6 +102,18 @@ async def test_an_answer_is_kept_for_a_while(venue):
     assert len(venue.calls) == 3
 
 
+async def test_what_is_kept_no_longer_takes_no_memory(venue):
+    venue.answer = [bar(NOW_MS // MINUTE_MS * MINUTE_MS - MINUTE_MS, 5.0, 1)]
+    for n in range(2, 12):
+        await ask(venue, n=n)
+    await ask(venue, step_ms=DAY_MS)
+    assert len(venue.past._kept) == 11
+    await venue.clock.advance(31)
+    await ask(venue, n=20)
+    # Of the day's bars the answer is good for longer.
+    assert [key[2:] for key in venue.past._kept] == [(DAY_MS, 3), (MINUTE_MS, 20)]
+
+
 async def test_asked_twice_at_a_time_it_is_sent_once(venue):
     venue.answer = [bar(NOW_MS // MINUTE_MS * MINUTE_MS - MINUTE_MS, 5.0, 1)]
     venue.takes_s = 1.0
