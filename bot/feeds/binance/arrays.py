@@ -26,7 +26,8 @@ from bot.model.ports import Rows
 from bot.model.updates import F64, I32, I64, MarkPrices, Mask, Tickers
 
 _CACHES: Final = 32
-_TEXTS: Final = 65_536
+_TEXTS: Final = 4_096
+"""Of funding rates: several times as many as live at a time. They change all day, so whatever the bound is, it is reached."""
 _LATEST_MS: Final = 2**53
 _LONGEST_NAME: Final = 64
 

@@ -98,6 +98,16 @@ def test_an_empty_funding_rate_is_not_given_and_costs_nothing_else(protocol):
     assert protocol.counters.rows_unreadable == 0
 
 
+def test_funding_rates_that_were_once_told_take_little_memory(protocol):
+    for frame in range(20):
+        rows = [mark(f"X{n}USDT", r=f"0.{frame:04d}{n:04d}") for n in range(500)]
+        update = only(
+            protocol.receive(combined(MARK, [mark("ETHUSDT", r=""), mark("BTCUSDT", r=f"0.{frame:08d}"), *rows]), 0.0)
+        )
+        assert update.funding[1] == frame / 1e8
+    assert len(protocol._marks._fundings) <= 5_000
+
+
 @pytest.mark.parametrize("wrap", [lambda d: combined(MARK, d), pack, lambda d: b" \n" + pack(d) + b"\n"])
 def test_envelope_and_raw_payload_say_the_same(protocol, wrap):
     update = only(protocol.receive(wrap([mark("BTCUSDT"), mark("ETHUSDT")]), 0.0))
