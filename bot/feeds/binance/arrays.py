@@ -161,6 +161,8 @@ class RowIndex:
             and found.markets == markets
         ):
             return found
+        # Of earlier generations none is of use, and a listing makes lists longer, which gives them other keys.
+        self._cache = {k: known for k, known in self._cache.items() if known.generation == self._rows.generation}
         if len(self._cache) >= _CACHES:
             self._cache.clear()
         found = self._cache[key] = self._look_up(names, markets)

@@ -98,6 +98,18 @@ def test_an_empty_funding_rate_is_not_given_and_costs_nothing_else(protocol):
     assert protocol.counters.rows_unreadable == 0
 
 
+def test_of_lists_of_contracts_that_are_not_sent_any_more_nothing_is_kept(rows):
+    protocol = Protocol(rows)
+    names = ["BTCUSDT", "ETHUSDT"]
+    for n in range(20):
+        names.append(f"NEW{n}USDT")
+        rows.add(names[-1])
+        update = only(protocol.receive(combined(MARK, [mark(name) for name in names]), 0.0))
+        assert len(update.rows) == len(names)
+        only(protocol.receive(combined(MARK, [mark("牛来USDT")]), 0.0))
+    assert len(protocol._marks._index._cache) == 2
+
+
 def test_funding_rates_that_were_once_told_take_little_memory(protocol):
     for frame in range(20):
         rows = [mark(f"X{n}USDT", r=f"0.{frame:04d}{n:04d}") for n in range(500)]
