@@ -92,23 +92,20 @@ class TelegramDestination:
         self._pictured: dict[str, None] = {}
         self._fingerprint = fingerprint(token, api_url, str(chat_id), str(topic))
         speed = clock.speed
-        # Two, because the library wants one of its own for updates; that one is never used.
-        self._requests = [
-            HTTPXRequest(
-                connection_pool_size=n,
-                connect_timeout=CONNECT_TIMEOUT_S / speed,
-                read_timeout=READ_TIMEOUT_S / speed,
-                write_timeout=CONNECT_TIMEOUT_S / speed,
-                pool_timeout=CONNECT_TIMEOUT_S / speed,
-            )
-            for n in (4, 1)
-        ]
+        self._request = HTTPXRequest(
+            connection_pool_size=4,
+            connect_timeout=CONNECT_TIMEOUT_S / speed,
+            read_timeout=READ_TIMEOUT_S / speed,
+            write_timeout=CONNECT_TIMEOUT_S / speed,
+            pool_timeout=CONNECT_TIMEOUT_S / speed,
+        )
+        # The library wants one for updates too, which is never used: another would hold its own megabyte of certificates.
         self._bot = Bot(
             token=token,
             base_url=f"{api_url}/bot",
             base_file_url=f"{api_url}/file/bot",
-            request=self._requests[0],
-            get_updates_request=self._requests[1],
+            request=self._request,
+            get_updates_request=self._request,
         )
 
     async def __aenter__(self) -> Self:
@@ -117,8 +114,7 @@ class TelegramDestination:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for request in self._requests:
-            await request.shutdown()
+        await self._request.shutdown()
 
     @property
     def name(self) -> str:
