@@ -26,7 +26,8 @@ from bot.model.chat_ports import ButtonStore
 from bot.model.ports import KeyValues
 from bot.texts import mark
 
-MAX_IN_MEMORY: Final = 2_000
+MAX_IN_MEMORY: Final = 500
+"""Some 0.4 MB; others are looked up."""
 FRESH_MS: Final = 86_400_000
 """One that was stored later than that is not stored anew when it is issued again."""
 SECRET_KEY: Final = "chat.buttons.secret"  # noqa: S105, its name

@@ -1,5 +1,7 @@
 """The registry of buttons: bound to chat and person, the same over restarts, bounded, and alive while nothing is stored."""
 
+import tracemalloc
+
 import pytest
 
 from bot.chat.buttons import (
@@ -26,6 +28,12 @@ class Broken(MemoryButtonStore):
 
     async def get(self, keyboard_id):
         raise StorageError("no answer")
+
+
+class Elsewhere(MemoryButtonStore):
+    """Takes no memory of ours."""
+
+    async def put(self, keyboard): ...
 
 
 @pytest.fixture
@@ -96,6 +104,17 @@ async def test_it_works_after_a_restart_and_after_much_else(registry):
     assert len(buttons._recent) == MAX_IN_MEMORY
     for one in (buttons, registry()):
         assert await one.press(data, chat=CHAT, user=ANN) == Pressed("/oi BTC")
+
+
+async def test_those_of_a_day_take_little_memory(registry):
+    buttons = registry(store=Elsewhere())
+    commands = [f"/{word} #{{n:06x}} BINANCE{{n}}USDT" for word in ("ack", "silence", "why", "chart", "more", "board")]
+    tracemalloc.start()
+    for n in range(1_700):
+        await buttons.issue([one.format(n=n) for one in commands], chat=CHAT, place=CHAT)
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert taken < 700_000
 
 
 async def test_what_is_not_stored_lives_as_long_as_the_process(registry):
