@@ -227,6 +227,8 @@ def _pieces(first: int, last: int, n_slots: int) -> list[tuple[int, int]]:
 
 SPARE_MS: Final = 2 * MINUTE_MS
 """So much longer than rules look forced orders are kept: who gathers a minute does so after its end."""
+MAX_ARRIVED: Final = 1_000
+"""Messages that wait for who copies the log; more are put together, without what rules do not look at any more."""
 
 
 class LiquidationLog:
@@ -277,6 +279,15 @@ class LiquidationLog:
         keep = slice(int(np.searchsorted(time_ms, int(time_ms[-1]) - self.length_ms - SPARE_MS)), None)
         self._time_ms = time_ms[keep]
         self._row, self._usd, self._is_long = (c[keep] for c in columns)
+        if self.arrived is not None and len(self.arrived) >= MAX_ARRIVED:
+            self.arrived = [self._together(self.arrived)]
+
+    def _together(self, arrived: "list[Columns]") -> "Columns":
+        """As one, and no more of it than the log goes back: a disk that hangs may let many wait."""
+        times, rows, amounts, sides = zip(*arrived, strict=True)
+        time_ms = np.concatenate(times)
+        keep = time_ms >= self._time_ms[-1] - self.length_ms - SPARE_MS
+        return time_ms[keep], np.concatenate(rows)[keep], np.concatenate(amounts)[keep], np.concatenate(sides)[keep]
 
     def clear(self, row: int) -> None:
         keep = self._row != row
