@@ -51,6 +51,7 @@ class Holes:
         if found is None or found[0] != at:
             step_ms = market.grids.coarse_ms if within_ms <= DAY_MS else market.grids.week_ms
             known = self._known(series, step_ms, max(1, within_ms // step_ms))
+            self._seen = {about: one for about, one in self._seen.items() if one[0] == at}
             found = self._seen[series, within_ms] = (at, oldest_hole(known) * step_ms)
         return int(found[1][row])
 

@@ -51,6 +51,16 @@ def test_a_market_tells_for_each_instrument_and_anew_each_minute(market):
     assert holes.missing_ms(1, "price", 90 * MINUTE_MS) == 19 * MINUTE_MS
 
 
+def test_what_was_found_at_other_times_is_not_kept(market):
+    """Windows differ, and each answer is about all instruments."""
+    holes = Holes(market)
+    for minute in range(10):
+        market.advance(T0 + minute * MINUTE_MS)
+        assert holes.missing_ms(1, "price", (90 + minute) * MINUTE_MS) == (90 + minute) * MINUTE_MS
+        assert holes.missing_ms(1, "oi", 90 * MINUTE_MS) == 90 * MINUTE_MS
+    assert len(holes._seen) == 2
+
+
 def test_bars_count_as_held_where_volume_and_the_takers_share_are(market):
     holes = Holes(market)
     market.advance(T0)
