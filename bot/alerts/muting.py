@@ -25,8 +25,8 @@ from bot.model.outbox import Fold, Kept, OutboxRow, Sorted, row_id
 from bot.model.silence import Ack, Fired, QuietHours, Silence
 
 ENDINGS: Final = frozenset({TellKind.END, TellKind.CLOSE})
-MAX_ENDED: Final = 10_000
-"""Keys of the latest ends, so that an acknowledgement that comes too late shows nothing."""
+MAX_ENDED: Final = 1_000
+"""Keys of the latest ends, so that an acknowledgement that comes too late shows nothing; of those before the database knows."""
 CRITICAL: Final = "critical"
 
 
@@ -196,8 +196,8 @@ class Muting:
         return held
 
     def _forget_acks(self, row: OutboxRow) -> None:
-        self._acks.pop((row.key, ""), None)
-        self._acks.pop((row.key, row.destination), None)
+        for destination in ("", row.destination, group_of(row.destination)):
+            self._acks.pop((row.key, destination), None)
         self._ended[row.key] = None
         while len(self._ended) > MAX_ENDED:
             self._ended.popitem(last=False)

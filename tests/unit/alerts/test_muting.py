@@ -162,6 +162,25 @@ def test_an_acknowledgement_keeps_updates_shows_who_and_ends_with_the_firing():
     assert not muting.acknowledge(Ack(row().key, "", "Bob", T0 + 9), fired(), "Bob"), "it has ended"
 
 
+def test_the_acknowledgement_of_a_group_ends_with_a_firing_that_was_told_in_a_topic_of_it():
+    muting = Muting()
+    muting.take([row(to="group/5")], T0)
+    assert muting.acknowledge(Ack(row().key, "group", "Ann", T0 + 5), fired("group/5"), "Ann")
+    assert [k.reason for k in muting.take([row("repeat", n=1, to="group/5")], T0 + 7).kept] == ["acknowledged"]
+    muting.take([row("end", to="group/5")], T0 + 8)
+    assert muting.hushes([], short_id(row().key), T0 + 9) == []
+
+
+def test_of_ends_only_the_latest_are_remembered():
+    """Each takes some 180 bytes, and the database knows of those before."""
+    muting = Muting()
+    for n in range(5_000):
+        muting.take([row("end", symbol=f"X{n}USDT")], T0)
+    latest, first = row(symbol="X4999USDT"), row(symbol="X0USDT")
+    assert not muting.acknowledge(Ack(latest.key, "", "Ann", T0), replace(fired(), key=latest.key), "Ann")
+    assert muting.acknowledge(Ack(first.key, "", "Ann", T0), replace(fired(), key=first.key), "Ann")
+
+
 def test_an_acknowledgement_for_a_time_or_a_place():
     muting = Muting()
     muting.take([row(), row(to="discord")], T0)
