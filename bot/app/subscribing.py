@@ -229,6 +229,8 @@ class Subscribing:
                 continue
             if (notice.key, name) in self._untold:
                 names.pop(name, None)
+                if notice.kind in ENDINGS:
+                    del self._untold[notice.key, name]
                 continue
             heard = self.heard(chat, notice.rule_id)
             has_form = (chat, notice.rule_id) in self._told_by_form

@@ -195,6 +195,16 @@ async def test_a_rule_that_is_off_is_not_told_in_that_chat(run):
         assert await bot.told(101) == BOTH
 
 
+async def test_what_was_not_told_is_remembered_until_its_end(run):
+    async with run() as bot:
+        await bot.ask("/rules off level")
+        for _ in range(3):
+            await bot.told(99, 101)
+            assert len(bot.subscribing._untold) == 1
+            assert await bot.told(40) == [("group", "end", "level")]
+        assert len(bot.subscribing._untold) == 0
+
+
 async def test_a_rule_of_another_place_can_be_told_here(run):
     async with run() as bot:
         await bot.ask("/rules on other", chat=GROUP)
