@@ -348,6 +348,7 @@ class Lane:
 
     def _bury(self, plan: Plan, message: Message, reason: str) -> None:
         self._n_tried.pop(message.id, None)
+        self._planner.settled(plan)
         if reason == OUT_OF_DATE:
             self._log.info("message.dropped", message=message.id, reason=reason)
             return

@@ -140,12 +140,15 @@ class Planner:
                 if is_urgent(alert) is urgent:
                     yield self._following(alert, follow, now_ms, venue_ms)
 
+    def settled(self, plan: Plan) -> None:
+        """A message arrived, or never will: its alerts wait for nothing any more."""
+        for row in plan.rows:
+            self.caps.held.pop(row.key, None)
+            self._late.discard(row.key)
+
     def delivered(self, plan: Plan, *, now_ms: float, venue_ms: int) -> None:
         """A message arrived."""
-        keys = {row.key for row in plan.rows}
-        for key in keys:
-            self.caps.held.pop(key, None)
-        self._late -= keys
+        self.settled(plan)
         if plan.form is Form.EDIT:
             if plan.told is not None:
                 self.refreshed(plan.told, now_ms=now_ms)

@@ -393,6 +393,17 @@ async def test_the_cap_of_a_minute_holds_back_and_says_what(rooms, make, storm):
         assert sorted(told) == sorted(row.view.short_id for row in rows)
 
 
+async def test_what_was_held_back_and_then_refused_for_good_is_forgotten(rooms, storm):
+    async with rooms(manners=Manners(at_once=100, per_minute=5)).running() as room:
+        await room.commit(*storm(8))
+        [lane] = room.lanes._lanes.values()
+        assert len(lane._planner.caps.held) == 3
+        room.main.script = [Rejected("refused")] * 10
+        await room.clock.advance(120)
+        assert len(await room.outbox.buried()) == 3
+        assert lane._planner.caps.held == {}
+
+
 async def test_critical_alerts_pass_the_cap_of_others_and_have_their_own(rooms, make, storm):
     manners = Manners(per_minute=2, critical_per_minute=4)
     async with rooms(manners=manners).running() as room:
