@@ -11,8 +11,9 @@ import asyncio
 import contextlib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import cache
 from random import Random
-from ssl import SSLContext
+from ssl import SSLContext, create_default_context
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -55,6 +56,14 @@ class StreamCounters:
     connections_lost: int = 0
     frames_failed: int = 0
     """Frames on which our own code failed; always a fault of ours."""
+
+
+@cache
+def certificates() -> SSLContext:
+    """Those that this machine trusts. One for all connections: each would hold nearly a megabyte of its own, and reading them
+    keeps the loop busy for 25 ms.
+    """
+    return create_default_context()
 
 
 class _Null:
@@ -107,7 +116,7 @@ class Stream:
         self.first_frame_s = first_frame_s
         self.open_timeout_s = open_timeout_s
         self.close_timeout_s = close_timeout_s
-        self.ssl: SSLContext | bool | None = (ssl or True) if url.startswith("wss:") else None
+        self.ssl = (ssl or certificates()) if url.startswith("wss:") else None
         self.counters = StreamCounters()
         self.trouble: Trouble | None = None
         """Why there is no healthy connection; None while there is one, and before the first attempt has ended."""
