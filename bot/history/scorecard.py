@@ -39,7 +39,7 @@ MAX_AT_ONCE: Final = 400
 MAX_OPEN: Final = 4_000
 """Alerts that wait for scores; one more, and the oldest gets no more of them."""
 
-_ALL: Final = frozenset((draw, n) for draw in range(N_DRAWS + 1) for n in range(len(HORIZONS_MS)))
+_ALL: Final = tuple((draw, n) for draw in range(N_DRAWS + 1) for n in range(len(HORIZONS_MS)))
 _QUADRANTS: Final = {
     (1, 1): Quadrant.UP_UP,
     (1, -1): Quadrant.UP_DOWN,
@@ -69,8 +69,8 @@ class _Open:
     """An alert that lacks scores, and which."""
 
     moment: Moment
-    missing: set[tuple[int, int]]
-    """Draw and number of the horizon."""
+    missing: list[tuple[int, int]]
+    """Draw and number of the horizon, ascending. Many alerts wait, and a set takes several times the memory of a list."""
 
 
 class Scorer:
@@ -124,7 +124,7 @@ class Scorer:
     def add(self, moment: Moment, scores: Iterable[Score] = ()) -> None:
         """Let an alert be scored; `scores`: what it has already."""
         settled = {(score.draw, HORIZONS_MS.index(score.horizon_ms)) for score in scores}
-        missing = set(_ALL - settled)
+        missing = [one for one in _ALL if one not in settled]
         if moment.key in self._open or not missing:
             return
         while len(self._open) >= MAX_OPEN:
@@ -154,7 +154,7 @@ class Scorer:
         """What is due of one alert, None for what cannot be settled yet; it is looked at again when more is due."""
         tried: list[Score | None] = []
         next_ms: list[int] = []
-        for draw, n in sorted(one.missing):
+        for draw, n in tuple(one.missing):
             due_ms = _due_ms(one.moment, draw, n)
             if due_ms > now_ms:
                 next_ms.append(due_ms)
@@ -163,7 +163,7 @@ class Scorer:
             if score is None:
                 next_ms.append(now_ms + RETRY_MS)
             else:
-                one.missing.discard((draw, n))
+                one.missing.remove((draw, n))
         if next_ms:
             heapq.heappush(self._looks, (min(next_ms), one.moment.key))
         else:

@@ -1,5 +1,7 @@
 """When alerts are scored, what a score waits for, and when it is settled as unknown."""
 
+import tracemalloc
+
 import pytest
 
 from bot.history import scorecard
@@ -259,6 +261,18 @@ def test_too_many_alerts_cost_the_oldest_its_last_scores(scorer, monkeypatch):
     assert scorer.n_given_up == 2
     found = scorer.due(T0 + FIRST + GRACE_MS)
     assert {s.key for s in found} == {moment(n).key for n in (2, 3, 4)}
+
+
+def test_what_waits_for_scores_takes_little_memory(scorer):
+    """With a thousand alerts a day some 700 wait at any time."""
+    moments = [moment(n, T0 + n) for n in range(1_000)]
+    tracemalloc.start()
+    for one in moments:
+        scorer.add(one)
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(scorer) == 1_000
+    assert taken < 800_000
 
 
 def test_alerts_that_will_soon_be_scored_too(scorer):
