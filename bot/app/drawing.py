@@ -87,7 +87,10 @@ class PictureDesk:
                     for on_ready in asked:
                         on_ready(png)
                 if png is not None:
-                    self._drawn[key] = self._clock.monotonic_ms(), png
+                    now_ms = self._clock.monotonic_ms()
+                    for old in [known for known, (at_ms, _) in self._drawn.items() if now_ms - at_ms > KEPT_MS]:
+                        del self._drawn[old]
+                    self._drawn[key] = now_ms, png
                     while len(self._drawn) > KEPT:
                         self._drawn.popitem(last=False)
             self._arrived.clear()

@@ -339,6 +339,17 @@ async def test_several_destinations_cost_one_drawing(desk):
     assert desk._maker.n == 1
 
 
+async def test_a_picture_is_not_kept_for_longer_than_it_is_used(desk):
+    for n in range(3):
+        desk.want(replace(view("oi > 1"), short_id=f"{n}"), lambda _: None)
+        await settle()
+    assert len(desk._drawn) == 3
+    await desk._clock.advance(61)
+    desk.want(view("oi > 1"), lambda _: None)
+    await settle()
+    assert len(desk._drawn) == 1
+
+
 async def test_more_than_can_be_drawn_go_without(desk):
     got = []
     for n in range(MAX_WANTED + 3):
