@@ -8,7 +8,6 @@ Times are those of the machine, whatever the clock's speed.
 import asyncio
 import sys
 import threading
-import traceback
 from typing import Final
 
 from bot import log
@@ -71,8 +70,11 @@ class LoopWatch:
             self._n_unsaid += 1
             return
         self._said_s = now_s
-        stack = traceback.extract_stack(frame)[-MAX_FRAMES:] if frame is not None else []
-        where = [f"{_short(found.filename)}:{found.lineno} {found.name}" for found in reversed(stack)]
+        where: list[str] = []
+        # Not by `traceback`, which reads the source of every frame, while the loop waits, and keeps it.
+        while frame is not None and len(where) < MAX_FRAMES:
+            where.append(f"{_short(frame.f_code.co_filename)}:{frame.f_lineno} {frame.f_code.co_name}")
+            frame = frame.f_back
         late_ms = round((now_s - asked_s) * 1000)
         _log.warning("loop.blocked", since_ms=late_ms, where=where, not_said_before=self._n_unsaid)
         self._n_unsaid = 0

@@ -7,6 +7,7 @@ keeping large arrays out of the heap, where they leave holes when they grow; the
 
 import asyncio
 import ctypes
+import linecache
 from typing import Final
 
 from bot import log
@@ -53,6 +54,8 @@ class MemoryKeeper:
     async def run(self) -> None:
         await self._clock.sleep(FIRST_S)
         while True:
+            # Source that was read for tracebacks; with time it would be all there is.
+            linecache.clearcache()
             # In a thread, where it holds up neither ticks nor chats but those that allocate just then.
             returned = await asyncio.to_thread(give_back)
             _log.debug("memory.returned", some=returned)

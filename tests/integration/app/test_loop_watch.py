@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import linecache
 import logging
 import threading
 import time
@@ -53,6 +54,19 @@ async def test_what_blocks_the_loop_is_named(lines):
     assert (released["event"], released["level"]) == ("loop.released", "warning")
     assert released["after_ms"] >= 400
     assert watch.lag_s.total - quick >= 0.4
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_looking_reads_no_source(lines):
+    """What is read for a stack stays in memory, and with time that is all source there is."""
+    watch = LoopWatch(blocked_s=0.2)
+    task = asyncio.create_task(watch.run())
+    await wait_for(lambda: watch.lag_s.count >= 2)
+    linecache.clearcache()
+    think_for_long(1.2)
+    await wait_for(lambda: watch.n_blocked)
+    assert not linecache.cache
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 

@@ -1,7 +1,13 @@
 """Freed memory goes back to the system."""
 
+import asyncio
+import linecache
 import subprocess
 import sys
+import traceback
+
+from bot.app.memory import FIRST_S, MemoryKeeper
+from bot.clock import ManualClock
 
 CODE = """
 from bot.app.memory import give_back
@@ -21,6 +27,20 @@ def test_pages_of_freed_pieces_are_returned():
     out = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True).stdout.split()
     returned, kilobytes = out[0] == "True", int(out[1])
     assert not returned or kilobytes > 50_000
+
+
+async def test_source_that_was_read_for_tracebacks_is_let_go_of():
+    clock = ManualClock()
+    keeper = asyncio.ensure_future(MemoryKeeper(clock).run())
+    await clock.advance(0)
+    try:
+        raise ValueError
+    except ValueError:
+        traceback.format_exc()
+    assert linecache.cache
+    await clock.advance(FIRST_S)
+    assert not linecache.cache
+    keeper.cancel()
 
 
 LARGE = """
