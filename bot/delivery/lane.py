@@ -244,7 +244,8 @@ class Lane:
         except StorageError as error:
             self._log.debug("outbox.unavailable", reason=str(error))
             waits.append(STORAGE_RETRY_S)
-            found = self._planned(self._unstored.pending(), {})
+            rows = self._unstored.pending()
+            found = self._planned(rows, self._orders.known(rows))
             if isinstance(found, Plan):
                 return found
             waits += [] if found is None else [found]
@@ -263,6 +264,8 @@ class Lane:
 
     async def _tell(self, plan: Plan) -> None:
         order = await self._orders.make(plan, n_instruments=self._n_instruments())
+        if order is None:
+            return await self._finish(plan, Rejected(OUT_OF_DATE))
         try:
             if not self._unstored.holds(plan.rows[0].id):
                 await self._outbox.begin(plan.message())

@@ -43,11 +43,18 @@ class Orders:
                 found[key] = place
         return found
 
+    def known(self, rows: Sequence[OutboxRow]) -> dict[str, Told]:
+        """The same, as far as memory knows: where nothing can be read."""
+        found = {row.key: self._known(row.key) for row in rows}
+        return {key: place for key, place in found.items() if place is not None}
+
+    def _known(self, key: str) -> Told | None:
+        remembered = self._unstored.fire(key)
+        return self._told.get(key) or (None if remembered is None else _told(remembered[0]))
+
     async def _place(self, key: str, kind: TellKind = TellKind.FIRE) -> Told | None:
-        if (known := self._told.get(key)) is not None:
+        if (known := self._known(key)) is not None:
             return known
-        if (remembered := self._unstored.fire(key)) is not None:
-            return _told(remembered[0])
         message = await self._outbox.message_of(key, kind, self._destination)
         if message is None:
             return None
@@ -73,21 +80,27 @@ class Orders:
         while len(self._maybe_told) > MAX_DOUBTED:
             self._maybe_told.pop(next(iter(self._maybe_told)))
 
-    async def make(self, plan: Plan, *, n_instruments: int) -> Order:
-        """What to send. Without a message to edit or answer it becomes a message of its own."""
+    async def make(self, plan: Plan, *, n_instruments: int) -> Order | None:
+        """What to send. Without a message to edit or answer it becomes a message of its own; None for new figures, which
+        are none.
+        """
         if plan.layout is not Layout.ALERT:
             order = await self._among(plan, n_instruments)
         else:
             order = await self._single(plan)
+        if order is None:
+            return None
         doubt = any((r.tried is not None and r.tried.ambiguous) or r.id in self._maybe_told for r in plan.rows)
         # Editing twice changes nothing.
         return replace(order, urgent=plan.is_urgent, repeated=doubt and not order.edits)
 
-    async def _among(self, plan: Plan, n_instruments: int) -> Order:
+    async def _among(self, plan: Plan, n_instruments: int) -> Order | None:
         if plan.form is not Form.EDIT:
             return Order(rows=plan.rows, card=digest.compose(plan.layout, plan.rows, n_instruments=n_instruments))
         order = await self.anew_of(plan.told, n_instruments=n_instruments, rows=plan.rows) if plan.told else None
-        return order if order is not None else self.anew(plan)
+        if order is None and any(row.kind in ENDINGS for row in plan.rows):
+            return self.anew(plan)
+        return order
 
     async def anew_of(self, place: Told, *, n_instruments: int, rows: Sequence[OutboxRow] = ()) -> Order | None:
         """A message about many as it stands now, with what came since and `rows`. None where it cannot be edited, or read."""
@@ -116,9 +129,9 @@ class Orders:
             return Order(rows=plan.rows)
         key = plan.rows[-1].view.answers or plan.rows[-1].key
         if plan.told is not None:
-            return _related(plan, plan.told.provider_id, None)
+            return _related(plan, plan.told, None)
         if (remembered := self._unstored.fire(key)) is not None:
-            return _related(plan, remembered[0].provider_id, remembered[1])
+            return _related(plan, _told(remembered[0]), remembered[1])
         fire: AlertView | None = None
         place: Told | None = None
         try:
@@ -127,11 +140,15 @@ class Orders:
             fire = found.view if found else None
         except StorageError as error:
             _log.debug("outbox.unavailable", reason=str(error))
-        return _related(plan, place.provider_id if place is not None else None, fire)
+        return _related(plan, place, fire)
 
 
-def _related(plan: Plan, target: str | None, fire: AlertView | None) -> Order:
-    return Order(rows=plan.rows, form=plan.form if target else Form.NEW, target=target, fire=fire)
+def _related(plan: Plan, place: Told | None, fire: AlertView | None) -> Order:
+    if place is None or place.provider_id is None:
+        return Order(rows=plan.rows, fire=fire)
+    # A message about many is never edited into the story of one.
+    form = plan.form if place.layout is Layout.ALERT else Form.REPLY
+    return Order(rows=plan.rows, form=form, target=place.provider_id, fire=fire)
 
 
 def _told(message: Message) -> Told:

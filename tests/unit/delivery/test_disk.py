@@ -1,0 +1,95 @@
+"""A disk that fails for a while, in the middle of things."""
+
+import re
+
+import pytest
+
+from bot.delivery.markup import to_plain
+from bot.errors import StorageError
+
+ID = re.compile(r"#([0-9a-hjkmnp-tv-z]{8})")
+READS = frozenset({"waiting", "message_of", "rows_of", "later_of", "row_of", "next_due_ms"})
+WRITES = frozenset({"begin", "settle"})
+
+
+def text_of(order):
+    return to_plain(order.composed())
+
+
+class Disk:
+    """Between the lanes and the outbox of a room; what it refuses by name fails."""
+
+    def __init__(self, outbox):
+        self.refuses = frozenset()
+        for name in READS | WRITES:
+            setattr(outbox, name, self._guarded(name, getattr(outbox, name)))
+
+    def _guarded(self, name, real):
+        async def act(*args, **kwargs):
+            if name in self.refuses:
+                raise StorageError(f"{name}: the disk does not answer")
+            return await real(*args, **kwargs)
+
+        return act
+
+
+@pytest.fixture
+def disk(room):
+    return Disk(room.outbox)
+
+
+@pytest.fixture
+def coins(make):
+    """So many rows of different coins."""
+
+    def made(n, kind="fire", *, first=0, **changes):
+        return [make.row(kind, symbol=f"C{i:03}USDT", base=f"C{i:03}", **changes) for i in range(first, first + n)]
+
+    return made
+
+
+async def test_an_end_from_memory_never_overwrites_the_digest_of_its_firing(room, disk, coins):
+    await room.commit(*coins(8))
+    await room.clock.advance(11)
+    digest, many = room.main.orders[-1], room.main.orders.copy()
+    assert len(digest.rows) == 5
+    disk.refuses = READS | WRITES
+    room.lanes.offer(coins(1, "end", first=5, after_s=30))
+    await room.clock.advance(20)
+    [order] = room.main.orders[len(many) :]
+    assert order.form == "new"
+    assert text_of(order).startswith("✅ 1 ended")
+
+
+async def test_an_end_finds_no_digest_to_overwrite_where_reading_fails_only_at_first(room, disk, coins, rooms):
+    await room.commit(*coins(8))
+    await room.clock.advance(11)
+    n_before = len(room.main.orders)
+    # Another process, which remembers nothing; the read of what waits fails, those after it do not.
+    again = rooms()
+    again.outbox, again.store, again.destinations, again.clock = room.outbox, room.store, room.destinations, room.clock
+    again.restart()
+    disk.refuses = frozenset({"waiting"})
+    async with again.running():
+        again.lanes.offer(coins(1, "end", first=5, after_s=30))
+        await again.clock.advance(20)
+    [order] = room.main.orders[n_before:]
+    assert order.form == "reply"
+
+
+@pytest.mark.parametrize("is_stored", [True, False])
+async def test_new_figures_that_find_no_line_are_dropped(room, disk, coins, is_stored):
+    if is_stored:
+        await room.commit(*coins(8))
+    else:
+        room.lanes.offer(coins(8))
+    await room.clock.advance(70)
+    n_before = len(room.main.orders)
+    disk.refuses = frozenset({"rows_of"})
+    await room.commit(*coins(1, "update", first=5, after_s=60))
+    await room.clock.advance(70)
+    assert [text_of(order) for order in room.main.orders[n_before:]] == []
+    disk.refuses = frozenset()
+    await room.commit(*coins(1, "end", first=5, after_s=90))
+    await room.clock.advance(70)
+    assert len(room.main.orders) == n_before + 1, "and hold nothing up"
