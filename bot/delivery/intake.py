@@ -25,17 +25,18 @@ class Intake:
 
     async def waiting(self, now_ms: int) -> list[OutboxRow]:
         """What the outbox hands out, less what was sent already but could not be noted."""
-        sent = self._notebook.row_ids
+        sent = self._notebook.sent(now_ms)
         rows = await self._outbox.waiting(self._destination, now_ms=now_ms, limit=BATCH + len(sent))
         if len(rows) == BATCH + len(sent):
             rows = await self._outbox.waiting(self._destination, now_ms=now_ms, limit=MAX_BATCH + len(sent))
         told = self._unstored.stored(rows)
         if told:
-            self._notebook.put_all(told.values())
-            sent = self._notebook.row_ids
-            await self._notebook.write(now_ms)
+            for message, outcome in told.values():
+                self._notebook.put(message, outcome, now_ms)
+            sent = self._notebook.sent(now_ms)
+            await self._notebook.write()
         self._unstored.noted(but=self._notebook.row_ids)
-        return [row for row in rows if row.id not in sent]
+        return self._notebook.as_tried([row for row in rows if row.id not in sent])
 
     async def from_memory(self) -> list[OutboxRow]:
         """Rows that the database did not take; none of an alert whose firing still waits in it."""

@@ -81,8 +81,8 @@ class Lane:
         self.stats = LaneStats()
         self._attempts = Attempts(destination, clock, self.stats)
         takes = isinstance(destination, TakesPictures)
-        self._pictures = LanePictures(desk if takes else None, self._woken_by_picture)
         self._woken = asyncio.Event()
+        self._pictures = LanePictures(desk if takes else None, self._woken.set)
         self._quiet = asyncio.Event()
         self._n_tried: dict[str, int] = {}
         self._denied: bool | None = None
@@ -136,9 +136,6 @@ class Lane:
         self.notify()
         return True
 
-    def _woken_by_picture(self) -> None:
-        self._woken.set()
-
     def owner_told(self) -> None:
         """The owner knows that this destination is dead."""
         self._life.owner_told()
@@ -184,7 +181,7 @@ class Lane:
         self.stats.turned_ms = self._clock.monotonic_ms()
         if self._closed:
             return None
-        await self._notebook.write(self._now_ms())
+        await self._notebook.write()
         if not await self._life.lives():
             return None
         if self._attempts.destination is not self.destination:
@@ -265,7 +262,8 @@ class Lane:
     async def _tell(self, plan: Plan) -> None:
         order = await self._orders.make(plan, n_instruments=self._n_instruments())
         if order is None:
-            return await self._finish(plan, Rejected(OUT_OF_DATE))
+            await self._finish(plan, Rejected(OUT_OF_DATE))
+            return
         try:
             if not self._unstored.holds(plan.rows[0].id):
                 await self._outbox.begin(plan.message())
@@ -334,8 +332,8 @@ class Lane:
             if not isinstance(outcome, RetryLater):
                 self._unstored.settle(message, outcome)
             return
-        self._notebook.put(message, outcome)
-        await self._notebook.write(self._now_ms())
+        self._notebook.put(message, outcome, self._now_ms())
+        await self._notebook.write()
 
     async def _split(self, message: Message, parts: Sequence[Plan], reason: str) -> None:
         """One of many that is refused must not take the others with it: halves are tried, down to the one."""
@@ -346,8 +344,8 @@ class Lane:
             if self._unstored.holds(part.row_ids[0]):
                 self._unstored.apart(part)
             else:
-                self._notebook.put(part, RetryLater(0.0, reason))
-        await self._notebook.write(self._now_ms())
+                self._notebook.put(part, RetryLater(0.0, reason), self._now_ms())
+        await self._notebook.write()
 
     def _bury(self, plan: Plan, message: Message, reason: str) -> None:
         self._n_tried.pop(message.id, None)

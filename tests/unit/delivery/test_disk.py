@@ -5,7 +5,10 @@ import re
 import pytest
 
 from bot.delivery.markup import to_plain
+from bot.delivery.notebook import Notebook
 from bot.errors import StorageError
+from bot.model.outbox import Delivered, Message, Rejected, RetryLater
+from bot.model.outbox_ports import Commit
 
 ID = re.compile(r"#([0-9a-hjkmnp-tv-z]{8})")
 READS = frozenset({"waiting", "message_of", "rows_of", "later_of", "row_of", "next_due_ms"})
@@ -93,3 +96,52 @@ async def test_new_figures_that_find_no_line_are_dropped(room, disk, coins, is_s
     await room.commit(*coins(1, "end", first=5, after_s=90))
     await room.clock.advance(70)
     assert len(room.main.orders) == n_before + 1, "and hold nothing up"
+
+
+@pytest.mark.promise("P14")
+async def test_with_a_full_disk_what_failed_is_tried_again_all_the_same(room, disk, make):
+    disk.refuses = WRITES
+    room.main.script = [RetryLater(20.0, "busy")]
+    await room.commit(make.row())
+    await room.clock.advance(19)
+    assert len(room.main.orders) == 1
+    await room.clock.advance(10)
+    assert len(room.main.orders) == 2
+    await room.clock.advance(120)
+    disk.refuses = frozenset()
+    await room.clock.advance(10)
+    assert len(room.main.orders) == 2, "that it arrived is not forgotten"
+    assert (await room.outbox.counts())["delivered"] == 1
+
+
+async def test_outcomes_are_noted_in_the_order_in_which_they_came(room, disk, make):
+    """A row that failed alone and arrived among others is not open again because its failure is noted late."""
+    disk.refuses = WRITES
+    btc, eth = make.row(), make.row(symbol="ETHUSDT")
+    alone, both = (Message(name, "main", rows, 1) for name, rows in (("1", (btc.id,)), ("2", (btc.id, eth.id))))
+    await room.store.commit(Commit((), (), (btc, eth)))
+    notebook = Notebook(room.outbox, room.clock)
+    now_ms = room.clock.wall_ms()
+    for message, outcome in (
+        (alone, RetryLater(1.0, "busy")),
+        (both, RetryLater(1.0, "busy")),
+        (alone, Delivered("101")),
+    ):
+        notebook.put(message, outcome, now_ms)
+    assert notebook.sent(now_ms) == {btc.id, eth.id}
+    assert notebook.sent(now_ms + 1_000) == {btc.id}
+    disk.refuses = frozenset()
+    await notebook.write()
+    assert await room.outbox.counts() == {"waiting": 1, "sending": 0, "delivered": 1, "buried": 0}
+
+
+async def test_with_a_full_disk_a_refused_digest_is_split_all_the_same(room, disk, coins):
+    await room.commit(*coins(3))
+    disk.refuses = WRITES
+    await room.commit(*coins(4, first=3))
+    room.main.script = [Rejected("too long"), Rejected("too long"), Rejected("a word")]
+    await room.clock.advance(60)
+    assert [len(order.rows) for order in room.main.orders[3:]] == [4, 2, 1, 1, 2]
+    disk.refuses = frozenset()
+    await room.clock.advance(10)
+    assert await room.outbox.counts() == {"waiting": 0, "sending": 0, "delivered": 6, "buried": 1}
