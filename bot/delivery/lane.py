@@ -23,13 +23,12 @@ from bot.delivery.intake import Intake
 from bot.delivery.lane_stats import LaneStats
 from bot.delivery.life import Life, Renew, as_before
 from bot.delivery.manners import Manners
-from bot.delivery.notebook import STORAGE_RETRY_S, Notebook
+from bot.delivery.notebook import STORAGE_RETRY_S
 from bot.delivery.notices import SOURCE, Notices
-from bot.delivery.orders import Orders
 from bot.delivery.pictures import Hanging, LanePictures, TakesPictures
 from bot.delivery.planning import OUT_OF_DATE, Planner
-from bot.delivery.plans import Plan, Told, halves
-from bot.delivery.unstored import Unstored
+from bot.delivery.plans import Plan, Told, halves, ids_of
+from bot.delivery.unsettled import Unsettled
 from bot.errors import StorageError
 from bot.model.chart_ports import AlertPictures
 from bot.model.news import MessageBuried
@@ -62,8 +61,9 @@ class Lane:
         renew: Renew = as_before,
         desk: AlertPictures | None = None,
         language_of: Callable[[str], str] = lambda _: "",
+        unsettled: Unsettled | None = None,
     ) -> None:
-        """Prepare; see `Lanes` for the arguments."""
+        """Prepare; see `Lanes` for the arguments. `unsettled`: of the lane whose place it takes."""
         self._outbox = outbox
         self._clock = clock
         self._log = log.get("delivery").bind(destination=destination.name)
@@ -74,9 +74,9 @@ class Lane:
         self._notices = notices
         self._planner = Planner(manners if manners is not None else Manners())
         self._life = Life(destination, clock, store=store, caps=self._planner.caps, notices=notices, renew=renew)
-        self._unstored = Unstored()
-        self._orders = Orders(outbox, self._unstored, destination=destination.name)
-        self._notebook = Notebook(outbox, clock)
+        self.unsettled = unsettled if unsettled is not None else Unsettled.of(destination.name, outbox, clock)
+        self._unstored, self._orders = self.unsettled.unstored, self.unsettled.orders
+        self._notebook = self.unsettled.notebook
         self._intake = Intake(destination.name, outbox, self._unstored, self._notebook)
         self.stats = LaneStats()
         self._attempts = Attempts(destination, clock, self.stats)
@@ -119,10 +119,6 @@ class Lane:
         """Take back what was offered, unless it was told already."""
         self._unstored.withdraw(row_id)
 
-    def untold(self) -> Sequence[tuple[OutboxRow, bool]]:
-        """What only this lane knows, because the database has not taken it, and whether it is news."""
-        return [(row, self._unstored.is_news(row.id)) for row in self._unstored.pending()]
-
     def notify(self) -> None:
         """Rows were committed."""
         self._denied = None
@@ -157,6 +153,7 @@ class Lane:
     async def run(self) -> None:
         """Send for ever."""
         self._closed = False
+        self._notebook.give_up(self._now_ms())
         await self._life.recall()
         self.notify()
         while True:
@@ -264,11 +261,8 @@ class Lane:
         if order is None:
             await self._finish(plan, Rejected(OUT_OF_DATE))
             return
-        try:
-            if not self._unstored.holds(plan.rows[0].id):
-                await self._outbox.begin(plan.message())
-        except StorageError as error:
-            self._log.warning("attempt.unnoted", reason=str(error))
+        if not self._unstored.holds(plan.rows[0].id):
+            await self._notebook.begin(plan.message())
         outcome = await self._attempts.make(order, anew=lambda: self._orders.anew(plan) if plan.layout else None)
         await self._finish(plan, outcome)
         self._pictures.told(plan, order, outcome, now_ms=self._clock.monotonic_ms())
@@ -316,7 +310,7 @@ class Lane:
                 self._planner.delivered(plan, now_ms=self._clock.monotonic_ms(), venue_ms=self._venue_now())
                 for row in plan.rows:
                     self._notices.told(row.id)
-                alerts = ", ".join(f"#{one}" for one in _ids(plan.rows))
+                alerts = ", ".join(f"#{one}" for one in ids_of(plan.rows))
                 self._log.info("message.delivered", message=message.id, attempt=n, rows=len(plan.rows), alerts=alerts)
             case RetryLater():
                 outcome = self._postpone(plan, message, outcome, n)
@@ -359,7 +353,7 @@ class Lane:
         for row in plan.rows:
             self._notices.given_up(row.id)
         # That its own words were refused is no news for the owner: they would be refused again.
-        if ids := _ids([row for row in plan.rows if row.view.rule_id != SOURCE]):
+        if ids := ids_of([row for row in plan.rows if row.view.rule_id != SOURCE]):
             self._notices.report(MessageBuried(self.name, ids, reason))
 
     def _postpone(self, plan: Plan, message: Message, outcome: RetryLater, n: int) -> RetryLater:
@@ -389,11 +383,12 @@ class Lane:
         self.stats.failed(self._clock.monotonic_ms())
         self._life.pause(outcome)
 
+    async def leave(self) -> None:
+        """Nothing is sent any more: note what can be noted."""
+        self._notebook.give_up(self._now_ms())
+        await self._notebook.write()
+        await self.remember()
+
     async def remember(self) -> None:
         """Store what must not be forgotten over a restart."""
         await self._life.remember(at_once=self._closed)
-
-
-def _ids(rows: Sequence[OutboxRow]) -> tuple[str, ...]:
-    """The short ids of the first alerts of a message, for people."""
-    return tuple(dict.fromkeys(row.view.short_id for row in rows))[:5]

@@ -192,7 +192,8 @@ class Lanes:
                 self.notices.left(name)
                 self._leave(self._lanes.pop(name), on_left)
         for destination in made:
-            old, new = self._lanes.get(destination.name), self._make(destination)
+            old = self._lanes.get(destination.name)
+            new = self._make(destination, unsettled=None if old is None else old.unsettled)
             self._lanes[destination.name] = new
             if old is not None:
                 self._leave(old, on_left, heir=new)
@@ -228,11 +229,8 @@ class Lanes:
         task = self._tasks.pop(lane, None)
         if task is not None:
             task.cancel()
-        if heir is not None:
-            for row, is_news in lane.untold():
-                heir.offer(row, is_news=is_news)
         try:
-            await lane.remember()
+            await lane.leave()
             await on_left(lane.destination)
         except Exception:  # noqa: BLE001, one lane must not end the others
             _log.exception("lane.left_badly", destination=lane.name)

@@ -1,4 +1,4 @@
-"""Outcomes on their way into the outbox. What the database does not take stays here for the next time. Bounded."""
+"""Attempts and outcomes on their way into the outbox. What the database does not take stays here for the next time. Bounded."""
 
 import math
 from collections.abc import Sequence
@@ -39,6 +39,7 @@ class Notebook:
         self._clock = clock
         self._unnoted: dict[str, _Unnoted] = {}
         self._again_ms = 0.0
+        self._under_way: Message | None = None
 
     def __len__(self) -> int:
         return len(self._unnoted)
@@ -62,7 +63,21 @@ class Notebook:
         }
         return [replace(row, tried=tried[row.id]) if row.id in tried else row for row in rows]
 
+    async def begin(self, message: Message) -> None:
+        """An attempt starts. It does so whether the database takes note or not."""
+        self._under_way = message
+        try:
+            await self._outbox.begin(message)
+        except StorageError as error:
+            _log.warning("attempt.unnoted", destination=message.destination, reason=str(error))
+
+    def give_up(self, now_ms: int) -> None:
+        """Nobody waits any more for what came of an attempt that began: it may have arrived."""
+        if self._under_way is not None:
+            self.put(self._under_way, RetryLater(0.0, "the attempt was broken off", ambiguous=True), now_ms)
+
     def put(self, message: Message, outcome: Outcome, now_ms: int) -> None:
+        self._under_way = None
         # The last outcome of a row is to be written last: it may have been in another message before.
         self._unnoted.pop(message.id, None)
         if len(self._unnoted) >= MAX_UNNOTED:

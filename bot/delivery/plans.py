@@ -75,3 +75,8 @@ def halves(plan: Plan) -> tuple[Plan, ...]:
     middle = len(alerts) // 2
     parts = ([row for alert in part for row in alert] for part in (alerts[:middle], alerts[middle:]))
     return tuple(replace(plan, rows=tuple(part)) for part in parts)
+
+
+def ids_of(rows: Sequence[OutboxRow]) -> tuple[str, ...]:
+    """The short ids of the first alerts of a message, for people."""
+    return tuple(dict.fromkeys(row.view.short_id for row in rows))[:5]

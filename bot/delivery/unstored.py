@@ -39,9 +39,6 @@ class Unstored:
         if is_news:
             self._news.add(row.id)
 
-    def is_news(self, row_id: str) -> bool:
-        return row_id in self._news
-
     def withdraw(self, row_id: str) -> None:
         """Tell it not, if it is not told yet."""
         self._rows.pop(row_id, None)

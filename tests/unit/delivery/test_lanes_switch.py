@@ -4,8 +4,10 @@ import asyncio
 
 import pytest
 
+from bot.delivery.destination import Unlayable
 from bot.delivery.lanes import LAST_ATTEMPT_S, LEAVE_S
 from bot.delivery.notices import Notice
+from bot.errors import StorageError
 
 
 @pytest.fixture
@@ -137,3 +139,97 @@ async def test_news_that_wait_in_one_that_is_replaced_are_told_by_its_heir(room,
     switch([heir])
     await room.clock.advance(LAST_ATTEMPT_S + 1)
     assert (room.main.notes, heir.notes) == ([], ["A title: Some text."])
+
+
+@pytest.mark.promise("P3")
+async def test_what_the_old_lane_told_from_memory_is_not_told_again_by_the_new_one(room, make, scripted, switch):
+    fire, end = make.row(), make.row("end", after_s=60)
+    room.lanes.offer([fire])
+    await room.clock.advance(1)
+    assert room.main.told == [("fire", "new", None)]
+    new = scripted("main")
+    switch([new])
+    await room.clock.advance(1)
+    await room.commit(fire)
+    await room.clock.advance(60)
+    assert new.told == []
+    assert await counts(room) == {"delivered": 1}
+    room.lanes.offer([end])
+    await room.clock.advance(1)
+    assert new.told == [("end", "edit", "101")]
+
+
+@pytest.mark.promise("P4")
+async def test_the_rows_of_the_old_lane_come_before_those_that_came_since(room, make, scripted, switch):
+    room.main.wait_s = 3_600.0
+    room.lanes.offer([make.row()])
+    await room.clock.advance(1)
+    new = scripted("main")
+    switch([new])
+    room.lanes.offer([make.row("end", after_s=60)])
+    await room.clock.advance(5)
+    assert [[str(row.kind) for row in order.rows] for order in new.orders] == [["fire", "end"]]
+
+
+async def test_what_the_old_lane_could_not_note_is_noted_by_the_new_one(room, make, scripted, switch):
+    real = room.outbox.settle
+
+    async def settle(*args, **kwargs):
+        raise StorageError("disk full")
+
+    room.outbox.settle = settle
+    await room.commit(make.row())
+    assert await counts(room) == {"sending": 1}
+    new = scripted("main")
+    switch([new])
+    await room.clock.advance(30)
+    room.outbox.settle = real
+    await room.commit(make.row("end", after_s=60))
+    await room.clock.advance(10)
+    assert await counts(room) == {"delivered": 2}
+    assert new.told == [("end", "edit", "101")]
+
+
+class Slow:
+    """Takes nearly a minute to refuse our markup, so that plain text is tried when nobody waits any more."""
+
+    def __init__(self, inner, clock):
+        self._inner = inner
+        self._clock = clock
+
+    def __getattr__(self, name):
+        return getattr(self._inner, name)
+
+    async def send(self, order):
+        await self._inner.send(order)
+        await self._clock.sleep(50)
+        return Unlayable("markup")
+
+
+@pytest.mark.promise("P1")
+async def test_an_attempt_that_is_broken_off_is_made_again_by_the_new_lane(room, make, scripted, switch):
+    inner, new = scripted("slow"), scripted("slow")
+    switch([Slow(inner, room.clock)])
+    await room.clock.advance(0)
+    await room.commit(make.row(destination="slow"))
+    switch([new])
+    await room.clock.advance(LAST_ATTEMPT_S + 10)
+    assert len(inner.orders) == 2
+    assert new.told == [("fire", "new", None)]
+    assert new.orders[0].repeated
+    assert await counts(room) == {"delivered": 1}
+
+
+async def test_a_lane_that_crashes_in_an_attempt_makes_it_again(room, make):
+    real, crashes = room.outbox.begin, [RuntimeError("a fault of ours")]
+
+    async def begin(message):
+        await real(message)
+        if crashes:
+            raise crashes.pop()
+
+    room.outbox.begin = begin
+    await room.commit(make.row())
+    assert await counts(room) == {"sending": 1}
+    await room.clock.advance(20)
+    assert await counts(room) == {"delivered": 1}
