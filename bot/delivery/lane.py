@@ -6,7 +6,7 @@ repeat. What is refused for good is buried with its reason; what a dead destinat
 database takes no note, the lane sends all the same and remembers what it sent until it can be noted; rows that it did
 not take at all are told from memory.
 
-Due times follow the monotonic clock from the lane's start, so that a jump of the wall clock neither stalls nor hurries.
+Due times follow the monotonic clock from the start of all lanes, so that a jump of the wall clock neither stalls nor hurries.
 """
 
 import asyncio
@@ -62,12 +62,15 @@ class Lane:
         desk: AlertPictures | None = None,
         language_of: Callable[[str], str] = lambda _: "",
         unsettled: Unsettled | None = None,
+        offset_ms: float | None = None,
     ) -> None:
-        """Prepare; see `Lanes` for the arguments. `unsettled`: of the lane whose place it takes."""
+        """Prepare; see `Lanes` for the arguments. `unsettled`: of the lane whose place it takes. `offset_ms`: from monotonic
+        time to that of due times; None: to wall time now.
+        """
         self._outbox = outbox
         self._clock = clock
         self._log = log.get("delivery").bind(destination=destination.name)
-        self._offset_ms = clock.wall_ms() - clock.monotonic_ms()
+        self._offset_ms = clock.wall_ms() - clock.monotonic_ms() if offset_ms is None else offset_ms
         self._language_of = language_of
         self._venue_now = venue_now if venue_now is not None else self._now_ms
         self._n_instruments = n_instruments

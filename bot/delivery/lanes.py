@@ -95,6 +95,7 @@ class Lanes:
         """
         self._outbox = outbox
         self._clock = clock
+        self._offset_ms = clock.wall_ms() - clock.monotonic_ms()
         self.notices = Notices(
             lambda: self._lanes.values(),  # noqa: PLW0108, made below
             preferred=preferred,
@@ -115,6 +116,7 @@ class Lanes:
             renew=renew,
             desk=desk,
             language_of=language_of,
+            offset_ms=self._offset_ms,
         )
         self._lanes = {d.name: self._make(d) for d in destinations}
         self._tasks: dict[Lane, asyncio.Task[None]] = {}
@@ -242,7 +244,8 @@ class Lanes:
 
     async def _recover(self) -> bool:
         try:
-            n = await self._outbox.recover(now_ms=self._clock.wall_ms())
+            # The time of the lanes, which a wall clock that was set meanwhile does not change.
+            n = await self._outbox.recover(now_ms=round(self._offset_ms + self._clock.monotonic_ms()))
         except StorageError as error:
             _log.warning("outbox.unavailable", reason=str(error))
             return False

@@ -8,6 +8,7 @@ from bot.delivery.destination import Unlayable
 from bot.delivery.lanes import LAST_ATTEMPT_S, LEAVE_S
 from bot.delivery.notices import Notice
 from bot.errors import StorageError
+from bot.model.outbox import RetryLater
 
 
 @pytest.fixture
@@ -232,4 +233,32 @@ async def test_a_lane_that_crashes_in_an_attempt_makes_it_again(room, make):
     await room.commit(make.row())
     assert await counts(room) == {"sending": 1}
     await room.clock.advance(20)
+    assert await counts(room) == {"delivered": 1}
+
+
+@pytest.mark.promise("P18")
+@pytest.mark.parametrize("jump_ms", [-86_400_000, 86_400_000])
+async def test_a_wall_clock_that_was_set_does_not_stall_the_new_lane(room, make, scripted, switch, jump_ms):
+    room.main.script = [RetryLater(60.0, "busy")]
+    await room.commit(make.row())
+    room.clock.jump_ms = jump_ms
+    new = scripted("main")
+    switch([new])
+    await room.clock.advance(59)
+    assert new.orders == []
+    await room.clock.advance(30)
+    assert new.told == [("fire", "new", None)]
+
+
+@pytest.mark.promise("P18")
+async def test_a_wall_clock_that_was_set_before_attempts_are_recovered_does_not_stall_them(make, rooms):
+    room = rooms()
+    room.main.hang.clear()
+    async with room.running():
+        await room.commit(make.row())
+    room.main.hang.set()
+    room.restart()
+    room.clock.jump_ms = 86_400_000
+    async with room.running():
+        await room.clock.advance(60)
     assert await counts(room) == {"delivered": 1}
