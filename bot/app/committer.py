@@ -9,6 +9,7 @@ import asyncio
 import itertools
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from bot import log
@@ -38,6 +39,15 @@ def _is_plain(change: Commit) -> bool:
     return not (change.kept or change.released or change.folded)
 
 
+@dataclass(slots=True)
+class _Asked:
+    """Somebody waits for a change."""
+
+    is_answered: asyncio.Event = field(default_factory=asyncio.Event)
+    """It is stored, or nobody waits any more."""
+    is_stored: bool = False
+
+
 class Committer:
     """Single producer. `run` is the component that writes."""
 
@@ -46,6 +56,8 @@ class Committer:
         self._clock = clock
         self._log = log.get("committer")
         self._waiting: deque[Commit] = deque()
+        self._asked: dict[int, _Asked] = {}
+        """By the identity of the change."""
         self._arrived = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -72,7 +84,10 @@ class Committer:
         return 0.0 if self._behind_ms is None else (self._clock.monotonic_ms() - self._behind_ms) / 1000
 
     async def commit(self, change: Commit) -> bool:
-        """Hand over a change; True once it is stored, False when that takes longer than the engine may wait or cannot be."""
+        """Hand over a change; True once it is stored, False when that takes longer than the engine may wait or cannot be.
+
+        What was handed over before is stored before, and its callers go on before.
+        """
         if len(self._waiting) >= MAX_WAITING:
             self._merge()
         self._waiting.append(change)
@@ -80,14 +95,24 @@ class Committer:
         self._arrived.set()
         if self.is_behind:
             return False
+        asked = self._asked[id(change)] = _Asked()
         try:
             async with self._clock.timeout(PATIENCE_S):
-                await self._empty.wait()
+                await asked.is_answered.wait()
         except TimeoutError:
-            self._behind_ms = self._clock.monotonic_ms()
-            self._log.warning("commit.delayed", waiting=len(self._waiting), after_s=PATIENCE_S)
-            return False
-        return self._unstorable is not change
+            # Else it was answered at the last moment: told from memory as well, it would be told twice.
+            if not asked.is_answered.is_set():
+                self._fall_behind()
+        finally:
+            del self._asked[id(change)]
+        return asked.is_stored
+
+    def _fall_behind(self) -> None:
+        self._behind_ms = self._clock.monotonic_ms()
+        self._log.warning("commit.delayed", waiting=len(self._waiting), after_s=PATIENCE_S)
+        # What came later is not to be told before: nobody waits any more.
+        for asked in self._asked.values():
+            asked.is_answered.set()
 
     def _merge(self) -> None:
         first, *others = self._waiting  # the first is being written
@@ -124,7 +149,7 @@ class Committer:
             await self._arrived.wait()
             while self._waiting:
                 if await self._store_first():
-                    self._waiting.popleft()
+                    self._answer(self._waiting.popleft())
                 else:
                     await self._clock.sleep(RETRY_S)
             if self.is_behind:
@@ -133,6 +158,12 @@ class Committer:
             self._reason = ""
             self._arrived.clear()
             self._empty.set()
+
+    def _answer(self, change: Commit) -> None:
+        asked = self._asked.get(id(change))
+        if asked is not None:
+            asked.is_stored = change is not self._unstorable
+            asked.is_answered.set()
 
     async def _store_first(self) -> bool:
         """True when it needs no further try."""

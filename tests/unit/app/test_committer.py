@@ -132,3 +132,68 @@ def test_of_many_changes_the_newest_record_counts_and_the_oldest_rows_go(monkeyp
     assert [(r.instrument, r.fired_ms) for r in one.records] == [("v:0", 4), ("v:1", 5)]
     assert [t.at_ms for t in one.transitions] == [2, 3, 4, 5]
     assert [r.created_ms for r in one.rows] == [3, 4, 5]
+
+
+class Slow(Disk):
+    """Takes so many seconds for each change."""
+
+    def __init__(self, clock):
+        super().__init__()
+        self.clock = clock
+        self.takes_s = 0.0
+
+    async def commit(self, change):
+        await self.clock.sleep(self.takes_s)
+        await super().commit(change)
+
+
+@pytest.fixture
+async def slow():
+    clock = ManualClock()
+    disk = Slow(clock)
+    made = Committer(disk, clock)
+    task = asyncio.create_task(made.run())
+    yield clock, disk, made
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.promise("P3")
+async def test_what_is_stored_is_said_to_be_whatever_waits_behind_it(slow):
+    """The lanes find it in the database: told from memory as well, it would be told twice."""
+    clock, disk, committer = slow
+    disk.takes_s = 1.5
+    first = asyncio.create_task(committer.commit(change(1)))
+    await clock.advance(0.5)
+    second = asyncio.create_task(committer.commit(change(2)))
+    await clock.advance(1.1)
+    assert first.done()
+    assert await first is True
+    await clock.advance(0.8)
+    assert not second.done()
+    await clock.advance(0.2)
+    assert await second is False, "two seconds are over"
+    assert committer.is_behind
+    await clock.advance(1.0)
+    assert not committer.is_behind
+
+
+@pytest.mark.promise("P4")
+async def test_who_waits_goes_on_before_who_comes_when_it_is_late(slow):
+    """The end of an alert that was handed over later is not told from memory before its firing."""
+    clock, disk, committer = slow
+    disk.takes_s = 60.0
+    told = []
+
+    async def hand_over(n):
+        if not await committer.commit(change(n)):
+            told.append(n)
+
+    tasks = [asyncio.create_task(hand_over(1))]
+    await clock.advance(1.5)
+    tasks.append(asyncio.create_task(hand_over(2)))
+    await clock.advance(0.6)
+    tasks.append(asyncio.create_task(hand_over(3)))
+    await clock.advance(0)
+    assert told == [1, 2, 3]
+    await asyncio.gather(*tasks)
