@@ -216,8 +216,10 @@ class Planner:
         """Together, once the time to gather since the first is over."""
         if not already:
             return None
-        wait_s = self._manners.gather_s - (venue_ms - min(alert[0].created_ms for alert in already)) / 1000
-        if wait_s > 0 and not self._gathering.hurries:
+        age_s = (venue_ms - min(alert[0].created_ms for alert in already)) / 1000
+        wait_s = self._manners.gather_s - age_s
+        # Of the future they are where the venue's clock went back: nobody waits for it to come there again.
+        if wait_s > 0 and age_s >= 0 and not self._gathering.hurries:
             return wait_s
         if closed_s := self._hold_back(already, urgent=False, now_ms=now_ms, venue_ms=venue_ms):
             return closed_s

@@ -224,3 +224,17 @@ def test_views_of_earlier_versions_can_still_be_read(make):
         affected=(Affected("a", "b", "c"),),
     )
     assert msgspec.json.decode(msgspec.json.encode(rich), type=AlertView) == rich
+
+
+@pytest.mark.promise("P18")
+async def test_what_was_already_true_does_not_wait_for_a_time_that_the_venue_took_back(rooms, make):
+    room, ahead_ms = rooms(), 86_400_000
+    now_ms = [make.FIRED_MS + ahead_ms]
+    room.how = {"venue_now": lambda: now_ms[0]}
+    room.restart()
+    async with room.running():
+        await room.commit(*(make.row(symbol=s, after_s=86_400, is_already_true=True) for s in ("AUSDT", "BUSDT")))
+        assert room.main.orders == []
+        now_ms[0] -= ahead_ms
+        await room.clock.advance(31)
+        assert [len(order.rows) for order in room.main.orders] == [2]
