@@ -62,11 +62,13 @@ def pause_s(headers: Mapping[str, str], *, default_s: float, wall_ms: int) -> fl
     return min(max(seconds, MIN_PAUSE_S), MAX_PAUSE_S)
 
 
-def answer_of(status: int, headers: Mapping[str, str], *, sent: str, wall_ms: int) -> Answer:
-    """What an answer means for the message; `sent` is its id."""
+def answer_of(status: int, headers: Mapping[str, str], *, wall_ms: int) -> Answer:
+    """What an answer means for the message. One that arrived has no id: it cannot be edited, and is not to be sent again
+    where others would be.
+    """
     name = f"the webhook answers {status}"
     if 200 <= status < 300:
-        return Delivered(sent)
+        return Delivered(None)
     if status == 429:
         return RetryLater(
             pause_s(headers, default_s=UNNAMED_PAUSE_S, wall_ms=wall_ms), mark("the webhook asks for a pause")
@@ -156,7 +158,7 @@ class WebhookDestination(OverHttp, Unlimited):
         }
         try:
             async with self._open().post(self._url, data=body, headers=headers, allow_redirects=False) as response:
-                return answer_of(response.status, response.headers, sent=sent, wall_ms=self._clock.wall_ms())
+                return answer_of(response.status, response.headers, wall_ms=self._clock.wall_ms())
         except aiohttp.InvalidURL:
             return Rejected(mark("the webhook's address cannot be used"), destination_dead=True)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:

@@ -9,7 +9,7 @@ import pytest
 from bot.delivery.destination import Order
 from bot.delivery.plans import Plan, message_id
 from bot.delivery.webhook import answer_of, pause_s, signature
-from bot.delivery.webhook_body import MAX_BODY_BYTES, body_of
+from bot.delivery.webhook_body import MAX_BODY_BYTES, body_of, id_of
 from bot.model.outbox import Delivered, Rejected, RetryLater
 from bot.model.view import Member
 
@@ -31,7 +31,7 @@ def test_secret_time_and_body_are_all_signed(secret, stamp, body):
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
 def test_it_arrived(status):
-    assert answer_of(status, {}, sent="m", wall_ms=NOW_MS) == Delivered("m")
+    assert answer_of(status, {}, wall_ms=NOW_MS) == Delivered(None)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_it_arrived(status):
     ],
 )
 def test_it_is_tried_again_later(status, headers, after_s, ambiguous):
-    answer = answer_of(status, headers, sent="m", wall_ms=NOW_MS)
+    answer = answer_of(status, headers, wall_ms=NOW_MS)
     assert isinstance(answer, RetryLater)
     assert (answer.after_s, answer.ambiguous) == (after_s, ambiguous)
 
@@ -74,14 +74,14 @@ def test_a_pause_may_be_a_date(date, expected):
 @pytest.mark.promise("P10")
 @pytest.mark.parametrize("status", [301, 302, 307, 400, 401, 403, 404, 405, 410, 422, 451])
 def test_it_will_never_be_taken(status):
-    answer = answer_of(status, {"Location": "https://elsewhere.org"}, sent="m", wall_ms=NOW_MS)
+    answer = answer_of(status, {"Location": "https://elsewhere.org"}, wall_ms=NOW_MS)
     assert isinstance(answer, Rejected)
     assert answer.destination_dead
     assert "elsewhere" not in answer.reason
 
 
 def test_a_message_that_is_too_large_for_it_does_not_end_the_destination():
-    assert not answer_of(413, {}, sent="m", wall_ms=NOW_MS).destination_dead
+    assert not answer_of(413, {}, wall_ms=NOW_MS).destination_dead
 
 
 def body(*rows, **changes):
@@ -187,3 +187,29 @@ def test_a_body_never_passes_its_limit_and_the_last_event_stays(make):
     assert len(data) <= MAX_BODY_BYTES
     assert found["events"][-1]["id"] == rows[-1].id
     assert found["left_out"] + len(found["events"]) == 200
+
+
+@pytest.mark.promise("P3")
+async def test_a_program_is_sent_no_message_twice_and_no_figures_that_only_edit(rooms, make, scripted):
+    """A message about many is edited where that can be; here it would be the same message once more."""
+
+    class Program(scripted):
+        async def send(self, order):
+            self.orders.append(order)
+            return answer_of(200, {}, wall_ms=NOW_MS)
+
+    room = rooms()
+    room.destinations = {"main": Program()}
+    room.restart()
+    async with room.running():
+        await room.commit(*(make.row(symbol=f"C{n}USDT") for n in range(6)))
+        await room.clock.advance(11)
+        await room.commit(
+            make.row("escalate", n=1, symbol="C4USDT", after_s=20), make.row("update", n=1, symbol="C0USDT", after_s=70)
+        )
+        await room.commit(make.row("update", n=1, symbol="C5USDT", after_s=70))
+        await room.clock.advance(120)
+        sent = [id_of(order) for order in room.main.orders]
+        assert len(sent) == len(set(sent))
+        assert [str(order.rows[-1].kind) for order in room.main.orders] == ["fire"] * 4 + ["escalate"]
+        assert (await room.outbox.counts())["waiting"] == 0
