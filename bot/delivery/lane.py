@@ -76,7 +76,10 @@ class Lane:
         self._n_instruments = n_instruments
         self._notices = notices
         self._planner = Planner(manners if manners is not None else Manners())
-        self._life = Life(destination, clock, store=store, caps=self._planner.caps, notices=notices, renew=renew)
+        caps, venue_time = self._planner.caps, self._venue_now
+        self._life = Life(
+            destination, clock, store=store, caps=caps, notices=notices, renew=renew, venue_now=venue_time
+        )
         self.unsettled = unsettled if unsettled is not None else Unsettled.of(destination.name, outbox, clock)
         self._unstored, self._orders = self.unsettled.unstored, self.unsettled.orders
         self._notebook = self.unsettled.notebook
@@ -187,6 +190,7 @@ class Lane:
         if self._attempts.destination is not self.destination:
             # The address or secret is another since it died.
             self._attempts = Attempts(self.destination, self._clock, self.stats)
+        self._orders.begin_at(self._life.address_since_ms)
         if self.paused_s > 0:
             return self.paused_s
         # Whoever was denied a slot asks for it again before it reads what would only have to wait.

@@ -1,4 +1,5 @@
-"""What a lane must not forget over a restart: a dead destination, a pause that was asked for, how much it told today.
+"""What a lane must not forget over a restart: a dead destination, since when it leads where it does, a pause that was asked
+for, how much it told today.
 
 Kept as one small value per destination. A database that takes or gives nothing costs this memory and nothing else.
 """
@@ -18,11 +19,15 @@ _log = log.get("delivery")
 
 @dataclass(slots=True)
 class LaneMemory:
-    """Times are wall ms: they outlive the process."""
+    """Times are wall ms where nothing else is said: they outlive the process."""
 
     dead_reason: str | None = None
     fingerprint: str = ""
     """Of the address that died."""
+    address: str = ""
+    """Fingerprint of where it leads."""
+    address_since_ms: int = 0
+    """Venue time since when; 0: as far as is known, always."""
     is_owner_told: bool = False
     paused_until_ms: int = 0
     """The destination asked for it."""
@@ -50,6 +55,8 @@ async def recall(store: KeyValues | None, name: str) -> LaneMemory:
         return LaneMemory(
             dead_reason=dead if isinstance(dead, str) else None,
             fingerprint=str(found.get("fingerprint", "")),
+            address=str(found.get("address", "")),
+            address_since_ms=int(found.get("address_since_ms", 0)),
             is_owner_told=found.get("owner_told") is True,
             paused_until_ms=int(found.get("paused_until_ms", 0)),
             held_until_ms=int(found.get("held_until_ms", 0)),
@@ -67,6 +74,8 @@ async def remember(store: KeyValues | None, name: str, memory: LaneMemory) -> bo
     value = {
         "dead": memory.dead_reason,
         "fingerprint": memory.fingerprint,
+        "address": memory.address,
+        "address_since_ms": memory.address_since_ms,
         "owner_told": memory.is_owner_told,
         "paused_until_ms": memory.paused_until_ms,
         "held_until_ms": memory.held_until_ms,

@@ -50,6 +50,7 @@ class Life:
         caps: Caps,
         notices: Notices,
         renew: Renew = as_before,
+        venue_now: Callable[[], int],
     ) -> None:
         """Prepare; `caps` are remembered with the rest."""
         self.destination = destination
@@ -58,6 +59,7 @@ class Life:
         self._caps = caps
         self._notices = notices
         self._renew = renew
+        self._venue_now = venue_now
         self._log = log.get("delivery").bind(destination=destination.name)
         self._memory: LaneMemory | None = None
         self.is_dirty = False
@@ -129,6 +131,7 @@ class Life:
         if anew is not None:
             self._log.info("destination.renewed")
             self.destination = anew
+            self._note_address()
         # Not one after the other: a wish must not outlive a life that began for another reason.
         if await self._wished() or anew is not None:
             self.revive()
@@ -160,6 +163,7 @@ class Life:
         self._resume_ms = max(self._resume_ms, self._clock.monotonic_ms() + lane_s * 1000)
         self.destination.hold(held_s)
         self._caps.load(memory.told_today)
+        self._note_address()
         if memory.dead_reason is None:
             return
         if memory.fingerprint != self.destination.fingerprint:
@@ -170,6 +174,20 @@ class Life:
         self.dead_reason = memory.dead_reason
         if not memory.is_owner_told:
             self._notices.report(DestinationDied(self.name, memory.dead_reason))
+
+    @property
+    def address_since_ms(self) -> int:
+        """Venue time since when it leads where it does: messages of before are elsewhere. 0: as far as is known, always."""
+        return 0 if self._memory is None else self._memory.address_since_ms
+
+    def _note_address(self) -> None:
+        memory, address = self._memory, self.destination.fingerprint
+        if memory is None or memory.address == address:
+            return
+        if memory.address:
+            memory.address_since_ms = self._venue_now()
+        memory.address = address
+        self._must_remember()
 
     async def remember(self, *, at_once: bool) -> None:
         """Store what must not be forgotten, now and then, and at once what matters."""

@@ -32,6 +32,15 @@ class Orders:
         self._destination = destination
         self._told: dict[str, Told] = {}
         self._maybe_told: dict[str, None] = {}
+        self._since_ms = 0
+
+    def begin_at(self, since_ms: int) -> None:
+        """Alerts that fired before this venue time were told at another address. What has the same number here is something
+        else, and must not be edited.
+        """
+        if since_ms != self._since_ms:
+            self._since_ms = since_ms
+            self._told.clear()
 
     async def told(self, rows: Sequence[OutboxRow]) -> dict[str, Told]:
         """Where the firings were told of alerts whose firing is not among the rows. Raises `StorageError`."""
@@ -39,26 +48,33 @@ class Orders:
         for alert in by_alert(rows):
             key = alert[0].key
             kind = TellKind.SCORE if alert[0].kind is TellKind.SCORE else TellKind.FIRE
-            if alert[0].kind is not TellKind.FIRE and (place := await self._place(key, kind)) is not None:
+            if alert[0].kind is TellKind.FIRE:
+                continue
+            place = await self._place(key, alert[0].view.fired_ms, kind)
+            if place is not None:
                 found[key] = place
         return found
 
     def known(self, rows: Sequence[OutboxRow]) -> dict[str, Told]:
         """The same, as far as memory knows: where nothing can be read."""
-        found = {row.key: self._known(row.key) for row in rows}
+        found = {row.key: self._known(row.key, row.view.fired_ms) for row in rows}
         return {key: place for key, place in found.items() if place is not None}
 
-    def _known(self, key: str) -> Told | None:
+    def _known(self, key: str, fired_ms: int) -> Told | None:
         remembered = self._unstored.fire(key)
-        return self._told.get(key) or (None if remembered is None else _told(remembered[0]))
+        return self._told.get(key) or (None if remembered is None else self._here(remembered[0], fired_ms))
 
-    async def _place(self, key: str, kind: TellKind = TellKind.FIRE) -> Told | None:
-        if (known := self._known(key)) is not None:
+    def _here(self, message: Message, fired_ms: int) -> Told:
+        provider_id = message.provider_id if fired_ms >= self._since_ms else None
+        return Told(message.id, provider_id, message.layout)
+
+    async def _place(self, key: str, fired_ms: int, kind: TellKind = TellKind.FIRE) -> Told | None:
+        if (known := self._known(key, fired_ms)) is not None:
             return known
         message = await self._outbox.message_of(key, kind, self._destination)
         if message is None:
             return None
-        self._know(key, _told(message))
+        self._know(key, self._here(message, fired_ms))
         return self._told[key]
 
     def _know(self, key: str, told: Told) -> None:
@@ -127,15 +143,15 @@ class Orders:
     async def _single(self, plan: Plan) -> Order:
         if plan.form is Form.NEW:
             return Order(rows=plan.rows)
-        key = plan.rows[-1].view.answers or plan.rows[-1].key
+        key, fired_ms = plan.rows[-1].view.answers or plan.rows[-1].key, plan.rows[-1].view.fired_ms
         if plan.told is not None:
             return _related(plan, plan.told, None)
         if (remembered := self._unstored.fire(key)) is not None:
-            return _related(plan, _told(remembered[0]), remembered[1])
+            return _related(plan, self._known(key, fired_ms), remembered[1])
         fire: AlertView | None = None
         place: Told | None = None
         try:
-            place = await self._place(key)
+            place = await self._place(key, fired_ms)
             found = await self._outbox.row_of(key, TellKind.FIRE, self._destination)
             fire = found.view if found else None
         except StorageError as error:
@@ -149,7 +165,3 @@ def _related(plan: Plan, place: Told | None, fire: AlertView | None) -> Order:
     # A message about many is never edited into the story of one.
     form = plan.form if place.layout is Layout.ALERT else Form.REPLY
     return Order(rows=plan.rows, form=form, target=place.provider_id, fire=fire)
-
-
-def _told(message: Message) -> Told:
-    return Told(message.id, message.provider_id, message.layout)

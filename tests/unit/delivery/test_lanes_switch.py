@@ -1,6 +1,7 @@
 """Destinations that come, go or lead elsewhere while the lanes run."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -262,3 +263,58 @@ async def test_a_wall_clock_that_was_set_before_attempts_are_recovered_does_not_
     async with room.running():
         await room.clock.advance(60)
     assert await counts(room) == {"delivered": 1}
+
+
+@pytest.fixture
+def elsewhere(scripted):
+    """A destination of the same name that leads to another chat."""
+
+    class Elsewhere(scripted):
+        fingerprint = "there"
+
+    return Elsewhere
+
+
+async def ends_there(room, make, new, many):
+    """What is sent to another chat when alerts end that were told in the first one."""
+    now_ms = make.FIRED_MS + 120_000
+    await room.commit(*(make.row("end", symbol=symbol, after_s=120) for symbol in many))
+    await room.clock.advance(120)
+    later = replace(make.row(symbol="LATERUSDT"), created_ms=now_ms)
+    later = replace(later, view=replace(later.view, fired_ms=now_ms, at_ms=now_ms))
+    await room.commit(later)
+    await room.clock.advance(11)
+    end = make.row("end", symbol="LATERUSDT", after_s=130)
+    await room.commit(replace(end, view=replace(end.view, fired_ms=now_ms)))
+    await room.clock.advance(11)
+    return new.told
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+@pytest.mark.parametrize("n", [1, 6])
+async def test_a_message_of_another_chat_is_never_edited_here(rooms, make, elsewhere, keep, is_restarted, n):
+    """It has a number that something else may have here."""
+    room = rooms(store=keep)
+    many = [f"C{i}USDT" for i in range(n)]
+    new = elsewhere()
+    async with room.running():
+        await room.commit(*(make.row(symbol=symbol) for symbol in many))
+        await room.clock.advance(40)
+        if not is_restarted:
+            room.lanes.switch([new], (), on_left=left_behind)
+            await room.clock.advance(1)
+            told = await ends_there(room, make, new, many)
+    if is_restarted:
+        room.destinations = {"main": new}
+        room.restart()
+        async with room.running():
+            told = await ends_there(room, make, new, many)
+    *ends, fire, end = told
+    assert ends
+    assert {(kind, form, target) for kind, form, target in ends} == {("end", "new", None)}
+    assert fire == ("fire", "new", None)
+    assert end == ("end", "edit", str(100 + len(told) - 1))
+
+
+async def left_behind(_destination):
+    pass
