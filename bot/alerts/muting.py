@@ -106,6 +106,28 @@ class Muting:
             self._hold(one.row).mute = Mute(one.reason, one.until_ms)
         self._look_ms = 0
 
+    def rename(self, old: str, new: str) -> None:
+        """What is kept for one destination is kept for another, and so is what keeps it quiet there; what that has already
+        stays.
+        """
+        held = [(key, destination) for key, destination in self._held if destination == old]
+        for key, _ in held:
+            one = self._held.pop((key, old))
+            one.subject = replace(one.subject, destination=new)
+            one.fire, one.update = (
+                None if row is None else replace(row, destination=new) for row in (one.fire, one.update)
+            )
+            self._held.setdefault((key, new), one)
+        self._owed = [replace(row, destination=new) if row.destination == old else row for row in self._owed]
+        for silence in [silence for silence in self._silences.values() if silence.destination == old]:
+            self._silences[silence.id] = replace(silence, destination=new)
+        for key, ack in [(key, ack) for (key, destination), ack in self._acks.items() if destination == old]:
+            del self._acks[key, old]
+            self._acks.setdefault((key, new), replace(ack, destination=new))
+        if (quiet := self._quiet.pop(old, None)) is not None:
+            self._quiet.setdefault(new, replace(quiet, destination=new))
+        self._look_ms = 0
+
     # -- what keeps quiet ------------------------------------------------------------------------------------------
 
     def add(self, silence: Silence) -> None:

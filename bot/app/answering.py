@@ -219,9 +219,14 @@ class Answering:
             live=self.live,
             sending=self.sending,
             rules=self.rooms.extra.of_files,
-            rename=SqliteChatMoves(self.database).rename,
+            rename=self._rename,
             fired=self.alerts.fired,
         )
+
+    async def _rename(self, old: str, new: str) -> None:
+        """All that is stored and kept of one destination is another's."""
+        await SqliteChatMoves(self.database).rename(old, new)
+        self.mutes.muting.rename(old, new)
 
     def _alert_actions(self, desk: Desk, shelf: RuleShelf) -> AlertActions:
         return AlertActions(

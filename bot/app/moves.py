@@ -34,6 +34,8 @@ class Moves:
         """Of the routes: the destination of each chat. Set where it is made."""
         self.report: Report = unheard
         self.listeners: list[Callable[[int, int], None]] = []
+        self.renamed: Callable[[str, str], None] = lambda _old, _new: None
+        """Told that all that is stored of one destination is another's."""
 
     @classmethod
     async def load(cls, values: KeyValues, stored: ChatMoves) -> "Moves":
@@ -74,6 +76,8 @@ class Moves:
                 await self._stored.rename(_chat(old), _chat(new))
             except StorageError as error:
                 _log.warning("destination.unrenamed", reason=str(error))
+                continue
+            self.renamed(_chat(old), _chat(new))
 
     def _route(self, old: int, new: int) -> None:
         if _chat(old) in self.by_chat:

@@ -270,3 +270,38 @@ def test_what_keeps_a_group_quiet_keeps_its_topics_quiet():
     muting = Muting(quiet=[QuietHours("group", 0, 1439, "UTC")])
     kept = muting.take([row(to="group/7"), row(to="other")], T0)
     assert [one.row.destination for one in kept.kept] == ["group/7"]
+
+
+@pytest.mark.promise("P4")
+def test_what_is_kept_for_a_topic_is_the_groups_when_the_topic_is_given_up():
+    """Its firing would come after its end else, and what ended would be told to nobody."""
+    muting = Muting(quiet=[QuietHours("telegram", 0, 60, "UTC")])
+    topic = "telegram/7"
+    muting.take([row(to=topic), row(to=topic, symbol="ETHUSDT"), row("end", to=topic, symbol="ETHUSDT")], T0)
+    muting.rename(topic, "telegram")
+
+    assert muting.take([row("end")], T0 + MINUTE).now == ()
+
+    told = muting.take((), T0 + 60 * MINUTE)
+    assert told.released == ()
+    assert [(r.kind, r.destination, r.view.n_true) for r in told.now] == [(TellKind.SUMMARY, "telegram", 2)]
+    assert {(fold.key, fold.destination) for fold in told.folded} == {
+        (row().key, "telegram"),
+        (row(symbol="ETHUSDT").key, "telegram"),
+    }
+
+
+def test_what_keeps_a_destination_quiet_follows_its_name():
+    muting = Muting(silences=[silence(destination="old")], quiet=[QuietHours("old", 0, 30, "UTC")])
+    muting.take([row(to="old"), row(to="other")], T0)
+    muting.acknowledge(Ack(row().key, "old", "Ann", T0), fired("other"), "Ann")
+    muting.rename("old", "new")
+    found = muting.hushes([subject_of(row(to="new"))], short_id(row().key), T0)
+    assert [one.kind for one in found] == ["silence", "acknowledged", "quiet hours"]
+    assert muting.hushes([subject_of(row(to="old"))], "", T0) == []
+    assert muting.take([row("repeat", n=1, to="new")], T0 + 1).now == ()
+    told = muting.take((), T0 + 60 * MINUTE)
+    assert [(r.kind.value, r.id, r.destination) for r in told.released] == [
+        ("fire", row(to="old").id, "new"),
+        ("repeat", row("repeat", n=1, to="new").id, "new"),
+    ]
