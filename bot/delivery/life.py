@@ -124,6 +124,7 @@ class Life:
     async def lives(self) -> bool:
         """Whether it lives, or lives again: a dead one looks for a reason now and then."""
         now_ms = self._clock.monotonic_ms()
+        self._note_address()
         if self.dead_reason is None or now_ms < self._look_ms:
             return self.dead_reason is None
         self._look_ms = now_ms + LOOK_EVERY_S * 1000

@@ -90,7 +90,7 @@ class TelegramDestination:
         self._limits = limits if limits is not None else TelegramLimits(clock)
         self._slot: Slot | None = None
         self._pictured: dict[str, None] = {}
-        self._fingerprint = fingerprint(token, api_url, str(chat_id), str(topic))
+        self._address = (token, api_url, str(topic))
         speed = clock.speed
         self._request = HTTPXRequest(
             connection_pool_size=4,
@@ -127,7 +127,9 @@ class TelegramDestination:
 
     @property
     def fingerprint(self) -> str:
-        return self._fingerprint
+        """Another one when a group became a supergroup: its messages have other numbers."""
+        token, api_url, topic = self._address
+        return fingerprint(token, api_url, str(self.chat_id), topic)
 
     @property
     def held_s(self) -> float:

@@ -146,10 +146,12 @@ async def test_a_group_that_became_a_supergroup_is_followed(server, telegram, or
     server.telegram.fail(
         faults.bad_request("group chat was upgraded to a supergroup chat", migrate_to_chat_id=-1001234567890123)
     )
+    before = telegram.fingerprint
     answer = await telegram.send(order())
     assert isinstance(answer, RetryLater)
     assert not answer.ambiguous
     assert telegram.chat_id == -1001234567890123
+    assert telegram.fingerprint != before, "its messages have other numbers"
     assert isinstance(await telegram.send(order()), Delivered)
     assert server.messages()[0].chat_id == -1001234567890123
 

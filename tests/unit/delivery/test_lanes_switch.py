@@ -318,3 +318,15 @@ async def test_a_message_of_another_chat_is_never_edited_here(rooms, make, elsew
 
 async def left_behind(_destination):
     pass
+
+
+async def test_a_message_of_before_a_group_became_another_is_never_edited_in_the_new_one(rooms, make, elsewhere, keep):
+    room, moving = rooms(store=keep), elsewhere()
+    room.destinations = {"main": moving}
+    room.restart()
+    async with room.running():
+        await room.commit(make.row())
+        moving.fingerprint = "the supergroup"
+        await room.clock.advance(1)
+        await room.commit(make.row("end", after_s=60))
+    assert moving.told == [("fire", "new", None), ("end", "new", None)]
