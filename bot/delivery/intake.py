@@ -1,7 +1,9 @@
 """Rows that a lane may tell now: from the outbox, and from memory where the database did not take them."""
 
+from collections.abc import Container
 from typing import Final
 
+from bot.delivery.items import ENDINGS
 from bot.delivery.notebook import Notebook
 from bot.delivery.plans import by_alert
 from bot.delivery.unstored import Unstored
@@ -15,7 +17,7 @@ MAX_BATCH: Final = 10_000
 
 
 class Intake:
-    """Of one lane. Both methods raise `StorageError`."""
+    """Of one lane. What waits for the database raises `StorageError`."""
 
     def __init__(self, destination: str, outbox: Outbox, unstored: Unstored, notebook: Notebook) -> None:
         self._destination = destination
@@ -48,4 +50,13 @@ class Intake:
                 if fire is not None and await self._outbox.message_of(key, TellKind.FIRE, self._destination) is None:
                     continue
             found += alert
+        return found
+
+    def unread(self, told: Container[str]) -> list[OutboxRow]:
+        """The same, while the database cannot be read; no end of an alert of which it is not known that it was told."""
+        found: list[OutboxRow] = []
+        for alert in by_alert(self._unstored.pending()):
+            is_begun = alert[0].kind is TellKind.FIRE or alert[0].key in told
+            if is_begun or not any(row.kind in ENDINGS for row in alert):
+                found += alert
         return found

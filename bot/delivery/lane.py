@@ -245,8 +245,8 @@ class Lane:
         except StorageError as error:
             self._log.debug("outbox.unavailable", reason=str(error))
             waits.append(STORAGE_RETRY_S)
-            rows = self._unstored.pending()
-            found = self._planned(rows, self._orders.known(rows))
+            told = self._orders.known(self._unstored.pending())
+            found = self._planned(self._intake.unread(told), told)
             if isinstance(found, Plan):
                 return found
             waits += [] if found is None else [found]

@@ -64,7 +64,7 @@ async def test_an_end_from_memory_never_overwrites_the_digest_of_its_firing(room
     assert text_of(order).startswith("✅ 1 ended")
 
 
-async def test_an_end_finds_no_digest_to_overwrite_where_reading_fails_only_at_first(room, disk, coins, rooms):
+async def test_an_acknowledgement_overwrites_no_digest_where_reading_fails_only_at_first(room, disk, coins, rooms):
     await room.commit(*coins(8))
     await room.clock.advance(11)
     n_before = len(room.main.orders)
@@ -74,7 +74,7 @@ async def test_an_end_finds_no_digest_to_overwrite_where_reading_fails_only_at_f
     again.restart()
     disk.refuses = frozenset({"waiting"})
     async with again.running():
-        again.lanes.offer(coins(1, "end", first=5, after_s=30))
+        again.lanes.offer(coins(1, "ack", first=5, after_s=30))
         await again.clock.advance(20)
     [order] = room.main.orders[n_before:]
     assert order.form == "reply"
@@ -145,3 +145,20 @@ async def test_with_a_full_disk_a_refused_digest_is_split_all_the_same(room, dis
     disk.refuses = frozenset()
     await room.clock.advance(10)
     assert await room.outbox.counts() == {"waiting": 0, "sending": 0, "delivered": 6, "buried": 1}
+
+
+@pytest.mark.promise("P4")
+async def test_an_end_from_memory_waits_while_nobody_can_read_whether_its_firing_was_told(room, disk, make):
+    room.main.script = [RetryLater(30.0, "busy")]
+    fire, end = make.row(), make.row("end", after_s=10)
+    await room.commit(fire)
+    disk.refuses = READS
+    room.lanes.offer([end, *(make.row(kind, symbol="ETHUSDT", after_s=10) for kind in ("fire", "end"))])
+    await room.clock.advance(60)
+    assert [[str(row.kind) for row in order.rows] for order in room.main.orders] == [["fire"], ["fire", "end"]]
+    disk.refuses = frozenset()
+    await room.clock.advance(60)
+    assert [(o.rows[-1].view.symbol, str(o.rows[-1].kind)) for o in room.main.orders[2:]] == [
+        ("BTCUSDT", "fire"),
+        ("BTCUSDT", "end"),
+    ]
