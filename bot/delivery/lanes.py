@@ -93,8 +93,7 @@ class Lanes:
             desk: Draws charts for alerts; None: they go without.
             language_of: What is spoken at a destination; empty for English.
         """
-        self._outbox = outbox
-        self._clock = clock
+        self._outbox, self._clock = outbox, clock
         self._offset_ms = clock.wall_ms() - clock.monotonic_ms()
         self.notices = Notices(
             lambda: self._lanes.values(),  # noqa: PLW0108, made below
@@ -123,8 +122,7 @@ class Lanes:
         self._begun, self._gone = set[Lane](), set[Lane]()
         self._before: dict[Lane, asyncio.Task[None]] = {}
         """The leaving of a lane whose place another one takes."""
-        self._group: asyncio.TaskGroup | None = None
-        """While it runs."""
+        self._group: asyncio.TaskGroup | None = None  # while it runs
 
     @property
     def names(self) -> tuple[str, ...]:

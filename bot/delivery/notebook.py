@@ -10,6 +10,7 @@ from bot.clock import Clock
 from bot.errors import StorageError
 from bot.model.outbox import Message, OutboxRow, Outcome, RetryLater, Tried
 from bot.model.outbox_ports import Outbox
+from bot.texts import mark
 
 STORAGE_RETRY_S: Final = 5.0
 MAX_UNNOTED: Final = 10_000
@@ -74,7 +75,7 @@ class Notebook:
     def give_up(self, now_ms: int) -> None:
         """Nobody waits any more for what came of an attempt that began: it may have arrived."""
         if self._under_way is not None:
-            self.put(self._under_way, RetryLater(0.0, "the attempt was broken off", ambiguous=True), now_ms)
+            self.put(self._under_way, RetryLater(0.0, mark("no answer in time"), ambiguous=True), now_ms)
 
     def put(self, message: Message, outcome: Outcome, now_ms: int) -> None:
         self._under_way = None
