@@ -6,6 +6,7 @@ one alert leave in their order: none is handed out while an earlier one is under
 """
 
 import dataclasses
+import json
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -155,9 +156,12 @@ class SqliteOutbox:
                 int(ambiguous),
             ),
         )
-        left = set()
-        for row_id in message.row_ids:
-            left |= {old[0] for old in await tx.fetch("SELECT message_id FROM outbox WHERE id = ?", (row_id,))}
+        # One question for all: a message may carry thousands, and commits wait meanwhile.
+        found = await tx.fetch(
+            "SELECT DISTINCT message_id FROM outbox WHERE id IN (SELECT value FROM json_each(?))",
+            (json.dumps(message.row_ids),),
+        )
+        left = {old for (old,) in found}
         await tx.executemany(
             "UPDATE outbox SET message_id = ?, state = ? WHERE id = ?",
             [(message.id, state, row_id) for row_id in message.row_ids],
