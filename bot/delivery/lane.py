@@ -76,10 +76,8 @@ class Lane:
         self._n_instruments = n_instruments
         self._notices = notices
         self._planner = Planner(manners if manners is not None else Manners())
-        caps, venue_time = self._planner.caps, self._venue_now
-        self._life = Life(
-            destination, clock, store=store, caps=caps, notices=notices, renew=renew, venue_now=venue_time
-        )
+        caps, venue = self._planner.caps, self._venue_now
+        self._life = Life(destination, clock, store=store, caps=caps, notices=notices, renew=renew, venue_now=venue)
         self.unsettled = unsettled if unsettled is not None else Unsettled.of(destination.name, outbox, clock)
         self._unstored, self._orders = self.unsettled.unstored, self.unsettled.orders
         self._notebook = self.unsettled.notebook
