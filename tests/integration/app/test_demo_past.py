@@ -23,7 +23,7 @@ class DemoBot:
     """What is looked at of a bot."""
 
     symbols: tuple[str, ...]
-    told: list[str] = field(default_factory=list)
+    fired_ms: list[int] = field(default_factory=list)
 
     @property
     def live(self):
@@ -72,7 +72,7 @@ async def test_once_something_was_told_a_few_contracts_get_their_past(tmp_path):
             assert heard == [bot]
             await asyncio.sleep(1.5)
             assert not fills(tmp_path), "the first alert goes first"
-            bot.told.append("oi_surge")
+            bot.fired_ms.append(1)
             await until(out.getvalue)
     assert "3 days of BTC, ETH are in the history: try /backtest" in out.getvalue()
     with open_store(tmp_path / "history") as store:
@@ -80,7 +80,7 @@ async def test_once_something_was_told_a_few_contracts_get_their_past(tmp_path):
 
 
 async def test_it_ends_with_the_demo_and_says_nothing(tmp_path):
-    out, bot = io.StringIO(), DemoBot(tuple(f"A{n}USDT" for n in range(2 * N_CONTRACTS)), told=["x"])
+    out, bot = io.StringIO(), DemoBot(tuple(f"A{n}USDT" for n in range(2 * N_CONTRACTS)), fired_ms=[1])
     # Connected to and never answered.
     with socket.create_server(("127.0.0.1", 0)) as held:
         past = Past(Console(file=out), folder=tmp_path, rest_url=f"http://127.0.0.1:{held.getsockname()[1]}")
@@ -93,6 +93,6 @@ async def test_it_ends_with_the_demo_and_says_nothing(tmp_path):
 async def test_where_the_exchange_is_gone_there_is_no_past(tmp_path):
     out = io.StringIO()
     past = Past(Console(file=out), folder=tmp_path, rest_url="http://127.0.0.1:9")
-    with watching(past, DemoBot(("BTCUSDT",), told=["x"])):
+    with watching(past, DemoBot(("BTCUSDT",), fired_ms=[1])):
         await until(lambda: not past._thread.is_alive())
     assert out.getvalue() == ""
