@@ -122,7 +122,8 @@ class Sink(Chat):
                 return RetryLater(1.0, "busy")
             case "gone" if order.edits:
                 return TargetGone("deleted")
-            case "refused" if len({row.key for row in order.rows}) > 2:
+            # Firings are told in halves then; ends have none, and are buried.
+            case "refused" if _n_new(order) > 2:
                 return Rejected("a word")
             case "lost" | "unsaid":
                 world.n_doubtful += len({row.key for row in order.rows})
@@ -131,6 +132,10 @@ class Sink(Chat):
                 return RetryLater(1.0, "no answer", ambiguous=True)
         world.taken.append(order)
         return Delivered(str(world.n))
+
+
+def _n_new(order):
+    return 0 if order.edits else len({row.key for row in order.rows if row.kind is TellKind.FIRE})
 
 
 async def _left(_destination):
