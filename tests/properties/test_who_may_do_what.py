@@ -130,6 +130,9 @@ class Machine(RuleBasedStateMachine):
         self.roles[whom] = FATES[fate]
         self.asked.discard(whom)
         self.blocked.discard(whom)
+        if fate == "remove":
+            # Nothing is known of them any more, so not when a card about them was shown either.
+            self.cards.pop(whom, None)
         if fate == "block":
             self.blocked.add(whom)
 
@@ -194,7 +197,6 @@ class Machine(RuleBasedStateMachine):
         self.answered(user)
         if self.roles[user] not in {None, Role.OWNER}:
             self.roles[user] = None
-            # Nothing is known of them any more, so not when a card about them was shown either.
             self.cards.pop(user, None)
 
     @rule(hours=st.integers(1, 30))
