@@ -2,7 +2,6 @@
 in lines of JSON, and gives up where it takes more memory than it may.
 """
 
-import contextlib
 import os
 import signal
 import sys
@@ -15,7 +14,7 @@ import msgspec
 
 from bot.app.backtests import Order, Word
 from bot.app.history_store import open_store
-from bot.charts.worker import die_with, peak_mb
+from bot.charts.worker import peak_mb, serve
 from bot.errors import BotError, ConfigError
 from bot.history.asking import Wanted, only, settle
 from bot.history.backtest import backtest
@@ -27,16 +26,13 @@ from bot.rules.loader import load_folder
 LOOK_S: Final = 0.2
 STEP: Final = 0.02
 """Share that has to be done since the last word for another."""
-_NICE: Final = 10
 _PREFIX: Final = "backtest: "
 
 
 def main() -> None:
     """`argv[1]` is the bot's process id; the first line of the input an `Order`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    die_with(int(sys.argv[1]))
-    with contextlib.suppress(OSError):
-        os.nice(_NICE)
+    serve(int(sys.argv[1]))
     # Whatever a library prints must not stand between the words.
     out = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)

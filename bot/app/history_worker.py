@@ -4,7 +4,6 @@ It ends with the bot, runs behind everything else on the machine, and says what 
 holds no secrets and writes nothing but the folder of the history.
 """
 
-import contextlib
 import os
 import signal
 import sys
@@ -16,7 +15,7 @@ import msgspec
 from bot import log
 from bot.app.history import Order, Report
 from bot.app.history_store import open_store
-from bot.charts.worker import die_with, peak_mb
+from bot.charts.worker import peak_mb, serve
 from bot.clock import machine_s
 from bot.errors import BotError
 from bot.history import bar_log
@@ -25,16 +24,13 @@ from bot.history.store import Store
 DAY_MS: Final = 86_400_000
 LATE_MS: Final = 3_600_000
 """A day is put together an hour after its end, when its last log has come."""
-_NICE: Final = 10
 _log = log.get("history")
 
 
 def main() -> None:
     """`argv[1]` is the bot's process id, `argv[2]` an `Order`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    die_with(int(sys.argv[1]))
-    with contextlib.suppress(OSError):
-        os.nice(_NICE)
+    serve(int(sys.argv[1]))
     # Whatever a library prints must not stand in the report.
     out = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)

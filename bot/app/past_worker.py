@@ -2,7 +2,6 @@
 answers in one line of JSON, and gives up where it takes more memory than it may.
 """
 
-import contextlib
 import os
 import signal
 import sys
@@ -16,7 +15,7 @@ import msgspec
 from bot.app.conditions import rule_of
 from bot.app.history_store import open_store
 from bot.app.past_desk import DailyOrder, Order, PastWord, RehearsalOrder
-from bot.charts.worker import die_with, peak_mb
+from bot.charts.worker import peak_mb, serve
 from bot.errors import BotError
 from bot.history.asking import History
 from bot.history.long_rehearsal import rehearse_long
@@ -30,15 +29,12 @@ from bot.rules.schema import Rule
 LOOK_S: Final = 0.2
 TURNS: Final = (("oi_top", True), ("oi_bottom", False))
 """Rules that find tops (True) and bottoms."""
-_NICE: Final = 10
 
 
 def main() -> None:
     """`argv[1]` is the bot's process id; the first line of the input an `Order`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    die_with(int(sys.argv[1]))
-    with contextlib.suppress(OSError):
-        os.nice(_NICE)
+    serve(int(sys.argv[1]))
     # Whatever a library prints must not stand before the answer.
     out = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)

@@ -47,6 +47,8 @@ UMask=0077
 # Filling the windows of 950 contracts needs most, about 240 MB; afterwards it is about 200.
 MemoryHigh=600M
 MemoryMax=800M
+# Charts and backtests have processes of their own: where memory runs out one of them goes, and the bot stays.
+OOMPolicy=continue
 TasksMax=256
 LimitNOFILE=4096
 LimitCORE=0

@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import BinaryIO, Final
 
 from bot.charts.wire import HEADER, Answer, frame, length, read_chart
@@ -22,15 +23,15 @@ from bot.model.charts import Drawing, Picture
 MB: Final = 1_048_576
 _PR_SET_PDEATHSIG: Final = 1
 _NICE: Final = 10
+_OOM_SCORE: Final = 500
+"""Of 1,000: counts like half of the machine's memory on top of what it takes."""
 
 
 def main() -> None:
     """`argv[1]` is the memory limit in MB, `argv[2]` the bot's process id."""
     memory_mb, parent = int(sys.argv[1]), int(sys.argv[2])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    die_with(parent)
-    with contextlib.suppress(OSError):
-        os.nice(_NICE)
+    serve(parent)
     # Whatever a library prints must not get between the pictures.
     out = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
@@ -48,13 +49,19 @@ def main() -> None:
         gc.collect()
 
 
-def die_with(parent: int) -> None:
-    """End when the parent does; at once where it has."""
+def serve(parent: int) -> None:
+    """Come behind the bot, which is the parent: end when it does, at once where it has; get the processor after all others, and
+    be the first to go where memory runs out.
+    """
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(0)  # it was faster
+    with contextlib.suppress(OSError):
+        os.nice(_NICE)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(str(_OOM_SCORE), encoding="ascii")
 
 
 def _load(memory_mb: int) -> Callable[[Drawing], Picture]:

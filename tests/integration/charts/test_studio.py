@@ -91,6 +91,14 @@ async def test_secrets_of_the_environment_do_not_go_along(cache, monkeypatch):
         assert b"canary" not in Path(f"/proc/{studio.pid}/environ").read_bytes()
 
 
+async def test_it_comes_behind_the_bot_for_processor_and_memory(cache):
+    async with running(cache) as studio:
+        await studio.draw(chart())
+        assert os.getpriority(os.PRIO_PROCESS, studio.pid) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 10)
+        score, own = (int(Path(f"/proc/{pid}/oom_score_adj").read_bytes()) for pid in (studio.pid, "self"))
+        assert score > own, "where memory runs out it goes first"
+
+
 async def test_a_killed_worker_costs_one_chart(cache):
     async with running(cache) as studio:
         await studio.draw(chart())

@@ -53,6 +53,7 @@ def test_a_stuck_bot_is_restarted_and_a_misconfigured_one_is_not(unit):
     assert service["Restart"] == "always"
     assert unit["Unit"]["StartLimitIntervalSec"] == "0", "a night without a network must not end the watch"
     assert {int(code) for code in service["RestartPreventExitStatus"].split()} == {2, EXIT_CONFIG}
+    assert service["OOMPolicy"] == "continue", "a backtest that takes too much must not end the watch"
     assert int(service["TimeoutStopSec"]) >= 15, "the bot itself takes ten seconds at most"
 
 
