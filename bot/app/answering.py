@@ -50,7 +50,6 @@ from bot.model.outbox_ports import AlertStore
 from bot.model.overview import OverviewReader
 from bot.model.ports import MarketReader, WhyReader
 from bot.settings import Settings
-from bot.storage.chat_moves import SqliteChatMoves
 from bot.storage.database import Database
 from bot.storage.outbox_care import SqliteOutboxCare
 from bot.storage.scores import SqliteScoreStore
@@ -219,14 +218,9 @@ class Answering:
             live=self.live,
             sending=self.sending,
             rules=self.rooms.extra.of_files,
-            rename=self._rename,
+            rename=self.rooms.moves.rename,
             fired=self.alerts.fired,
         )
-
-    async def _rename(self, old: str, new: str) -> None:
-        """All that is stored and kept of one destination is another's."""
-        await SqliteChatMoves(self.database).rename(old, new)
-        self.mutes.muting.rename(old, new)
 
     def _alert_actions(self, desk: Desk, shelf: RuleShelf) -> AlertActions:
         return AlertActions(

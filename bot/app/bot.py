@@ -147,7 +147,7 @@ class Bot:
         committer, mailbox = Committer(self._alerts, self.clock), Mailbox()
         self._mailbox, self._mutes = mailbox, await Mutes.load(database)
         self._rooms = await Chatrooms.load(database, self.clock, self.loaded)
-        self._rooms.moves.renamed = self._mutes.muting.rename
+        self._rooms.moves.followers.append(self._mutes.muting.rename)
         self.engine = Engine(self._rooms.extra.rules, records=await self._alerts.load())
         self._rooms.chat_rules.engine = self.engine
         self._chat_alerts = SqliteChatAlertStore(database)

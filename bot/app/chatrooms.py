@@ -6,6 +6,7 @@ from bot.app.chat_rules import ChatRules, Endings, open_chat_rules
 from bot.app.desk import Desk
 from bot.app.destinations import Plan
 from bot.app.extra_rules import ExtraRules
+from bot.app.followed import Followed
 from bot.app.live import Live
 from bot.app.loading import Loaded
 from bot.app.moves import Moves
@@ -19,6 +20,7 @@ from bot.clock import Clock
 from bot.engine.engine import Engine
 from bot.model.chat_alert_ports import ChatAlertStore
 from bot.model.ports import KeyValues
+from bot.storage.alerts import SqliteAlertStore
 from bot.storage.buttons import SqliteButtonStore
 from bot.storage.chat_moves import SqliteChatMoves
 from bot.storage.chat_rules import SqliteChatRuleStore
@@ -59,7 +61,9 @@ class Chatrooms:
             number = telegram_number(chat)
             return chat if number is None else f"telegram:{moves.before(number)}"
 
-        subscribing = await Subscribing.load(SqliteSubscriptionStore(database), extra, before)
+        followed = Followed(await SqliteAlertStore(database).followed())
+        moves.followers.append(followed.rename)
+        subscribing = await Subscribing.load(SqliteSubscriptionStore(database), extra, before, followed)
         moves.listeners.append(lambda old, new: subscribing.moved(f"telegram:{old}", f"telegram:{new}"))
         boards = Boards(values, clock)
         moves.listeners.append(boards.moved)

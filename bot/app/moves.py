@@ -34,7 +34,7 @@ class Moves:
         """Of the routes: the destination of each chat. Set where it is made."""
         self.report: Report = unheard
         self.listeners: list[Callable[[int, int], None]] = []
-        self.renamed: Callable[[str, str], None] = lambda _old, _new: None
+        self.followers: list[Callable[[str, str], None]] = []
         """Told that all that is stored of one destination is another's."""
 
     @classmethod
@@ -73,11 +73,15 @@ class Moves:
             if _chat(old) in names or _chat(new) not in names:
                 continue
             try:
-                await self._stored.rename(_chat(old), _chat(new))
+                await self.rename(_chat(old), _chat(new))
             except StorageError as error:
                 _log.warning("destination.unrenamed", reason=str(error))
-                continue
-            self.renamed(_chat(old), _chat(new))
+
+    async def rename(self, old: str, new: str) -> None:
+        """All that is stored and kept of one destination is another's; raises `StorageError`."""
+        await self._stored.rename(old, new)
+        for follow in self.followers:
+            follow(old, new)
 
     def _route(self, old: int, new: int) -> None:
         if _chat(old) in self.by_chat:

@@ -40,6 +40,12 @@ class Routes:
     def names(self) -> frozenset[str]:
         return frozenset(self.by_name)
 
+    @property
+    def places(self) -> frozenset[str]:
+        """All destinations that something may be told at."""
+        named = {name for names in self.by_name.values() for name in names}
+        return frozenset(named | set(self.by_chat.values()) | {d.name for d in self.subscribers})
+
     def rows(self, notices: Sequence[Notice]) -> tuple[OutboxRow, ...]:
         """One row per notice and destination, each destination once."""
         return tuple(row_of(notice, name) for notice in notices for name in self.destinations(notice))

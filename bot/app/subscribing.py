@@ -5,13 +5,14 @@ then not told there. What a chat is told is decided when a firing goes out, and 
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from bot import log
 from bot.alerts.muting import group_of
 from bot.app.extra_rules import ExtraRules
+from bot.app.followed import Followed
 from bot.app.loading import Loaded
 from bot.app.routing import Routes, row_of
 from bot.chat.asker import telegram_number
@@ -61,9 +62,11 @@ class Subscribing:
         looks: dict[str, Look] | None = None,
         topics: Sequence[TopicRoute] = (),
         before: Callable[[str], str] = lambda chat: chat,
+        followed: Followed | None = None,
     ) -> None:
-        """`before`: the name by which the settings know a chat, which may have moved."""
+        """`before`: the name by which the settings know a chat, which may have moved. `followed`: who was told what fires."""
         self._before = before
+        self._followed = followed if followed is not None else Followed()
         self._store = store
         self._wishes = {(one.chat, one.rule): one for one in subscriptions}
         self._chats = dict.fromkeys(one.chat for one in subscriptions)
@@ -84,11 +87,15 @@ class Subscribing:
 
     @classmethod
     async def load(
-        cls, store: SubscriptionStore, extra: ExtraRules, before: Callable[[str], str] = lambda chat: chat
+        cls,
+        store: SubscriptionStore,
+        extra: ExtraRules,
+        before: Callable[[str], str] = lambda chat: chat,
+        followed: Followed | None = None,
     ) -> "Subscribing":
         """With all that was stored; from now on there are forms."""
         subscriptions, looks, topics = await store.all(), await store.looks(), await store.topics()
-        made = cls(store, subscriptions=subscriptions, looks=looks, topics=topics, before=before)
+        made = cls(store, subscriptions=subscriptions, looks=looks, topics=topics, before=before, followed=followed)
         made.begin(extra)
         return made
 
@@ -197,23 +204,28 @@ class Subscribing:
 
     def rows(self, routes: Routes, notices: Sequence[Notice]) -> tuple[OutboxRow, ...]:
         """What is told where."""
-        if not (self._chats or self._topics or self._bases or self._looks):
-            return routes.rows(notices)
-        return tuple(row for notice in notices for row in self._rows(routes, notice))
+        if not notices:
+            return ()
+        places = routes.places | {described.name for described in self.destinations(routes)}
+        chat_of = {name: chat for chat, name in routes.by_chat.items()}
+        return tuple(row for notice in notices for row in self._rows(routes, notice, places, chat_of))
 
-    def _rows(self, routes: Routes, notice: Notice) -> list[OutboxRow]:
+    def _rows(
+        self, routes: Routes, notice: Notice, places: Collection[str], chat_of: Mapping[str, str]
+    ) -> list[OutboxRow]:
         names = dict.fromkeys(routes.destinations(notice))
         rule = notice.rule_id
+        unwilling: list[str] = []
         if rule in self._bases:
             # People know it by the name of the rule in the file.
             rule = self._bases[rule][1]
             notice = replace(notice, view=replace(notice.view, rule_id=rule))
         elif rule in self._rules:
-            self._sift(names, routes, notice)
+            unwilling = self._sift(names, routes, notice)
         for route in self._topics.values():
             self._redirect(names, routes, notice, route)
-        chat_of = {name: chat for chat, name in routes.by_chat.items()}
-        return [self._looking(row_of(notice, name), chat_of.get(group_of(name))) for name in names]
+        told = self._followed.of(notice, names, places, unwilling)
+        return [self._looking(row_of(notice, name), chat_of.get(group_of(name))) for name in told]
 
     def _looking(self, row: OutboxRow, chat: str | None) -> OutboxRow:
         look = None if chat is None else self._looks.get(chat)
@@ -222,7 +234,9 @@ class Subscribing:
         has_chart = row.view.chart and look.has_charts
         return replace(row, view=replace(row.view, zone=look.zone, detail=look.detail, chart=has_chart))
 
-    def _sift(self, names: dict[str, None], routes: Routes, notice: Notice) -> None:
+    def _sift(self, names: dict[str, None], routes: Routes, notice: Notice) -> list[str]:
+        """Returns who wants no more of this alert than its end."""
+        unwilling: list[str] = []
         for chat in self._chats:
             name = routes.by_chat.get(chat)
             if name is None:
@@ -235,6 +249,8 @@ class Subscribing:
             heard = self.heard(chat, notice.rule_id)
             has_form = (chat, notice.rule_id) in self._told_by_form
             is_later = notice.view.fired_ms >= heard.since_ms
+            if has_form or heard.is_on is False:
+                unwilling.append(name)
             if name in names and (has_form or heard.is_on is False):
                 # Who was told a firing is told its end.
                 if is_later or notice.kind not in ENDINGS:
@@ -242,6 +258,7 @@ class Subscribing:
                     self._leave_untold(chat, name, notice)
             elif heard.is_on and not has_form and is_later:
                 names[name] = None
+        return unwilling
 
     def _leave_untold(self, chat: str, name: str, notice: Notice) -> None:
         if notice.kind is not TellKind.FIRE:

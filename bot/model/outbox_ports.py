@@ -35,6 +35,12 @@ class AlertStore(Protocol):
         """Of all but the alerts that people made in chat, see `ChatAlertStore.stored`."""
         ...
 
+    async def followed(self) -> Mapping[str, tuple[str, ...]]:
+        """Of each alert that fires, those of chats too, by the key of its firing: the destinations that have its firing or an
+        escalation of it to tell, whatever became of that. Those of which nothing is to be told are left out.
+        """
+        ...
+
     async def fired(self, since_ms: int) -> Mapping[str, int]:
         """How many firings began since that venue time, by rule; those without any are left out."""
         ...

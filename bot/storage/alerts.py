@@ -36,6 +36,11 @@ _KEEP_ROW = (
 _RELEASE_ROW = "UPDATE outbox SET state = 'waiting', created_ms = ? WHERE id = ? AND state = 'muted'"
 _FOLD_ROWS = "UPDATE outbox SET state = 'folded', told_by = ? WHERE key = ? AND destination = ? AND state = 'muted'"
 
+# A cross join keeps the order: a few alerts, and the rows of each by their index.
+_FOLLOWED = (
+    "SELECT o.key, o.destination FROM alerts a CROSS JOIN outbox o ON o.key = a.key "
+    "WHERE a.state = 'firing' AND o.kind IN ('fire', 'escalate') ORDER BY o.seq"
+)
 _OLD_TRANSITIONS = "SELECT seq FROM transitions WHERE at_ms < ? AND seq > ? ORDER BY seq LIMIT ?"
 _OLD_ROWS = (
     "SELECT o.seq, o.key FROM outbox o JOIN messages m ON m.id = o.message_id "
@@ -91,6 +96,12 @@ class SqliteAlertStore:
             "ORDER BY rule_id, instrument",
         )
         return [record_of(row) for row in rows]
+
+    async def followed(self) -> Mapping[str, tuple[str, ...]]:
+        found: dict[str, dict[str, None]] = {}
+        for key, destination in await self._database.fetch("read who was told", _FOLLOWED):
+            found.setdefault(key, {})[destination] = None
+        return {key: tuple(names) for key, names in found.items()}
 
     async def fired(self, since_ms: int) -> Mapping[str, int]:
         """How many firings began since then, by rule."""

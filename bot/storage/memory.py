@@ -63,6 +63,9 @@ class MemoryAlertStore:
     async def load(self) -> list[AlertRecord]:
         return [self._records[key] for key in sorted(self._records) if not is_alert_id(key[0])]
 
+    async def followed(self) -> Mapping[str, tuple[str, ...]]:
+        return self._outbox.told(self.firing())
+
     async def fired(self, since_ms: int) -> Mapping[str, int]:
         began = (t for t in self._transitions.values() if t.state is State.FIRING and t.at_ms >= since_ms)
         return Counter(t.rule_id for t in began)

@@ -1,7 +1,7 @@
 """The outbox in memory, and what people may do to it. Same contracts as SQLite."""
 
 import dataclasses
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 
 from bot.model.alert import TellKind, key_range
 from bot.model.outbox import (
@@ -138,6 +138,14 @@ class MemoryOutbox:
     def all_rows(self) -> list[OutboxRow]:
         """In the order in which they came. For other stores in memory."""
         return list(self._rows.values())
+
+    def told(self, keys: Collection[str]) -> dict[str, tuple[str, ...]]:
+        """For `MemoryAlertStore`: the destinations of firings and escalations."""
+        found: dict[str, dict[str, None]] = {}
+        for row in self._rows.values():
+            if row.key in keys and row.kind in {TellKind.FIRE, TellKind.ESCALATE}:
+                found.setdefault(row.key, {})[row.destination] = None
+        return {key: tuple(names) for key, names in found.items()}
 
     def delivered_in(self, row_id: str) -> Message | None:
         """The delivered message that carries a row."""

@@ -1,6 +1,8 @@
 """What every `AlertStore` and `KeyValues` promises."""
 
 from bot.model.alert import State, alert_key, short_id
+from bot.model.outbox import Delivered, Fold, Kept, Message, Rejected
+from bot.model.outbox_ports import Commit
 
 
 async def test_what_is_committed_is_loaded(ports, make):
@@ -109,3 +111,43 @@ async def test_firings_are_counted_by_rule_from_a_time_on(ports, make):
     assert dict(await ports.alerts.fired(0)) == {rule_id: 3}
     assert dict(await ports.alerts.fired(20)) == {rule_id: 2}
     assert dict(await ports.alerts.fired(31)) == {}
+
+
+async def test_who_was_told_what_fires_is_known_whatever_became_of_it(ports, make):
+    """Waiting, delivered, buried, kept and folded; by an escalation too, but not by an update, and not of what ended."""
+    rows = {name: make.row(destination=name) for name in ("waiting", "delivered", "buried", "kept", "folded")}
+    later = make.row(kind="escalate", n=1, destination="later")
+    update = make.row(kind="update", n=1, destination="updated")
+    ended = make.row(2000, destination="waiting")
+    key = later.key
+    muted = tuple(Kept(rows[name], "silence s-1", 9000) for name in ("kept", "folded"))
+    told = (rows["waiting"], rows["delivered"], rows["buried"], later, update, ended)
+    firing = (make.record(key=key), make.record(rule_id="over", state=State.INACTIVE, key=ended.key))
+    await ports.alerts.commit(Commit(firing, (), told, kept=muted))
+    await ports.alerts.commit(Commit((), (), (), folded=(Fold(key, "folded"),)))
+    for name, outcome in (("delivered", Delivered("7")), ("buried", Rejected("blocked"))):
+        message = Message(name, name, (rows[name].id,), 0)
+        await ports.outbox.settle(message, outcome, now_ms=2000)
+
+    found = await ports.alerts.followed()
+
+    assert {key: sorted(names) for key, names in found.items()} == {key: sorted([*rows, "later"])}
+
+
+async def test_who_was_told_follows_a_destination_to_another_name(ports, make):
+    row = make.row()
+    others = [make.row(kind="escalate", n=n, destination="other") for n in (1, 2)]
+    await ports.alerts.commit(make.commit([make.record(key=row.key)], rows=[row, *others]))
+    assert await ports.alerts.followed() == {row.key: ("main", "other")}
+
+    await ports.moves.rename("main", "other")
+
+    assert await ports.alerts.followed() == {row.key: ("other",)}
+
+
+async def test_who_was_told_an_alert_of_a_chat_is_known_too(ports, make):
+    alert, row = make.chat_alert(), make.row(destination="telegram:-1001")
+    await ports.chat_alerts.add(alert)
+    await ports.alerts.commit(make.commit([make.record(rule_id=alert.id, key=row.key)], rows=[row]))
+
+    assert await ports.alerts.followed() == {row.key: ("telegram:-1001",)}

@@ -8,8 +8,10 @@ import pytest
 
 from bot.app.committer import Committer
 from bot.app.extra_rules import ExtraRules
+from bot.app.followed import Followed
 from bot.app.live import Live
 from bot.app.loading import load
+from bot.app.moves import Moves
 from bot.app.rule_desk import RuleShelf
 from bot.app.subscribing import Subscribing
 from bot.chat.actions import Actions
@@ -27,6 +29,7 @@ from bot.settings import Settings
 from bot.storage.alerts import SqliteAlertStore
 from bot.storage.chat_moves import SqliteChatMoves
 from bot.storage.database import open_database
+from bot.storage.key_values import SqliteKeyValues
 from bot.storage.outbox import SqliteOutbox
 from bot.storage.subscriptions import SqliteSubscriptionStore
 
@@ -72,7 +75,10 @@ class Run:
         assert self.loaded.errors == ()
         self.extra = ExtraRules(self.loaded)
         self.alerts, self.outbox = SqliteAlertStore(self.database), SqliteOutbox(self.database)
-        self.subscribing = await Subscribing.load(SqliteSubscriptionStore(self.database), self.extra)
+        moves = await Moves.load(SqliteKeyValues(self.database), SqliteChatMoves(self.database))
+        followed = Followed(await self.alerts.followed())
+        moves.followers.append(followed.rename)
+        self.subscribing = await Subscribing.load(SqliteSubscriptionStore(self.database), self.extra, followed=followed)
         self.engine = Engine(self.extra.rules, records=await self.alerts.load())
         self.mailbox = Mailbox()
         committer = self.committer = Committer(self.alerts, self.clock)
@@ -93,7 +99,7 @@ class Run:
             live=self.live,
             sending=self.places,
             rules=self.extra.of_files,
-            rename=SqliteChatMoves(self.database).rename,
+            rename=moves.rename,
             fired=self.alerts.fired,
         )
         self.actions = Actions(RuleActions(shelf, lambda _: None).handlers, language_of=self.subscribing.language_of)
@@ -268,6 +274,47 @@ async def test_a_topic_takes_what_it_names_over_a_restart(run):
         await bot.ask("/here off", chat=GROUP, topic=7)
         assert await bot.outbox.waiting("group/7", now_ms=1 << 50, limit=9) == [], "the group tells what waited"
         assert "Nothing was told here" in await bot.ask("/here off", chat=GROUP, topic=9)
+
+
+async def test_who_was_told_a_firing_hears_its_end_wherever_the_rule_leads_by_then(run):
+    """Over a reload and a restart, both ways."""
+    mine_alone = "rules:\n" + LEVEL.replace("[mine, group]", "[mine]")
+    async with run() as bot:
+        assert await bot.told(99, 101) == BOTH
+        bot.reload(mine_alone)
+        assert await bot.told(40) == [("group", "end", "level"), ("mine", "end", "level")]
+        assert await bot.told(101) == [("mine", "fire", "level")]
+        bot.reload("rules:\n" + LEVEL)
+    async with run() as bot:
+        assert await bot.told(101, 40) == [("mine", "end", "level")], "the group never saw it"
+        assert await bot.told(101) == BOTH
+        bot.reload(mine_alone)
+    async with run() as bot:
+        assert await bot.told(101, 40) == [("group", "end", "level"), ("mine", "end", "level")]
+
+
+async def test_a_rule_that_goes_ends_where_it_was_told(run):
+    """Nothing says any more whom it told: the default destination is one of others here."""
+    of_group = "rules:\n" + LEVEL.replace("[mine, group]", "[group]")
+    async with run() as bot:
+        bot.reload(of_group)
+        assert await bot.told(99, 101) == BOTH[:1]
+    (bot.folder / "rules.yaml").write_text("rules:\n" + OTHER, encoding="utf-8")
+    async with run() as bot:
+        assert await bot.told(101, 101) == [("group", "close", "level")]
+
+
+async def test_a_topic_that_is_named_while_an_alert_fires_hears_only_of_later_ones(run):
+    """Though the rule has another tag by then."""
+    async with run() as bot:
+        await bot.ask("/here WHALE", chat=GROUP, topic=7)
+        bot.reload("rules:\n" + LEVEL.replace("whale", "fish"))
+        assert await bot.told(99, 101) == BOTH
+        bot.reload("rules:\n" + LEVEL)
+        assert await bot.told(40) == [("group", "end", "level"), ("mine", "end", "level")]
+        assert await bot.told(101) == [("group/7", "fire", "level"), ("mine", "fire", "level")]
+        await bot.ask("/here off", chat=GROUP, topic=7)
+        assert await bot.told(40) == [("group", "end", "level"), ("mine", "end", "level")], "the group ends it"
 
 
 async def test_times_and_detail_of_a_chat_are_those_of_its_settings(run):

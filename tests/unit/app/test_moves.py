@@ -64,7 +64,7 @@ async def test_or_the_new_one_and_what_waits_for_the_old_name_is_told_by_the_new
     await (await Moves.load(values, stored)).moved(OLD, NEW)
     moves, by_chat = await Moves.load(values, stored), {"telegram:-1005": "telegram:-1005"}
     renamed = []
-    moves.renamed = lambda *names: renamed.append(names)
+    moves.followers.append(lambda *names: renamed.append(names))
     await moves.settle(by_chat, ["telegram:-1005"])
     assert stored.calls[-1] == ("rename", "telegram:-5", "telegram:-1005")
     assert renamed == [("telegram:-5", "telegram:-1005")], "what is kept for it follows"
