@@ -10,6 +10,7 @@ from math import nan
 
 import numpy as np
 
+from bot.alerts.kept import Alert, Resting
 from bot.alerts.lifecycle import Cell, Policy, Step, step
 from bot.alerts.seen import Course, Measure, Reading, RuleTruth, Seen, Ticks
 from bot.model.alert import AlertRecord, State, TellKind, alert_key
@@ -58,29 +59,6 @@ class Change:
     """The measure that the alert follows."""
 
 
-@dataclass(slots=True)
-class _Alert:
-    """One cell with its numbers."""
-
-    cell: Cell
-    instrument: str
-    key: str = ""
-    value: float | None = None
-    peak: float | None = None
-    told_value: float | None = None
-    told_ms: int = 0
-    n_told: int = 0
-    option: int | None = None
-    """Which measure the values are of: with `a or b` another side may become the true one, and its values would not
-    compare. None after a restart: the first one seen counts."""
-    direction: int = 1
-    """+1 where further is more; of the measure that is followed."""
-    has_news: bool = False
-    """Whether the peak has moved since the state was last recorded."""
-    is_remeasured: bool = False
-    """Whether the next value is the first of another measure."""
-
-
 class RuleBook:
     """The alerts of one rule."""
 
@@ -89,7 +67,8 @@ class RuleBook:
         self.condition = condition
         self.policy = policy
         self.per_market = per_market
-        self._alerts: dict[int, _Alert] = {}
+        self._alerts: dict[int, Alert | Resting] = {}
+        """In the order in which they first began."""
 
     # -- state in and out ----------------------------------------------------------------------------------------
 
@@ -97,64 +76,54 @@ class RuleBook:
         """Take a stored state. Of another condition only the cooldown is of use, and not even that: it starts afresh."""
         if record.condition != self.condition:
             return
-        cell = Cell(
-            state=record.state,
-            held_ms=record.held_ms,
-            pending_since_ms=record.pending_since_ms,
-            fired_ms=record.fired_ms,
-            cooldown_until_ms=self.policy.pause_ms(record.cooldown_until_ms),
-        )
-        self._alerts[row] = _Alert(
-            cell,
-            record.instrument,
-            record.key,
-            record.value,
-            record.peak,
-            record.told_value,
-            record.told_ms,
-            record.n_told,
-        )
+        self._keep(row, Alert.of(record, self.policy.pause_ms(record.cooldown_until_ms)))
+
+    def _of(self, row: int) -> Alert | None:
+        """A copy of it where it is at rest."""
+        kept = self._alerts.get(row)
+        return kept.awake(self.rule_id) if isinstance(kept, Resting) else kept
+
+    def _at(self, row: int) -> Alert:
+        alert = self._of(row)
+        assert alert is not None
+        return alert
+
+    def _keep(self, row: int, alert: Alert) -> None:
+        self._alerts[row] = Resting.of(alert, self.rule_id) if alert.is_over else alert
+
+    def _awake(self) -> Iterator[tuple[int, Alert]]:
+        return ((row, a) for row, a in self._alerts.items() if isinstance(a, Alert) and not a.is_over)
 
     def record(self, row: int) -> AlertRecord:
         """The state to store."""
-        self._alerts[row].has_news = False
+        alert = self._alerts[row]
+        if isinstance(alert, Alert):
+            alert.has_news = False
         return self.look(row)
 
     def look(self, row: int) -> AlertRecord:
         """The state as it is; of an instrument that never had an alert, an inactive one."""
-        a = self._alerts.get(row)
-        if a is None:
+        alert = self._of(row)
+        if alert is None:
             return AlertRecord(self.rule_id, "", self.condition, State.INACTIVE)
-        return AlertRecord(
-            rule_id=self.rule_id,
-            instrument=a.instrument,
-            condition=self.condition,
-            state=a.cell.state,
-            held_ms=a.cell.held_ms,
-            pending_since_ms=a.cell.pending_since_ms,
-            fired_ms=a.cell.fired_ms,
-            cooldown_until_ms=a.cell.cooldown_until_ms,
-            key=a.key,
-            value=a.value,
-            peak=a.peak,
-            told_value=a.told_value,
-            told_ms=a.told_ms,
-            n_told=a.n_told,
-        )
+        return alert.record(self.rule_id, self.condition)
 
     def follow(self, policy: Policy, *, is_remeasured: bool) -> None:
         """The rule has other clocks now. `is_remeasured`: its alerts are measured by another value, so that what was
         told of the old one compares no more.
         """
         self.policy = policy
-        for alert in self._alerts.values():
+        for row in self.rows():
+            alert = self._at(row)
             alert.cell.cooldown_until_ms = policy.pause_ms(alert.cell.cooldown_until_ms)
             if is_remeasured:
                 alert.option = alert.peak = alert.told_value = None
                 alert.is_remeasured = True
+            self._keep(row, alert)
 
     def rows_in(self, *states: State) -> list[int]:
-        return [row for row, a in self._alerts.items() if a.cell.state in states]
+        """Of alerts that are pending or firing."""
+        return [row for row, a in self._awake() if a.cell.state in states]
 
     def rows(self) -> list[int]:
         return list(self._alerts)
@@ -164,7 +133,7 @@ class RuleBook:
 
     def unsaved(self) -> list[int]:
         """Rows whose clocks or peaks moved since they were last recorded."""
-        return [r for r, a in self._alerts.items() if a.cell.state is State.PENDING or a.has_news]
+        return [r for r, a in self._awake() if a.cell.state is State.PENDING or a.has_news]
 
     def instrument(self, row: int) -> str:
         return self._alerts[row].instrument
@@ -180,13 +149,13 @@ class RuleBook:
     def state(self, row: int) -> State:
         """Where an alert stands."""
         alert = self._alerts.get(row)
-        return State.INACTIVE if alert is None else alert.cell.state
+        return alert.cell.state if isinstance(alert, Alert) else State.INACTIVE
 
     def follow_peak(self, row: int, span: range, course: Course, now_ms: Sequence[int]) -> int:
         """Let a firing alert go on over ticks at which it does not end. Returns the first at which it is told again, or
         has to be moved to know; else the end of the span.
         """
-        alert = self._alerts[row]
+        alert = self._at(row)
         if alert.option is None or alert.is_remeasured:
             return span.start
         values, fixed = course(row, alert.option, slice(span.start, span.stop)) if alert.option >= 0 else ((), 1)
@@ -217,12 +186,12 @@ class RuleBook:
 
     def alive_rows(self) -> list[int]:
         """Rows whose alerts are pending or firing, so that every tick matters to them."""
-        return [r for r, a in self._alerts.items() if a.cell.state is not State.INACTIVE]
+        return [row for row, _ in self._awake()]
 
     def firing(self, row: int) -> Firing | None:
         """What a firing alert waits for besides its end; None for one that does not fire."""
         alert = self._alerts.get(row)
-        if alert is None or alert.cell.state is not State.FIRING:
+        if not isinstance(alert, Alert) or alert.cell.state is not State.FIRING:
             return None
         due_ms = None if self.policy.repeat_ms is None else alert.told_ms + self.policy.repeat_ms
         told, step = alert.told_value, self.policy.escalate
@@ -234,21 +203,17 @@ class RuleBook:
 
     def option(self, row: int) -> int | None:
         """The measure that an alert follows, or followed last."""
-        alert = self._alerts.get(row)
+        alert = self._of(row)
         return None if alert is None else alert.option
 
     def is_pending(self, row: int) -> bool:
-        alert = self._alerts.get(row)
-        return alert is not None and alert.cell.state is State.PENDING
+        return self.state(row) is State.PENDING
 
     def move(
         self, row: int, t: int, seen: Seen, ticks: Ticks, measure: Measure, name_of: Callable[[int], str]
     ) -> tuple[Change, ...]:
         """Move one alert by one tick. Should `measure` raise, the alert is as it was."""
-        alert = self._alerts.get(row)
-        is_new = alert is None
-        if alert is None:
-            alert = _Alert(Cell(), MARKET if self.per_market else name_of(row))
+        alert = self._of(row) or Alert(Cell(), MARKET if self.per_market else name_of(row))
         now_ms = int(ticks.now_ms[t])
         oi_ms, interval_ms = self._open_interest(row, t, ticks)
         before = alert.cell.copy()
@@ -264,15 +229,16 @@ class RuleBook:
         )
         if result is Step.NOTHING and alert.cell.state is not State.FIRING:
             return ()
-        if is_new:
-            self._alerts[row] = alert
+        self._alerts[row] = alert
         if result is Step.DROPPED:
+            self._keep(row, alert)
             return (self._change(alert, t, row, now_ms, State.INACTIVE, None, alert.value),)
         followed = alert.option if alert.cell.state is State.FIRING or result is Step.ENDED else None
         try:
             reading = measure(t, row, None if result in {Step.FIRED, Step.FLASHED} else followed)
         except Exception:
             alert.cell = before
+            self._keep(row, alert)
             raise
         match result:
             case Step.PENDING:
@@ -281,8 +247,10 @@ class RuleBook:
                 return (self._fire(alert, t, row, now_ms, reading),)
             case Step.FLASHED:
                 fired = self._fire(alert, t, row, now_ms, reading)
+                self._keep(row, alert)
                 return fired, self._change(alert, t, row, now_ms, State.RESOLVED, None, reading.value)
             case Step.ENDED:
+                self._keep(row, alert)
                 return (self._change(alert, t, row, now_ms, State.RESOLVED, TellKind.END, reading.value),)
         told = self._while_firing(alert, t, row, now_ms, reading)
         return (told,) if told is not None else ()
@@ -292,14 +260,14 @@ class RuleBook:
             return (int(ticks.oi_ms[t].max()), 0) if ticks.oi_ms.shape[1] else (0, 0)
         return int(ticks.oi_ms[t, row]), int(ticks.oi_interval_ms[t, row])
 
-    def _fire(self, alert: _Alert, t: int, row: int, now_ms: int, reading: Reading) -> Change:
+    def _fire(self, alert: Alert, t: int, row: int, now_ms: int, reading: Reading) -> Change:
         alert.key = alert_key(self.rule_id, alert.instrument, now_ms)
         alert.value = alert.peak = alert.told_value = reading.value
         alert.told_ms, alert.n_told = now_ms, 0
         alert.option, alert.direction, alert.is_remeasured = reading.option, reading.direction, False
         return self._change(alert, t, row, now_ms, State.FIRING, TellKind.FIRE, reading.value, gap_ms=reading.gap_ms)
 
-    def _while_firing(self, alert: _Alert, t: int, row: int, now_ms: int, reading: Reading) -> Change | None:
+    def _while_firing(self, alert: Alert, t: int, row: int, now_ms: int, reading: Reading) -> Change | None:
         alert.option, alert.direction = reading.option, reading.direction
         value, direction = reading.value, reading.direction
         if alert.is_remeasured and value is not None:
@@ -323,7 +291,7 @@ class RuleBook:
 
     def _change(
         self,
-        alert: _Alert,
+        alert: Alert,
         t: int,
         row: int,
         now_ms: int,
@@ -361,7 +329,7 @@ class RuleBook:
         """End alerts whose rule or instrument is gone: no cooldown, and firing ones are told why."""
         changes = []
         for row in list(rows):
-            alert = self._alerts.get(row)
+            alert = self._of(row)
             if alert is None:
                 continue
             if alert.cell.state is State.FIRING:
@@ -369,14 +337,16 @@ class RuleBook:
                     self._change(alert, 0, row, now_ms, State.CLOSED, TellKind.CLOSE, alert.value, reason=reason)
                 )
             alert.cell = Cell()
+            self._keep(row, alert)
         return changes
 
     def drop_pending(self) -> list[int]:
         """Pending alerts go back to inactive, as when the venue's clock went back. Returns their rows."""
         rows = self.rows_in(State.PENDING)
         for row in rows:
-            self._alerts[row].cell.state = State.INACTIVE
-            self._alerts[row].cell.held_ms = 0
+            alert = self._at(row)
+            alert.cell.state, alert.cell.held_ms = State.INACTIVE, 0
+            self._keep(row, alert)
         return rows
 
     def forget(self, row: int) -> None:

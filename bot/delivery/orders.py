@@ -16,7 +16,7 @@ from bot.model.outbox import Layout, Message, OutboxRow
 from bot.model.outbox_ports import Outbox
 from bot.model.view import AlertView
 
-MAX_KNOWN: Final = 2_000
+MAX_KNOWN: Final = 500
 """Where firings were told; others are looked up."""
 MAX_DOUBTED: Final = 10_000
 

@@ -45,7 +45,7 @@ from bot.texts import mark
 CONNECT_TIMEOUT_S: Final = 10.0
 READ_TIMEOUT_S: Final = 30.0
 """Telegram may take long and deliver all the same; giving up early makes duplicates."""
-_MAX_PICTURED: Final = 2_000
+_MAX_PICTURED: Final = 500
 
 _log = log.get("delivery.telegram")
 

@@ -6,6 +6,7 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median_low
 
 import aiohttp
 
@@ -19,8 +20,8 @@ MAX_MB = 220.0
 MAX_SLOPE_MB = 1.0
 """Per 24 hours, once windows are full."""
 FULL_H = 25.0
-MAX_EXTRA_FILES = 4
-MAX_EXTRA_TASKS = 4
+_COUNTS = (("open files", "n_files", 4), ("tasks", "n_tasks", 4), ("threads", "n_threads", 0))
+"""How many more there may be at the end than after a third."""
 _BAR_MB = 5.0
 
 
@@ -83,14 +84,17 @@ def problems(looks: list[Look]) -> list[str]:
     slope = slope_mb(looks)
     if slope is not None and slope > MAX_SLOPE_MB:
         found.append(f"memory grows by {slope:.2f} MB a day, expected at most {MAX_SLOPE_MB}")
-    settled = looks[len(looks) // 3]
-    if looks[-1].n_files > settled.n_files + MAX_EXTRA_FILES:
-        found.append(f"open files: {settled.n_files} after a third, {looks[-1].n_files} at the end")
-    if looks[-1].n_tasks > settled.n_tasks + MAX_EXTRA_TASKS:
-        found.append(f"tasks: {settled.n_tasks} after a third, {looks[-1].n_tasks} at the end")
-    if looks[-1].n_threads > settled.n_threads:
-        found.append(f"threads: {settled.n_threads} after a third, {looks[-1].n_threads} at the end")
+    for name, field, extra in _COUNTS:
+        third, end = usual(looks, field, 1 / 3), usual(looks, field, 1)
+        if end > third + extra:
+            found.append(f"{name}: mostly {third} after a third, {end} at the end")
     return found
+
+
+def usual(looks: list[Look], field: str, until: float) -> int:
+    """The middle one of a sixth of all looks, up to this part of them: a single look may see what is there for a moment."""
+    last = max(1, round(len(looks) * until))
+    return int(median_low(getattr(x, field) for x in looks[max(0, last - max(1, len(looks) // 6)) : last]))
 
 
 async def watch(harness: Harness, *, hours: float, instruments: int, reconnects: int, n_looks: int = 72) -> bool:

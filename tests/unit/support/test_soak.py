@@ -24,3 +24,15 @@ def test_too_much_and_too_many_are_told():
 
 def test_a_short_run_has_no_slope():
     assert slope_mb(looks(lambda n: 100.0)[:26]) is None
+
+
+def test_what_one_look_sees_for_a_moment_is_no_growth():
+    assert (
+        problems(looks(lambda n: 100.0, files=lambda n: 30 + 9 * (n == 72), threads=lambda n: 5 + (n % 9 == 0))) == []
+    )
+
+
+def test_what_came_to_stay_is_growth():
+    assert problems(looks(lambda n: 100.0, threads=lambda n: 5 + (n > 60))) == [
+        "threads: mostly 5 after a third, 6 at the end"
+    ]
