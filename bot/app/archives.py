@@ -5,12 +5,14 @@ written to where its name leads.
 """
 
 import contextlib
+import gzip
 import io
 import os
 import re
 import shutil
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,7 +65,7 @@ def is_archive(path: Path) -> bool:
 def _told(path: Path, what: str) -> Iterator[None]:
     try:
         yield
-    except (OSError, EOFError, tarfile.TarError) as error:
+    except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
         raise StorageError(f"{path}: {what}: {getattr(error, 'strerror', None) or error}") from error
 
 
@@ -141,7 +143,7 @@ def _read(source: Path, database: Path) -> Unpacked:
     rules: dict[str, bytes] = {}
     credentials: dict[str, bytes] = {}
     version, env = None, None
-    with tarfile.open(source, mode="r:gz") as tar:
+    with gzip.open(source) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
         for n, entry in enumerate(tar):
             content = tar.extractfile(entry) if entry.isreg() else None
             if content is None or n >= MAX_FILES or not _is_ours(entry.name):
@@ -165,6 +167,8 @@ def _read(source: Path, database: Path) -> Unpacked:
                 env = text
             else:
                 version = _version(source, text)
+        # The checksum stands behind the padding, which a tar reader leaves alone.
+        stream.read(MAX_FILE_BYTES)
     if version is None or not database.exists():
         raise ConfigError(f"{source}: expected an archive of `oibot backup`, found one without version or database")
     return Unpacked(database, version, rules, credentials, env)

@@ -226,3 +226,20 @@ def test_a_damaged_or_absent_file_is_told(run, packed):
     Path("text.tar.gz").write_text("hello")
     with pytest.raises(StorageError, match="cannot be read"):
         run("restore", "text.tar.gz")
+
+
+def test_an_archive_with_one_byte_changed_changes_nothing(run, packed):
+    """Wherever it is: in what unpacks to something else, and in what no longer unpacks."""
+    Path("rules/mine.yaml").write_text("# " + "".join(chr(33 + n * 7919 % 90) for n in range(4_000)))
+    packed()
+    whole = ARCHIVE.read_bytes()
+    Path("rules/mine.yaml").unlink()
+    for at in range(100, len(whole), len(whole) // 25):
+        ARCHIVE.write_bytes(whole[:at] + bytes([whole[at] ^ 0x10]) + whole[at + 1 :])
+        with pytest.raises((StorageError, ConfigError)):
+            run("restore", ARCHIVE)
+        assert not Path("rules/mine.yaml").exists(), at
+    assert not list(Path("data").glob("*before-restore*"))
+    ARCHIVE.write_bytes(whole)
+    run("restore", ARCHIVE)
+    assert Path("rules/mine.yaml").exists()
