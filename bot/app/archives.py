@@ -191,12 +191,17 @@ def _copy(content: IO[bytes], target: Path) -> None:
         shutil.copyfileobj(content, out)
 
 
-def put_back(files: Mapping[str, bytes], folder: Path) -> list[str]:
-    """Write files that are missing; those that differ from what is there beside it. What was done, for people."""
+def put_back(files: Mapping[str, bytes], folder: Path, *, is_secret: bool = False) -> list[str]:
+    """Write files that are missing; those that differ from what is there beside it. What was done, for people.
+
+    Rules may be read by everybody whom the umask lets: the service's user is another than who restores.
+    """
+    mode = 0o600 if is_secret else 0o666
     said = []
     for name, content in files.items():
         target = folder / name
-        said += _put_back(target, content, target.with_name(f"{target.name}.restored"), folder_mode=0o777)
+        aside = target.with_name(f"{target.name}.restored")
+        said += _put_back(target, content, aside, mode=mode, folder_mode=0o777)
     return said
 
 
@@ -205,11 +210,11 @@ def put_back_credentials(files: Mapping[str, bytes], folder: Path) -> list[str]:
     said = []
     for name, content in files.items():
         aside = folder.with_name(f"{folder.name}.restored") / name
-        said += _put_back(folder / name, content, aside, folder_mode=0o700)
+        said += _put_back(folder / name, content, aside, mode=0o600, folder_mode=0o700)
     return said
 
 
-def _put_back(target: Path, content: bytes, aside: Path, *, folder_mode: int) -> list[str]:
+def _put_back(target: Path, content: bytes, aside: Path, *, mode: int, folder_mode: int) -> list[str]:
     with _told(target, "cannot be written"):
         if not target.exists():
             said = f"{target} is back."
@@ -220,6 +225,6 @@ def _put_back(target: Path, content: bytes, aside: Path, *, folder_mode: int) ->
             said = f"{target} is another now and stays; the one of the backup is {beside}."
             target = aside
         target.parent.mkdir(mode=folder_mode, parents=True, exist_ok=True)
-        with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+        with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as out:
             out.write(content)
     return [said]

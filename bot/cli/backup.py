@@ -87,7 +87,7 @@ def restore(
             said = archives.put_back(found.rules, config.rules_dir)
             said += archives.put_back_credentials(found.credentials, Path.cwd() / settings.CREDENTIALS)
             if found.env is not None:
-                said += archives.put_back({ENV.name: found.env}, Path.cwd())
+                said += archives.put_back({ENV.name: found.env}, Path.cwd(), is_secret=True)
     for line in said:
         print(line)
 

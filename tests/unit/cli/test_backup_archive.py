@@ -2,6 +2,8 @@
 
 import contextlib
 import io
+import os
+import shutil
 import sqlite3
 import tarfile
 from pathlib import Path
@@ -92,6 +94,21 @@ def test_an_archive_brings_all_back_in_an_empty_folder(packed, run):
         rules = sorted(str(p) for p in Path("rules").rglob("*.*"))
         assert rules == ["rules/destinations.yaml", "rules/mine.yaml", "rules/tests/mine.yaml"]
         assert not list(Path("data").glob(".unpacked-*"))
+
+
+def test_rules_are_back_for_everybody_and_settings_for_their_owner_alone(packed, run):
+    """Root restores them; the service that reads them is another user."""
+    packed("--with-secrets")
+    shutil.rmtree("rules")
+    Path(".env").unlink()
+    before = os.umask(0o022)
+    try:
+        run("restore", ARCHIVE)
+    finally:
+        os.umask(before)
+    files = [Path("rules/mine.yaml"), Path("rules/destinations.yaml"), Path("rules/tests/mine.yaml")]
+    assert {oct(path.stat().st_mode & 0o777) for path in files} == {"0o644"}
+    assert Path(".env").stat().st_mode & 0o777 == 0o600
 
 
 def test_what_is_there_stays_and_the_old_lies_beside_it(packed, run):
