@@ -29,16 +29,14 @@ class SqliteSubscriptionStore:
         self._database = database
 
     async def put(self, one: Subscription) -> None:
-        async with self._database.transaction("set a subscription") as tx:
-            if one.says_nothing:
-                await tx.execute("DELETE FROM subscriptions WHERE chat = ? AND rule = ?", (one.chat, one.rule))
-            else:
-                values = tuple(getattr(one, name) for name in _SUBSCRIPTION)
-                await tx.execute(_put("subscriptions", _SUBSCRIPTION), values)
+        sql, values = _put("subscriptions", _SUBSCRIPTION), tuple(getattr(one, name) for name in _SUBSCRIPTION)
+        if one.says_nothing:
+            sql, values = "DELETE FROM subscriptions WHERE chat = ? AND rule = ?", (one.chat, one.rule)
+        await self._database.write("set a subscription", lambda tx: tx.execute(sql, values))
 
     async def forget(self, chat: str) -> int:
-        async with self._database.transaction("forget subscriptions") as tx:
-            return await tx.execute("DELETE FROM subscriptions WHERE chat = ?", (chat,))
+        sql = "DELETE FROM subscriptions WHERE chat = ?"
+        return await self._database.write("forget subscriptions", lambda tx: tx.execute(sql, (chat,)))
 
     async def all(self) -> list[Subscription]:
         rows = await self._database.fetch(
@@ -48,12 +46,12 @@ class SqliteSubscriptionStore:
         return [_subscription(row) for row in rows]
 
     async def put_look(self, chat: str, look: Look) -> None:
-        async with self._database.transaction("set the look of a chat") as tx:
-            await tx.execute(_put("looks", _LOOK), (chat, *(getattr(look, name) for name in _LOOK[1:])))
+        values = (chat, *(getattr(look, name) for name in _LOOK[1:]))
+        await self._database.write("set the look of a chat", lambda tx: tx.execute(_put("looks", _LOOK), values))
 
     async def forget_look(self, chat: str) -> None:
-        async with self._database.transaction("forget the look of a chat") as tx:
-            await tx.execute("DELETE FROM looks WHERE chat = ?", (chat,))
+        sql = "DELETE FROM looks WHERE chat = ?"
+        await self._database.write("forget the look of a chat", lambda tx: tx.execute(sql, (chat,)))
 
     async def looks(self) -> dict[str, Look]:
         rows = await self._database.fetch(
@@ -63,12 +61,12 @@ class SqliteSubscriptionStore:
         return {row[0]: msgspec.convert(dict(zip(_LOOK[1:], row[1:], strict=True)), Look, strict=False) for row in rows}
 
     async def put_topic(self, route: TopicRoute) -> None:
-        async with self._database.transaction("set a topic") as tx:
-            await tx.execute(_put("topic_routes", _TOPIC), tuple(getattr(route, name) for name in _TOPIC))
+        values = tuple(getattr(route, name) for name in _TOPIC)
+        await self._database.write("set a topic", lambda tx: tx.execute(_put("topic_routes", _TOPIC), values))
 
     async def drop_topic(self, chat: str, topic: int) -> int:
-        async with self._database.transaction("forget a topic") as tx:
-            return await tx.execute("DELETE FROM topic_routes WHERE chat = ? AND topic = ?", (chat, topic))
+        sql = "DELETE FROM topic_routes WHERE chat = ? AND topic = ?"
+        return await self._database.write("forget a topic", lambda tx: tx.execute(sql, (chat, topic)))
 
     async def topics(self) -> list[TopicRoute]:
         rows = await self._database.fetch(

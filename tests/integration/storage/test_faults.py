@@ -16,6 +16,7 @@ from bot.model.alert import AlertRecord, State
 from bot.model.buttons import Keyboard
 from bot.model.outbox_ports import Commit
 from bot.model.silence import Ack, QuietHours, Silence
+from bot.model.subscriptions import Look, Subscription, TopicRoute
 from bot.storage import copies, preparing
 from bot.storage.alerts import SqliteAlertStore
 from bot.storage.buttons import SqliteButtonStore
@@ -23,6 +24,7 @@ from bot.storage.chat_moves import SqliteChatMoves
 from bot.storage.database import PATIENCE_S, open_database
 from bot.storage.key_values import SqliteKeyValues
 from bot.storage.silences import SqliteSilenceStore
+from bot.storage.subscriptions import SqliteSubscriptionStore
 
 
 @pytest.fixture
@@ -105,6 +107,12 @@ ACTS = {
     "a button": lambda db: SqliteButtonStore(db).put(Keyboard("k", "c", "", "", ("/oi",), 1)),
     "a chat that moves": lambda db: SqliteChatMoves(db).move("a", "b"),
     "a destination of another name": lambda db: SqliteChatMoves(db).rename("a", "b"),
+    "a subscription": lambda db: SqliteSubscriptionStore(db).put(Subscription("c", is_on=True)),
+    "no subscriptions": lambda db: SqliteSubscriptionStore(db).forget("c"),
+    "a look": lambda db: SqliteSubscriptionStore(db).put_look("c", Look()),
+    "no look": lambda db: SqliteSubscriptionStore(db).forget_look("c"),
+    "a topic": lambda db: SqliteSubscriptionStore(db).put_topic(TopicRoute("c", 1, "all", 1)),
+    "no topic": lambda db: SqliteSubscriptionStore(db).drop_topic("c", 1),
 }
 
 
