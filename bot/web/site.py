@@ -163,12 +163,12 @@ class Site:
         return self._page("enter.html", title="oibot", text=text, ticket=ticket)
 
     async def _enter(self, request: web.Request) -> web.Response:
-        form = await request.post()
+        form = await _form(request)
         now_ms = self._clock.wall_ms()
         if self._door.is_closed(now_ms=now_ms):
             text = "Too many wrong links were shown lately. Try again in a minute, with a new link."
             return self._page("enter.html", code=429, title="Closed for a minute", text=text, ticket="")
-        secret = self._door.enter(str(form.get("ticket", ""))[:64], now_ms=now_ms)
+        secret = self._door.enter(form.get("ticket", "")[:64], now_ms=now_ms)
         if secret is None:
             text = f"This link has been used, or is older than five minutes. {_HOW}"
             return self._page("enter.html", code=403, title="This link opens nothing", text=text, ticket="")
@@ -186,8 +186,7 @@ class Site:
 
     async def _checked(self, request: web.Request) -> tuple[Session, dict[str, str]]:
         """The session and the fields of a form that carries its mark."""
-        session, form = request[_SESSION], await request.post()
-        fields = {name: value for name, value in form.items() if isinstance(value, str)}
+        session, fields = request[_SESSION], await _form(request)
         if not is_same(fields.get("csrf", ""), session.csrf):
             raise web.HTTPForbidden(reason="this form is out of date; load the page again")
         return session, fields
@@ -372,6 +371,14 @@ class Site:
 
     async def _log(self, request: web.Request) -> web.Response:
         return self._page("log.html", request, log=self._log_for(request))
+
+
+async def _form(request: web.Request) -> dict[str, str]:
+    """The fields of a form, without files."""
+    try:
+        return {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
+    except (ValueError, LookupError):  # no boundary, no text, no such character set
+        raise web.HTTPBadRequest(reason="expected a form") from None
 
 
 def _html(text: str, *, status: int = 200) -> web.Response:

@@ -246,7 +246,7 @@ class WebWorld:
         ) as answer:
             return answer.status, await answer.text(), answer.headers
 
-    async def post(self, path: str, data: dict[str, str], **headers: str):
+    async def post(self, path: str, data: dict[str, str] | bytes, **headers: str):
         url = URL(self.url + path, encoded=True)
         async with self.browser.post(url, data=data, headers=headers, allow_redirects=False) as answer:
             return answer.status, await answer.text(), answer.headers

@@ -119,6 +119,28 @@ async def test_what_another_sites_page_sends_is_refused(world, headers):
     assert world.said == []
 
 
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("multipart/form-data", b"ticket=a"),
+        ("application/x-www-form-urlencoded; charset=nope", b"ticket=a"),
+        ("application/x-www-form-urlencoded", b"ticket=\xff"),
+    ],
+)
+async def test_what_is_no_form_is_refused_and_not_taken_for_a_fault_of_ours(world, kind, body):
+    status, text, _ = await world.post("/enter", body, **{"Content-Type": kind})
+    assert (status, "Expected a form." in text) == (400, True)
+
+
+async def test_a_cookie_that_is_no_text_opens_nothing(world):
+    reader, writer = await asyncio.open_connection("127.0.0.1", world.server.port)
+    writer.write(b'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nCookie: oibot="\xff"\r\n\r\n')
+    answer = await reader.read()
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert b"This page is private" in answer
+
+
 async def test_another_host_name_is_refused_before_anything_else(world):
     await world.login()
     status, text, _ = await world.get("/", Host="rebound.example")
