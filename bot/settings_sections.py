@@ -41,7 +41,7 @@ def _address(value: str, *schemes: str) -> str:
     """Without a slash at the end: a doubled one in a path is enough for Binance's firewall to answer 403."""
     try:
         parts = urlsplit(value)
-        named = parts.scheme in schemes and bool(parts.hostname)
+        named = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0  # raises where it is no number
     except ValueError:
         named = False
     if not named:
@@ -50,9 +50,10 @@ def _address(value: str, *schemes: str) -> str:
 
 
 def _secret_from_file(values: Any, name: str) -> Any:
-    if isinstance(values, dict) and values.get(f"{name}_file"):
+    path = values.get(f"{name}_file") if isinstance(values, dict) else None
+    if path and isinstance(path, str):
         try:
-            values = {**values, name: secret_of(Path(values[f"{name}_file"]))}
+            values = {**values, name: secret_of(Path(path))}
         except ValueError as error:
             raise ValueError(f"{name}_file: {error}") from None
     return values

@@ -124,6 +124,9 @@ def test_a_trailing_slash_of_a_base_url_is_taken_away(env, name, scheme):
         ("BINANCE__REST_URL", "nonsense"),
         ("BINANCE__STREAM_URL", "https://venue.example"),
         ("TELEGRAM__API_URL", "https://"),
+        ("BINANCE__REST_URL", "https://venue.example:canary"),
+        ("WEB__URL", "https://oibot.example:99999"),
+        ("PING__URL", "https://hc.example:canary/canary"),
         ("TELEGRAM__TOKEN", "canary-canary"),
         ("DISCORD__WEBHOOK_URL", "canary-canary"),
         ("DISCORD__WEBHOOK_URL", "https://discord.com/canary-canary"),
@@ -134,6 +137,12 @@ def test_what_cannot_be_an_address_or_a_token_is_told_at_the_start_without_its_v
     with pytest.raises(ConfigError, match=f"OIBOT_{name}: expected") as found:
         settings.load()
     assert "canary" not in str(found.value)
+
+
+def test_the_path_of_a_secret_must_be_text(env):
+    env("OIBOT_PING", '{"url_file": 5}')
+    with pytest.raises(ConfigError, match="OIBOT_PING__URL_FILE: "):
+        settings.load()
 
 
 def test_a_misspelt_variable_of_the_environment_is_found(env):
