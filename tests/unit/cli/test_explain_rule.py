@@ -152,13 +152,15 @@ def test_what_cannot_be_asked_says_what_to_do(run, recording):
         ("2026-01-01T00:00:00", T0),
         ("2026-01-01", T0),
         ("2026-01-01 01:00:00.250+01:00", T0 + 250),
+        ("20260101", T0),
+        ("253402300799999", 253_402_300_799_999),
     ],
 )
 def test_times_are_utc_unless_they_say_otherwise(text, ms):
     assert parse_time(text, "--at") == ms
 
 
-@pytest.mark.parametrize("text", ["yesterday", "", "14:31", "-5", "²"])
+@pytest.mark.parametrize("text", ["yesterday", "", "14:31", "-5", "²", "2026", "1767225600000000000"])
 def test_what_is_no_time_is_refused(text):
     with pytest.raises(ConfigError, match="--at: expected a time"):
         parse_time(text, "--at")
