@@ -32,6 +32,8 @@ def open_store(folder: Path, *, clock: Clock | None = None) -> Iterator[Store]:
     """The store in a folder, which is made where it is missing. Raises `StorageError`."""
     clock = clock if clock is not None else SystemClock()
     try:
+        # The data folder as `DataDir` makes it: `import` may be the first command that needs one.
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         for made in (folder, folder / PARTS):
             made.mkdir(mode=0o700, parents=True, exist_ok=True)
             belonging.as_folder(made, made.parent)

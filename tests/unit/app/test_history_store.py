@@ -32,9 +32,9 @@ def test_what_root_makes_in_the_folder_of_a_service_belongs_to_the_service(tmp_p
 
 
 def test_nobody_else_can_read_it(tmp_path):
-    with open_store(tmp_path / "history") as store:
+    with open_store(tmp_path / "data" / "history") as store:
         store.add(rows(np.full(30, 100.0)), source="fill:1")
-    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in [tmp_path / "history", *tmp_path.rglob("*")]}
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.rglob("*")}
     assert {name: oct(mode) for name, mode in modes.items() if mode & 0o077} == {}
 
 
