@@ -212,6 +212,11 @@ async def open_database(path: Path, *, now_ms: int, clock: Clock | None = None, 
         writer, reader = [await _connect(path, stack, clock) for _ in range(2)]
         with _refusals("open"):
             await reader.execute("PRAGMA query_only = ON")
+        with contextlib.suppress(sqlite3.Error):
+            # A write that changes nothing: from now on the journal holds something, so that its absence later says that it
+            # was lost.
+            [(version,)] = await reader.execute_fetchall("PRAGMA user_version")
+            await writer.execute(f"PRAGMA user_version = {version}")
         stack.pop_all()
     preparing.mark(path, is_open=True)
     return Opened(Database(path, writer, reader, clock), found.damage, found.doubt)
@@ -262,6 +267,6 @@ async def _connect(path: Path, stack: contextlib.AsyncExitStack, clock: Clock) -
         stack.push_async_callback(connection.close)
         for pragma in preparing.pragmas(busy_ms):
             await connection.execute(pragma)
-        # A new journal appears with the first look, so that its absence later says that it was lost.
+        # A file that cannot be read is told now.
         await connection.execute_fetchall("SELECT count(*) FROM sqlite_master")
     return connection

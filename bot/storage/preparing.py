@@ -115,12 +115,20 @@ def prepare(path: Path, *, now_ms: int, backups: Path | None = None) -> Found:
 
 
 def _has_lost_journal(path: Path) -> bool:
-    """Whether a process had the database open, never closed it, and yet there is no journal."""
+    """Whether a process had the database open, never closed it, and yet there is nothing in its journal."""
     try:
         was_open = _OPEN in marker_of(path).read_text(encoding="ascii").splitlines()
     except (OSError, UnicodeDecodeError):
         return False
-    return was_open and not path.with_name(path.name + "-wal").exists()
+    return was_open and not has_journal(path)
+
+
+def has_journal(path: Path) -> bool:
+    """Whether the journal holds anything. SQLite makes an empty one for whoever only looks, `oibot run` among them."""
+    try:
+        return path.with_name(path.name + "-wal").stat().st_size > 0
+    except OSError:
+        return False
 
 
 def _replace(path: Path, backups: Path | None) -> str:

@@ -23,6 +23,7 @@ from bot.storage.buttons import SqliteButtonStore
 from bot.storage.chat_moves import SqliteChatMoves
 from bot.storage.database import PATIENCE_S, open_database
 from bot.storage.key_values import SqliteKeyValues
+from bot.storage.members import peek_owner
 from bot.storage.silences import SqliteSilenceStore
 from bot.storage.subscriptions import SqliteSubscriptionStore
 
@@ -268,6 +269,24 @@ async def test_a_journal_that_is_gone_after_a_crash_is_told(path, tmp_path):
         assert await SqliteKeyValues(found.database).get("late") is None
     async with opened(path) as found:
         assert found.doubt is None, "said once"
+
+
+async def test_who_only_looked_meanwhile_hides_no_journal_that_is_gone(path, tmp_path):
+    """`oibot run` itself asks the file for its owner before it opens it, and SQLite makes an empty journal for that."""
+    await fill(path)
+    crash(path, tmp_path)
+    path.with_name("oibot.db-wal").unlink()
+    assert peek_owner(path) is None
+    async with opened(path) as found:
+        assert "oibot.db-wal is gone" in found.doubt
+
+
+async def test_a_crash_before_anything_was_stored_leaves_no_doubt(path, tmp_path):
+    await fill(path)
+    async with opened(path):
+        shutil.copytree(path.parent, tmp_path / "copy")
+    async with opened(tmp_path / "copy" / path.name) as found:
+        assert (found.damage, found.doubt) == (None, None)
 
 
 async def test_a_journal_that_is_there_after_a_crash_is_read_and_nothing_is_said(path, tmp_path):
