@@ -84,6 +84,8 @@ class Database:
         self._at_work: set[asyncio.Task[Any]] = set()
         self._stuck: dict[str, asyncio.Task[Any]] = {}
         self._patience_s = PATIENCE_S
+        self.found_journal = False
+        """Whether it was joined where a journal lay; the last one to leave writes that back."""
 
     @contextlib.asynccontextmanager
     async def transaction(self, operation: str) -> AsyncIterator[Transaction]:
@@ -185,6 +187,9 @@ class Database:
         async with self._lock:
             await self._reader.close()
             await self._writer.close()
+        if self.found_journal and not preparing.has_journal(self.path):
+            # After a crash: nothing of it is lost, which the next start could not know.
+            preparing.mark(self.path, is_open=False)
 
     async def close(self) -> None:
         """Close both connections, and note that nobody uses the file any more. Closing twice is harmless."""
@@ -228,7 +233,7 @@ async def join_database(path: Path) -> Database:
     """
     if not path.is_file():  # noqa: ASYNC240, once, at the start of a command
         raise StorageError(f"{path}: there is no database yet; `oibot run` makes it")
-    clock = SystemClock()
+    clock, found_journal = SystemClock(), preparing.has_journal(path)
     async with contextlib.AsyncExitStack() as stack:
         try:
             writer, reader = [await _connect(path, stack, clock) for _ in range(2)]
@@ -242,7 +247,9 @@ async def join_database(path: Path) -> Database:
         if version != newest:
             raise StorageError(f"{path}: {_other_version(version, newest)}")
         stack.pop_all()
-    return Database(path, writer, reader, clock)
+    database = Database(path, writer, reader, clock)
+    database.found_journal = found_journal
+    return database
 
 
 _MENDED: Final = "start the bot: it moves this aside and takes the newest backup"

@@ -21,7 +21,7 @@ from bot.storage import copies, preparing
 from bot.storage.alerts import SqliteAlertStore
 from bot.storage.buttons import SqliteButtonStore
 from bot.storage.chat_moves import SqliteChatMoves
-from bot.storage.database import PATIENCE_S, open_database
+from bot.storage.database import PATIENCE_S, join_database, open_database
 from bot.storage.key_values import SqliteKeyValues
 from bot.storage.members import peek_owner
 from bot.storage.silences import SqliteSilenceStore
@@ -279,6 +279,29 @@ async def test_who_only_looked_meanwhile_hides_no_journal_that_is_gone(path, tmp
     assert peek_owner(path) is None
     async with opened(path) as found:
         assert "oibot.db-wal is gone" in found.doubt
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+async def test_a_command_that_writes_a_journal_back_after_a_crash_says_so_to_the_next_start(path, tmp_path, is_there):
+    """`oibot outbox list`, say, before the bot is started again."""
+    await fill(path)
+    crash(path, tmp_path)
+    if not is_there:
+        path.with_name("oibot.db-wal").unlink()
+    guest = await join_database(path)
+    assert await SqliteKeyValues(guest).get("late") == ("1" if is_there else None)
+    await guest.disconnect()
+    assert not path.with_name("oibot.db-wal").exists()
+    async with opened(path) as found:
+        assert (found.doubt is None) == is_there
+
+
+async def test_a_command_beside_a_bot_leaves_its_journal_alone(path):
+    async with opened(path) as found:
+        await SqliteKeyValues(found.database).put("a", "1")
+        await (await join_database(path)).disconnect()
+        assert preparing.has_journal(path)
+        assert preparing.marker_of(path).read_text().endswith("in use\n")
 
 
 async def test_a_crash_before_anything_was_stored_leaves_no_doubt(path, tmp_path):
