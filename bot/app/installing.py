@@ -134,10 +134,19 @@ def _rules(target: Target, settings: Settings) -> list[Write]:
     if folder.is_dir() and (source.resolve() == folder.resolve() or not settings.rules_dir.is_dir()):
         return []
     return [
-        Write(folder / path.relative_to(source), path.read_text(encoding="utf-8"), 0o644)
+        Write(folder / path.relative_to(source), _text_of(path), 0o644)
         for path in sorted([*source.iterdir(), *(source / TESTS).glob("*")])
         if path.is_file() and (path.suffix in {".yaml", ".yml"} or path.name in OTHER_FILES or path.suffix == ".json")
     ]
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: expected UTF-8 text, found something else; move it away") from None
+    except OSError as error:
+        raise ConfigError(f"install-service: cannot read {path}: {error.strerror}") from None
 
 
 def _secret_fields() -> list[tuple[str, str]]:

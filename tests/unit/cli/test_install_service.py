@@ -181,6 +181,13 @@ def test_without_any_secret_the_folder_for_them_is_there_all_the_same(world, run
     assert list((world / "root/etc/oibot/credentials").iterdir()) == []
 
 
+def test_a_rule_file_that_is_no_text_is_named_and_nothing_is_written(world, run):
+    Path("rules/old.yaml").write_bytes(b"# \xe9t\xe9\n")
+    with pytest.raises(ConfigError, match=r"old\.yaml: expected UTF-8 text, found something else; move it away"):
+        run("--root", world / "root")
+    assert not (world / "root").exists()
+
+
 def test_without_rules_of_ones_own_the_shipped_ones_are_installed(world, run):
     Path("rules/mine.yaml").unlink()
     Path("rules").rmdir()
