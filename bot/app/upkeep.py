@@ -4,6 +4,7 @@ All of it in small steps or on a reading connection, so that alerts never wait f
 every hour, and said once. When the last backup was made is read from the folder, so that restarts do not put it off.
 """
 
+import contextlib
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -120,7 +121,7 @@ class Upkeep:
                     keep=self._keep,
                     on_open=opened.append,
                 ),
-                stop=lambda: opened[0].interrupt() if opened else None,
+                stop=lambda: _interrupt(opened),
             )
         except StorageError as error:
             _log.error("backup.failed", reason=str(error))
@@ -154,6 +155,13 @@ class Upkeep:
             return
         self._pruned_ms = self._clock.monotonic_ms()
         _log.info("database.pruned", rows=gone, pages=pages)
+
+
+def _interrupt(opened: list[sqlite3.Connection]) -> None:
+    for connection in opened:
+        # The copy may be made already, and its connection closed; what is left is short.
+        with contextlib.suppress(sqlite3.ProgrammingError):
+            connection.interrupt()
 
 
 def _failed(why: str) -> Notice:

@@ -1,6 +1,7 @@
 """The daily work on a manual clock, over a real file."""
 
 import asyncio
+import threading
 
 import pytest
 
@@ -154,8 +155,6 @@ async def test_a_stop_in_the_middle_of_a_backup_ends_it(make, monkeypatch):
 
         real(source, target, on_open=hold)
 
-    import threading
-
     begun = threading.Event()
     monkeypatch.setattr(module.copies, "copy", slow)
     task = asyncio.create_task(world.upkeep.back_up())
@@ -168,3 +167,20 @@ async def test_a_stop_in_the_middle_of_a_backup_ends_it(make, monkeypatch):
         if not list(world.folder.iterdir()):
             break
     assert list(world.folder.iterdir()) == []
+
+
+async def test_a_stop_while_the_copy_is_checked_is_a_stop_and_no_fault(make, monkeypatch):
+    """Its connection is closed by then, which is nothing to complain about."""
+    world, checking, go_on = make(), threading.Event(), threading.Event()
+
+    def check(path, *, shown=None):
+        checking.set()
+        assert go_on.wait(30)
+
+    monkeypatch.setattr(copies, "inspect", check)
+    task = asyncio.create_task(world.upkeep.back_up())
+    assert await asyncio.to_thread(checking.wait, 30)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    go_on.set()
