@@ -46,6 +46,7 @@ from bot.settings_sections import (
 PREFIX: Final = "OIBOT_"
 CREDENTIALS: Final = Path("credentials")
 """Where `oibot install-service` puts secrets, beside `.env`."""
+_NO_SIGN: Final = re.compile(r"[ \t]*(?:export[ \t]+)?(OIBOT_\w+)\b(?:[ \t]*:|[ \t]+[^=\s])", re.ASCII | re.IGNORECASE)
 
 
 class Settings(BaseSettings):
@@ -99,6 +100,7 @@ class Settings(BaseSettings):
 def load(**overrides: Any) -> Settings:
     """Read all sources; raise `ConfigError` that names each wrong variable, never its value."""
     try:
+        _require_signs(Path(".env"))
         found = Settings(**overrides)
         log.hide(*_secrets_of(found))
         return found
@@ -112,6 +114,15 @@ def load(**overrides: Any) -> Settings:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ConfigError(f"settings: cannot read .env in {Path.cwd()}: {reason}") from None
+
+
+def _require_signs(env: Path) -> None:
+    """The library passes over a line that it cannot read, and says so in the log alone."""
+    if not env.is_file():
+        return
+    for number, line in enumerate(env.read_text(encoding="utf-8").split("\n"), 1):
+        if found := _NO_SIGN.match(line):
+            raise ConfigError(f"settings: .env, line {number}: expected {found[1]}=…, found no = behind the name")
 
 
 def _secrets_of(settings: Settings) -> list[str]:

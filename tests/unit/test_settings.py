@@ -346,6 +346,14 @@ def test_a_dotenv_that_cannot_be_read_is_an_error_of_ours():
     assert CANARY not in message
 
 
+@pytest.mark.parametrize("sign", [": ", ":", " : ", " "])
+def test_a_line_of_dotenv_without_its_sign_is_told_and_not_passed_over(sign):
+    dotenv(f"OIBOT_LOG__LEVEL = DEBUG\n# OIBOT_LOG__LEVEL: a comment\nexport OIBOT_TELEGRAM__TOKEN{sign}{TOKEN}\n")
+    message = refusal()
+    assert ".env, line 3: expected OIBOT_TELEGRAM__TOKEN=" in message
+    assert CANARY not in message
+
+
 # -- the demo ----------------------------------------------------------------------------------------------------------
 
 
