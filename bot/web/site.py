@@ -28,7 +28,8 @@ DEFAULT_WINDOW_MS: Final = 900_000
 SPANS: Final = {"1h": 3_600_000, "4h": 14_400_000, "24h": 86_400_000, "7d": 604_800_000, "30d": 2_592_000_000}
 EVERY_S: Final = 2.0
 MAX_STREAMS: Final = 16
-"""Open pages that are sent changes; one more is told to come later."""
+"""Open pages that are sent changes; one more is told to come again after `LATER_MS`."""
+LATER_MS: Final = 30_000
 MAX_TOLD: Final = 200
 MAX_LOG: Final = 100
 PATIENCE_S: Final = 30.0
@@ -242,7 +243,8 @@ class Site:
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         if self._n_streams >= MAX_STREAMS:
-            raise web.HTTPServiceUnavailable(reason=f"{MAX_STREAMS} pages are open already; close one")
+            # Whoever is refused loads the page anew, at once.
+            return web.Response(text=f"retry: {LATER_MS}\n\n", content_type="text/event-stream")
         window_ms = _window(request)
         answer = web.StreamResponse(
             headers={**HEADERS, "Content-Type": "text/event-stream", "Cache-Control": "no-store"}

@@ -10,7 +10,7 @@ from bot.errors import StorageError
 from bot.model.dashboard import RuleList, Said
 from bot.model.explanation import Distance
 from bot.web.door import IDLE_MS, TICKET_LIFE_MS, WRONG_PER_MINUTE
-from bot.web.site import MAX_STREAMS
+from bot.web.site import LATER_MS, MAX_STREAMS
 from tests.support.web_world import ADMIN, OWNER, WebWorld, alert, glance, rule, why
 
 pytestmark = pytest.mark.integration
@@ -226,9 +226,9 @@ async def test_open_pages_are_bounded_and_end_with_the_session(world):
         answers = [
             await stack.enter_async_context(world.browser.get(f"{world.url}/events")) for _ in range(MAX_STREAMS)
         ]
-        status, text, _ = await world.get("/events")
-        assert status == 503
-        assert "are open already" in text
+        status, text, headers = await world.get("/events")
+        assert (status, headers["Content-Type"]) == (200, "text/event-stream; charset=utf-8")
+        assert text == f"retry: {LATER_MS}\n\n", "a refusal would have the page load itself anew, again and again"
         world.admitted.clear()
         async with asyncio.timeout(20):
             for answer in answers:
