@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Final
 
+from bot.chat.alert_words import plain
 from bot.chat.commands import shorten
 from bot.chat.spec import Problem
 from bot.chat.table.risk import FOLLOW_WORDS
@@ -40,9 +41,7 @@ class StopWish:
 
 
 def _amount(word: str) -> float | None:
-    text = word.removeprefix("$").replace(",", "")
-    text = text[:-1] + "B" if text.endswith("b") else text
-    found = parse_number(text)
+    found = parse_number(plain(word))
     return None if found is None or found.unit else found.value
 
 

@@ -273,6 +273,8 @@ def test_one_comparison_with_a_number_is_a_threshold(typed, threshold):
         ("btc oi == 5%", "After oi I expected > or <, not ==."),
         ("btc oi > banana", "After > I expected a number such as 5% or 70_000, not banana."),
         ("btc oi > ±5%", "After > I expected a number"),
+        ("btc funding > 0,125%", "After > I expected a number such as 5% or 70_000, not 0,125%."),
+        ("btc funding > 0,5%", "not 0,5%."),
         ("btc oi > 15m", "After > I expected a number"),
         ("btc oi 12b", "After oi I expected > or < before 12b."),
         ("btc oi > 5% banana", "I expected a window such as 15m, or once"),

@@ -129,6 +129,9 @@ async def test_equity_stays_in_private_chats(ask):
         ("/risk 10000 0%", "risk per trade"),
         ("/risk 10000 500x", "leverage from 1x to 125x"),
         ("/risk banana", "not banana"),
+        ("/risk 10000,50 1%", "not 10000,50"),
+        ("/risk 2,5k", "not 2,5k"),
+        ("/stop BTC long 93183,5", "not 93183,5"),
         ("/stops on", "expected nothing, or off"),
         ("/stops off w-abcd", "know no such stop"),
     ],
@@ -168,6 +171,7 @@ def test_words_in_any_order():
         "BTC", "short", 70_000.0, 900_000, watches=True
     )
     assert read_risk(("equity", "10k", "leverage", "3"), None) == RiskSettings(10_000.0, 0.01, 3.0)
+    assert read_risk(("$1,250,000.50",), None) == RiskSettings(1_250_000.5)
     assert isinstance(read_stop(("BTC", "long", "5", "6")), Problem)
 
 
