@@ -156,17 +156,19 @@ class AlertActions:
     ) -> Reply:
         here, room = await self._store.of_chat(asker.chat, limit=self._max_per_chat), await self._room(asker)
         made: list[tuple[ChatAlert, Instrument, float | None]] = []
+        known: list[ChatAlert] = []
         for instrument in instruments:
             same = next((a for a in here if a.instrument == instrument.key and alike(a, threshold, wish.options)), None)
             if same is not None:
-                if len(instruments) == 1:
-                    return alert_pages.known_already(same, self._zone_of(asker.chat))
+                known.append(same)
                 continue
             if len(made) >= min(room, self._max_per_chat - len(here)):
                 break
             alert = await self._add(wish, threshold, instrument, asker)
             made.append((alert, instrument, self._desk.value(alert.instrument, alert.measure)))
             self._desk.add(alert)
+        if not made and len(known) == len(instruments):
+            return alert_pages.known_already(known, self._zone_of(asker.chat))
         if not made:
             is_mine = room <= 0 and len(here) < self._max_per_chat
             return alert_pages.full_of_yours(alerts_of(asker.role)) if is_mine else alert_pages.full(self._max_per_chat)
@@ -220,7 +222,7 @@ class AlertActions:
             return pages.usage(UsageError(after.text))
         instrument = next((i for i in self._market.instruments() if i.key == after.instrument), None)
         if after == before or instrument is None:
-            return alert_pages.known_already(before, self._zone_of(asker.chat))
+            return alert_pages.known_already([before], self._zone_of(asker.chat))
         async with self._making:
             created_ms = self._clock.wall_ms()
             while not await self._store.add(after := made_at(after, created_ms)):

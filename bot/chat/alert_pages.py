@@ -180,9 +180,9 @@ def rules_full(n: int) -> Reply:
     return Reply((line(text),), ((Button(say("Alerts"), "/alerts"),),), is_refusal=True)
 
 
-def known_already(alert: ChatAlert, zone: str) -> Reply:
+def known_already(alerts: Sequence[ChatAlert], zone: str) -> Reply:
     return Reply(
-        (line(say("That alert is there already: "), code(alert.id), what(alert, zone)),),
+        tuple(line(say("That alert is there already: "), code(alert.id), what(alert, zone)) for alert in alerts),
         ((Button(say("Alerts"), "/alerts"),),),
     )
 

@@ -8,6 +8,7 @@ import pytest
 from bot.chat import rights
 from bot.chat.actions import Actions
 from bot.chat.alert_actions import MAX_RULES_PER_CHAT, AlertActions
+from bot.chat.alert_text import symbol_of
 from bot.chat.asker import AT_TERMINAL, Asker, in_telegram
 from bot.chat.commands import Command, parse
 from bot.chat.telegram_html import to_plain
@@ -190,6 +191,16 @@ async def test_the_same_alert_is_not_made_twice(ask, store):
     await ask("/alert btc oi > 5% 15m once")
     await ask("/alert eth oi > 5% 15m")
     assert await store.count(OWNER.chat) == 3
+
+
+async def test_several_that_are_there_already_are_named_and_the_chat_is_not_called_full(ask, store):
+    await ask("/alert btc,eth oi > 5% 15m")
+    there = await store.of_chat(OWNER.chat, limit=9)
+    told = await ask("/alert btc,eth oi > 5% 15m")
+    assert sorted(told.splitlines()) == sorted(
+        f"That alert is there already: {one.id} {symbol_of(one)} pct(oi, 15m) > 5%" for one in there
+    )
+    assert "1 were there already" in await ask("/alert btc,doge oi > 5% 15m")
 
 
 async def test_a_chat_has_a_limit_of_its_own_also_for_those_that_come_at_once(ask, store):
