@@ -229,7 +229,7 @@ def _amount(sign: str, rest: list[str]) -> tuple[Number, bool]:
 def _compared(wish: AlertWish, name: str, op: ThresholdOp, sign: str, rest: list[str]) -> AlertWish:
     level, times = _amount(sign, rest)
     options, window_ms = read_options(rest[1:], wish.options, window=True)
-    _possible(name, op, level)
+    possible(name, op, level)
     if not level.value and SERIES[name] is Measure.RATIO:
         level = replace(level, unit="%")
     if times:
@@ -239,7 +239,7 @@ def _compared(wish: AlertWish, name: str, op: ThresholdOp, sign: str, rest: list
     return _checked(replace(wish, condition=Compare(op, measure, level), options=options, assumed_window=assumed))
 
 
-def _possible(name: str, op: ThresholdOp, level: Number) -> None:
+def possible(name: str, op: ThresholdOp, level: Number) -> None:
     """Refuses what can never be, or never be otherwise."""
     if SERIES[name] is Measure.RATIO:
         return
@@ -260,7 +260,7 @@ def _moved(wish: AlertWish, name: str, word: str, rest: list[str]) -> AlertWish:
             say("After {word} I expected a size in percent such as 5%, not {found}.", word=word, found=shorten(rest[0]))
         )
     size = replace(found[1], value=abs(found[1].value))
-    _possible(name, "<" if word in DOWN else ">", replace(size, value=-size.value))
+    possible(name, "<" if word in DOWN else ">", replace(size, value=-size.value))
     options, window_ms = read_options(rest[1:], wish.options, window=True)
     # Funding and basis are percentages themselves: without a window the size is a level.
     if window_ms is None and SERIES[name] is Measure.RATIO:

@@ -422,6 +422,38 @@ async def test_a_falling_one_both_ways_turns_its_level(ask, store):
     assert (alert.measure, alert.op, alert.level) == ("abs(pct(oi, 15m))", ">", 0.05)
 
 
+@pytest.mark.parametrize(
+    ("made", "typed", "level"),
+    [
+        ("btc oi < -5% 15m", "8%", -0.08),
+        ("btc price drops 3% 5m", "2% 1h", -0.02),
+        ("btc oi < -5% 15m", "-8%", -0.08),
+        ("btc oi < -5% 15m", "+8%", 0.08),
+        ("btc oi ±5% 15m", "-8%", 0.08),
+        ("btc oi > 5% 15m", "8%", 0.08),
+        ("btc funding < -0.05%", "0.01%", 0.0001),
+    ],
+)
+async def test_a_fall_is_tuned_by_its_size_alone(ask, store, made, typed, level):
+    await ask(f"/alert {made}")
+    await ask(f"/tune {(await only(store)).id} {typed}")
+    assert (await only(store)).level == level
+
+
+@pytest.mark.parametrize(
+    ("made", "typed", "told"),
+    [
+        ("btc oi < -5% 15m", "120%", "oi cannot fall by more than 100%."),
+        ("btc price > 70000", "-70000", "price is never below zero."),
+    ],
+)
+async def test_nothing_is_tuned_into_what_cannot_be(ask, store, made, typed, told):
+    await ask(f"/alert {made}")
+    before = await only(store)
+    assert await ask(f"/tune {before.id} {typed}") == told
+    assert await only(store) == before
+
+
 async def test_undo_takes_back_what_was_made_and_brings_back_what_was_deleted(ask, desk, store):
     await ask("/alert btc oi > 5% 15m")
     alert = await only(store)
