@@ -283,6 +283,7 @@ def _crossing(wish: AlertWish, name: str, rest: list[str], op: ThresholdOp | Non
     if name in FLOWS:
         raise Refused(say("{name} has no level to cross: write {name} > 3x 15m.", name=name))
     level, times = _amount("crosses", rest)
+    possible(name, ">", level)
     if not level.value and SERIES[name] is Measure.RATIO:
         level = replace(level, unit="%")
     if times or (level.unit != "%" and SERIES[name] is Measure.RATIO) or (level.unit == "%" and name in LEVELS):

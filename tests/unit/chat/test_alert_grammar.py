@@ -289,6 +289,8 @@ def test_one_comparison_with_a_number_is_a_threshold(typed, threshold):
         ("btc funding > 0.05", "funding is a percentage: write 0.05%."),
         ("btc vol > 5%", "volume is compared with the usual: write volume > 3x 15m."),
         ("btc price > -5", "price is never below zero."),
+        ("btc -70000", "price is never below zero."),
+        ("btc price falls to -70k every 1h", "price is never below zero."),
         ("btc oi < -150% 1h", "oi cannot fall by more than 100%."),
         ("btc oi drops 120% 1h", "oi cannot fall by more than 100%."),
         ("btc oi > 3x", "Times the usual is for volume, not for oi."),
