@@ -1,5 +1,6 @@
 """`/risk`, `/stop`, `/stops` as people see them."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -43,12 +44,14 @@ class HandDesk:
         return self.settings.get(person)
 
     async def set(self, person, settings):
+        await asyncio.sleep(0)
         self.settings[person] = settings
 
     def watches_of(self, chat):
         return [w for w in self.watches if w.chat == chat]
 
     async def watch(self, watch):
+        await asyncio.sleep(0)
         if any(w.id == watch.id for w in self.watches):
             return False
         self.watches.append(watch)
@@ -109,6 +112,12 @@ async def test_with_settings_it_says_size_risk_cost_and_liquidation(ask):
     assert "no sizes" not in await ask("/stop BTC short")
 
 
+async def test_of_two_settings_at_once_neither_is_lost(ask, desk):
+    await ask("/risk 10000 1%")
+    await asyncio.gather(ask("/risk 20000"), ask("/risk 2%"))
+    assert desk.settings_of(ME.user) == RiskSettings(20_000.0, 0.02)
+
+
 async def test_equity_stays_in_private_chats(ask):
     await ask("/risk 10000 1%")
     assert "private chat" in await ask("/risk", GROUP)
@@ -164,6 +173,11 @@ async def test_there_is_a_limit_and_ids_never_collide(ask, desk):
         await ask("/stop BTC long watch")
     assert len({w.id for w in desk.watches}) == MAX_PER_CHAT
     assert "follow here already" in await ask("/stop BTC long watch")
+
+
+async def test_the_limit_holds_for_those_that_come_at_once(ask, desk):
+    await asyncio.gather(*(ask("/stop BTC long watch") for _ in range(MAX_PER_CHAT + 3)))
+    assert len(desk.watches) == MAX_PER_CHAT
 
 
 def test_words_in_any_order():
