@@ -94,7 +94,7 @@ class AlertActions:
         self._zone_of = zone_of
         self._past = past
         self._making = asyncio.Lock()
-        """Counting and adding are one step, so that two at once do not pass the limit."""
+        """Looking and adding are one step, so that two at once do not pass the limit, and a double press makes no two of one."""
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
@@ -210,26 +210,11 @@ class AlertActions:
 
     async def tune(self, command: Command, asker: Asker) -> Reply:
         """`/tune ID 8% 1h both once silent`: another one takes its place."""
-        typed, *words = command.words
-        found = await self._store.find(asker.chat, PREFIX + typed.removeprefix(PREFIX), limit=2)
-        if len(found) != 1:
-            return alert_pages.not_found(typed) if not found else alert_pages.ambiguous(typed, found)
-        before = found[0]
-        if not asker.may_change(before.user):
-            return alert_pages.not_yours()
-        after = alert_tuning.tuned(before, words)
-        if isinstance(after, Problem):
-            return pages.usage(UsageError(after.text))
-        instrument = next((i for i in self._market.instruments() if i.key == after.instrument), None)
-        if after == before or instrument is None:
-            return alert_pages.known_already([before], self._zone_of(asker.chat))
         async with self._making:
-            created_ms = self._clock.wall_ms()
-            while not await self._store.add(after := made_at(after, created_ms)):
-                created_ms += 1
-            await self._deleting.end(before)
-            value = self._desk.value(after.instrument, after.measure)
-            self._desk.add(after)
+            done = await self._exchange(command, asker)
+        if isinstance(done, Reply):
+            return done
+        before, after, instrument, value = done
         past = await alert_past.of_alert(self._rehearsals, after)
         page = partial(
             alert_pages.created,
@@ -244,6 +229,31 @@ class AlertActions:
         )
         told = alert_past.with_history(self._past, page, lambda desk: alert_past.of_alert(desk, after))
         return noted(told, "changed", before, asker)
+
+    async def _exchange(
+        self, command: Command, asker: Asker
+    ) -> tuple[ChatAlert, ChatAlert, Instrument, float | None] | Reply:
+        """The alert before and after, its instrument and the figure now; or why not."""
+        typed, *words = command.words
+        found = await self._store.find(asker.chat, PREFIX + typed.removeprefix(PREFIX), limit=2)
+        if len(found) != 1:
+            return alert_pages.not_found(typed) if not found else alert_pages.ambiguous(typed, found)
+        before = found[0]
+        if not asker.may_change(before.user):
+            return alert_pages.not_yours()
+        after = alert_tuning.tuned(before, words)
+        if isinstance(after, Problem):
+            return pages.usage(UsageError(after.text))
+        instrument = next((i for i in self._market.instruments() if i.key == after.instrument), None)
+        if after == before or instrument is None:
+            return alert_pages.known_already([before], self._zone_of(asker.chat))
+        created_ms = self._clock.wall_ms()
+        while not await self._store.add(after := made_at(after, created_ms)):
+            created_ms += 1
+        await self._deleting.end(before)
+        value = self._desk.value(after.instrument, after.measure)
+        self._desk.add(after)
+        return before, after, instrument, value
 
     async def undo(self, command: Command, asker: Asker) -> Reply:
         """`/undo ID`: bring back what was deleted within a day, or take back what was just made."""

@@ -55,9 +55,18 @@ def desk():
     return HandDesk()
 
 
+class SlowStore(MemoryChatAlertStore):
+    """What it tells may be old by a turn of the loop, as with a database."""
+
+    async def find(self, chat, prefix, *, limit):
+        found = await super().find(chat, prefix, limit=limit)
+        await asyncio.sleep(0)
+        return found
+
+
 @pytest.fixture
 def store():
-    return MemoryChatAlertStore(MemoryAlertStore(MemoryOutbox()))
+    return SlowStore(MemoryAlertStore(MemoryOutbox()))
 
 
 @pytest.fixture
@@ -420,6 +429,15 @@ async def test_a_falling_one_both_ways_turns_its_level(ask, store):
     await ask(f"/tune {(await only(store)).id} both")
     alert = await only(store)
     assert (alert.measure, alert.op, alert.level) == ("abs(pct(oi, 15m))", ">", 0.05)
+
+
+async def test_a_button_that_is_pressed_twice_at_once_changes_one_alert_into_one(ask, store):
+    await ask("/alert btc oi > 5% 15m")
+    before = await only(store)
+    first, second = await asyncio.gather(ask(f"/tune {before.id} 8%"), ask(f"/tune {before.id} 8%"))
+    assert f"In the place of {before.id}." in first
+    assert "No alert of this chat begins with" in second
+    assert (await only(store)).level == 0.08
 
 
 @pytest.mark.parametrize(
