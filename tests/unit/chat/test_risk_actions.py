@@ -136,6 +136,8 @@ async def test_equity_stays_in_private_chats(ask):
         ("/stop BTC long 9", "far from the price"),
         ("/risk 1%", "need your equity"),
         ("/risk 10000 0%", "risk per trade"),
+        ("/risk equity 10000 risk 2", "a risk per trade such as 1%, not 2."),
+        ("/risk risk of 0.5 equity 10000", "a risk per trade such as 1%, not 0.5."),
         ("/risk 10000 500x", "leverage from 1x to 125x"),
         ("/risk banana", "not banana"),
         ("/risk 10000,50 1%", "not 10000,50"),
@@ -185,6 +187,7 @@ def test_words_in_any_order():
         "BTC", "short", 70_000.0, 900_000, watches=True
     )
     assert read_risk(("equity", "10k", "leverage", "3"), None) == RiskSettings(10_000.0, 0.01, 3.0)
+    assert read_risk(("risk", "of", "2%", "with", "equity", "9k"), None) == RiskSettings(9_000.0, 0.02)
     assert read_risk(("$1,250,000.50",), None) == RiskSettings(1_250_000.5)
     assert isinstance(read_stop(("BTC", "long", "5", "6")), Problem)
 
