@@ -205,7 +205,7 @@ class Answering:
             Reviving(lanes),
             ReloadActions(self.reloader),
             BoardActions(rooms.boards, overview),
-            BacktestActions(self.backtests, why.rules, shelf.own_number),
+            BacktestActions(self.backtests, why.rules, shelf.own_number, self.cards),
             owner_files(self.settings, self.data_dir),
             *self.society.families(ending),
         )
