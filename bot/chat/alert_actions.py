@@ -69,16 +69,17 @@ class AlertActions:
         past: PastDesk | None = None,
         fired: Fired = _none_fired,
         hush_of: HushOf = no_hush,
+        venue_now: Callable[[], int] | None = None,
     ) -> None:
         """`zone_of`: the time zone of a chat; `past`: reads the stored history. `fired`: how many firings began since a time,
-        by alert; `hush_of`: what keeps one quiet in its chat now.
+        by alert; `hush_of`: what keeps one quiet in its chat now; `venue_now`: venue time in ms, None where that is the clock's.
         """
         self._looking = AlertLooking(
             market=market,
             store=store,
             desk=desk,
             rules=rules,
-            clock=clock,
+            venue_now=clock.wall_ms if venue_now is None else venue_now,
             zone_of=zone_of,
             fired=fired,
             hush_of=hush_of,

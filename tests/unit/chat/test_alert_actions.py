@@ -249,6 +249,35 @@ async def test_the_list_tells_where_each_stands(ask, desk, store, clock):
     assert await ask("/alerts", AT_TERMINAL) == "No alerts of this chat yet. Try /alert BTC oi > 5% 15m."
 
 
+async def test_a_wrong_clock_of_the_machine_does_not_change_what_is_left_of_a_cooldown(
+    market, desk, store, rules, rehearsals
+):
+    since = []
+
+    async def fired(since_ms):
+        since.append(since_ms)
+        return {}
+
+    alerts = AlertActions(
+        market=market,
+        store=store,
+        desk=desk,
+        rules=rules,
+        rehearsals=rehearsals,
+        clock=ManualClock(wall_ms=NOW_MS - DAY_MS),
+        max_per_chat=9,
+        fired=fired,
+        venue_now=lambda: NOW_MS + 3_000,
+    )
+    await Actions(alerts.handlers).answer(parse("/alert eth price < 4000"), asker=OWNER)
+    made = await only(store)
+    desk.lives = {made.id: AlertLife(AlertStage.COOLING, 4_012.35, NOW_MS + 723_000)}
+    for typed in ("/alerts", f"/alerts {made.id}"):
+        told = to_plain(await Actions(alerts.handlers).answer(parse(typed), asker=OWNER))
+        assert "ooling, 12m left" in told
+    assert since == [NOW_MS, NOW_MS]
+
+
 @pytest.mark.parametrize(
     ("life", "told"),
     [
