@@ -55,10 +55,12 @@ _SIGN_APART: Final = re.compile(r"(±|\+/-|\+-)\s+(?=[0-9.])")
 
 def read_alert(typed: str) -> AlertWish | Problem:
     """Read the arguments of `/alert`."""
+    # Keyboards of other scripts write the same signs wider.
+    typed = unicodedata.normalize("NFKC", typed).replace("−", "-").replace("、", ",")
     try:
         return _read(typed)
     except Refused as refused:
-        offered = tuple(one for one in instead(typed) if _is_sound(one.removeprefix("/alert ")))
+        offered = tuple(one for one in instead(_cut(typed, "note")[0]) if _is_sound(one.removeprefix("/alert ")))
         return Problem(str(refused), offered or ("/alert BTC oi > 5% 15m",))
 
 
@@ -71,8 +73,7 @@ def _is_sound(typed: str) -> bool:
 
 
 def _read(typed: str) -> AlertWish:
-    # Keyboards of other scripts write the same signs wider.
-    typed, _, note = _cut(to_me(unicodedata.normalize("NFKC", typed).replace("−", "-").replace("、", ",")), "note")
+    typed, _, note = _cut(to_me(typed), "note")
     if len(note) > MAX_NOTE_CHARS:
         raise Refused(say("A note has at most {n} characters.", n=MAX_NOTE_CHARS))
     head, has_when, condition = _cut(typed, "when")
