@@ -769,6 +769,10 @@ async def test_several_are_taken_back_at_once_and_brought_back_one_by_one(ask, s
             "/alert BTCUSDT oi > 5% 15m",
         ),
         (
+            "btc price < 5", 93_183.0, "That is far from 93,183. Did you mean a change of -5%?",
+            "/alert BTCUSDT price < -5% 15m",
+        ),
+        (
             "btc oi > 12b", 88_700.0, "oi counts coins, oi_usd counts dollars. Did you mean dollars?",
             "/alert BTCUSDT oi_usd > 12B",
         ),
