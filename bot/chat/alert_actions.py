@@ -21,7 +21,7 @@ from bot.chat.alert_text import AlertWish, Threshold
 from bot.chat.asker import Asker
 from bot.chat.commands import Command, UsageError, shorten
 from bot.chat.rehearsal_text import Rehearsal
-from bot.chat.reply import Reply, line, refusal
+from bot.chat.reply import Reply, refusal
 from bot.chat.rights import alerts_of
 from bot.chat.spec import Problem
 from bot.chat.symbols import NotFound, SymbolBook
@@ -127,7 +127,7 @@ class AlertActions:
         instruments = list({one.key: one for one in found if isinstance(one, Instrument)}.values())
         wish = self._from_here(wish, instruments)
         if isinstance(wish, Problem):
-            return Reply((line(wish.text),))
+            return refusal(wish.text)
         async with self._making:
             if wish.threshold is None or wish.top is not None:
                 return await self._make_rule(wish, instruments, asker)

@@ -62,16 +62,7 @@ class WatchActions:
             before = self._lists.pins(asker.chat)
             after = tuple(dict.fromkeys((*before, *(one.key for one in found))))
             if len(after) > MAX_PINS:
-                return Reply(
-                    (
-                        line(
-                            say(
-                                "A chat pins up to {n} symbols. /unpin some first; /pins shows them.",
-                                n=MAX_PINS,
-                            )
-                        ),
-                    )
-                )
+                return refusal(say("A chat pins up to {n} symbols. /unpin some first; /pins shows them.", n=MAX_PINS))
             if after != before:
                 await self._lists.pin(asker.chat, after)
         said = line(
@@ -125,28 +116,9 @@ class WatchActions:
         if isinstance(found, Reply):
             return found
         if len(found) > MAX_IN_LIST:
-            return Reply(
-                (
-                    line(
-                        say(
-                            "That is {n} symbols; a list holds up to {most}.",
-                            n=len(found),
-                            most=MAX_IN_LIST,
-                        )
-                    ),
-                )
-            )
+            return refusal(say("That is {n} symbols; a list holds up to {most}.", n=len(found), most=MAX_IN_LIST))
         if name not in named and len(named) >= MAX_LISTS:
-            return Reply(
-                (
-                    line(
-                        say(
-                            "A chat has up to {n} lists. /unwatch one first; /watch shows them.",
-                            n=MAX_LISTS,
-                        )
-                    ),
-                )
-            )
+            return refusal(say("A chat has up to {n} lists. /unwatch one first; /watch shows them.", n=MAX_LISTS))
         keys = tuple(one.key for one in found)
         await self._lists.name(asker.chat, name, keys)
         return _one_list(name, keys)

@@ -371,8 +371,10 @@ async def test_several_symbols_are_several_alerts(ask, store):
     assert "as many as it may" in await ask("/alert btc,eth oi ±5% 1h")
 
 
-async def test_a_level_is_crossed_from_where_the_price_is(ask, desk, store):
-    assert "price of ETHUSDT is not known yet" in await ask("/alert eth 4000")
+async def test_a_level_is_crossed_from_where_the_price_is(ask, ask_reply, desk, store):
+    unknown = await ask_reply("/alert eth 4000")
+    assert unknown.is_refusal
+    assert to_plain(unknown) == "price of ETHUSDT is not known yet. Try again in a minute."
     desk.values["binance:ETHUSDT", "price"] = 4_012.0
     assert "ETHUSDT price <= 4000 · once" in await ask("/alert eth 4000")
     assert "ETHUSDT price >= 4100 · once" in await ask("/alert eth price crosses 4,100")

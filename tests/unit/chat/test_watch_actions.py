@@ -117,10 +117,14 @@ async def test_an_unknown_symbol_changes_nothing(ask, lists):
 
 async def test_bounds_are_told(ask, lists):
     await lists.pin("terminal", [f"x:{n}" for n in range(MAX_PINS)])
-    assert f"pins up to {MAX_PINS} symbols" in to_plain(await ask("/pin btc"))
+    full = await ask("/pin btc")
+    assert full.is_refusal
+    assert f"pins up to {MAX_PINS} symbols" in to_plain(full)
     for n in range(MAX_LISTS):
         await lists.name("terminal", f"l{n}", ["x:A"])
-    assert f"up to {MAX_LISTS} lists" in to_plain(await ask("/watch one_more btc"))
+    full = await ask("/watch one_more btc")
+    assert full.is_refusal
+    assert f"up to {MAX_LISTS} lists" in to_plain(full)
     assert to_plain(await ask("/watch l1 btc")).startswith("@l1")
     assert "name of my own" in to_plain(await ask("/watch pins btc"))
 
