@@ -205,7 +205,7 @@ class Answering:
             Reviving(lanes),
             ReloadActions(self.reloader),
             BoardActions(rooms.boards, overview),
-            BacktestActions(self.backtests, why.rules, shelf.own_number),
+            BacktestActions(self.backtests, why.rules, shelf.own_number, self.cards),
             owner_files(self.settings, self.data_dir),
             *self.society.families(ending),
         )
@@ -235,4 +235,5 @@ class Answering:
             max_per_chat=self.settings.alerts.max_per_chat,
             zone_of=lambda chat: self.mutes.zone_of(shelf.place(chat), self.rooms.subscribing.zone_of(chat)),
             hush_of=lambda one: self.mutes.hush_of(one, shelf.place(one.chat), self.live.venue_now()),
+            venue_now=self.live.venue_now,
         )

@@ -81,13 +81,13 @@ def why_page(found: Explanation) -> WhyPage:
         rule_id=found.rule_id,
         at_ms=found.at_ms,
         phase=found.alert.phase,
-        state=why_text.alert_text(found.alert, found.unit),
+        state=why_text.alert_text(found.alert, found.unit, found.at_ms),
         value=value,
         notes=(*found.why, *(why_text.hush_text(hush, found.at_ms) for hush in found.hushed)),
         next=found.alert.next,
         lines=tuple(WhyLine(o.depth, o.verdict, o.text, o.details) for o in why_text.tree(found.when)),
         ends=WhyLine(0, found.clear.verdict, found.clear.text),
-        history=tuple(why_text.transition_text(t, found.unit) for t in found.history),
+        history=tuple(why_text.transition_text(t, found.unit, found.at_ms) for t in found.history),
     )
 
 

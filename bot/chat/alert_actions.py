@@ -21,7 +21,7 @@ from bot.chat.alert_text import AlertWish, Threshold
 from bot.chat.asker import Asker
 from bot.chat.commands import Command, UsageError, shorten
 from bot.chat.rehearsal_text import Rehearsal
-from bot.chat.reply import Reply, line, refusal
+from bot.chat.reply import Reply, refusal
 from bot.chat.rights import alerts_of
 from bot.chat.spec import Problem
 from bot.chat.symbols import NotFound, SymbolBook
@@ -69,16 +69,17 @@ class AlertActions:
         past: PastDesk | None = None,
         fired: Fired = _none_fired,
         hush_of: HushOf = no_hush,
+        venue_now: Callable[[], int] | None = None,
     ) -> None:
         """`zone_of`: the time zone of a chat; `past`: reads the stored history. `fired`: how many firings began since a time,
-        by alert; `hush_of`: what keeps one quiet in its chat now.
+        by alert; `hush_of`: what keeps one quiet in its chat now; `venue_now`: venue time in ms, None where that is the clock's.
         """
         self._looking = AlertLooking(
             market=market,
             store=store,
             desk=desk,
             rules=rules,
-            clock=clock,
+            venue_now=clock.wall_ms if venue_now is None else venue_now,
             zone_of=zone_of,
             fired=fired,
             hush_of=hush_of,
@@ -94,7 +95,7 @@ class AlertActions:
         self._zone_of = zone_of
         self._past = past
         self._making = asyncio.Lock()
-        """Counting and adding are one step, so that two at once do not pass the limit."""
+        """Looking and adding are one step, so that two at once do not pass the limit, and a double press makes no two of one."""
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
@@ -126,7 +127,7 @@ class AlertActions:
         instruments = list({one.key: one for one in found if isinstance(one, Instrument)}.values())
         wish = self._from_here(wish, instruments)
         if isinstance(wish, Problem):
-            return Reply((line(wish.text),))
+            return refusal(wish.text)
         async with self._making:
             if wish.threshold is None or wish.top is not None:
                 return await self._make_rule(wish, instruments, asker)
@@ -156,17 +157,19 @@ class AlertActions:
     ) -> Reply:
         here, room = await self._store.of_chat(asker.chat, limit=self._max_per_chat), await self._room(asker)
         made: list[tuple[ChatAlert, Instrument, float | None]] = []
+        known: list[ChatAlert] = []
         for instrument in instruments:
             same = next((a for a in here if a.instrument == instrument.key and alike(a, threshold, wish.options)), None)
             if same is not None:
-                if len(instruments) == 1:
-                    return alert_pages.known_already(same, self._zone_of(asker.chat))
+                known.append(same)
                 continue
             if len(made) >= min(room, self._max_per_chat - len(here)):
                 break
             alert = await self._add(wish, threshold, instrument, asker)
             made.append((alert, instrument, self._desk.value(alert.instrument, alert.measure)))
             self._desk.add(alert)
+        if not made and len(known) == len(instruments):
+            return alert_pages.known_already(known, self._zone_of(asker.chat))
         if not made:
             is_mine = room <= 0 and len(here) < self._max_per_chat
             return alert_pages.full_of_yours(alerts_of(asker.role)) if is_mine else alert_pages.full(self._max_per_chat)
@@ -208,26 +211,11 @@ class AlertActions:
 
     async def tune(self, command: Command, asker: Asker) -> Reply:
         """`/tune ID 8% 1h both once silent`: another one takes its place."""
-        typed, *words = command.words
-        found = await self._store.find(asker.chat, PREFIX + typed.removeprefix(PREFIX), limit=2)
-        if len(found) != 1:
-            return alert_pages.not_found(typed) if not found else alert_pages.ambiguous(typed, found)
-        before = found[0]
-        if not asker.may_change(before.user):
-            return alert_pages.not_yours()
-        after = alert_tuning.tuned(before, words)
-        if isinstance(after, Problem):
-            return pages.usage(UsageError(after.text))
-        instrument = next((i for i in self._market.instruments() if i.key == after.instrument), None)
-        if after == before or instrument is None:
-            return alert_pages.known_already(before, self._zone_of(asker.chat))
         async with self._making:
-            created_ms = self._clock.wall_ms()
-            while not await self._store.add(after := made_at(after, created_ms)):
-                created_ms += 1
-            await self._deleting.end(before)
-            value = self._desk.value(after.instrument, after.measure)
-            self._desk.add(after)
+            done = await self._exchange(command, asker)
+        if isinstance(done, Reply):
+            return done
+        before, after, instrument, value = done
         past = await alert_past.of_alert(self._rehearsals, after)
         page = partial(
             alert_pages.created,
@@ -242,6 +230,31 @@ class AlertActions:
         )
         told = alert_past.with_history(self._past, page, lambda desk: alert_past.of_alert(desk, after))
         return noted(told, "changed", before, asker)
+
+    async def _exchange(
+        self, command: Command, asker: Asker
+    ) -> tuple[ChatAlert, ChatAlert, Instrument, float | None] | Reply:
+        """The alert before and after, its instrument and the figure now; or why not."""
+        typed, *words = command.words
+        found = await self._store.find(asker.chat, PREFIX + typed.removeprefix(PREFIX), limit=2)
+        if len(found) != 1:
+            return alert_pages.not_found(typed) if not found else alert_pages.ambiguous(typed, found)
+        before = found[0]
+        if not asker.may_change(before.user):
+            return alert_pages.not_yours()
+        after = alert_tuning.tuned(before, words)
+        if isinstance(after, Problem):
+            return pages.usage(UsageError(after.text))
+        instrument = next((i for i in self._market.instruments() if i.key == after.instrument), None)
+        if after == before or instrument is None:
+            return alert_pages.known_already([before], self._zone_of(asker.chat))
+        created_ms = self._clock.wall_ms()
+        while not await self._store.add(after := made_at(after, created_ms)):
+            created_ms += 1
+        await self._deleting.end(before)
+        value = self._desk.value(after.instrument, after.measure)
+        self._desk.add(after)
+        return before, after, instrument, value
 
     async def undo(self, command: Command, asker: Asker) -> Reply:
         """`/undo ID`: bring back what was deleted within a day, or take back what was just made."""

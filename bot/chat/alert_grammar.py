@@ -55,10 +55,12 @@ _SIGN_APART: Final = re.compile(r"(±|\+/-|\+-)\s+(?=[0-9.])")
 
 def read_alert(typed: str) -> AlertWish | Problem:
     """Read the arguments of `/alert`."""
+    # Keyboards of other scripts write the same signs wider.
+    typed = unicodedata.normalize("NFKC", typed).replace("−", "-").replace("、", ",")
     try:
         return _read(typed)
     except Refused as refused:
-        offered = tuple(one for one in instead(typed) if _is_sound(one.removeprefix("/alert ")))
+        offered = tuple(one for one in instead(_cut(typed, "note")[0]) if _is_sound(one.removeprefix("/alert ")))
         return Problem(str(refused), offered or ("/alert BTC oi > 5% 15m",))
 
 
@@ -71,8 +73,7 @@ def _is_sound(typed: str) -> bool:
 
 
 def _read(typed: str) -> AlertWish:
-    # Keyboards of other scripts write the same signs wider.
-    typed, _, note = _cut(to_me(unicodedata.normalize("NFKC", typed).replace("−", "-").replace("、", ",")), "note")
+    typed, _, note = _cut(to_me(typed), "note")
     if len(note) > MAX_NOTE_CHARS:
         raise Refused(say("A note has at most {n} characters.", n=MAX_NOTE_CHARS))
     head, has_when, condition = _cut(typed, "when")
@@ -229,7 +230,7 @@ def _amount(sign: str, rest: list[str]) -> tuple[Number, bool]:
 def _compared(wish: AlertWish, name: str, op: ThresholdOp, sign: str, rest: list[str]) -> AlertWish:
     level, times = _amount(sign, rest)
     options, window_ms = read_options(rest[1:], wish.options, window=True)
-    _possible(name, op, level)
+    possible(name, op, level)
     if not level.value and SERIES[name] is Measure.RATIO:
         level = replace(level, unit="%")
     if times:
@@ -239,7 +240,7 @@ def _compared(wish: AlertWish, name: str, op: ThresholdOp, sign: str, rest: list
     return _checked(replace(wish, condition=Compare(op, measure, level), options=options, assumed_window=assumed))
 
 
-def _possible(name: str, op: ThresholdOp, level: Number) -> None:
+def possible(name: str, op: ThresholdOp, level: Number) -> None:
     """Refuses what can never be, or never be otherwise."""
     if SERIES[name] is Measure.RATIO:
         return
@@ -260,7 +261,7 @@ def _moved(wish: AlertWish, name: str, word: str, rest: list[str]) -> AlertWish:
             say("After {word} I expected a size in percent such as 5%, not {found}.", word=word, found=shorten(rest[0]))
         )
     size = replace(found[1], value=abs(found[1].value))
-    _possible(name, "<" if word in DOWN else ">", replace(size, value=-size.value))
+    possible(name, "<" if word in DOWN else ">", replace(size, value=-size.value))
     options, window_ms = read_options(rest[1:], wish.options, window=True)
     # Funding and basis are percentages themselves: without a window the size is a level.
     if window_ms is None and SERIES[name] is Measure.RATIO:
@@ -283,6 +284,7 @@ def _crossing(wish: AlertWish, name: str, rest: list[str], op: ThresholdOp | Non
     if name in FLOWS:
         raise Refused(say("{name} has no level to cross: write {name} > 3x 15m.", name=name))
     level, times = _amount("crosses", rest)
+    possible(name, ">", level)
     if not level.value and SERIES[name] is Measure.RATIO:
         level = replace(level, unit="%")
     if times or (level.unit != "%" and SERIES[name] is Measure.RATIO) or (level.unit == "%" and name in LEVELS):

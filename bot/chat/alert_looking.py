@@ -9,7 +9,6 @@ from bot.chat.asker import Asker
 from bot.chat.commands import Command
 from bot.chat.reply import Reply
 from bot.chat.symbols import NotFound, SymbolBook
-from bot.clock import Clock
 from bot.model.chat_alert import PREFIX, ChatAlert
 from bot.model.chat_alert_ports import ChatAlertDesk, ChatAlertStore
 from bot.model.chat_rule import PREFIX as RULE_PREFIX
@@ -41,17 +40,17 @@ class AlertLooking:
         store: ChatAlertStore,
         desk: ChatAlertDesk,
         rules: ChatRuleDesk,
-        clock: Clock,
+        venue_now: Callable[[], int],
         zone_of: Callable[[str], str],
         fired: Fired,
         hush_of: HushOf = no_hush,
     ) -> None:
-        """`hush_of`: what keeps an alert quiet in its chat now."""
+        """`venue_now`: venue time in ms, as cooldowns and firings are kept; `hush_of`: what keeps an alert quiet in its chat now."""
         self._market = market
         self._store = store
         self._desk = desk
         self._rules = rules
-        self._clock = clock
+        self._venue_now = venue_now
         self._zone_of = zone_of
         self._fired = fired
         self._hush_of = hush_of
@@ -109,7 +108,7 @@ class AlertLooking:
     ) -> Reply:
         shown = [(rule, self._rules.life(rule.id)) for rule in rules]
         listed = [(alert, self._desk.life(alert.id)) for alert in alerts]
-        today, now_ms = await self._today(asker), self._clock.wall_ms()
+        today, now_ms = await self._today(asker), self._venue_now()
         every: list[ChatAlert | ChatRule] = [*rules, *alerts]
         hushes = {one.id: hush for one in every if (hush := self._hush_of(one)) is not None}
         zone = self._zone_of(asker.chat)
@@ -118,7 +117,7 @@ class AlertLooking:
         )
 
     async def _today(self, asker: Asker) -> Mapping[str, int]:
-        return await self._fired(last_midnight_ms(self._zone_of(asker.chat), round(self._clock.wall_ms())))
+        return await self._fired(last_midnight_ms(self._zone_of(asker.chat), self._venue_now()))
 
     async def _one(self, typed: str, asker: Asker) -> Reply:
         rules = [rule for rule in self._rules.of_chat(asker.chat) if rule.id.startswith(typed)]
@@ -128,7 +127,7 @@ class AlertLooking:
             name = typed.removeprefix(PREFIX).removeprefix(RULE_PREFIX)
             return alert_pages.ambiguous(name, found) if found else alert_pages.not_found(name)
         today = (await self._today(asker)).get(found[0].id, 0)
-        zone, now_ms, hush = self._zone_of(asker.chat), self._clock.wall_ms(), self._hush_of(found[0])
+        zone, now_ms, hush = self._zone_of(asker.chat), self._venue_now(), self._hush_of(found[0])
         if rules:
             standing = self._rules.life(rules[0].id)
             return alert_list_pages.one_rule(rules[0], standing, n_today=today, now_ms=now_ms, zone=zone, hush=hush)

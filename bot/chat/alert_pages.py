@@ -11,7 +11,7 @@ from bot.chat.commands import shorten
 from bot.chat.rehearsal_text import Rehearsal, counts_line, lately_lines, stored_line
 from bot.chat.reply import Button, Line, Reply, bold, code, line, refusal, rows_of
 from bot.model import numbers
-from bot.model.chat_alert import ChatAlert
+from bot.model.chat_alert import DIRECTIONS, ChatAlert
 from bot.model.chat_rule import ChatRule
 from bot.model.instrument import Instrument
 from bot.rules.ast import Number, text
@@ -90,7 +90,7 @@ def _doubts(alert: ChatAlert, value: float | None, multiplier: int) -> list[tupl
             )
         ]
     if 0.1 <= level <= 100 < abs(value) / level:
-        size = text(Number(level / 100, "%"))
+        size = text(Number(DIRECTIONS[alert.op] * level / 100, "%"))
         command = f"/alert {whom} {alert.measure} {alert.op} {size} 15m"
         return [
             (
@@ -180,9 +180,9 @@ def rules_full(n: int) -> Reply:
     return Reply((line(text),), ((Button(say("Alerts"), "/alerts"),),), is_refusal=True)
 
 
-def known_already(alert: ChatAlert, zone: str) -> Reply:
+def known_already(alerts: Sequence[ChatAlert], zone: str) -> Reply:
     return Reply(
-        (line(say("That alert is there already: "), code(alert.id), what(alert, zone)),),
+        tuple(line(say("That alert is there already: "), code(alert.id), what(alert, zone)) for alert in alerts),
         ((Button(say("Alerts"), "/alerts"),),),
     )
 

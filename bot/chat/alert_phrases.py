@@ -10,7 +10,20 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from bot.chat.alert_words import EQUALS, EVERYTHING, OPERATORS, OPTIONS, SPLIT, TIMES, figure_of, is_comparison, number
+from bot.chat.alert_words import (
+    DOWN,
+    EQUALS,
+    EVERYTHING,
+    MOVES,
+    ONE_WAY,
+    OPERATORS,
+    OPTIONS,
+    SPLIT,
+    TIMES,
+    figure_of,
+    is_comparison,
+    number,
+)
 from bot.rules.literals import parse_duration_ms
 
 _UNITS: Final = {"s": r"secs?|seconds?", "m": r"mins?|minutes?", "h": r"hrs?|hours?", "d": r"days?"}
@@ -150,20 +163,33 @@ def instead(typed: str) -> tuple[str, ...]:
     window = kinds.get("t", "15m")
     size = kinds.get("n", "5%")
     size = size if size.endswith("%") else "5%"
+    put = _put(body, size)
     figure = figure_of(kinds["f"]) if "f" in kinds else None
     if any(word.casefold() in {"liq", "liqs", "liquidation", "liquidations"} for word in body):
         window = window if "n" in kinds else "15m"
         return tuple(f"/alert {whom} {name} > 5M {window}" for name in ("liq_long", "liq_short"))
     match figure:
         case None:
-            return tuple(f"/alert {whom} {name} {size} {window}" for name in ("oi", "price"))
+            return tuple(f"/alert {whom} {name} {put or size} {window}" for name in ("oi", "price"))
         case "volume":
             return (f"/alert {whom} vol > 3x {window}", f"/alert {whom} vol > 5x {window}")
         case "funding" | "funding_8h" | "basis":
-            return (f"/alert {whom} {figure} > 0.05%", f"/alert {whom} {figure} ±0.10%")
+            level = "< -0.05%" if put.startswith(("-", "<")) else "> 0.05%"
+            return (f"/alert {whom} {figure} {level}", f"/alert {whom} {figure} ±0.10%")
         case "liq_long" | "liq_short":
             return (f"/alert {whom} {figure} > 5M {window}",)
         case "oi" | "oi_usd" | "price" | "index":
-            return (f"/alert {whom} {figure} > {size.lstrip('+±-')} {window}", f"/alert {whom} {figure} ±3% 5m")
+            put = put or "> " + size.lstrip("+")
+            return (f"/alert {whom} {figure} {put} {window}", f"/alert {whom} {figure} ±3% 5m")
         case _:
             return (f"/alert {whom} oi > 5% 15m",)
+
+
+def _put(body: Sequence[str], size: str) -> str:
+    """A size as it was meant, where that is not a rise: `-3%` a fall, `±3%` both ways, `< 3%`; else empty."""
+    words, bare = {word.casefold() for word in body}, size.lstrip("+±-/")
+    if words & MOVES or size.startswith(("±", "+-", "+/-")):
+        return f"±{bare}"
+    if size.startswith("-") or words & DOWN or any(ONE_WAY.get(word) == "<=" for word in words):
+        return f"-{bare}"
+    return f"< {bare}" if any(OPERATORS.get(word) in {"<", "<="} for word in words) else ""

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from bot.chat.alert_grammar import possible
+from bot.chat.alert_words import Refused
 from bot.chat.commands import shorten
 from bot.chat.spec import Problem
 from bot.model.chat_alert import DIRECTIONS, ChatAlert
-from bot.rules.ast import Call, Expr, Number, duration_text, text
+from bot.rules.ast import Call, Expr, Number, Series, duration_text, text
 from bot.rules.literals import parse_duration_ms, parse_number
 from bot.rules.parse import parse_value
 from bot.texts import say
@@ -95,7 +97,24 @@ def _with_word(alert: ChatAlert, word: str) -> ChatAlert | Problem:
             if alert.is_ratio
             else say("{measure} is compared with a number.", measure=alert.measure)
         )
-    return replace(alert, level=number.value)
+    return _with_level(alert, number, is_signed=word.startswith(("+", "-")))
+
+
+def _with_level(alert: ChatAlert, size: Number, *, is_signed: bool) -> ChatAlert | Problem:
+    """How far a fall goes may be said without its sign, and a change both ways has none."""
+    expr = _expr(alert)
+    value, found = size.value, _change(expr)
+    if found is not None and found[1]:
+        value = abs(value)
+    elif found is not None and alert.level < 0 and not is_signed:
+        value = -value
+    measured = expr if found is None else found[0].args[0]
+    if isinstance(measured, Series):
+        try:
+            possible(measured.name, alert.op, replace(size, value=value))
+        except Refused as refused:
+            return Problem(str(refused))
+    return replace(alert, level=value)
 
 
 def _with_window(alert: ChatAlert, ms: int) -> ChatAlert | Problem:

@@ -77,7 +77,8 @@ SPLIT: Final = re.compile(r"\s*(>=|<=|=>|=<|==|!=|≥|≤|[<>=])\s*")
 TIMES: Final = re.compile(r"^([0-9.]+)[x×]$")
 TOP: Final = re.compile(r"^top([0-9]{1,4})$")
 _SIGNED: Final = re.compile(r"^(±|\+/-|\+-|[+-])?(.+)$")
-_THOUSANDS: Final = re.compile(r"^([+-]?)\$?(\d{1,3}(?:,\d{3})+)(\.\d+)?(\D?)$")
+_THOUSANDS: Final = re.compile(r"^([+-]?)\$?([1-9]\d{0,2}(?:,\d{3})+)(\.\d+)?(\D?)$", re.ASCII)
+"""Any other comma is that of a decimal, as in `0,125`; it is not taken out, since that would make a number of other size."""
 _FIGURES: Final = {
     "volume24h": "volume_24h",
     "vol24h": "volume_24h",
@@ -117,12 +118,12 @@ def number(word: str) -> tuple[str, Number] | None:
         return None
     sign = "±" if found[1] in {"±", "+/-", "+-"} else found[1] or ""
     times = TIMES.match(found[2].casefold())
-    read = parse_number(_plain(times[1] if times else found[2]))
+    read = parse_number(plain(times[1] if times else found[2]))
     return None if read is None or read.unit == "duration" else (sign, read)
 
 
-def _plain(amount: str) -> str:
-    """`$70,000` is 70000, `12b` is 12B, `$5m` is 5M."""
+def plain(amount: str) -> str:
+    """As numbers are read: `$70,000` is 70000, `12b` is 12B, `$5m` is 5M."""
     is_money, amount = amount.startswith("$"), amount.removeprefix("$")
     if is_money and amount.endswith("m"):
         amount = f"{amount[:-1]}M"

@@ -10,10 +10,12 @@ from bot.chat.asker import Asker
 from bot.chat.chart_actions import read_span
 from bot.chat.commands import Command, shorten
 from bot.chat.reply import Button, Reply, line, refusal
+from bot.chat.symbols import Books, ListsInstruments
 from bot.chat.why import find_rule, near_rules
 from bot.model.backtests import BacktestAsked, BacktestDesk, BacktestRun
 from bot.model.charts import DAY_MS, HOUR_MS
 from bot.model.explanation import RuleName
+from bot.model.instrument import Instrument
 from bot.texts import say
 
 N_OFFERED: Final = 4
@@ -35,11 +37,13 @@ class BacktestActions:
         desk: BacktestDesk,
         rules: Callable[[str], Sequence[RuleName]],
         number_of: Callable[[str, str], float | None],
+        market: ListsInstruments,
     ) -> None:
         """`rules`: that a chat may know of; `number_of`: the number that a chat has set for a rule, None where it has none of its own."""
         self._desk = desk
         self._rules = rules
         self._number_of = number_of
+        self._books = Books(market)
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
@@ -74,10 +78,10 @@ class BacktestActions:
         return replace(backtest_pages.progress_page(run), later=lambda: _follow(run))
 
     def _read(self, words: Sequence[str], asker: Asker) -> BacktestAsked | Reply:
-        name, *more = words
         rules = self._rules(asker.chat)
-        rule = find_rule(name, rules)
+        rule, more = _rule_first(words, rules)
         if rule is None:
+            name = words[0]
             near = near_rules(name, rules) or [one for one in rules if one.is_on][:N_OFFERED]
             buttons = tuple((Button(one.title, " ".join(("/backtest", one.id, *more))[:MAX_CHARS]),) for one in near)
             return replace(refusal(say('There is no rule "{name}".', name=shorten(name))), buttons=buttons)
@@ -94,8 +98,25 @@ class BacktestActions:
         if wrong:
             example = f"/backtest {rule.id} 30d"
             return replace(refusal(wrong), buttons=((Button(example, example),),))
-        symbols = tuple(word.lstrip("$").upper() for word in more if word not in spans)
+        symbols = tuple(dict.fromkeys(self._symbol(word) for word in more if word not in spans))
         return BacktestAsked(rule.id, rule.title, days, symbols, self._number_of(asker.chat, rule.id))
+
+    def _symbol(self, typed: str) -> str:
+        """Of a contract that is listed; else as typed, since the history holds others too, and takes patterns."""
+        found = self._books.now().resolve(typed)
+        return found.symbol if isinstance(found, Instrument) else typed.lstrip("$").upper()
+
+
+def _rule_first(words: Sequence[str], rules: Sequence[RuleName]) -> tuple[RuleName | None, list[str]]:
+    """The rule, whose name may be of several words, and what stands behind it."""
+    for n in range(len(words), 0, -1):
+        if (found := find_rule("_".join(words[:n]), rules)) is not None:
+            return found, _parted(words[n:])
+    return None, _parted(words[1:])
+
+
+def _parted(words: Sequence[str]) -> list[str]:
+    return [part for word in words for part in word.split(",") if part]
 
 
 def _is_running(run: BacktestRun) -> bool:

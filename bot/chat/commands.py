@@ -74,8 +74,8 @@ def clean(text: str) -> str:
 
     Gone are control and format characters (zero-width, direction overrides) and lone surrogates, which have no UTF-8.
     """
-    kept = (" " if char in "\n\r\t\v\f" else char for char in text)
-    return "".join(char for char in kept if unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Zl", "Zp"}).strip()
+    kept = (" " if char in "\n\r\t\v\f\x85\u2028\u2029" else char for char in text)
+    return "".join(char for char in kept if unicodedata.category(char) not in {"Cc", "Cf", "Cs"}).strip()
 
 
 def shorten(text: str, limit: int = 32) -> str:

@@ -7,7 +7,7 @@ from bot.chat.actions import Handler
 from bot.chat.asker import Asker
 from bot.chat.commands import Command, shorten
 from bot.chat.reply import BLANK, Button, Reply, code, line, refusal
-from bot.model import numbers
+from bot.chat.silence_pages import when
 from bot.model.alert import short_id
 from bot.model.outbox import Entry
 from bot.model.outbox_ports import OutboxCare
@@ -58,7 +58,8 @@ def _page(entries: list[Entry]) -> Reply:
     for entry in entries[:N_SHOWN]:
         row = entry.row
         what = f" {shorten(row.view.symbol)} {shorten(row.view.title)}, {row.kind.value}, {row.destination}: "
-        at = numbers.clock_time(row.created_ms)
+        # With the day: they are kept for weeks.
+        at = when(row.created_ms, "UTC", now_ms=0)
         lines.append(line(code(f"#{short_id(row.key)}"), f" {at}", what, shorten(say(entry.reason), 120)))
     if len(entries) > N_SHOWN:
         lines.append(line(say("and {n} more: oibot outbox list --state buried", n=len(entries) - N_SHOWN)))

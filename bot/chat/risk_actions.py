@@ -3,6 +3,7 @@
 Promises: equity and sizes are said in private chats only; what is confirmed is stored.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -40,6 +41,8 @@ class RiskActions:
         self._risks = risks
         self._desk = desk
         self._venue_now = venue_now
+        self._changing = asyncio.Lock()
+        """Looking at what there is and changing it are one step, so that of two commands at once neither is lost."""
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
@@ -49,17 +52,19 @@ class RiskActions:
         """`/risk [EQUITY] [RISK%] [LEVERAGEx]`, `/risk off`"""
         if not _is_private(asker):
             return risk_pages.only_private()
-        before = self._desk.settings_of(asker.user)
-        if not command.words:
-            return risk_pages.no_settings() if before is None else risk_pages.settings_page(before, is_new=False)
-        if [word.casefold() for word in command.words] == ["off"]:
-            await self._desk.set(asker.user, None)
-            return risk_pages.forgotten()
-        after = read_risk(command.words, before)
-        if isinstance(after, Problem):
-            return pages.usage(UsageError(say("{text} Write it like {usage}.", text=after.text, usage=_RISK), (_RISK,)))
-        await self._desk.set(asker.user, after)
-        return risk_pages.settings_page(after, is_new=True)
+        async with self._changing:
+            before = self._desk.settings_of(asker.user)
+            if not command.words:
+                return risk_pages.no_settings() if before is None else risk_pages.settings_page(before, is_new=False)
+            if [word.casefold() for word in command.words] == ["off"]:
+                await self._desk.set(asker.user, None)
+                return risk_pages.forgotten()
+            after = read_risk(command.words, before)
+            if isinstance(after, Problem):
+                said = say("{text} Write it like {usage}.", text=after.text, usage=_RISK)
+                return pages.usage(UsageError(said, (_RISK,)))
+            await self._desk.set(asker.user, after)
+            return risk_pages.settings_page(after, is_new=True)
 
     async def stop(self, command: Command, asker: Asker) -> Reply:
         """`/stop SYMBOL long|short [ENTRY] [WINDOW] [watch]`"""
@@ -79,7 +84,8 @@ class RiskActions:
         if isinstance(idea, Refused):
             return risk_pages.refused(found, idea)
         if wish.watches:
-            return await self._watch(wish, found, idea, asker)
+            async with self._changing:
+                return await self._watch(wish, found, idea, asker)
         name, has_entry = book.ask_for(found), wish.entry is not None
         return risk_pages.stop_page(found, idea, figures, settings, name=name, has_entry=has_entry)
 

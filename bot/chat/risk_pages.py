@@ -1,6 +1,7 @@
 """What is said of stops and sizes. Pure, as `pages`."""
 
 from collections.abc import Sequence
+from decimal import ROUND_FLOOR, Decimal
 from typing import Final
 
 from bot.chat.reply import BLANK, Button, Line, Reply, bold, code, line, refusal
@@ -284,6 +285,12 @@ def news_text(before: StopWatch, after: StopWatch, price: float) -> str:
     )
 
 
+def _at_most(multiple: float) -> float:
+    """In two digits, and never more than it is: whoever takes it must not risk more than they said."""
+    exact = Decimal(repr(multiple))
+    return float(exact.quantize(Decimal(1).scaleb(exact.adjusted() - 1), ROUND_FLOOR))
+
+
 def _holding(per_day: float | None) -> str:
     """Of the size that was named before."""
     if not per_day:
@@ -309,7 +316,8 @@ def alert_lines(instrument: Instrument, figures: RiskFigures, ideas: Sequence[St
         )
     ]
     for idea in known:
-        size = "" if idea.multiple is None else say(", size at most {multiple:.2g}x equity", multiple=idea.multiple)
+        most = None if idea.multiple is None else _at_most(idea.multiple)
+        size = "" if most is None else say(", size at most {multiple:.2g}x equity", multiple=most)
         lines.append(
             say(
                 "Stop idea {side} {price}, {distance:.2%} away{size}",

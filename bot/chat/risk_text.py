@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Final
 
+from bot.chat.alert_words import plain
 from bot.chat.commands import shorten
 from bot.chat.spec import Problem
 from bot.chat.table.risk import FOLLOW_WORDS
@@ -40,20 +41,25 @@ class StopWish:
 
 
 def _amount(word: str) -> float | None:
-    text = word.removeprefix("$").replace(",", "")
-    text = text[:-1] + "B" if text.endswith("b") else text
-    found = parse_number(text)
+    found = parse_number(plain(word))
     return None if found is None or found.unit else found.value
 
 
 def read_risk(words: tuple[str, ...], before: RiskSettings | None) -> RiskSettings | Problem:
     """Take `10000`, `1%`, `5x`, with or without the words equity, risk, leverage, in any order."""
     after = before if before is not None else RiskSettings(0.0)
-    rest = [w for w in words if w.casefold() not in _LABELS]
+    rest, label = list(words), ""
     while rest:
         word = rest.pop(0).casefold()
+        if word in _LABELS:
+            label = word if word in {"risk", "equity"} else label
+            continue
         if word in {"leverage", "lev"}:
             word = (rest.pop(0).casefold().removesuffix("x") if rest else "") + "x"
+        elif label == "risk" and not word.endswith("%"):
+            # Without its sign it would be taken for the equity.
+            return _no_share(word)
+        label = ""
         changed = _taken(word, after)
         if isinstance(changed, Problem):
             return changed
@@ -78,7 +84,7 @@ def _taken(word: str, settings: RiskSettings) -> RiskSettings | Problem:
     if word.endswith("%"):
         found = parse_number(word)
         if found is None or not 0 < found.value <= 1:
-            return Problem(say("I expected a risk per trade such as 1%, not {found}.", found=shorten(word)))
+            return _no_share(word)
         return replace(settings, risk_ratio=found.value)
     equity = _amount(word)
     if equity is None or not 0 < equity <= MAX_EQUITY:
@@ -89,6 +95,10 @@ def _taken(word: str, settings: RiskSettings) -> RiskSettings | Problem:
             )
         )
     return replace(settings, equity=equity)
+
+
+def _no_share(word: str) -> Problem:
+    return Problem(say("I expected a risk per trade such as 1%, not {found}.", found=shorten(word)))
 
 
 def read_stop(words: tuple[str, ...]) -> StopWish | Problem:

@@ -58,6 +58,8 @@ class RuleActions:
         self._risk_of = risk_of
         self._desk = desk
         self._quiet_of = quiet_of
+        self._changing = asyncio.Lock()
+        """Looking at what is set and changing a part of it are one step, so that of two commands at once neither is lost."""
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
@@ -192,12 +194,11 @@ class RuleActions:
                 if zone is None:
                     return rule_pages.no_zone(command.words[1], await asyncio.to_thread(near_zone, typed))
                 return await self._set_look(
-                    asker, replace(look, zone=zone), say("Times are told here in {zone}.", zone=zone)
+                    asker, lambda look: replace(look, zone=zone), say("Times are told here in {zone}.", zone=zone)
                 )
             case ("detail", typed) if typed in DETAILS:
-                return await self._set_look(
-                    asker, replace(look, detail=typed), say("Detail: {detail}.", detail=say(rule_pages.NAMES[typed]))
-                )
+                detail, said = typed, say("Detail: {detail}.", detail=say(rule_pages.NAMES[typed]))
+                return await self._set_look(asker, lambda look: replace(look, detail=detail), said)
             case ("detail",) | ("charts",):
                 return self._settings(asker, look)
             case ("quiet" | "risk" | "language" | "rules" as name, *_):
@@ -205,14 +206,16 @@ class RuleActions:
             case ("charts", "on" | "off" as typed):
                 return await self._set_look(
                     asker,
-                    replace(look, has_charts=typed == "on"),
+                    lambda look: replace(look, has_charts=typed == "on"),
                     say("Charts on.") if typed == "on" else say("Charts off."),
                 )
         return _usage(say("I know zone, detail and charts."), "/settings zone Europe/Berlin")
 
-    async def _set_look(self, asker: Asker, look: Look, said: str) -> Reply:
-        before = self._desk.look(asker.chat)
-        await self._desk.set_look(asker.chat, look)
+    async def _set_look(self, asker: Asker, change: Callable[[Look], Look], said: str) -> Reply:
+        async with self._changing:
+            before = self._desk.look(asker.chat)
+            look = change(before)
+            await self._desk.set_look(asker.chat, look)
         return replace(self._settings(asker, look, said), did=_changed(asker, before, look))
 
     def _settings(self, asker: Asker, look: Look, said: str = "") -> Reply:
@@ -230,8 +233,10 @@ class RuleActions:
         code = language_of(typed)
         if code is None:
             return rule_pages.no_language(typed)
-        before, look = look, replace(look, language=code)
-        await self._desk.set_look(asker.chat, look)
+        async with self._changing:
+            before = self._desk.look(asker.chat)
+            look = replace(before, language=code)
+            await self._desk.set_look(asker.chat, look)
         with speaking(code):
             return replace(rule_pages.languages(look), did=_changed(asker, before, look))
 

@@ -84,7 +84,7 @@ class SilenceActions:
         """`/silence TARGET… [2h|until 18:00] [COMMENT]`"""
         if not command.words:
             return silence_pages.for_how_long()
-        if "off" in {command.words[0].casefold(), command.words[-1].casefold()}:
+        if _ends(command.words):
             return await self._end_like(tuple(word for word in command.words if word.casefold() != "off"), asker)
         wish = read_silence(command.words)
         if isinstance(wish, Problem):
@@ -268,6 +268,15 @@ class SilenceActions:
         here = self._here(asker)
         quiet = self._mutes.quiet_of(here) if here is not None else None
         return quiet.zone if quiet is not None else self._zone_of_chat(asker.chat)
+
+
+def _ends(words: tuple[str, ...]) -> bool:
+    """`off BTC` or `BTC off`; at the end of a comment it is a word like others."""
+    first, last = words[0].casefold(), words[-1].casefold()
+    if first == "off" or last != "off":
+        return first == "off"
+    wish = read_silence(words[:-1])
+    return isinstance(wish, Problem) or not wish.comment
 
 
 def _in_english(silence: Silence) -> str:

@@ -127,7 +127,12 @@ class BoardKeeper:
                 return
             await self._screen.unpin(board.chat_id, board.message_id)
         self._looked_ms.pop(board.chat_id, None)
-        await self._boards.drop(board.chat_id)
+        now = self._boards.of(board.chat_id)
+        if now is None or now.is_ending:
+            await self._boards.drop(board.chat_id)
+        else:
+            # Turned on again meanwhile: the old message says that it is off.
+            await self._keep(board, message_id=None, shown="", touched_ms=0)
 
     async def _post(self, board: Board, seen: Overview) -> None:
         now_ms = self._clock.wall_ms()

@@ -3,6 +3,7 @@
 The lists belong to the chat: whoever the bot answers there may change them.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -39,6 +40,8 @@ class WatchActions:
         self._looking = looking
         self._lists = lists
         self._books = Books(market)
+        self._changing = asyncio.Lock()
+        """Looking at what there is and changing it are one step, so that of two commands at once neither is lost."""
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
@@ -55,21 +58,13 @@ class WatchActions:
         found = self._resolve(command, command.words)
         if isinstance(found, Reply):
             return found
-        before = self._lists.pins(asker.chat)
-        after = tuple(dict.fromkeys((*before, *(one.key for one in found))))
-        if len(after) > MAX_PINS:
-            return Reply(
-                (
-                    line(
-                        say(
-                            "A chat pins up to {n} symbols. /unpin some first; /pins shows them.",
-                            n=MAX_PINS,
-                        )
-                    ),
-                )
-            )
-        if after != before:
-            await self._lists.pin(asker.chat, after)
+        async with self._changing:
+            before = self._lists.pins(asker.chat)
+            after = tuple(dict.fromkeys((*before, *(one.key for one in found))))
+            if len(after) > MAX_PINS:
+                return refusal(say("A chat pins up to {n} symbols. /unpin some first; /pins shows them.", n=MAX_PINS))
+            if after != before:
+                await self._lists.pin(asker.chat, after)
         said = line(
             say(
                 "📌 Pinned: {names}. /oi shows them first, and their open interest is asked for more often.",
@@ -80,7 +75,6 @@ class WatchActions:
 
     async def unpin(self, command: Command, asker: Asker) -> Reply:
         """`/unpin SYMBOL…`, `/unpin all`"""
-        before = self._lists.pins(asker.chat)
         if [word.casefold() for word in command.words] == ["all"]:
             await self._lists.pin(asker.chat, ())
             return Reply((line(say("Nothing is pinned here any more.")),))
@@ -88,10 +82,12 @@ class WatchActions:
         if isinstance(found, Reply):
             return found
         gone = {one.key for one in found}
-        after = tuple(key for key in before if key not in gone)
-        if after == before:
-            return self._answer(found, line(say("Not pinned here: {names}.", names=_names(found))), asker)
-        await self._lists.pin(asker.chat, after)
+        async with self._changing:
+            before = self._lists.pins(asker.chat)
+            after = tuple(key for key in before if key not in gone)
+            if after == before:
+                return self._answer(found, line(say("Not pinned here: {names}.", names=_names(found))), asker)
+            await self._lists.pin(asker.chat, after)
         return self._answer(found, line(say("No longer pinned: {names}.", names=_names(found))), asker)
 
     async def pins(self, _command: Command, asker: Asker) -> Reply:
@@ -120,28 +116,9 @@ class WatchActions:
         if isinstance(found, Reply):
             return found
         if len(found) > MAX_IN_LIST:
-            return Reply(
-                (
-                    line(
-                        say(
-                            "That is {n} symbols; a list holds up to {most}.",
-                            n=len(found),
-                            most=MAX_IN_LIST,
-                        )
-                    ),
-                )
-            )
+            return refusal(say("That is {n} symbols; a list holds up to {most}.", n=len(found), most=MAX_IN_LIST))
         if name not in named and len(named) >= MAX_LISTS:
-            return Reply(
-                (
-                    line(
-                        say(
-                            "A chat has up to {n} lists. /unwatch one first; /watch shows them.",
-                            n=MAX_LISTS,
-                        )
-                    ),
-                )
-            )
+            return refusal(say("A chat has up to {n} lists. /unwatch one first; /watch shows them.", n=MAX_LISTS))
         keys = tuple(one.key for one in found)
         await self._lists.name(asker.chat, name, keys)
         return _one_list(name, keys)

@@ -55,7 +55,7 @@ def glance_line(glance: Glance) -> Line:
     mark = "?" if glance.verdict == "unknown" and glance.phase == "inactive" else _PHASES[glance.phase]
     parts = []
     if glance.phase != "inactive":
-        parts.append(alert_text(glance.alert, glance.unit))
+        parts.append(alert_text(glance.alert, glance.unit, glance.at_ms))
     if glance.value is not None:
         parts.append(numbers.quantity(glance.value, glance.unit))
     if glance.why:
@@ -121,7 +121,7 @@ def one_rule(explanation: Explanation, name: str) -> Reply:
             say(
                 "{mark} {state} · as of {time} UTC",
                 mark=_PHASES[alert.phase],
-                state=alert_text(alert, explanation.unit),
+                state=alert_text(alert, explanation.unit, explanation.at_ms),
                 time=clock(explanation.at_ms),
             )
         ),
@@ -138,7 +138,7 @@ def one_rule(explanation: Explanation, name: str) -> Reply:
         end = f"{MARKS[explanation.clear.verdict]} {shorten(explanation.clear.text, MAX_TEXT)}"
         tail.append(line(say("Ends: "), code(end)))
     if explanation.history:
-        tail += [BLANK, *(line(transition_text(t, explanation.unit)) for t in explanation.history)]
+        tail += [BLANK, *(line(transition_text(t, explanation.unit, explanation.at_ms)) for t in explanation.history)]
     is_alert = is_alert_id(explanation.rule_id)
     asked = " ".join(word for word in ("/why", "" if is_alert else name, explanation.rule_id) if word)
     buttons = [Button(say("↻ Refresh"), asked), *([Button(say("All rules"), f"/why {name}")] if name else [])]
@@ -149,10 +149,10 @@ def one_rule(explanation: Explanation, name: str) -> Reply:
 def one_firing(transitions: Sequence[Transition], now: Explanation | None, name: str) -> Reply:
     """A firing as it was stored, and where its rule stands today."""
     newest = transitions[0]
-    unit = now.unit if now is not None else "number"
+    unit, at_ms = (now.unit, now.at_ms) if now is not None else ("number", 0)
     head = [
         line(bold(f"#{newest.id}"), f" · {newest.rule_id} · {newest.symbol}"),
-        *(line(transition_text(t, unit)) for t in reversed(transitions)),
+        *(line(transition_text(t, unit, at_ms)) for t in reversed(transitions)),
     ]
     lasted = _lasted(transitions)
     if lasted:

@@ -164,8 +164,20 @@ def _near(near: Near) -> str:
     return near.symbol if near.value is None else f"{near.symbol} {numbers.quantity(near.value, near.unit)}"
 
 
-def alert_text(alert: AlertSeen, unit: str) -> str:
-    """`firing since 14:31:05, told 2 times, peak +9.20%`."""
+def _day(ms: int, at_ms: int) -> str:
+    """`Fri 27 Nov `, where that is another day than that of `at_ms`."""
+    then, now = (datetime.fromtimestamp(t / 1000, UTC) for t in (ms, at_ms))
+    return "" if then.date() == now.date() else f"{then:%a} {then.day} {then:%b} "
+
+
+def moment(ms: int, at_ms: int) -> str:
+    """`14:31:05`, with the day where it is another than that of `at_ms`."""
+    return f"{_day(ms, at_ms)}{clock(ms)}"
+
+
+def alert_text(alert: AlertSeen, unit: str, at_ms: int) -> str:
+    """`firing since 14:31:05, told 2 times, peak +9.20%`. `at_ms`: as of when."""
+    since = moment(at_ms if alert.since_ms is None else alert.since_ms, at_ms)
     match alert.phase:
         case "firing":
             peak = "" if alert.peak is None else say(", peak {value}", value=numbers.quantity(alert.peak, unit))
@@ -173,11 +185,11 @@ def alert_text(alert: AlertSeen, unit: str) -> str:
                 "firing since {time}, told once{peak}",
                 "firing since {time}, told {n} times{peak}",
                 max(1, alert.n_told),
-                time=clock(alert.since_ms or 0),
+                time=since,
                 peak=peak,
             )
         case "pending":
-            return say("pending since {time}", time=clock(alert.since_ms or 0))
+            return say("pending since {time}", time=since)
         case "cooling":
             return say("cooling")
     return say("over") if alert.is_over else say("inactive")
@@ -199,9 +211,7 @@ def hush_text(hush: Hush, at_ms: int) -> str:
 
 
 def _day_and_clock(ms: int, at_ms: int) -> str:
-    then, now = (datetime.fromtimestamp(t / 1000, UTC) for t in (ms, at_ms))
-    day = "" if then.date() == now.date() else f"{then:%a} {then.day} {then:%b} "
-    return f"{day}{then:%H:%M} UTC"
+    return f"{_day(ms, at_ms)}{numbers.clock_time(ms)}"
 
 
 def heading(explanation: Explanation) -> str:
@@ -209,10 +219,15 @@ def heading(explanation: Explanation) -> str:
     return f"{symbol} · {explanation.title}"
 
 
-def transition_text(transition: Transition, unit: str) -> str:
-    """`14:31:05 firing +6.06% #7q4mk2px`."""
+def transition_text(transition: Transition, unit: str, at_ms: int) -> str:
+    """`14:31:05 firing +6.06% #7q4mk2px`. `at_ms`: as of when; of other days the day is told."""
+    return f"{moment(transition.at_ms, at_ms)} {change_text(transition, unit)}"
+
+
+def change_text(transition: Transition, unit: str) -> str:
+    """`firing +6.06% #7q4mk2px`."""
     value = "" if transition.value is None else f" {numbers.quantity(transition.value, unit)}"
     mark = f" #{transition.id}" if transition.id and transition.state is State.FIRING else ""
     reason = f" ({say(transition.reason)})" if transition.reason else ""
     state = say("no longer pending") if transition.state is State.INACTIVE else say(_STATES[transition.state])
-    return f"{clock(transition.at_ms)} {state}{value}{mark}{reason}"
+    return f"{state}{value}{mark}{reason}"

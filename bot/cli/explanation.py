@@ -19,7 +19,9 @@ def show(explanation: Explanation, console: Console) -> None:
     alert = explanation.alert
     console.print(_text((heading(explanation), "bold"), (f"  {explanation.rule_id}", "dim")))
     now = f"as of {clock(explanation.at_ms)} UTC"
-    console.print(_text((alert_text(alert, explanation.unit), _PHASES[alert.phase]), (f", {now}", "")))
+    console.print(
+        _text((alert_text(alert, explanation.unit, explanation.at_ms), _PHASES[alert.phase]), (f", {now}", ""))
+    )
     if explanation.value is not None:
         value = quantity(explanation.value, explanation.unit)
         console.print(_text(("value  ", "dim"), (f"{explanation.value_text} = {value}", "")))
@@ -39,7 +41,7 @@ def show(explanation: Explanation, console: Console) -> None:
         console.print()
         console.print(_text(("last changes", "dim")))
         for transition in explanation.history:
-            console.print(_text((f"  {transition_text(transition, explanation.unit)}", "")))
+            console.print(_text((f"  {transition_text(transition, explanation.unit, explanation.at_ms)}", "")))
 
 
 def show_tree(condition: Node, console: Console, *, indent_by: int = 1) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 from rich.text import Text
 
-from bot.chat.why_text import transition_text
+from bot.chat.why_text import change_text
 from bot.cli.explanation import show_tree
 from bot.history.rule_test_run import Failure, Outcome, Strip, after, message_text
 from bot.model.alert import State
@@ -104,7 +104,7 @@ class View:
         for transition in outcome.transitions:
             if transition.state is not State.INACTIVE:
                 since = after(transition.at_ms - start_ms)
-                text = transition_text(transition, outcome.units.get(transition.rule_id, "number")).partition(" ")[2]
+                text = change_text(transition, outcome.units.get(transition.rule_id, "number"))
                 self._print((f"{_INDENT}{since} {transition.rule_id} {transition.symbol}: {text}", "dim"))
         for message in outcome.told:
             for n, text in enumerate(message_text(message, whole=True).split("\n")):

@@ -177,6 +177,7 @@ class RuleHere:
             nearness=nearness,
             why=why,
             alert=alert_of(seen, rule, self._asked),
+            at_ms=seen.engine.now_ms,
         )
 
     @staticmethod

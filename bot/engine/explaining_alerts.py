@@ -62,6 +62,7 @@ def alert_glance(engine: Engine, alert: ChatAlert) -> Glance | None:
         nearness=OnePlace(seen, row).far(rule.when, EVERYWHERE),
         why=next(iter(here.reasons(here.node(rule.when, row))), "") if near.verdict == "unknown" else "",
         alert=alert_seen,
+        at_ms=engine.now_ms,
     )
 
 

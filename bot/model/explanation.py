@@ -213,3 +213,5 @@ class Glance:
     """0 is true, greater is farther; infinite where it is unknown."""
     why: str
     alert: AlertSeen
+    at_ms: int
+    """As of when, venue time."""

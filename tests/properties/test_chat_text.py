@@ -145,7 +145,18 @@ class World:
     async def glances(self, instrument, *, chat=None):
         e, far = self.explanation, Distance(self.number or 0.0, self.number, "ratio")
         one = Glance(
-            e.rule_id, e.title, False, e.alert.phase, e.verdict, self.number, e.unit, far, 0.0, "".join(e.why), e.alert
+            e.rule_id,
+            e.title,
+            False,
+            e.alert.phase,
+            e.verdict,
+            self.number,
+            e.unit,
+            far,
+            0.0,
+            "".join(e.why),
+            e.alert,
+            0,
         )
         return [one] * 60, 7
 

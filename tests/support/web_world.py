@@ -164,7 +164,7 @@ def rule(**changes) -> RuleLine:
 
 def glance(**changes) -> Glance:
     made = Glance(
-        "oi_surge", "OI surge", False, "inactive", "false", 0.02, "ratio", None, 1.0, "", AlertSeen("inactive")
+        "oi_surge", "OI surge", False, "inactive", "false", 0.02, "ratio", None, 1.0, "", AlertSeen("inactive"), T0
     )
     return replace(made, **changes)
 

@@ -65,7 +65,7 @@ class Charts:
 
 def actions_of(desk, chat, clock):
     rules = (RuleName("oi_surge", "OI surge"),)
-    family = BacktestActions(desk, lambda _chat: rules, lambda _chat, _rule: None)
+    family = BacktestActions(desk, lambda _chat: rules, lambda _chat, _rule: None, chat.market)
     return looking(family, market=chat.market, status=chat.market, why=chat.market, clock=clock)
 
 

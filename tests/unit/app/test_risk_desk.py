@@ -183,8 +183,8 @@ async def test_alerts_to_a_person_with_settings_get_a_stop_and_a_size_and_others
     assert others == list(rows[1:])
     assert first.view.risk == (
         "Usual 15m range 1.00% (1.0)",
-        "Stop idea long 98.5, 1.50% away, size at most 0.67x equity",
-        "Stop idea short 101.5, 1.50% away, size at most 0.67x equity",
+        "Stop idea long 98.5, 1.50% away, size at most 0.66x equity",
+        "Stop idea short 101.5, 1.50% away, size at most 0.66x equity",
         "By mark price; your exchange may trigger on last. Data, not advice.",
     )
 
@@ -195,12 +195,12 @@ async def test_an_alert_says_what_holding_that_size_costs_and_who_is_paid(world)
     world.risks.funding = 0.0001
     [told] = desk.personal((row(),))
     assert told.view.risk[1:3] == (
-        "Stop idea long 98.5, 1.50% away, size at most 0.67x equity, costs about $2.00 a day",
-        "Stop idea short 101.5, 1.50% away, size at most 0.67x equity, earns about $2.00 a day",
+        "Stop idea long 98.5, 1.50% away, size at most 0.66x equity, costs about $2.00 a day",
+        "Stop idea short 101.5, 1.50% away, size at most 0.66x equity, earns about $2.00 a day",
     )
     world.risks.funding = 0.0
     [told] = desk.personal((row(),))
-    assert told.view.risk[1] == "Stop idea long 98.5, 1.50% away, size at most 0.67x equity"
+    assert told.view.risk[1] == "Stop idea long 98.5, 1.50% away, size at most 0.66x equity"
 
 
 async def test_an_alert_without_a_window_has_the_usual_one_and_one_too_long_the_longest_that_is_known(world):

@@ -8,6 +8,7 @@ import pytest
 from bot.chat import rights
 from bot.chat.actions import Actions
 from bot.chat.alert_actions import MAX_RULES_PER_CHAT, AlertActions
+from bot.chat.alert_text import symbol_of
 from bot.chat.asker import AT_TERMINAL, Asker, in_telegram
 from bot.chat.commands import Command, parse
 from bot.chat.telegram_html import to_plain
@@ -54,9 +55,18 @@ def desk():
     return HandDesk()
 
 
+class SlowStore(MemoryChatAlertStore):
+    """What it tells may be old by a turn of the loop, as with a database."""
+
+    async def find(self, chat, prefix, *, limit):
+        found = await super().find(chat, prefix, limit=limit)
+        await asyncio.sleep(0)
+        return found
+
+
 @pytest.fixture
 def store():
-    return MemoryChatAlertStore(MemoryAlertStore(MemoryOutbox()))
+    return SlowStore(MemoryAlertStore(MemoryOutbox()))
 
 
 @pytest.fixture
@@ -192,6 +202,16 @@ async def test_the_same_alert_is_not_made_twice(ask, store):
     assert await store.count(OWNER.chat) == 3
 
 
+async def test_several_that_are_there_already_are_named_and_the_chat_is_not_called_full(ask, store):
+    await ask("/alert btc,eth oi > 5% 15m")
+    there = await store.of_chat(OWNER.chat, limit=9)
+    told = await ask("/alert btc,eth oi > 5% 15m")
+    assert sorted(told.splitlines()) == sorted(
+        f"That alert is there already: {one.id} {symbol_of(one)} pct(oi, 15m) > 5%" for one in there
+    )
+    assert "1 were there already" in await ask("/alert btc,doge oi > 5% 15m")
+
+
 async def test_a_chat_has_a_limit_of_its_own_also_for_those_that_come_at_once(ask, store):
     said = await asyncio.gather(*(ask(f"/alert btc price > {n}") for n in range(1, 6)))
     assert sum(text.startswith("🔔") for text in said) == 3
@@ -227,6 +247,35 @@ async def test_the_list_tells_where_each_stands(ask, desk, store, clock):
         f"{c.id} DOGEUSDT funding > 0.1%\nnot watched yet"
     )
     assert await ask("/alerts", AT_TERMINAL) == "No alerts of this chat yet. Try /alert BTC oi > 5% 15m."
+
+
+async def test_a_wrong_clock_of_the_machine_does_not_change_what_is_left_of_a_cooldown(
+    market, desk, store, rules, rehearsals
+):
+    since = []
+
+    async def fired(since_ms):
+        since.append(since_ms)
+        return {}
+
+    alerts = AlertActions(
+        market=market,
+        store=store,
+        desk=desk,
+        rules=rules,
+        rehearsals=rehearsals,
+        clock=ManualClock(wall_ms=NOW_MS - DAY_MS),
+        max_per_chat=9,
+        fired=fired,
+        venue_now=lambda: NOW_MS + 3_000,
+    )
+    await Actions(alerts.handlers).answer(parse("/alert eth price < 4000"), asker=OWNER)
+    made = await only(store)
+    desk.lives = {made.id: AlertLife(AlertStage.COOLING, 4_012.35, NOW_MS + 723_000)}
+    for typed in ("/alerts", f"/alerts {made.id}"):
+        told = to_plain(await Actions(alerts.handlers).answer(parse(typed), asker=OWNER))
+        assert "ooling, 12m left" in told
+    assert since == [NOW_MS, NOW_MS]
 
 
 @pytest.mark.parametrize(
@@ -322,8 +371,10 @@ async def test_several_symbols_are_several_alerts(ask, store):
     assert "as many as it may" in await ask("/alert btc,eth oi ±5% 1h")
 
 
-async def test_a_level_is_crossed_from_where_the_price_is(ask, desk, store):
-    assert "price of ETHUSDT is not known yet" in await ask("/alert eth 4000")
+async def test_a_level_is_crossed_from_where_the_price_is(ask, ask_reply, desk, store):
+    unknown = await ask_reply("/alert eth 4000")
+    assert unknown.is_refusal
+    assert to_plain(unknown) == "price of ETHUSDT is not known yet. Try again in a minute."
     desk.values["binance:ETHUSDT", "price"] = 4_012.0
     assert "ETHUSDT price <= 4000 · once" in await ask("/alert eth 4000")
     assert "ETHUSDT price >= 4100 · once" in await ask("/alert eth price crosses 4,100")
@@ -409,6 +460,47 @@ async def test_a_falling_one_both_ways_turns_its_level(ask, store):
     await ask(f"/tune {(await only(store)).id} both")
     alert = await only(store)
     assert (alert.measure, alert.op, alert.level) == ("abs(pct(oi, 15m))", ">", 0.05)
+
+
+async def test_a_button_that_is_pressed_twice_at_once_changes_one_alert_into_one(ask, store):
+    await ask("/alert btc oi > 5% 15m")
+    before = await only(store)
+    first, second = await asyncio.gather(ask(f"/tune {before.id} 8%"), ask(f"/tune {before.id} 8%"))
+    assert f"In the place of {before.id}." in first
+    assert "No alert of this chat begins with" in second
+    assert (await only(store)).level == 0.08
+
+
+@pytest.mark.parametrize(
+    ("made", "typed", "level"),
+    [
+        ("btc oi < -5% 15m", "8%", -0.08),
+        ("btc price drops 3% 5m", "2% 1h", -0.02),
+        ("btc oi < -5% 15m", "-8%", -0.08),
+        ("btc oi < -5% 15m", "+8%", 0.08),
+        ("btc oi ±5% 15m", "-8%", 0.08),
+        ("btc oi > 5% 15m", "8%", 0.08),
+        ("btc funding < -0.05%", "0.01%", 0.0001),
+    ],
+)
+async def test_a_fall_is_tuned_by_its_size_alone(ask, store, made, typed, level):
+    await ask(f"/alert {made}")
+    await ask(f"/tune {(await only(store)).id} {typed}")
+    assert (await only(store)).level == level
+
+
+@pytest.mark.parametrize(
+    ("made", "typed", "told"),
+    [
+        ("btc oi < -5% 15m", "120%", "oi cannot fall by more than 100%."),
+        ("btc price > 70000", "-70000", "price is never below zero."),
+    ],
+)
+async def test_nothing_is_tuned_into_what_cannot_be(ask, store, made, typed, told):
+    await ask(f"/alert {made}")
+    before = await only(store)
+    assert await ask(f"/tune {before.id} {typed}") == told
+    assert await only(store) == before
 
 
 async def test_undo_takes_back_what_was_made_and_brings_back_what_was_deleted(ask, desk, store):
@@ -677,6 +769,10 @@ async def test_several_are_taken_back_at_once_and_brought_back_one_by_one(ask, s
         (
             "btc oi > 5", 88_700.0, "That is far from 88.7k. Did you mean a change of 5%?",
             "/alert BTCUSDT oi > 5% 15m",
+        ),
+        (
+            "btc price < 5", 93_183.0, "That is far from 93,183. Did you mean a change of -5%?",
+            "/alert BTCUSDT price < -5% 15m",
         ),
         (
             "btc oi > 12b", 88_700.0, "oi counts coins, oi_usd counts dollars. Did you mean dollars?",

@@ -68,8 +68,10 @@ def desk():
 
 
 @pytest.fixture
-def ask(desk):
-    actions = BacktestActions(desk, lambda _chat: RULES, lambda chat, rule: 0.08 if rule == "oi_flush" else None)
+def ask(desk, market):
+    actions = BacktestActions(
+        desk, lambda _chat: RULES, lambda chat, rule: 0.08 if rule == "oi_flush" else None, market
+    )
 
     async def run(text, asker=AT_TERMINAL):
         command = parse(text)
@@ -84,7 +86,9 @@ def ask(desk):
     [
         ("/backtest oi_surge 30d", "oi_surge", 30, (), None),
         ("/backtest oi_surge", "oi_surge", 30, (), None),
-        ("/backtest OI-Surge btc $eth 7d", "oi_surge", 7, ("BTC", "ETH"), None),
+        ("/backtest OI-Surge btc $eth 7d", "oi_surge", 7, ("BTCUSDT", "ETHUSDT"), None),
+        ("/backtest OI surge 7d BTC/USDT,pepe btc", "oi_surge", 7, ("BTCUSDT", "1000PEPEUSDT"), None),
+        ("/backtest oi_surge $gone usd* 7d", "oi_surge", 7, ("GONE", "USD*"), None),
         ("/backtest oi_flush 12h", "oi_flush", 0.5, (), 0.08),
         ("/backtest old 2w", "old", 14, (), None),
     ],

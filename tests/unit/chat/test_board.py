@@ -197,6 +197,20 @@ async def test_off_unpins_it_and_says_so(world):
     assert (await world.ask("/board off")).is_refusal
 
 
+async def test_on_again_while_it_is_being_ended_posts_it_anew(world):
+    message = await world.posted()
+    await world.ask("/board off")
+    edit = world.edit
+
+    async def on_meanwhile(chat_id, message_id, reply):
+        await world.ask("/board on")
+        return await edit(chat_id, message_id, reply)
+
+    world.edit = on_meanwhile
+    assert await world.after(2) == [("edit", message, to_plain(off_page())), ("unpin", message)]
+    assert [call[0] for call in await world.after(2)] == ["send", "pin"]
+
+
 async def test_where_it_may_not_be_pinned_it_says_so(world):
     world.fails["pin"] = Failure(Kind.BAD_REQUEST, "not enough rights to manage pinned messages in the chat")
     await world.posted()

@@ -90,6 +90,7 @@ def test_other_words_get_one_hint():
 
 
 def test_clean_removes_what_disguises_text():
+    assert clean("btc\u2028eth\u2029sol\x85doge\vxrp") == "btc eth sol doge xrp"
     assert clean("a\x1b[31m\u202eb\u2066\u200d\ufeffc\ud800\nd") == "a[31mbc d"
 
 

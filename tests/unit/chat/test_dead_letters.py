@@ -62,7 +62,7 @@ async def test_when_everything_was_told_it_says_so(ask):
 async def test_the_newest_are_shown_with_their_reasons(ask):
     text = await ask("/deadletters")
     assert text.startswith("12 could not be told:")
-    assert f"#{short_id(ROWS[11].key)} 14:31 UTC C11USDT OI surge, fire, main: text refused" in text
+    assert f"#{short_id(ROWS[11].key)} Mon 23 Nov 14:31 UTC C11USDT OI surge, fire, main: text refused" in text
     assert "and 2 more" in text
 
 

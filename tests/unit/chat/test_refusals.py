@@ -206,7 +206,7 @@ def ask(market, status, why, lists, ranks):
         OwnData(world.people, world.data, world.ending, clock),
         RuleActions(Shelf(told("surge"), told("flush")), lambda _place: None),
         ScoreActions(desk=Scores(), market=market, why=why),
-        BacktestActions(None, lambda _chat: (RuleName("oi_surge", "OI surge"),), lambda _chat, _rule: None),
+        BacktestActions(None, lambda _chat: (RuleName("oi_surge", "OI surge"),), lambda _chat, _rule: None, market),
         RiskActions(market=market, risks=NoDesk(), desk=NoDesk(), venue_now=clock.wall_ms),
         SilenceActions(
             market=market,

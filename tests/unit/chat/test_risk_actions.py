@@ -1,5 +1,6 @@
 """`/risk`, `/stop`, `/stops` as people see them."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -43,12 +44,14 @@ class HandDesk:
         return self.settings.get(person)
 
     async def set(self, person, settings):
+        await asyncio.sleep(0)
         self.settings[person] = settings
 
     def watches_of(self, chat):
         return [w for w in self.watches if w.chat == chat]
 
     async def watch(self, watch):
+        await asyncio.sleep(0)
         if any(w.id == watch.id for w in self.watches):
             return False
         self.watches.append(watch)
@@ -109,6 +112,12 @@ async def test_with_settings_it_says_size_risk_cost_and_liquidation(ask):
     assert "no sizes" not in await ask("/stop BTC short")
 
 
+async def test_of_two_settings_at_once_neither_is_lost(ask, desk):
+    await ask("/risk 10000 1%")
+    await asyncio.gather(ask("/risk 20000"), ask("/risk 2%"))
+    assert desk.settings_of(ME.user) == RiskSettings(20_000.0, 0.02)
+
+
 async def test_equity_stays_in_private_chats(ask):
     await ask("/risk 10000 1%")
     assert "private chat" in await ask("/risk", GROUP)
@@ -127,8 +136,13 @@ async def test_equity_stays_in_private_chats(ask):
         ("/stop BTC long 9", "far from the price"),
         ("/risk 1%", "need your equity"),
         ("/risk 10000 0%", "risk per trade"),
+        ("/risk equity 10000 risk 2", "a risk per trade such as 1%, not 2."),
+        ("/risk risk of 0.5 equity 10000", "a risk per trade such as 1%, not 0.5."),
         ("/risk 10000 500x", "leverage from 1x to 125x"),
         ("/risk banana", "not banana"),
+        ("/risk 10000,50 1%", "not 10000,50"),
+        ("/risk 2,5k", "not 2,5k"),
+        ("/stop BTC long 93183,5", "not 93183,5"),
         ("/stops on", "expected nothing, or off"),
         ("/stops off w-abcd", "know no such stop"),
     ],
@@ -163,11 +177,18 @@ async def test_there_is_a_limit_and_ids_never_collide(ask, desk):
     assert "follow here already" in await ask("/stop BTC long watch")
 
 
+async def test_the_limit_holds_for_those_that_come_at_once(ask, desk):
+    await asyncio.gather(*(ask("/stop BTC long watch") for _ in range(MAX_PER_CHAT + 3)))
+    assert len(desk.watches) == MAX_PER_CHAT
+
+
 def test_words_in_any_order():
     assert read_stop(("BTC", "sell", "$70,000", "15m", "watch")) == StopWish(
         "BTC", "short", 70_000.0, 900_000, watches=True
     )
     assert read_risk(("equity", "10k", "leverage", "3"), None) == RiskSettings(10_000.0, 0.01, 3.0)
+    assert read_risk(("risk", "of", "2%", "with", "equity", "9k"), None) == RiskSettings(9_000.0, 0.02)
+    assert read_risk(("$1,250,000.50",), None) == RiskSettings(1_250_000.5)
     assert isinstance(read_stop(("BTC", "long", "5", "6")), Problem)
 
 

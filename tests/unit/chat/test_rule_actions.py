@@ -1,5 +1,6 @@
 """`/rules` as people see it."""
 
+import asyncio
 from types import MappingProxyType
 
 import pytest
@@ -122,6 +123,7 @@ class Keeping(HandShelf):
         return self.seen
 
     async def set_look(self, _chat, look):
+        await asyncio.sleep(0)
         self.seen = look
 
     async def set(self, _wish): ...
@@ -190,3 +192,11 @@ async def test_settings_tell_what_somebody_may_lose_in_private_alone():
     assert "Risk · equity $10,000, risk 1% per trade" in await said(AT_TERMINAL)
     assert "Risk · not set" in await said(in_telegram(7, 7))
     assert "Risk" not in await said(in_telegram(-100_500, 7))
+
+
+async def test_of_two_settings_at_once_neither_is_lost():
+    shelf = Keeping(told("surge"))
+    actions = RuleActions(shelf, lambda _place: None)
+    asked = [parse(text) for text in ("/settings zone Europe/Berlin", "/settings detail short", "/language zh")]
+    await asyncio.gather(*(actions.handlers[one.name](one, IN_PRIVATE) for one in asked))
+    assert shelf.seen == Look(zone="Europe/Berlin", detail="short", language="zh")

@@ -405,5 +405,13 @@ async def test_what_is_silenced_is_loud_again_by_the_same_words(place):
     assert await place.ask("/silence off") == "Ended 1 silence."
 
 
+async def test_a_comment_may_end_with_off(place):
+    await place.ask("/silence btc 2h")
+    assert "Comment: taking the day off" in await place.ask("/silence eth 8h taking the day off")
+    assert sorted(one.symbol for one in await place.store.all()) == ["BTCUSDT", "ETHUSDT"]
+    assert "ETHUSDT" in await place.ask("/silence eth 8h off")
+    assert "BTCUSDT" in await place.ask("/silence off btc")
+
+
 async def test_without_words_it_asks_for_how_long(place):
     assert (await place.ask("/mute")).startswith("For how long is everything but critical alerts to be quiet here?")

@@ -1,5 +1,7 @@
 """Pins and lists as people use them."""
 
+import asyncio
+
 import pytest
 
 from bot.chat.asker import AT_TERMINAL, in_telegram
@@ -7,6 +9,20 @@ from bot.chat.commands import Command, parse
 from bot.chat.expanding import expand
 from bot.chat.telegram_html import to_plain
 from bot.model.watchlists import MAX_LISTS, MAX_PINS
+from bot.storage.memory_watchlists import MemoryWatchlistStore
+
+
+class SlowStore(MemoryWatchlistStore):
+    """Takes a turn of the loop, as a database does."""
+
+    async def put(self, one):
+        await asyncio.sleep(0)
+        await super().put(one)
+
+
+@pytest.fixture
+def store():
+    return SlowStore()
 
 
 @pytest.fixture
@@ -44,6 +60,13 @@ async def test_unpinning_shows_the_card_again(ask, lists):
     assert to_plain(await ask("/unpin btc")).startswith("Not pinned here: BTCUSDT.")
     await ask("/unpin all")
     assert lists.pins("terminal") == ()
+
+
+async def test_of_two_pins_at_once_neither_is_lost(ask, lists):
+    await asyncio.gather(ask("/pin btc"), ask("/pin eth"), ask("/pin doge"))
+    assert lists.pins("terminal") == ("binance:BTCUSDT", "binance:ETHUSDT", "binance:DOGEUSDT")
+    await asyncio.gather(ask("/unpin btc"), ask("/unpin eth"))
+    assert lists.pins("terminal") == ("binance:DOGEUSDT",)
 
 
 async def test_pins_of_another_chat_are_not_seen(ask):
@@ -94,10 +117,14 @@ async def test_an_unknown_symbol_changes_nothing(ask, lists):
 
 async def test_bounds_are_told(ask, lists):
     await lists.pin("terminal", [f"x:{n}" for n in range(MAX_PINS)])
-    assert f"pins up to {MAX_PINS} symbols" in to_plain(await ask("/pin btc"))
+    full = await ask("/pin btc")
+    assert full.is_refusal
+    assert f"pins up to {MAX_PINS} symbols" in to_plain(full)
     for n in range(MAX_LISTS):
         await lists.name("terminal", f"l{n}", ["x:A"])
-    assert f"up to {MAX_LISTS} lists" in to_plain(await ask("/watch one_more btc"))
+    full = await ask("/watch one_more btc")
+    assert full.is_refusal
+    assert f"up to {MAX_LISTS} lists" in to_plain(full)
     assert to_plain(await ask("/watch l1 btc")).startswith("@l1")
     assert "name of my own" in to_plain(await ask("/watch pins btc"))
 

@@ -125,6 +125,7 @@ def glance(**more) -> Glance:
         "nearness": 0.02,
         "why": "",
         "alert": AlertSeen("inactive"),
+        "at_ms": NOW_MS,
     }
     return Glance(**{**values, **more})
 
@@ -227,6 +228,20 @@ async def test_an_alert_by_its_id_or_the_beginning_of_it(ask, why):
             f"#{fired.id} · high · BTCUSDT\n00:00:00 firing 100.00 #{fired.id}\n00:01:30 resolved 99.00\nIt lasted 1m."
         )
         assert "● firing since" in text
+
+
+async def test_what_was_on_another_day_says_which(ask, why):
+    day_ms = 86_400_000
+    fired = firing("high", at_ms=NOW_MS - 3 * day_ms, value=100.0)
+    ended = firing("high", state=State.RESOLVED, at_ms=NOW_MS + 1_000, value=99.0)
+    why.transitions = [ended, fired]
+    text = to_plain(await ask(f"/why #{fired.id}"))
+    assert f"Mon 29 Dec 00:00:00 firing 100.00 #{fired.id}\n00:00:01 resolved 99.00\n" in text
+    why.transitions = [firing("gone")]
+    assert "Thu 1 Jan 00:00:00 firing" in to_plain(await ask(f"/why #{why.transitions[0].id}"))
+    since = AlertSeen("firing", since_ms=NOW_MS - 2 * day_ms, n_told=1)
+    told = to_plain(Reply((why_pages.glance_line(glance(phase="firing", alert=since)),)))
+    assert "firing since Tue 30 Dec 00:00:00, told once" in told
 
 
 async def test_an_id_of_a_rule_that_is_gone(ask, why):
