@@ -18,7 +18,7 @@ FATES: Final = (*INVITED_ROLES, "remove", "decline", "block")
 """What may become of a person."""
 
 TOP_WORDS: Final = {
-    "oi": "oi", "interest": "oi", "price": "price", "gainers": "price", "losers": "price", "movers": "price", "funding": "funding", "volume": "volume", "vol": "volume", "p": "price", "f": "funding",
+    "oi": "oi", "interest": "oi", "price": "price", "gainers": "gainers", "losers": "losers", "movers": "price", "funding": "funding", "volume": "volume", "vol": "volume", "p": "price", "f": "funding",
 }  # fmt: skip
 TOP_WINDOWS: Final = {
     "5m": "5m",

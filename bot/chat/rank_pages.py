@@ -7,7 +7,7 @@ from bot.chat.pages import label_of, window_text
 from bot.chat.reply import Button, Line, Reply, Table, bold, cell, line, rows_of
 from bot.model import numbers
 from bot.model.cards import CARD_WINDOWS_MS
-from bot.model.rankings import MIN_OI_USD, TOP_BY, FundingTable, Ranked, TopBy, TopList
+from bot.model.rankings import MIN_OI_USD, FundingTable, Ranked, TopBy, TopList
 from bot.texts import mark, say
 
 PAGE_ROWS: Final = 10
@@ -20,15 +20,22 @@ def legend() -> tuple[Line, ...]:
     return (line(say("↑L new longs    ↑S new shorts")), line(say("↓L longs leave  ↓S shorts leave")))
 
 
+_SWITCHES: Final[tuple[TopBy, ...]] = ("oi", "price", "funding", "volume")
+_OF_PRICE: Final[tuple[TopBy, ...]] = ("price", "gainers", "losers")
+"""A list of prices may be narrowed to one way."""
 _NAMES: Final[dict[TopBy, str]] = {
     "oi": mark("OI"),
     "price": mark("Price"),
+    "gainers": mark("Gainers"),
+    "losers": mark("Losers"),
     "funding": mark("Funding"),
     "volume": mark("Volume"),
 }
 _TITLES: Final[dict[TopBy, str]] = {
     "oi": mark("Top OI moves"),
     "price": mark("Top price moves"),
+    "gainers": mark("Top gainers"),
+    "losers": mark("Top losers"),
     "funding": mark("Top funding per 8h"),
     "volume": mark("Top volume of 24h"),
 }
@@ -96,8 +103,12 @@ def _top_buttons(found: TopList, window: str, names: Sequence[str]) -> tuple[tup
     turns = [Button(say("‹ Back"), f"{here} {page - 1}")] if page > 1 else []
     turns.append(Button("↻", f"{here} {page}"))
     turns += [Button(say("Next ›"), f"{here} {page + 1}")] if found.offset + len(found.rows) < found.n else []
+    switches = (_SWITCHES, _OF_PRICE[1:]) if found.by in _OF_PRICE else (_SWITCHES,)
     return (
-        tuple(Button(_marked(say(_NAMES[by]), on=by == found.by), f"/top {by} {window}") for by in TOP_BY),
+        *(
+            tuple(Button(_marked(say(_NAMES[by]), on=by == found.by), f"/top {by} {window}") for by in row)
+            for row in switches
+        ),
         tuple(
             Button(_marked(window_text(ms), on=ms == found.window_ms), f"/top {found.by} {window_text(ms)}")
             for ms in CARD_WINDOWS_MS

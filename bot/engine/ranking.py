@@ -37,8 +37,21 @@ def top(market: Market, view: View, by: TopBy, window_ms: int, *, offset: int, n
     columns = _levels(view)
     for series in ("price", "oi"):
         columns[f"{series}_change"] = view.change(series, window_ms)[0][0]
-    measure = {"oi": "oi_change", "price": "price_change", "funding": "funding_8h", "volume": "volume_24h"}[by]
-    order = strongest(np.abs(columns[measure]), of_some_size(market, view))
+    price = columns["price_change"]
+    match by:
+        case "gainers":
+            sizes = price
+        case "losers":
+            sizes = -price
+        case "price":
+            sizes = np.abs(price)
+        case "oi":
+            sizes = np.abs(columns["oi_change"])
+        case "funding":
+            sizes = np.abs(columns["funding_8h"])
+        case "volume":
+            sizes = columns["volume_24h"]
+    order = strongest(sizes, of_some_size(market, view))
     rows = _rows(market, columns, order[offset : offset + n].tolist())
     return TopList(now_ms, by, window_ms, offset, len(order), rows)
 

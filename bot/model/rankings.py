@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
-TopBy = Literal["oi", "price", "funding", "volume"]
-TOP_BY: Final[tuple[TopBy, ...]] = ("oi", "price", "funding", "volume")
+TopBy = Literal["oi", "price", "gainers", "losers", "funding", "volume"]
 
 MIN_OI_USD: Final = 20_000_000.0
 """Smaller contracts jump at nothing, and are left out of lists."""
@@ -63,8 +62,8 @@ class RankReader(Protocol):
     """What chat may ask about the whole market, as of the last tick."""
 
     def top(self, by: TopBy, window_ms: int, *, offset: int, n: int) -> TopList:
-        """Trading instruments with at least `MIN_OI_USD`: strongest changes, either way, of open interest or price; highest
-        funding per 8 h, either way; largest volume. `window_ms` is one of `CARD_WINDOWS_MS`.
+        """Trading instruments with at least `MIN_OI_USD`: strongest changes, either way, of open interest or price, or
+        one way alone of price; highest funding per 8 h, either way; largest volume. `window_ms` is one of `CARD_WINDOWS_MS`.
         """
         ...
 

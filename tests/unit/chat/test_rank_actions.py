@@ -140,3 +140,16 @@ Basis +0.0110% · price 93,183"""
 def test_quadrants():
     assert [quadrant(p, o) for p, o in ((0.1, 0.1), (-0.1, 0.1), (-0.1, -0.1), (0.1, -0.1))] == ["↑L", "↑S", "↓L", "↓S"]
     assert [quadrant(p, o) for p, o in ((None, 0.1), (0.1, None), (0.0001, 0.1), (0.1, 0.001))] == [""] * 4
+
+
+async def test_a_list_of_prices_may_be_narrowed_to_one_way(ask, ranks, make_ranked):
+    ranks.rows = [make_ranked("WIF")]
+    reply = await ask("/top losers 1h")
+    assert ranks.asked[:2] == ("losers", 3_600_000)
+    assert to_plain(reply).startswith("Top losers · 1h")
+    assert commands(reply)[:2] == [
+        ["/top oi 1h", "/top price 1h", "/top funding 1h", "/top volume 1h"],
+        ["/top gainers 1h", "/top losers 1h"],
+    ]
+    assert [one.label for row in reply.buttons[:2] for one in row if "✓" in one.label] == ["Losers ✓"]
+    assert commands(await ask("/top price"))[1] == ["/top gainers 15m", "/top losers 15m"]

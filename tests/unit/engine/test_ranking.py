@@ -52,6 +52,13 @@ def test_changes_rank_by_size_either_way_and_small_contracts_are_left_out(feed):
     assert [row.symbol for row in cards.top("price", 300_000, offset=0, n=1).rows] == ["BUSDT"]
 
 
+def test_gainers_and_losers_are_one_side_each(feed):
+    _, cards = moved(feed)
+    both, up, down = (cards.top(by, 300_000, offset=0, n=10).rows for by in ("price", "gainers", "losers"))
+    assert [row.symbol for row in up] == [row.symbol for row in both if row.price_change > 0] != []
+    assert [row.symbol for row in down] == [row.symbol for row in both if row.price_change < 0] == ["BUSDT"]
+
+
 def test_pages_follow_each_other_and_end(feed):
     _, cards = moved(feed)
     pages = [cards.top("funding", 300_000, offset=n, n=1) for n in range(4)]
