@@ -257,11 +257,18 @@ class AlertActions:
         return before, after, instrument, value
 
     async def undo(self, command: Command, asker: Asker) -> Reply:
-        """`/undo ID`: bring back what was deleted within a day, or take back what was just made."""
-        typed = command.words[0]
+        """`/undo ID`: bring back what was deleted within a day, or take back what was just made. `/undo ID BEFORE`: take
+        back a change.
+        """
+        typed, before = command.words[0], command.words[-1]
         made = await self._store.find(asker.chat, typed, limit=2)
         if len(made) == 1:
-            return await self._deleting.delete(Command("delete", (typed.removeprefix(PREFIX),)), asker)
+            gone = await self._deleting.delete(Command("delete", (typed.removeprefix(PREFIX),)), asker)
+            if gone.is_refusal or before == typed:
+                return gone
+        return await self._bring_back(before, asker)
+
+    async def _bring_back(self, typed: str, asker: Asker) -> Reply:
         owned_by = None if asker.may_change("") else asker.user
         alert: ChatAlert | ChatRule | None
         async with self._making:

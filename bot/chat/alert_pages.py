@@ -64,7 +64,8 @@ def created(
         blocks.append(
             line(say("Not trading now ({status}): it waits until it does.", status=shorten(instrument.status)))
         )
-    last = (Button(say("Alerts"), "/alerts"), Button(say("Undo"), f"/undo {alert.id}"))
+    undo = f"/undo {alert.id}" if was is None else f"/undo {alert.id} {was.id}"
+    last = (Button(say("Alerts"), "/alerts"), Button(say("Undo"), undo))
     others = tuple((Button(command, command),) for _, command in doubts)
     return Reply(tuple(blocks), (*others, *tuning_buttons(alert, judged), last))
 

@@ -257,8 +257,9 @@ def tuning(text: str) -> tuple[str, ...] | Problem:
     return tuple(words[:MAX_ALERT_WORDS])
 
 
-def one_id(text: str) -> tuple[str, ...] | Problem:
-    words = text.casefold().split()
-    if len(words) != 1 or not re.fullmatch(r"(a-|c_)[0-9a-z]{8}", words[0], re.ASCII):
+def undoing(text: str) -> tuple[str, ...] | Problem:
+    """The whole id of an alert; behind it that of the one whose place it took."""
+    words = tuple(text.casefold().split())
+    if not 1 <= len(words) <= 2 or not all(re.fullmatch(r"(a-|c_)[0-9a-z]{8}", word, re.ASCII) for word in words):
         return Problem(say("I expected the whole id of one alert."))
-    return (words[0],)
+    return words

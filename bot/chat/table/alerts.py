@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from bot.chat.grammars import alert, alert_or_page, alert_prefix, few_words, one_id, tuning
+from bot.chat.grammars import alert, alert_or_page, alert_prefix, few_words, tuning, undoing
 from bot.chat.spec import CommandSpec
 from bot.model.members import Role
 from bot.texts import mark
@@ -84,7 +84,7 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
     CommandSpec(
         "undo",
         (),
-        one_id,
+        undoing,
         "/undo a-7q4mk2px",
         mark("bring back an alert"),
         mark("Alerts"),

@@ -513,6 +513,22 @@ async def test_undo_takes_back_what_was_made_and_brings_back_what_was_deleted(as
     assert "cannot be brought back" in await ask("/undo a-00000000")
 
 
+async def test_undo_of_a_change_brings_back_the_one_before(ask, store):
+    await ask("/alert btc oi > 5% 15m")
+    first = await only(store)
+    await ask(f"/tune {first.id} 8%")
+    second = await only(store)
+    undo = next(one.command for row in ask.buttons for one in row if one.label == "Undo")
+    assert undo == f"/undo {second.id} {first.id}"
+    assert "Only who made" in await ask(undo, GUEST)
+    assert await only(store) == second
+    assert await ask(undo) == f"Back again: {first.id} BTCUSDT pct(oi, 15m) > 5%"
+    assert await only(store) == first
+    # Pressed twice, it does nothing more.
+    assert "cannot be brought back" in await ask(undo)
+    assert await only(store) == first
+
+
 async def test_what_is_no_plain_comparison_becomes_a_rule_of_the_chat(ask, rules, store):
     said = await ask("/alert btc,eth when pct(oi, 15m) > 5% and funding > 0.01% for 2m once note both")
     [rule] = rules.of_chat(OWNER.chat)
