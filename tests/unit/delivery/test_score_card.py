@@ -111,6 +111,11 @@ def test_several_alerts_of_one_message(make, score_row):
     ]
 
 
+def test_two_rules_on_one_coin_are_one_coin(make, score_row):
+    both = alert(make, 0), ScoredAlert("BTCUSDT", "Squeeze", "7q4mk2p1", make.FIRED_MS, (mark(),))
+    assert text_of(score_row(*both)).startswith("📊 1 coin: 2 rules  15m after 14:31 UTC")
+
+
 def test_a_storm_is_cut(make, score_row):
     text = text_of(score_row(*(alert(make, n) for n in range(MAX_LINES + 7))))
     assert text.count("#") == MAX_LINES
