@@ -96,9 +96,10 @@ def longest_ms(rule: Rule) -> int:
 
 
 def _reach(expr: Expr) -> int:
-    """Windows within windows add up."""
+    """Windows within windows add up, and a day of volume is one."""
     calls = [node for node in walk(expr) if isinstance(node, Call)]
-    return max((_own(call) + max((_reach(arg) for arg in call.args), default=0) for call in calls), default=0)
+    reach = max((_own(call) + max((_reach(arg) for arg in call.args), default=0) for call in calls), default=0)
+    return max(reach, DAY_MS if "volume_24h" in series_used(expr) else 0)
 
 
 def _own(call: Call) -> int:

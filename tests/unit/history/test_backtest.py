@@ -141,6 +141,17 @@ def test_what_was_true_before_and_still_is_does_not_fire_between_two_rows_of_ope
             assert backtest(bars, rules, asked).rules[0].fired == ()
 
 
+def test_a_day_of_volume_is_known_from_the_begin_where_bars_stand_before_it(rules_of):
+    there = {"close": steps(4, [900]), "volume": np.full(4 * PER_DAY, 1e5)}
+    bars = StoredBars({"binance:AUSDT": there}, step_ms=STEP_MS)
+    busy = SPIKE.replace("pct(price, 5m) >= 2%", "volume_24h > 20M and pct(price, 5m) >= 2%")
+    (result,) = backtest(bars, rules_of(busy), asked_of(bars, from_day=3)).rules
+    assert [(f.at_ms - START_MS) // STEP_MS - 1 for f in result.fired] == [900]
+    assert result.known_from_ms == START_MS + 3 * DAY_MS
+    (early,) = backtest(bars, rules_of(busy), asked_of(bars)).rules
+    assert early.known_from_ms == START_MS + STEP_MS + DAY_MS
+
+
 def test_an_end_shortly_before_has_its_cooldown(rules_of):
     """Two spikes an hour apart, between which the run begins."""
     bars = StoredBars({"binance:AUSDT": {"close": steps(3, [300, 312])}}, step_ms=STEP_MS)
