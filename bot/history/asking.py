@@ -102,7 +102,10 @@ def settle(history: History, wanted: Wanted) -> tuple[Asked, Bars, tuple[str, ..
     from_ms, to_ms = from_ms // step_ms * step_ms, to_ms // step_ms * step_ms
     if from_ms >= to_ms:
         raise ConfigError(f"backtest: expected a time of more than one bar of {step_ms // BAR_MS} min, found less")
-    return Asked(keys, from_ms, to_ms, first_ms, last_ms, wanted.seed), Stepped(history, step_ms), notes
+    # What lies before a gap of more than a day fills no window.
+    whole_from_ms = next((first for first, last in stretches if last > from_ms), first_ms)
+    asked = Asked(keys, from_ms, to_ms, first_ms, last_ms, wanted.seed, whole_from_ms)
+    return asked, Stepped(history, step_ms), notes
 
 
 def stretches_of(history: History, keys: Sequence[str], *, is_all: bool) -> Spans:

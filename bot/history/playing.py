@@ -52,6 +52,8 @@ class Asked:
     """From here on bars are stored; those before `from_ms` fill windows."""
     last_ms: int
     seed: int = SEED
+    whole_from_ms: int = 0
+    """From here on to `from_ms`, or to the first bar after it, no day is without bars; 0: from `first_ms` on."""
 
     @property
     def n_days(self) -> float:
@@ -117,7 +119,7 @@ def _lead_ms(rule: Rule, facts: GridFacts) -> int:
 
 def known_from(rule: Rule, asked: Asked) -> int:
     """From here on a rule's windows could be full."""
-    return max(asked.from_ms, asked.first_ms + longest_ms(rule))
+    return max(asked.from_ms, max(asked.first_ms, asked.whole_from_ms) + longest_ms(rule))
 
 
 def columns_of(rules: Sequence[Rule]) -> tuple[str, ...]:
