@@ -18,6 +18,7 @@ from bot.history.surveying import Bars
 from bot.history.sweep import Solved, Sweep, Target, forms, solve
 from bot.model.history import BAR_MS, BarGrid
 from bot.model.history_ports import Spans
+from bot.model.updates import F64
 from bot.rules.ast import Number
 from bot.rules.forms import number_of
 from bot.rules.schema import Rule
@@ -29,6 +30,9 @@ ENOUGH: Final = 0.6
 MAX_KEYS: Final = 1_000
 FOR_EVER_MS: Final = 1 << 53
 LOOK_MS: Final = 4 * 3_600_000
+RATIO: Final = "long_short"
+RATIO_VALID_MS: Final = 450_000
+"""A row of five minutes speaks for one and a half of them."""
 
 
 class History(Protocol):
@@ -62,13 +66,29 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Stepped:
-    """A store, read in steps of one length."""
+    """A store, read in steps of one length as a run reads it: what comes in rows speaks as long as it does live."""
 
     history: History
     step_ms: int
 
     def grid(self, keys: Sequence[str], from_ms: int, to_ms: int, columns: Sequence[str]) -> BarGrid:
-        return self.history.grid(keys, from_ms, to_ms, columns, step_ms=self.step_ms)
+        found = self.history.grid(keys, from_ms, to_ms, columns, step_ms=self.step_ms)
+        # The last bar of a row speaks for one and a half, as every bar does.
+        n_more = max(0, RATIO_VALID_MS - 3 * self.step_ms // 2) // self.step_ms
+        if RATIO not in columns or not n_more:
+            return found
+        before = self.history.grid(keys, from_ms - n_more * self.step_ms, from_ms, (RATIO,), step_ms=self.step_ms)
+        spoken = _spoken(before.columns[RATIO], found.columns[RATIO], n_more)
+        return replace(found, columns={**found.columns, RATIO: spoken})
+
+
+def _spoken(before: F64, values: F64, n_more: int) -> F64:
+    """`values`, and each for so many rows more where no other follows. Shape (T, N), as both."""
+    column = np.concatenate([before, values])
+    place = np.arange(len(column))[:, None]
+    newest = np.maximum.accumulate(np.where(np.isfinite(column), place, -1 - n_more), axis=0)
+    found = np.take_along_axis(column, np.maximum(newest, 0), axis=0)
+    return np.where(place - newest <= n_more, found, np.nan)[len(before) :]
 
 
 def settle(history: History, wanted: Wanted) -> tuple[Asked, Bars, tuple[str, ...]]:
