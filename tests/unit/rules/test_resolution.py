@@ -85,3 +85,25 @@ def test_facts_are_read_off_a_grid(perpetual):
         },
     )
     assert facts_of(grid) == GridFacts(MINUTE_MS, frozenset({"close", "oi", "oi_ms"}), oi_step_ms=300_000)
+
+
+def with_fundings(every, *, n=720):
+    """Half a day of minutes of a contract with a funding at each so many, and of one without any."""
+    closes = 1_769_904_000_000 + MINUTE_MS * np.arange(1, n + 1, dtype=np.int64)
+    close = np.full((n, 2), 100.0)
+    close[100:200] = np.nan
+    funding = np.full((n, 2), np.nan)
+    funding[every - 1 :: every, 0] = 0.0001
+    funding[100:200] = np.nan
+    return facts_of(BarGrid((), closes, MINUTE_MS, {"close": close, "funding": funding}))
+
+
+def test_fundings_that_stand_only_where_they_were_paid_are_told(rules_of):
+    rules = rules_of(
+        "- {id: a, when: 'funding_8h >= 0.1%', for: 10m}\n- {id: b, when: 'price > 1'}\n"
+        "- {id: c, when: 'price > 1', clear: 'avg(funding, 1h) < 0'}\n"
+    )
+    text = "funding is known only in the bars in which it was paid: neither `for` nor windows get on between them"
+    assert said(rules, with_fundings(480)) == [("a", False, text), ("c", False, text)]
+    assert with_fundings(1).funding_share == 1.0
+    assert said(rules, with_fundings(1)) == []
