@@ -262,6 +262,18 @@ def test_the_chat_gets_short_sentences_and_a_table_that_fits_a_phone(spiked, two
     assert answer.chart is not None
 
 
+def test_what_fires_seldom_is_never_told_as_nothing(rules_of):
+    bars = StoredBars({"binance:AUSDT": {"close": steps(200, [30_000])}}, step_ms=STEP_MS)
+    found = backtest(bars, rules_of(SPIKE), asked_of(bars))
+    assert answer_of(found, bars, asked_days=200.0).facts[0] == "1 firing on 1 of 1 contracts, 0.005 a day"
+    assert picture_of(found, bars).subtitle == "1 firing on 1 of 1 contracts, 0.005 a day"
+    assert "  1 firing, 0.005 a day" in lines_of(found)
+    assert "  1 message after cooldown and digest, 0.005 a day" in lines_of(found)
+    sweep = read_sweep("pct(price, 5m)=2%..9% by 7%")
+    rows = sweep_lines(sweep, swept(bars, *rules_of(SPIKE), sweep, asked_of(bars), progress=lambda _: None))
+    assert [row.split()[1:4] for row in rows[1:3]] == [["1", "0.005", "0.005"], ["0", "0.00", "0.00"]]
+
+
 def test_the_picture_shows_the_contract_on_which_it_fired_most(spiked, two):
     chart = picture_of(spiked, two)
     assert chart is not None
