@@ -12,13 +12,14 @@ from rapidfuzz import process
 from bot.errors import ConfigError
 from bot.history.backtest import Backtest, backtest
 from bot.history.chance import SEED
+from bot.history.content import GAP_MS
 from bot.history.outcomes import DAY_MS
 from bot.history.playing import Asked
 from bot.history.surveying import Bars
 from bot.history.sweep import Solved, Sweep, Target, forms, solve
 from bot.model.history import BAR_MS, BarGrid
 from bot.model.history_ports import Spans
-from bot.model.updates import F64
+from bot.model.updates import F64, I64, Mask
 from bot.rules.ast import Number
 from bot.rules.forms import number_of
 from bot.rules.schema import Rule
@@ -175,18 +176,30 @@ def _meant(keys: Sequence[str], word: str) -> list[str]:
 
 
 def step_of(history: History, keys: Sequence[str], from_ms: int, to_ms: int) -> int:
-    """The finest step of which bars are mostly known, by one day in the middle."""
+    """The finest step of which bars are mostly known, by one day in the middle; what lies in a gap says nothing of it."""
     middle = (from_ms + to_ms) // 2
     begin = max(from_ms, middle - DAY_MS // 2)
     end = min(to_ms, begin + DAY_MS)
     some = keys[:20]
-    known = np.isfinite(history.grid(some, begin, end, ("close",)).columns["close"])
-    closes = (begin // BAR_MS + 1 + np.arange(len(known))) * BAR_MS
+    grid = history.grid(some, begin, end, ("close",))
+    known = np.isfinite(grid.columns["close"]).any(axis=1)
+    looked_at = ~_in_gaps(grid.close_ms, known)
     for step_ms in STEPS_MS:
-        at = known[closes % step_ms == 0]
-        if len(at) and at.any(axis=1).mean() >= ENOUGH:
+        at = known[looked_at & (grid.close_ms % step_ms == 0)]
+        if len(at) and at.mean() >= ENOUGH:
             return step_ms
     return BAR_MS
+
+
+def _in_gaps(close_ms: I64, known: Mask) -> Mask:
+    """Closes that lie further from known ones than bars usually do."""
+    found = close_ms[known]
+    if len(found) < 2:
+        return np.zeros(len(close_ms), dtype=np.bool_)
+    longest_ms = max(GAP_MS, 2 * int(np.median(np.diff(found))))
+    ends = np.concatenate([close_ms[:1] - BAR_MS, found, close_ms[-1:] + BAR_MS])
+    place = np.searchsorted(ends, close_ms)
+    return (ends[place] - ends[place - 1] > longest_ms) & ~known
 
 
 def _day(ms: int) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bot.app.history_store import open_store
-from bot.history.asking import Stepped, Wanted, settle
+from bot.history.asking import Stepped, Wanted, settle, step_of
 from bot.history.backtest import backtest
 from bot.model.history import BAR_MS, BarRows
 from tests.support.turns import DAY, DAY_MS
@@ -89,3 +89,29 @@ def test_rules_on_a_ratio_fire_on_its_rows_as_live(ratios, rules_of, life, minut
     rules = rules_of(f"  - {{id: long, scope: {{symbols: ['*']}}, when: {life}}}\n")
     (result,) = backtest(bars, rules, asked).rules
     assert [(f.at_ms - START_MS - DAY_MS) // BAR_MS for f in result.fired] == [minutes]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "gap", "expected"),
+    [
+        (1, None, 1),
+        (1, (0.3, 0.9), 1),
+        (1, (0.02, 0.98), 1),
+        (5, (0.2, 0.7), 5),
+        (10, None, 30),
+        (60, None, 60),
+        (60, (0.2, 0.7), 60),
+        (240, None, 240),
+        (1_440, None, 1_440),
+    ],
+)
+def test_the_step_is_that_of_the_bars_whatever_gap_lies_in_the_middle(tmp_path, minutes, gap, expected):
+    """Gaps in days of the middle day of five."""
+    at = np.arange(minutes, 5 * DAY + 1, minutes)
+    if gap is not None:
+        at = at[(at <= (2 + gap[0]) * DAY) | (at > (2 + gap[1]) * DAY)]
+    closes = START_MS + BAR_MS * at.astype(np.int64)
+    piece = BarRows((KEY,), np.zeros(len(at), np.int32), closes, {"close": np.full(len(at), 100.0)})
+    with open_store(tmp_path / "history") as store:
+        store.add(piece, source="import:1")
+        assert step_of(store, (KEY,), START_MS, START_MS + 5 * DAY_MS) == expected * BAR_MS
