@@ -127,6 +127,35 @@ def test_the_numbers_of_an_alert():
     assert "to 3 Feb 14:31 UTC" in found
 
 
+@pytest.mark.parametrize("minute", range(5))
+@pytest.mark.parametrize("later", [0, 2, 7])
+def test_the_volume_of_a_window_is_its_own_wherever_in_a_bar_it_begins_and_ends(minute, later):
+    """A million a minute, in bars of five minutes of which the last is still running."""
+    data = gallery.alert()
+    fired_ms = data.to_ms // HOUR_MS * HOUR_MS + minute * MINUTE_MS
+    to_ms = fired_ms + later * MINUTE_MS
+    opens = tuple(range(fired_ms // HOUR_MS * HOUR_MS - 4 * HOUR_MS, to_ms, 5 * MINUTE_MS))
+    amounts = tuple(1e6 * min(5, (to_ms - t) // MINUTE_MS) for t in opens)
+    flat = dataclasses.replace(
+        data,
+        from_ms=fired_ms - 4 * HOUR_MS,
+        to_ms=to_ms,
+        volume=Columns(opens, amounts, 5 * MINUTE_MS),
+        alert=dataclasses.replace(data.alert, fired_ms=fired_ms),
+    )
+    found = said(flat)
+    assert "Volume $15.0M in 15m" in found
+    assert "1.0× usual" in found
+
+
+def test_a_window_without_bars_has_no_volume_of_nothing():
+    data = gallery.alert()
+    early = Columns(data.volume.open_ms[:-9], data.volume.amount[:-9], data.volume.span_ms)
+    found = said(dataclasses.replace(data, volume=early))
+    assert "Volume" in found
+    assert not any(text.startswith("Volume $") or text.endswith("usual") for text in found)
+
+
 def test_the_window_is_shaded_and_its_ends_are_marked():
     data = gallery.alert()
     axes = panel(figure_of(data), "OI")
