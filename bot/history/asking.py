@@ -182,7 +182,7 @@ def step_of(history: History, keys: Sequence[str], from_ms: int, to_ms: int) -> 
     end = min(to_ms, begin + DAY_MS)
     some = keys[:20]
     grid = history.grid(some, begin, end, ("close",))
-    known = np.isfinite(grid.columns["close"]).any(axis=1)
+    known: Mask = np.any(np.isfinite(grid.columns["close"]), axis=1)
     looked_at = ~_in_gaps(grid.close_ms, known)
     for step_ms in STEPS_MS:
         at = known[looked_at & (grid.close_ms % step_ms == 0)]
@@ -199,7 +199,8 @@ def _in_gaps(close_ms: I64, known: Mask) -> Mask:
     longest_ms = max(GAP_MS, 2 * int(np.median(np.diff(found))))
     ends = np.concatenate([close_ms[:1] - BAR_MS, found, close_ms[-1:] + BAR_MS])
     place = np.searchsorted(ends, close_ms)
-    return (ends[place] - ends[place - 1] > longest_ms) & ~known
+    is_far: Mask = ends[place] - ends[place - 1] > longest_ms
+    return is_far & ~known
 
 
 def _day(ms: int) -> str:
