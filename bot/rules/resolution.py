@@ -30,6 +30,8 @@ COLUMN_OF: Final = {
 }
 """Column of a grid that a series needs, besides the price."""
 FEW_POINTS: Final = 10
+POLL_UNIT_MS: Final = 5_000
+"""How far apart samples of open interest are is told to so much."""
 FUNDING: Final = frozenset({"funding", "funding_8h"})
 SPARSE: Final = 0.5
 """Share of bars below which fundings are payments, and not what was said of them all the time."""
@@ -76,8 +78,11 @@ def _oi_step_ms(grid: BarGrid) -> int:
     known = np.isfinite(grid.columns["oi"])
     steps = [np.diff(grid.columns["oi_ms"][known[:, row], row]) for row in range(known.shape[1])]
     every = np.concatenate(steps) if steps else np.zeros(0)
-    # One sample each says nothing of when the next would come.
-    return int(np.median(every)) if len(every) else grid.step_ms
+    if not len(every):
+        # One sample each says nothing of when the next would come.
+        return grid.step_ms
+    # Polls come a moment late, now more, now less.
+    return max(round(float(np.median(every)) / POLL_UNIT_MS), 1) * POLL_UNIT_MS
 
 
 def limits_of(rules: Iterable[Rule], facts: GridFacts) -> tuple[Finding, ...]:
