@@ -151,6 +151,11 @@ def test_its_button_asks_for_the_score_of_the_rule(make, score_row):
     assert keys_of(Order(rows=(score_row(alert(make, 0), alert(make, 1)),))) == ()
 
 
+@pytest.mark.parametrize("rule_id", ["a-7q4mk2px", "c_7q4mk2px"])
+def test_what_was_made_in_a_chat_counts_in_no_total_that_a_button_could_show(score_row, rule_id):
+    assert keys_of(Order(rows=(score_row(rule_id=rule_id),))) == ()
+
+
 def test_news_of_the_bot_carry_what_they_offer(make):
     row = make.row(report="One rule adds nothing.", offers=(Offer("🔕 Stop OI surge", "/rules off oi_surge"),))
     [[key]] = keys_of(Order(rows=(row,)))
