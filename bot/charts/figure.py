@@ -229,8 +229,9 @@ def _curve_headline(
     window_ms = data.span_ms if data.window is None else data.window[1] - data.window[0]
     ratio = moved.now - moved.then if spec is FUNDING else moved.ratio
     over = f"in {_span(window_ms)}"
-    # A curve that begins later than the window says over what it really is.
-    if abs((moved.now_ms - moved.then_ms) - window_ms) > max(0.1 * window_ms, 3 * _curve(spec, data).gap_ms):
+    # A curve that begins later than the window says over what it really is. Its points stand some way apart.
+    apart_ms = min(3 * _curve(spec, data).gap_ms, window_ms // 3)
+    if abs((moved.now_ms - moved.then_ms) - window_ms) > max(0.1 * window_ms, apart_ms):
         over = f"in {numbers.duration(moved.now_ms - moved.then_ms)}"
     points = f"{numbers.percent(ratio).rstrip('%')} points" if spec is FUNDING else numbers.percent(ratio)
     arrow = "▲ " if ratio > 0 else "▼ " if ratio < 0 else ""

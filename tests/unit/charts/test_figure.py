@@ -211,6 +211,16 @@ def test_what_is_out_of_date_says_how_old_it_is():
     assert not any(text.endswith(" old") for text in said(gallery.alert()))
 
 
+@pytest.mark.parametrize(("n_late", "over"), [(0, "15m"), (4, "15m"), (6, "9m"), (11, "4m")])
+def test_a_short_chart_too_says_over_how_long_its_curve_moved(n_late, over):
+    """Minutes from memory and rows of the venue, which stand further apart."""
+    data = gallery.alert()
+    last = data.oi.time_ms[-1]
+    late = Curve(data.oi.time_ms[-16 + n_late :], data.oi.value[-16 + n_late :], 25 * MINUTE_MS // 2)
+    found = said(dataclasses.replace(data, from_ms=last - 15 * MINUTE_MS, to_ms=last, alert=None, oi=late))
+    assert any(text.startswith("▲ +") and text.endswith(f"% in {over}") for text in found)
+
+
 def test_a_history_that_begins_later_says_over_how_long():
     found = said(gallery.history())
     assert "▼ −3.01% in 29d" in found
