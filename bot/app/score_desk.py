@@ -214,7 +214,7 @@ class ScoreDesk:
         rows: list[OutboxRow] = []
         held: set[str] = set()
         for (destination, message_id), group in messages.items():
-            found = [scored[key] for key in group if key in scored]
+            found = sorted((scored[key] for key in group if key in scored), key=_firing)
             horizon_ms = max((s.horizon_ms for one in found for s in one.scores), default=0)
             if len(found) > 1 and scorer.soon(group, horizon_ms, now_ms=now_ms, within_ms=TOGETHER_MS):
                 held.update(group)
@@ -290,6 +290,11 @@ class ScoreDesk:
         if now_ms - self._pruned_ms >= DAY_MS:
             self._pruned_ms = now_ms
             await self._store.prune(before_ms=self._since_ms(), private_before_ms=now_ms - PRIVATE_MS, keep=MAX_KEPT)
+
+
+def _firing(one: Scored) -> tuple[int, str]:
+    """In a message alerts stand in the order of their firing."""
+    return one.moment.fired_ms, one.moment.key
 
 
 def _newest_ms(found: Sequence[Scored]) -> int:

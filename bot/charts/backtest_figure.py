@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from bot.charts import look, panels
 from bot.charts.panels import Pen, Place, Spec
-from bot.charts.scales import Scale, day_text, nice_ticks, time_ticks, value_scale, zone_of
+from bot.charts.scales import Scale, date_text, day_text, nice_ticks, time_ticks, value_scale, zone_of
 from bot.model.charts import BacktestChart, ChartData, Curve
 
 PRICE: Final = Spec("Price", "price", look.PRICE, 240)
@@ -68,7 +68,9 @@ def counted(amounts: Sequence[float]) -> Scale:
 
 def _title(pen: Pen, data: BacktestChart) -> None:
     right = look.WIDTH - look.LEFT
-    ends = f"{day_text(data.from_ms, _ZONE)} to {day_text(data.to_ms, _ZONE)}"
+    until = date_text(data.to_ms, _ZONE)
+    is_one_year = date_text(data.from_ms, _ZONE)[-4:] == until[-4:]
+    ends = f"{(day_text if is_one_year else date_text)(data.from_ms, _ZONE)} to {until}"
     first = pen.text(right, 44, ends, color=look.DIM, ha="right")
     room = right - look.LEFT - pen.width_of(first) - 24
     for limit in range(40, 3, -1):

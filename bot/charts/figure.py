@@ -229,8 +229,9 @@ def _curve_headline(
     window_ms = data.span_ms if data.window is None else data.window[1] - data.window[0]
     ratio = moved.now - moved.then if spec is FUNDING else moved.ratio
     over = f"in {_span(window_ms)}"
-    # A curve that begins later than the window says over what it really is.
-    if abs((moved.now_ms - moved.then_ms) - window_ms) > max(0.1 * window_ms, 3 * _curve(spec, data).gap_ms):
+    # A curve that begins later than the window says over what it really is. Its points stand some way apart.
+    apart_ms = min(3 * _curve(spec, data).gap_ms, window_ms // 3)
+    if abs((moved.now_ms - moved.then_ms) - window_ms) > max(0.1 * window_ms, apart_ms):
         over = f"in {numbers.duration(moved.now_ms - moved.then_ms)}"
     points = f"{numbers.percent(ratio).rstrip('%')} points" if spec is FUNDING else numbers.percent(ratio)
     arrow = "▲ " if ratio > 0 else "▼ " if ratio < 0 else ""
@@ -275,13 +276,29 @@ def _volume(pen: Pen, axes: Axes, data: ChartData, scale: Scale, place: Place) -
         panels.headline(pen, place, [text], _legend(volume.span_ms), colour=look.DIM, right_colour=look.DIM)
         return
     first, last = data.window
-    inside = [(t, a) for t, a in bars if t >= first - volume.span_ms // 2 and t < last]
-    before = [a for t, a in bars if t < first - volume.span_ms // 2]
-    total = sum(a for _, a in inside)
+    total, covered_ms = _within(data, bars, first, last)
+    if not covered_ms:
+        panels.headline(pen, place, ["Volume"], "unknown", colour=look.DIM, right_colour=look.STALE)
+        return
     text = f"Volume {say(total)}{unit} in {_span(last - first)}"
-    usual = sum(before) / len(before) if before else 0.0
-    times = f"{total / len(inside) / usual:.1f}× usual" if inside and usual > 0 and len(before) >= 3 else ""
+    before, before_ms = _within(data, bars, data.from_ms, first)
+    is_told = before > 0 and before_ms >= 3 * volume.span_ms
+    times = f"{total / covered_ms * before_ms / before:.1f}× usual" if is_told else ""
     panels.headline(pen, place, [text, f"Volume {say(total)}"], times, colour=look.DIM, right_colour=look.TEXT)
+
+
+def _within(data: ChartData, bars: Sequence[tuple[int, float]], first_ms: int, last_ms: int) -> tuple[float, int]:
+    """What was traded between two times, and how much of that time bars tell of: of a bar that reaches beyond, its share."""
+    span_ms = data.volume.span_ms if data.volume is not None else 0
+    total, covered_ms = 0.0, 0
+    for t, amount in bars:
+        # The last bar may still be running.
+        end = min(t + span_ms, data.to_ms)
+        shared_ms = min(end, last_ms) - max(t, first_ms)
+        if shared_ms > 0:
+            total += amount * shared_ms / (end - t)
+            covered_ms += shared_ms
+    return total, covered_ms
 
 
 def _legend(span_ms: int) -> str:

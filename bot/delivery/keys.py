@@ -11,6 +11,8 @@ from bot.delivery.destination import Order
 from bot.delivery.text import clean
 from bot.model import links
 from bot.model.alert import TellKind
+from bot.model.chat_alert import is_alert_id
+from bot.model.chat_rule import is_chat_rule_id
 from bot.model.instrument import MARKET
 from bot.model.view import AlertView
 from bot.texts import say
@@ -54,7 +56,7 @@ def keys_of(order: Order) -> Keys:
     if row.kind in _NO_KEYS:
         return ()
     if row.kind is TellKind.SCORE:
-        return () if len(view.scored) != 1 else ((Key(say("📊 The rule's score"), f"/score {view.rule_id}"),),)
+        return _score(view)
     chart = chart_url(view)
     more = (Key(say("❓ Why"), f"/why #{view.short_id}"), *((Key(say("Chart ↗"), url=chart),) if chart else ()))
     if row.kind in layout.ENDINGS:
@@ -62,6 +64,13 @@ def keys_of(order: Order) -> Keys:
     seen = () if row.kind is TellKind.ACK else (Key(say("👍 Seen"), f"/ack #{view.short_id}"),)
     coin = () if view.symbol == MARKET else _mutes(view.base or view.symbol, view.symbol)
     return ((*seen, *more), *((coin,) if coin else ()), _mutes(view.title, view.rule_id))
+
+
+def _score(view: AlertView) -> Keys:
+    """None where there is no total to show: of several rules, and of what somebody made in a chat."""
+    if len(view.scored) != 1 or is_alert_id(view.rule_id) or is_chat_rule_id(view.rule_id):
+        return ()
+    return ((Key(say("📊 The rule's score"), f"/score {view.rule_id}"),),)
 
 
 def _mutes(name: str, what: str) -> tuple[Key, ...]:

@@ -76,7 +76,7 @@ def _several(view: AlertView, alerts: Sequence[ScoredAlert]) -> Card:
     names = dict.fromkeys(clean(one.title, 60) for one in alerts)
     title = next(iter(names)) if len(names) == 1 else say("{n} rules", n=len(names))
     begun = numbers.clock_time(min(one.fired_ms for one in alerts), zone=view.zone)
-    coins = say_n("{n} coin", "{n} coins", len(alerts))
+    coins = say_n("{n} coin", "{n} coins", len({one.symbol for one in alerts}))
     after = say("{after} after {fired}", after=numbers.window(horizon_ms), fired=begun)
     head = line(f"{MARK} ", Span(f"{coins}: {title}", "bold"), f"  {after}")
     body = [_summary(alerts, horizon_ms)]

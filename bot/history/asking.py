@@ -12,12 +12,14 @@ from rapidfuzz import process
 from bot.errors import ConfigError
 from bot.history.backtest import Backtest, backtest
 from bot.history.chance import SEED
+from bot.history.content import GAP_MS
 from bot.history.outcomes import DAY_MS
 from bot.history.playing import Asked
 from bot.history.surveying import Bars
 from bot.history.sweep import Solved, Sweep, Target, forms, solve
 from bot.model.history import BAR_MS, BarGrid
 from bot.model.history_ports import Spans
+from bot.model.updates import F64, I64, Mask
 from bot.rules.ast import Number
 from bot.rules.forms import number_of
 from bot.rules.schema import Rule
@@ -29,6 +31,9 @@ ENOUGH: Final = 0.6
 MAX_KEYS: Final = 1_000
 FOR_EVER_MS: Final = 1 << 53
 LOOK_MS: Final = 4 * 3_600_000
+RATIO: Final = "long_short"
+RATIO_VALID_MS: Final = 450_000
+"""A row of five minutes speaks for one and a half of them."""
 
 
 class History(Protocol):
@@ -62,13 +67,29 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Stepped:
-    """A store, read in steps of one length."""
+    """A store, read in steps of one length as a run reads it: what comes in rows speaks as long as it does live."""
 
     history: History
     step_ms: int
 
     def grid(self, keys: Sequence[str], from_ms: int, to_ms: int, columns: Sequence[str]) -> BarGrid:
-        return self.history.grid(keys, from_ms, to_ms, columns, step_ms=self.step_ms)
+        found = self.history.grid(keys, from_ms, to_ms, columns, step_ms=self.step_ms)
+        # The last bar of a row speaks for one and a half, as every bar does.
+        n_more = max(0, RATIO_VALID_MS - 3 * self.step_ms // 2) // self.step_ms
+        if RATIO not in columns or not n_more:
+            return found
+        before = self.history.grid(keys, from_ms - n_more * self.step_ms, from_ms, (RATIO,), step_ms=self.step_ms)
+        spoken = _spoken(before.columns[RATIO], found.columns[RATIO], n_more)
+        return replace(found, columns={**found.columns, RATIO: spoken})
+
+
+def _spoken(before: F64, values: F64, n_more: int) -> F64:
+    """`values`, and each for so many rows more where no other follows. Shape (T, N), as both."""
+    column = np.concatenate([before, values])
+    place = np.arange(len(column))[:, None]
+    newest = np.maximum.accumulate(np.where(np.isfinite(column), place, -1 - n_more), axis=0)
+    found = np.take_along_axis(column, np.maximum(newest, 0), axis=0)
+    return np.where(place - newest <= n_more, found, np.nan)[len(before) :]
 
 
 def settle(history: History, wanted: Wanted) -> tuple[Asked, Bars, tuple[str, ...]]:
@@ -102,7 +123,10 @@ def settle(history: History, wanted: Wanted) -> tuple[Asked, Bars, tuple[str, ..
     from_ms, to_ms = from_ms // step_ms * step_ms, to_ms // step_ms * step_ms
     if from_ms >= to_ms:
         raise ConfigError(f"backtest: expected a time of more than one bar of {step_ms // BAR_MS} min, found less")
-    return Asked(keys, from_ms, to_ms, first_ms, last_ms, wanted.seed), Stepped(history, step_ms), notes
+    # What lies before a gap of more than a day fills no window.
+    whole_from_ms = next((first for first, last in stretches if last > from_ms), first_ms)
+    asked = Asked(keys, from_ms, to_ms, first_ms, last_ms, wanted.seed, whole_from_ms)
+    return asked, Stepped(history, step_ms), notes
 
 
 def stretches_of(history: History, keys: Sequence[str], *, is_all: bool) -> Spans:
@@ -152,18 +176,31 @@ def _meant(keys: Sequence[str], word: str) -> list[str]:
 
 
 def step_of(history: History, keys: Sequence[str], from_ms: int, to_ms: int) -> int:
-    """The finest step of which bars are mostly known, by one day in the middle."""
+    """The finest step of which bars are mostly known, by one day in the middle; what lies in a gap says nothing of it."""
     middle = (from_ms + to_ms) // 2
     begin = max(from_ms, middle - DAY_MS // 2)
     end = min(to_ms, begin + DAY_MS)
     some = keys[:20]
-    known = np.isfinite(history.grid(some, begin, end, ("close",)).columns["close"])
-    closes = (begin // BAR_MS + 1 + np.arange(len(known))) * BAR_MS
+    grid = history.grid(some, begin, end, ("close",))
+    known: Mask = np.any(np.isfinite(grid.columns["close"]), axis=1)
+    looked_at = ~_in_gaps(grid.close_ms, known)
     for step_ms in STEPS_MS:
-        at = known[closes % step_ms == 0]
-        if len(at) and at.any(axis=1).mean() >= ENOUGH:
+        at = known[looked_at & (grid.close_ms % step_ms == 0)]
+        if len(at) and at.mean() >= ENOUGH:
             return step_ms
     return BAR_MS
+
+
+def _in_gaps(close_ms: I64, known: Mask) -> Mask:
+    """Closes that lie further from known ones than bars usually do."""
+    found = close_ms[known]
+    if len(found) < 2:
+        return np.zeros(len(close_ms), dtype=np.bool_)
+    longest_ms = max(GAP_MS, 2 * int(np.median(np.diff(found))))
+    ends = np.concatenate([close_ms[:1] - BAR_MS, found, close_ms[-1:] + BAR_MS])
+    place = np.searchsorted(ends, close_ms)
+    is_far: Mask = ends[place] - ends[place - 1] > longest_ms
+    return is_far & ~known
 
 
 def _day(ms: int) -> str:

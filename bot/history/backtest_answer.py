@@ -9,7 +9,7 @@ from bot.history.backtest import Backtest, RuleResult
 from bot.history.backtest_picture import picture_of
 from bot.history.chance import Comparison
 from bot.history.surveying import Bars
-from bot.history.verdicts import signed, span, verdict
+from bot.history.verdicts import rate, signed, span, verdict
 from bot.model.backtests import BacktestAnswer
 from bot.model.instrument import MARKET
 from bot.model.numbers import duration
@@ -47,7 +47,7 @@ def _facts(result: RuleResult, found: Backtest) -> Iterator[str]:
     is_market = result.per_symbol[0][0] == MARKET
     k = len(result.per_symbol)
     where = "" if is_market else f" on {k} of {len(found.instruments)} contracts"
-    yield f"{n} firing{'s' * (n != 1)}{where}, {n / days:.1f} a day"
+    yield f"{n} firing{'s' * (n != 1)}{where}, {rate(n / days, 1)} a day"
     if not is_market:
         yield "most on " + ", ".join(f"{symbol} {count}" for symbol, count in result.per_symbol[:N_SYMBOLS])
     day, most = max(result.per_day, key=lambda x: x[1])

@@ -8,7 +8,7 @@ import numpy as np
 from bot.history.backtest import Backtest, Look, RuleResult
 from bot.history.outcomes import CAP, DAY_MS, HOUR_MS
 from bot.history.surveying import Bars
-from bot.history.verdicts import span, verdict
+from bot.history.verdicts import rate, span, verdict
 from bot.model.charts import BacktestChart, Columns, Curve
 from bot.model.instrument import MARKET
 from bot.model.updates import F64, I64
@@ -49,7 +49,7 @@ def picture_of(found: Backtest, bars: Bars, rule_id: str = "") -> BacktestChart 
 def _subtitle(result: RuleResult, found: Backtest) -> str:
     n, k = len(result.fired), len(result.per_symbol)
     where = "the whole market" if result.rule.per == "market" else f"{k} of {len(found.instruments)} contracts"
-    return f"{n} firing{'s' * (n != 1)} on {where}, {n / found.asked.n_days:.1f} a day"
+    return f"{n} firing{'s' * (n != 1)} on {where}, {rate(n / found.asked.n_days, 1)} a day"
 
 
 def _mean(close: F64) -> F64:

@@ -12,7 +12,7 @@ from bot.history.chance import LEVEL, Comparison
 from bot.history.outcomes import CAP
 from bot.history.playing import Fired
 from bot.history.sweep import Solved, Sweep, written
-from bot.history.verdicts import signed, span, span_text, verdict
+from bot.history.verdicts import rate, signed, span, span_text, verdict
 from bot.model.instrument import MARKET
 from bot.model.numbers import window
 from bot.rules.ast import text
@@ -28,7 +28,7 @@ def lines_of(found: Backtest) -> list[str]:
     """All of a run, for a person."""
     asked = found.asked
     lines = [
-        f"{_when(asked.from_ms)} to {_when(asked.to_ms)} UTC, {asked.n_days:.1f} days, {len(asked.keys)} "
+        f"{_when(asked.from_ms)} to {_when(asked.to_ms)} UTC, {rate(asked.n_days, 1)} days, {len(asked.keys)} "
         f"contract{'s' * (len(asked.keys) != 1)}, bars of {window(found.facts.step_ms)}"
         + (f", open interest every {window(found.facts.oi_step_ms)}" if found.facts.oi_step_ms else ""),
     ]
@@ -72,7 +72,7 @@ def footnotes(found: Backtest) -> list[str]:
 
 def _rule_lines(result: RuleResult, found: Backtest) -> list[str]:
     rule, n, days = result.rule, len(result.fired), found.asked.n_days
-    lines = [f"{rule.id}: {text(rule.when)}", f"  {n} firing{'s' * (n != 1)}, {n / days:.2f} a day"]
+    lines = [f"{rule.id}: {text(rule.when)}", f"  {n} firing{'s' * (n != 1)}, {rate(n / days, 2)} a day"]
     if not n:
         return lines
     if result.per_symbol[0][0] != MARKET:
@@ -93,7 +93,7 @@ def _rule_lines(result: RuleResult, found: Backtest) -> list[str]:
 
 def _messages(n: int, n_together: int, days: float) -> str:
     together = f", {n_together} of them about several alerts" if n_together else ""
-    return f"{n} message{'s' * (n != 1)} after cooldown and digest, {n / days:.2f} a day{together}"
+    return f"{n} message{'s' * (n != 1)} after cooldown and digest, {rate(n / days, 2)} a day{together}"
 
 
 def _look_lines(result: RuleResult) -> list[str]:
@@ -142,7 +142,7 @@ def sweep_lines(sweep: Sweep, found: Backtest) -> list[str]:
     for value, result in zip(sweep.values, found.rules, strict=True):
         n = len(result.fired)
         cells = [_cell(look.size, found.n_looks) for look in result.looks] or ["–"] * len(spans)
-        rows.append((written(value), str(n), f"{n / days:.2f}", f"{result.messages.n / days:.2f}", *cells))
+        rows.append((written(value), str(n), rate(n / days, 2), rate(result.messages.n / days, 2), *cells))
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
     table = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
     legend = (
@@ -187,9 +187,9 @@ def _cell(found: Comparison, n_looks: int) -> str:
 
 def target_lines(rule_id: str, measure: str, wanted: str, solved: Solved) -> list[str]:
     """What number to take."""
-    said = f"{rule_id}: {measure} at {written(solved.number)} fires {solved.per_day:.2f} a day (wanted: {wanted})"
+    said = f"{rule_id}: {measure} at {written(solved.number)} fires {rate(solved.per_day, 2)} a day (wanted: {wanted})"
     if not solved.is_met:
-        return [f"{rule_id}: even {written(solved.number)}, the hardest tried, fires {solved.per_day:.2f} a day"]
+        return [f"{rule_id}: even {written(solved.number)}, the hardest tried, fires {rate(solved.per_day, 2)} a day"]
     return [said]
 
 

@@ -6,6 +6,7 @@ is written by one process for an hour at most; the next one begins with all inst
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import struct
@@ -69,8 +70,7 @@ class BarLog:
             fcntl.flock(self._file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
             _write(self._file, MAGIC)
             self._finish()
-            os.link(begun, self.path)
-            begun.unlink()
+            _name(begun, self.path)
             _sync_folder(place)
         except OSError:
             self._file.close()
@@ -102,6 +102,21 @@ class BarLog:
 
     def close(self) -> None:
         self._file.close()
+
+
+def _name(begun: Path, path: Path) -> None:
+    """Never in the place of another file."""
+    try:
+        os.link(begun, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        # Not every file system knows links; of this process alone are names made here.
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+        begun.rename(path)
+    else:
+        begun.unlink()
 
 
 def _sync_folder(place: Path) -> None:

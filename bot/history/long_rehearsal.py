@@ -10,10 +10,11 @@ from bot.engine.subscriptions import expr_of
 from bot.history.asking import History, Stepped, step_of
 from bot.history.long_view import on_one
 from bot.history.playing import columns_of, longest_ms
+from bot.history.rehearsal import FIRST_LOOKS, waits_ms
 from bot.history.surveying import pieces
 from bot.model.alert import Notice, TellKind
 from bot.model.chat_alert import ChatAlert
-from bot.model.history import BAR_MS
+from bot.model.history import BAR_MS, BarGrid
 from bot.model.rehearsal import Rehearsed
 from bot.rules.resolution import answerable, facts_of, limits_of
 from bot.rules.schema import Rule
@@ -43,9 +44,12 @@ def rehearse_long(
     instrument = grids[0].instruments[0]
     running = [on_one(rule, instrument) for rule in rules if rule.id in found]
     fired: dict[str, list[Notice]] = {id_: [] for id_ in found}
-    known_from = {rule.id: from_ms + longest_ms(rule) + 2 * step_ms for rule in running}
+    known_from = {rule.id: _begun_ms(rule, grids) + longest_ms(rule) for rule in running}
+    first_looks = {rule.id: waits_ms(rule, facts.oi_step_ms) + FIRST_LOOKS * step_ms for rule in running}
     for item in run(running, grids, alerts=[alert for alert in alerts if alert.id in found]):
-        if isinstance(item, Notice) and item.kind is TellKind.FIRE and item.at_ms > known_from.get(item.rule_id, 0):
+        if not isinstance(item, Notice) or item.kind is not TellKind.FIRE:
+            continue
+        if item.at_ms > known_from.get(item.rule_id, 0) + first_looks.get(item.rule_id, 0):
             fired[item.rule_id].append(item)
     close = np.concatenate([grid.columns["close"][:, 0] for grid in grids])
     span = {False: int(np.isfinite(close).sum()) * step_ms}
@@ -63,3 +67,12 @@ def rehearse_long(
         )
         for id_, told in fired.items()
     }
+
+
+def _begun_ms(rule: Rule, grids: Sequence[BarGrid]) -> int:
+    """The first close from which on there is something of each column that the rule looks at."""
+    firsts = []
+    for name in columns_of([rule]):
+        known = (grid.close_ms[np.isfinite(grid.columns[name][:, 0])] for grid in grids)
+        firsts.append(next((int(closes[0]) for closes in known if len(closes)), int(grids[-1].close_ms[-1])))
+    return max(firsts)

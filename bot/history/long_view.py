@@ -176,7 +176,8 @@ def on_one(rule: Rule, instrument: Instrument) -> Rule:
 def _first_of_days(turns: Sequence[Turn]) -> list[Turn]:
     found: dict[tuple[int, bool], Turn] = {}
     for turn in sorted(turns, key=lambda turn: turn.at_ms):
-        found.setdefault((turn.at_ms // DAY_MS, turn.is_top), turn)
+        # The bar that closes at midnight is the last of its day.
+        found.setdefault(((turn.at_ms - 1) // DAY_MS, turn.is_top), turn)
     return list(found.values())
 
 

@@ -80,14 +80,20 @@ class Parts:
         except FileNotFoundError:
             if any(other.name == part.name for other in self.index.parts()):
                 _log.warning("history.part_missing", file=part.name, rows=part.n_rows, then="its bars are lost")
-                self.index.swap([part.name], [])
+                self._lose(part)
             raise VanishedError from None
         except OSError as error:
             raise StorageError(f"{path}: cannot read: {error.strerror}") from error
         except parquet.DamagedPartError as error:
             self.set_aside(path, str(error))
-            self.index.swap([part.name], [])
+            self._lose(part)
             raise VanishedError from None
+
+    def _lose(self, part: PartInfo) -> None:
+        """Its bars are lost. Files that they may have come from can be taken in anew."""
+        self.index.swap([part.name], [])
+        if part.kind == "import":
+            self.index.forget_files()
 
     def set_aside(self, path: Path, reason: str) -> None:
         """Keep a file that cannot be read for whoever wants to look into it, out of the way."""

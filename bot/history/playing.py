@@ -52,6 +52,8 @@ class Asked:
     """From here on bars are stored; those before `from_ms` fill windows."""
     last_ms: int
     seed: int = SEED
+    whole_from_ms: int = 0
+    """From here on to `from_ms`, or to the first bar after it, no day is without bars; 0: from `first_ms` on."""
 
     @property
     def n_days(self) -> float:
@@ -96,9 +98,10 @@ def longest_ms(rule: Rule) -> int:
 
 
 def _reach(expr: Expr) -> int:
-    """Windows within windows add up."""
+    """Windows within windows add up, and a day of volume is one."""
     calls = [node for node in walk(expr) if isinstance(node, Call)]
-    return max((_own(call) + max((_reach(arg) for arg in call.args), default=0) for call in calls), default=0)
+    reach = max((_own(call) + max((_reach(arg) for arg in call.args), default=0) for call in calls), default=0)
+    return max(reach, DAY_MS if "volume_24h" in series_used(expr) else 0)
 
 
 def _own(call: Call) -> int:
@@ -106,9 +109,17 @@ def _own(call: Call) -> int:
     return DAY_MS if call.name == "ratio" else call.window_ms or 0
 
 
+def _lead_ms(rule: Rule, facts: GridFacts) -> int:
+    """How long before a time a rule has to be run for its alerts to stand at that time where a longer run would have them."""
+    # An instrument's day of volume, and the hour at which ranks are taken anew.
+    known_ms = max(longest_ms(rule), DAY_MS + HOUR_MS if rule.scope.is_ranked else 0)
+    # Windows on open interest are known from its rows on, which may come later than the bars.
+    return known_ms + 5 * facts.oi_step_ms // 2 + rule.for_ms + rule.cooldown_ms
+
+
 def known_from(rule: Rule, asked: Asked) -> int:
     """From here on a rule's windows could be full."""
-    return max(asked.from_ms, asked.first_ms + longest_ms(rule))
+    return max(asked.from_ms, max(asked.first_ms, asked.whole_from_ms) + longest_ms(rule))
 
 
 def columns_of(rules: Sequence[Rule]) -> tuple[str, ...]:
@@ -153,9 +164,7 @@ def play(bars: Bars, rules: Sequence[Rule], asked: Asked, facts: GridFacts, prog
 def _grids(bars: Bars, rules: Sequence[Rule], asked: Asked, played: Played, progress: Progress) -> Iterator[BarGrid]:
     """From where windows fill to the end of what was asked for."""
     step_ms, columns = played.facts.step_ms, columns_of(rules)
-    # An instrument's day of volume, and the hour at which ranks are taken anew.
-    reach = max((longest_ms(rule) for rule in rules), default=0)
-    reach = max(reach, DAY_MS + HOUR_MS) if any(rule.scope.is_ranked for rule in rules) else reach
+    reach = max((_lead_ms(rule, played.facts) for rule in rules), default=0)
     begin_ms = max(asked.first_ms - step_ms, asked.from_ms - reach - step_ms) // step_ms * step_ms
     for start, end in pieces(min(begin_ms, asked.from_ms), asked.to_ms, step_ms, len(asked.keys)):
         grid = bars.grid(asked.keys, start, end, columns)

@@ -20,15 +20,16 @@ from bot.model.alert import Notice, TellKind
 from bot.model.chat_alert import AlertAdded, ChatAlert
 from bot.model.rehearsal import Rehearsed
 from bot.model.updates import F64, I32, I64, Bars, InstrumentList
-from bot.rules.ast import DAY_MS, Expr, windows_used
+from bot.rules.ast import DAY_MS, Expr, series_used, windows_used
 from bot.rules.schema import Rule
 
 STEP_MS: Final = 60_000
 N_BLOCK: Final = 512
 VALID_MS: Final = 90_000
 """A price speaks for a minute and a half, as a bar does."""
-MIN_OI_VALID_MS: Final = 750_000
-"""Memory of before a start holds five-minute rows of open interest; two and a half of them."""
+OI_ROW_MS: Final = 300_000
+"""Memory of before a start holds rows of open interest so far apart."""
+MIN_OI_VALID_MS: Final = 5 * OI_ROW_MS // 2
 OTHER_VALID_MS: Final = 3_600_000
 FIRST_LOOKS: Final = 2
 """So many steps after its windows are full a rule that fires was true before."""
@@ -48,11 +49,14 @@ def rehearse(alerts: Sequence[ChatAlert], rules: Sequence[Rule], pasts: Sequence
     engine.alerts_loaded()
     lead = {alert.id: _lead_ms(expr_of(alert.measure)) for alert in alerts}
     lead |= {rule.id: _lead_ms(rule.when) for rule in rules}
-    first_looks = {rule.id: start_ms + lead[rule.id] + FIRST_LOOKS * STEP_MS for rule in rules}
+    # Alerts of chat wait for the first false by themselves.
+    first_looks = {rule.id: lead[rule.id] + waits_ms(rule, max(_oi_interval_ms(pasts), OI_ROW_MS)) for rule in rules}
+    begun = {past.instrument.key: _begun_ms(past) for past in pasts}
     fired: dict[str, list[Notice]] = {id_: [] for id_ in lead}
     for notice in _run(engine, pasts, start_ms):
-        # Alerts of chat wait for the first false by themselves.
-        if notice.kind is TellKind.FIRE and notice.at_ms > first_looks.get(notice.rule_id, 0):
+        looked_ms = first_looks.get(notice.rule_id)
+        known_ms = 0 if looked_ms is None else begun.get(notice.instrument, start_ms) + looked_ms
+        if notice.kind is TellKind.FIRE and notice.at_ms > known_ms + FIRST_LOOKS * STEP_MS:
             fired[notice.rule_id].append(notice)
     held_ms = pasts[0].now_ms - start_ms
     return {id_: _summary(told, max(0, held_ms - lead[id_])) for id_, told in fired.items()}
@@ -65,6 +69,21 @@ def _summary(told: Sequence[Notice], span_ms: int) -> Rehearsed:
     symbol = last.instrument.partition(":")[2]
     n_symbols = len({notice.instrument for notice in told})
     return Rehearsed(len(told), span_ms, last.at_ms, last.view.value, symbol, n_symbols)
+
+
+def _begun_ms(past: Past) -> int:
+    """From here on there is a sample of each series."""
+    return max(past.start_ms, *(int(times[0]) for times, _ in past.samples.values() if len(times)))
+
+
+def _oi_interval_ms(pasts: Sequence[Past]) -> int:
+    return max(past.oi_interval_ms for past in pasts)
+
+
+def waits_ms(rule: Rule, oi_interval_ms: int) -> int:
+    """How long after a condition became true the rule fires at the latest: a `for` also waits for open interest."""
+    uses_oi = bool({"oi", "oi_usd"} & series_used(rule.when))
+    return max(rule.for_ms, oi_interval_ms if uses_oi else 0) if rule.for_ms else 0
 
 
 def _lead_ms(condition: Expr) -> int:
@@ -102,7 +121,7 @@ class _Stream:
 
 
 def _run(engine: Engine, pasts: Sequence[Past], start_ms: int) -> Iterator[Notice]:
-    interval_ms, now_ms = max(past.oi_interval_ms for past in pasts), pasts[0].now_ms
+    interval_ms, now_ms = _oi_interval_ms(pasts), pasts[0].now_ms
     oi_valid_ms = max(MIN_OI_VALID_MS, 5 * interval_ms // 2)
     valid = {"price": VALID_MS, "index": VALID_MS, "funding": VALID_MS, "oi": oi_valid_ms}
     steps = np.arange(start_ms + STEP_MS, now_ms + 1, STEP_MS)

@@ -95,12 +95,17 @@ class _Outcomes:
         self.drawn = [s.price for s in drawn if s.price is not None]
 
 
-def interval(values: Sequence[float], blocks: Sequence[int], level: float = LEVEL) -> tuple[float, float, float] | None:
-    """Mean over blocks and both ends of its interval, within 0 to 1; None for too few blocks."""
+def _means(values: Sequence[float], blocks: Sequence[int]) -> list[float]:
+    """Of each block, however many values it has."""
     groups: dict[int, list[float]] = {}
     for value, block in zip(values, blocks, strict=True):
         groups.setdefault(block, []).append(value)
-    means = [sum(group) / len(group) for group in groups.values()]
+    return [sum(group) / len(group) for group in groups.values()]
+
+
+def interval(values: Sequence[float], blocks: Sequence[int], level: float = LEVEL) -> tuple[float, float, float] | None:
+    """Mean over blocks and both ends of its interval, within 0 to 1; None for too few blocks."""
+    means = _means(values, blocks)
     if len(means) < MIN_BLOCKS:
         return None
     mean = sum(means) / len(means)
@@ -138,6 +143,7 @@ def horizon_totals(alerts: Sequence[Scored], n: int) -> HorizonTotals:
     compared = [(o, own) for o, own in known if o.is_over and len(o.drawn) >= MIN_DRAWS]
     shares = [smaller(own, o.drawn) for o, own in compared]
     blocks = episodes([o.moment.fired_ms for o, _ in compared], horizon_ms)
+    means = _means(shares, blocks)
     found = interval(shares, blocks)
     changes = [(o.moment, own) for o, own in known]
     return HorizonTotals(
@@ -146,8 +152,8 @@ def horizon_totals(alerts: Sequence[Scored], n: int) -> HorizonTotals:
         typical_times=_middle(times(own, o.moment.price_usual[n]) for o, own in known),
         random_times=_middle(times(x, o.moment.price_usual[n]) for o, _ in compared for x in o.drawn),
         n_compared=len(compared),
-        n_blocks=len(set(blocks)),
-        more=found[0] if found else (sum(shares) / len(shares) if shares else None),
+        n_blocks=len(means),
+        more=sum(means) / len(means) if means else None,
         low=found[1] if found else None,
         high=found[2] if found else None,
         verdict=_verdict(found, interval(shares, blocks, BETTER_LEVEL)),

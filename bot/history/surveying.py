@@ -83,7 +83,12 @@ def survey(
     if not seen.facts:
         raise ConfigError("backtest: expected bars in the history, found none of that time; see `oibot history status`")
     held = frozenset(name for one in seen.facts for name in one.columns)
-    facts = GridFacts(seen.facts[-1].step_ms, held, max(one.oi_step_ms for one in seen.facts))
+    facts = GridFacts(
+        seen.facts[-1].step_ms,
+        held,
+        max(one.oi_step_ms for one in seen.facts),
+        min(one.funding_share for one in seen.facts),
+    )
     kept = {seen.instruments[key]: columns for key, columns in seen.columns.items() if columns}
     findings = tuple(f for rule in rules for f in (*limits_of([rule], facts), *_unranked(rule, kept, facts)))
     return Survey(tuple(one.key for one in kept), facts, findings)

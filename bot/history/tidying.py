@@ -189,8 +189,8 @@ def recover(store: Parts) -> Tidied:
         if not is_alone:
             return Tidied(skipped="another process is writing")
         done.n_cleared = clear(store)
-        known = {part.name for part in store.index.parts()}
-        is_new = not known
+        parts = store.index.parts()
+        known = {part.name for part in parts}
         lying = sorted(store.parts_folder.iterdir(), key=lambda path: (path.stat().st_mtime_ns, path.name))
         for path in lying:
             if path.name.startswith(TEMPORARY):
@@ -200,7 +200,7 @@ def recover(store: Parts) -> Tidied:
                 part = store.inspected(path)
                 if part is None:
                     continue
-                if part.place and not is_new:
+                if part.place and _is_held(part, parts):
                     # Put together and never entered: all it holds lies in the parts it was made of.
                     store.files.unlink(path)
                     done.n_cleared += 1
@@ -210,3 +210,9 @@ def recover(store: Parts) -> Tidied:
     if done.n_taken_up:
         _log.info("history.parts_taken_up", parts=done.n_taken_up)
     return done
+
+
+def _is_held(part: PartInfo, parts: Sequence[PartInfo]) -> bool:
+    """Whether there are other bars of its instruments of its time; else the book of them was lost."""
+    around = [p for p in parts if p.kind == part.kind and p.first_ms <= part.last_ms and p.last_ms >= part.first_ms]
+    return set(part.keys) <= {key for one in around for key in one.keys}

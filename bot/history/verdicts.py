@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from bot.history.backtest import Look, RuleResult
 from bot.history.chance import LEVEL, MIN_BLOCKS, MIN_FIRINGS, Comparison
 from bot.history.outcomes import DAY_MS
-from bot.model.numbers import MINUS, window
+from bot.model.numbers import MINUS, amount, window
 
 BY_CHANCE = "no better than chance"
 TOO_FEW = "too few to tell"
@@ -79,6 +79,11 @@ def interval_text(found: Comparison, level: float = LEVEL) -> str:
 def signed(value: float) -> str:
     text = f"{abs(value):.2f}"
     return f"{MINUS if value < 0 and float(text) else '+'}{text}"
+
+
+def rate(value: float, digits: int) -> str:
+    """`16.7`; what is small in as many digits as tell it from nothing."""
+    return f"{value:.{digits}f}" if not value or value >= 10**-digits else amount(value)
 
 
 def span(look: Look) -> str:

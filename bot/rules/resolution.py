@@ -30,6 +30,11 @@ COLUMN_OF: Final = {
 }
 """Column of a grid that a series needs, besides the price."""
 FEW_POINTS: Final = 10
+POLL_UNIT_MS: Final = 5_000
+"""How far apart samples of open interest are is told to so much."""
+FUNDING: Final = frozenset({"funding", "funding_8h"})
+SPARSE: Final = 0.5
+"""Share of bars below which fundings are payments, and not what was said of them all the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,8 @@ class GridFacts:
     """Columns with anything in them, as `BarGrid` calls them."""
     oi_step_ms: int = 0
     """Usual distance of the samples of open interest; 0 where there are none."""
+    funding_share: float = 1.0
+    """In which share of the bars with a price funding is known, of instruments of which it is at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +63,26 @@ class Finding:
 def facts_of(grid: BarGrid) -> GridFacts:
     """Of one grid; of several pieces of a run, the largest tells most."""
     found = frozenset(name for name, column in grid.columns.items() if np.isfinite(column).any())
-    return GridFacts(grid.step_ms, found, _oi_step_ms(grid) if "oi" in found else 0)
+    return GridFacts(grid.step_ms, found, _oi_step_ms(grid) if "oi" in found else 0, _funding_share(grid, found))
+
+
+def _funding_share(grid: BarGrid, found: frozenset[str]) -> float:
+    if not {"close", "funding"} <= found:
+        return 1.0
+    close, funding = (np.isfinite(grid.columns[name]) for name in ("close", "funding"))
+    have = close & funding.any(axis=0)
+    return float((have & funding).sum() / have.sum()) if have.any() else 1.0
 
 
 def _oi_step_ms(grid: BarGrid) -> int:
     known = np.isfinite(grid.columns["oi"])
     steps = [np.diff(grid.columns["oi_ms"][known[:, row], row]) for row in range(known.shape[1])]
     every = np.concatenate(steps) if steps else np.zeros(0)
-    # One sample each says nothing of when the next would come.
-    return int(np.median(every)) if len(every) else grid.step_ms
+    if not len(every):
+        # One sample each says nothing of when the next would come.
+        return grid.step_ms
+    # Polls come a moment late, now more, now less.
+    return max(round(float(np.median(every)) / POLL_UNIT_MS), 1) * POLL_UNIT_MS
 
 
 def limits_of(rules: Iterable[Rule], facts: GridFacts) -> tuple[Finding, ...]:
@@ -131,6 +149,8 @@ def _differences(rule: Rule, facts: GridFacts) -> Iterator[str]:
             f"for: {window(rule.for_ms)} also waits for the next sample of open interest, "
             f"up to {window(facts.oi_step_ms)}"
         )
+    if facts.funding_share < SPARSE and any(FUNDING & series_used(e) for e in exprs_of(rule)):
+        yield "funding is known only in the bars in which it was paid: neither `for` nor windows get on between them"
     for call in _windows(exprs_of(rule)):
         oi_step_ms = _step_ms(call, facts)
         if call.name in ENDS:

@@ -43,5 +43,5 @@ def turns_of(close, oi, start_ms):
                 is_firing = True
                 at_ms = start_ms + (i + 1) * MINUTE_MS
                 later = [close[i + d * DAY] / price - 1 if i + d * DAY < n else None for d in (1, 7)]
-                found.setdefault((at_ms // DAY_MS, is_top), (at_ms, *later))
+                found.setdefault(((at_ms - 1) // DAY_MS, is_top), (at_ms, *later))
     return found

@@ -247,6 +247,25 @@ async def test_alerts_of_one_message_are_scored_in_one(run):
         assert "price higher in 1, lower in 1" in text
 
 
+@pytest.mark.parametrize("symbols", [("AUSDT", "BUSDT"), ("BUSDT", "AUSDT")])
+async def test_alerts_of_one_message_stand_in_the_order_of_their_firing(run, symbols):
+    is_first = [symbol == symbols[0] for symbol in ("AUSDT", "BUSDT")]
+    async with run() as bot:
+        await bot.until(1, 99.0, 99.0)
+        await bot.until(2, *(101.0 if first else 99.0 for first in is_first))
+        await bot.until(3, 101.0, 101.0)
+        await bot.deliver(layout=Layout.DIGEST)
+        await bot.until(18, 103.0, 103.0)
+        await bot.until(19, 103.0, 103.0)
+        text = (await bot.cards())[-1]
+        assert text.startswith("📊 2 coins: Level  15m after 00:02 UTC")
+        assert text.index(symbols[0]) < text.index(symbols[1])
+        [(minute, symbol)] = {
+            (row.view.fired_ms // MINUTE_MS, row.view.scored[0].symbol) for row in await bot.rows("score")
+        }
+        assert (minute - T0 // MINUTE_MS, symbol) == (2, symbols[0])
+
+
 async def test_a_score_waits_for_a_message_that_is_late_but_not_for_ever(run):
     async with run() as bot:
         await bot.fire()

@@ -74,6 +74,15 @@ def test_it_says_what_it_was_given():
     assert any(text.startswith("no better than chance") for text in said)
 
 
+@pytest.mark.parametrize(
+    ("n_days", "ends"), [(N_DAYS, "1 Feb to 1 Mar 2026"), (400, "1 Feb 2026 to 8 Mar 2027"), (1, "1 Feb to 2 Feb 2026")]
+)
+def test_its_dates_say_their_year(n_days, ends):
+    shown = figure_of(replace(WHOLE, to_ms=START_MS + n_days * DAY_MS))
+    assert ends in [text.get_text() for text in shown.texts]
+    assert overlaps(shown) == []
+
+
 def test_each_firing_is_a_line_and_a_dot_on_each_curve():
     dots = [line for axes in figure_of(WHOLE).axes for line in axes.lines if line.get_marker() == "o"]
     assert len(dots) == 2 * len(WHOLE.fired_ms)

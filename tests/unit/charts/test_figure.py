@@ -127,6 +127,35 @@ def test_the_numbers_of_an_alert():
     assert "to 3 Feb 14:31 UTC" in found
 
 
+@pytest.mark.parametrize("minute", range(5))
+@pytest.mark.parametrize("later", [0, 2, 7])
+def test_the_volume_of_a_window_is_its_own_wherever_in_a_bar_it_begins_and_ends(minute, later):
+    """A million a minute, in bars of five minutes of which the last is still running."""
+    data = gallery.alert()
+    fired_ms = data.to_ms // HOUR_MS * HOUR_MS + minute * MINUTE_MS
+    to_ms = fired_ms + later * MINUTE_MS
+    opens = tuple(range(fired_ms // HOUR_MS * HOUR_MS - 4 * HOUR_MS, to_ms, 5 * MINUTE_MS))
+    amounts = tuple(1e6 * min(5, (to_ms - t) // MINUTE_MS) for t in opens)
+    flat = dataclasses.replace(
+        data,
+        from_ms=fired_ms - 4 * HOUR_MS,
+        to_ms=to_ms,
+        volume=Columns(opens, amounts, 5 * MINUTE_MS),
+        alert=dataclasses.replace(data.alert, fired_ms=fired_ms),
+    )
+    found = said(flat)
+    assert "Volume $15.0M in 15m" in found
+    assert "1.0× usual" in found
+
+
+def test_a_window_without_bars_has_no_volume_of_nothing():
+    data = gallery.alert()
+    early = Columns(data.volume.open_ms[:-9], data.volume.amount[:-9], data.volume.span_ms)
+    found = said(dataclasses.replace(data, volume=early))
+    assert "Volume" in found
+    assert not any(text.startswith("Volume $") or text.endswith("usual") for text in found)
+
+
 def test_the_window_is_shaded_and_its_ends_are_marked():
     data = gallery.alert()
     axes = panel(figure_of(data), "OI")
@@ -180,6 +209,16 @@ def test_a_gap_is_a_gap():
 def test_what_is_out_of_date_says_how_old_it_is():
     assert "50m old" in said(gallery.gap())
     assert not any(text.endswith(" old") for text in said(gallery.alert()))
+
+
+@pytest.mark.parametrize(("n_late", "over"), [(0, "15m"), (4, "15m"), (6, "9m"), (11, "4m")])
+def test_a_short_chart_too_says_over_how_long_its_curve_moved(n_late, over):
+    """Minutes from memory and rows of the venue, which stand further apart."""
+    data = gallery.alert()
+    last = data.oi.time_ms[-1]
+    late = Curve(data.oi.time_ms[-16 + n_late :], data.oi.value[-16 + n_late :], 25 * MINUTE_MS // 2)
+    found = said(dataclasses.replace(data, from_ms=last - 15 * MINUTE_MS, to_ms=last, alert=None, oi=late))
+    assert any(text.startswith("▲ +") and text.endswith(f"% in {over}") for text in found)
 
 
 def test_a_history_that_begins_later_says_over_how_long():

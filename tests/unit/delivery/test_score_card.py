@@ -111,6 +111,11 @@ def test_several_alerts_of_one_message(make, score_row):
     ]
 
 
+def test_two_rules_on_one_coin_are_one_coin(make, score_row):
+    both = alert(make, 0), ScoredAlert("BTCUSDT", "Squeeze", "7q4mk2p1", make.FIRED_MS, (mark(),))
+    assert text_of(score_row(*both)).startswith("📊 1 coin: 2 rules  15m after 14:31 UTC")
+
+
 def test_a_storm_is_cut(make, score_row):
     text = text_of(score_row(*(alert(make, n) for n in range(MAX_LINES + 7))))
     assert text.count("#") == MAX_LINES
@@ -144,6 +149,11 @@ def test_its_button_asks_for_the_score_of_the_rule(make, score_row):
     assert isinstance(found, Command)
     assert (found.name, found.words) == ("score", ("oi_surge",))
     assert keys_of(Order(rows=(score_row(alert(make, 0), alert(make, 1)),))) == ()
+
+
+@pytest.mark.parametrize("rule_id", ["a-7q4mk2px", "c_7q4mk2px"])
+def test_what_was_made_in_a_chat_counts_in_no_total_that_a_button_could_show(score_row, rule_id):
+    assert keys_of(Order(rows=(score_row(rule_id=rule_id),))) == ()
 
 
 def test_news_of_the_bot_carry_what_they_offer(make):

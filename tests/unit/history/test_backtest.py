@@ -15,6 +15,7 @@ from bot.history.backtest_picture import picture_of
 from bot.history.backtest_text import csv_of, json_of, lines_of, sweep_lines, target_lines
 from bot.history.playing import Asked
 from bot.history.sweep import read_sweep, read_target
+from bot.model.history import BAR_MS
 from tests.support.stored_bars import DAY_MS, START_MS, StoredBars, open_interest
 
 STEP_MS = 300_000
@@ -116,6 +117,51 @@ def test_bars_before_fill_windows_and_bars_after_tell_what_came(two, rules_of):
     assert np.isfinite(next(look for look in part.looks if look.after.after_ms == DAY_MS).after.move).all()
 
 
+@pytest.mark.parametrize("life", ["for: 0s", "for: 15m", "for: 1h"])
+def test_what_was_true_before_and_still_is_does_not_fire_however_long_it_has_to_hold(rules_of, life):
+    close = np.where(np.arange(4 * PER_DAY) < PER_DAY, 100.0, 200.0)
+    bars = StoredBars({"binance:AUSDT": {"close": close}}, step_ms=STEP_MS)
+    rules = rules_of(f"  - {{id: high, scope: {{symbols: ['*']}}, when: price > 150, {life}}}\n")
+    assert len(backtest(bars, rules, asked_of(bars)).rules[0].fired) == 1
+    assert backtest(bars, rules, asked_of(bars, from_day=2)).rules[0].fired == ()
+
+
+def test_what_was_true_before_and_still_is_does_not_fire_between_two_rows_of_open_interest(rules_of):
+    """Rows every five minutes, and runs that begin at any minute."""
+    n = 2 * 1_440
+    growing = np.where(np.arange(n) % 5 == 4, 1_000 * np.exp(np.arange(n) * 0.002), np.nan)
+    there = {"close": np.full(n, 100.0), **open_interest(growing, step_ms=BAR_MS)}
+    there["oi_valid_ms"] = np.where(np.isfinite(growing), 450_000.0, np.nan)
+    bars = StoredBars({"binance:AUSDT": there}, step_ms=BAR_MS)
+    for window in ("5m", "15m", "1h"):
+        rules = rules_of(f"  - {{id: grows, scope: {{symbols: ['*']}}, when: 'pct(oi, {window}) > 0.5%'}}\n")
+        for minute in range(5):
+            from_ms = START_MS + DAY_MS + minute * BAR_MS
+            asked = Asked(bars.keys, from_ms, bars.end_ms, START_MS + BAR_MS, bars.end_ms)
+            assert backtest(bars, rules, asked).rules[0].fired == ()
+
+
+def test_a_day_of_volume_is_known_from_the_begin_where_bars_stand_before_it(rules_of):
+    there = {"close": steps(4, [900]), "volume": np.full(4 * PER_DAY, 1e5)}
+    bars = StoredBars({"binance:AUSDT": there}, step_ms=STEP_MS)
+    busy = SPIKE.replace("pct(price, 5m) >= 2%", "volume_24h > 20M and pct(price, 5m) >= 2%")
+    (result,) = backtest(bars, rules_of(busy), asked_of(bars, from_day=3)).rules
+    assert [(f.at_ms - START_MS) // STEP_MS - 1 for f in result.fired] == [900]
+    assert result.known_from_ms == START_MS + 3 * DAY_MS
+    (early,) = backtest(bars, rules_of(busy), asked_of(bars)).rules
+    assert early.known_from_ms == START_MS + STEP_MS + DAY_MS
+
+
+def test_an_end_shortly_before_has_its_cooldown(rules_of):
+    """Two spikes an hour apart, between which the run begins."""
+    bars = StoredBars({"binance:AUSDT": {"close": steps(3, [300, 312])}}, step_ms=STEP_MS)
+    rules = rules_of(SPIKE.replace("cooldown: 0s", "cooldown: 4h"))
+    (whole,) = backtest(bars, rules, asked_of(bars)).rules
+    assert [(f.at_ms - START_MS) // STEP_MS - 1 for f in whole.fired] == [300]
+    asked = Asked(bars.keys, START_MS + 306 * STEP_MS, bars.end_ms, START_MS + STEP_MS, bars.end_ms)
+    assert backtest(bars, rules, asked).rules[0].fired == ()
+
+
 def test_contracts_without_bars_then_are_no_candidates(rules_of):
     there = {"close": steps(4, []), **open_interest(1_000 * steps(4, [400]) ** 2, step_ms=STEP_MS)}
     gone = {"close": np.full(4 * PER_DAY, np.nan)}
@@ -214,6 +260,18 @@ def test_the_chat_gets_short_sentences_and_a_table_that_fits_a_phone(spiked, two
     assert answer.table[0] == ("after", "move", "random", "95%")
     assert [row[0] for row in answer.table[1:]] == ["15m", "1h", "4h", "24h"]
     assert answer.chart is not None
+
+
+def test_what_fires_seldom_is_never_told_as_nothing(rules_of):
+    bars = StoredBars({"binance:AUSDT": {"close": steps(200, [30_000])}}, step_ms=STEP_MS)
+    found = backtest(bars, rules_of(SPIKE), asked_of(bars))
+    assert answer_of(found, bars, asked_days=200.0).facts[0] == "1 firing on 1 of 1 contracts, 0.005 a day"
+    assert picture_of(found, bars).subtitle == "1 firing on 1 of 1 contracts, 0.005 a day"
+    assert "  1 firing, 0.005 a day" in lines_of(found)
+    assert "  1 message after cooldown and digest, 0.005 a day" in lines_of(found)
+    sweep = read_sweep("pct(price, 5m)=2%..9% by 7%")
+    rows = sweep_lines(sweep, swept(bars, *rules_of(SPIKE), sweep, asked_of(bars), progress=lambda _: None))
+    assert [row.split()[1:4] for row in rows[1:3]] == [["1", "0.005", "0.005"], ["0", "0.00", "0.00"]]
 
 
 def test_the_picture_shows_the_contract_on_which_it_fired_most(spiked, two):

@@ -130,6 +130,19 @@ def test_a_name_that_is_taken_is_refused_and_nothing_lies_about(tmp_path):
     assert [path.suffix for path in (tmp_path / "log").iterdir()] == [".oib"]
 
 
+def test_a_file_system_without_links_is_enough(tmp_path, monkeypatch):
+    def refused(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("os.link", refused)
+    log = written(tmp_path, ("A", 1))
+    assert len(bar_log.read(log.path).rows) == 1
+    with pytest.raises(FileExistsError):
+        BarLog(tmp_path, T0)
+    assert len(bar_log.read(log.path).rows) == 1, "what stands there is not written over"
+    assert [path.name for path in log.path.parent.iterdir()] == [log.path.name]
+
+
 def test_only_what_is_asked_for_is_read_and_older_files_come_first(tmp_path):
     for started, k in ((T0 + 5, 2), (T0, 1)):
         log = BarLog(tmp_path, started)

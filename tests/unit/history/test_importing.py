@@ -46,6 +46,21 @@ def cells(store):
     return known_cells(store, None, T0 - DAY, T0 + 40 * DAY)
 
 
+@pytest.mark.parametrize("harm", ["damaged", "gone"])
+def test_what_a_part_lost_comes_back_by_importing_its_files_again(store, dumps, harm):
+    run(store, dumps)
+    before = cells(store)
+    (part,) = store.index.parts()
+    path = store.folder / "parts" / part.name
+    if harm == "damaged":
+        path.write_bytes(path.read_bytes()[:-100])
+    else:
+        path.unlink()
+    assert cells(store) == {}
+    assert run(store, dumps).count("taken") == 3
+    assert cells(store) == before
+
+
 def test_a_folder_is_taken_in_with_all_that_is_in_it(store, dumps):
     summary = run(store, dumps)
     assert [(r.file, r.state, r.n_rows) for r in summary.reports] == [

@@ -48,6 +48,16 @@ def test_conditions_of_chats_too(rehearse):
     assert found["c_00000000"].n_fired == 2
 
 
+@pytest.mark.parametrize(("options", "start_days"), [({"for_ms": 600_000}, 0), ({}, 6), ({"for_ms": 600_000}, 6)])
+def test_what_is_true_from_the_first_bar_on_does_not_count(rehearse, options, start_days):
+    """Bars may begin later than what is asked for."""
+    close = np.full(5 * DAY, 100.0)
+    close[3_000:3_500] = 10.0
+    one = ChatRule("c_00000000", "terminal", "terminal", ("BTCUSDT",), None, "price > 50 and oi > 1", 0, **options)
+    piece = rows(close, np.full(DAY, 5.0), start_ms=START_MS + start_days * DAY_MS)
+    assert rehearse(piece, [], [rule_of(one)])["c_00000000"].n_fired == 1
+
+
 def test_what_is_not_stored_is_left_out(rehearse):
     close = jumps(5, [3_000])
     found = rehearse(

@@ -47,7 +47,7 @@ def test_marks_and_what_came_of_them_are_those_of_the_slow_way(look, seed):
     found = look(rows(close, oi))
     expected = turns_of(close, oi, START_MS)
     assert len(expected) > 4
-    marks = {(t.at_ms // DAY_MS, t.is_top): (t.at_ms, t.after_day, t.after_week) for t in found.view.turns}
+    marks = {((t.at_ms - 1) // DAY_MS, t.is_top): (t.at_ms, t.after_day, t.after_week) for t in found.view.turns}
     assert len(marks) == len(found.view.turns), "one of a kind a day"
     assert marks.keys() == expected.keys()
     for place, (at_ms, *later) in expected.items():
@@ -102,6 +102,19 @@ def test_a_shorter_look_back_finds_the_same_as_windows_reach_before_it(look):
     assert late
     # What fires at the begin may have fired before it.
     assert {t.at_ms for t in late if t.at_ms > from_ms + DAY_MS} <= {t.at_ms for t in whole}
+
+
+def test_what_fires_at_midnight_is_of_the_day_that_ends(look, tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "rules.yaml").write_text(
+        "version: 1\nrules:\n  - {id: oi_top, when: price > 110 and oi > 1, clear: price < 105, cooldown: 0s}\n"
+    )
+    close = np.full(3 * DAY, 100.0)
+    places = [600, DAY - 1, DAY + 600]
+    close[places] = 120.0
+    turns = look(rows(close, np.full(3 * DAY // 5, 5.0)), folders=(mine,)).view.turns
+    assert [(t.at_ms - START_MS) // MINUTE_MS - 1 for t in turns if t.is_top] == [600, DAY + 600]
 
 
 def test_a_gap_of_days_is_a_gap(look):

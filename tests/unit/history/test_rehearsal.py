@@ -1,5 +1,7 @@
 """What would have fired, against the real engine second by second and against plain loops."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -60,6 +62,23 @@ def test_what_is_true_from_the_beginning_is_not_counted(rules_of):
     assert rehearse([alert()], [], [past(oi)])["a-00000000"].n_fired == 0
     [rule] = rules_of("- {id: surge, when: 'pct(oi, 15m) >= 5%', scope: {symbols: [BTCUSDT]}}\n")
     assert rehearse([], [rule], [past(oi)])["surge"].n_fired == 0
+
+
+@pytest.mark.parametrize("life", ["for: 30s", "for: 5m", "for: 20m"])
+def test_nor_where_it_has_to_hold_for_a_while(rules_of, life):
+    [rule] = rules_of(f"- {{id: high, when: price > 50, {life}, scope: {{symbols: [BTCUSDT]}}, cooldown: 0s}}\n")
+    prices = [100.0] * 60 + [10.0] * 30 + [100.0] * 30
+    assert rehearse([], [rule], [past([1000.0] * 60, prices[:60])])["high"].n_fired == 0
+    assert rehearse([], [rule], [past([1000.0] * 120, prices)])["high"].n_fired == 1
+
+
+def test_nor_where_the_first_sample_comes_later_than_what_else_is_held(rules_of):
+    [rule] = rules_of("- {id: surge, when: 'pct(oi, 15m) >= 5%', scope: {symbols: [BTCUSDT]}}\n")
+    held = past([1000.0 * 1.01**k for k in range(60)])
+    times, values = held.samples["oi"]
+    rows = slice(7, None, 5)
+    late = replace(held, samples={**held.samples, "oi": (times[rows], values[rows])}, oi_interval_ms=5 * MINUTE_MS)
+    assert rehearse([], [rule], [late])["surge"].n_fired == 0
 
 
 def test_rules_and_several_alerts_run_together(rules_of):

@@ -96,6 +96,14 @@ def test_few_episodes_are_too_few_however_many_alerts():
     assert found.horizons[0].low is None
 
 
+def test_a_storm_counts_once_in_the_share_also_where_episodes_are_too_few_for_an_interval():
+    storm = [scored(n, 0.05, [0.01] * N_DRAWS, fired_ms=T0 + n * 1000) for n in range(300)]
+    calm = [scored(300 + n, 0.0, [0.01] * N_DRAWS) for n in range(3)]
+    found = totals([*storm, *calm]).horizons[0]
+    assert (found.n_compared, found.n_blocks, found.low) == (303, 4, None)
+    assert found.more == 0.25, "one of four episodes, not 300 of 303 alerts"
+
+
 def test_an_alert_whose_random_moments_are_not_all_over_is_not_compared():
     """Those that are over would all lie before it."""
     half = scored(0, 0.05, [0.01] * (N_DRAWS // 2))

@@ -283,6 +283,29 @@ def test_an_index_that_is_lost_is_made_anew_from_the_parts(tmp_path):
     assert list(tmp_path.glob("index.db.corrupt-*"))
 
 
+def test_an_index_that_is_lost_costs_nothing_where_others_add_before_it_is_made_anew(tmp_path):
+    def opened():
+        return contextlib.closing(open_index(tmp_path, now_ms=1))
+
+    slow = Slow()
+    with opened() as index:
+        store = Store(tmp_path, index)
+        for day in range(3):
+            for cells in (minutes(A, 1440 * day + 1, 1440, 1.0), minutes(B, 1440 * day + 1, 20, 2.0)):
+                store.add(rows_of(cells), source="live")
+                slow.add(cells, "live")
+        store.compact(before_ms=T0 + 3 * DAY_MS)
+        assert all(part.place for part in store.index.parts())
+    (tmp_path / "index.db").unlink()
+    with opened() as index:
+        store = Store(tmp_path, index)
+        fresh = minutes(A, 1440 * 3 + 1, 60, 3.0)
+        store.add(rows_of(fresh), source="live")
+        slow.add(fresh, "live")
+        assert store.recover().n_taken_up == 3
+        assert known_cells(store) == slow.cells()
+
+
 def test_half_written_files_go(store):
     store.add(rows_of(minutes(A, 1, 5)), source="live")
     before, whole = known_cells(store), parts(store)

@@ -85,3 +85,42 @@ def test_facts_are_read_off_a_grid(perpetual):
         },
     )
     assert facts_of(grid) == GridFacts(MINUTE_MS, frozenset({"close", "oi", "oi_ms"}), oi_step_ms=300_000)
+
+
+@pytest.mark.parametrize(("every_ms", "expected_s"), [(60_140, 60), (59_870, 60), (119_300, 120), (300_000, 300)])
+def test_polls_that_come_a_moment_late_now_and_then_are_as_far_apart_as_they_were_asked_for(
+    rules_of, every_ms, expected_s
+):
+    n = 240
+    closes = 1_769_904_000_000 + MINUTE_MS * np.arange(1, n + 1, dtype=np.int64)
+    polls = 1_769_904_000_000 + 7_000 + every_ms * np.arange(1, 2 * n)
+    newest = np.full((n, 1), np.nan)
+    for at in polls[polls <= closes[-1]]:
+        newest[np.searchsorted(closes, at), 0] = at
+    columns = {"close": np.full((n, 1), 1.0), "oi": np.where(np.isfinite(newest), 5.0, np.nan), "oi_ms": newest}
+    facts = facts_of(BarGrid((), closes, MINUTE_MS, columns))
+    assert facts.oi_step_ms == expected_s * 1000
+    rules = rules_of(f"- {{id: a, when: 'pct(oi, {expected_s}s) > 1%', scope: {{symbols: ['*']}}}}\n")
+    assert len(answerable(rules, limits_of(rules, facts))) == 1
+
+
+def with_fundings(every, *, n=720):
+    """Half a day of minutes of a contract with a funding at each so many, and of one without any."""
+    closes = 1_769_904_000_000 + MINUTE_MS * np.arange(1, n + 1, dtype=np.int64)
+    close = np.full((n, 2), 100.0)
+    close[100:200] = np.nan
+    funding = np.full((n, 2), np.nan)
+    funding[every - 1 :: every, 0] = 0.0001
+    funding[100:200] = np.nan
+    return facts_of(BarGrid((), closes, MINUTE_MS, {"close": close, "funding": funding}))
+
+
+def test_fundings_that_stand_only_where_they_were_paid_are_told(rules_of):
+    rules = rules_of(
+        "- {id: a, when: 'funding_8h >= 0.1%', for: 10m}\n- {id: b, when: 'price > 1'}\n"
+        "- {id: c, when: 'price > 1', clear: 'avg(funding, 1h) < 0'}\n"
+    )
+    text = "funding is known only in the bars in which it was paid: neither `for` nor windows get on between them"
+    assert said(rules, with_fundings(480)) == [("a", False, text), ("c", False, text)]
+    assert with_fundings(1).funding_share == 1.0
+    assert said(rules, with_fundings(1)) == []
