@@ -33,7 +33,7 @@ from bot.model.truth import TRUE, UNKNOWN
 from bot.rules.ast import And, Call, Compare, Expr, Not, Number, Or, Series, children, text
 from bot.rules.language import CROSSINGS
 from bot.rules.leaves import leaf_of
-from bot.rules.numbers import MIN_MEMBERS, OVER_SCOPE
+from bot.rules.numbers import MIN_MEMBERS, OVER_SCOPE, is_single
 from bot.rules.program import key_of
 from bot.rules.schema import Rule
 from bot.rules.scope import matches
@@ -281,6 +281,7 @@ class RuleHere:
 
     def _side(self, expr: Call, row: int) -> SideSeen | None:
         crossing = self._seen.engine.plan.program.crossings.get(key_of(expr, self._scope))
+        row = 0 if is_single(expr) else row
         if crossing is None or row >= len(crossing.side):
             return None
         side, known_ms = int(crossing.side[row]), int(crossing.known_ms[row])

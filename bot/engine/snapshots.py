@@ -30,6 +30,7 @@ from bot.market.state import (
     watch,
 )
 from bot.rules.ast import text
+from bot.rules.numbers import is_single
 from bot.rules.program import Key
 
 SLICE_BYTES: Final = 1_000_000
@@ -262,6 +263,9 @@ def _restore_crossings(engine: Engine, state: State, rows: Rows) -> None:
     for key, crossing in engine.plan.program.crossings.items():
         kept = state.tables.get(_crossing_name(key))
         if kept is None:
+            continue
+        if is_single(key[0]):
+            crossing.side, crossing.known_ms, crossing.since_ms = (column[:1].copy() for column in kept)
             continue
         inside = source < len(kept[0])
         crossing.make_room(engine.market.n_rows)

@@ -9,6 +9,7 @@ from bot.model.updates import F64, I64, Mask
 from bot.rules.ast import Call, Expr, series_used, walk
 from bot.rules.bar_numbers import BarNumbers, Members
 from bot.rules.crossings import Crossing
+from bot.rules.numbers import is_single
 from bot.rules.program import Key, Program, exprs_of
 from bot.rules.schema import Rule, Scope
 from bot.rules.scope import HOUR_MS, KNOWN_SHARE, ScopeTracker
@@ -109,7 +110,7 @@ class BarBlock:
             return numbers.value(expr, scope)
         assert isinstance(expr, Call)
         left, right = (numbers.value(side, scope) for side in expr.args)
-        crossed, gap_ms = crossing.run(left, right, self.now_ms, market.n_rows)
+        crossed, gap_ms = crossing.run(left, right, self.now_ms, 1 if is_single(expr) else market.n_rows)
         self.values[self._program.gap_row[key]] = gap_ms
         return crossed
 

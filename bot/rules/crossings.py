@@ -17,7 +17,7 @@ _DIRECTION: Final = {"crosses_above": 1, "crosses_below": -1, "crosses": 0}
 
 
 class Crossing:
-    """One crossing expression over all instruments."""
+    """One crossing expression over all instruments; of numbers for a whole scope, a single column."""
 
     def __init__(self, name: str) -> None:
         self._direction = _DIRECTION[name]

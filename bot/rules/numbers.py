@@ -14,6 +14,7 @@ from bot.market.series import Leaf
 from bot.market.view import View
 from bot.model.updates import F64
 from bot.rules.ast import And, BinaryOp, Call, Compare, Expr, Neg, Not, Number, Or, Series, walk
+from bot.rules.language import CROSSINGS
 from bot.rules.leaves import leaf_of
 
 MIN_KNOWN_SHARE: Final = 0.8
@@ -37,6 +38,8 @@ def is_single(expr: Expr) -> bool:
             return is_single(operand)
         case BinaryOp(left=left, right=right):
             return is_single(left) and is_single(right)
+        case Call(name=name, args=sides) if name in CROSSINGS:
+            return all(is_single(side) for side in sides)
         case _:
             return False
 

@@ -24,6 +24,7 @@ from bot.rules.scope import ScopeTracker
 
 EVERYWHERE: Final = Scope()
 """The scope of numbers that no rule asks for."""
+_NOBODY: Final = np.zeros(1, dtype=np.bool_)
 
 Key = tuple[Expr, Scope | None]
 """A number over all instruments; with a scope where it depends on one."""
@@ -131,6 +132,8 @@ class Program:
             return np.where(halted, np.nan, view.stale(series.name)[0] == TRUE)
         if isinstance(expr, Call) and (crossing := self.crossings.get(key)) is not None:
             left, right = (numbers.value(side, scope) for side in expr.args)
+            # One number for the whole scope is remembered once, and no halt of one instrument hides it.
+            halted = _NOBODY if is_single(expr) else halted
             crossed, gap_ms = crossing.step(left, right, halted, int(view.now_ms[0]))
             out[self.gap_row[key]] = gap_ms
             return crossed
@@ -138,8 +141,9 @@ class Program:
 
     def clear(self, row: int) -> None:
         """The row belongs to another instrument now."""
-        for crossing in self.crossings.values():
-            crossing.clear(row)
+        for (expr, _), crossing in self.crossings.items():
+            if not is_single(expr):
+                crossing.clear(row)
 
     def reset(self) -> None:
         for crossing in self.crossings.values():

@@ -10,7 +10,7 @@ from bot.engine.inputs import Listed
 from bot.model.instrument import Instrument
 from bot.model.updates import InstrumentList, MarkPrices
 from bot.rules.ast import And, BinaryOp, Call, Compare, Neg, Not, Number, Or, Series, text
-from bot.rules.language import FLOWS, FUNCTIONS, SERIES
+from bot.rules.language import CROSSINGS, FLOWS, FUNCTIONS, SERIES
 from bot.rules.parse import parse_condition
 from bot.rules.schema import Rule
 
@@ -74,6 +74,14 @@ COUNTS = st.builds(
     st.one_of(SHARES, st.integers(0, 9).map(lambda n: Number(float(n)))),
 )
 
+CROSSINGS_OF_ALL = st.builds(
+    lambda crossing, over, part, level: Call(crossing, (Call(over, (part,)), level)),
+    st.sampled_from(sorted(CROSSINGS)),
+    st.sampled_from(["median", "total"]),
+    NUMERIC,
+    st.one_of(PLAIN, SHARES),
+)
+
 
 def _joined(part):
     return st.one_of(
@@ -92,6 +100,13 @@ def test_an_accepted_condition_evaluates_to_three_values(condition, per):
     truth = evaluate(accepted, per)
     assert truth.shape == (1, 1 if per == "market" else N)
     assert set(np.unique(truth)) <= {0, 1, 2}
+
+
+@given(CROSSINGS_OF_ALL, st.sampled_from(["symbol", "market"]))
+def test_an_accepted_crossing_of_numbers_for_the_scope_evaluates(crossing, per):
+    accepted = parse_condition(text(crossing), per=per).expr
+    if accepted is not None:
+        assert evaluate(accepted, per).shape == (1, 1 if per == "market" else N)
 
 
 @pytest.mark.parametrize("name", sorted(FUNCTIONS))

@@ -444,3 +444,23 @@ def test_ticks_before_the_first_list_of_instruments_do_no_harm(rules_of, perpetu
     engine.consume(Listed(InstrumentList("binance", (perpetual("A"),)), T0 + 3_000))
     engine.tick(T0 + 3_000)
     assert engine.last is not None
+
+
+def test_the_market_as_a_whole_crosses_a_level_once(feed, rules_of, perpetual):
+    rules = rules_of("- {id: rotation, per: market, when: 'crosses_above(total(price), 500)', cooldown: 0s}\n")
+    f = feed(rules, *"ABCDEFG")
+    for level in (50, 60, 90, 95, 60):
+        f.prices({f"{base}USDT": float(level) for base in "ABCDEFG"})
+        f.tick()
+
+    assert f.states() == [("rotation", "*", "firing"), ("rotation", "*", "resolved")]
+    assert (f.transitions[0].at_ms, f.transitions[0].value) == (T0 + 2_000, 630.0)
+    assert [(n.kind, n.view.value_text) for n in f.notices] == [(TellKind.FIRE, "total(price)")]
+    assert not f.engine.faults.counts
+
+    # What becomes of one contract is no matter: not a halt, and not that the first of all is another one now.
+    f.engine.consume(Listed(InstrumentChange(replace(perpetual("A"), status="DELISTED")), f.now))
+    f.engine.consume(Listed(InstrumentChange(replace(perpetual("H"), status="TRADING_HALT")), f.now))
+    f.prices({f"{base}USDT": 200.0 for base in "BCDEFG"})
+    f.tick()
+    assert f.states()[2:] == [("rotation", "*", "firing"), ("rotation", "*", "resolved")]

@@ -86,3 +86,13 @@ def test_the_market_as_a_whole_is_one_alert(rules_of, grid):
     rules = rules_of("- {id: many, per: market, when: 'count(price >= 2) >= 2', cooldown: 0s}\n")
     found = [x for x in run(rules, [grid([1, 2, 2], [1, 1, 2], [1, 1, 1])]) if isinstance(x, Notice)]
     assert [(x.instrument, x.view.n_true, x.view.n_members) for x in found] == [("*", 2, 3)]
+
+
+def test_the_market_as_a_whole_crosses_a_level(rules_of, grid):
+    rules = rules_of("- {id: up, per: market, when: 'crosses_above(median(price), 2)', cooldown: 0s}\n")
+    paths = [1, 3, 3, 1, 3], [1, 3, 3, 1, 3], [1, 3, 3, 1, 3], [1, 1, 1, 1, 1], [9, 9, 9, 9, 9]
+    found = [x for x in run(rules, [grid(*paths)]) if isinstance(x, Notice)]
+    assert [(*x, n.view.value) for x, n in zip(minutes(found), found, strict=True)] == [
+        (2, "fire", "up", 3.0),
+        (5, "fire", "up", 3.0),
+    ]

@@ -31,6 +31,7 @@ RULES = "".join(f"- {{id: e{i}, when: '{e} > 1e14'}}\n" for i, e in enumerate(EX
     "- {id: jump, when: 'pct(price, 1m) > 0.02%', clear: 'pct(price, 1m) < 0', cooldown: 0s}\n"
     "- {id: cross, when: 'crosses(price, avg(price, 3m))', cooldown: 0s}\n"
     "- {id: ranked, scope: {top: 3, by: oi_usd}, when: 'pct(price, 30s) > 0.01%', cooldown: 0s}\n"
+    "- {id: wide, per: market, when: 'crosses(median(pct(price, 1m)), 0)', cooldown: 0s}\n"
 )
 BASES = ("A", "B", "C", "D", "E", "F")
 
@@ -163,7 +164,7 @@ def test_all_values_and_what_follows_are_those_of_a_run_that_went_on(run, rules)
     # Within a tick the order of alerts is that in which they came to life, which the database does not keep.
     one, two = (sorted(a + b, key=lambda t: (t.at_ms, t.rule_id, t.symbol)) for a, b in zip(said, more, strict=True))
     assert one == two
-    assert {t.rule_id for t in more[0]} >= {"jump", "cross", "ranked"}
+    assert {t.rule_id for t in more[0]} >= {"jump", "cross", "ranked", "wide"}
     assert_same_values(engine, other, [e for e in EXPRESSIONS if "liq" not in e])
 
 
