@@ -18,7 +18,7 @@ def alert_of(seen: TickValues, rule: Rule, row: int | None) -> AlertSeen:
     assert book is not None
     record = book.look(0 if rule.per == "market" or row is None else row)
     left_ms = record.cooldown_until_ms - engine.now_ms
-    is_over = record.state is State.INACTIVE and record.cooldown_until_ms >= FOREVER_MS
+    is_over = record.state is not State.FIRING and record.cooldown_until_ms >= FOREVER_MS
     cooling = left_ms if left_ms > 0 and not is_over else None
     waits = False
     if record.state is State.PENDING and row is not None and rule.per == "symbol":
@@ -51,10 +51,10 @@ def phase_of(seen: TickValues, rule: Rule, row: int) -> AlertPhase:
 
 
 def phase_of_record(record: AlertRecord, now_ms: int) -> AlertPhase:
-    """Where the state of an alert stands, in a word."""
+    """Where the state of an alert stands, in a word. What fires one time only, and has, is pending for nothing."""
     if record.state is State.FIRING:
         return "firing"
-    if record.state is State.PENDING:
+    if record.state is State.PENDING and record.cooldown_until_ms < FOREVER_MS:
         return "pending"
     return "cooling" if now_ms < record.cooldown_until_ms < FOREVER_MS else "inactive"
 

@@ -507,6 +507,16 @@ def test_a_crossing_that_has_seen_nothing_remembers_nothing(feed):
     assert (side.side, side.since_ms, side.known_ms) == ("none", None, None)
 
 
+def test_a_crossing_of_the_whole_market_tells_its_side(feed):
+    f = feed([rule("crosses_above(median(price), 100)", per="market")], *"ABCDE")
+    for price in (90.0, 110.0, 110.0):
+        f.prices({f"{base}USDT": price for base in "ABCDE"})
+        f.tick()
+    seen = explain(f.engine, "r", "*")
+    assert (seen.verdict, seen.when.value, seen.when.crossing.side) == ("false", 110.0, "above")
+    assert seen.when.crossing.since_ms == T0 + 1_000
+
+
 def test_stale_shows_the_age_that_it_judges(feed):
     f = feed([rule("stale(oi)")], "A")
     f.oi("AUSDT", 1.0, interval_ms=20_000)
@@ -579,6 +589,13 @@ def test_a_rule_that_fires_once_says_that_it_is_over(feed):
         f.tick()
     a = alert(f)
     assert (a.phase, a.is_over, a.next) == ("inactive", True, "it fires only once, and has fired")
+
+    # Also while its condition is true again: it waits for nothing.
+    f.prices({"AUSDT": 101.0})
+    f.tick()
+    a = alert(f)
+    assert (a.phase, a.is_over, a.cooling_left_ms) == ("inactive", True, None)
+    assert a.next == "it fires only once, and has fired"
 
 
 def test_looking_changes_nothing(feed):
