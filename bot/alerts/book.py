@@ -268,8 +268,10 @@ class RuleBook:
         return self._change(alert, t, row, now_ms, State.FIRING, TellKind.FIRE, reading.value, gap_ms=reading.gap_ms)
 
     def _while_firing(self, alert: Alert, t: int, row: int, now_ms: int, reading: Reading) -> Change | None:
-        alert.option, alert.direction = reading.option, reading.direction
         value, direction = reading.value, reading.direction
+        # After a restart nothing is chosen while nothing is known: the first that stands there would be taken for true.
+        if alert.option is not None or value is not None or reading.option < 0:
+            alert.option, alert.direction = reading.option, direction
         if alert.is_remeasured and value is not None:
             alert.is_remeasured, alert.told_value = False, value
         if value is not None and (alert.peak is None or (value - alert.peak) * direction > 0):

@@ -464,3 +464,25 @@ def test_the_market_as_a_whole_crosses_a_level_once(feed, rules_of, perpetual):
     f.prices({f"{base}USDT": 200.0 for base in "BCDEFG"})
     f.tick()
     assert f.states()[2:] == [("rotation", "*", "firing"), ("rotation", "*", "resolved")]
+
+
+def test_after_a_restart_an_alert_follows_what_is_true_not_what_stands_first_while_windows_fill(feed, rules_of):
+    rules = rules_of(
+        "- {id: any, when: 'pct(oi, 30s) > 5% or pct(price, 30s) > 3%', clear: 'pct(price, 30s) < 0%', escalate: 1%}\n"
+    )
+    f = feed(rules, "A")
+    for second in range(33):
+        f.oi("AUSDT", 1_000.0)
+        f.prices({"AUSDT": 100.0 if second < 32 else 104.0})
+        f.tick()
+    assert [(n.kind, n.view.value_text) for n in f.notices] == [(TellKind.FIRE, "pct(price, 30s)")]
+
+    again = feed(rules, "A", records=f.engine.records(), start=f.now + 60_000)
+    for second in range(80):
+        # For half a minute nothing is known; then the price is beyond its level, and later open interest far beyond its own.
+        again.oi("AUSDT", 1_000.0 if second < 50 else 1_100.0)
+        again.prices({"AUSDT": 104.0 * 1.0012**second})
+        again.tick()
+    assert again.states() == []
+    assert [n.view.value_text for n in again.notices if n.kind is TellKind.ESCALATE] == []
+    assert again.engine.book("any").option(0) == 1
