@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from bot.engine.tick_values import NEGATED, TickValues, missing, sides_of_count
+from bot.engine.tick_values import TickValues, missing, sides_of_count
 from bot.model.truth import FALSE, TRUE, UNKNOWN
-from bot.rules.ast import And, Call, Compare, CompareOp, Expr, Not, Or, Series
+from bot.rules.ast import NEGATED, And, Call, Compare, CompareOp, Expr, Not, Or, Series
 from bot.rules.evaluator import COMPARE
 from bot.rules.language import CROSSINGS
 from bot.rules.numbers import is_single

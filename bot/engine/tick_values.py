@@ -16,8 +16,8 @@ from bot.market.view import View
 from bot.model.explanation import Distance, Unit, Verdict
 from bot.model.truth import FALSE, TRUE, UNKNOWN
 from bot.model.updates import F64
-from bot.rules.ast import And, BinaryOp, Call, Compare, CompareOp, Expr, Neg, Not, Number, Or, Series
-from bot.rules.evaluator import MIRROR, Count
+from bot.rules.ast import MIRROR, NEGATED, And, BinaryOp, Call, Compare, CompareOp, Expr, Neg, Not, Number, Or, Series
+from bot.rules.evaluator import Count
 from bot.rules.language import CROSSINGS
 from bot.rules.meter import is_ratio
 from bot.rules.numbers import Mask, Numbers, Scoped
@@ -25,7 +25,6 @@ from bot.rules.plan import PlanResult
 from bot.rules.schema import Rule, Scope
 
 VERDICTS: Final[dict[int, Verdict]] = {TRUE: "true", FALSE: "false", UNKNOWN: "unknown"}
-NEGATED: Final[dict[CompareOp, CompareOp]] = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
 _UNITS: Final[dict[str, Unit]] = {
     "price": "price",
     "index": "price",

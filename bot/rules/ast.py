@@ -166,18 +166,26 @@ def windows_used(expr: Expr) -> frozenset[tuple[str, int, str]]:
     )
 
 
-def comparisons(expr: Expr) -> tuple[Compare, ...]:
-    """Comparisons of the condition itself in reading order, not those inside a function such as `count`.
+MIRROR: Final[dict[CompareOp, CompareOp]] = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
+"""With its sides exchanged."""
+NEGATED: Final[dict[CompareOp, CompareOp]] = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
+
+
+def comparisons(expr: Expr, *, negated: bool = False) -> tuple[Compare, ...]:
+    """Comparisons of the condition itself in reading order, not those inside a function such as `count`; each as it has to
+    hold for the condition, the opposite inside a `not`, and with a literal on the right.
 
     The first that is true gives an alert its value (its left side) and its threshold (its right side).
     """
     match expr:
-        case Compare():
-            return (expr,)
+        case Compare(op=op, left=left, right=right):
+            if isinstance(left, Number) and not isinstance(right, Number):
+                op, left, right = MIRROR[op], right, left
+            return (Compare(NEGATED[op] if negated else op, left, right, expr.span),)
         case And(items=items) | Or(items=items):
-            return tuple(found for item in items for found in comparisons(item))
+            return tuple(found for item in items for found in comparisons(item, negated=negated))
         case Not(item=item):
-            return comparisons(item)
+            return comparisons(item, negated=not negated)
         case _:
             return ()
 

@@ -13,7 +13,7 @@ import numpy as np
 from bot.market.view import Tri, tri
 from bot.model.truth import TRUE, UNKNOWN
 from bot.model.updates import F64
-from bot.rules.ast import And, BinaryOp, Call, Compare, CompareOp, Expr, Neg, Not, Number, Or
+from bot.rules.ast import MIRROR, And, BinaryOp, Call, Compare, CompareOp, Expr, Neg, Not, Number, Or
 from bot.rules.numbers import Mask, arithmetic
 from bot.rules.program import Program, Ticked
 from bot.rules.schema import Scope
@@ -26,7 +26,6 @@ COMPARE: Final[dict[CompareOp, Callable[..., Any]]] = {
     "==": np.equal,
     "!=": np.not_equal,
 }
-MIRROR: Final[dict[CompareOp, CompareOp]] = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

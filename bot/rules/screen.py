@@ -15,8 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bot.model.updates import F64
-from bot.rules.ast import And, Call, Compare, CompareOp, Expr, Not, Number, Or
-from bot.rules.evaluator import MIRROR
+from bot.rules.ast import MIRROR, NEGATED, And, Call, Compare, Expr, Not, Number, Or
 from bot.rules.language import CROSSINGS
 from bot.rules.numbers import Mask
 
@@ -25,7 +24,6 @@ MAX_ATOMS: Final = 8
 SWEEP_ATOMS_PER_TERM: Final = 12
 """One term compared by itself costs as much as about this many atoms in a sweep (measured)."""
 _COLUMNS: Final = 4_096
-_NEGATED: Final[dict[CompareOp, CompareOp]] = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
 
 RowOf = Callable[[Expr], int | None]
 Ints = npt.NDArray[np.int64]
@@ -86,7 +84,7 @@ def _comparison(compare: Compare, row_of: RowOf, *, negated: bool) -> Terms | No
     row = row_of(left)
     if row is None or not isinstance(right, Number):
         return None
-    op = _NEGATED[op] if negated else op
+    op = NEGATED[op] if negated else op
     level = right.value
     match op:
         case ">=":

@@ -486,3 +486,16 @@ def test_after_a_restart_an_alert_follows_what_is_true_not_what_stands_first_whi
     assert again.states() == []
     assert [n.view.value_text for n in again.notices if n.kind is TellKind.ESCALATE] == []
     assert again.engine.book("any").option(0) == 1
+
+
+@pytest.mark.parametrize("when", ["not price < 100", "100 <= price", "not (100 > price)"])
+def test_the_value_is_what_is_measured_however_the_comparison_is_written(feed, rules_of, when):
+    f = feed(rules_of(f"- {{id: level, when: '{when}', escalate: 5}}\n"), "A")
+    for price in (99, 101, 107, 104, 99):
+        f.prices({"AUSDT": float(price)})
+        f.tick()
+    assert [(n.kind, n.view.value_text, n.view.value, n.view.peak) for n in f.notices] == [
+        (TellKind.FIRE, "price", 101.0, 101.0),
+        (TellKind.ESCALATE, "price", 107.0, 107.0),
+        (TellKind.END, "price", 99.0, 107.0),
+    ]

@@ -80,9 +80,23 @@ def test_an_expression_says_what_it_uses():
 
 def test_comparisons_come_in_reading_order_and_not_from_inside_functions():
     condition = expr("count(pct(oi, 15m) >= 3%) >= 12 or not (median(price) > 5)", per="market")
-    assert [text(found) for found in comparisons(condition)] == ["count(pct(oi, 15m) >= 3%) >= 12", "median(price) > 5"]
+    assert [text(found) for found in comparisons(condition)] == [
+        "count(pct(oi, 15m) >= 3%) >= 12",
+        "median(price) <= 5",
+    ]
     assert first_comparison(condition) == comparisons(condition)[0]
     assert first_comparison(expr("stale(oi)")) is None
+
+
+def test_comparisons_say_what_has_to_hold_with_the_literal_on_the_right():
+    condition = expr("5 < price and not (10 >= oi or not (funding == 0 and basis < funding))")
+    assert [text(found) for found in comparisons(condition)] == [
+        "price > 5",
+        "oi > 10",
+        "funding == 0",
+        "basis < funding",
+    ]
+    assert text(condition).startswith("5 < price and not (10 >= oi")
 
 
 def test_walking_meets_every_part_once_before_its_own_parts():
