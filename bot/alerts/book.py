@@ -276,11 +276,12 @@ class RuleBook:
             alert.is_remeasured, alert.told_value = False, value
         if value is not None and (alert.peak is None or (value - alert.peak) * direction > 0):
             alert.peak, alert.has_news = value, True
+        step = self._step(reading)
         grown = (
-            self.policy.escalate is not None
+            step is not None
             and value is not None
             and alert.told_value is not None
-            and (value - alert.told_value) * direction >= self.policy.escalate
+            and (value - alert.told_value) * direction >= step
         )
         due = self.policy.repeat_ms is not None and now_ms - alert.told_ms >= self.policy.repeat_ms
         # What cannot be measured just now is not repeated: the message would have no figure.
@@ -290,6 +291,14 @@ class RuleBook:
         alert.n_told += 1
         kind = TellKind.ESCALATE if grown else TellKind.REPEAT
         return self._change(alert, t, row, now_ms, None, kind, value, before=before)
+
+    def _step(self, reading: Reading) -> float | None:
+        """How much further an alert is told again, in the unit of its value; None for never."""
+        step = self.policy.escalate
+        if step is None or reading.share_of is None or step >= 1:
+            return step
+        # Rounded, because 7% of 100 is not quite 7 in binary.
+        return round(step * reading.share_of, 9) or None
 
     def _change(
         self,

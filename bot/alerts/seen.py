@@ -31,6 +31,11 @@ class Reading(Protocol):
         """Of a crossing: how long nothing was known before it."""
         ...
 
+    @property
+    def share_of(self) -> float | None:
+        """Of a count that is compared with a share: of how many; a step of less than one is such a share too."""
+        ...
+
 
 Measure = Callable[[int, int, int | None], Reading]
 """(t, row, option) -> value; without an option the measure that counts now is chosen."""

@@ -47,6 +47,7 @@ class _Reading:
     direction: int
     option: int = 0
     gap_ms: int = 0
+    share_of: None = None
 
 
 class ThresholdBook:

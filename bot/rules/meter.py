@@ -33,6 +33,8 @@ class Measured:
     n_true: int | None = None
     gap_ms: int = 0
     """Of a crossing: how long nothing was known before it."""
+    share_of: float | None = None
+    """Of a count that is compared with a share: of how many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,11 @@ class Option:
     @property
     def is_count(self) -> bool:
         return isinstance(self.expr, Call) and self.expr.name == "count"
+
+    @property
+    def is_share(self) -> bool:
+        """Whether it is a count that is compared with a share."""
+        return self.is_count and isinstance(self.limit, Number) and self.limit.unit == "%"
 
     def direction(self, value: float | None) -> int:
         """Which way is further. A value of the rule's own has no threshold: further means further from zero."""

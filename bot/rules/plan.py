@@ -182,6 +182,7 @@ class PlanResult:
             n_members=n_members,
             n_true=n_true,
             gap_ms=gap_ms,
+            share_of=n_members if shown.is_share else None,
         )
 
     def course(self, rule: Rule, row: int, option: int, ticks: slice) -> tuple[list[float], int]:

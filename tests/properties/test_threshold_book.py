@@ -38,6 +38,7 @@ class Reading:
     direction: int
     option: int = 0
     gap_ms: int = 0
+    share_of: None = None
 
 
 @dataclass

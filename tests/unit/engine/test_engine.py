@@ -499,3 +499,26 @@ def test_the_value_is_what_is_measured_however_the_comparison_is_written(feed, r
         (TellKind.ESCALATE, "price", 107.0, 107.0),
         (TellKind.END, "price", 99.0, 107.0),
     ]
+
+
+@pytest.mark.parametrize("n_block", [1, 4])
+def test_a_count_that_is_compared_with_a_share_escalates_by_a_share(feed, rules_of, n_block):
+    rules = rules_of("- {id: many, per: market, when: 'count(price > 100) >= 20%', escalate: 7%, repeat: 1h}\n")
+    f = feed(rules, *(f"C{i}" for i in range(100)), n_block=n_block)
+    for n_true in (0, 20, 21, 26, 27, 33, 34, 34):
+        f.prices({f"C{i}USDT": 101.0 if i < n_true else 99.0 for i in range(100)})
+        f.tick()
+    told = [(n.kind, n.view.value, n.view.value_before) for n in f.notices]
+    assert told == [
+        (TellKind.FIRE, 20.0, None),
+        (TellKind.ESCALATE, 27.0, 20.0),
+        (TellKind.ESCALATE, 34.0, 27.0),
+    ]
+
+
+def test_a_count_that_is_compared_with_a_share_may_escalate_by_a_number(feed, rules_of):
+    f = feed(rules_of("- {id: many, per: market, when: 'count(price > 100) >= 20%', escalate: 2}\n"), *"ABCDEFGHIJ")
+    for n_true in (1, 2, 3, 4):
+        f.prices({f"{base}USDT": 101.0 if i < n_true else 99.0 for i, base in enumerate("ABCDEFGHIJ")})
+        f.tick()
+    assert [(n.kind, n.view.value) for n in f.notices] == [(TellKind.FIRE, 2.0), (TellKind.ESCALATE, 4.0)]
