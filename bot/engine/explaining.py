@@ -17,6 +17,7 @@ from bot.engine.lookback import Lookback
 from bot.engine.one_place import OnePlace
 from bot.engine.standing import why_outside
 from bot.engine.tick_values import TickValues, shown_unit, sides_of_count, unit_of
+from bot.model.alert import State
 from bot.model.explanation import (
     AlertPhase,
     Explanation,
@@ -33,6 +34,7 @@ from bot.model.truth import TRUE, UNKNOWN
 from bot.rules.ast import And, Call, Compare, Expr, Not, Number, Or, Series, children, text
 from bot.rules.language import CROSSINGS
 from bot.rules.leaves import leaf_of
+from bot.rules.meter import Measured
 from bot.rules.numbers import MIN_MEMBERS, OVER_SCOPE, is_single
 from bot.rules.program import key_of
 from bot.rules.schema import Rule
@@ -96,13 +98,10 @@ _PHASES: Final[tuple[AlertPhase, ...]] = ("firing", "pending", "cooling", "inact
 
 
 def _order(seen: TickValues, rule: Rule, row: int) -> tuple[int, float]:
-    phase = _PHASES.index(phase_of(seen, rule, row))
-    if rule.per == "symbol":
-        halted = not bool(seen.engine.market.is_trading[row])
-        decided = seen.is_scope_known(rule.scope) and not halted
-        return phase, OnePlace(seen, row).far(rule.when, rule.scope) if decided else math.inf
-    decided = seen.is_scope_known(rule.scope)
-    return phase, OnePlace(seen, seen.pivot).far(rule.when, rule.scope) if decided else math.inf
+    phase, at = _PHASES.index(phase_of(seen, rule, row)), row if rule.per == "symbol" else seen.pivot
+    halted = rule.per == "symbol" and not bool(seen.engine.market.is_trading[row])
+    decided = seen.is_scope_known(rule.scope) and not halted
+    return phase, OnePlace(seen, at).far(rule.when, rule.scope) if decided else math.inf
 
 
 class RuleHere:
@@ -130,8 +129,7 @@ class RuleHere:
             reasons.append(self._halt(self._at))
         if verdict == "unknown":
             reasons += self._unknown(when)
-        measured = seen.result.measured(rule, seen.t, self._at)
-        shown = next((c.left for c in rule.comparisons if text(c.left) == measured.text), rule.value)
+        measured = self._measured()
         return Explanation(
             rule_id=rule.id,
             title=rule.title,
@@ -146,7 +144,7 @@ class RuleHere:
             why=tuple(dict.fromkeys(reasons)),
             value_text=measured.text,
             value=measured.value,
-            unit=self._unit(shown, ratio=measured.is_ratio),
+            unit=self._unit_of(measured),
             alert=alert_of(seen, rule, self._asked),
             hushed=tuple(
                 Hush("inhibited", muter)
@@ -163,8 +161,9 @@ class RuleHere:
         if not why and verdict == "unknown":
             halted = [self._halt(self._at)] if self._is_halted(self._at) else []
             why = next(iter([*halted, *self._unknown(self.node(rule.when, self._at))]), "")
-        measured = seen.result.measured(rule, seen.t, self._at)
-        is_own = rule.value is not None and measured.value is not None
+        measured = self._measured()
+        # What an alert followed is what its peak is of, whatever the condition hangs on now.
+        is_own = (rule.value is not None or self._followed() is not None) and measured.value is not None
         return Glance(
             rule_id=rule.id,
             title=rule.title,
@@ -172,7 +171,7 @@ class RuleHere:
             phase=alert_of(seen, rule, self._asked).phase,
             verdict=verdict,
             value=measured.value if is_own or near is None else near.value,
-            unit=self._unit(rule.value, ratio=measured.is_ratio) if is_own or near is None else near.unit,
+            unit=self._unit_of(measured) if is_own or near is None else near.unit,
             distance=near.distance if near else None,
             nearness=nearness,
             why=why,
@@ -180,10 +179,19 @@ class RuleHere:
             at_ms=seen.engine.now_ms,
         )
 
-    @staticmethod
-    def _unit(expr: Expr | None, *, ratio: bool) -> Unit:
-        unit: Unit = "number" if expr is None else unit_of(expr)
-        return "ratio" if ratio and unit == "number" else unit
+    def _followed(self) -> int | None:
+        """Which of the rule's measures its alert follows; None where it fires not, and right after a restart."""
+        book = self._seen.engine.book(self._rule.id)
+        row = 0 if self._rule.per == "market" or self._asked is None else self._asked
+        return book.option(row) if book is not None and book.state(row) is State.FIRING else None
+
+    def _measured(self) -> Measured:
+        return self._seen.result.measured(self._rule, self._seen.t, self._at, self._followed())
+
+    def _unit_of(self, measured: Measured) -> Unit:
+        options = self._seen.engine.plan.meters[self._rule.id].options
+        unit: Unit = unit_of(options[measured.option].expr) if measured.option >= 0 else "number"
+        return "ratio" if measured.is_ratio and unit == "number" else unit
 
     def _outside(self) -> str:
         """Why the instrument is none that the rule looks at, or why that is not decided."""

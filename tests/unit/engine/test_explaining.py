@@ -598,6 +598,19 @@ def test_a_rule_that_fires_once_says_that_it_is_over(feed):
     assert a.next == "it fires only once, and has fired"
 
 
+def test_a_firing_alert_is_explained_by_what_it_follows(feed):
+    """The other side of the `or` may be true meanwhile, in another unit."""
+    f = feed([rule("funding > 1% or price >= 100", clear="price < 50")], "A")
+    for price, funding in ((90.0, 0.0), (120.0, 0.0), (95.0, 0.02)):
+        f.prices({"AUSDT": price}, funding=funding)
+        f.tick()
+    seen = explain(f.engine, "r", "binance:AUSDT")
+    (glance,), _ = glances(f.engine, "binance:AUSDT")
+    assert (seen.value_text, seen.value, seen.unit) == ("price", 95.0, "price")
+    assert (glance.value, glance.unit) == (95.0, "price")
+    assert seen.alert.peak == glance.alert.peak == 120.0
+
+
 def test_looking_changes_nothing(feed):
     """A peak that was not stored yet is still news after it was looked at."""
     f = feed([rule("price >= 100")], "A")
