@@ -108,11 +108,16 @@ def missing(node: Node) -> Iterator[Node]:
     if node.verdict in {"true", None}:
         return
     conditions = [part for part in node.parts if part.verdict is not None]
-    if not conditions or node.text.startswith("not "):
+    if not conditions or _is_not(node):
         yield node
         return
     for part in conditions:
         yield from missing(part)
+
+
+def _is_not(node: Node) -> bool:
+    """`not a and b` begins like one, but has two parts."""
+    return len(node.parts) == 1 and node.text.startswith("not ")
 
 
 def _missing_line(node: Node) -> Line:
@@ -123,7 +128,7 @@ def _missing_line(node: Node) -> Line:
         value = numbers.quantity(node.value, node.unit)
         rest = f"{value}, {distance_text(node.distance)}" if node.distance else value
     else:
-        rest = say("is true, and must not be") if node.text.startswith("not ") else say("false")
+        rest = say("is true, and must not be") if _is_not(node) else say("false")
     return line(f"{mark} ", code(shorten(node.text, MAX_TEXT)), f" · {shorten(rest, MAX_TEXT)}")
 
 

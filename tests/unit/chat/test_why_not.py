@@ -74,4 +74,7 @@ def test_of_a_tree_the_smallest_conditions_that_keep_it_from_being_true():
     assert list(missing(either)) == [b, c]
     assert list(missing(negated)) == [negated]
     assert list(missing(Node("x", "false", parts=(both, negated)))) == [b, negated]
+    # A `not` that stands first is only a part of what is joined.
+    holds = Node("not b > 1", "true", parts=(b,))
+    assert list(missing(Node("not b > 1 and b > 1", "false", parts=(holds, b)))) == [b]
     assert list(missing(a)) == []
