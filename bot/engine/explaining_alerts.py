@@ -1,11 +1,13 @@
 """Why alerts made in chat fire, and why not: the same answers as for rules, over the comparison that each of them is."""
 
+from bot.alerts.lifecycle import Policy, is_confirmed
 from bot.engine.alert_seen import next_of, phase_of_record
 from bot.engine.engine import Engine
 from bot.engine.explaining import RuleHere
 from bot.engine.one_place import OnePlace
-from bot.engine.subscriptions import rule_of
+from bot.engine.subscriptions import rule_of, uses_oi
 from bot.engine.tick_values import TickValues
+from bot.market.market import DEFAULT_OI_INTERVAL_MS
 from bot.model.alert import AlertRecord, State, short_id
 from bot.model.chat_alert import AlertLife, AlertStage, ChatAlert
 from bot.model.explanation import AlertSeen, Explanation, Glance
@@ -38,7 +40,7 @@ def explain_alert(engine: Engine, alert: ChatAlert) -> Explanation | None:
         value_text=alert.measure,
         value=when.value,
         unit=when.unit,
-        alert=_seen_of(engine, alert, rule, life),
+        alert=_seen_of(seen, row, alert, rule, life),
     )
 
 
@@ -49,7 +51,7 @@ def alert_glance(engine: Engine, alert: ChatAlert) -> Glance | None:
         return None
     seen, row, life, rule = found
     here = RuleHere(seen, rule, row)
-    near, alert_seen = here.near(rule.when, row), _seen_of(engine, alert, rule, life)
+    near, alert_seen = here.near(rule.when, row), _seen_of(seen, row, alert, rule, life)
     return Glance(
         rule_id=alert.id,
         title=rule.title,
@@ -75,22 +77,41 @@ def _placed(engine: Engine, alert: ChatAlert) -> tuple[TickValues, int, AlertLif
     return seen, row, life, rule_of(alert.id, facts)
 
 
-def _seen_of(engine: Engine, alert: ChatAlert, rule: Rule, life: AlertLife) -> AlertSeen:
+def _waits_for_poll(seen: TickValues, row: int, alert: ChatAlert, record: AlertRecord) -> bool:
+    if record.state is not State.PENDING or not uses_oi(alert.measure):
+        return False
+    policy = Policy(
+        for_ms=alert.for_ms,
+        cooldown_ms=alert.cooldown_ms,
+        repeat_ms=alert.repeat_ms,
+        escalate=alert.escalate,
+        once=alert.once,
+        uses_oi=True,
+        max_gap_ms=0,
+    )
+    interval_ms = int(seen.engine.market.oi_interval_ms[row]) or DEFAULT_OI_INTERVAL_MS
+    return not is_confirmed(policy, record.pending_since_ms, int(seen.view.sample_ms("oi")[0, row]), interval_ms)
+
+
+def _seen_of(seen: TickValues, row: int, alert: ChatAlert, rule: Rule, life: AlertLife) -> AlertSeen:
+    engine = seen.engine
     record = life.record or AlertRecord(alert.id, alert.instrument, alert.id, State.INACTIVE)
     phase = phase_of_record(record, engine.now_ms)
     left_ms = record.cooldown_until_ms - engine.now_ms
     is_over = life.stage is AlertStage.DONE
     cooling = left_ms if left_ms > 0 and not is_over else None
+    waits = _waits_for_poll(seen, row, alert, record)
     if life.stage is AlertStage.UNARMED and life.value is not None:
         then = say("it waits until its condition was false once")
     else:
-        then = next_of(rule, alert.for_ms, record, cooling, is_over=is_over)
+        then = next_of(rule, alert.for_ms, record, cooling, is_over=is_over, waits=waits)
     return AlertSeen(
         phase=phase,
         short_id=short_id(record.key) if record.key else "",
         since_ms={"firing": record.fired_ms, "pending": record.pending_since_ms}.get(phase),
         held_ms=record.held_ms,
         for_ms=alert.for_ms,
+        waits_for_poll=waits,
         n_told=record.n_told + 1 if record.key else 0,
         value=record.value,
         peak=record.peak,

@@ -45,7 +45,8 @@ def expr_of(measure: str) -> Expr:
 
 
 @cache
-def _uses_oi(measure: str) -> bool:
+def uses_oi(measure: str) -> bool:
+    """Whether a measure reads open interest, so that a short `for` waits for the next poll."""
     return any("oi" in PARTS.get(s, ()) for s in series_used(expr_of(measure)))
 
 
@@ -82,11 +83,11 @@ class Subscriptions:
         row = instruments.get(alert.instrument)
         if row is not None and not self.book.is_placed(alert.instrument):
             self.book.place([(row, alert.instrument)])
-        self.book.add(alert, self._records.pop(alert.id, None), uses_oi=_uses_oi(alert.measure))
+        self.book.add(alert, self._records.pop(alert.id, None), uses_oi=uses_oi(alert.measure))
 
     def load(self, many: StoredAlerts) -> None:
         """Let stored alerts live, as they were when that was stored."""
-        self.book.load(many, uses_oi=_uses_oi)
+        self.book.load(many, uses_oi=uses_oi)
 
     def remove(self, item: AlertRemoved) -> Outcome:
         return self.book.remove(item.alert_id, item.at_ms, item.reason)

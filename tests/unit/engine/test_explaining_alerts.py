@@ -61,6 +61,23 @@ def test_one_that_is_held_back_tells_for_how_long(f):
     assert found.alert.next == "held 1 s of 1m"
 
 
+def test_one_that_is_held_waits_for_the_next_poll_where_that_is_what_is_missing(f):
+    alert = made(measure="oi", for_ms=3_000)
+    f.engine.consume(AlertAdded(alert))
+    f.oi("AUSDT", 90.0, interval_ms=30_000)
+    f.tick()
+    f.oi("AUSDT", 120.0, interval_ms=30_000)
+    for _ in range(6):
+        f.tick()
+    found = explain_alert(f.engine, alert).alert
+    assert (found.phase, found.waits_for_poll) == ("pending", True)
+    assert found.next == "waits for the next open-interest poll"
+
+    f.oi("AUSDT", 120.0, interval_ms=30_000)
+    f.tick()
+    assert explain_alert(f.engine, alert).alert.phase == "firing"
+
+
 def test_one_that_is_over_and_one_that_cools_down(f):
     found, _ = run(f, made(once=True), 80.0, 101.0, 80.0)
     assert (found.alert.is_over, found.alert.next) == (True, "it fires only once, and has fired")
