@@ -364,6 +364,7 @@ class Market:
             self.liquidations.cover(venue, live=True, at_ms=now_ms)
         self.oi_venue_ms[:] = 0
         self.subscribed_ms[:] = now_ms
+        self.resumed_ms = min(self.resumed_ms, now_ms)
 
     def next_valid_ms(self, series: str) -> I64:
         """Validity that the next sample of each instrument would have: beyond that age the series is stale."""

@@ -6,6 +6,7 @@ import pytest
 
 from bot.engine.engine import Engine
 from bot.engine.inputs import Listed, Reset
+from bot.engine.snapshots import restore, whole_state
 from bot.model.alert import State, TellKind, alert_key, short_id
 from bot.model.updates import InstrumentChange, InstrumentList
 from bot.rules.parse import parse_condition
@@ -177,6 +178,23 @@ def test_a_reset_empties_windows_drops_pending_and_keeps_firing(feed, rules_of):
 
     assert f.engine.count(State.FIRING) == 1
     assert f.engine.count(State.PENDING) == 0
+
+
+def test_silence_is_noticed_after_a_reset_also_where_windows_were_taken_up_at_a_later_time(feed, rules_of):
+    rules = rules_of("- {id: old, when: stale(price), cooldown: 0s}\n")
+    before = feed(rules, "A")
+    before.prices({"AUSDT": 101.0})
+    before.tick()
+    f = feed(rules, "A", start=before.now)
+    restore(f.engine, whole_state(before.engine), f.now)
+    f.tick()
+
+    f.now -= 3_600_000
+    f.engine.consume(Reset(f.now))
+    f.prices({"AUSDT": 101.0})
+    for _ in range(20):
+        f.tick()
+    assert f.states() == [("old", "AUSDT", "firing")]
 
 
 def test_a_market_rule_counts_members_and_names_them(feed, rules_of):
