@@ -129,6 +129,8 @@ class FeedsLost:
         # Backwards too, should the venue's clock have gone back.
         if abs(now_ms - self._looked_ms) < LOOK_EVERY_MS:
             return Result()
+        for told in self._lost.values():
+            told.told_ms = min(told.told_ms, now_ms)
         self._looked_ms = now_ms
         found = self._find(View(self._market, [self._market.moment(now_ms, copied=False)]))
         notices: list[Notice] = []

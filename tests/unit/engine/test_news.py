@@ -1,7 +1,7 @@
 """What is told besides the changes of alerts: moved figures, lost data, what was already true."""
 
 from bot.engine.feeds_lost import series_of
-from bot.engine.inputs import Coverage, Listed
+from bot.engine.inputs import Coverage, Listed, Reset
 from bot.model.alert import TellKind
 from bot.model.chat_alert import AlertAdded, ChatAlert
 from bot.model.updates import InstrumentList
@@ -205,6 +205,17 @@ def test_a_restart_neither_repeats_the_loss_nor_forgets_its_end(feed, rules_of):
     h = feed(rules, "A", records=list({**f.records, **g.records}.values()), start=g.now + 30_000)
     run(h, {"AUSDT": 1.0}, 30, oi={"AUSDT": 200.0})
     assert lost(h) == []
+
+
+def test_the_return_is_told_also_where_the_clock_went_back_after_the_loss(feed, rules_of):
+    f = feed(rules_of(OI), "A")
+    run(f, {"AUSDT": 1.0}, 30, oi={"AUSDT": 200.0})
+    run(f, {"AUSDT": 1.0}, 700)
+    assert [x[0] for x in lost(f)] == ["lost"]
+    f.now -= 3_600_000
+    f.engine.consume(Reset(f.now))
+    run(f, {"AUSDT": 1.0}, 30, oi={"AUSDT": 200.0})
+    assert [x[0] for x in lost(f)] == ["lost", "back"]
 
 
 def test_time_in_which_no_process_ran_is_no_loss(feed, rules_of):
