@@ -363,7 +363,7 @@ class Engine:
     def values(self, expr: Expr, *, at_hand: bool = False) -> F64:
         """A number over all instruments as of the last tick; NaN is unknown. Shape (n_rows,).
 
-        For functions over the scope all instruments count. `at_hand`: for people, as `View.at_hand`.
+        For functions over the scope those count that do for the alerts of chats. `at_hand`: for people, as `View.at_hand`.
         """
         return values_of(expr, self.market, self.now_ms, self._last, at_hand=at_hand)
 

@@ -10,8 +10,10 @@ from bot.market.view import View
 from bot.model.updates import F64
 from bot.rules.ast import Expr, walk
 from bot.rules.leaves import leaf_of
-from bot.rules.numbers import Numbers, Scoped
+from bot.rules.numbers import Mask, Numbers, Scoped, is_over_scope
 from bot.rules.plan import PlanResult
+from bot.rules.program import EVERYWHERE
+from bot.rules.scope import matches
 
 
 def ticks_of(market: Market, view: View) -> Ticks:
@@ -27,7 +29,7 @@ def values_of(expr: Expr, market: Market, now_ms: int, last: PlanResult | None, 
     `at_hand`: from the coarse grid where that alone reaches so far back, see `View.at_hand`.
     """
     view = View(market, [market.moment(now_ms, copied=False)])
-    everyone = Scoped(market.is_listed, ~market.is_trading, is_known=True)
+    everyone = Scoped(_everywhere(market, expr), ~market.is_trading, is_known=True)
     rows = market.windows.row_of
     ticked = None if last is None else last.evaluation.values
     if ticked is not None and ticked.shape[2] != market.n_rows:
@@ -40,6 +42,15 @@ def values_of(expr: Expr, market: Market, now_ms: int, last: PlanResult | None, 
         return found
 
     return np.broadcast_to(Numbers(view, leaf_value).value(expr, everyone), market.n_rows)
+
+
+def _everywhere(market: Market, expr: Expr) -> Mask:
+    """Among whom the alerts of chats are placed; all listed where that makes no difference."""
+    inside = market.is_listed
+    if is_over_scope(expr):
+        for row, instrument in market.universe.items():
+            inside[row] = matches(EVERYWHERE, instrument)
+    return inside
 
 
 def why_unknown(expr: Expr, market: Market, now_ms: int, row: int) -> str:

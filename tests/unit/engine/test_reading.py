@@ -1,11 +1,15 @@
 """Numbers for people who ask about windows that no rule looks at."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from bot.engine.inputs import Listed
 from bot.engine.reading import why_unknown
 from bot.engine.subscriptions import expr_of
 from bot.model.chat_alert import AlertAdded, ChatAlert
+from bot.model.updates import InstrumentList
 
 HOUR = "pct(oi, 1h)"
 
@@ -75,3 +79,18 @@ def test_what_nobody_knows_stays_unknown_and_says_why(world):
     said = why_unknown(expr_of("abs(pct(oi, 4h))"), engine.market, engine.now_ms, world.row("AUSDT"))
     assert said.startswith("the window is filling: no open interest is known at its begin, ")
     assert why_unknown(expr_of("price"), engine.market, engine.now_ms, world.row("AUSDT")) == ""
+
+
+def test_a_place_is_that_among_those_that_an_alert_is_placed_among(feed, perpetual):
+    """Contracts quoted in other coins are watched too; a place among all would not be the one that fires."""
+    f = feed((), *"ABCDE")
+    dollars = replace(perpetual("A"), symbol="AUSDC", quote="USDC")
+    f.engine.consume(Listed(InstrumentList("binance", (*f.instruments, dollars)), f.now))
+    f.prices({**{f"{base}USDT": 10.0 + n for n, base in enumerate("ABCDE")}, "AUSDC": 99.0})
+    f.tick()
+    made = ChatAlert("a-00000001", "terminal", "terminal", "binance:EUSDT", "rank(price)", "<=", 1.0, False, 1)
+    before = at_hand(f, made.measure, "EUSDT")
+    f.engine.consume(AlertAdded(made))
+    f.tick()
+    assert f.engine.subscriptions.life(made.id, f.engine.now_ms).value == before == 1.0
+    assert at_hand(f, "median(price)", "EUSDT") == 12.0
