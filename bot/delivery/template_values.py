@@ -10,6 +10,7 @@ from typing import Final, Self
 
 from bot.delivery import detail
 from bot.delivery.text import clean
+from bot.delivery.wording import is_age
 from bot.model import numbers
 from bot.model.instrument import MARKET
 from bot.model.view import AlertView
@@ -210,6 +211,8 @@ def _measure(view: AlertView) -> Callable[[float | None], str]:
     """How the measured value is written."""
     if view.value_is_ratio:
         return numbers.percent
+    if is_age(view):
+        return numbers.duration
     return numbers.price if view.value_text in {"price", "index"} else numbers.amount
 
 

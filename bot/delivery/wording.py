@@ -42,9 +42,16 @@ def value_text(view: AlertView, x: float | None, *, digits: int | None = None) -
     """A measured value in its own unit."""
     if view.value_is_ratio:
         return numbers.percent(x, digits=digits)
+    if is_age(view):
+        return numbers.duration(x)
     if any(series in view.value_text for series in ("price", "index")) and "(" not in view.value_text:
         return numbers.price(x)
     return numbers.amount(x)
+
+
+def is_age(view: AlertView) -> bool:
+    """Whether the measured value is how old a series is, in milliseconds."""
+    return view.value_text.startswith("age(") and view.value_text.find(")") == len(view.value_text) - 1
 
 
 def value_name(view: AlertView) -> str:

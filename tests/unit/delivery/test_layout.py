@@ -55,6 +55,14 @@ def test_a_difference_from_the_market_is_not_called_open_interest(make):
     assert wording.value_name(make.view(value_text="pct(price, 5m)")) == "Price"
 
 
+def test_an_age_is_told_as_a_length_of_time(make):
+    old = make.view(value_text="age(oi)", value=301_000.0, value_is_ratio=False)
+    assert wording.value_text(old, old.value) == "5m"
+    assert "age(oi) = 5m" in markup.plain_text(layout.compose([make.row(view=old)], fire=None, edit=False))
+    share = make.view(value_text="age(oi) / age(price)", value=30.0, value_is_ratio=False)
+    assert wording.value_text(share, share.value) == "30"
+
+
 def test_a_firing_in_plain_text(make):
     card = layout.compose([make.row(view=make.view())], fire=None, edit=False)
     assert markup.plain_text(card) == (

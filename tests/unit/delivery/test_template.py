@@ -103,6 +103,7 @@ def test_values_in_their_own_unit():
     )
     assert render_message("{{ value }} {{ value | abs }}", plain) == "3.4 3.4"
     assert render_message("{{ value | abs }}", view(value=-0.05)) == "+5.00%"
+    assert render_message("{{ value }}", view(value=301_000.0, value_text="age(oi)", value_is_ratio=False)) == "5m"
     assert render_message("{{ symbol }}", view(symbol="*")) == "Market"
 
 
