@@ -56,6 +56,8 @@ def burning(engine: Engine, n: int) -> tuple[Burning, ...]:
         options = Meter(rule, lambda _: None).options
         for row in rows:
             record, option = book.look(row), book.option(row)
+            if option is None and len(options) == 1:
+                option = 0  # after a restart, before it was measured
             shown = options[option] if option is not None and 0 <= option < len(options) else None
             found.append(
                 Burning(

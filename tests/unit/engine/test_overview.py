@@ -50,3 +50,12 @@ def test_what_fires_tells_its_rule_value_and_id(feed):
     assert (falls.since_ms, falls.value) == (fired["falls"].at_ms, fired["falls"].value)
     assert (found["m"].symbol, found["m"].unit) == ("*", "count")
     assert len(burning(f.engine, 1)) == 1
+
+
+def test_what_fires_has_its_unit_also_right_after_a_restart(feed):
+    rules = [rule("pct(price, 1m) <= -1%", name="falls")]
+    f = moved(feed, rules)
+    again = feed(rules, "A", "B", "C", records=f.engine.records(), start=f.now)
+    again.tick()
+    (found,) = burning(again.engine, 10)
+    assert (found.symbol, found.unit, found.value) == ("BUSDT", "ratio", f.transitions[0].value)
