@@ -88,6 +88,7 @@ class News:
     def finish(self, now_ms: int, result: Result) -> Result:
         """With what is told of lost data. Everything that is told passes here."""
         self._updates.told(result.notices)
+        self._updates.over(result.transitions)
         return result + self._lost.look(now_ms, result.transitions)
 
     def records(self) -> Sequence[AlertRecord]:

@@ -14,7 +14,7 @@ from bot.alerts.book import Change
 from bot.engine.feeds_lost import is_feed_record
 from bot.market.universe import Universe
 from bot.market.view import View
-from bot.model.alert import AlertRecord, Notice, State, TellKind
+from bot.model.alert import AlertRecord, Notice, State, TellKind, Transition
 from bot.model.instrument import MARKET
 
 EVERY_MS: Final = 60_000
@@ -67,6 +67,12 @@ class Updates:
                 view = n.view
                 price, oi = (move.now if move is not None else None for move in (view.price, view.oi))
                 self._note(n.key, _Said(n.rule_id, n.instrument, view.fired_ms, n.at_ms, view.value, price, oi))
+
+    def over(self, transitions: Iterable[Transition]) -> None:
+        """What ended fires no more, whether or not that is told: of a crossing it is not."""
+        for t in transitions:
+            if t.state in {State.RESOLVED, State.CLOSED}:
+                self._said.pop(t.key, None)
 
     def due(self, view: View, read: ReadValue, changed: Collection[str]) -> list[Change]:
         """Updates to tell at a tick, at its place 0. `changed`: keys that something else is told of."""

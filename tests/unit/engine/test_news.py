@@ -46,6 +46,13 @@ def test_moved_figures_are_told_once_a_minute_and_say_what_was_said(feed, rules_
     assert updates[0].view.price.now == 160.0
 
 
+def test_a_crossing_is_over_at_once_so_its_figures_stay(feed, rules_of):
+    f = begun(feed(rules_of("- {id: cross, when: 'crosses_above(price, 100)', cooldown: 0s}\n"), "A"), A=1)
+    for k in range(200):
+        run(f, {"AUSDT": 101.0 + k}, 1)
+    assert kinds(f) == [("cross", "fire")]
+
+
 def test_figures_that_stand_still_are_never_told(feed, rules_of):
     f = begun(feed(rules_of(LEVEL), "A"), A=1)
     run(f, {"AUSDT": 150.0}, 300)
