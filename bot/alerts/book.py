@@ -162,12 +162,11 @@ class RuleBook:
         escalate, repeat_ms, told = self.policy.escalate, self.policy.repeat_ms, alert.told_value
         for t in span:
             value = values[t - span.start] if values else nan
-            further = fixed or (-1 if value < 0 else 1)
-            alert.direction = further
+            alert.direction = fixed
             if value == value:  # noqa: PLR0124, not NaN
-                if alert.peak is None or (value - alert.peak) * further > 0:
+                if alert.peak is None or _further(value, alert.peak, fixed) > 0:
                     alert.peak, alert.has_news = value, True
-                if escalate is not None and told is not None and (value - told) * further >= escalate:
+                if escalate is not None and told is not None and _further(value, told, fixed) >= escalate:
                     return t
             elif alert.option >= 0:
                 continue
@@ -274,14 +273,14 @@ class RuleBook:
             alert.option, alert.direction = reading.option, direction
         if alert.is_remeasured and value is not None:
             alert.is_remeasured, alert.told_value = False, value
-        if value is not None and (alert.peak is None or (value - alert.peak) * direction > 0):
+        if value is not None and (alert.peak is None or _further(value, alert.peak, direction) > 0):
             alert.peak, alert.has_news = value, True
         step = self._step(reading)
         grown = (
             step is not None
             and value is not None
             and alert.told_value is not None
-            and (value - alert.told_value) * direction >= step
+            and _further(value, alert.told_value, direction) >= step
         )
         due = self.policy.repeat_ms is not None and now_ms - alert.told_ms >= self.policy.repeat_ms
         # What cannot be measured just now is not repeated: the message would have no figure.
@@ -363,6 +362,11 @@ class RuleBook:
     def forget(self, row: int) -> None:
         """The row belongs to nobody or to another instrument now."""
         self._alerts.pop(row, None)
+
+
+def _further(value: float, than: float, direction: int) -> float:
+    """How much further a value is: upwards, downwards, or (direction 0) away from zero."""
+    return (value - than) * direction if direction else abs(value) - abs(than)
 
 
 def policy_gap_ms(step_ms: int) -> int:

@@ -28,7 +28,7 @@ class Alert:
     """Which measure the values are of: with `a or b` another side may become the true one, and its values would not
     compare. None after a restart: the first one seen counts."""
     direction: int = 1
-    """+1 where further is more; of the measure that is followed."""
+    """+1 where further is more, 0 where it is away from zero; of the measure that is followed."""
     has_news: bool = False
     """Whether the peak has moved since the state was last recorded."""
     is_remeasured: bool = False

@@ -19,7 +19,9 @@ class Reading(Protocol):
     def value(self) -> float | None: ...
 
     @property
-    def direction(self) -> int: ...
+    def direction(self) -> int:
+        """Which way is further: +1, -1, or 0 for away from zero."""
+        ...
 
     @property
     def option(self) -> int:

@@ -92,7 +92,7 @@ class Walker:
                     place=self._cells.place_of[number],
                     column=row,
                     value_row=-1 if value_row is None else value_row,
-                    direction=0 if followed is None else followed.direction(firing.peak),
+                    direction=0 if followed is None else followed.direction,
                     peak=np.nan if firing.peak is None else firing.peak,
                     grown=np.nan if firing.grown is None else firing.grown,
                     due_ms=_NEVER_MS if firing.due_ms is None else firing.due_ms,

@@ -27,7 +27,7 @@ class Measured:
     is_ratio: bool
     threshold: float | None
     direction: int
-    """+1 where the alert lies above its threshold, -1 below."""
+    """+1 where the alert lies above its threshold, -1 below; 0 for a value of its own, where further is away from zero."""
     window_ms: int
     n_members: int | None = None
     n_true: int | None = None
@@ -59,11 +59,10 @@ class Option:
         """Whether it is a count that is compared with a share."""
         return self.is_count and isinstance(self.limit, Number) and self.limit.unit == "%"
 
-    def direction(self, value: float | None) -> int:
-        """Which way is further. A value of the rule's own has no threshold: further means further from zero."""
-        if self.op is not None:
-            return -1 if self.op in {"<", "<="} else 1
-        return -1 if value is not None and value < 0 else 1
+    @property
+    def direction(self) -> int:
+        """Which way is further. A value of the rule's own has no threshold: 0, further means further from zero."""
+        return 0 if self.op is None else -1 if self.op in {"<", "<="} else 1
 
 
 class Meter:

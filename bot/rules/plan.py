@@ -177,7 +177,7 @@ class PlanResult:
             text=shown.text,
             is_ratio=shown.is_ratio,
             threshold=None if shown.limit is None else self.number(shown.limit, rule.scope, t, row),
-            direction=shown.direction(value),
+            direction=shown.direction,
             window_ms=meter.window_ms,
             n_members=n_members,
             n_true=n_true,
@@ -193,7 +193,7 @@ class PlanResult:
         shown, at = meter.options[option], meter.rows[option]
         values = self.evaluation.number(shown.expr, rule.scope) if at is None else self.evaluation.values[at]
         column = np.broadcast_to(values[:, min(row, values.shape[1] - 1)], len(self._block.now_ms))[ticks]
-        return np.where(np.isfinite(column), column, np.nan).tolist(), 0 if shown.op is None else shown.direction(None)
+        return np.where(np.isfinite(column), column, np.nan).tolist(), shown.direction
 
     def _value(self, meter: Meter, option: int, scope: Scope, t: int, row: int) -> float | None:
         at = meter.rows[option]

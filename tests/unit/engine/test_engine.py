@@ -540,3 +540,18 @@ def test_a_count_that_is_compared_with_a_share_may_escalate_by_a_number(feed, ru
         f.prices({f"{base}USDT": 101.0 if i < n_true else 99.0 for i, base in enumerate("ABCDEFGHIJ")})
         f.tick()
     assert [(n.kind, n.view.value) for n in f.notices] == [(TellKind.FIRE, 2.0), (TellKind.ESCALATE, 4.0)]
+
+
+@pytest.mark.parametrize("n_block", [1, 5])
+def test_of_a_value_of_its_own_further_is_away_from_zero(feed, rules_of, n_block):
+    rules = rules_of("- {id: r, when: price >= 100, value: 'delta(price, 1s)', escalate: 15, cooldown: 0s}\n")
+    f = feed(rules, "A", n_block=n_block)
+    for price in (90, 110, 109, 110, 160, 159, 125, 85, 85, 85):
+        f.prices({"AUSDT": float(price)})
+        f.tick()
+    # Steps of -1 and of -34 are closer to zero than what was told and what was the peak.
+    assert [(n.kind, n.view.value, n.view.peak) for n in f.notices] == [
+        (TellKind.FIRE, 20.0, 20.0),
+        (TellKind.ESCALATE, 50.0, 50.0),
+        (TellKind.END, -40.0, 50.0),
+    ]
