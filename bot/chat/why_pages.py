@@ -66,7 +66,7 @@ def glance_line(glance: Glance) -> Line:
         parts.append(say("false, as far as it is known"))
     elif glance.verdict == "true" and glance.phase == "inactive":
         parts.append(say("true"))
-    if glance.phase in {"pending", "cooling"}:
+    if glance.phase in {"pending", "cooling"} and glance.alert.next:
         parts.append(glance.alert.next)
     what = f" {shorten(glance.title, 60)} ·" if is_alert_id(glance.rule_id) or is_chat_rule_id(glance.rule_id) else ""
     return line(f"{mark} ", bold(glance.rule_id), f"{what} ", " · ".join(parts))

@@ -4,15 +4,15 @@ from bot.alerts.lifecycle import is_confirmed
 from bot.engine.tick_values import TickValues
 from bot.market.market import DEFAULT_OI_INTERVAL_MS
 from bot.model.alert import FOREVER_MS, AlertRecord, State, short_id
-from bot.model.explanation import AlertPhase, AlertSeen
+from bot.model.explanation import AlertPhase, AlertSeen, Verdict
 from bot.model.numbers import duration
 from bot.rules.ast import text
 from bot.rules.schema import Rule
 from bot.texts import say
 
 
-def alert_of(seen: TickValues, rule: Rule, row: int | None) -> AlertSeen:
-    """The alert of a rule on an instrument, or of the rule on its whole scope."""
+def alert_of(seen: TickValues, rule: Rule, row: int | None, verdict: Verdict) -> AlertSeen:
+    """The alert of a rule on an instrument, or of the rule on its whole scope. `verdict`: of its condition there."""
     engine = seen.engine
     book = engine.book(rule.id)
     assert book is not None
@@ -39,7 +39,16 @@ def alert_of(seen: TickValues, rule: Rule, row: int | None) -> AlertSeen:
         peak=record.peak,
         cooling_left_ms=cooling,
         is_over=is_over,
-        next=next_of(rule, rule.for_ms, record, cooling, is_over=is_over, waits=waits, is_event=book.policy.is_event),
+        next=next_of(
+            rule,
+            rule.for_ms,
+            record,
+            cooling,
+            is_over=is_over,
+            waits=waits,
+            is_event=book.policy.is_event,
+            is_known=verdict != "unknown",
+        ),
     )
 
 
@@ -68,8 +77,11 @@ def next_of(
     is_over: bool,
     waits: bool = False,
     is_event: bool = False,
+    is_known: bool = True,
 ) -> str:
-    """What would change the alert, in words. `waits`: for the next poll; `is_event`: it is of a moment, and holds for none."""
+    """What would change the alert, in words; empty where only its data is missing. `waits`: for the next poll; `is_event`:
+    it is of a moment, and holds for none; `is_known`: whether its condition is known.
+    """
     if is_over:
         return say("it fires only once, and has fired")
     if record.state is State.FIRING:
@@ -86,7 +98,8 @@ def next_of(
             parts.append(say("held {held} of {needed}", held=duration(record.held_ms), needed=duration(for_ms)))
         if waits:
             parts.append(say("waits for the next open-interest poll"))
-        return ", ".join([*parts, *([again] if again else [])]) or say("fires at the next tick")
+        waited = ", ".join([*parts, *([again] if again else [])])
+        return waited or (say("fires at the next tick") if is_known else "")
     if again:
         return again
     held = say(" has held for {duration}", duration=duration(for_ms)) if for_ms and not is_event else ""

@@ -145,7 +145,7 @@ class RuleHere:
             value_text=measured.text,
             value=measured.value,
             unit=self._unit_of(measured),
-            alert=alert_of(seen, rule, self._asked),
+            alert=alert_of(seen, rule, self._asked, verdict),
             hushed=tuple(
                 Hush("inhibited", muter)
                 for muter in seen.engine.inhibiting.muters(rule.id, MARKET if rule.per == "market" else instrument)
@@ -161,21 +161,21 @@ class RuleHere:
         if not why and verdict == "unknown":
             halted = [self._halt(self._at)] if self._is_halted(self._at) else []
             why = next(iter([*halted, *self._unknown(self.node(rule.when, self._at))]), "")
-        measured = self._measured()
+        measured, alert = self._measured(), alert_of(seen, rule, self._asked, verdict)
         # What an alert followed is what its peak is of, whatever the condition hangs on now.
         is_own = (rule.value is not None or self._followed() is not None) and measured.value is not None
         return Glance(
             rule_id=rule.id,
             title=rule.title,
             per_market=rule.per == "market",
-            phase=alert_of(seen, rule, self._asked).phase,
+            phase=alert.phase,
             verdict=verdict,
             value=measured.value if is_own or near is None else near.value,
             unit=self._unit_of(measured) if is_own or near is None else near.unit,
             distance=near.distance if near else None,
             nearness=nearness,
             why=why,
-            alert=alert_of(seen, rule, self._asked),
+            alert=alert,
             at_ms=seen.engine.now_ms,
         )
 

@@ -10,7 +10,7 @@ from bot.engine.tick_values import TickValues
 from bot.market.market import DEFAULT_OI_INTERVAL_MS
 from bot.model.alert import AlertRecord, State, short_id
 from bot.model.chat_alert import AlertLife, AlertStage, ChatAlert
-from bot.model.explanation import AlertSeen, Explanation, Glance
+from bot.model.explanation import AlertSeen, Explanation, Glance, Verdict
 from bot.rules.program import EVERYWHERE
 from bot.rules.schema import Rule
 from bot.texts import say
@@ -40,7 +40,7 @@ def explain_alert(engine: Engine, alert: ChatAlert) -> Explanation | None:
         value_text=alert.measure,
         value=when.value,
         unit=when.unit,
-        alert=_seen_of(seen, row, alert, rule, life),
+        alert=_seen_of(seen, row, alert, rule, life, when.verdict),
     )
 
 
@@ -51,7 +51,8 @@ def alert_glance(engine: Engine, alert: ChatAlert) -> Glance | None:
         return None
     seen, row, life, rule = found
     here = RuleHere(seen, rule, row)
-    near, alert_seen = here.near(rule.when, row), _seen_of(seen, row, alert, rule, life)
+    near = here.near(rule.when, row)
+    alert_seen = _seen_of(seen, row, alert, rule, life, near.verdict)
     return Glance(
         rule_id=alert.id,
         title=rule.title,
@@ -93,7 +94,9 @@ def _waits_for_poll(seen: TickValues, row: int, alert: ChatAlert, record: AlertR
     return not is_confirmed(policy, record.pending_since_ms, int(seen.view.sample_ms("oi")[0, row]), interval_ms)
 
 
-def _seen_of(seen: TickValues, row: int, alert: ChatAlert, rule: Rule, life: AlertLife) -> AlertSeen:
+def _seen_of(
+    seen: TickValues, row: int, alert: ChatAlert, rule: Rule, life: AlertLife, verdict: Verdict | None
+) -> AlertSeen:
     engine = seen.engine
     record = life.record or AlertRecord(alert.id, alert.instrument, alert.id, State.INACTIVE)
     phase = phase_of_record(record, engine.now_ms)
@@ -104,7 +107,8 @@ def _seen_of(seen: TickValues, row: int, alert: ChatAlert, rule: Rule, life: Ale
     if life.stage is AlertStage.UNARMED and life.value is not None:
         then = say("it waits until its condition was false once")
     else:
-        then = next_of(rule, alert.for_ms, record, cooling, is_over=is_over, waits=waits)
+        is_known = verdict in {"true", "false"}
+        then = next_of(rule, alert.for_ms, record, cooling, is_over=is_over, waits=waits, is_known=is_known)
     return AlertSeen(
         phase=phase,
         short_id=short_id(record.key) if record.key else "",

@@ -572,6 +572,21 @@ def test_the_clock_of_a_pending_alert_and_what_comes_next(feed):
     assert alert(f).next.endswith(f"may fire again in {duration(49_000)}")
 
 
+def test_what_is_not_known_does_not_fire_at_the_next_tick(feed):
+    """Held long enough at the very tick at which its data goes missing: unknown moves nothing."""
+    f = feed([rule("price >= 100", for_ms=10_000)], "A")
+    f.prices({"AUSDT": 101.0})
+    for _ in range(14):
+        f.tick()
+    a = alert(f)
+    assert (a.phase, a.held_ms, a.next) == ("pending", 10_000, "")
+    assert explain(f.engine, "r", "binance:AUSDT").verdict == "unknown"
+
+    f.prices({"AUSDT": 101.0})
+    f.tick()
+    assert alert(f).phase == "firing"
+
+
 def test_escalations_count_as_told_and_the_peak_is_kept(feed):
     f = feed([rule("price >= 100", escalate=5.0)], "A")
     for price in (100.0, 107.0, 103.0):
