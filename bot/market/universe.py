@@ -70,8 +70,8 @@ class Universe:
         return self._row_of.get(key)
 
     def at(self, row: int) -> Instrument | None:
-        """The instrument of a row; None for a free one."""
-        return self._by_row[row] if row < len(self._by_row) else None
+        """The instrument of a row; None for a free one, and for -1, where there is none."""
+        return self._by_row[row] if 0 <= row < len(self._by_row) else None
 
     def items(self) -> Iterable[tuple[int, Instrument]]:
         """Tracked instruments with their rows, in row order."""

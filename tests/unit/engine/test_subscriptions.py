@@ -147,3 +147,22 @@ def test_of_rules_that_came_and_went_nothing_is_kept(world, rules_of):
         assert fired.view.condition == f"price > {100 + n}"
 
     assert rules_in_memory() - before <= 10
+
+
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_one_whose_instrument_is_gone_after_a_restart_is_closed_under_no_other_name(world, perpetual, is_deleted):
+    for price in (90.0, 90.0, 101.0):
+        if price == 90.0:
+            world.engine.consume(AlertAdded(alert()))
+        tick(world, A=price, B=1.0)
+
+    world.instruments = [perpetual("B")]
+    after = Engine((), records=world.engine.records())
+    after.consume(AlertAdded(alert()))
+    if is_deleted:
+        after.consume(AlertRemoved("a-00000001", world.now))
+    relist(world, after)
+    (closed,) = tick(world, B=1.0)
+
+    assert (closed.kind, closed.instrument) == (TellKind.CLOSE, "binance:AUSDT")
+    assert (closed.view.symbol, closed.view.base) == ("AUSDT", "")
