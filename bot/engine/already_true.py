@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bot.alerts.book import Change
+from bot.engine.faults import Faults
 from bot.model.alert import TellKind
 from bot.model.instrument import MARKET
 from bot.model.truth import FALSE, TRUE, UNKNOWN
@@ -29,8 +30,9 @@ S = TypeVar("S", bound=np.generic)
 class AlreadyTrue:
     """Watches the first truths of all rules. Crossings are events: they are never already true."""
 
-    def __init__(self, rules: Sequence[Rule], *, is_fresh: bool) -> None:
+    def __init__(self, rules: Sequence[Rule], faults: Faults, *, is_fresh: bool) -> None:
         """`is_fresh`: nothing was stored by an earlier process."""
+        self._faults = faults
         self._rules = tuple(r for r in rules if not is_event(r)) if is_fresh else ()
         self._until_ms: int | None = None
         self._seen: dict[str, Mask] = {}
@@ -66,7 +68,11 @@ class AlreadyTrue:
 
     def _follow(self, rule: Rule, result: PlanResult, now_ms: Sequence[int]) -> bool:
         """Whether there is still something to see: an instrument not known yet, or one that is true ever since."""
-        truth = result.truth(rule)
+        try:
+            truth = result.truth(rule)
+        except Exception as error:  # noqa: BLE001, of one rule; it is noted and logged
+            self._faults.note("following its alerts", rule.id, error)
+            return True
         width = truth.when.shape[1]
         seen = _widened(self._seen.get(rule.id), width, np.bool_)
         over_ms = _widened(self._over_ms.get(rule.id), width, np.int64)

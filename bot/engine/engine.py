@@ -70,7 +70,7 @@ class Engine:
         self._walker = Walker(self.plan, self._books, self.market, self.faults)
         self._teller = Teller(self.market, self.faults)
         self.inhibiting = Inhibiting(self.plan.rules, self.market.universe, records)
-        self._news = News(self._rules, self._books, self.market, self.subscriptions, stored, self.members)
+        self._news = News(self._rules, self._books, self.market, self.subscriptions, stored, self.members, self.faults)
         self._owed = NOTHING
         self._last: PlanResult | None = None
         self.now_ms = 0
@@ -239,7 +239,7 @@ class Engine:
             if about is not None:
                 if change.tell is not None:
                     asked = rule_of(change.rule_id, about)
-                    notices.append(self._teller.notice(change, asked, measured(change, about), result, view))
+                    notices.append(self._teller.asked(change, asked, measured(change, about), result, view))
                 continue
             rule = self._rules[change.rule_id]
             if change.tell is not None:

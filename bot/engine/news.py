@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from bot.alerts.book import Change, RuleBook
 from bot.engine.already_true import AlreadyTrue
+from bot.engine.faults import Faults
 from bot.engine.feeds_lost import FeedsLost
 from bot.engine.reloading import RuleChange
 from bot.engine.result import Result
@@ -33,12 +34,16 @@ class News:
         subscriptions: Subscriptions,
         records: Sequence[AlertRecord],
         members: Callable[[Rule], Mask | None],
+        faults: Faults,
     ) -> None:
-        """`records`: everything that was stored; `members`: who is in the scope of a rule."""
+        """`records`: everything that was stored; `members`: who is in the scope of a rule; `faults`: where it is noted that
+        something of one rule could not be read, which costs the others nothing.
+        """
+        self._faults = faults
         self._rules = rules
         self._books = books
         self._subscriptions = subscriptions
-        self._already = [AlreadyTrue(tuple(rules.values()), is_fresh=not records)]
+        self._already = [AlreadyTrue(tuple(rules.values()), faults, is_fresh=not records)]
         self._updates = Updates(market.universe, records)
         self._lost = FeedsLost(market, records, rule_of=self._rule, members=members)
 
@@ -46,7 +51,7 @@ class News:
         """Other rules watch from now on: new ones are looked at for the first time."""
         for already in self._already:
             already.go_on(self._rules, change.ended)
-        self._already.append(AlreadyTrue(change.fresh, is_fresh=True))
+        self._already.append(AlreadyTrue(change.fresh, self._faults, is_fresh=True))
 
     def _rule(self, rule_id: str) -> Rule | None:
         """A rule, or a chat alert as one."""
@@ -73,7 +78,11 @@ class News:
             # An instrument may have left and come back since: its alert is closed, and told of soon.
             if rule is None or book is None or not book.has(row):
                 return None
-            return result.measured(rule, 0, row, book.option(row)).value
+            try:
+                return result.measured(rule, 0, row, book.option(row)).value
+            except Exception as error:  # noqa: BLE001, of one rule; it is noted and logged
+                self._faults.note("telling of its alerts", rule_id, error)
+                return None
 
         found = self._updates.due(view, read, {c.key for c in (*changes, *heard.changes)})
         for change in found:

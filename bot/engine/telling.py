@@ -143,6 +143,16 @@ class Teller:
             self._faults.note("telling of its alerts", rule.id, error)
             return self.notice(change, rule, None, None, None, sifted.held_back, is_already_true=already)
 
+    def asked(
+        self, change: Change, rule: Rule, measured: Measured, result: PlanResult | None, view: View | None
+    ) -> Notice:
+        """The same of an alert made in chat; `rule` is the alert as one."""
+        try:
+            return self.notice(change, rule, measured, result, view)
+        except Exception as error:  # noqa: BLE001, of one message; it is noted and logged
+            self._faults.note("telling of its alerts", rule.id, error)
+            return self.notice(change, rule, measured, None, None)
+
     @staticmethod
     def closing(change: Change, rule: Rule | None, held_back: tuple[HeldBack, ...]) -> Notice:
         """Of a stored alert that ends because its rule or instrument is gone."""
