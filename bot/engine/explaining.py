@@ -123,13 +123,15 @@ class RuleHere:
         venue, _, symbol = instrument.rpartition(":")
         verdict = seen.rule_verdict(rule, self._at if rule.per == "symbol" else 0)
         when = self.node(rule.when, self._at)
-        outside = self._outside()
-        reasons = [outside] if outside else []
+        reasons = [outside] if (outside := self._outside()) else []
         if self._is_halted(self._at):
             reasons.append(self._halt(self._at))
         if verdict == "unknown":
             reasons += self._unknown(when)
-        measured = self._measured()
+        measured, alert = self._measured(), alert_of(seen, rule, self._asked, verdict)
+        is_member = self._asked is None or bool(seen.members(self._scope)[self._asked])
+        if not (is_member or rule.per == "market") and alert.phase == "inactive":
+            alert = replace(alert, next="")  # where nobody looks nothing fires
         return Explanation(
             rule_id=rule.id,
             title=rule.title,
@@ -140,12 +142,12 @@ class RuleHere:
             verdict=verdict,
             when=when,
             clear=self.node(rule.end, self._at),
-            is_member=self._asked is None or bool(seen.members(self._scope)[self._asked]),
+            is_member=is_member,
             why=tuple(dict.fromkeys(reasons)),
             value_text=measured.text,
             value=measured.value,
             unit=self._unit_of(measured),
-            alert=alert_of(seen, rule, self._asked, verdict),
+            alert=alert,
             hushed=tuple(
                 Hush("inhibited", muter)
                 for muter in seen.engine.inhibiting.muters(rule.id, MARKET if rule.per == "market" else instrument)

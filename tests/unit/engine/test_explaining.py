@@ -388,6 +388,7 @@ def test_who_is_not_in_the_scope_is_told_why(feed, scope, reason):
     assert seen.why == (reason,)
     assert not seen.is_member
     assert seen.when.value == 100.0
+    assert (seen.verdict, seen.alert.next) == ("true", ""), "it is not looked at, so nothing fires"
     assert (
         scope.quotes != ("USDT",)
         or explain(f.engine, "r", "binance:CUSDT").is_member
