@@ -123,9 +123,7 @@ class RuleHere:
         venue, _, symbol = instrument.rpartition(":")
         verdict = seen.rule_verdict(rule, self._at if rule.per == "symbol" else 0)
         when = self.node(rule.when, self._at)
-        reasons = [outside] if (outside := self._outside()) else []
-        if self._is_halted(self._at):
-            reasons.append(self._halt(self._at))
+        reasons = [*([outside] if (outside := self._outside()) else []), *self._halts()]
         if verdict == "unknown":
             reasons += self._unknown(when)
         measured, alert = self._measured(), alert_of(seen, rule, self._asked, verdict)
@@ -161,8 +159,7 @@ class RuleHere:
         near = None if decisive is None else self.near(rule.when, self._at)
         why = self._outside()
         if not why and verdict == "unknown":
-            halted = [self._halt(self._at)] if self._is_halted(self._at) else []
-            why = next(iter([*halted, *self._unknown(self.node(rule.when, self._at))]), "")
+            why = next(iter([*self._halts(), *self._unknown(self.node(rule.when, self._at))]), "")
         measured, alert = self._measured(), alert_of(seen, rule, self._asked, verdict)
         # What an alert followed is what its peak is of, whatever the condition hangs on now.
         is_own = (rule.value is not None or self._followed() is not None) and measured.value is not None
@@ -202,6 +199,9 @@ class RuleHere:
     def _is_halted(self, row: int) -> bool:
         return not bool(self._seen.engine.market.is_trading[row])
 
+    def _halts(self) -> list[str]:
+        return [self._halt(self._at)] if self._is_halted(self._at) else []
+
     def _halt(self, row: int) -> str:
         instrument = self._seen.engine.market.universe.at(row)
         return say("it is halted ({status})", status=instrument.status if instrument else say("not listed"))
@@ -210,8 +210,7 @@ class RuleHere:
         """What keeps it from being decided here; empty where it is."""
         if when.verdict != "unknown":
             return ()
-        halted = [self._halt(self._at)] if self._is_halted(self._at) else []
-        return tuple(dict.fromkeys([*halted, *self._unknown(when)]))
+        return tuple(dict.fromkeys([*self._halts(), *self._unknown(when)]))
 
     @staticmethod
     def _unknown(node: Node) -> list[str]:
