@@ -191,7 +191,7 @@ class Live:
             ask()
         if self._recorder is not None:
             self._recorder.tick(now_ms)
-        if now_ms - self._checkpoint_ms >= CHECKPOINT_MS:
+        if abs(now_ms - self._checkpoint_ms) >= CHECKPOINT_MS:
             self._checkpoint_ms = now_ms
             result += self._engine.checkpoint()
         if self._engine.grown:

@@ -426,6 +426,13 @@ async def test_a_venue_whose_clock_goes_back_by_a_minute_starts_the_windows_agai
     assert ("level", "resolved") not in states, "what fires stays"
     assert abs(world.engine.now_ms - world.venue_ms + 60_000) < 1_100
 
+    for n in range(10):
+        world.push(102.0 + n, event_ms=world.venue_ms - 60_000)
+        await world.clock.advance(1)
+    peak = next(r.peak for r in await world.alerts.load() if r.rule_id == "level")
+    assert peak is not None
+    assert peak > 105.0, "what moves without a transition is stored again within seconds"
+
 
 async def test_a_straggler_goes_into_the_next_tick(world):
     world.list()
