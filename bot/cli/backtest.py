@@ -49,9 +49,7 @@ def backtest(
         str | None, typer.Option("--from", help="Begin, such as 2026-02-01 or 2026-02-01T12:00 (UTC).")
     ] = None,
     to: Annotated[str | None, typer.Option("--to", help="End, in the same form.")] = None,
-    days: Annotated[
-        float | None, typer.Option("--days", min=0.01, max=36_500, help="The last so many days up to the end.")
-    ] = None,
+    days: Annotated[float | None, typer.Option("--days", min=0.01, max=36_500, help="Days up to the end.")] = None,
     rules: Annotated[Path | None, typer.Option("--rules", help="Folder of rule files; yours when left out.")] = None,
     sweep: Annotated[
         str | None, typer.Option("--sweep", help="Numbers to try, such as 'pct(oi,15m)=3%..10%' or '… by 0.5%'.")
