@@ -4,25 +4,26 @@ Promises: firing and watched instruments first, then by open interest in USD; ev
 one-minute prices before any gets five-minute ones, and the same holds for bars of traded volume, which only those get
 whose rules need them; open-interest history uses its own pool of calls at the same time.
 What is held already, as after a restart with a snapshot, is not asked for: only as much as reaches back to the oldest hole.
+What waits, as during a ban, is asked for as far back as was wanted when the wait began.
 Each thing is asked for once per start and gap, tried again a bounded number of times, and given up with a log line.
 Polling keeps its share of the weight: all calls here are of the background.
 """
 
 import asyncio
-import heapq
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from bot import log
 from bot.clock import Clock
 from bot.errors import PayloadError
 from bot.feeds.binance import flows, rest
+from bot.feeds.binance.backlog import Backlog, Job, Key, Order
 from bot.feeds.client import Priority, RestClient
 from bot.feeds.gate import Failure
 from bot.model.ports import PollNeed, Rows, Sink
-from bot.model.updates import Bars, History, Progress
+from bot.model.updates import Bars, History
 from bot.texts import mark
 
 OPEN_INTEREST: Final = mark("open interest history")
@@ -41,86 +42,15 @@ PAGE_BARS: Final = 499
 """Bars per call further back than a day: most for their weight."""
 
 # The newest bar still runs, and the far end needs one beyond it.
+_EDGE_BARS: Final = 2
 _SPARE_BARS: Final = 4
 
 _ATTEMPTS: Final = 5
 _WORKERS: Final = 4
-_PROGRESS_EVERY: Final = 10
+_PAUSED_LOOK_S: Final = 1.0
 _A_FEW: Final = 20
 
 _log = log.get("warm")
-
-Order = tuple[bool, float, str]
-Key = tuple[str, str, int, int]
-"""Symbol, series, bar in ms, bars before now at which it ends."""
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Job:
-    """One call. Jobs compare by urgency."""
-
-    stage: int
-    order: Order
-    symbol: str
-    series: str
-    bar_ms: int
-    n_bars: int
-    attempts: int = 0
-    skip: int = 0
-    """How many bars before now it ends."""
-
-    @property
-    def key(self) -> Key:
-        return self.symbol, self.series, self.bar_ms, self.skip
-
-
-class Backlog:
-    """Jobs of one kind, most urgent first, each at most once, with progress."""
-
-    def __init__(self, task: str, sink: Sink) -> None:
-        self._task = task
-        self._sink = sink
-        self._heap: list[Job] = []
-        self._keys: set[Key] = set()
-        self._arrived = asyncio.Event()
-        self._done = self._total = 0
-
-    @property
-    def pending(self) -> int:
-        """Jobs waiting or under way."""
-        return len(self._keys)
-
-    @property
-    def stage(self) -> int | None:
-        """Of the most urgent job that waits."""
-        return self._heap[0].stage if self._heap else None
-
-    def put(self, job: Job) -> None:
-        if job.key in self._keys:
-            return
-        if not self._keys:
-            self._done = self._total = 0
-        self._keys.add(job.key)
-        self._total += 1
-        heapq.heappush(self._heap, job)
-        self._arrived.set()
-
-    async def get(self) -> Job:
-        while not self._heap:
-            self._arrived.clear()
-            await self._arrived.wait()
-        return heapq.heappop(self._heap)
-
-    def back(self, job: Job) -> None:
-        """Return a job that could not be done now."""
-        heapq.heappush(self._heap, job)
-        self._arrived.set()
-
-    def done(self, job: Job) -> None:
-        self._keys.discard(job.key)
-        self._done += 1
-        if self._done % _PROGRESS_EVERY == 0 or not self._keys:
-            self._sink.put(Progress(self._task, self._done, self._total))
 
 
 class HistoryFiller:
@@ -210,7 +140,10 @@ class HistoryFiller:
         if self._is_new((need.symbol, series, bar_ms, 0)):
             missing_ms = self._missing_ms(need.row, series, min(n_bars * bar_ms, DAY_MS))
             if missing_ms > covered_ms:
-                self._put(need.symbol, series, bar_ms, min(n_bars, math.ceil(missing_ms / bar_ms) + _SPARE_BARS))
+                n = min(n_bars, math.ceil(missing_ms / bar_ms) + _SPARE_BARS)
+                needed_ms = min(missing_ms, _MINUTE_REACH_MS) if bar_ms == _MINUTE_MS else missing_ms
+                spare = max(0, n - math.ceil(needed_ms / bar_ms) - _EDGE_BARS)
+                self._put(need.symbol, series, bar_ms, n, spare=spare)
 
     def _is_new(self, key: Key) -> bool:
         """Whether it was not asked for yet."""
@@ -219,10 +152,12 @@ class HistoryFiller:
         self._asked.add(key)
         return True
 
-    def _put(self, symbol: str, series: str, bar_ms: int, n_bars: int, skip: int = 0) -> None:
+    def _put(self, symbol: str, series: str, bar_ms: int, n_bars: int, skip: int = 0, spare: int = 0) -> None:
         order = self._orders.get(symbol, (True, 0.0, symbol))
         stage = 0 if bar_ms == _MINUTE_MS else 2 if skip else 1
-        self._backlog(series).put(Job(stage, order, symbol, series, bar_ms, n_bars, skip=skip))
+        at_ms = self._clock.monotonic_ms()
+        job = Job(stage, order, symbol, series, bar_ms, n_bars, skip=skip, spare=spare, at_ms=at_ms)
+        self._backlog(series).put(job)
 
     def _backlog(self, series: str) -> Backlog:
         return {"oi": self.open_interest, "price": self.prices}.get(series, self.volumes)
@@ -254,7 +189,7 @@ class HistoryFiller:
         self._refill(symbol, "volume", gap_ms)
 
     def _refill(self, symbol: str, series: str, gap_ms: float) -> None:
-        n_minutes = math.ceil(gap_ms / _MINUTE_MS) + 2
+        n_minutes = math.ceil(gap_ms / _MINUTE_MS) + _EDGE_BARS
         self._put(symbol, series, _MINUTE_MS, min(n_minutes, MINUTE_BARS))
         if n_minutes > MINUTE_BARS:
             self._put(symbol, series, 5 * _MINUTE_MS, min(n_minutes // 5 + 2, FIVE_MINUTE_BARS))
@@ -306,15 +241,19 @@ class HistoryFiller:
     def _request(self, job: Job) -> rest.Request:
         # Bars count from the running one: the last to be skipped is the first of the page before it.
         end_ms = (self._venue_now() // job.bar_ms - job.skip + 1) * job.bar_ms if job.skip else 0
+        n_bars = job.n_bars if job.skip else job.n_bars_at(self._clock.monotonic_ms())
         if job.series == "oi":
-            return rest.open_interest_history(job.symbol, limit=job.n_bars, end_ms=end_ms)
+            return rest.open_interest_history(job.symbol, limit=n_bars, end_ms=end_ms)
         bars = "1m" if job.bar_ms == _MINUTE_MS else "5m"
         if job.series == "price":
-            return rest.mark_price_klines(job.symbol, interval=bars, limit=job.n_bars, end_ms=end_ms)
-        return rest.klines(job.symbol, interval=bars, limit=job.n_bars, end_ms=end_ms)
+            return rest.mark_price_klines(job.symbol, interval=bars, limit=n_bars, end_ms=end_ms)
+        return rest.klines(job.symbol, interval=bars, limit=n_bars, end_ms=end_ms)
 
     async def _fetch(self, job: Job) -> History | Bars | Failure | None:
         """None: the instrument is gone."""
+        # How far back to ask is known when it can be sent, not when a ban of hours begins.
+        while self._client.paused_until_ms is not None:
+            await self._clock.sleep(_PAUSED_LOOK_S)
         if self._rows.row(job.symbol) is None:
             return None
         body = await self._client.get(self._request(job), priority=Priority.BACKGROUND)

@@ -34,6 +34,7 @@ class World:
         self.puts: list = []
         self.n_eased = 0
         self.latency_s = 0.1
+        self.paused_until_ms: int | None = None
         self.filler = HistoryFiller(
             client=self,
             clock=self.clock,
@@ -209,6 +210,59 @@ async def test_a_gap_is_filled_by_as_many_bars_as_it_needs() -> None:
         world.filler.refill_prices(["S0USDT"], 3 * 3_600_000.0)
         await world.clock.advance(5)
     assert set(world.calls) == {("S0USDT", "1m", 99), ("S0USDT", "5m", 38)}
+
+
+async def test_a_gap_that_waits_for_the_end_of_a_ban_is_asked_for_as_far_back_as_it_lies_by_then() -> None:
+    world = World(6)
+    async with running(world):
+        world.paused_until_ms = 1
+        world.filler.refill_prices(world.symbols, 45_000.0)
+        world.filler.refill_volume("S0USDT", 80_000.0)
+        world.filler.refill_open_interest("S0USDT")
+        await world.clock.advance(2 * 3_600)
+        assert world.calls == []
+        world.paused_until_ms = None
+        await world.clock.advance(5)
+    expected = {(s, "1m", 123) for s in world.symbols}
+    assert set(world.calls) == expected | {("S0USDT", "volume 1m", 124), ("S0USDT", "oi", 292 + 24)}
+
+
+async def test_a_longer_gap_widens_what_waits_and_a_shorter_one_does_not() -> None:
+    world = World(1)
+    async with running(world):
+        world.paused_until_ms = 1
+        world.filler.refill_volume("S0USDT", 80_000.0)
+        world.filler.refill_volume("S0USDT", 30 * 60_000.0)
+        world.filler.refill_volume("S0USDT", 80_000.0)
+        await world.clock.advance(2)
+        world.paused_until_ms = None
+        await world.clock.advance(5)
+    assert world.calls == [("S0USDT", "volume 1m", 32)]
+    assert world.filler.volumes.pending == 0
+
+
+async def test_a_gap_that_is_told_while_a_call_is_under_way_is_asked_for_after_it() -> None:
+    world = World(1)
+    world.latency_s = 5.0
+    async with running(world):
+        world.filler.refill_prices(["S0USDT"], 45_000.0)
+        await world.clock.advance(1)
+        world.filler.refill_prices(["S0USDT"], 10 * 60_000.0)
+        await world.clock.advance(20)
+    assert world.calls == [("S0USDT", "1m", 3), ("S0USDT", "1m", 12)]
+    told = [p for p in world.puts if isinstance(p, Progress)]
+    assert (told[-1].done, told[-1].total) == (2, 2)
+
+
+async def test_a_start_in_the_queue_for_minutes_costs_no_more_than_one_unit_of_weight() -> None:
+    world = World(1)
+    async with running(world):
+        world.paused_until_ms = 1
+        world.filler.plan([need(0)])
+        await world.clock.advance(7 * 60)
+        world.paused_until_ms = None
+        await world.clock.advance(5)
+    assert ("S0USDT", "1m", 99) in world.calls
 
 
 async def test_progress_ends_at_its_total_and_load_changes_are_told() -> None:
