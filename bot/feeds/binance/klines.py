@@ -183,8 +183,9 @@ class KlineFeed:
         wanted = set(self._symbols.values())
         now_ms = self._venue_now()
         self._streamed_ms = {symbol: self._streamed_ms.get(symbol, now_ms) for symbol in wanted}
+        # A contract that leaves a scope and comes back lacks what closed meanwhile; one that is gone lacks nothing.
         for known in (self._closes, self._asked_ms):
-            for symbol in known.keys() - wanted:
+            for symbol in [s for s in known if s not in wanted and self._rows.row(s) is None]:
                 del known[symbol]
         for block in self._blocks:
             block.protocol.wanted &= wanted
@@ -268,7 +269,8 @@ class KlineFeed:
     def _look(self) -> None:
         """Ask for what should have come by now."""
         now_ms = self._venue_now()
-        late = {s: now_ms - last_ms for s, last_ms in self._closes.items() if now_ms - last_ms > _LATE_MS}
+        known = ((s, self._closes[s]) for s in self._streamed_ms if s in self._closes)
+        late = {s: now_ms - last_ms for s, last_ms in known if now_ms - last_ms > _LATE_MS}
         again_ms = _ASK_AGAIN_MS if len(late) <= _A_FEW else _ASK_AGAIN_MANY_MS
         for symbol, age_ms in late.items():
             if now_ms - self._asked_ms.get(symbol, 0) >= again_ms:

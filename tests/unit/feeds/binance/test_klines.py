@@ -169,6 +169,29 @@ def test_bars_that_rest_brought_count_as_known(world):
     assert len(world.gaps) == 1, "an older answer takes nothing back"
 
 
+def test_what_closed_while_nobody_needed_a_contract_is_asked_for_when_somebody_does_again(world):
+    start_ms = world.now_ms
+    world.feed.want([need(1), need(2)])
+    world.bar(1, start_ms)
+    world.bar(2, start_ms)
+    world.feed.want([need(2)])
+    world.now_ms = start_ms + 30 * MINUTE_MS
+    world.feed.closed("S2USDT", world.now_ms)
+    world.feed._look()
+    assert world.gaps == [], "it is nobody's any more"
+    world.feed.want([need(1), need(2)])
+    world.feed._look()
+    assert world.gaps == [("S1USDT", 30 * MINUTE_MS)]
+
+
+def test_a_contract_that_is_gone_is_forgotten(world):
+    world.feed.want([need(1, symbol="GONE"), need(2)])
+    world.feed.closed("GONE", world.now_ms)
+    world.feed.closed("S2USDT", world.now_ms)
+    world.feed.want([need(2)])
+    assert set(world.feed._closes) == {"S2USDT"}
+
+
 def test_a_bar_that_does_not_come_is_asked_for_once_a_minute(world):
     world.feed.want([need(1)])
     start_ms = world.now_ms
