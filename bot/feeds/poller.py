@@ -126,6 +126,7 @@ class OpenInterestPoller:
         self._round_ms: float | None = None
         self._cycle_s: float | None = None
         self._last: dict[str, _Last] = {}
+        self._n_clocks = 0
         self._planned_ms: dict[str, float] = {}
         self._busy: set[int] = set()
         self._halted: set[str] = set()
@@ -159,6 +160,12 @@ class OpenInterestPoller:
             for gone in self._last.keys() - symbols:
                 del self._last[gone]
         self._replan.set()
+
+    def start_afresh(self) -> None:
+        """The venue's clock went back: what was answered before it did dates nothing any more."""
+        self._n_clocks += 1
+        for last in self._last.values():
+            last.venue_ms = 0
 
     async def run(self) -> None:
         """Poll until cancelled."""
@@ -249,6 +256,7 @@ class OpenInterestPoller:
                 await self._clock.sleep(found)
 
     async def _poll(self, slot: Slot) -> None:
+        n_clocks = self._n_clocks
         outcome = await self._fetch(slot.symbol)
         if isinstance(outcome, Failure):
             self.counters.failures += 1
@@ -256,7 +264,7 @@ class OpenInterestPoller:
                 self._drop(slot.symbol, outcome)
             return
         row = self._rows.row(slot.symbol)
-        if row is None:
+        if row is None or n_clocks != self._n_clocks:
             return
         now_ms = self._clock.monotonic_ms()
         last = self._last.get(slot.symbol)

@@ -284,6 +284,7 @@ class BinanceFeed:
         self.history.start_afresh()
         self.klines.start_afresh()
         self.ratios.start_afresh()
+        self.poller.start_afresh()
 
     def windows_grew(self, series: frozenset[str]) -> None:
         """Somebody asks for longer windows over these series than what was held."""

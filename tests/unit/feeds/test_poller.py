@@ -59,10 +59,11 @@ class World:
 
     async def fetch(self, symbol: str):
         self.polls.append((self.clock.monotonic_ms() / 1000.0, symbol))
+        venue_ms = self.venue_ms
         await self.clock.sleep(0.05)
         if self.down is not None:
             return self.down
-        return self.refused.get(symbol) or Sample(100.0, self.venue_ms)
+        return self.refused.get(symbol) or Sample(100.0, venue_ms)
 
     def of(self, kind) -> list:
         return [update for update in self.puts if isinstance(update, kind)]
@@ -148,6 +149,32 @@ async def test_an_answer_older_than_the_last_is_dropped_and_an_equal_one_is_a_sa
         world.venue_ms += 1
         await world.pass_(60)
         assert len(world.of(OpenInterest)) >= n + 3
+
+
+async def test_when_the_venues_clock_went_back_its_answers_count_again_at_once() -> None:
+    world = World(1)
+    world.venue_ms += 3_600_000
+    async with running(world):
+        await world.pass_(20)
+        world.venue_ms -= 3_600_000
+        world.poller.start_afresh()
+        n = len(world.of(OpenInterest))
+        await world.pass_(60)
+        assert len(world.of(OpenInterest)) >= n + 3
+        assert world.poller.counters.older == 0
+        assert world.said == [True]
+
+
+async def test_an_answer_that_was_under_way_when_the_venues_clock_went_back_is_dropped() -> None:
+    world = World(1)
+    world.venue_ms += 3_600_000
+    async with running(world):
+        await world.clock.advance(0.01)
+        assert len(world.polls) == 1
+        world.poller.start_afresh()
+        world.venue_ms -= 3_600_000
+        await world.pass_(30)
+        assert {u.venue_ms for u in world.of(OpenInterest)} == {1000}
 
 
 async def test_a_contract_that_does_not_trade_is_left_alone_until_the_list_says_it_does() -> None:

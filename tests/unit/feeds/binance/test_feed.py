@@ -1,0 +1,111 @@
+"""The whole feed, as far as no socket is needed."""
+
+import asyncio
+import contextlib
+import json
+import random
+from urllib.parse import parse_qs, urlsplit
+
+from bot.clock import ManualClock
+from bot.feeds.binance.feed import BinanceFeed
+from bot.feeds.transport import Answer
+from bot.model.instrument import Instrument
+from bot.model.updates import OpenInterest
+
+HOUR_MS = 3_600_000
+SYMBOLS = ("BTCUSDT", "ETHUSDT")
+
+
+class Store:
+    async def get(self, key: str) -> str | None: ...
+
+    async def put(self, key: str, value: str) -> None: ...
+
+
+class Host:
+    """Answers about open interest with its own time."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self.clock = clock
+        self.ahead_ms = 0
+
+    def now_ms(self) -> int:
+        return self.clock.wall_ms() + self.ahead_ms
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def get(self, target: str) -> Answer:
+        (symbol,) = parse_qs(urlsplit(target).query)["symbol"]
+        body = {"symbol": symbol, "openInterest": "10", "time": self.now_ms()}
+        await self.clock.sleep(0.05)
+        return Answer(200, {}, json.dumps(body).encode())
+
+
+class World:
+    """Rows, needs and sink of a feed."""
+
+    generation = 1
+
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self.host = Host(self.clock)
+        self.puts: list = []
+        self.feed = BinanceFeed(
+            rest_url="http://fapi.example",
+            stream_url="ws://fstream.example",
+            weight_share=0.5,
+            clock=self.clock,
+            rows=self,
+            plan=self,
+            sink=self,
+            store=Store(),
+            rng=random.Random(1),
+            venue_now=self.host.now_ms,
+            transport=self.host,
+        )
+
+    def put(self, update) -> None:
+        self.puts.append(update)
+
+    def row(self, symbol: str) -> int | None:
+        return SYMBOLS.index(symbol) if symbol in SYMBOLS else None
+
+    def instruments(self):
+        return [(n, Instrument("binance", s, "perpetual", s[:3], "USDT", "TRADING")) for n, s in enumerate(SYMBOLS)]
+
+    def needs(self):
+        return []
+
+    async def pass_(self, seconds: int) -> None:
+        for _ in range(seconds):
+            await self.clock.advance(1.0)
+
+    def n_samples(self) -> int:
+        return sum(isinstance(update, OpenInterest) for update in self.puts)
+
+
+@contextlib.asynccontextmanager
+async def polling(world: World):
+    async with world.feed.client:
+        task = asyncio.create_task(world.feed.poller.run())
+        world.feed.poller.begin(range(len(SYMBOLS)))
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_when_the_venues_clock_went_back_open_interest_goes_on() -> None:
+    world = World()
+    world.host.ahead_ms = HOUR_MS
+    async with polling(world):
+        await world.pass_(40)
+        assert world.n_samples() > 0
+        world.host.ahead_ms = 0
+        world.feed.windows_emptied()
+        n = world.n_samples()
+        await world.pass_(60)
+        assert world.n_samples() >= n + 4
