@@ -295,9 +295,9 @@ class Live:
                 self._take_push(update)
             case OpenInterest():
                 at_ms = self.venue_time.at(update.received_ms)
-                self.consume(
-                    Placed(update.row, update.amount, at_ms, update.venue_ms, update.interval_ms),
-                )
+                # What a clock that went back had dated ahead would make all samples after it older ones.
+                venue_ms = min(update.venue_ms, at_ms)
+                self.consume(Placed(update.row, update.amount, at_ms, venue_ms, update.interval_ms))
             case Tickers() | History() | Bars() | Liquidations():
                 self.consume(update)
             case InstrumentList() | InstrumentChange():

@@ -130,7 +130,7 @@ class BinanceFeed:
             rows=rows,
             sink=sink,
             needs=self._needs,
-            fetch=lambda symbol: open_interest(self._client, symbol),
+            fetch=lambda symbol: open_interest(self._client, symbol, venue_now=venue_now),
             polling=self._polling,
             failure=lambda: self._client.failure,
             on_gap=self.history.refill_open_interest,

@@ -193,6 +193,17 @@ async def test_open_interest_alone_does_not_tick_until_the_second_is_over(world)
     assert world.live.n_ticks == 2
 
 
+async def test_open_interest_dated_ahead_does_not_shut_out_what_follows(world):
+    world.list()
+    world.push(99.0)
+    await world.clock.advance(0.1)
+    for amount, ahead_ms in ((5.0, 86_400_000), (6.0, 0)):
+        dated_ms = world.venue_ms + ahead_ms
+        world.mailbox.put(OpenInterest(0, amount, dated_ms, 15_000, world.clock.monotonic_ms()))
+        await world.clock.advance(15)
+    assert world.engine.market.n_rejected == 0
+
+
 async def test_silence_ticks_once_a_second(world):
     world.list()
     world.push(99.0)

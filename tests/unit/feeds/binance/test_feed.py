@@ -28,6 +28,8 @@ class Host:
     def __init__(self, clock: ManualClock) -> None:
         self.clock = clock
         self.ahead_ms = 0
+        self.wrong_ms: list[int] = []
+        """By how much the next answers are dated ahead of the clock."""
 
     def now_ms(self) -> int:
         return self.clock.wall_ms() + self.ahead_ms
@@ -38,7 +40,8 @@ class Host:
 
     async def get(self, target: str) -> Answer:
         (symbol,) = parse_qs(urlsplit(target).query)["symbol"]
-        body = {"symbol": symbol, "openInterest": "10", "time": self.now_ms()}
+        wrong_ms = self.wrong_ms.pop() if self.wrong_ms else 0
+        body = {"symbol": symbol, "openInterest": "10", "time": self.now_ms() + wrong_ms}
         await self.clock.sleep(0.05)
         return Answer(200, {}, json.dumps(body).encode())
 
@@ -109,3 +112,13 @@ async def test_when_the_venues_clock_went_back_open_interest_goes_on() -> None:
         n = world.n_samples()
         await world.pass_(60)
         assert world.n_samples() >= n + 4
+
+
+async def test_a_single_answer_from_the_future_does_not_end_the_polls_of_its_contract() -> None:
+    world = World()
+    world.host.wrong_ms = [24 * HOUR_MS]
+    async with polling(world):
+        await world.pass_(60)
+    assert world.feed.poller.counters.older == 0
+    dated = [update.venue_ms for update in world.puts if isinstance(update, OpenInterest)]
+    assert max(dated) <= world.clock.wall_ms()
