@@ -21,7 +21,7 @@ from bot import log
 from bot.clock import Clock
 from bot.feeds.backoff import Backoff
 from bot.feeds.connection import Connection, garbage, no_data
-from bot.feeds.frames import StreamProtocol
+from bot.feeds.frames import StreamProtocol, StreamSpec
 from bot.feeds.sparse import SparseWatch
 from bot.feeds.trouble import Trouble, TroubleKind
 from bot.feeds.watch import FeedWatch
@@ -160,9 +160,12 @@ class Stream:
                 looked_ms = now_ms
                 await self.clock.sleep(_LOOK_EVERY_S)
 
+    def _gauges(self) -> tuple[StreamSpec, ...]:
+        """What a protocol expects of a stream may change with what it carries."""
+        return tuple(spec for spec in self.protocol.streams if not spec.is_sparse)
+
     def _new_watch(self, now_ms: float) -> FeedWatch:
-        dense = [spec for spec in self.protocol.streams if not spec.is_sparse]
-        return FeedWatch(dense, first_frame_s=self.first_frame_s, now_ms=now_ms)
+        return FeedWatch(self._gauges(), first_frame_s=self.first_frame_s, now_ms=now_ms)
 
     def heard(self, connection: int, stream: str, now_ms: float) -> None:
         """Note a data frame of any connection."""
@@ -207,6 +210,7 @@ class Stream:
             self._let_go(self._candidate, "it was not needed", now_ms)
             self._candidate = None
         trouble = self.trouble or self._garbage()
+        self._watch.follow(self._gauges(), now_ms)
         self._tell(self._watch.check(now_ms, trouble))
         for watch in self._sparse:
             self._tell(watch.check(now_ms, trouble))

@@ -23,9 +23,17 @@ class FeedWatch:
         self._dense = tuple(spec for spec in streams if spec.silence_s is not None)
         self._first_frame_ms = first_frame_s * 1000.0
         self._started_ms = now_ms
+        self._limits_ms = now_ms
         self._heard_ms: dict[str, float] = {}
         self._live: set[str] = set()
         self._told: dict[str, TroubleKind] = {}
+
+    def follow(self, streams: Sequence[StreamSpec], now_ms: float) -> None:
+        """Judge by these limits from now on; the names stay what they are. A new limit forgives the silence before it."""
+        if streams != self._streams:
+            self._streams = tuple(streams)
+            self._dense = tuple(spec for spec in streams if spec.silence_s is not None)
+            self._limits_ms = now_ms
 
     def is_live(self, stream: str) -> bool:
         return stream in self._live
@@ -65,7 +73,7 @@ class FeedWatch:
             if now_ms - self._started_ms <= self._first_frame_ms:
                 return None
             return Trouble(TroubleKind.NO_DATA, "connected, but no data came: the route is wrong or blocked")
-        silent_ms = now_ms - heard_ms
+        silent_ms = now_ms - max(heard_ms, self._limits_ms)
         if spec.silence_s is None or silent_ms <= spec.silence_s * 1000.0:
             return None
         if trouble is not None:

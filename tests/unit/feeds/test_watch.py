@@ -56,6 +56,18 @@ def test_a_trouble_shorter_than_the_limit_is_no_loss(watch):
     assert watch.check(15_900.0, None) == []
 
 
+def test_a_limit_that_changes_counts_from_then_on(watch):
+    slow = (StreamSpec("m", "mark price", 150.0), *SPECS[1:])
+    watch.follow(slow, 1500.0)
+    watch.heard("m", 2000.0)
+    watch.heard("t", 2000.0)
+    watch.follow(slow, 50_000.0)
+    assert told(watch.check(60_000.0, None)) == [("ticker", False)]
+    watch.follow(SPECS, 60_000.0)
+    assert told(watch.check(69_900.0, None)) == []
+    assert told(watch.check(70_100.0, None)) == [("mark price", False), ("contract info", False)]
+
+
 def test_one_silent_stream_is_lost_alone_and_comes_back(watch):
     watch.heard("m", 2000.0)
     watch.heard("t", 2000.0)
