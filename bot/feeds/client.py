@@ -172,8 +172,14 @@ class RestClient:
     async def _save(self) -> None:
         now_ms = self._now_ms()
         minute, own = self._weight.state(self._venue_now())
-        calls = {pool: budget.state(now_ms) for pool, budget in self._calls.items()}
-        text = msgspec.json.encode(_Stored(minute, own, calls, self._gate.state(now_ms))).decode()
+        shift_s = self._shift_s()
+        calls = {
+            pool: [(second + shift_s, n) for second, n in budget.state(now_ms)] for pool, budget in self._calls.items()
+        }
+        pause = self._gate.state(now_ms)
+        if pause.until_ms:
+            pause = msgspec.structs.replace(pause, until_ms=pause.until_ms + shift_s * 1000)
+        text = msgspec.json.encode(_Stored(minute, own, calls, pause)).decode()
         if text == self._saved:
             return
         try:
@@ -189,6 +195,12 @@ class RestClient:
     def _now_ms(self) -> float:
         return self._epoch_ms + self._clock.monotonic_ms()
 
+    def _shift_s(self) -> int:
+        """How far the machine's clock has left ours since the start: it was set, or the machine slept. A next start reads
+        that clock.
+        """
+        return round((self._clock.wall_ms() - self._now_ms()) / 1000.0)
+
     @property
     def failure(self) -> Failure | None:
         """Why calls fail at present; None while they are answered."""
@@ -196,7 +208,9 @@ class RestClient:
 
     @property
     def banned_until_ms(self) -> int | None:
-        return self._gate.banned_until_ms(self._now_ms())
+        """When the ban ends by the machine's clock."""
+        until_ms = self._gate.banned_until_ms(self._now_ms())
+        return None if until_ms is None else until_ms + self._shift_s() * 1000
 
     @property
     def paused_until_ms(self) -> int | None:

@@ -146,6 +146,24 @@ async def test_a_ban_is_stored_before_anything_else_is_sent_and_obeyed_after_a_r
         assert await run(later, 60, client.get(rest.server_time(), priority=Priority.QUESTION)) == [b'{"ok":1}']
 
 
+@pytest.mark.parametrize("set_s", [8 * 3600, -8 * 3600])
+async def test_a_ban_is_obeyed_after_a_restart_also_where_the_machine_slept_or_its_clock_was_set_before(set_s) -> None:
+    clock, store = ManualClock(), Store()
+    host = Host(clock, OK, OK, Answer(418, {"Retry-After": "600"}, b""))
+    async with client_of(clock, host, store) as client:
+        clock._wall0_ms += set_s * 1000
+        await run(clock, 1, client.get(rest.open_interest_history("A"), priority=Priority.BACKGROUND))
+        await run(clock, 1, client.get(rest.open_interest_history("A"), priority=Priority.BACKGROUND))
+        await run(clock, 1, client.get(rest.server_time(), priority=Priority.POLL))
+        assert client.banned_until_ms == pytest.approx(clock.wall_ms() + 600_000, abs=2000)
+    later = ManualClock(wall_ms=clock.wall_ms() + 60_000)
+    host = Host(later)
+    async with client_of(later, host, store) as client:
+        assert client._calls["data"].used(later.wall_ms()) == 2
+        assert await run(later, 530, client.get(rest.server_time(), priority=Priority.QUESTION), step_s=10) == [None]
+        assert await run(later, 30, client.get(rest.server_time(), priority=Priority.QUESTION)) == [b'{"ok":1}']
+
+
 async def test_429_pauses_everything_for_retry_after() -> None:
     clock = ManualClock()
     host = Host(clock, Answer(429, {"Retry-After": "30"}, b'{"code":-1003,"msg":"Too many requests"}'))
