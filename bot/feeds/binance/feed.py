@@ -197,11 +197,8 @@ class BinanceFeed:
         if self._tap.last_mark_ms is None:
             self._sink.put(VenueTime(venue_ms, self._clock.monotonic_ms()))
         self._progress(1)
-        self._take_list(await self._insist(rest.exchange_info(), rest.parse_instruments))
-        await self._last_list.save(self._instruments)
+        await self._first_list()
         self._progress(2)
-        while not self._rows.instruments():  # the engine gives the rows when it has read the list
-            await self._clock.sleep(0.05)
         await self._prices_over_rest()
         self._progress(3)
         body = await self._client.get(rest.ticker_24h(), priority=Priority.QUESTION)
@@ -212,6 +209,17 @@ class BinanceFeed:
         volume = {need.row: self._volumes.get(need.row, need.volume_24h) for need in needs}
         self.poller.begin(row for row, _ in sorted(volume.items(), key=lambda item: (-item[1], item[0])))
         await self._funding()
+
+    async def _first_list(self) -> None:
+        """Until something trades; the engine gives the rows when it has read the list."""
+        while True:
+            self._take_list(await self._insist(rest.exchange_info(), rest.parse_instruments))
+            await self._last_list.save(self._instruments)
+            asked_ms = self._clock.monotonic_ms()
+            while self._clock.monotonic_ms() - asked_ms < _REFRESH_GAP_S * 1000.0:
+                if self._rows.instruments():
+                    return
+                await self._clock.sleep(0.05)
 
     def _progress(self, done: int) -> None:
         self._sink.put(Progress(mark("instruments"), done, 4))

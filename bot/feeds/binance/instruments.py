@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from bot.errors import PayloadError
 from bot.feeds.binance.constants import CRYPTO_UNDERLYINGS, NO_DELIVERY_MS, VENUE
 from bot.feeds.binance.decoding import UNREADABLE, Loose, RowReader, positive, time_ms, unexpected
 from bot.model.instrument import Instrument, Kind
@@ -92,5 +93,12 @@ def read_instruments(body: bytes) -> tuple[tuple[Instrument, ...], int]:
 
 
 def parse_instruments(body: bytes) -> tuple[Instrument, ...]:
-    """As `read_instruments`, without the count."""
-    return read_instruments(body)[0]
+    """As `read_instruments`, without the count. Raises `PayloadError` also where not one contract can be read: no venue
+    lists none, and whoever believed it would end every alert.
+    """
+    found, n_skipped = read_instruments(body)
+    if not found:
+        raise PayloadError(
+            f"expected contracts in `symbols` of exchangeInfo, found none that can be read ({n_skipped} that cannot)"
+        )
+    return found

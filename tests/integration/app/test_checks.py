@@ -106,7 +106,8 @@ async def venue():
             return web.json_response({"code": 0, "msg": "no"}, status=handle.status)
         if request.path.endswith("/time"):
             return web.json_response({"serverTime": SystemClock().wall_ms() + handle.skew_ms})
-        return web.json_response({"symbols": [], "rateLimits": []})
+        contract = {"symbol": "BTCUSDT", "baseAsset": "BTC", "quoteAsset": "USDT", "status": "TRADING"}
+        return web.json_response({"symbols": [contract], "rateLimits": []})
 
     handle.status, handle.skew_ms = 200, 0
     app = web.Application()

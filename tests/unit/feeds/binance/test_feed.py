@@ -6,11 +6,14 @@ import json
 import random
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
+
 from bot.clock import ManualClock
 from bot.feeds.binance.feed import BinanceFeed
 from bot.feeds.transport import Answer
+from bot.market.universe import Universe
 from bot.model.instrument import Instrument
-from bot.model.updates import OpenInterest
+from bot.model.updates import InstrumentList, OpenInterest
 
 HOUR_MS = 3_600_000
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
@@ -23,13 +26,15 @@ class Store:
 
 
 class Host:
-    """Answers about open interest with its own time."""
+    """Answers about open interest with its own time, about all else as it is told."""
 
     def __init__(self, clock: ManualClock) -> None:
         self.clock = clock
         self.ahead_ms = 0
         self.wrong_ms: list[int] = []
         """By how much the next answers are dated ahead of the clock."""
+        self.paths: list[str] = []
+        self.bodies: dict[str, object] = {"/fapi/v1/time": {"serverTime": clock.wall_ms()}}
 
     def now_ms(self) -> int:
         return self.clock.wall_ms() + self.ahead_ms
@@ -39,6 +44,11 @@ class Host:
     async def close(self) -> None: ...
 
     async def get(self, target: str) -> Answer:
+        path = urlsplit(target).path
+        self.paths.append(path)
+        if path != "/fapi/v1/openInterest":
+            await self.clock.sleep(0.05)
+            return Answer(200, {}, json.dumps(self.bodies.get(path, [])).encode())
         (symbol,) = parse_qs(urlsplit(target).query)["symbol"]
         wrong_ms = self.wrong_ms.pop() if self.wrong_ms else 0
         body = {"symbol": symbol, "openInterest": "10", "time": self.now_ms() + wrong_ms}
@@ -49,10 +59,9 @@ class Host:
 class World:
     """Rows, needs and sink of a feed."""
 
-    generation = 1
-
     def __init__(self) -> None:
         self.clock = ManualClock()
+        self.universe = Universe()
         self.host = Host(self.clock)
         self.puts: list = []
         self.feed = BinanceFeed(
@@ -71,12 +80,22 @@ class World:
 
     def put(self, update) -> None:
         self.puts.append(update)
+        if isinstance(update, InstrumentList):
+            self.universe.apply_list("binance", update.instruments)
+
+    @property
+    def generation(self) -> int:
+        return self.universe.generation
 
     def row(self, symbol: str) -> int | None:
-        return SYMBOLS.index(symbol) if symbol in SYMBOLS else None
+        return self.universe.row(f"binance:{symbol}")
 
     def instruments(self):
-        return [(n, Instrument("binance", s, "perpetual", s[:3], "USDT", "TRADING")) for n, s in enumerate(SYMBOLS)]
+        return list(self.universe.items())
+
+    def list(self) -> None:
+        contracts = tuple(Instrument("binance", s, "perpetual", s[:3], "USDT", "TRADING") for s in SYMBOLS)
+        self.universe.apply_list("binance", contracts)
 
     def needs(self):
         return []
@@ -91,6 +110,7 @@ class World:
 
 @contextlib.asynccontextmanager
 async def polling(world: World):
+    world.list()
     async with world.feed.client:
         task = asyncio.create_task(world.feed.poller.run())
         world.feed.poller.begin(range(len(SYMBOLS)))
@@ -122,3 +142,35 @@ async def test_a_single_answer_from_the_future_does_not_end_the_polls_of_its_con
     assert world.feed.poller.counters.older == 0
     dated = [update.venue_ms for update in world.puts if isinstance(update, OpenInterest)]
     assert max(dated) <= world.clock.wall_ms()
+
+
+@pytest.mark.parametrize("status", ["BREAK", None])
+async def test_a_start_while_nothing_trades_or_nothing_is_listed_asks_again(status) -> None:
+    world = World()
+    contract = {"symbol": "BTCUSDT", "baseAsset": "BTC", "quoteAsset": "USDT", "contractType": "PERPETUAL"}
+    halted = [] if status is None else [contract | {"status": status}]
+    world.host.bodies["/fapi/v1/exchangeInfo"] = {"symbols": halted}
+    async with world.feed.client:
+        task = asyncio.create_task(world.feed._begin())
+        try:
+            await world.pass_(120)
+            assert 3 <= world.host.paths.count("/fapi/v1/exchangeInfo") <= 20
+            world.host.bodies["/fapi/v1/exchangeInfo"] = {"symbols": [contract | {"status": "TRADING"}]}
+            await world.pass_(60)
+            assert task.done()
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+    assert [i.symbol for _, i in world.instruments()] == ["BTCUSDT"]
+
+
+async def test_a_list_without_contracts_ends_none() -> None:
+    world = World()
+    world.list()
+    world.host.bodies["/fapi/v1/exchangeInfo"] = {"symbols": []}
+    async with world.feed.client:
+        task = asyncio.create_task(world.feed._list())
+        await world.pass_(2)
+        await task
+    assert len(world.instruments()) == 2
+    assert world.feed._refresh.is_set(), "it is asked again soon"

@@ -129,6 +129,12 @@ def test_entries_without_essentials_cost_only_themselves():
     assert n_skipped == 4
 
 
+@pytest.mark.parametrize("entries", [[], [{"symbol": "B"}, 7]])
+def test_a_list_without_one_readable_contract_is_no_list(entries):
+    with pytest.raises(PayloadError, match=f"found none that can be read .{len(entries)} that cannot"):
+        rest.parse_instruments(body({"symbols": entries}))
+
+
 def test_filters_may_be_missing():
     found = one(filters=[])
     assert (found.tick_size, found.step_size, found.min_notional) == (0.0, 0.0, 0.0)
