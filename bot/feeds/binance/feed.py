@@ -266,8 +266,8 @@ class BinanceFeed:
             replace(i, funding_interval_h=hours.get(i.symbol, DEFAULT_FUNDING_INTERVAL_H)) for i in instruments
         )
         symbols = frozenset(i.symbol for i in listed)
-        if symbols != {i.symbol for i in self._instruments}:
-            self._tap.forget()
+        gone = (self._rows.row(i.symbol) for i in self._instruments if i.symbol not in symbols)
+        self._tap.forget(row for row in gone if row is not None)
         self._instruments = listed
         self._sink.put(InstrumentList(VENUE, listed))
         self.poller.listed(listed)

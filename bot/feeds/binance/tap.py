@@ -4,7 +4,7 @@ Promises: passes everything on, at once and in order. Notes when prices came, wh
 news with the funding interval that only REST knows. Costs a few NumPy operations per message.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -67,6 +67,8 @@ class Tap:
         if late.any():
             self._on_price_gap(update.rows[late], float(age_ms[late].max()))
 
-    def forget(self) -> None:
-        """Rows got other instruments: their gaps mean nothing."""
-        self._seen_ms = np.empty(0)
+    def forget(self, rows: Iterable[int]) -> None:
+        """These rows lose their instruments: their gaps mean nothing."""
+        for row in rows:
+            if row < len(self._seen_ms):
+                self._seen_ms[row] = np.nan

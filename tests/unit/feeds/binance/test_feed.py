@@ -104,6 +104,11 @@ class World:
         for _ in range(seconds):
             await self.clock.advance(1.0)
 
+    async def ask(self, question) -> None:
+        task = asyncio.create_task(question)
+        await self.pass_(5)
+        await task
+
     def n_samples(self) -> int:
         return sum(isinstance(update, OpenInterest) for update in self.puts)
 
@@ -169,8 +174,24 @@ async def test_a_list_without_contracts_ends_none() -> None:
     world.list()
     world.host.bodies["/fapi/v1/exchangeInfo"] = {"symbols": []}
     async with world.feed.client:
-        task = asyncio.create_task(world.feed._list())
-        await world.pass_(2)
-        await task
+        await world.ask(world.feed._list())
     assert len(world.instruments()) == 2
     assert world.feed._refresh.is_set(), "it is asked again soon"
+
+
+async def test_a_contract_that_left_during_an_outage_does_not_cost_the_others_their_gap() -> None:
+    world = World()
+    contracts = [
+        {"symbol": s, "baseAsset": s[:3], "quoteAsset": "USDT", "contractType": "PERPETUAL", "status": "TRADING"}
+        for s in SYMBOLS
+    ]
+    world.host.bodies["/fapi/v1/premiumIndex"] = [
+        {"symbol": s, "markPrice": "1", "time": world.clock.wall_ms()} for s in SYMBOLS
+    ]
+    async with world.feed.client:
+        for listed in (contracts, contracts[:1]):
+            world.host.bodies["/fapi/v1/exchangeInfo"] = {"symbols": listed}
+            await world.ask(world.feed._list())
+            await world.ask(world.feed._prices_over_rest())
+            await world.pass_(600)
+    assert world.feed.history.prices.pending == 1

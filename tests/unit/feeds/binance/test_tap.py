@@ -56,13 +56,13 @@ def test_prices_over_rest_close_the_gap_but_do_not_count_as_the_stream() -> None
     assert tap.last_mark_ms == 60_000.0
 
 
-def test_after_forgetting_no_row_has_a_gap() -> None:
+def test_a_row_that_lost_its_instrument_has_no_gap_and_the_others_keep_theirs() -> None:
     gaps = []
-    tap = Tap(Sink(), on_price_gap=lambda rows, gap_ms: gaps.append(gap_ms))
-    tap.put(prices([0], 0.0))
-    tap.forget()
-    tap.put(prices([0], 90_000.0))
-    assert gaps == []
+    tap = Tap(Sink(), on_price_gap=lambda rows, gap_ms: gaps.append(rows.tolist()))
+    tap.put(prices([0, 1], 0.0))
+    tap.forget([1, 900])
+    tap.put(prices([0, 1], 90_000.0))
+    assert gaps == [[0]]
 
 
 def test_contract_news_get_the_funding_interval_that_rest_told() -> None:
