@@ -34,7 +34,7 @@ DAY_MS: Final = 86_400_000
 PRICE_VALID_MS: Final = 10_000
 """A mark price speaks for ten seconds: the stream sends one each second."""
 VOLUME_VALID_MS: Final = 3_600_000
-"""The ticker stream only sends what changed; the full table is asked each hour."""
+"""The ticker stream only sends what changed; the full table is asked each half hour."""
 BAR_VALID_MS: Final = 90_000
 """Of one-minute bars, which are expected before any has come."""
 LONG_SHORT_VALID_MS: Final = 450_000

@@ -2,13 +2,12 @@
 
 Promises: `run` returns only when cancelled and can be run again. Prices stream from the first second, whatever REST does.
 Over REST: the venue's time, the list of instruments, prices and volumes, one sweep of open interest with the largest
-first, then the past in the background while polling goes on. The list is asked again hourly and on contract news; while
-the price stream is silent, premiumIndex stands in every 5 s; gaps are filled after an outage. Bars of traded volume and
-top-trader ratios come for the instruments whose rules need them, as the needs change.
+first, then the past in the background while polling goes on. The list is asked again hourly and on contract news, the table of
+volumes each half hour; while the price stream is silent, premiumIndex stands in every 5 s; gaps are filled after an outage.
+Bars of traded volume and top-trader ratios come for the instruments whose rules need them, as the needs change.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random
@@ -34,6 +33,7 @@ from bot.feeds.poller import OpenInterestPoller, Polling
 from bot.feeds.schedule import TAIL_MS, WARM_TAIL_MS
 from bot.feeds.stream import Pace, Stream
 from bot.feeds.transport import Transport
+from bot.feeds.waiting import changed
 from bot.model.instrument import Instrument
 from bot.model.ports import KeyValues, PollNeed, PollPlan, Rows, Sink
 from bot.model.updates import I32, InstrumentList, Progress, VenueTime
@@ -41,6 +41,7 @@ from bot.texts import mark
 
 REFRESH_EVERY_S: Final = 3600.0
 STAND_IN_EVERY_S: Final = 5.0
+VOLUMES_EVERY_S: Final = 1800.0
 
 _REFRESH_GAP_S: Final = 30.0
 """Contract news come in bursts; a dropped symbol may be asked about no more often than this either."""
@@ -139,6 +140,7 @@ class BinanceFeed:
         self._last_list = LastList(store)
         self._instruments: tuple[Instrument, ...] = ()
         self._volumes: dict[int, float] = {}
+        self._volumes_ms = float("-inf")
         self._refresh = asyncio.Event()
         self._ready = asyncio.Event()
         self._changed = (asyncio.Event(), asyncio.Event())
@@ -183,7 +185,7 @@ class BinanceFeed:
             await self._begin()
             self._ready.set()
         while True:
-            await self._pause(REFRESH_EVERY_S, self._refresh)
+            await changed(self._clock, self._refresh, within_s=REFRESH_EVERY_S)
             await self._list()
             await self._funding()
             await self._clock.sleep(_REFRESH_GAP_S)
@@ -201,9 +203,7 @@ class BinanceFeed:
         self._progress(2)
         await self._prices_over_rest()
         self._progress(3)
-        body = await self._client.get(rest.ticker_24h(), priority=Priority.QUESTION)
-        if not isinstance(body, Failure):
-            self._take_tickers(body)
+        await self._volumes_over_rest()
         self._progress(4)
         needs = self._needs()
         volume = {need.row: self._volumes.get(need.row, need.volume_24h) for need in needs}
@@ -305,8 +305,8 @@ class BinanceFeed:
 
     def needs_changed(self) -> None:
         """Other rules watch: look at once what is needed now."""
-        for changed in self._changed:
-            changed.set()
+        for event in self._changed:
+            event.set()
 
     def _symbol_dropped(self) -> None:
         now_ms = self._clock.monotonic_ms()
@@ -328,6 +328,9 @@ class BinanceFeed:
             if self._is_silent():
                 await self._prices_over_rest()
                 await self._clock.sleep(STAND_IN_EVERY_S - 1.0)
+            # The stream brings only what was traded, and what it brought is good for an hour.
+            if self._clock.monotonic_ms() - self._volumes_ms > VOLUMES_EVERY_S * 1000.0:
+                await self._volumes_over_rest()
 
     async def _prices_over_rest(self) -> None:
         body = await self._client.get(rest.premium_index(), priority=Priority.QUESTION, attempts=2)
@@ -338,7 +341,11 @@ class BinanceFeed:
         except PayloadError as error:
             _log.warning("answer.unreadable", path="premiumIndex", error=str(error))
 
-    def _take_tickers(self, body: bytes) -> None:
+    async def _volumes_over_rest(self) -> None:
+        self._volumes_ms = self._clock.monotonic_ms()
+        body = await self._client.get(rest.ticker_24h(), priority=Priority.QUESTION)
+        if isinstance(body, Failure):
+            return
         try:
             tickers = rest.parse_tickers(body, self._rows, self._clock.monotonic_ms())
         except PayloadError as error:
@@ -381,7 +388,7 @@ class BinanceFeed:
             self.klines.want(needs)
             self.ratios.want(needs)
             is_early = self._clock.monotonic_ms() - self._started_ms < _EARLY_S * 1000.0
-            await self._pause(_EARLY_PLAN_EVERY_S if is_early else _PLAN_EVERY_S, self._changed[0])
+            await changed(self._clock, self._changed[0], within_s=_EARLY_PLAN_EVERY_S if is_early else _PLAN_EVERY_S)
 
     async def _warm_start(self) -> None:
         await self.poller.swept.wait()
@@ -389,11 +396,4 @@ class BinanceFeed:
             self.history.plan(self._needs())
             if self.history.is_busy:
                 self.poller.replan()
-            await self._pause(_PLAN_EVERY_S, self._changed[1])
-
-    async def _pause(self, seconds: float, changed: asyncio.Event) -> None:
-        """Until something changed, at most so long."""
-        with contextlib.suppress(TimeoutError):
-            async with self._clock.timeout(seconds):
-                await changed.wait()
-        changed.clear()
+            await changed(self._clock, self._changed[1], within_s=_PLAN_EVERY_S)

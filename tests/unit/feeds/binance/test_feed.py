@@ -195,3 +195,16 @@ async def test_a_contract_that_left_during_an_outage_does_not_cost_the_others_th
             await world.ask(world.feed._prices_over_rest())
             await world.pass_(600)
     assert world.feed.history.prices.pending == 1
+
+
+async def test_the_table_of_volumes_is_asked_before_what_is_known_of_a_quiet_contract_expires() -> None:
+    world = World()
+    async with world.feed.client:
+        await world.ask(world.feed._volumes_over_rest())
+        world.feed._ready.set()
+        task = asyncio.create_task(world.feed._stand_in())
+        for _ in range(2 * 360 - 1):
+            await world.clock.advance(10.0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert world.host.paths.count("/fapi/v1/ticker/24hr") == 4
