@@ -144,11 +144,12 @@ class Gate:
         return StoredPause(failure.kind, int(self.closed_until_ms), failure.text, self._host)
 
     def restore(self, stored: StoredPause, now_ms: float) -> None:
-        """Obey what an earlier process learned from this host, for the longest ban at most."""
+        """Obey what an earlier process learned from this host, for as long as it can have been told at most."""
         kind = _PAUSES.get(stored.kind)
         if kind is None or stored.until_ms <= now_ms or stored.host != self._host:
             return
-        until_ms = min(float(stored.until_ms), now_ms + self._longest_ban_s * 1000.0)
+        longest_s = _REFUSED_S if kind in {"region", "firewall"} else self._longest_ban_s
+        until_ms = min(float(stored.until_ms), now_ms + longest_s * 1000.0)
         self.closed_until_ms = until_ms
         self.failure = Failure(kind, stored.text, int(until_ms))
 

@@ -156,3 +156,13 @@ def test_a_stored_ban_that_is_over_or_absurd_does_not_stop_us() -> None:
     early = gate()
     early.restore(stored, NOW_MS - 400 * 86_400_000)
     assert early.wait_ms(NOW_MS - 400 * 86_400_000) == 3 * 86_400_000
+
+
+@pytest.mark.parametrize("kind", ["region", "firewall"])
+def test_after_a_start_with_a_clock_far_behind_the_hour_stays_an_hour(kind) -> None:
+    it = gate()
+    it.refused(refusal(kind), NOW_MS, NOW_MS)
+    early_ms = NOW_MS - 400 * 86_400_000
+    early = gate()
+    early.restore(it.state(NOW_MS), early_ms)
+    assert early.wait_ms(early_ms) == 3_600_000
