@@ -19,6 +19,7 @@ from bot.errors import PayloadError
 from bot.feeds.backoff import Backoff
 from bot.feeds.binance import rest
 from bot.feeds.binance.constants import DEFAULT_FUNDING_INTERVAL_H, PREMIUM_INDEX_ALL_WEIGHT, VENUE
+from bot.feeds.binance.funding import ask_intervals, intervals_of
 from bot.feeds.binance.klines import KlineFeed
 from bot.feeds.binance.last_list import LastList
 from bot.feeds.binance.open_interest import open_interest
@@ -193,6 +194,7 @@ class BinanceFeed:
     async def _begin(self) -> None:
         """The order matters: what is needed first is asked first."""
         self._progress(0)
+        self._tap.funding_interval_h = intervals_of(await self._last_list.load())
         if self._client.paused_until_ms is not None:
             await self._use_last_list()
         venue_ms = await self._insist(rest.server_time(), rest.parse_server_time)
@@ -275,17 +277,11 @@ class BinanceFeed:
 
     async def _funding(self) -> None:
         """Funding intervals; without an answer those known stay."""
-        body = await self._client.get(rest.funding_info(), priority=Priority.POLL)
-        if isinstance(body, Failure):
-            return
-        try:
-            hours = rest.parse_funding_intervals(body)
-        except PayloadError as error:
-            _log.warning("answer.unreadable", path="fundingInfo", error=str(error))
-            return
-        if hours != self._tap.funding_interval_h:
+        hours = await ask_intervals(self._client)
+        if hours and hours != self._tap.funding_interval_h:
             self._tap.funding_interval_h = hours
             self._take_list(self._instruments)
+            await self._last_list.save(self._instruments)
 
     def windows_emptied(self) -> None:
         """The venue's clock went back and the market forgot everything: fill it as at a start."""

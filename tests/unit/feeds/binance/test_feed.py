@@ -20,9 +20,14 @@ SYMBOLS = ("BTCUSDT", "ETHUSDT")
 
 
 class Store:
-    async def get(self, key: str) -> str | None: ...
+    def __init__(self) -> None:
+        self.values: dict[str, str] = {}
 
-    async def put(self, key: str, value: str) -> None: ...
+    async def get(self, key: str) -> str | None:
+        return self.values.get(key)
+
+    async def put(self, key: str, value: str) -> None:
+        self.values[key] = value
 
 
 class Host:
@@ -59,7 +64,7 @@ class Host:
 class World:
     """Rows, needs and sink of a feed."""
 
-    def __init__(self) -> None:
+    def __init__(self, store: Store | None = None) -> None:
         self.clock = ManualClock()
         self.universe = Universe()
         self.host = Host(self.clock)
@@ -72,7 +77,7 @@ class World:
             rows=self,
             plan=self,
             sink=self,
-            store=Store(),
+            store=store or Store(),
             rng=random.Random(1),
             venue_now=self.host.now_ms,
             transport=self.host,
@@ -149,6 +154,26 @@ async def test_a_single_answer_from_the_future_does_not_end_the_polls_of_its_con
     assert max(dated) <= world.clock.wall_ms()
 
 
+LISTED = [
+    {"symbol": s, "baseAsset": s[:3], "quoteAsset": "USDT", "contractType": "PERPETUAL", "status": "TRADING"}
+    for s in SYMBOLS
+]
+
+
+async def test_after_a_restart_funding_intervals_are_those_of_the_last_run_from_the_first_list_on() -> None:
+    store = Store()
+    told = []
+    for answer in ([{"symbol": "ETHUSDT", "fundingIntervalHours": 4}], []):
+        world = World(store)
+        world.host.bodies["/fapi/v1/exchangeInfo"] = {"symbols": LISTED}
+        world.host.bodies["/fapi/v1/fundingInfo"] = answer
+        async with world.feed.client:
+            await world.ask(world.feed._begin())
+        lists = [update for update in world.puts if isinstance(update, InstrumentList)]
+        told.append([[i.funding_interval_h for i in update.instruments] for update in lists])
+    assert told == [[[8.0, 8.0], [8.0, 4.0]], [[8.0, 4.0]]]
+
+
 @pytest.mark.parametrize("status", ["BREAK", None])
 async def test_a_start_while_nothing_trades_or_nothing_is_listed_asks_again(status) -> None:
     world = World()
@@ -181,15 +206,11 @@ async def test_a_list_without_contracts_ends_none() -> None:
 
 async def test_a_contract_that_left_during_an_outage_does_not_cost_the_others_their_gap() -> None:
     world = World()
-    contracts = [
-        {"symbol": s, "baseAsset": s[:3], "quoteAsset": "USDT", "contractType": "PERPETUAL", "status": "TRADING"}
-        for s in SYMBOLS
-    ]
     world.host.bodies["/fapi/v1/premiumIndex"] = [
         {"symbol": s, "markPrice": "1", "time": world.clock.wall_ms()} for s in SYMBOLS
     ]
     async with world.feed.client:
-        for listed in (contracts, contracts[:1]):
+        for listed in (LISTED, LISTED[:1]):
             world.host.bodies["/fapi/v1/exchangeInfo"] = {"symbols": listed}
             await world.ask(world.feed._list())
             await world.ask(world.feed._prices_over_rest())
