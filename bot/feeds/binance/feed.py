@@ -51,6 +51,7 @@ _PLAN_EVERY_S: Final = 60.0
 # What rules need is known bit by bit in the first minutes: sizes decide who is in scope.
 _EARLY_S: Final = 180.0
 _EARLY_PLAN_EVERY_S: Final = 5.0
+_LOOK_EVERY_S: Final = 1.0
 _WARM_SHARE: Final = 1 / 3
 _BUSY_SHARE: Final = 1 / 2
 _USUAL_SHARE: Final = 0.95
@@ -377,8 +378,9 @@ class BinanceFeed:
         return Polling(max(share * peak - stand_in, peak / 10), peak, tail_ms)
 
     async def _follow_needs(self) -> None:
-        """What is streamed or polled only where a rule needs it."""
-        await self._ready.wait()
+        """What is streamed or polled only where a rule needs it. The streams do not wait for the end of a ban."""
+        while not (self._ready.is_set() or (self._client.paused_until_ms is not None and self._rows.instruments())):
+            await self._clock.sleep(_LOOK_EVERY_S)
         while True:
             needs = self._needs()
             self.klines.want(needs)

@@ -13,6 +13,7 @@ from bot.feeds.binance.feed import BinanceFeed
 from bot.feeds.transport import Answer
 from bot.market.universe import Universe
 from bot.model.instrument import Instrument
+from bot.model.ports import PollNeed
 from bot.model.updates import InstrumentList, OpenInterest
 
 HOUR_MS = 3_600_000
@@ -38,6 +39,7 @@ class Host:
         self.ahead_ms = 0
         self.wrong_ms: list[int] = []
         """By how much the next answers are dated ahead of the clock."""
+        self.banned = False
         self.paths: list[str] = []
         self.bodies: dict[str, object] = {"/fapi/v1/time": {"serverTime": clock.wall_ms()}}
 
@@ -51,6 +53,8 @@ class Host:
     async def get(self, target: str) -> Answer:
         path = urlsplit(target).path
         self.paths.append(path)
+        if self.banned:
+            return Answer(418, {"Retry-After": "3600"}, b"")
         if path != "/fapi/v1/openInterest":
             await self.clock.sleep(0.05)
             return Answer(200, {}, json.dumps(self.bodies.get(path, [])).encode())
@@ -67,6 +71,7 @@ class World:
     def __init__(self, store: Store | None = None) -> None:
         self.clock = ManualClock()
         self.universe = Universe()
+        self.flow_ms = 0
         self.host = Host(self.clock)
         self.puts: list = []
         self.feed = BinanceFeed(
@@ -103,7 +108,11 @@ class World:
         self.universe.apply_list("binance", contracts)
 
     def needs(self):
-        return []
+        return [
+            PollNeed(n, i.symbol, 1e6, 1e6, None, False, True, flow_window_ms=self.flow_ms)
+            for n, i in self.universe.items()
+            if self.flow_ms
+        ]
 
     async def pass_(self, seconds: int) -> None:
         for _ in range(seconds):
@@ -172,6 +181,22 @@ async def test_after_a_restart_funding_intervals_are_those_of_the_last_run_from_
         lists = [update for update in world.puts if isinstance(update, InstrumentList)]
         told.append([[i.funding_interval_h for i in update.instruments] for update in lists])
     assert told == [[[8.0, 8.0], [8.0, 4.0]], [[8.0, 4.0]]]
+
+
+async def test_during_a_ban_bars_are_followed_by_the_list_of_the_last_run() -> None:
+    world = World()
+    world.flow_ms = HOUR_MS
+    world.list()
+    world.host.banned = True
+    async with world.feed.client:
+        begin = asyncio.create_task(world.feed._begin())
+        follow = asyncio.create_task(world.feed._follow_needs())
+        await world.pass_(10)
+        assert world.feed.klines.n_wanted == 2
+        assert len(world.host.paths) == 1
+        for task in (begin, follow):
+            task.cancel()
+        await asyncio.gather(begin, follow, return_exceptions=True)
 
 
 @pytest.mark.parametrize("status", ["BREAK", None])
