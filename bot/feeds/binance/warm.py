@@ -170,7 +170,7 @@ class HistoryFiller:
         # What was held before may have been let go since it was asked for.
         self._asked = {k for k in self._asked if k[1] not in bars and not (k[3] and k[1] in series)}
         if "price" in series:
-            self.refill_prices(self._orders, (MINUTE_BARS - 2) * _MINUTE_MS)
+            self.refill_prices(self._orders, _MINUTE_REACH_MS)
         if "oi" in series:
             for symbol in self._orders:
                 self.refill_open_interest(symbol)

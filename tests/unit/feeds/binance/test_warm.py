@@ -265,6 +265,20 @@ async def test_a_start_in_the_queue_for_minutes_costs_no_more_than_one_unit_of_w
     assert ("S0USDT", "1m", 99) in world.calls
 
 
+async def test_longer_windows_that_wait_in_the_queue_for_minutes_cost_no_more_than_one_unit_of_weight() -> None:
+    world = World(1)
+    async with running(world):
+        world.filler.plan([need(0)])
+        await world.clock.advance(5)
+        world.calls.clear()
+        world.paused_until_ms = 1
+        world.filler.refill_longer(frozenset({"price"}))
+        await world.clock.advance(7 * 60)
+        world.paused_until_ms = None
+        await world.clock.advance(5)
+    assert [what for what in world.calls if what[1] == "1m"] == [("S0USDT", "1m", 99)]
+
+
 async def test_progress_ends_at_its_total_and_load_changes_are_told() -> None:
     world = World(60)
     async with running(world):
