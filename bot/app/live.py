@@ -18,6 +18,7 @@ from bot.clock import Clock, machine_s
 from bot.engine.engine import Engine
 from bot.engine.inputs import Coverage, Input, Listed, Placed, Reset
 from bot.engine.result import NOTHING, Result
+from bot.market.dates import not_after
 from bot.market.mailbox import Mailbox
 from bot.market.venue_time import Anchor, VenueTime
 from bot.model.alert import Notice, State, Transition
@@ -299,7 +300,7 @@ class Live:
                 venue_ms = min(update.venue_ms, at_ms)
                 self.consume(Placed(update.row, update.amount, at_ms, venue_ms, update.interval_ms))
             case Tickers() | History() | Bars() | Liquidations():
-                self.consume(update)
+                self.consume(not_after(update, self.venue_time.latest_ms(self._clock.monotonic_ms())))
             case InstrumentList() | InstrumentChange():
                 self.consume(Listed(update, self.venue_now()))
             case VenueTimeAnswer():

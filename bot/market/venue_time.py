@@ -15,6 +15,8 @@ AHEAD_MS = 2_000
 """A push stamped further ahead than this is held out; pushes in a row agree when they lie within it."""
 WAIT_MS = 10_000
 """An anchor further back than this empties the windows instead of letting time stand still."""
+FAR_MS = 10_000
+"""What is no push may be stamped as far ahead: it comes over connections of its own, and the estimate may lag."""
 N_AGREE = 3
 APART_MS = 500
 """Outliers that arrive closer together than this count once."""
@@ -72,6 +74,10 @@ class VenueTime:
         """Venue time now, never less than before."""
         self._floor_ms = max(self._floor_ms, self.at(monotonic_ms))
         return self._floor_ms
+
+    def latest_ms(self, monotonic_ms: float) -> int:
+        """The latest date that may be believed then, of whatever is no push."""
+        return max(self._floor_ms, self.at(monotonic_ms)) + FAR_MS
 
     def push(self, event_ms: int, received_ms: float) -> Push:
         """Take the newest event time of one price message."""

@@ -21,7 +21,17 @@ from bot.model.chat_alert import AlertAdded, ChatAlert
 from bot.model.explanation import Hush
 from bot.model.outbox_ports import Commit
 from bot.model.silence import Silence
-from bot.model.updates import Bars, FeedStatus, InstrumentList, Liquidations, MarkPrices, OpenInterest, VenueTime
+from bot.model.updates import (
+    Bars,
+    FeedStatus,
+    History,
+    InstrumentList,
+    Liquidations,
+    MarkPrices,
+    OpenInterest,
+    Tickers,
+    VenueTime,
+)
 from bot.storage.memory import MemoryAlertStore, MemoryChatAlertStore, MemoryOutbox
 
 T0 = 1_767_225_600_000
@@ -202,6 +212,35 @@ async def test_open_interest_dated_ahead_does_not_shut_out_what_follows(world):
         world.mailbox.put(OpenInterest(0, amount, dated_ms, 15_000, world.clock.monotonic_ms()))
         await world.clock.advance(15)
     assert world.engine.market.n_rejected == 0
+
+
+@pytest.mark.parametrize("kind", [Tickers, Bars, Liquidations, History])
+async def test_what_is_dated_ahead_of_the_venues_time_is_held_out(world, kind):
+    world.list()
+    for _ in range(60):
+        world.push(90.0, 50.0)
+        await world.clock.advance(1)
+    wrong_ms = (world.venue_ms + 86_400_000) // 60_000 * 60_000
+    rows, times, ones = np.zeros(1, np.int32), np.array([wrong_ms]), np.ones(1)
+    received_ms = world.clock.monotonic_ms()
+    world.mailbox.put(
+        {
+            Tickers: lambda: Tickers(rows, ones, times, received_ms),
+            Bars: lambda: Bars(rows, times, ones, ones, 60_000, received_ms),
+            Liquidations: lambda: Liquidations(rows, times, ones, ones > 0, received_ms),
+            History: lambda: History(0, "price", times, ones, 90_000),
+        }[kind]()
+    )
+    for _ in range(10):
+        world.push(90.0, 50.0)
+        await world.clock.advance(1)
+
+    market = world.engine.market
+    assert all(tier.newest * tier.step_ms <= world.venue_ms for tier in market.tiers)
+    assert not market.liquidations._time_ms.size
+    assert market.volume.newest is None or market.volume.newest * 60_000 <= world.venue_ms
+    assert np.isfinite(market.tiers[0].rows(0, market.tiers[0].newest - 60, 60)[:, 0]).sum() >= 55
+    assert world.live.n_failed == 0
 
 
 async def test_silence_ticks_once_a_second(world):

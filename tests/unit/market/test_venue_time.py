@@ -109,3 +109,10 @@ def test_a_machine_clock_an_hour_ahead_is_forgotten_at_the_first_push():
 
     assert push.anchor is Anchor.RESET
     assert time.now(1_000.0) == T0 + 1_000
+
+
+def test_what_is_no_push_may_be_dated_ten_seconds_ahead_of_what_now_has_been():
+    time, mono, venue = running()
+    assert time.latest_ms(mono) == venue + 10_000
+    time.now(mono + 5_000)
+    assert time.latest_ms(mono) == venue + 15_000
