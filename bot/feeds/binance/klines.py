@@ -3,7 +3,7 @@
 Promises: subscriptions follow the needs, on connections of their own, at most `KLINES_PER_CONNECTION` each; an instrument
 stays on its connection while it is needed. Every minute without a bar is asked for over REST: after a gap between two
 bars, and where none comes at all, so a contract in which nobody trades has its empty minutes too. One feed status speaks
-for all connections: live while each of them is.
+for all connections: live while each of them is, or lacks nothing as REST brings the bars of its few contracts.
 """
 
 import asyncio
@@ -36,6 +36,8 @@ _ASK_AGAIN_MS: Final = 55_000
 _A_FEW: Final = 60
 _ASK_AGAIN_MANY_MS: Final = 300_000
 _SUBSCRIBE_AGAIN_MS: Final = 300_000
+_STOOD_IN_MS: Final = 200_000
+"""Bars that REST brings are asked for within 85 s of the one before, and then once a minute."""
 
 _STILL: Final = Received(stream=FEED)
 
@@ -280,6 +282,7 @@ class KlineFeed:
                 self._streamed_ms[symbol] = now_ms
                 for block in self._blocks:
                     block.protocol.again(symbol)
+        self.tell(self._clock.monotonic_ms())
 
     def _ask(self, symbol: str, gap_ms: float) -> None:
         self._asked_ms[symbol] = self._venue_now()
@@ -290,7 +293,8 @@ class KlineFeed:
     def tell(self, now_ms: float) -> None:
         """One connection changed: say what that means for all."""
         states = [block.status for block in self._blocks]
-        lost = next((s for s in states if s is not None and not s.live), None)
+        mute = [block for block in self._blocks if block.status is not None and not block.status.live]
+        lost = next((block.status for block in mute if not self._is_stood_in(block)), None)
         if lost is not None:
             live, reason = False, lost.reason
         elif states and all(states):
@@ -302,3 +306,8 @@ class KlineFeed:
         if live is not self._live:
             self._live = live
             self._sink.put(FeedStatus(FEED, live, reason, now_ms))
+
+    def _is_stood_in(self, block: _Block) -> bool:
+        """Whether a connection of a few contracts, which may rightly be quiet, lacks nothing: REST brings its bars."""
+        wanted, now_ms = block.protocol.wanted, self._venue_now()
+        return len(wanted) < _MANY and all(now_ms - self._closes.get(s, 0) <= _STOOD_IN_MS for s in wanted)

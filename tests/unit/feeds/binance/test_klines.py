@@ -259,6 +259,33 @@ def test_one_status_speaks_for_all_connections(world):
     assert world.statuses()[-1] == ("klines", True)
 
 
+def test_a_few_quiet_contracts_are_no_loss_while_rest_brings_their_minutes(world):
+    world.feed.want([need(1), need(2)])
+    (block,) = world.feed._blocks
+    block.put(FeedStatus("klines", True, "data is coming in", 1.0))
+    start_ms = world.now_ms
+    for symbol in ("S1USDT", "S2USDT"):
+        world.feed.closed(symbol, start_ms)
+    block.put(FeedStatus("klines", False, "silent for 150 s", 2.0))
+    for minute in range(1, 8):
+        world.now_ms = start_ms + minute * MINUTE_MS
+        world.feed.closed("S1USDT", world.now_ms)
+        world.feed.closed("S2USDT", min(world.now_ms, start_ms + 3 * MINUTE_MS))
+        world.feed._look()
+        assert world.statuses()[1:] == ([] if minute < 7 else [("klines", False)]), minute
+    world.feed.closed("S2USDT", world.now_ms)
+    world.feed._look()
+    assert world.statuses()[2:] == [("klines", True)]
+
+
+def test_many_quiet_contracts_are_a_loss_whatever_rest_brings(world):
+    world.feed.want([need(n) for n in range(30)])
+    for n in range(30):
+        world.feed.closed(f"S{n}USDT", world.now_ms)
+    world.feed._blocks[0].put(FeedStatus("klines", False, "silent for 20 s", 1.0))
+    assert world.statuses() == [("klines", False)]
+
+
 async def test_a_need_of_nothing_opens_no_connection(world):
     import asyncio
 
