@@ -219,12 +219,21 @@ async def test_a_gap_that_waits_for_the_end_of_a_ban_is_asked_for_as_far_back_as
         world.filler.refill_prices(world.symbols, 45_000.0)
         world.filler.refill_volume("S0USDT", 80_000.0)
         world.filler.refill_open_interest("S0USDT")
-        await world.clock.advance(2 * 3_600)
+        await world.clock.advance(20 * 60)
         assert world.calls == []
         world.paused_until_ms = None
         await world.clock.advance(5)
-    expected = {(s, "1m", 123) for s in world.symbols}
-    assert set(world.calls) == expected | {("S0USDT", "volume 1m", 124), ("S0USDT", "oi", 292 + 24)}
+    expected = {(s, "1m", 23) for s in world.symbols}
+    assert set(world.calls) == expected | {("S0USDT", "volume 1m", 24), ("S0USDT", "oi", 292 + 4)}
+
+
+async def test_what_waited_for_days_is_asked_for_as_far_as_the_venue_answers() -> None:
+    world = World(1)
+    world.filler.refill_prices(["S0USDT"], 45_000.0)
+    await world.clock.advance(2 * 86_400)
+    async with running(world):
+        await world.clock.advance(5)
+    assert world.calls == [("S0USDT", "1m", 1000)]
 
 
 async def test_a_longer_gap_widens_what_waits_and_a_shorter_one_does_not() -> None:
