@@ -50,6 +50,8 @@ COVERED: Final = "liquidations"
 CHECKPOINT_MS: Final = 5_000
 """How often the clocks of pending alerts are stored."""
 
+MISSED_MS: Final = 30_000
+"""A jump of the venue's time by more than this leaves a hole that is worth asking for."""
 
 T = TypeVar("T")
 
@@ -327,11 +329,15 @@ class Live:
         if not len(update.event_ms):
             return
         event_ms = int(update.event_ms.max())
+        expected_ms = self.venue_time.at(update.received_ms)
         push = self.venue_time.push(event_ms, update.received_ms)
         if push.anchor is not Anchor.KEPT:
             self._log.warning("venue_time.anchored", how=push.anchor.value, event_ms=event_ms)
         if push.anchor is Anchor.RESET:
             self.consume(Reset(event_ms))
+            self._on_reset()
+        elif push.anchor is Anchor.JUMPED and event_ms - expected_ms > MISSED_MS:
+            # The machine slept: no clock of ours saw the time that is missing now.
             self._on_reset()
         if push.accepted:
             self.last_push_ms = update.received_ms

@@ -285,7 +285,7 @@ class BinanceFeed:
             await self._last_list.save(self._instruments)
 
     def windows_emptied(self) -> None:
-        """The venue's clock went back and the market forgot everything: fill it as at a start."""
+        """The venue's clock went back and the market forgot everything, or the machine slept: fill what is missing as at a start."""
         self.history.start_afresh()
         self.klines.start_afresh()
         self.ratios.start_afresh()

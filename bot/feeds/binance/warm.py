@@ -197,7 +197,7 @@ class HistoryFiller:
             self._put(symbol, series, 5 * _MINUTE_MS, min(n_minutes // 5 + 2, FIVE_MINUTE_BARS))
 
     def start_afresh(self) -> None:
-        """All windows were emptied: whatever the next plan names is asked again."""
+        """All windows were emptied, or time was missed: whatever the next plan names is asked for as far as it is missing."""
         self._asked.clear()
 
     def listed(self, symbols: frozenset[str]) -> None:

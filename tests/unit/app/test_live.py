@@ -14,7 +14,7 @@ from bot.app.live import Live
 from bot.app.routing import Routes
 from bot.clock import ManualClock
 from bot.engine.engine import Engine
-from bot.engine.inputs import Coverage
+from bot.engine.inputs import Coverage, Reset
 from bot.market.mailbox import Mailbox
 from bot.model.alert import State, Transition, alert_key, short_id
 from bot.model.chat_alert import AlertAdded, ChatAlert
@@ -456,8 +456,25 @@ async def test_three_pushes_ahead_that_agree_move_time_on_and_are_taken(world):
 
     assert world.live.venue_time.n_held_out == 2
     assert ("level", "firing") in await world.transitions()
-    assert world.resets == 0
+    assert world.resets == 1, "the minute between is asked for"
     assert abs(world.engine.now_ms - world.venue_ms - 60_000) < 1_100
+
+
+@pytest.mark.parametrize(("slept_ms", "missed"), [(8 * 3_600_000, 1), (20_000, 0)])
+async def test_what_a_machine_that_slept_has_missed_is_asked_for(recorded, slept_ms, missed):
+    """Its monotonic clock stood still meanwhile, so nothing else notices."""
+    world = recorded
+    world.list()
+    for _ in range(5):
+        world.push(99.0)
+        await world.clock.advance(1)
+    world.venue_ahead_ms += slept_ms
+    for _ in range(5):
+        world.push(99.0)
+        await world.clock.advance(1)
+
+    assert world.resets == missed
+    assert sum(isinstance(item, Reset) for item in world.live._recorder.items) == 0, "the windows stay"
 
 
 async def test_a_venue_whose_clock_goes_back_by_a_minute_starts_the_windows_again(world):
