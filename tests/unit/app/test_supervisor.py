@@ -1,6 +1,7 @@
 """No silent dead task: restart, degrade or stop, and an end when a component keeps crashing."""
 
 import asyncio
+import itertools
 
 import pytest
 
@@ -57,6 +58,22 @@ async def test_crashes_far_apart_do_not():
     await drive(clock, part, Policy.RESTART, 200 * 3 * MAX_CRASHES)
 
     assert part.runs > MAX_CRASHES
+
+
+async def test_a_pause_is_as_long_as_lately_crashes_were_many():
+    clock, started_s = ManualClock(), []
+
+    async def rare():
+        started_s.append(clock.monotonic_ms() / 1000)
+        await clock.sleep(3_600)
+        raise RuntimeError("boom")
+
+    async with asyncio.TaskGroup() as group:
+        task = Supervisor(clock).start(group, "part", rare, Policy.RESTART)
+        await clock.advance(7 * 3_610)
+        task.cancel()
+
+    assert {round(after - before, 3) for before, after in itertools.pairwise(started_s)} == {3_600.5}
 
 
 async def test_a_degraded_component_stays_away():
