@@ -70,9 +70,9 @@ class Supervisor:
             try:
                 await run()
                 return
-            except asyncio.CancelledError:
-                raise
-            except Exception as error:
+            except (Exception, asyncio.CancelledError) as error:
+                if isinstance(error, asyncio.CancelledError) and _is_being_stopped():
+                    raise
                 self.n_crashes[name] += 1
                 now_s = self._clock.monotonic_ms() / 1000.0
                 while crashes and now_s - crashes[0] > CRASH_WINDOW_S:
@@ -86,3 +86,9 @@ class Supervisor:
                 if len(crashes) == MAX_CRASHES:
                     raise ComponentError(f"{name} crashed {MAX_CRASHES} times in ten minutes") from error
             await self._clock.sleep(_PAUSES_S[len(crashes) - 1])
+
+
+def _is_being_stopped() -> bool:
+    """Else a component that was cancelled waited for something that others gave up, and would be gone without a word."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0

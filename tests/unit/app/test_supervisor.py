@@ -76,6 +76,24 @@ async def test_a_pause_is_as_long_as_lately_crashes_were_many():
     assert {round(after - before, 3) for before, after in itertools.pairwise(started_s)} == {3_600.5}
 
 
+async def test_one_that_waits_for_what_others_cancelled_has_crashed():
+    class Waiting(Crashing):
+        async def run(self):
+            self.runs += 1
+            if self.runs == 1:
+                given_up = asyncio.get_running_loop().create_future()
+                given_up.cancel()
+                await given_up
+            await asyncio.Event().wait()
+
+    part = Waiting()
+
+    supervisor = await drive(ManualClock(), part, Policy.RESTART, 1)
+
+    assert part.runs == 2
+    assert supervisor.n_crashes == {"part": 1}
+
+
 async def test_a_degraded_component_stays_away():
     part = Crashing()
 
