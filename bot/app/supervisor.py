@@ -71,7 +71,8 @@ class Supervisor:
                 await run()
                 return
             except (Exception, asyncio.CancelledError) as error:
-                if isinstance(error, asyncio.CancelledError) and _is_being_stopped():
+                is_stopped = _is_being_stopped()
+                if is_stopped and isinstance(error, asyncio.CancelledError):
                     raise
                 self.n_crashes[name] += 1
                 now_s = self._clock.monotonic_ms() / 1000.0
@@ -79,6 +80,8 @@ class Supervisor:
                     crashes.popleft()
                 crashes.append(now_s)
                 self._log.error("component.crashed", name=name, policy=policy.value, exc_info=True)
+                if is_stopped:
+                    return
                 if policy is Policy.STOP:
                     raise ComponentError(f"{name} crashed: {type(error).__name__}") from error
                 if policy is Policy.DEGRADE:

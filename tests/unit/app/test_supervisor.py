@@ -107,6 +107,30 @@ async def test_one_without_which_the_bot_makes_no_sense_stops_it():
         await drive(ManualClock(), Crashing(), Policy.STOP, 1)
 
 
+async def test_one_that_fails_while_it_is_stopped_stays_stopped():
+    clock, runs = ManualClock(), []
+
+    async def failing():
+        runs.append(clock.monotonic_ms())
+        try:
+            await asyncio.Event().wait()
+        finally:
+            if len(runs) == 1:
+                raise OSError("the disk is full")
+
+    async with asyncio.TaskGroup() as group:
+        supervisor = Supervisor(clock)
+        task = supervisor.start(group, "part", failing, Policy.RESTART)
+        await clock.advance(0.1)
+        stop = asyncio.create_task(supervisor.stop("part", within_s=2))
+        await clock.advance(60)
+        await stop
+        assert (len(runs), task.done()) == (1, True)
+        task.cancel()
+
+    assert supervisor.n_crashes == {"part": 1}
+
+
 async def test_stop_waits_only_so_long_for_a_stuck_component():
     clock = ManualClock()
 
