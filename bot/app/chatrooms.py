@@ -80,5 +80,6 @@ class Chatrooms:
         routes = plan.routes
         for chat, name in self.ways.items():
             routes.by_chat.setdefault(chat, name)
-        await self.moves.settle(routes.by_chat, [d.name for d in plan.everywhere])
+        names = [*(described.name for described in plan.everywhere), *self.ways.values()]
+        await self.moves.settle(routes.by_chat, names)
         return routes
