@@ -128,7 +128,7 @@ class Bot:
         self._alerts, outbox, store = SqliteAlertStore(database), SqliteOutbox(database), SqliteKeyValues(database)
         committer, mailbox = Committer(self._alerts, self.clock), Mailbox()
         self._mailbox, self._mutes = mailbox, await Mutes.load(database)
-        self._rooms = await Chatrooms.load(database, self.clock, self.loaded)
+        self._rooms = await Chatrooms.load(database, self.clock, self.loaded, self._settings)
         self._rooms.moves.followers.append(self._mutes.muting.rename)
         self.engine = Engine(self._rooms.extra.rules, records=await self._alerts.load())
         self._rooms.chat_rules.engine = self.engine
@@ -149,6 +149,7 @@ class Bot:
                 subscribing=self._rooms.subscribing,
             )
             lanes, self._rooms.moves.report = sending.lanes, sending.lanes.notices.report
+            routes = await self._rooms.routes(self._plan)
             self._society = await open_society(database, self._settings, self._rooms, sending)
             records, extra = self._options.records, self._rooms.extra
             path = data_dir.journal
@@ -162,7 +163,7 @@ class Bot:
                 mailbox=mailbox,
                 clock=self.clock,
                 committer=committer,
-                routes=await self._rooms.routes(self._plan),
+                routes=routes,
                 on_rows=sending.tell,
                 on_progress=self._progress.take,
                 on_feed=self._take_feed,
