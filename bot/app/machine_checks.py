@@ -35,8 +35,12 @@ _PORTS: Final = {"http": 80, "https": 443}
 def check_data_dir(settings: Settings) -> list[Finding]:
     """Whether the data folder can be written to, and how much room there is."""
     folder = settings.data_dir
-    existing = next(p for p in (folder, *folder.absolute().parents) if p.exists())
-    reason = _why_not_writable(existing, tries=existing == folder)
+    try:
+        existing = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+        reason = _why_not_writable(existing, tries=existing == folder)
+    except OSError as error:
+        # As where it lies in a folder into which this user may not look.
+        existing, reason = folder, error.strerror or str(error)
     if reason:
         advice = f"make {existing} writable for this user, or set OIBOT_DATA_DIR"
         return [Finding(Level.FAIL, "data folder", f"cannot write in {folder}: {reason}", advice, "folder-read-only")]

@@ -39,8 +39,8 @@ def test_a_folder_that_is_there_is_tried_and_one_to_come_only_looked_at(settings
     assert list(settings.data_dir.iterdir()) == []
 
 
-@pytest.mark.parametrize("folder", ["/proc", "/proc/self/status"])
-def test_a_folder_that_takes_nothing(folder):
+@pytest.mark.parametrize("folder", ["/proc", "/proc/self/status", f"/{'x' * 300}"])
+def test_a_folder_that_takes_nothing_or_that_cannot_be_looked_at(folder):
     [found] = check_data_dir(Settings.model_construct(data_dir=Path(folder)))
     assert (found.level, found.cause) == (Level.FAIL, "folder-read-only")
     assert "OIBOT_DATA_DIR" in found.advice
