@@ -76,8 +76,12 @@ def check_database(settings: Settings) -> Finding:
     """Whether the database is sound and of a schema that this version reads. Blocks; reads the whole file."""
     path = DataDir(settings.data_dir).database
     newest = migrations()[-1][0]
-    if not path.exists():
-        return Finding(Level.OK, "database", f"none yet; the first start makes {path}")
+    try:
+        if not path.exists():
+            return Finding(Level.OK, "database", f"none yet; the first start makes {path}")
+    except OSError as error:
+        text = f"{path}: {error.strerror or error}"
+        return Finding(Level.FAIL, "database", text, "let this user into the data folder", "database-unreadable")
     try:
         version = copies.inspect(path)
     except StorageError as error:

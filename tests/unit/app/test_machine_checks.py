@@ -58,6 +58,12 @@ def test_no_database_is_no_fault(settings):
     assert check_database(settings).level is Level.OK
 
 
+def test_a_database_that_cannot_be_looked_at():
+    found = check_database(Settings.model_construct(data_dir=Path(f"/{'x' * 300}")))
+    assert (found.level, found.cause) == (Level.FAIL, "database-unreadable")
+    assert "File name too long" in found.text
+
+
 def test_a_sound_database_tells_its_schema(settings, database):
     newest = migrations()[-1][0]
     assert check_database(settings).text == f"{database}, schema {newest}, sound"
