@@ -334,18 +334,23 @@ class Builder:
 
     async def _telegram_chat(self, name: str, target: TelegramTarget, *, hears: bool = False) -> TelegramDestination:
         token = self._secret(name, target.token, "bot token")
-        made = TelegramDestination(
-            name=name,
-            token=token,
-            api_url=self._settings.telegram.api_url,
-            chat_id=target.chat,
-            clock=self._clock,
-            topic=target.topic,
-            limits=self.telegram_limits(token),
-            moves=self._moves,
-            report=lambda news: self.report(news),  # noqa: PLW0108, set once the lanes are there
-            buttons=self._buttons if hears or self._hears(target) else None,
-        )
+        try:
+            made = TelegramDestination(
+                name=name,
+                token=token,
+                api_url=self._settings.telegram.api_url,
+                chat_id=target.chat,
+                clock=self._clock,
+                topic=target.topic,
+                limits=self.telegram_limits(token),
+                moves=self._moves,
+                report=lambda news: self.report(news),  # noqa: PLW0108, set once the lanes are there
+                buttons=self._buttons if hears or self._hears(target) else None,
+            )
+        except (RuntimeError, ValueError, ImportError) as error:
+            # The HTTP library, of a proxy that it cannot use.
+            fix = "name an http:// proxy in HTTPS_PROXY, or except the host with NO_PROXY"
+            raise ConfigError(f'destination "{name}": the proxy of the environment: {error}; {fix}') from None
         return await self._opened(made)
 
     def _hears(self, target: TelegramTarget) -> bool:
