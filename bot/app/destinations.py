@@ -19,6 +19,7 @@ from rich.console import Console
 
 from bot import log
 from bot.app.background import in_background
+from bot.app.proxy import usable_proxy
 from bot.app.routing import MAIN, Routes
 from bot.chat.asker import AT_TERMINAL
 from bot.clock import Clock
@@ -334,7 +335,7 @@ class Builder:
 
     async def _telegram_chat(self, name: str, target: TelegramTarget, *, hears: bool = False) -> TelegramDestination:
         token = self._secret(name, target.token, "bot token")
-        try:
+        with usable_proxy(f'destination "{name}"'):
             made = TelegramDestination(
                 name=name,
                 token=token,
@@ -347,10 +348,6 @@ class Builder:
                 report=lambda news: self.report(news),  # noqa: PLW0108, set once the lanes are there
                 buttons=self._buttons if hears or self._hears(target) else None,
             )
-        except (RuntimeError, ValueError, ImportError) as error:
-            # The HTTP library, of a proxy that it cannot use.
-            fix = "name an http:// proxy in HTTPS_PROXY, or except the host with NO_PROXY"
-            raise ConfigError(f'destination "{name}": the proxy of the environment: {error}; {fix}') from None
         return await self._opened(made)
 
     def _hears(self, target: TelegramTarget) -> bool:
