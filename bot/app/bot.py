@@ -104,7 +104,7 @@ class Bot:
         self._mutes: Mutes
         self._rooms: Chatrooms
         self._society: Society
-        self._mailbox: Mailbox
+        self._mailbox = Mailbox()
         self.drawing = Drawing(settings.charts, clock=clock, folder=data_dir.charts)
         self.reloader: Reloader
         self._reload: Callable[[], None] = lambda: None
@@ -124,17 +124,9 @@ class Bot:
 
     async def run(self, *, for_s: float | None) -> int:
         """Run until `stop` is set or, when given, for so many clock seconds; returns the exit code."""
+        await self._recall()
         database, data_dir = self._database, self._data_dir
-        self._alerts, outbox, store = SqliteAlertStore(database), SqliteOutbox(database), SqliteKeyValues(database)
-        committer, mailbox = Committer(self._alerts, self.clock), Mailbox()
-        self._mailbox, self._mutes = mailbox, await Mutes.load(database)
-        self._rooms = await Chatrooms.load(database, self.clock, self.loaded, self._settings)
-        self._rooms.moves.followers.append(self._mutes.muting.rename)
-        self.engine = Engine(self._rooms.extra.rules, records=await self._alerts.load())
-        self._rooms.chat_rules.engine = self.engine
-        self._chat_alerts = SqliteChatAlertStore(database)
-        await load_alerts(self._chat_alerts, self.engine, self.clock)
-        self.cards = Cards(self.engine)
+        outbox, committer, mailbox = SqliteOutbox(database), Committer(self._alerts, self.clock), self._mailbox
         async with contextlib.AsyncExitStack() as stack:
             sending = await open_sending(
                 self._settings,
@@ -142,7 +134,7 @@ class Bot:
                 self._plan if self._options.delivers else None,
                 clock=self.clock,
                 outbox=outbox,
-                store=store,
+                store=SqliteKeyValues(database),
                 venue_now=lambda: self.live.venue_now(),  # noqa: PLW0108, `live` is made below
                 n_instruments=lambda: len(self.engine.market.universe),
                 desk=self.drawing.desk,
@@ -183,6 +175,18 @@ class Bot:
             self.reloader = self._reloader(sending)
             self.status = self._status(outbox, lanes)
             return await self._supervise(committer, sending, for_s)
+
+    async def _recall(self) -> None:
+        """What is stored, and the engine over it."""
+        database = self._database
+        self._alerts, self._chat_alerts = SqliteAlertStore(database), SqliteChatAlertStore(database)
+        self._mutes = await Mutes.load(database)
+        self._rooms = await Chatrooms.load(database, self.clock, self.loaded, self._settings)
+        self._rooms.moves.followers.append(self._mutes.muting.rename)
+        self.engine = Engine(self._rooms.extra.rules, records=await self._alerts.load())
+        self._rooms.chat_rules.engine = self.engine
+        await load_alerts(self._chat_alerts, self.engine, self.clock)
+        self.cards = Cards(self.engine)
 
     def _status(self, outbox: SqliteOutbox, lanes: Lanes) -> Status:
         return Status(
