@@ -3,7 +3,6 @@ in lines of JSON, and gives up where it takes more memory than it may.
 """
 
 import os
-import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -14,7 +13,6 @@ import msgspec
 
 from bot.app.backtests import Order, Word
 from bot.app.history_store import open_store
-from bot.charts.worker import peak_mb, serve
 from bot.errors import BotError, ConfigError
 from bot.history.asking import Wanted, only, settle
 from bot.history.backtest import backtest
@@ -22,6 +20,7 @@ from bot.history.backtest_answer import answer_of
 from bot.model.backtests import BacktestAnswer
 from bot.rules.forms import with_number
 from bot.rules.loader import load_folder
+from bot.worker import begin, peak_mb
 
 LOOK_S: Final = 0.2
 STEP: Final = 0.02
@@ -31,11 +30,7 @@ _PREFIX: Final = "backtest: "
 
 def main() -> None:
     """`argv[1]` is the bot's process id; the first line of the input an `Order`."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    serve(int(sys.argv[1]))
-    # Whatever a library prints must not stand between the words.
-    out = os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(2, 1)
+    out = begin(int(sys.argv[1]))
     order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Order)
 
     def say(word: Word) -> None:

@@ -1,8 +1,7 @@
-"""One running bot: starts its parts in order, watches them, and stops them in order.
+"""One bot: its parts made in order and put together.
 
-Start: data folder, rules, database, engine with its stored alerts and windows, then delivery, feed and chat.
-Stop: chat and feed, then the engine's last changes, then delivery and the snapshot (bounded), then the database. What was
-not sent stays in the outbox.
+Data folder, rules and database, engine with its stored alerts and windows, then delivery, feed and chat. `running` says in
+which order they start and stop; what was not sent by then stays in the outbox.
 """
 
 import asyncio
@@ -19,21 +18,19 @@ from bot.app.data_dir import DataDir
 from bot.app.desk import load_alerts
 from bot.app.destinations import Builder, Plan
 from bot.app.drawing import Drawing
-from bot.app.ending import CLOSE_S, end
 from bot.app.feeding import binance_feed
 from bot.app.fronts import telegram_chat
 from bot.app.health import Health
 from bot.app.history import LiveHistory
 from bot.app.keeping import Keeping, findings
 from bot.app.live import Keepers, Live
-from bot.app.loading import Loaded, load, require_folder, say_problems
+from bot.app.loading import Loaded
 from bot.app.mutes import Mutes
-from bot.app.opening import open_patiently
 from bot.app.options import Options
-from bot.app.ownership import other_owner
 from bot.app.past_desk import PastReading, past_reading
 from bot.app.recording import open_journal
 from bot.app.reloading import Reloader
+from bot.app.running import Component, Running, components
 from bot.app.sending import Sending, open_sending
 from bot.app.snapshots import Snapshots
 from bot.app.society import Society, open_society
@@ -45,7 +42,7 @@ from bot.app.voice import Voice
 from bot.app.web_desk import WebDesk
 from bot.chat.actions import Actions
 from bot.chat.terminal import TerminalChat
-from bot.clock import Clock, SystemClock
+from bot.clock import Clock
 from bot.delivery.lanes import Lanes
 from bot.engine.cards import Cards
 from bot.engine.engine import Engine
@@ -57,7 +54,7 @@ from bot.rules.loader import RuleSet
 from bot.settings import Settings
 from bot.storage.alerts import SqliteAlertStore
 from bot.storage.chat_alerts import SqliteChatAlertStore
-from bot.storage.database import Database, Opened
+from bot.storage.database import Opened
 from bot.storage.key_values import SqliteKeyValues
 from bot.storage.outbox import SqliteOutbox
 from bot.web.site import Site
@@ -66,18 +63,28 @@ from bot.web.site import Site
 class Bot:
     """One process's worth of bot."""
 
-    def __init__(self, settings: Settings, options: Options) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        options: Options,
+        loaded: Loaded,
+        *,
+        clock: Clock,
+        stop: asyncio.Event,
+        data_dir: DataDir,
+        opened: Opened,
+        on_claimed: Callable[[Member], None],
+    ) -> None:
+        """`stop` ends it; `opened`: its database; `on_claimed` gets who became the owner."""
         self._settings = settings
         self._options = options
+        self.loaded = loaded
+        self.clock = clock
+        self.stop = stop
+        self._data_dir = data_dir
+        self._opened, self._database = opened, opened.database
+        self._on_claimed = on_claimed
         self._log = log.get("bot")
-        self.clock: Clock = SystemClock(speed=settings.clock.speed, epoch_ms=settings.clock.epoch_ms)
-        self.stop = asyncio.Event()
-        require_folder(settings)
-        self.loaded = load(settings, plan=options.plan, asks_secrets=options.delivers)
-        self.loaded.plan.require_sound()
-        self._for_s: float | None = None
-        self.claimed: Member | None = None
-        """The owner for whom the bot has to begin anew: what is told where depends on it."""
         self._web = WebDesk(settings.web, self.clock, is_open=options.opens_dashboard, on_served=options.on_web)
         self._progress = StartProgress(options.on_progress)
         self._voice = Voice(settings, options, self.clock, lambda: self._plan)
@@ -94,12 +101,11 @@ class Bot:
         self.desk: risk_desk.Desk
         self._alerts: SqliteAlertStore
         self._chat_alerts: SqliteChatAlertStore
-        self._database: Database
         self._mutes: Mutes
         self._rooms: Chatrooms
         self._society: Society
-        self._mailbox: Mailbox
-        self.drawing: Drawing
+        self._mailbox = Mailbox()
+        self.drawing = Drawing(settings.charts, clock=clock, folder=data_dir.charts)
         self.reloader: Reloader
         self._reload: Callable[[], None] = lambda: None
 
@@ -116,43 +122,11 @@ class Bot:
         """Take the rules folder anew; nothing before the bot is there."""
         self._reload()
 
-    async def run(self, *, for_s: float | None = None) -> int:
+    async def run(self, *, for_s: float | None) -> int:
         """Run until `stop` is set or, when given, for so many clock seconds; returns the exit code."""
-        self._for_s = for_s
-        say_problems(self.rules, self._options.console)
-        with DataDir(self._settings.data_dir) as data_dir:
-            self.drawing = Drawing(self._settings.charts, clock=self.clock, folder=data_dir.charts)
-            opened = await open_patiently(
-                data_dir.database, backups=data_dir.backups, clock=self.clock, stop=self.stop, say=self._voice.directly
-            )
-            if opened is None:
-                return 0
-            try:
-                self.claimed = await other_owner(
-                    self._settings, opened.database, is_claimable=self._options.is_claimable
-                )
-                if self.claimed is not None:
-                    return 0
-                return await self._run(data_dir, opened)
-            finally:
-                # A statement that hangs on the disk must not hang the stop: what it held is not acknowledged.
-                with contextlib.suppress(TimeoutError):
-                    async with self.clock.timeout(CLOSE_S):
-                        await opened.database.close()
-
-    async def _run(self, data_dir: DataDir, opened: Opened) -> int:
-        database = opened.database
-        self._alerts, outbox = SqliteAlertStore(database), SqliteOutbox(database)
-        self._database, store = database, SqliteKeyValues(database)
-        committer, mailbox = Committer(self._alerts, self.clock), Mailbox()
-        self._mailbox, self._mutes = mailbox, await Mutes.load(database)
-        self._rooms = await Chatrooms.load(database, self.clock, self.loaded)
-        self._rooms.moves.followers.append(self._mutes.muting.rename)
-        self.engine = Engine(self._rooms.extra.rules, records=await self._alerts.load())
-        self._rooms.chat_rules.engine = self.engine
-        self._chat_alerts = SqliteChatAlertStore(database)
-        await load_alerts(self._chat_alerts, self.engine, self.clock)
-        self.cards = Cards(self.engine)
+        await self._recall()
+        database, data_dir = self._database, self._data_dir
+        outbox, committer, mailbox = SqliteOutbox(database), Committer(self._alerts, self.clock), self._mailbox
         async with contextlib.AsyncExitStack() as stack:
             sending = await open_sending(
                 self._settings,
@@ -160,13 +134,14 @@ class Bot:
                 self._plan if self._options.delivers else None,
                 clock=self.clock,
                 outbox=outbox,
-                store=store,
+                store=SqliteKeyValues(database),
                 venue_now=lambda: self.live.venue_now(),  # noqa: PLW0108, `live` is made below
                 n_instruments=lambda: len(self.engine.market.universe),
                 desk=self.drawing.desk,
                 subscribing=self._rooms.subscribing,
             )
             lanes, self._rooms.moves.report = sending.lanes, sending.lanes.notices.report
+            routes = await self._rooms.routes(self._plan)
             self._society = await open_society(database, self._settings, self._rooms, sending)
             records, extra = self._options.records, self._rooms.extra
             path = data_dir.journal
@@ -180,7 +155,7 @@ class Bot:
                 mailbox=mailbox,
                 clock=self.clock,
                 committer=committer,
-                routes=await self._rooms.routes(self._plan),
+                routes=routes,
                 on_rows=sending.tell,
                 on_progress=self._progress.take,
                 on_feed=self._take_feed,
@@ -195,13 +170,25 @@ class Bot:
             self.feed = binance_feed(self._settings, self.engine, self.cards, self.live, mailbox, self._rooms)
             self.past = past_reading(self._settings, data_dir, self.clock, self.live.venue_now)
             self.drawing.connect(self.engine, self.live, self.feed, self.past)
-            self.keeping = self._keeping(data_dir, opened, committer, lanes)
+            self.keeping = self._keeping(committer, lanes)
             self._rooms.extra.connect(self.live.consume, self.feed.needs_changed)
             self.reloader = self._reloader(sending)
-            self.status = self._status(data_dir, outbox, lanes)
-            return await self._supervise(data_dir, committer, sending)
+            self.status = self._status(outbox, lanes)
+            return await self._supervise(committer, sending, for_s)
 
-    def _status(self, data_dir: DataDir, outbox: SqliteOutbox, lanes: Lanes) -> Status:
+    async def _recall(self) -> None:
+        """What is stored, and the engine over it."""
+        database = self._database
+        self._alerts, self._chat_alerts = SqliteAlertStore(database), SqliteChatAlertStore(database)
+        self._mutes = await Mutes.load(database)
+        self._rooms = await Chatrooms.load(database, self.clock, self.loaded, self._settings)
+        self._rooms.moves.followers.append(self._mutes.muting.rename)
+        self.engine = Engine(self._rooms.extra.rules, records=await self._alerts.load())
+        self._rooms.chat_rules.engine = self.engine
+        await load_alerts(self._chat_alerts, self.engine, self.clock)
+        self.cards = Cards(self.engine)
+
+    def _status(self, outbox: SqliteOutbox, lanes: Lanes) -> Status:
         return Status(
             engine=self.engine,
             live=self.live,
@@ -209,7 +196,7 @@ class Bot:
             alerts=self._alerts,
             outbox=outbox,
             clock=self.clock,
-            data_dir=data_dir.path,
+            data_dir=self._data_dir.path,
             warming=lambda: self._progress.text(self.engine),
             dead=lambda: tuple(f"{name}: {reason}" for name, reason in lanes.dead().items()),
             muting=self._mutes.muting,
@@ -229,17 +216,17 @@ class Bot:
             reread=self._options.reread,
         )
 
-    def _keeping(self, data_dir: DataDir, opened: Opened, committer: Committer, lanes: Lanes) -> Keeping:
+    def _keeping(self, committer: Committer, lanes: Lanes) -> Keeping:
         keeping = Keeping.of(
-            opened,
+            self._opened,
             committer,
             lanes,
-            backups=data_dir.backups,
+            backups=self._data_dir.backups,
             keep=self._settings.backup.keep,
             clock=self.clock,
             venue_now=self.live.venue_now,
         )
-        keeping.tell(findings(opened), aloud=self._voice.aloud)
+        keeping.tell(findings(self._opened), aloud=self._voice.aloud)
         return keeping
 
     def _reloader(self, sending: Sending) -> Reloader:
@@ -264,7 +251,7 @@ class Bot:
         self.loaded = loaded
         self.feed.needs_changed()
 
-    def _answering(self, data_dir: DataDir, sending: Sending) -> Answered:
+    def _answering(self, sending: Sending) -> Answered:
         return Answering(
             engine=self.engine,
             live=self.live,
@@ -282,7 +269,7 @@ class Bot:
             risk=self.desk,
             society=self._society,
             reloader=self.reloader,
-            data_dir=data_dir,
+            data_dir=self._data_dir,
             backtests=self.backtests,
             past=self.past,
             web=self._web,
@@ -291,67 +278,61 @@ class Bot:
     def _terminal(self, actions: Actions) -> TerminalChat:
         return TerminalChat(actions=actions, clock=self.clock, console=self._options.console, on_quit=self.stop.set)
 
-    async def _supervise(self, data_dir: DataDir, committer: Committer, sending: Sending) -> int:
-        lanes, supervisor = sending.lanes, Supervisor(self.clock)
-        actions, local, overview, scores, site = self._answering(data_dir, sending)
-        fronts = ["control"]
+    async def _supervise(self, committer: Committer, sending: Sending, for_s: float | None) -> int:
+        supervisor = Supervisor(self.clock)
+        running = Running(
+            supervisor=supervisor,
+            database=self._database,
+            committer=committer,
+            live=self.live,
+            snapshots=self.snapshots,
+            lanes=sending.lanes if self._options.delivers else None,
+            around=self._around(committer, sending, supervisor),
+        )
         async with asyncio.TaskGroup() as group:
-            supervisor.start(group, "committer", committer.run, Policy.RESTART)
-            supervisor.start(group, "engine", self.live.run, Policy.RESTART)
-            chat = telegram_chat(
-                self._settings,
-                lambda: self._plan,
-                sending,
-                self._rooms,
-                self._society,
-                actions=actions,
-                is_claimable=self._options.is_claimable,
-                on_claimed=self._take_owner,
-                charts=self.drawing.studio,
-                overview=overview,
-            )
-            told = chat if self._options.delivers else None
-            watching = self._watching(data_dir, committer, lanes, supervisor, told, site)
-            endings = self._rooms.endings(self._chat_alerts, self.engine, self.live)
-            parts = {**watching, **self.drawing.components, "endings": endings.run, "scores": scores.run}
-            for name, run in parts.items():
-                supervisor.start(group, name, run, Policy.RESTART)
-            if self._options.delivers:
-                supervisor.start(group, "delivery", lanes.run, Policy.RESTART)
-            supervisor.start(group, "feed", self.feed.run, Policy.RESTART)
-            supervisor.start(group, "stops", self.desk.run, Policy.RESTART)
-            supervisor.start(group, "rules", self.reloader.run, Policy.RESTART)
-            supervisor.start(group, "control", local.run, Policy.DEGRADE)
-            if chat is not None and self._options.delivers:
-                supervisor.start(group, "telegram", chat.run, Policy.RESTART)
-                fronts.append("telegram")
-            if self._options.reads_terminal:
-                supervisor.start(group, "terminal", self._terminal(actions).run, Policy.DEGRADE)
-                fronts.append("terminal")
-            self._log.info("bot.started", rules=len(self.engine.rules), destinations=list(lanes.names))
+            running.start(group)
+            self._log.info("bot.started", rules=len(self.engine.rules), destinations=list(sending.lanes.names))
             self._options.on_ready(self)
             # Its time being over is one way to be told to stop.
             with contextlib.suppress(TimeoutError):
-                async with self.clock.timeout(self._for_s):
+                async with self.clock.timeout(for_s):
                     await self.stop.wait()
             self.stop.set()
             self._log.info("bot.stopping")
             self._options.on_stop()
-            await end(
-                supervisor,
-                first=[*fronts, *parts],
-                database=self._database,
-                live=self.live,
-                snapshots=self.snapshots,
-                committer=committer,
-                lanes=lanes if self._options.delivers else None,
-            )
+            await running.stop()
         self._log.info("bot.stopped")
         return 0
 
+    def _around(self, committer: Committer, sending: Sending, supervisor: Supervisor) -> list[Component]:
+        """All that runs around the main loop."""
+        actions, local, overview, scores, site = self._answering(sending)
+        chat = telegram_chat(
+            self._settings,
+            lambda: self._plan,
+            sending,
+            self._rooms,
+            self._society,
+            actions=actions,
+            is_claimable=self._options.is_claimable,
+            on_claimed=self._on_claimed,
+            charts=self.drawing.studio,
+            overview=overview,
+        )
+        told = chat if self._options.delivers else None
+        watching = self._watching(committer, sending.lanes, supervisor, told, site)
+        endings = self._rooms.endings(self._chat_alerts, self.engine, self.live)
+        around = components({**watching, **self.drawing.components, "endings": endings.run, "scores": scores.run})
+        around += components({"feed": self.feed.run, "stops": self.desk.run, "rules": self.reloader.run})
+        around.append(Component("control", local.run, Policy.DEGRADE))
+        if told is not None:
+            around.append(Component("telegram", told.run))
+        if self._options.reads_terminal:
+            around.append(Component("terminal", self._terminal(actions).run, Policy.DEGRADE))
+        return around
+
     def _watching(
         self,
-        data_dir: DataDir,
         committer: Committer,
         lanes: Lanes,
         supervisor: Supervisor,
@@ -378,14 +359,10 @@ class Bot:
             warming=lambda: self._progress.text(self.engine),
             started_ms=self.clock.monotonic_ms(),
         )
-        health = Health(parts, self._settings, data_dir.heartbeat, site=site, on_web=self._web.served)
+        health = Health(parts, self._settings, self._data_dir.heartbeat, site=site, on_web=self._web.served)
         own = {**self.history.components, **self.backtests.components}
         own |= {"past": self.past.run, "looks": self._rooms.lists.run}
         return {**self.keeping.components, **health.components, **own}
-
-    def _take_owner(self, owner: Member) -> None:
-        self.claimed = owner
-        self.stop.set()
 
     def _troubles(self) -> tuple[str, ...]:
         """For `/status`."""

@@ -27,7 +27,13 @@ _log = log.get("chat")
 
 async def open_chat_rules(store: ChatRuleStore, clock: Clock, extra: ExtraRules) -> "ChatRules":
     """With all that is stored, which watches from now on."""
-    found = ChatRules(store=store, rules=await store.all(), clock=clock, watch=lambda rules: extra.put(SOURCE, rules))
+    found = ChatRules(
+        store=store,
+        rules=await store.all(),
+        clock=clock,
+        watch=lambda rules: extra.put(SOURCE, rules),
+        make=lambda one: extra.sound(rule_of(one)),
+    )
     found.begin()
     return found
 
@@ -42,24 +48,27 @@ class ChatRules:
         rules: Sequence[ChatRule],
         clock: Clock,
         watch: Callable[[Sequence[Rule]], None],
+        make: Callable[[ChatRule], Rule] = rule_of,
     ) -> None:
-        """`watch`: these rules watch from the next tick on, in the place of those that it was given before."""
+        """`watch`: these rules watch from the next tick on, in the place of those that it was given before. `make`: the rule that
+        a condition is; raises `ValueError` where it cannot watch.
+        """
         self._store = store
         self._rules = {rule.id: rule for rule in rules}
         self._clock = clock
-        self._watch = watch
+        self._watch, self._make = watch, make
         self.engine: Engine | None = None
         """Set once there is one; asked where alerts stand."""
 
     def begin(self) -> None:
-        """Let all that is stored watch. One that the language does not know any more stays stored and silent."""
+        """Let all that is stored watch. One that cannot watch any more stays stored and silent."""
         self._changed()
 
     def _changed(self) -> None:
         found = []
         for one in self._rules.values():
             try:
-                found.append(rule_of(one))
+                found.append(self._make(one))
             except ValueError as error:
                 _log.error("chat_rule.unreadable", rule=one.id, reason=str(error))
         self._watch(found)
@@ -84,7 +93,7 @@ class ChatRules:
         """As the port says. It is tried first, so that nothing is stored that cannot watch; `ValueError` says why."""
         if rule.id in self._rules:
             return False
-        rule_of(rule)
+        self._make(rule)
         self._rules[rule.id] = rule
         is_stored = False
         try:

@@ -1,6 +1,6 @@
 """What chats need beside answers, put together: buttons, boards, lists, rules from chat, what chats have set, moves."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from bot.app.chat_rules import ChatRules, Endings, open_chat_rules
 from bot.app.desk import Desk
@@ -12,6 +12,7 @@ from bot.app.loading import Loaded
 from bot.app.moves import Moves
 from bot.app.routing import Routes
 from bot.app.subscribing import Subscribing
+from bot.app.ways import known_ways
 from bot.chat.asker import telegram_number
 from bot.chat.board import Boards
 from bot.chat.buttons import Buttons, load_secret
@@ -20,6 +21,7 @@ from bot.clock import Clock
 from bot.engine.engine import Engine
 from bot.model.chat_alert_ports import ChatAlertStore
 from bot.model.ports import KeyValues
+from bot.settings import Settings
 from bot.storage.alerts import SqliteAlertStore
 from bot.storage.buttons import SqliteButtonStore
 from bot.storage.chat_moves import SqliteChatMoves
@@ -43,11 +45,11 @@ class Chatrooms:
     lists: Watchlists
     values: KeyValues
     clock: Clock
-    ways: dict[str, str] = field(default_factory=dict)
+    ways: dict[str, str]
     """Destinations of chats that no plan knows: of members and of groups that somebody put on the list."""
 
     @classmethod
-    async def load(cls, database: Database, clock: Clock, loaded: Loaded) -> "Chatrooms":
+    async def load(cls, database: Database, clock: Clock, loaded: Loaded, settings: Settings) -> "Chatrooms":
         """With all that is stored. `loaded`: the rules folder at the start."""
         values = SqliteKeyValues(database)
         buttons = Buttons(SqliteButtonStore(database), secret=await load_secret(values), clock=clock)
@@ -63,13 +65,14 @@ class Chatrooms:
 
         followed = Followed(await SqliteAlertStore(database).followed())
         moves.followers.append(followed.rename)
-        subscribing = await Subscribing.load(SqliteSubscriptionStore(database), extra, before, followed)
+        ways = await known_ways(database, settings)
+        subscribing = await Subscribing.load(SqliteSubscriptionStore(database), extra, before, followed, ways)
         moves.listeners.append(lambda old, new: subscribing.moved(f"telegram:{old}", f"telegram:{new}"))
         boards = Boards(values, clock)
         moves.listeners.append(boards.moved)
         lists = await Watchlists.load(SqliteWatchlistStore(database), clock)
         moves.listeners.append(lambda old, new: lists.moved(f"telegram:{old}", f"telegram:{new}"))
-        return cls(buttons, boards, moves, extra, chat_rules, subscribing, lists, values, clock)
+        return cls(buttons, boards, moves, extra, chat_rules, subscribing, lists, values, clock, ways)
 
     def endings(self, alerts: ChatAlertStore, engine: Engine, live: Live) -> Endings:
         """What lets things end that were asked for until a time."""
@@ -80,5 +83,6 @@ class Chatrooms:
         routes = plan.routes
         for chat, name in self.ways.items():
             routes.by_chat.setdefault(chat, name)
-        await self.moves.settle(routes.by_chat, [d.name for d in plan.everywhere])
+        names = [*(described.name for described in plan.everywhere), *self.ways.values()]
+        await self.moves.settle(routes.by_chat, names)
         return routes

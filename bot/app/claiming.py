@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bot.app.data_dir import DataDir, FolderInUseError
+from bot.app.proxy import usable_proxy
 from bot.chat.claims import LIFE_MS, Claims, link_of
 from bot.chat.telegram_claim import ClaimPoll
 from bot.chat.telegram_client import TelegramClient
@@ -56,13 +57,10 @@ def explained(failure: Failure, api_url: str) -> BotError:
 async def client_of(settings: Settings, clock: Clock) -> AsyncIterator[TelegramClient]:
     """The bot of the settings, which have a token."""
     assert settings.telegram.token is not None
-    try:
+    with usable_proxy("Telegram"):
         client = TelegramClient(
             token=settings.telegram.token.get_secret_value(), api_url=settings.telegram.api_url, clock=clock
         )
-    except (RuntimeError, ValueError, ImportError) as error:
-        # The HTTP library, of a proxy that it cannot use.
-        raise ConfigError(f"cannot reach Telegram through the proxy of the environment: {error}") from None
     try:
         yield client
     finally:

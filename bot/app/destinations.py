@@ -19,6 +19,7 @@ from rich.console import Console
 
 from bot import log
 from bot.app.background import in_background
+from bot.app.proxy import usable_proxy
 from bot.app.routing import MAIN, Routes
 from bot.chat.asker import AT_TERMINAL
 from bot.clock import Clock
@@ -334,18 +335,19 @@ class Builder:
 
     async def _telegram_chat(self, name: str, target: TelegramTarget, *, hears: bool = False) -> TelegramDestination:
         token = self._secret(name, target.token, "bot token")
-        made = TelegramDestination(
-            name=name,
-            token=token,
-            api_url=self._settings.telegram.api_url,
-            chat_id=target.chat,
-            clock=self._clock,
-            topic=target.topic,
-            limits=self.telegram_limits(token),
-            moves=self._moves,
-            report=lambda news: self.report(news),  # noqa: PLW0108, set once the lanes are there
-            buttons=self._buttons if hears or self._hears(target) else None,
-        )
+        with usable_proxy(f'destination "{name}"'):
+            made = TelegramDestination(
+                name=name,
+                token=token,
+                api_url=self._settings.telegram.api_url,
+                chat_id=target.chat,
+                clock=self._clock,
+                topic=target.topic,
+                limits=self.telegram_limits(token),
+                moves=self._moves,
+                report=lambda news: self.report(news),  # noqa: PLW0108, set once the lanes are there
+                buttons=self._buttons if hears or self._hears(target) else None,
+            )
         return await self._opened(made)
 
     def _hears(self, target: TelegramTarget) -> bool:

@@ -75,6 +75,12 @@ class ExtraRules:
     def of(self, source: str) -> tuple[Rule, ...]:
         return tuple(extra.rule for extra in self._sources.get(source, ()))
 
+    def sound(self, rule: Rule) -> Rule:
+        """The same rule; raises `ValueError` for one that cannot be run."""
+        extra = self._extra(rule)
+        self._known[extra.rule] = extra
+        return rule
+
     # -- changes ---------------------------------------------------------------------------------------------------
 
     def put(self, source: str, rules: Sequence[Rule]) -> None:

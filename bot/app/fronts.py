@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from bot.app.chatrooms import Chatrooms
 from bot.app.destinations import Plan
+from bot.app.proxy import usable_proxy
 from bot.app.sending import Sending
 from bot.app.society import Society
 from bot.chat.actions import Actions
@@ -52,22 +53,23 @@ def telegram_chat(
             rooms.boards, overview, TelegramScreen(client), rooms.clock, rooms.subscribing.language_of
         ).run()
 
-    return TelegramChat(
-        token=token,
-        api_url=telegram.api_url,
-        owner_id=telegram.owner_id,
-        chat_ids=[c for c in (telegram.chat_id, *telegram.chats) if c is not None],
-        actions=actions,
-        buttons=rooms.buttons,
-        store=rooms.values,
-        clock=rooms.clock,
-        on_seen=revive,
-        limits=sending.builder.telegram_limits(token),
-        moves=rooms.moves,
-        report=sending.lanes.notices.report,
-        claims=Claims(society.members, rooms.clock, SqliteAuditLog(society.database)) if is_claimable else None,
-        people=society.people,
-        on_claimed=on_claimed,
-        charts=charts,
-        beside=keep_boards,
-    )
+    with usable_proxy("Telegram"):
+        return TelegramChat(
+            token=token,
+            api_url=telegram.api_url,
+            owner_id=telegram.owner_id,
+            chat_ids=[c for c in (telegram.chat_id, *telegram.chats) if c is not None],
+            actions=actions,
+            buttons=rooms.buttons,
+            store=rooms.values,
+            clock=rooms.clock,
+            on_seen=revive,
+            limits=sending.builder.telegram_limits(token),
+            moves=rooms.moves,
+            report=sending.lanes.notices.report,
+            claims=Claims(society.members, rooms.clock, SqliteAuditLog(society.database)) if is_claimable else None,
+            people=society.people,
+            on_claimed=on_claimed,
+            charts=charts,
+            beside=keep_boards,
+        )

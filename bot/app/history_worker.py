@@ -4,8 +4,6 @@ It ends with the bot, runs behind everything else on the machine, and says what 
 holds no secrets and writes nothing but the folder of the history.
 """
 
-import os
-import signal
 import sys
 from pathlib import Path
 from typing import Final
@@ -15,11 +13,11 @@ import msgspec
 from bot import log
 from bot.app.history import Order, Report
 from bot.app.history_store import open_store
-from bot.charts.worker import peak_mb, serve
 from bot.clock import machine_s
 from bot.errors import BotError
 from bot.history import bar_log
 from bot.history.store import Store
+from bot.worker import begin, peak_mb
 
 DAY_MS: Final = 86_400_000
 LATE_MS: Final = 3_600_000
@@ -29,11 +27,7 @@ _log = log.get("history")
 
 def main() -> None:
     """`argv[1]` is the bot's process id, `argv[2]` an `Order`."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    serve(int(sys.argv[1]))
-    # Whatever a library prints must not stand in the report.
-    out = os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(2, 1)
+    out = begin(int(sys.argv[1]))
     try:
         report = work(msgspec.json.decode(sys.argv[2], type=Order))
     except BotError as error:

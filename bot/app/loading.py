@@ -57,10 +57,13 @@ def load_rules(settings: Settings, plan: Plan, *, surroundings: Surroundings | N
 
 def require_folder(settings: Settings) -> None:
     """Raise `ConfigError` where there is no folder of rules."""
-    if not settings.rules_dir.is_dir():
-        raise ConfigError(
-            f"OIBOT_RULES_DIR: expected a folder with rule files, found none at {settings.rules_dir.absolute()}"
-        )
+    folder = settings.rules_dir.absolute()
+    try:
+        is_there = folder.is_dir()
+    except OSError as error:
+        raise ConfigError(f"OIBOT_RULES_DIR: cannot look into {folder}: {error.strerror}") from error
+    if not is_there:
+        raise ConfigError(f"OIBOT_RULES_DIR: expected a folder with rule files, found none at {folder}")
 
 
 def say_problems(rules: RuleSet, console: Console) -> None:

@@ -35,8 +35,12 @@ _PORTS: Final = {"http": 80, "https": 443}
 def check_data_dir(settings: Settings) -> list[Finding]:
     """Whether the data folder can be written to, and how much room there is."""
     folder = settings.data_dir
-    existing = next(p for p in (folder, *folder.absolute().parents) if p.exists())
-    reason = _why_not_writable(existing, tries=existing == folder)
+    try:
+        existing = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+        reason = _why_not_writable(existing, tries=existing == folder)
+    except OSError as error:
+        # As where it lies in a folder into which this user may not look.
+        existing, reason = folder, error.strerror or str(error)
     if reason:
         advice = f"make {existing} writable for this user, or set OIBOT_DATA_DIR"
         return [Finding(Level.FAIL, "data folder", f"cannot write in {folder}: {reason}", advice, "folder-read-only")]
@@ -72,8 +76,12 @@ def check_database(settings: Settings) -> Finding:
     """Whether the database is sound and of a schema that this version reads. Blocks; reads the whole file."""
     path = DataDir(settings.data_dir).database
     newest = migrations()[-1][0]
-    if not path.exists():
-        return Finding(Level.OK, "database", f"none yet; the first start makes {path}")
+    try:
+        if not path.exists():
+            return Finding(Level.OK, "database", f"none yet; the first start makes {path}")
+    except OSError as error:
+        text = f"{path}: {error.strerror or error}"
+        return Finding(Level.FAIL, "database", text, "let this user into the data folder", "database-unreadable")
     try:
         version = copies.inspect(path)
     except StorageError as error:

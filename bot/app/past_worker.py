@@ -3,7 +3,6 @@ answers in one line of JSON, and gives up where it takes more memory than it may
 """
 
 import os
-import signal
 import sys
 import threading
 from dataclasses import replace
@@ -15,7 +14,6 @@ import msgspec
 from bot.app.conditions import rule_of
 from bot.app.history_store import open_store
 from bot.app.past_desk import DailyOrder, Order, PastWord, RehearsalOrder
-from bot.charts.worker import peak_mb, serve
 from bot.errors import BotError
 from bot.history.asking import History
 from bot.history.long_rehearsal import rehearse_long
@@ -25,6 +23,7 @@ from bot.rules.ast import functions_used
 from bot.rules.loader import load_folder
 from bot.rules.numbers import OVER_SCOPE
 from bot.rules.schema import Rule
+from bot.worker import begin, peak_mb
 
 LOOK_S: Final = 0.2
 TURNS: Final = (("oi_top", True), ("oi_bottom", False))
@@ -33,11 +32,7 @@ TURNS: Final = (("oi_top", True), ("oi_bottom", False))
 
 def main() -> None:
     """`argv[1]` is the bot's process id; the first line of the input an `Order`."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    serve(int(sys.argv[1]))
-    # Whatever a library prints must not stand before the answer.
-    out = os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(2, 1)
+    out = begin(int(sys.argv[1]))
     order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Order)
 
     def end(word: PastWord) -> None:

@@ -9,7 +9,7 @@ import os
 import sys
 from typing import Final
 
-from bot.charts.studio import KEPT
+from bot.worker import environment
 
 _LINE: Final = 1 << 16
 # Threads of the linear algebra reserve memory for each core, and arrow's own pool gives none back.
@@ -27,7 +27,6 @@ def command_of(module: str) -> tuple[str, ...]:
 
 async def start(command: tuple[str, ...], *arguments: str, max_line: int = _LINE) -> asyncio.subprocess.Process:
     """It hears on stdin and answers on stdout, in lines of at most `max_line` bytes. Raises `OSError`."""
-    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     return await asyncio.create_subprocess_exec(
         *command,
         str(os.getpid()),
@@ -38,7 +37,7 @@ async def start(command: tuple[str, ...], *arguments: str, max_line: int = _LINE
         limit=max_line,
         # Ctrl-C in the terminal is for the bot, which ends the process in its turn.
         start_new_session=True,
-        env={**kept, **_ENVIRONMENT},
+        env={**environment(), **_ENVIRONMENT},
     )
 
 

@@ -43,7 +43,7 @@ async def open_society(database: Database, settings: Settings, rooms: Chatrooms,
 
     async def open_way(chat_id: int) -> None:
         name, by_chat = f"telegram:{chat_id}", rooms.moves.by_chat
-        if name in rooms.ways or name in by_chat or name in sending.lanes.names or not has_way:
+        if name in sending.lanes.names or by_chat.get(name, name) != name or not has_way:
             return
         try:
             destination = await sending.builder.chat(name, chat_id)

@@ -7,6 +7,7 @@ then not told there. What a chat is told is decided when a firing goes out, and 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Final
 
 from bot import log
@@ -63,9 +64,13 @@ class Subscribing:
         topics: Sequence[TopicRoute] = (),
         before: Callable[[str], str] = lambda chat: chat,
         followed: Followed | None = None,
+        ways: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """`before`: the name by which the settings know a chat, which may have moved. `followed`: who was told what fires."""
+        """`before`: the name by which the settings know a chat, which may have moved. `followed`: who was told what fires. `ways`:
+        destinations of chats that no plan knows, as of now.
+        """
         self._before = before
+        self._unplanned = ways
         self._followed = followed if followed is not None else Followed()
         self._store = store
         self._wishes = {(one.chat, one.rule): one for one in subscriptions}
@@ -92,10 +97,19 @@ class Subscribing:
         extra: ExtraRules,
         before: Callable[[str], str] = lambda chat: chat,
         followed: Followed | None = None,
+        ways: Mapping[str, str] = MappingProxyType({}),
     ) -> "Subscribing":
         """With all that was stored; from now on there are forms."""
         subscriptions, looks, topics = await store.all(), await store.looks(), await store.topics()
-        made = cls(store, subscriptions=subscriptions, looks=looks, topics=topics, before=before, followed=followed)
+        made = cls(
+            store,
+            subscriptions=subscriptions,
+            looks=looks,
+            topics=topics,
+            before=before,
+            followed=followed,
+            ways=ways,
+        )
         made.begin(extra)
         return made
 
@@ -172,8 +186,10 @@ class Subscribing:
         return list(found.values())
 
     def _place(self, routes: Routes, chat: str) -> str | None:
-        """Routes of files alone do not know yet where chats went."""
-        return routes.by_chat.get(chat) or routes.by_chat.get(self._before(chat))
+        """Routes of files alone know neither where chats went nor those that no file names."""
+        names = (chat, self._before(chat))
+        found = (routes.by_chat.get(name) or self._unplanned.get(name) for name in names)
+        return next(filter(None, found), None)
 
     def _form(self, rule: Rule, chat: str, routes: Routes) -> Rule | None:
         heard = self.heard(chat, rule.id)

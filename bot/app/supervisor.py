@@ -15,7 +15,7 @@ from bot.clock import Clock
 
 MAX_CRASHES = 5
 CRASH_WINDOW_S = 600.0
-_PAUSES_S = (0.5, 2.0, 5.0, 15.0, 30.0)
+_PAUSES_S = (0.5, 2.0, 5.0, 15.0)
 
 
 class Policy(Enum):
@@ -64,22 +64,34 @@ class Supervisor:
             self._log.warning("component.not_stopped", components=stuck, within_s=within_s)
 
     async def _watch(self, name: str, run: Callable[[], Awaitable[None]], policy: Policy) -> None:
-        crashes: deque[float] = deque(maxlen=MAX_CRASHES)
+        crashes: deque[float] = deque()
+        """Those of the last ten minutes."""
         while True:
             try:
                 await run()
                 return
-            except asyncio.CancelledError:
-                raise
-            except Exception as error:
+            except (Exception, asyncio.CancelledError) as error:
+                is_stopped = _is_being_stopped()
+                if is_stopped and isinstance(error, asyncio.CancelledError):
+                    raise
                 self.n_crashes[name] += 1
                 now_s = self._clock.monotonic_ms() / 1000.0
+                while crashes and now_s - crashes[0] > CRASH_WINDOW_S:
+                    crashes.popleft()
                 crashes.append(now_s)
                 self._log.error("component.crashed", name=name, policy=policy.value, exc_info=True)
+                if is_stopped:
+                    return
                 if policy is Policy.STOP:
                     raise ComponentError(f"{name} crashed: {type(error).__name__}") from error
                 if policy is Policy.DEGRADE:
                     return
-                if len(crashes) == MAX_CRASHES and now_s - crashes[0] <= CRASH_WINDOW_S:
+                if len(crashes) == MAX_CRASHES:
                     raise ComponentError(f"{name} crashed {MAX_CRASHES} times in ten minutes") from error
-            await self._clock.sleep(_PAUSES_S[min(len(crashes), len(_PAUSES_S)) - 1])
+            await self._clock.sleep(_PAUSES_S[len(crashes) - 1])
+
+
+def _is_being_stopped() -> bool:
+    """Else a component that was cancelled waited for something that others gave up, and would be gone without a word."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0

@@ -22,6 +22,7 @@ from bot.charts import wire
 from bot.clock import Clock
 from bot.model.charts import Drawing, NoPicture, Picture
 from bot.texts import mark
+from bot.worker import environment
 
 MAX_WAITING: Final = 16
 DRAW_S: Final = 5.0
@@ -33,18 +34,6 @@ MEMORY_MB: Final = 256
 """What a drawing may take beyond what the libraries do."""
 MAX_PEAK_MB: Final = 250.0
 RETRY_S: Final = 60.0
-KEPT: Final = (
-    "PATH",
-    "PYTHONPATH",
-    "PYTHONHOME",
-    "VIRTUAL_ENV",
-    "LANG",
-    "LC_ALL",
-    "LD_LIBRARY_PATH",
-    "TZDIR",
-    "TMPDIR",
-)
-"""Of the environment; the rest may hold secrets and is no business of a drawing."""
 
 TOO_MANY: Final = NoPicture(mark("too many charts were wanted at once"))
 STOPPED: Final = NoPicture(mark("the bot is stopping"))
@@ -239,7 +228,6 @@ class Studio:
         self._n_drawn = 0
         self.counts.started += 1
         self._cache_dir.mkdir(parents=True, exist_ok=True)
-        kept = {name: os.environ[name] for name in KEPT if name in os.environ}
         made = await asyncio.create_subprocess_exec(
             *self._command,
             str(self._limits.memory_mb),
@@ -250,7 +238,7 @@ class Studio:
             # Ctrl-C in the terminal is for the bot, which ends the worker in its turn.
             start_new_session=True,
             env={
-                **kept,
+                **environment(),
                 "MPLCONFIGDIR": str(self._cache_dir),
                 "MPLBACKEND": "agg",
                 # Threads of the linear algebra that no chart needs reserve memory for each core.

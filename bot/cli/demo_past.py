@@ -18,8 +18,8 @@ from rich.console import Console
 
 from bot.app.bot import Bot
 from bot.app.options import Options
-from bot.charts.studio import KEPT
 from bot.model.instrument import Instrument
+from bot.worker import environment
 
 PATIENCE_LOOKS: Final = 90
 """For the first alert; then it begins without one."""
@@ -72,11 +72,10 @@ class Past:
 
     def _fill(self, chosen: list[Instrument]) -> bool:
         symbols = [instrument.symbol for instrument in chosen]
-        kept = {name: os.environ[name] for name in KEPT if name in os.environ}
         with subprocess.Popen(  # noqa: S603, our own interpreter and names from our own exchange
             [sys.executable, "-m", "bot", "history", "fill", *symbols, "--days", str(DAYS)],
             cwd=self._folder,
-            env={**kept, "OIBOT_DATA_DIR": str(self._folder), "OIBOT_BINANCE__REST_URL": self._rest_url},
+            env={**environment(), "OIBOT_DATA_DIR": str(self._folder), "OIBOT_BINANCE__REST_URL": self._rest_url},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -10,6 +10,7 @@ from rich.console import Console
 from bot import log
 from bot.app.bot import Bot
 from bot.app.destinations import Plan
+from bot.app.lifetime import Lifetime
 from bot.app.memory import keep_small
 from bot.app.options import Options
 from bot.app.service_manager import Voice, speaking, voice_of, watched_of
@@ -64,41 +65,41 @@ async def serve(
     keep_small()
     voice: Voice | None = None
 
-    def made(settings: Settings, options: Options) -> Bot:
+    def begun(settings: Settings, options: Options) -> Lifetime:
         def on_ready(started: Bot) -> None:
             if voice is not None:
                 voice.started(watched_of(started))
             options.on_ready(started)
 
-        return Bot(settings, replace(options, on_ready=on_ready))
+        return Lifetime(settings, replace(options, on_ready=on_ready))
 
-    bot = made(settings, options)
-    voice = voice_of(bot.clock)
+    life = begun(settings, options)
+    voice = voice_of(life.clock)
 
     stopping = asyncio.Event()
 
     def on_stop() -> None:
         stopping.set()
-        bot.stop.set()
+        life.stop.set()
 
     def on_hang_up() -> None:
-        bot.reload_soon()
+        life.reload_soon()
 
     # A terminal that is closed sends it too: what reads commands there ends with it.
     signals.call(on_stop, on_hang_up=None if options.reads_terminal else on_hang_up)
-    started_ms = bot.clock.monotonic_ms()
+    started_ms = life.clock.monotonic_ms()
     code = 1
     try:
         async with speaking(voice, stopping):
-            code = await bot.run(for_s=for_s)
-            while bot.claimed is not None and again is not None and not stopping.is_set():
+            code = await life.run(for_s=for_s)
+            while life.claimed is not None and again is not None and not stopping.is_set():
                 _log.info("bot.beginning_anew", reason="there is a new owner")
-                left_s = None if for_s is None else for_s - (bot.clock.monotonic_ms() - started_ms) / 1000
+                left_s = None if for_s is None else for_s - (life.clock.monotonic_ms() - started_ms) / 1000
                 if left_s is not None and left_s <= 0:
                     break
-                bot = made(*again(bot.claimed))
-                for_s, started_ms = left_s, bot.clock.monotonic_ms()
-                code = await bot.run(for_s=left_s)
+                life = begun(*again(life.claimed))
+                for_s, started_ms = left_s, life.clock.monotonic_ms()
+                code = await life.run(for_s=left_s)
     except* ComponentError as group:
         for error in group.exceptions:
             _log.critical("bot.failed", reason=str(error))

@@ -11,34 +11,32 @@ Due times follow the monotonic clock from the start of all lanes, so that a jump
 
 import asyncio
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
 from bot import log
 from bot.clock import Clock
-from bot.delivery.attempts import Attempts, backoff_s
+from bot.delivery.attempts import Attempts
 from bot.delivery.destination import Destination, Form
 from bot.delivery.intake import Intake
 from bot.delivery.lane_stats import LaneStats
 from bot.delivery.life import Life, Renew, as_before
 from bot.delivery.manners import Manners
 from bot.delivery.notebook import STORAGE_RETRY_S
-from bot.delivery.notices import SOURCE, Notices
+from bot.delivery.notices import Notices
+from bot.delivery.outcomes import Outcomes
 from bot.delivery.pictures import Hanging, LanePictures, TakesPictures
 from bot.delivery.planning import OUT_OF_DATE, Planner
-from bot.delivery.plans import Plan, Told, halves, ids_of
+from bot.delivery.plans import Plan, Told
 from bot.delivery.unsettled import Unsettled
 from bot.errors import StorageError
 from bot.model.chart_ports import AlertPictures
-from bot.model.news import MessageBuried
-from bot.model.outbox import Delivered, Message, OutboxRow, Outcome, Rejected, RetryLater
+from bot.model.outbox import OutboxRow, Rejected, RetryLater
 from bot.model.outbox_ports import Outbox
 from bot.model.ports import KeyValues
 from bot.texts import speaking
 
-MAX_MESSAGE_BACKOFF_S: Final = 300.0
-MAX_COUNTED: Final = 10_000
 MAX_IDLE_S: Final = 30.0
 """Rows may be committed later than their notice; nobody waits longer than this for them."""
 _QUIET_S: Final = 2.0
@@ -74,7 +72,6 @@ class Lane:
         self._language_of = language_of
         self._venue_now = venue_now if venue_now is not None else self._now_ms
         self._n_instruments = n_instruments
-        self._notices = notices
         self._planner = Planner(manners if manners is not None else Manners())
         caps, venue = self._planner.caps, self._venue_now
         self._life = Life(destination, clock, store=store, caps=caps, notices=notices, renew=renew, venue_now=venue)
@@ -84,11 +81,20 @@ class Lane:
         self._intake = Intake(destination.name, outbox, self._unstored, self._notebook)
         self.stats = LaneStats()
         self._attempts = Attempts(destination, clock, self.stats)
+        self._outcomes = Outcomes(
+            life=self._life,
+            unsettled=self.unsettled,
+            planner=self._planner,
+            notices=notices,
+            stats=self.stats,
+            clock=clock,
+            now_ms=self._now_ms,
+            venue_now=venue,
+        )
         takes = isinstance(destination, TakesPictures)
         self._woken = asyncio.Event()
         self._pictures = LanePictures(desk if takes else None, self._woken.set)
         self._quiet = asyncio.Event()
-        self._n_tried: dict[str, int] = {}
         self._denied: bool | None = None
         self._closed = False
 
@@ -198,7 +204,7 @@ class Lane:
         if not isinstance(found, Plan):
             return await self._meanwhile(found)
         if found.form is Form.DROP:
-            await self._finish(found, Rejected(found.reason))
+            await self._outcomes.take(found, Rejected(found.reason))
             return 0.0
         if (wait_s := self._slot(urgent=found.is_urgent)) > 0:
             return wait_s
@@ -264,12 +270,12 @@ class Lane:
     async def _tell(self, plan: Plan) -> None:
         order = await self._orders.make(plan, n_instruments=self._n_instruments())
         if order is None:
-            await self._finish(plan, Rejected(OUT_OF_DATE))
+            await self._outcomes.take(plan, Rejected(OUT_OF_DATE))
             return
         if not self._unstored.holds(plan.rows[0].id):
             await self._notebook.begin(plan.message())
         outcome = await self._attempts.make(order, anew=lambda: self._orders.anew(plan) if plan.layout else None)
-        await self._finish(plan, outcome)
+        await self._outcomes.take(plan, outcome)
         self._pictures.told(plan, order, outcome, now_ms=self._clock.monotonic_ms())
 
     async def _attach(self, hanging: Hanging, png: bytes) -> float:
@@ -279,7 +285,7 @@ class Lane:
         order = replace(hanging.order, target=hanging.target)
         answer = self._pictures.tried(hanging, await self._attempts.once(order, png=png))
         if isinstance(answer, RetryLater):
-            self._pause(answer)
+            self._outcomes.pause(answer)
         return 0.0
 
     async def _touch_up(self) -> float | None:
@@ -296,97 +302,10 @@ class Lane:
         if order is None:
             self.destination.free_slot()
         elif isinstance(answer := await self._attempts.once(order), RetryLater):
-            self._pause(answer)
+            self._outcomes.pause(answer)
         elif isinstance(answer, Rejected) and answer.destination_dead:
             self._life.die(answer.reason)
         return 0.0
-
-    # -- outcomes ------------------------------------------------------------------------------------------------
-
-    async def _finish(self, plan: Plan, outcome: Outcome) -> None:
-        message = plan.message()
-        n = self._n_tried.get(message.id, 0) + 1
-        match outcome:
-            case Delivered(provider_id):
-                self.stats.arrived(plan.rows, self._venue_now())
-                self._life.succeeded()
-                self._n_tried.pop(message.id, None)
-                self._orders.delivered(plan, provider_id)
-                self._planner.delivered(plan, now_ms=self._clock.monotonic_ms(), venue_ms=self._venue_now())
-                for row in plan.rows:
-                    self._notices.told(row.id)
-                alerts = ", ".join(f"#{one}" for one in ids_of(plan.rows))
-                self._log.info("message.delivered", message=message.id, attempt=n, rows=len(plan.rows), alerts=alerts)
-            case RetryLater():
-                outcome = self._postpone(plan, message, outcome, n)
-            case Rejected(reason, destination_dead=True):
-                self._life.die(reason)
-                outcome = RetryLater(0.0, reason)
-            case Rejected(reason) if parts := halves(plan):
-                await self._split(message, parts, reason)
-                return
-            case Rejected(reason):
-                self._bury(plan, message, reason)
-        if self._unstored.holds(message.row_ids[0]):
-            if not isinstance(outcome, RetryLater):
-                self._unstored.settle(message, outcome)
-            return
-        self._notebook.put(message, outcome, self._now_ms())
-        await self._notebook.write()
-
-    async def _split(self, message: Message, parts: Sequence[Plan], reason: str) -> None:
-        """One of many that is refused must not take the others with it: halves are tried, down to the one."""
-        self._log.warning("message.split", message=message.id, reason=reason)
-        self.stats.retried += 1
-        self._n_tried.pop(message.id, None)
-        for part in (one.message() for one in parts):
-            if self._unstored.holds(part.row_ids[0]):
-                self._unstored.apart(part)
-            else:
-                self._notebook.put(part, RetryLater(0.0, reason), self._now_ms())
-        await self._notebook.write()
-
-    def _bury(self, plan: Plan, message: Message, reason: str) -> None:
-        self._n_tried.pop(message.id, None)
-        self._planner.settled(plan)
-        if reason == OUT_OF_DATE:
-            self._log.info("message.dropped", message=message.id, reason=reason)
-            return
-        self.stats.buried += 1
-        self.stats.nothing_owed()
-        self._log.error("message.buried", message=message.id, reason=reason)
-        for row in plan.rows:
-            self._notices.given_up(row.id)
-        # That its own words were refused is no news for the owner: they would be refused again.
-        if ids := ids_of([row for row in plan.rows if row.view.rule_id != SOURCE]):
-            self._notices.report(MessageBuried(self.name, ids, reason))
-
-    def _postpone(self, plan: Plan, message: Message, outcome: RetryLater, n: int) -> RetryLater:
-        """The message waits for its own backoff, the lane for that of the destination: others may go before it."""
-        if len(self._n_tried) >= MAX_COUNTED:
-            self._n_tried.clear()
-        self._n_tried[message.id] = n
-        self.stats.retried += 1
-        self.stats.ambiguous += outcome.ambiguous
-        if outcome.ambiguous:
-            self._orders.in_doubt(plan)
-        self._pause(outcome)
-        # One step longer than the lane, so that a message that fails by itself lets the others by.
-        after_s = max(outcome.after_s, backoff_s(n + 1, MAX_MESSAGE_BACKOFF_S))
-        self._log.warning(
-            "message.postponed",
-            message=message.id,
-            attempt=n,
-            reason=outcome.reason,
-            ambiguous=outcome.ambiguous,
-            after_s=round(after_s, 1),
-            rows=len(plan.rows),
-        )
-        return replace(outcome, after_s=after_s)
-
-    def _pause(self, outcome: RetryLater) -> None:
-        self.stats.failed(self._clock.monotonic_ms())
-        self._life.pause(outcome)
 
     async def leave(self) -> None:
         """Nothing is sent any more: note what can be noted."""

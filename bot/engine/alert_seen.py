@@ -2,7 +2,7 @@
 
 from bot.alerts.lifecycle import is_confirmed
 from bot.engine.tick_values import TickValues
-from bot.market.market import DEFAULT_OI_INTERVAL_MS
+from bot.market.validity import DEFAULT_OI_INTERVAL_MS
 from bot.model.alert import FOREVER_MS, AlertRecord, State, short_id
 from bot.model.explanation import AlertPhase, AlertSeen, Verdict
 from bot.model.numbers import duration

@@ -7,7 +7,7 @@ from bot.engine.explaining import RuleHere
 from bot.engine.one_place import OnePlace
 from bot.engine.subscriptions import rule_of, uses_oi
 from bot.engine.tick_values import TickValues
-from bot.market.market import DEFAULT_OI_INTERVAL_MS
+from bot.market.validity import DEFAULT_OI_INTERVAL_MS
 from bot.model.alert import AlertRecord, State, short_id
 from bot.model.chat_alert import AlertLife, AlertStage, ChatAlert
 from bot.model.explanation import AlertSeen, Explanation, Glance, Verdict

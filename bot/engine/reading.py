@@ -4,8 +4,9 @@ import numpy as np
 
 from bot.alerts.seen import Ticks
 from bot.engine.lookback import Lookback
-from bot.market.market import DEFAULT_OI_INTERVAL_MS, Market
+from bot.market.market import Market
 from bot.market.series import Leaf
+from bot.market.validity import DEFAULT_OI_INTERVAL_MS
 from bot.market.view import View
 from bot.model.updates import F64
 from bot.rules.ast import Expr, walk

@@ -10,19 +10,13 @@ from typing import Final
 import numpy as np
 
 from bot.engine.inputs import Coverage, Input, Listed, Samples
-from bot.market.market import LONG_SHORT_VALID_MS, POLLS_VALID, PRICE_VALID_MS, VOLUME_VALID_MS
 from bot.market.series import MINUTE_MS
+from bot.market.validity import POLLS_VALID, valid_for_ms
 from bot.model.updates import F64, Bars, InstrumentList, Liquidations
 from bot.rules.rule_test import RuleTest
 
 STEPS_VALID: Final = 1.5
 _LIQUIDATIONS: Final = ("liq_long", "liq_short")
-_LIVE_MS: Final = {
-    "volume_24h": VOLUME_VALID_MS,
-    "long_short": LONG_SHORT_VALID_MS,
-    "taker_buy": 0,
-}
-"""How long a value speaks live; all others as long as a price."""
 
 
 class Feed:
@@ -84,7 +78,8 @@ class Feed:
         if not len(rows):
             return
         steps = POLLS_VALID if name == "oi" else STEPS_VALID
-        live_ms = 0 if name == "oi" else _LIVE_MS.get(name, PRICE_VALID_MS)
+        # Of open interest and bars the step alone says how long they speak.
+        live_ms = 0 if name in {"oi", "taker_buy"} else valid_for_ms(name)
         yield Samples(
             series=name,
             rows=rows,

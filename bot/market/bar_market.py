@@ -7,9 +7,9 @@ import numpy as np
 from bot.market.bar_series import BarSeries, oi_interval_ms
 from bot.market.bar_windows import BarWindows, leads_of
 from bot.market.gauges import NEVER_MS
-from bot.market.market import DEFAULT_OI_INTERVAL_MS
 from bot.market.series import PARTS, Leaf, Needs
 from bot.market.universe import Universe
+from bot.market.validity import DEFAULT_OI_INTERVAL_MS
 from bot.model.history import BarGrid
 from bot.model.instrument import Instrument
 from bot.model.updates import F64, I64

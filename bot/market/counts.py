@@ -1,7 +1,6 @@
 """How many points of windows are known, for windows without sums."""
 
 from collections.abc import Sequence
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -9,9 +8,6 @@ import numpy.typing as npt
 from bot.market.sums import KNOWN_SHARE, MAX_STEPS
 from bot.market.tier import Tier
 from bot.model.updates import F64
-
-_CHUNK: Final = 128
-"""Columns counted together, so that memory is not taken for all."""
 
 
 class Counts:
@@ -70,9 +66,7 @@ class Counts:
     def _recount(self, i: int, columns: "npt.NDArray[np.intp]") -> None:
         gauge, n = self._pairs[i]
         assert self._at is not None
-        for start in range(0, len(columns) if n > 1 else 0, _CHUNK):
-            some = columns[start : start + _CHUNK]
-            past = self._tier.block(gauge, self._at - n + 1, n - 1, some)
+        for some, past in self._tier.blocks(gauge, self._at - n + 1, n - 1, columns):
             self._count[i, some] = np.isfinite(past).sum(axis=0)
 
     def _judge(self) -> None:

@@ -17,8 +17,6 @@ from bot.market.tier import Tier, Values
 from bot.model.updates import F64
 
 BLOCK: Final = 32
-_CHUNK: Final = 128
-"""Columns looked at together when many are computed afresh, so that memory is not taken for all."""
 
 
 class Extrema:
@@ -117,10 +115,8 @@ class Extrema:
         # The block under way may just have been completed.
         n_done = (self._at + 1) // BLOCK - first
         blocks = np.arange(first, first + n_done)[:, None] % n_blocks
-        for start in range(0, len(columns), _CHUNK):
-            some = columns[start : start + _CHUNK]
-            values = self._tier.block(gauge, first * BLOCK, self._at + 1 - first * BLOCK, some)
-            values = self._filled(values, is_whole=False)
+        for some, past in self._tier.blocks(gauge, first * BLOCK, self._at + 1 - first * BLOCK, columns):
+            values = self._filled(past, is_whole=False)
             done = values[: n_done * BLOCK].reshape(n_done, BLOCK, len(some))
             self._whole[k][blocks, some] = self._better.reduce(done, axis=1)
             self._prefix[k, some] = self._better.reduce(values[(current - first) * BLOCK :], axis=0)

@@ -4,7 +4,7 @@ Windows up to an hour are kept at the run's finest step (1 s live), up to a day 
 Price and open interest are always held; everything else only as far as the loaded rules look back.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -14,6 +14,14 @@ from bot.market.gauges import N_MARKS, NEVER_MS, Gauges
 from bot.market.series import FLOWS, GAUGES, INDEX, MINUTE_MS, OI, PRICE, SUMS, Grids, Leaf, Needs
 from bot.market.tier import Tier
 from bot.market.universe import Diff, Universe
+from bot.market.validity import (
+    BAR_VALID_MS,
+    DEFAULT_OI_INTERVAL_MS,
+    POLLS_VALID,
+    PRICE_VALID_MS,
+    is_sound,
+    valid_for_ms,
+)
 from bot.market.view import Moment
 from bot.market.windows import Windows, tick_of
 from bot.model.instrument import Instrument
@@ -31,18 +39,6 @@ from bot.model.updates import (
 )
 
 DAY_MS: Final = 86_400_000
-PRICE_VALID_MS: Final = 10_000
-"""A mark price speaks for ten seconds: the stream sends one each second."""
-VOLUME_VALID_MS: Final = 3_600_000
-"""The ticker stream only sends what changed; the full table is asked each half hour."""
-BAR_VALID_MS: Final = 90_000
-"""Of one-minute bars, which are expected before any has come."""
-LONG_SHORT_VALID_MS: Final = 450_000
-"""Ratios come as five-minute rows."""
-POLLS_VALID: Final = 2.5
-"""An open-interest sample speaks for this many of its polling intervals."""
-DEFAULT_OI_INTERVAL_MS: Final = 120_000
-"""Assumed before an instrument's first poll: the slowest tier."""
 SPARE_SLOTS: Final = 64
 """Grid points held beyond the longest window, so that sums can follow over a pause of a minute row by row."""
 _CHUNK: Final = 64
@@ -296,7 +292,9 @@ class Market:
 
     def apply_tickers(self, u: Tickers) -> None:
         good = np.isfinite(u.volume_24h) & (u.volume_24h >= 0)
-        self.gauges.put(INDEX["volume_24h"], u.rows[good], u.event_ms[good], u.volume_24h[good], VOLUME_VALID_MS)
+        self.gauges.put(
+            INDEX["volume_24h"], u.rows[good], u.event_ms[good], u.volume_24h[good], valid_for_ms("volume_24h")
+        )
 
     def apply_open_interest(self, row: int, amount: float, *, at_ms: int, venue_ms: int, interval_ms: int) -> None:
         """One polled sample, placed at `at_ms`. An answer older at the venue than the last is dropped."""
@@ -317,14 +315,14 @@ class Market:
         self, series: str, rows: I32, time_ms: I64, value: F64, *, valid_ms: int, interval_ms: int
     ) -> None:
         """One sample each of several instruments, from bars or dump files; each has its own validity."""
-        good = _sound(series, value)
+        good = is_sound(series, value)
         self.n_rejected += int((~good).sum())
         if series == "oi":
             self.oi_interval_ms[rows] = interval_ms
         self.gauges.put(INDEX[series], rows[good], time_ms[good], value[good], valid_ms)
 
     def apply_history(self, u: History) -> None:
-        good = _sound(u.series, u.value)
+        good = is_sound(u.series, u.value)
         self.n_rejected += int((~good).sum())
         self.gauges.put_history(INDEX[u.series], u.row, u.time_ms[good], u.value[good], u.valid_ms)
 
@@ -373,28 +371,12 @@ class Market:
             return (interval * POLLS_VALID).astype(np.int64)
         if series in {"volume", "taker_buy"}:
             return self.volume.valid_ms(BAR_VALID_MS)
-        return np.full(self._n_rows, _VALID_MS.get(series, PRICE_VALID_MS), dtype=np.int64)
-
-
-_VALID_MS: Final[Mapping[str, int]] = {
-    "volume_24h": VOLUME_VALID_MS,
-    "long_short": LONG_SHORT_VALID_MS,
-}
+        return np.full(self._n_rows, valid_for_ms(series), dtype=np.int64)
 
 
 def _inner(leaf: Leaf) -> Leaf:
     """The change that a score or percentile of changes is taken of, as it stands now."""
     return Leaf("pct", leaf.series, leaf.inner_ms)
-
-
-def _sound(series: str, value: F64) -> "np.typing.NDArray[np.bool_]":
-    """Samples that can be true: finite, and above zero but for rates and amounts."""
-    if series in {"basis", "funding", "funding_8h"}:
-        return np.isfinite(value)
-    sound: np.typing.NDArray[np.bool_] = np.isfinite(value) & (
-        value >= 0 if series in {"volume_24h", "taker_buy"} else value > 0
-    )
-    return sound
 
 
 assert GAUGES[PRICE] == "price"

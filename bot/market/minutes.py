@@ -10,8 +10,9 @@ from typing import Any, Final
 import numpy as np
 
 from bot.market.gauges import NEVER_MS
-from bot.market.market import PRICE_VALID_MS, Market
+from bot.market.market import Market
 from bot.market.series import INDEX, OI, PRICE
+from bot.market.validity import PRICE_VALID_MS
 from bot.model.history import BAR_MS, OI_COLUMNS, BarRows
 from bot.model.instrument import Instrument
 from bot.model.updates import F64, I64, Mask

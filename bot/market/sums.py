@@ -21,7 +21,6 @@ _REBASE_COLUMNS: Final = 8
 _REBASE_EVERY: Final = 16
 MAX_STEPS: Final = 600
 """A gap of more grid points than this is cheaper to compute afresh."""
-_CHUNK: Final = 64
 _WEAK: Final = 1e-7
 _RESIDUE: Final = 1e-9
 _FLOOR_EVERY: Final = 16
@@ -166,11 +165,8 @@ class RunningSums:
         self._is_referenced[where] |= known
         self._all_referenced = bool(self._is_referenced.all())
         longest = int(self._n[pairs].max())
-        if longest > 1:
-            for start in range(0, len(columns), _CHUNK):
-                part = slice(start, start + _CHUNK)
-                past = self._tier.block(gauge, self._at - longest + 1, longest - 1, columns[part])
-                self._sum_up(columns[part], reference[part], pairs, past)
+        for some, past in self._tier.blocks(gauge, self._at - longest + 1, longest - 1, columns):
+            self._sum_up(some, self.reference[pairs[0], some], pairs, past)
         self._weigh()
 
     def _sum_up(self, columns: "npt.NDArray[np.intp]", reference: F64, pairs: I64, past: Any) -> None:

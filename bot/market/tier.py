@@ -9,7 +9,7 @@ All rings of a tier lie in one block of memory, so that rows of many gauges and 
 and move on together. A gauge that is a product of two others is computed from their rows.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 NO_AGE: Final = 65_535
 _CHUNK: Final = 128
 """Rows worked on at a time, so that what lies between fits into the cache."""
+_FEW: Final = 64
+"""Columns copied at a time."""
 
 Values = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
@@ -317,6 +319,14 @@ class Tier:
         out: Values = self.value[(self.base[gauge] + numbers % self.slots[gauge])[:, None], columns]
         out[self._outside(gauge, numbers)] = np.nan
         return out
+
+    def blocks(
+        self, gauge: int, first: int, n: int, columns: "npt.NDArray[np.intp]"
+    ) -> Iterator[tuple["npt.NDArray[np.intp]", Values]]:
+        """The same, a few instruments at a time and with them, so that memory is not taken for all."""
+        for start in range(0, len(columns), _FEW):
+            some = columns[start : start + _FEW]
+            yield some, self.block(gauge, first, n, some)
 
     def column(self, gauge: int, first: int, n: int, row: int) -> Values:
         """The same of one instrument alone, without reading the others. Shape (n,)."""

@@ -21,7 +21,6 @@ NO_MEAN: Final = 1e-18
 """A mean whose square is below this share of the mean square counts as zero."""
 _REBASE_COLUMNS: Final = 8
 _REBASE_EVERY: Final = 16
-_CHUNK: Final = 64
 
 
 @dataclass(slots=True)
@@ -113,17 +112,16 @@ class Trends:
         sums.reference[columns] = np.where(np.isfinite(newest), newest, sums.reference[columns])
         sums.origin[columns] = self._at
         first = self._oldest(self.windows[i], self._at) + 1
-        for start in range(0, len(columns), _CHUNK):
-            chunk = columns[start : start + _CHUNK]
-            total = np.zeros((6, len(chunk)))
-            if other < 0 and n > 1:
-                past = self._tier.block(gauge, first, n - 1, chunk) - sums.reference[chunk]
-                place = np.arange(first - self._at, 0, dtype=np.float64)[:, None]
-                total = _slope_features(np.broadcast_to(place, past.shape), past).sum(axis=1)
-            elif other >= 0 and n > 2:
-                both = [self._tier.block(g, first - 1, n - 1, chunk).astype(np.float64) for g in (gauge, other)]
-                total = _corr_features(both[0], both[1], all_pairs=True).sum(axis=1)
-            sums.total[:, chunk] = total
+        if other < 0:
+            place = np.arange(first - self._at, 0, dtype=np.float64)[:, None]
+            for some, past in self._tier.blocks(gauge, first, n - 1, columns):
+                value = past - sums.reference[some]
+                sums.total[:, some] = _slope_features(np.broadcast_to(place, value.shape), value).sum(axis=1)
+            return
+        of_both = (self._tier.blocks(g, first - 1, n - 1, columns) for g in (gauge, other))
+        for (some, past), (_, past_of_other) in zip(*of_both, strict=True):
+            features = _corr_features(past.astype(np.float64), past_of_other.astype(np.float64), all_pairs=True)
+            sums.total[:, some] = features.sum(axis=1)
 
     # -- reading -------------------------------------------------------------------------------------------------
 

@@ -96,11 +96,11 @@ class SqliteMemberStore:
 
 def peek_owner(path: Path) -> Member | None:
     """The owner that a database file knows, in use or not; None also where it cannot be read. Blocks; changes nothing."""
-    if not path.is_file():
-        return None
     try:
+        if not path.is_file():
+            return None
         with contextlib.closing(reading(path)) as connection:
             row = connection.execute(_OWNER).fetchone()
             return None if row is None else _member(tuple(row))
-    except sqlite3.Error:
+    except (OSError, sqlite3.Error):
         return None

@@ -221,3 +221,17 @@ async def test_a_destination_is_made_anew_when_its_secret_changed_and_only_then(
             assert anew.fingerprint != made[name].fingerprint
             assert isinstance(await anew.send(order(name)), Delivered)
             assert await builder.renewed(described[name], builder.key(described[name])) is None, "once"
+
+
+async def test_a_proxy_that_cannot_be_used_is_told_in_a_line(monkeypatch, clock, out, tmp_path):
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://127.0.0.1:1")
+    settings = Settings.model_construct(
+        rules_dir=tmp_path,
+        telegram=TelegramSection(token="1:a", owner_id=7),
+        discord=DiscordSection(),
+        secrets={},
+    )
+    async with contextlib.AsyncExitStack() as stack:
+        builder = Builder(settings, clock=clock, console=out, stack=stack)
+        with pytest.raises(ConfigError, match=r'destination "telegram": .* HTTPS_PROXY'):
+            await builder.all(plan_of(settings))

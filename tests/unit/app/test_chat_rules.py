@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.app.chat_rules import ChatRules, Endings
+from bot.app.chat_rules import SOURCE, ChatRules, Endings, open_chat_rules
 from bot.app.conditions import rule_of
 from bot.app.extra_rules import ExtraRules
 from bot.app.loading import load
@@ -170,6 +170,26 @@ def test_a_recording_can_hold_each(rule, tmp_path):
     extra = ExtraRules(loaded)
     extra.put("chat", [rule_of(rule)])
     assert [one.id for one in extra.rules] == ["one", RULE.id]
+
+
+async def test_one_that_cannot_run_any_more_stays_stored_and_silent_and_stands_in_the_way_of_none(world, tmp_path):
+    """As after an upgrade that knows better what can run."""
+    (tmp_path / "rules.yaml").write_text("version: 1\nrules: [{id: one, when: price > 1}]\n")
+    extra = ExtraRules(load(Settings(rules_dir=tmp_path, _env_file=None), plan=None, asks_secrets=False))
+    other, third = replace(RULE, id="c_other"), replace(RULE, id="c_third")
+    for rule in (replace(RULE, when="crosses(price, 4000)", for_ms=60_000), other):
+        await world.store.add(rule)
+
+    rules = await open_chat_rules(world.store, world.clock, extra)
+
+    assert [one.id for one in extra.of(SOURCE)] == [other.id]
+    assert [one.id for one in rules.of_chat(RULE.chat)] == [RULE.id, other.id]
+    assert await rules.add(third)
+    assert [one.id for one in extra.of(SOURCE)] == [other.id, third.id]
+    with pytest.raises(ValueError, match="expected a sound rule"):
+        await rules.add(replace(RULE, id="c_fourth", when="crosses(price, 4000)", for_ms=60_000))
+    await rules.remove(RULE.id)
+    assert [one.id for one in rules.of_chat(RULE.chat)] == [other.id, third.id]
 
 
 async def test_a_group_that_moves_takes_its_conditions_along(world):

@@ -39,8 +39,8 @@ def test_a_folder_that_is_there_is_tried_and_one_to_come_only_looked_at(settings
     assert list(settings.data_dir.iterdir()) == []
 
 
-@pytest.mark.parametrize("folder", ["/proc", "/proc/self/status"])
-def test_a_folder_that_takes_nothing(folder):
+@pytest.mark.parametrize("folder", ["/proc", "/proc/self/status", f"/{'x' * 300}"])
+def test_a_folder_that_takes_nothing_or_that_cannot_be_looked_at(folder):
     [found] = check_data_dir(Settings.model_construct(data_dir=Path(folder)))
     assert (found.level, found.cause) == (Level.FAIL, "folder-read-only")
     assert "OIBOT_DATA_DIR" in found.advice
@@ -56,6 +56,12 @@ def test_room(free, level, cause):
 
 def test_no_database_is_no_fault(settings):
     assert check_database(settings).level is Level.OK
+
+
+def test_a_database_that_cannot_be_looked_at():
+    found = check_database(Settings.model_construct(data_dir=Path(f"/{'x' * 300}")))
+    assert (found.level, found.cause) == (Level.FAIL, "database-unreadable")
+    assert "File name too long" in found.text
 
 
 def test_a_sound_database_tells_its_schema(settings, database):

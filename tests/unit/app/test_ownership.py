@@ -3,7 +3,9 @@
 import pytest
 
 from bot.app.destinations import plan_of
+from bot.app.loading import require_folder
 from bot.app.ownership import is_claimable, with_owner
+from bot.errors import ConfigError
 from bot.model.members import Member, Role
 from bot.settings import Settings
 from bot.settings_sections import BinanceSection, DiscordSection, TelegramSection
@@ -72,3 +74,14 @@ async def test_what_cannot_be_read_names_nobody(tmp_path):
     assert peek_owner(path) == ANN
     path.write_bytes(b"no database")
     assert peek_owner(path) is None
+
+
+def test_a_folder_that_cannot_be_looked_at_knows_no_owner(made, tmp_path):
+    read = made(token=TOKEN).model_copy(update={"data_dir": tmp_path / ("x" * 300)})
+    assert with_owner(read) is read
+
+
+def test_nor_has_it_any_rules(made, tmp_path):
+    read = made().model_copy(update={"rules_dir": tmp_path / ("x" * 300)})
+    with pytest.raises(ConfigError, match="File name too long"):
+        require_folder(read)

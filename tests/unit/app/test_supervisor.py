@@ -1,6 +1,7 @@
 """No silent dead task: restart, degrade or stop, and an end when a component keeps crashing."""
 
 import asyncio
+import itertools
 
 import pytest
 
@@ -59,6 +60,40 @@ async def test_crashes_far_apart_do_not():
     assert part.runs > MAX_CRASHES
 
 
+async def test_a_pause_is_as_long_as_lately_crashes_were_many():
+    clock, started_s = ManualClock(), []
+
+    async def rare():
+        started_s.append(clock.monotonic_ms() / 1000)
+        await clock.sleep(3_600)
+        raise RuntimeError("boom")
+
+    async with asyncio.TaskGroup() as group:
+        task = Supervisor(clock).start(group, "part", rare, Policy.RESTART)
+        await clock.advance(7 * 3_610)
+        task.cancel()
+
+    assert {round(after - before, 3) for before, after in itertools.pairwise(started_s)} == {3_600.5}
+
+
+async def test_one_that_waits_for_what_others_cancelled_has_crashed():
+    class Waiting(Crashing):
+        async def run(self):
+            self.runs += 1
+            if self.runs == 1:
+                given_up = asyncio.get_running_loop().create_future()
+                given_up.cancel()
+                await given_up
+            await asyncio.Event().wait()
+
+    part = Waiting()
+
+    supervisor = await drive(ManualClock(), part, Policy.RESTART, 1)
+
+    assert part.runs == 2
+    assert supervisor.n_crashes == {"part": 1}
+
+
 async def test_a_degraded_component_stays_away():
     part = Crashing()
 
@@ -70,6 +105,30 @@ async def test_a_degraded_component_stays_away():
 async def test_one_without_which_the_bot_makes_no_sense_stops_it():
     with pytest.raises(ExceptionGroup):
         await drive(ManualClock(), Crashing(), Policy.STOP, 1)
+
+
+async def test_one_that_fails_while_it_is_stopped_stays_stopped():
+    clock, runs = ManualClock(), []
+
+    async def failing():
+        runs.append(clock.monotonic_ms())
+        try:
+            await asyncio.Event().wait()
+        finally:
+            if len(runs) == 1:
+                raise OSError("the disk is full")
+
+    async with asyncio.TaskGroup() as group:
+        supervisor = Supervisor(clock)
+        task = supervisor.start(group, "part", failing, Policy.RESTART)
+        await clock.advance(0.1)
+        stop = asyncio.create_task(supervisor.stop("part", within_s=2))
+        await clock.advance(60)
+        await stop
+        assert (len(runs), task.done()) == (1, True)
+        task.cancel()
+
+    assert supervisor.n_crashes == {"part": 1}
 
 
 async def test_stop_waits_only_so_long_for_a_stuck_component():

@@ -12,7 +12,7 @@ from bot.history.journal import Header, JournalWriter, read
 from bot.history.replay import replay_journal
 from bot.history.rule_test_feed import Feed
 from bot.history.rule_test_run import rules_of, rules_that_matter, run_rule_test
-from bot.market.market import POLLS_VALID
+from bot.market.validity import POLLS_VALID
 from bot.model.alert import Transition
 from bot.model.history import BarGrid
 from bot.rules.resolution import answerable, facts_of, limits_of
