@@ -160,4 +160,5 @@ async def open_sending(
 
 
 def _owners(plan: Plan, settings: Settings) -> tuple[str, ...]:
-    return plan.of_chat(settings.telegram.owner_id or 0)
+    """The owner's own chat, then what the settings and files name. Not the chats of members and groups."""
+    return tuple(dict.fromkeys((*plan.of_chat(settings.telegram.owner_id or 0), *(d.name for d in plan.described))))

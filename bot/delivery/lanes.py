@@ -73,7 +73,7 @@ class Lanes:
         manners: Manners | None = None,
         store: KeyValues | None = None,
         n_instruments: Callable[[], int] = lambda: 0,
-        preferred: Sequence[str] = (),
+        preferred: Sequence[str] | None = None,
         renew: Renew = as_before,
         desk: AlertPictures | None = None,
         language_of: Callable[[str], str] = lambda _: "",
@@ -88,7 +88,7 @@ class Lanes:
             manners: How much is told at once, in a minute and in a day.
             store: Keeps dead destinations, pauses and counts over a restart; None forgets them.
             n_instruments: How many coins there are; 0 while unknown.
-            preferred: Where the owner is told of the bot's own troubles, the best first; any that lives otherwise.
+            preferred: Where the owner is told of the bot's own troubles, the best first; None: on any.
             renew: Makes a dead destination anew when its address or secret changed.
             desk: Draws charts for alerts; None: they go without.
             language_of: What is spoken at a destination; empty for English.

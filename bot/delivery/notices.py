@@ -1,5 +1,6 @@
 """News of the bot itself for whoever runs it. One path for all of them: here they are put into words, told once, no more
-often than once an hour about one thing, on the owner's destination or else on one that lives.
+often than once an hour about one thing, on the owner's destination or else on another that the owner has set. Chats of
+others hear nothing of it.
 
 They are rows like those of alerts, so that a lane paces and repeats them, but they live in memory alone: the database need
 not work for them. What waits in a lane whose destination turns out to be dead is told elsewhere; while none lives it waits.
@@ -150,13 +151,13 @@ class Notices:
         self,
         places: Callable[[], Iterable[Place]],
         *,
-        preferred: Sequence[str] = (),
+        preferred: Sequence[str] | None = None,
         clock: Clock,
         venue_now: Callable[[], int],
         language_of: Callable[[str], str] = lambda _: "",
     ) -> None:
         self._places = places
-        self._preferred = tuple(preferred)
+        self._preferred = preferred
         self._clock = clock
         self._venue_now = venue_now
         self._language_of = language_of
@@ -176,7 +177,7 @@ class Notices:
         self._tell(lambda: worded(news)[1], topic)
 
     def tell(self, words: Words) -> None:
-        """Tell it on the first destination that lives."""
+        """Tell it on the first destination of the owner's that lives."""
         self._tell(words, "")
 
     def _tell(self, words: Words, topic: str) -> None:
@@ -204,7 +205,7 @@ class Notices:
         self.look_again()
 
     def prefer(self, names: Sequence[str]) -> None:
-        """Tell on these first from now on."""
+        """Tell on these from now on, the first that lives."""
         self._preferred = tuple(names)
 
     def left(self, name: str) -> None:
@@ -219,7 +220,8 @@ class Notices:
         if not self._waiting:
             return
         places = {place.name: place for place in self._places()}
-        living = [n for n in dict.fromkeys((*self._preferred, *places)) if n in places and not places[n].dead_reason]
+        ours = places if self._preferred is None else dict.fromkeys(self._preferred)
+        living = [name for name in ours if name in places and not places[name].dead_reason]
         best = next((n for n in living if places[n].paused_s < SLOW_S), living[0] if living else "")
         for one in self._waiting:
             if one.place and places[one.place].dead_reason is None:

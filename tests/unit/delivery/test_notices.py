@@ -9,12 +9,12 @@ from bot.model.outbox import Delivered, Rejected, RetryLater
 NEWS = Notice("Nothing can be stored", "Reason: the disk is full.\nI go on.")
 TOLD = "Nothing can be stored: Reason: the disk is full.\nI go on."
 DEAD = Rejected("blocked", destination_dead=True)
-NAMES = ("telegram", "telegram:7", "discord")
+NAMES = ("telegram", "telegram:7", "discord", "telegram:of a member")
 
 
 @pytest.fixture
 def place(rooms):
-    return rooms(NAMES, preferred=("telegram:7", "telegram"))
+    return rooms(NAMES, preferred=("telegram:7", "telegram", "discord"))
 
 
 async def kill(room, make, *names):
@@ -47,6 +47,18 @@ async def test_it_goes_to_the_first_that_lives(place, make, dead, paused, to):
         room.lanes.notices.tell(NEWS)
         await room.clock.advance(901)
         assert heard(room) == [to]
+
+
+async def test_where_none_of_the_owners_lives_it_waits_and_others_hear_nothing(place, make):
+    async with place.running() as room:
+        await kill(room, make, "telegram", "telegram:7", "discord")
+        room.lanes.notices.tell(NEWS)
+        await room.clock.advance(901)
+        assert heard(room) == []
+        assert room.destinations["telegram:of a member"].notes == []
+        room.lanes.revive("discord")
+        await room.clock.advance(1)
+        assert heard(room) == ["discord"]
 
 
 async def test_it_is_told_elsewhere_when_that_one_turns_out_to_be_dead(place, make):

@@ -17,7 +17,7 @@ DEAD = Rejected("blocked", destination_dead=True)
 
 
 async def test_the_owner_is_told_once_on_a_destination_that_lives(rooms, make):
-    async with rooms(("main", "side"), preferred=("main",)).running() as room:
+    async with rooms(("main", "side"), preferred=("main", "side")).running() as room:
         room.main.script = [DEAD]
         await room.commit(make.row())
         await room.clock.advance(7_200)
