@@ -38,7 +38,11 @@ def run(
 def record(
     for_time: Annotated[str | None, typer.Option("--for", help="Stop after a while, such as 90s or 10m.")] = None,
 ) -> None:
-    """Run without telling anybody and write a journal for `oibot replay` into the data folder."""
+    """Run without telling anybody and write a journal for `oibot replay` into the data folder.
+
+    What fires meanwhile is stored, and the next `oibot run` on that folder tells it: to keep the two apart, set
+    OIBOT_DATA_DIR.
+    """
     _go_or_give_up(for_time, delivers=False)
 
 
