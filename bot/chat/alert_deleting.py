@@ -36,7 +36,8 @@ class AlertDeleting:
     async def delete(self, command: Command, asker: Asker) -> Reply:
         """`/delete ID…` by the first characters of each, or `/delete all`."""
         if command.words[0] == "all":
-            return await self._delete_all(asker, is_sure=len(command.words) > 1)
+            n_meant = int(command.words[2]) if len(command.words) > 2 else None
+            return await self._delete_all(asker, is_sure=len(command.words) > 1, n_meant=n_meant)
         gone: dict[str, ChatAlert | ChatRule] = {}
         for typed in command.words:
             found = await self._meant(typed, asker)
@@ -64,14 +65,15 @@ class AlertDeleting:
             return alert_pages.ambiguous(typed, found)
         return found[0] if asker.may_change(found[0].user) else alert_pages.not_yours()
 
-    async def _delete_all(self, asker: Asker, *, is_sure: bool) -> Reply:
+    async def _delete_all(self, asker: Asker, *, is_sure: bool, n_meant: int | None) -> Reply:
+        """`n_meant`: how many there were when it was asked; with more or fewer by now it is asked again."""
         # A lowered limit may have left more than may be made now.
         plain = await self._store.of_chat(asker.chat, limit=max(1, await self._store.count(asker.chat)))
         here: list[ChatAlert | ChatRule] = [*self._rules.of_chat(asker.chat), *plain]
         if not here:
             return alert_pages.none_yet()
         gone = [alert for alert in here if asker.may_change(alert.user)]
-        if gone and not is_sure:
+        if gone and (not is_sure or n_meant not in {None, len(gone)}):
             return alert_pages.sure(len(gone))
         for alert in gone:
             await self.end(alert)

@@ -275,7 +275,7 @@ def sure(n: int) -> Reply:
     )
     return Reply(
         (line(question),),
-        ((Button(say("Delete {n}", n=n), "/delete all yes"), Button(say("Keep"), "/alerts")),),
+        ((Button(say("Delete {n}", n=n), f"/delete all yes {n}"), Button(say("Keep"), "/alerts")),),
         is_personal=True,
     )
 

@@ -171,10 +171,10 @@ def status(text: str) -> tuple[str, ...] | Problem:
 
 
 def alert_prefix(text: str) -> tuple[str, ...] | Problem:
-    """Some characters of an id, with or without the mark and the `a-`, or several such; `all`, or `all yes`."""
+    """Some characters of an id, with or without the mark and the `a-`, or several such; `all`; `all yes`, and how many."""
     words = [word for word in _SEPARATORS.split(text.casefold()) if word]
-    if words == ["all", "yes"]:
-        return ("all", "yes")
+    if words[:2] == ["all", "yes"] and (not words[2:] or re.fullmatch(r"[0-9]{1,6}", " ".join(words[2:]), re.ASCII)):
+        return tuple(words)
     if words in (["all"], ["#all"]):
         return ("all",)
     if not words or len(words) > MAX_SYMBOLS:

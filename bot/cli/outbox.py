@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Annotated, Final, TypeVar
 
 import typer
@@ -16,7 +17,6 @@ from bot.clock import SystemClock
 from bot.delivery.lane_memory import recall
 from bot.delivery.life import wish_key
 from bot.errors import ConfigError
-from bot.model import numbers
 from bot.model.alert import short_id
 from bot.model.outbox import Entry
 from bot.storage.database import Database, join_database
@@ -119,7 +119,7 @@ def _plain(entry: Entry) -> dict[str, str | int]:
         "to": row.destination,
         "alert": f"{row.view.symbol} {row.view.title}",
         "what": row.kind.value,
-        "happened": numbers.clock_time(row.created_ms),
+        "happened": f"{datetime.fromtimestamp(row.created_ms / 1000, UTC):%Y-%m-%d %H:%M}Z",
         "state": entry.state,
         "tries": entry.attempts,
         "why": entry.reason,

@@ -310,9 +310,12 @@ def _sized(idea: StopIdea, instrument: Instrument, figures: RiskFigures, setting
 
 
 def _liquidation(idea: StopIdea, figures: RiskFigures, settings: RiskSettings) -> float:
-    """About where an isolated position at the full leverage is closed by the venue."""
-    room = max(0.0, 1 / settings.leverage - figures.maintenance_ratio)
-    return idea.entry * (1 - room) if idea.side == "long" else idea.entry * (1 + room)
+    """About where an isolated position at the full leverage is closed by the venue: where what is left of its margin is the
+    maintenance of what it is worth there.
+    """
+    sign = 1 if idea.side == "long" else -1
+    closed = idea.entry * (1 - sign / settings.leverage) / (1 - sign * figures.maintenance_ratio)
+    return min(idea.entry, closed) if idea.side == "long" else max(idea.entry, closed)
 
 
 def _sane(idea: StopIdea, figures: RiskFigures) -> str:

@@ -13,6 +13,7 @@ from bot.rules.ast import And, Call, Compare, Expr, Neg, Not, Number, Or, text
 from bot.rules.schema import Rule
 
 MAX_FACTOR: Final = 100.0
+PERCENTILES: Final = 100.0
 _DIGITS: Final = 6
 _MIRRORED: Final[dict[str, str]] = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _OPPOSITE: Final[dict[str, str]] = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
@@ -27,6 +28,11 @@ class RuleNumber:
     """Canonical text of what is compared with it, without sign."""
     op: str
     """As with the number on the right."""
+
+    @property
+    def most(self) -> float | None:
+        """No figure of this measure is higher; None where there is no such number."""
+        return PERCENTILES if self.measure.startswith("percentile(") and 0 < self.number.value < PERCENTILES else None
 
     @property
     def is_harder_far_off(self) -> bool:
@@ -53,7 +59,11 @@ def with_factor(rule: Rule, factor: float) -> Rule:
     found = number_of(rule)
     if found is None or factor == 1:
         return rule
-    return with_number(rule, _rounded(found.number.value * (factor if found.is_harder_far_off else 1 / factor)))
+    old, most = found.number.value, found.most
+    if not found.is_harder_far_off:
+        return with_number(rule, _rounded(old / factor))
+    # What ends somewhere comes closer to its end: 1.6 times the 95th percentile is none.
+    return with_number(rule, _rounded(old * factor if most is None or factor < 1 else most - (most - old) / factor))
 
 
 def with_number(rule: Rule, value: float, measure: str | None = None) -> Rule:
@@ -62,10 +72,9 @@ def with_number(rule: Rule, value: float, measure: str | None = None) -> Rule:
     if found is None:
         return rule
     old = found.number.value
-    if value * old <= 0 or not 1 / MAX_FACTOR <= value / old <= MAX_FACTOR:
-        raise ValueError(
-            f"{rule.id}: expected a number between {old / MAX_FACTOR:g} and {old * MAX_FACTOR:g}, found {value:g}"
-        )
+    far = old * MAX_FACTOR if found.most is None else found.most
+    if value * old <= 0 or not 1 / MAX_FACTOR <= value / old <= far / old:
+        raise ValueError(f"{rule.id}: expected a number between {old / MAX_FACTOR:g} and {far:g}, found {value:g}")
     if value == old:
         return rule
 

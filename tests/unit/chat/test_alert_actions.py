@@ -334,6 +334,17 @@ async def test_an_ambiguous_prefix_deletes_nothing(ask, store):
     assert await store.count(OWNER.chat) == 3
 
 
+async def test_a_question_of_long_ago_deletes_only_what_it_asked_about(ask, store):
+    await ask("/alert btc price > 1")
+    await ask("/delete all")
+    ((delete, _),) = ask.buttons
+    assert delete.command == "/delete all yes 1"
+    await ask("/alert btc price > 2")
+    assert await ask(delete.command) == "Delete these 2 alerts? Each can be brought back by its id for a day."
+    assert await store.count(OWNER.chat) == 2
+    assert await ask(ask.buttons[0][0].command) == "Deleted 2 alerts."
+
+
 async def test_in_a_group_people_delete_what_they_made_and_the_owner_everything(ask, desk, store):
     await ask("/alert btc price > 1", OWNER)
     owners = await only(store)

@@ -35,14 +35,14 @@ def test_a_calm_market_by_hand():
     # 100 to lose over 600 a coin is 0.1666, down to the step.
     assert (found.size, found.notional, found.at_risk) == (0.166, 16_600.0, pytest.approx(99.6))
     assert found.multiple == pytest.approx(1.66)
-    assert found.liquidation == pytest.approx(81_000)
+    assert found.liquidation == pytest.approx(80_000 / 0.99)
     assert (found.reasons, found.cost_per_day, found.capped_by) == ((), None, "")
 
 
 def test_a_short_is_its_mirror():
     found = idea("short")
     assert (found.stop, found.distance, found.size) == (100_600.0, 600.0, 0.166)
-    assert found.liquidation == pytest.approx(119_000)
+    assert found.liquidation == pytest.approx(120_000 / 1.01)
 
 
 def test_the_stop_is_rounded_away_from_the_entry_and_the_size_down():

@@ -33,6 +33,9 @@ def rule(when, clear=None):
         ("pct(oi, 4h) >= 8% and funding_8h <= -0.03%", None, "pct(oi, 4h) >= 12.8% and funding_8h <= -0.03%", None),
         ("count(pct(oi, 15m) >= 3%) >= 10", None, "count(pct(oi, 15m) >= 3%) >= 16", None),
         ("not oi_usd < 10M", None, "not oi_usd < 16M", None),
+        ("percentile(oi, 24h) >= 95", "percentile(oi, 24h) < 80",
+         "percentile(oi, 24h) >= 96.875", "percentile(oi, 24h) < 81.5789"),
+        ("percentile(oi, 24h) <= 4", None, "percentile(oi, 24h) <= 2.5", None),
     ],
 )  # fmt: skip
 def test_the_first_number_is_moved_and_its_measure_follows(when, clear, fewer, fewer_clear):
@@ -51,6 +54,14 @@ def test_a_number_of_ones_own_is_taken_as_it_is():
 def test_another_sign_or_a_number_far_off_is_refused(value):
     with pytest.raises(ValueError, match="expected a number between"):
         with_number(rule("pct(oi, 15m) >= 5%"), value)
+
+
+def test_no_percentile_is_above_a_hundred():
+    one = rule("percentile(oi, 24h) >= 95")
+    assert text(with_number(one, 100).when) == "percentile(oi, 24h) >= 100"
+    with pytest.raises(ValueError, match=r"expected a number between 0\.95 and 100, found 152"):
+        with_number(one, 152)
+    assert text(with_factor(one, 0.5).when) == "percentile(oi, 24h) >= 47.5"
 
 
 @pytest.mark.parametrize("when", ["price >= max(price, 24h)", "stale(oi)", "price == 7", "funding_8h > 0"])
