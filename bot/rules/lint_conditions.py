@@ -27,8 +27,9 @@ from bot.rules.ast import (
 from bot.rules.check import Fault
 from bot.rules.language import CROSSINGS, FUNCTIONS
 from bot.rules.nodes import Node, Scalar, Source
+from bot.rules.numbers import MIN_MEMBERS, OVER_SCOPE
 from bot.rules.problems import Problem
-from bot.rules.schema import Rule
+from bot.rules.schema import Rule, Scope
 
 UPWARD: Final = frozenset({">", ">="})
 DOWNWARD: Final = frozenset({"<", "<="})
@@ -50,9 +51,22 @@ def lint_conditions(rule: Rule, source: Source, nodes: Mapping[str, Node]) -> li
         node = nodes.get(key)
         if expr is None or not isinstance(node, Scalar):
             continue
-        faults = [*_bounds_faults(expr, is_clear=key == "clear"), *_window_faults(expr)]
+        faults = [*_bounds_faults(expr, is_clear=key == "clear"), *_window_faults(expr), *_few_faults(expr, rule.scope)]
         problems.extend(source.in_expression(node, fault) for fault in faults)
     return problems
+
+
+def _few_faults(expr: Expr, scope: Scope) -> Iterator[Fault]:
+    """Functions over the scope, of a scope that is too small for them whatever the venue lists."""
+    named = len(scope.symbols) if scope.symbols and not any(set(name) & set("*?[") for name in scope.symbols) else inf
+    most = min(named, inf if scope.top is None else scope.top)
+    if most >= MIN_MEMBERS:
+        return
+    for node in walk(expr):
+        if isinstance(node, Call) and node.name in OVER_SCOPE:
+            length = max(1, node.span.end - node.span.start)
+            message = f'"{node.name}" needs {MIN_MEMBERS} contracts in scope; here are at most {most:.0f}, so it is never known'
+            yield Fault(node.span.start, "W316", length, message, "widen the scope")
 
 
 def bounds(expr: Expr) -> tuple[float, float]:

@@ -202,3 +202,17 @@ def test_a_rule_to_mute_has_to_exist_in_any_file(tmp_path):
         ("W312", 'no rule has the id "cc"', 'did you mean "c1"?')
     ]
     assert [p.code for p in found] == ["W312", "E201"]
+
+
+@pytest.mark.parametrize(
+    "scope", ["{}", "{top: 5}", "{symbols: ['BTC*']}", "{symbols: [A1USDT, A2USDT, A3USDT, A4USDT, A5USDT]}"]
+)
+def test_a_scope_of_five_is_enough_for_figures_over_it(scope):
+    assert problems(f"scope: {scope}\nwhen: rank(oi) <= 1") == []
+
+
+def test_a_scope_of_fewer_is_not():
+    few = "scope: {symbols: [BTCUSDT, ETHUSDT]}\nwhen: pct(oi, 1h) > 5% and oi_usd > median(oi_usd)"
+    ((code, line, message, _),) = problems(few)
+    assert (code, line) == ("W316", 4)
+    assert message == '"median" needs 5 contracts in scope; here are at most 2, so it is never known'

@@ -194,6 +194,7 @@ EVERY_CODE = {
     "W310": (RULE + "    for: 5s\n", 4, 10),
     "W312": (RULE + "    inhibits: [b]\n", 4, 16),
     "W314": ("rules:\n  - id: a\n    when: oi > 1 and percentile(oi, 4h) > 100\n", 3, 22),
+    "W316": ("rules:\n  - id: a\n    scope: {top: 4}\n    when: oi > 1 and rank(oi) <= 1\n", 4, 22),
     "W315": ("rules:\n  - id: a\n    when: oi > 1\n    value: pct(oi, 1h)\n    escalate: 5%\n", 5, 15),
 }
 
