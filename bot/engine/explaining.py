@@ -121,11 +121,10 @@ class RuleHere:
     def explanation(self, instrument: str) -> Explanation:
         rule, seen = self._rule, self._seen
         venue, _, symbol = instrument.rpartition(":")
-        verdict = seen.rule_verdict(rule, self._at if rule.per == "symbol" else 0)
+        verdict = seen.rule_verdict(rule, self._at)
         when = self.node(rule.when, self._at)
-        reasons = [*([outside] if (outside := self._outside()) else []), *self._halts()]
-        if verdict == "unknown":
-            reasons += self._unknown(when)
+        undecided = [*([outside] if (outside := self._outside()) else []), *self._halts()]
+        reasons = [*undecided, *(self._unknown(when) if verdict == "unknown" else [])]
         measured, alert = self._measured(), alert_of(seen, rule, self._asked, verdict)
         is_member = self._asked is None or bool(seen.members(self._scope)[self._asked])
         if not (is_member or rule.per == "market") and alert.phase == "inactive":
@@ -139,7 +138,7 @@ class RuleHere:
             at_ms=seen.engine.now_ms,
             verdict=verdict,
             when=when,
-            clear=self.node(rule.end, self._at),
+            clear=seen.end(rule, self._at, self.node(rule.end, self._at), undecided),
             is_member=is_member,
             why=tuple(dict.fromkeys(reasons)),
             value_text=measured.text,
@@ -154,7 +153,7 @@ class RuleHere:
 
     def glance(self, nearness: float) -> Glance:
         rule, seen = self._rule, self._seen
-        verdict = seen.rule_verdict(rule, self._at if rule.per == "symbol" else 0)
+        verdict = seen.rule_verdict(rule, self._at)
         decisive = OnePlace(seen, self._at).decisive(rule.when, self._scope)
         near = None if decisive is None else self.near(rule.when, self._at)
         why = self._outside()

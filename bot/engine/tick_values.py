@@ -6,6 +6,8 @@ the larger of value and threshold; of an `and` its farthest part, of an `or` its
 """
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final, TypeVar
 
 import numpy as np
@@ -13,7 +15,7 @@ import numpy as np
 from bot.engine.engine import Engine
 from bot.market.series import Leaf
 from bot.market.view import View
-from bot.model.explanation import Distance, Unit, Verdict
+from bot.model.explanation import Distance, Node, Unit, Verdict
 from bot.model.truth import FALSE, TRUE, UNKNOWN
 from bot.model.updates import F64
 from bot.rules.ast import MIRROR, NEGATED, And, BinaryOp, Call, Compare, CompareOp, Expr, Neg, Not, Number, Or, Series
@@ -141,7 +143,14 @@ class TickValues:
 
     def rule_verdict(self, rule: Rule, row: int) -> Verdict:
         """Of `when`, as the alert lives by it: unknown while the scope is warming up."""
-        return VERDICTS[int(self.result.truth(rule).when[self.t, row])]
+        return VERDICTS[int(self.result.truth(rule).when[self.t, row if rule.per == "symbol" else 0])]
+
+    def end(self, rule: Rule, row: int, node: Node, undecided: Sequence[str]) -> Node:
+        """The end of a rule as the alert lives by it. `undecided`: why nothing is decided there, whatever the condition is."""
+        truth = self.result.truth(rule).clear[self.t, row if rule.per == "symbol" else 0]
+        if truth != UNKNOWN or node.verdict == "unknown":
+            return node
+        return replace(node, verdict="unknown", why=next(iter(undecided), ""))
 
     # -- distances -----------------------------------------------------------------------------------------------
 

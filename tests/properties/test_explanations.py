@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from bot.engine.engine import Engine
@@ -117,6 +117,8 @@ def check_tree(engine, rule: Rule, seen: Explanation, row: int, per: str) -> Non
     is_halted=st.booleans(),
     gap=st.sampled_from([0, 4_000, 60_000]),
 )
+@example(condition="crosses(median(price), 100)", path=[([95] * N, [None] * N)], is_halted=True, gap=0)
+@example(condition="median(price) > 100", path=[([95] * N, [None] * N)], is_halted=True, gap=0)
 def test_an_explanation_is_the_engines_own_truth(condition, path, is_halted, gap, perpetual):
     parsed = parse_condition(condition, per="symbol")
     if parsed.expr is None:
@@ -130,6 +132,7 @@ def test_an_explanation_is_the_engines_own_truth(condition, path, is_halted, gap
         seen = explain(engine, "r", key)
         assert seen.verdict == VERDICT[int(truth.when[-1, row])]
         assert seen.clear.verdict == VERDICT[int(truth.clear[-1, row])]
+        assert (seen.clear.verdict == "unknown") == bool(seen.clear.why)
         assert bool(seen.why) == (seen.verdict == "unknown" or (is_halted and row == 1))
         check_tree(engine, rule, seen, row, "symbol")
         tick, place = TickValues.of(engine), OnePlace(TickValues.of(engine), row)
