@@ -76,13 +76,14 @@ class Strict(HTMLParser):
 
 def check(reply: Reply) -> None:
     html = to_html(reply)
-    assert utf16_units(html) <= 4_096
     assert html.strip()
     html.encode()
     strict = Strict()
     strict.feed(html)
     strict.close()
     assert not strict.open
+    # Telegram counts what people see.
+    assert utf16_units(strict.text) <= 4_096
     assert utf16_units(to_plain(reply)) <= 4_096
     for one in (one for row in keyboard(reply) for one in row):
         assert one.label.strip()
