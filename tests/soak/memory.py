@@ -64,15 +64,19 @@ def row(look: Look) -> str:
     )
 
 
-def slope_mb(looks: list[Look]) -> float | None:
-    """Least squares, per 24 hours, of the looks since windows are full; None for fewer than three hours of them."""
+def slope_mb(looks: list[Look]) -> tuple[float, float] | None:
+    """Least squares, per 24 hours, of the looks since windows are full, and its standard error; None for fewer than three
+    hours of them.
+    """
     late = [x for x in looks if x.hour >= FULL_H]
     if len(late) < 3 or late[-1].hour - late[0].hour < 3:
         return None
     mean_h = sum(x.hour for x in late) / len(late)
     mean_mb = sum(x.rss_mb for x in late) / len(late)
-    over = sum((x.hour - mean_h) * (x.rss_mb - mean_mb) for x in late)
-    return 24 * over / sum((x.hour - mean_h) ** 2 for x in late)
+    spread = sum((x.hour - mean_h) ** 2 for x in late)
+    slope = sum((x.hour - mean_h) * (x.rss_mb - mean_mb) for x in late) / spread
+    left = sum((x.rss_mb - mean_mb - slope * (x.hour - mean_h)) ** 2 for x in late)
+    return 24 * slope, 24 * (left / (len(late) - 2) / spread) ** 0.5
 
 
 def problems(looks: list[Look]) -> list[str]:
@@ -82,8 +86,8 @@ def problems(looks: list[Look]) -> list[str]:
     if worst.rss_mb > MAX_MB:
         found.append(f"memory: {worst.rss_mb:.1f} MB at hour {worst.hour:.1f}, expected at most {MAX_MB:.0f}")
     slope = slope_mb(looks)
-    if slope is not None and slope > MAX_SLOPE_MB:
-        found.append(f"memory grows by {slope:.2f} MB a day, expected at most {MAX_SLOPE_MB}")
+    if slope is not None and slope[0] > MAX_SLOPE_MB:
+        found.append(f"memory grows by {slope[0]:.2f} ± {slope[1]:.2f} MB a day, expected at most {MAX_SLOPE_MB}")
     for name, field, extra in _COUNTS:
         third, end = usual(looks, field, 1 / 3), usual(looks, field, 1)
         if end > third + extra:
@@ -131,7 +135,10 @@ async def watch(harness: Harness, *, hours: float, instruments: int, reconnects:
     for text in wrong:
         print(text)
     slope = slope_mb(looks)
-    print(f"at most {max(x.rss_mb for x in looks):.1f} MB" + (f", {slope:+.2f} MB a day" if slope is not None else ""))
+    print(
+        f"at most {max(x.rss_mb for x in looks):.1f} MB"
+        + (f", {slope[0]:+.2f} ± {slope[1]:.2f} MB a day" if slope else "")
+    )
     return is_sound and not wrong
 
 

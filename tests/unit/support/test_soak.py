@@ -13,8 +13,17 @@ def test_a_flat_run_is_well():
 
 def test_growth_after_windows_are_full_is_told():
     found = looks(lambda n: 100 + n * 0.1)
-    assert 2.39 < slope_mb(found) < 2.41
-    assert [text.split(":")[0] for text in problems(found)] == ["memory grows by 2.40 MB a day, expected at most 1.0"]
+    slope, error = slope_mb(found)
+    assert 2.39 < slope < 2.41
+    assert error < 1e-6
+    assert [text.split(":")[0] for text in problems(found)] == [
+        "memory grows by 2.40 ± 0.00 MB a day, expected at most 1.0"
+    ]
+
+
+def test_a_slope_says_how_sure_it_is():
+    slope, error = slope_mb(looks(lambda n: 100 + n % 2))
+    assert abs(slope) < error < 0.5
 
 
 def test_too_much_and_too_many_are_told():
