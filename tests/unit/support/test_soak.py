@@ -1,5 +1,7 @@
 """The long run tells growth from noise."""
 
+import pytest
+
 from tests.soak.memory import Look, problems, slope_mb
 
 
@@ -24,6 +26,11 @@ def test_growth_after_windows_are_full_is_told():
 def test_a_slope_says_how_sure_it_is():
     slope, error = slope_mb(looks(lambda n: 100 + n % 2))
     assert abs(slope) < error < 0.5
+
+
+@pytest.mark.parametrize(("per_day", "n"), [(0.9, 0), (1.1, 0), (1.6, 1), (3.0, 1)])
+def test_growth_is_told_where_it_is_surely_too_much(per_day, n):
+    assert len(problems(looks(lambda hour: 100 + hour * per_day / 24 + hour % 2))) == n
 
 
 def test_too_much_and_too_many_are_told():
