@@ -52,10 +52,10 @@ def shown(page: str) -> str:
 
 def words(found) -> list[str]:
     """Of an explanation, in the order in which a page has them."""
-    said = [why_text.heading(found), why_text.alert_text(found.alert, found.unit)]
+    said = [why_text.heading(found), why_text.alert_text(found.alert, found.unit, found.at_ms)]
     for one in why_text.tree(found.when):
         said += [one.text, *one.details]
-    return [*said, found.clear.text, *(why_text.transition_text(t, found.unit) for t in found.history)]
+    return [*said, found.clear.text, *(why_text.transition_text(t, found.unit, found.at_ms) for t in found.history)]
 
 
 def stand_in_order(said: list[str], page: str) -> bool:
