@@ -10,12 +10,15 @@ import os
 import resource
 import signal
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Final
 
 MB: Final = 1_048_576
 _PR_SET_PDEATHSIG: Final = 1
 _NICE: Final = 10
+_LOOK_S: Final = 0.2
 _OOM_SCORE: Final = 500
 """Of 1,000: counts like half of the machine's memory on top of what it takes."""
 _KEPT: Final = (
@@ -54,6 +57,21 @@ def begin(parent: int) -> BinaryIO:
     out = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
     return out
+
+
+def give_up_beyond(memory_mb: int, *, say: Callable[[], None] = lambda: None) -> None:
+    """End this process where it comes to hold more, after `say`. A limit of the address space would count what libraries
+    reserve and never touch.
+    """
+
+    def watch() -> None:
+        pause = threading.Event()
+        while not pause.wait(_LOOK_S):
+            if peak_mb() > memory_mb:
+                say()
+                os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def peak_mb() -> float:

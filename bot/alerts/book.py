@@ -228,17 +228,20 @@ class RuleBook:
         )
         if result is Step.NOTHING and alert.cell.state is not State.FIRING:
             return ()
-        self._alerts[row] = alert
-        if result is Step.DROPPED:
-            self._keep(row, alert)
-            return (self._change(alert, t, row, now_ms, State.INACTIVE, None, alert.value),)
-        followed = alert.option if alert.cell.state is State.FIRING or result is Step.ENDED else None
         try:
-            reading = measure(t, row, None if result in {Step.FIRED, Step.FLASHED} else followed)
+            return self._moved(alert, result, t, row, now_ms, measure)
         except Exception:
             alert.cell = before
-            self._keep(row, alert)
             raise
+        finally:
+            self._keep(row, alert)
+
+    def _moved(self, alert: Alert, result: Step, t: int, row: int, now_ms: int, measure: Measure) -> tuple[Change, ...]:
+        """What a step, or staying where it is, means for a firing, ending or waiting alert."""
+        if result is Step.DROPPED:
+            return (self._change(alert, t, row, now_ms, State.INACTIVE, None, alert.value),)
+        followed = alert.option if alert.cell.state is State.FIRING or result is Step.ENDED else None
+        reading = measure(t, row, None if result in {Step.FIRED, Step.FLASHED} else followed)
         match result:
             case Step.PENDING:
                 return (self._change(alert, t, row, now_ms, State.PENDING, None, reading.value),)
@@ -246,10 +249,8 @@ class RuleBook:
                 return (self._fire(alert, t, row, now_ms, reading),)
             case Step.FLASHED:
                 fired = self._fire(alert, t, row, now_ms, reading)
-                self._keep(row, alert)
                 return fired, self._change(alert, t, row, now_ms, State.RESOLVED, None, reading.value)
             case Step.ENDED:
-                self._keep(row, alert)
                 return (self._change(alert, t, row, now_ms, State.RESOLVED, TellKind.END, reading.value),)
         told = self._while_firing(alert, t, row, now_ms, reading)
         return (told,) if told is not None else ()

@@ -146,10 +146,10 @@ def _flash(cell: Cell, policy: Policy, now_ms: int) -> Step:
 def _may_fire(cell: Cell, policy: Policy, now_ms: int, oi_ms: int, oi_interval_ms: int) -> bool:
     if cell.held_ms < policy.for_ms or now_ms < cell.cooldown_until_ms:
         return False
-    return is_confirmed(policy, cell.pending_since_ms, oi_ms, oi_interval_ms)
+    return is_confirmed(policy.for_ms, cell.pending_since_ms, oi_ms, oi_interval_ms, uses_oi=policy.uses_oi)
 
 
-def is_confirmed(policy: Policy, pending_since_ms: int, oi_ms: int, oi_interval_ms: int) -> bool:
+def is_confirmed(for_ms: int, pending_since_ms: int, oi_ms: int, oi_interval_ms: int, *, uses_oi: bool) -> bool:
     """Whether another open-interest sample has come since the condition became true, where one is wanted."""
-    wanted = policy.uses_oi and policy.for_ms != 0 and policy.for_ms < oi_interval_ms
+    wanted = uses_oi and for_ms != 0 and for_ms < oi_interval_ms
     return not wanted or oi_ms > pending_since_ms

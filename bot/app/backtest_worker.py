@@ -2,9 +2,7 @@
 in lines of JSON, and gives up where it takes more memory than it may.
 """
 
-import os
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -20,9 +18,8 @@ from bot.history.backtest_answer import answer_of
 from bot.model.backtests import BacktestAnswer
 from bot.rules.forms import with_number
 from bot.rules.loader import load_folder
-from bot.worker import begin, peak_mb
+from bot.worker import begin, give_up_beyond, peak_mb
 
-LOOK_S: Final = 0.2
 STEP: Final = 0.02
 """Share that has to be done since the last word for another."""
 _PREFIX: Final = "backtest: "
@@ -36,7 +33,10 @@ def main() -> None:
     def say(word: Word) -> None:
         out.write(msgspec.json.encode(word) + b"\n")
 
-    threading.Thread(target=_watch, args=(order.memory_mb, say), daemon=True).start()
+    def finish(word: Word) -> None:
+        say(msgspec.structs.replace(word, peak_mb=round(peak_mb(), 1)))
+
+    give_up_beyond(order.memory_mb, say=lambda: finish(Word(error=_too_large(order.memory_mb))))
     try:
         word = Word(1.0, work(order, _teller(say)))
     except BotError as error:
@@ -45,7 +45,7 @@ def main() -> None:
         word = Word(error=_too_large(order.memory_mb))
     except Exception as error:  # noqa: BLE001, told to the bot
         word = Word(error=f"{type(error).__name__}: {error}"[:300])
-    say(msgspec.structs.replace(word, peak_mb=round(peak_mb(), 1)))
+    finish(word)
 
 
 def work(order: Order, tell: Callable[[float], None]) -> BacktestAnswer:
@@ -73,15 +73,6 @@ def _teller(say: Callable[[Word], None]) -> Callable[[float], None]:
             say(Word(share))
 
     return tell
-
-
-def _watch(memory_mb: int, say: Callable[[Word], None]) -> None:
-    """A limit of the address space would count what libraries reserve and never touch."""
-    pause = threading.Event()
-    while not pause.wait(LOOK_S):
-        if peak_mb() > memory_mb:
-            say(Word(error=_too_large(memory_mb), peak_mb=round(peak_mb(), 1)))
-            os._exit(1)
 
 
 def _too_large(memory_mb: int) -> str:

@@ -2,9 +2,7 @@
 answers in one line of JSON, and gives up where it takes more memory than it may.
 """
 
-import os
 import sys
-import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -23,9 +21,8 @@ from bot.rules.ast import functions_used
 from bot.rules.loader import load_folder
 from bot.rules.numbers import OVER_SCOPE
 from bot.rules.schema import Rule
-from bot.worker import begin, peak_mb
+from bot.worker import begin, give_up_beyond, peak_mb
 
-LOOK_S: Final = 0.2
 TURNS: Final = (("oi_top", True), ("oi_bottom", False))
 """Rules that find tops (True) and bottoms."""
 
@@ -40,7 +37,7 @@ def main() -> None:
         while rest:
             rest = rest[out.write(rest) :]
 
-    threading.Thread(target=_watch, args=(order.memory_mb,), daemon=True).start()
+    give_up_beyond(order.memory_mb)
     try:
         end(work(order))
     except BotError as error:
@@ -82,14 +79,6 @@ def turn_rules(folders: list[Path]) -> tuple[tuple[bool, Rule], ...]:
             if rule.per == "symbol":
                 found.setdefault(rule.id, rule)
     return tuple((is_top, found[id_]) for id_, is_top in TURNS if id_ in found)
-
-
-def _watch(memory_mb: int) -> None:
-    """A limit of the address space would count what libraries reserve and never touch."""
-    pause = threading.Event()
-    while not pause.wait(LOOK_S):
-        if peak_mb() > memory_mb:
-            os._exit(1)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from bot import settings
 from bot.cli.history_fill import fill
 from bot.cli.history_import import import_files
 from bot.cli.history_store import clock_of, opened
-from bot.cli.times import parse_time
+from bot.cli.times import parse_time, time_text
 from bot.errors import ConfigError, StorageError
 from bot.history.stock import DAY_MS, Holding, Stock
 from bot.history.store import Store
@@ -74,8 +74,8 @@ def _row(holding: Holding) -> tuple[str, ...]:
     return (
         WORDS[holding.kind],
         str(holding.n_instruments),
-        _time(holding.spans[0][0]),
-        _time(holding.spans[-1][1]),
+        time_text(holding.spans[0][0]),
+        time_text(holding.spans[-1][1]),
         str(len(holding.spans) - 1),
         f"{holding.n_rows:,}",
         _size(holding.n_bytes),
@@ -122,10 +122,6 @@ def _plain(stock: Stock, days: int, free: int) -> dict[str, Any]:
             for h in stock.holdings
         ],
     }
-
-
-def _time(ms: float) -> str:
-    return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M}"
 
 
 def _size(n_bytes: float) -> str:
@@ -253,7 +249,7 @@ def prune(
     kept = config.history.days if days is None else days
     imported_ms = None if imported_before is None else parse_time(imported_before, "--imported-before")
     if imported_ms is not None and not yes:
-        typer.confirm(f"Throw away what was imported or filled in before {_time(imported_ms)}?", abort=True)
+        typer.confirm(f"Throw away what was imported or filled in before {time_text(imported_ms)}?", abort=True)
     if kept == 0 and not yes:
         typer.confirm("Throw away everything that the bot saw itself?", abort=True)
     with opened(config) as store:

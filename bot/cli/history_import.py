@@ -4,7 +4,6 @@ Exit code 0; 1 where nothing could be read; 130 where Ctrl-C ended it, with all 
 """
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -17,6 +16,7 @@ from bot import log, settings
 from bot.cli.history_store import clock_of, opened
 from bot.cli.progress import WarmStart
 from bot.cli.stop_flag import INTERRUPTED, StopFlag
+from bot.cli.times import time_text
 from bot.errors import ConfigError
 from bot.history.importing import FileReport, Importer, Summary, faults, files_in, look
 from bot.history.published.layouts import Told
@@ -154,7 +154,7 @@ def show(summary: Summary, console: Console, *, dry_run: bool) -> None:
         if mine:
             keys = {key for r in mine for key in r.keys}
             first, last = min(r.first_ms for r in mine), max(r.last_ms for r in mine)
-            times = (f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M}" for ms in (first, last))
+            times = (time_text(ms) for ms in (first, last))
             table.add_row(form, str(len(mine)), str(len(keys)), f"{sum(r.n_rows for r in mine):,}", *times)
     if taken:
         console.print(table)

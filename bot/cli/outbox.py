@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Annotated, Final, TypeVar
 
 import typer
@@ -13,6 +12,7 @@ from rich.text import Text
 
 from bot import log, settings
 from bot.app.data_dir import DataDir
+from bot.cli.times import time_text
 from bot.clock import SystemClock
 from bot.delivery.lane_memory import recall
 from bot.delivery.life import wish_key
@@ -119,7 +119,7 @@ def _plain(entry: Entry) -> dict[str, str | int]:
         "to": row.destination,
         "alert": f"{row.view.symbol} {row.view.title}",
         "what": row.kind.value,
-        "happened": f"{datetime.fromtimestamp(row.created_ms / 1000, UTC):%Y-%m-%d %H:%M}Z",
+        "happened": f"{time_text(row.created_ms)}Z",
         "state": entry.state,
         "tries": entry.attempts,
         "why": entry.reason,

@@ -21,6 +21,11 @@ def parse_time(text: str, option: str) -> int:
     return at_ms
 
 
+def time_text(ms: float) -> str:
+    """As it may be typed again: `2026-02-01 14:31`, UTC."""
+    return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M}"
+
+
 def _at_ms(text: str) -> int | None:
     try:
         if text.isascii() and text.isdigit() and len(text) not in _DIGITS_OF_DATES:

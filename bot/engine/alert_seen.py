@@ -21,10 +21,8 @@ def alert_of(seen: TickValues, rule: Rule, row: int | None, verdict: Verdict) ->
     is_over = record.state is not State.FIRING and record.cooldown_until_ms >= FOREVER_MS
     cooling = left_ms if left_ms > 0 and not is_over else None
     waits = False
-    if record.state is State.PENDING and row is not None and rule.per == "symbol":
-        interval_ms = int(engine.market.oi_interval_ms[row]) or DEFAULT_OI_INTERVAL_MS
-        oi_ms = int(seen.view.sample_ms("oi")[0, row])
-        waits = not is_confirmed(book.policy, record.pending_since_ms, oi_ms, interval_ms)
+    if row is not None and rule.per == "symbol":
+        waits = waits_for_poll(seen, row, record, rule.for_ms, uses_oi=book.policy.uses_oi)
     phase = phase_of_record(record, engine.now_ms)
     since_ms = {"firing": record.fired_ms, "pending": record.pending_since_ms}.get(phase)
     return AlertSeen(
@@ -50,6 +48,15 @@ def alert_of(seen: TickValues, rule: Rule, row: int | None, verdict: Verdict) ->
             is_known=verdict != "unknown",
         ),
     )
+
+
+def waits_for_poll(seen: TickValues, row: int, record: AlertRecord, for_ms: int, *, uses_oi: bool) -> bool:
+    """Whether a pending alert lacks another sample of open interest."""
+    if record.state is not State.PENDING:
+        return False
+    interval_ms = int(seen.engine.market.oi_interval_ms[row]) or DEFAULT_OI_INTERVAL_MS
+    oi_ms = int(seen.view.sample_ms("oi")[0, row])
+    return not is_confirmed(for_ms, record.pending_since_ms, oi_ms, interval_ms, uses_oi=uses_oi)
 
 
 def phase_of(seen: TickValues, rule: Rule, row: int) -> AlertPhase:

@@ -1,13 +1,11 @@
 """Why alerts made in chat fire, and why not: the same answers as for rules, over the comparison that each of them is."""
 
-from bot.alerts.lifecycle import Policy, is_confirmed
-from bot.engine.alert_seen import next_of, phase_of_record
+from bot.engine.alert_seen import next_of, phase_of_record, waits_for_poll
 from bot.engine.engine import Engine
 from bot.engine.explaining import RuleHere
 from bot.engine.one_place import OnePlace
 from bot.engine.subscriptions import rule_of, uses_oi
 from bot.engine.tick_values import TickValues
-from bot.market.validity import DEFAULT_OI_INTERVAL_MS
 from bot.model.alert import AlertRecord, State, short_id
 from bot.model.chat_alert import AlertLife, AlertStage, ChatAlert
 from bot.model.explanation import AlertSeen, Explanation, Glance, Verdict
@@ -78,22 +76,6 @@ def _placed(engine: Engine, alert: ChatAlert) -> tuple[TickValues, int, AlertLif
     return seen, row, life, rule_of(alert.id, facts)
 
 
-def _waits_for_poll(seen: TickValues, row: int, alert: ChatAlert, record: AlertRecord) -> bool:
-    if record.state is not State.PENDING or not uses_oi(alert.measure):
-        return False
-    policy = Policy(
-        for_ms=alert.for_ms,
-        cooldown_ms=alert.cooldown_ms,
-        repeat_ms=alert.repeat_ms,
-        escalate=alert.escalate,
-        once=alert.once,
-        uses_oi=True,
-        max_gap_ms=0,
-    )
-    interval_ms = int(seen.engine.market.oi_interval_ms[row]) or DEFAULT_OI_INTERVAL_MS
-    return not is_confirmed(policy, record.pending_since_ms, int(seen.view.sample_ms("oi")[0, row]), interval_ms)
-
-
 def _seen_of(
     seen: TickValues, row: int, alert: ChatAlert, rule: Rule, life: AlertLife, verdict: Verdict | None
 ) -> AlertSeen:
@@ -103,7 +85,7 @@ def _seen_of(
     left_ms = record.cooldown_until_ms - engine.now_ms
     is_over = life.stage is AlertStage.DONE
     cooling = left_ms if left_ms > 0 and not is_over else None
-    waits = _waits_for_poll(seen, row, alert, record)
+    waits = waits_for_poll(seen, row, record, alert.for_ms, uses_oi=uses_oi(alert.measure))
     if life.stage is AlertStage.UNARMED and life.value is not None:
         then = say("it waits until its condition was false once")
     else:

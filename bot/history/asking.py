@@ -17,6 +17,7 @@ from bot.history.outcomes import DAY_MS
 from bot.history.playing import Asked
 from bot.history.surveying import Bars
 from bot.history.sweep import Solved, Sweep, Target, forms, solve
+from bot.market.validity import valid_for_ms
 from bot.model.history import BAR_MS, BarGrid
 from bot.model.history_ports import Spans
 from bot.model.updates import F64, I64, Mask
@@ -32,8 +33,6 @@ MAX_KEYS: Final = 1_000
 FOR_EVER_MS: Final = 1 << 53
 LOOK_MS: Final = 4 * 3_600_000
 RATIO: Final = "long_short"
-RATIO_VALID_MS: Final = 450_000
-"""A row of five minutes speaks for one and a half of them."""
 
 
 class History(Protocol):
@@ -75,7 +74,7 @@ class Stepped:
     def grid(self, keys: Sequence[str], from_ms: int, to_ms: int, columns: Sequence[str]) -> BarGrid:
         found = self.history.grid(keys, from_ms, to_ms, columns, step_ms=self.step_ms)
         # The last bar of a row speaks for one and a half, as every bar does.
-        n_more = max(0, RATIO_VALID_MS - 3 * self.step_ms // 2) // self.step_ms
+        n_more = max(0, valid_for_ms(RATIO) - 3 * self.step_ms // 2) // self.step_ms
         if RATIO not in columns or not n_more:
             return found
         before = self.history.grid(keys, from_ms - n_more * self.step_ms, from_ms, (RATIO,), step_ms=self.step_ms)

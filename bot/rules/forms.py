@@ -9,14 +9,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from bot.rules.ast import And, Call, Compare, Expr, Neg, Not, Number, Or, text
+from bot.rules.ast import MIRROR, NEGATED, And, Call, Compare, Expr, Neg, Not, Number, Or, text
 from bot.rules.schema import Rule
 
 MAX_FACTOR: Final = 100.0
 PERCENTILES: Final = 100.0
 _DIGITS: Final = 6
-_MIRRORED: Final[dict[str, str]] = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
-_OPPOSITE: Final[dict[str, str]] = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,17 +108,17 @@ def _numbers(expr: Expr, *, negated: bool = False) -> Iterator[RuleNumber]:
         case Not(item=item):
             yield from _numbers(item, negated=not negated)
         case Compare(op=op, left=left, right=right) if (measure := _measure_of(expr)) is not None:
-            as_read = op if isinstance(right, Number) else _MIRRORED[op]
+            as_read = op if isinstance(right, Number) else MIRROR[op]
             number = right if isinstance(right, Number) else left
             assert isinstance(number, Number)
-            yield RuleNumber(number, measure, _OPPOSITE[as_read] if negated else as_read)
+            yield RuleNumber(number, measure, NEGATED[as_read] if negated else as_read)
 
 
 def _measure_of(comparison: Compare) -> str | None:
     """None where it does not compare a measure with a number, or asks for exactly that number."""
     sides = (comparison.left, comparison.right)
     measures = [side for side in sides if not isinstance(side, Number)]
-    if len(measures) != 1 or comparison.op not in _MIRRORED:
+    if len(measures) != 1 or comparison.op in {"==", "!="}:
         return None
     measure: Expr = measures[0]
     while isinstance(measure, Neg) or (isinstance(measure, Call) and measure.name == "abs"):

@@ -15,7 +15,8 @@ from bot.model.updates import (
     VenueTime,
 )
 from bot.sim.venue import Venue
-from tests.integration.feeds.world import Engine, Store, feed_of, running, until
+from bot.storage.memory import MemoryKeyValues
+from tests.integration.feeds.world import Engine, feed_of, running, until
 
 pytestmark = pytest.mark.integration
 
@@ -62,7 +63,7 @@ async def test_a_start_fills_every_row_in_the_documented_order_within_half_of_th
 
 
 async def test_a_ban_costs_one_call_is_told_and_waited_out_and_a_restart_inside_it_sends_nothing() -> None:
-    clock, store = SystemClock(speed=10), Store()
+    clock, store = SystemClock(speed=10), MemoryKeyValues()
     async with Venue(clock=clock, seed=5, n_instruments=60, script=False) as venue:
         engine = Engine()
         feed = feed_of(venue, engine, store)

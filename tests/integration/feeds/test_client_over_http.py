@@ -12,16 +12,9 @@ from bot.clock import SystemClock
 from bot.feeds.binance import rest
 from bot.feeds.client import Priority, RestClient
 from bot.feeds.gate import Failure
+from bot.storage.memory import MemoryKeyValues
 
 pytestmark = pytest.mark.integration
-
-
-class Store:
-    async def get(self, key: str) -> str | None:
-        return None
-
-    async def put(self, key: str, value: str) -> None:
-        return None
 
 
 @contextlib.asynccontextmanager
@@ -44,7 +37,7 @@ def client_of(url: str, *, speed: float = 20.0, **kwargs) -> RestClient:
         venue=rest.BinanceRest(),
         base_url=url,
         clock=clock,
-        store=Store(),
+        store=MemoryKeyValues(),
         random=random.Random(1),
         venue_now=clock.wall_ms,
         **kwargs,

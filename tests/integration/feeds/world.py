@@ -18,17 +18,7 @@ from bot.model.updates import (
     Tickers,
 )
 from bot.sim.venue import Venue
-
-
-class Store:
-    def __init__(self) -> None:
-        self.values: dict[str, str] = {}
-
-    async def get(self, key: str) -> str | None:
-        return self.values.get(key)
-
-    async def put(self, key: str, value: str) -> None:
-        self.values[key] = value
+from bot.storage.memory import MemoryKeyValues
 
 
 class Engine:
@@ -79,7 +69,7 @@ class Engine:
         return [s.live for s in self.status if s.feed == feed]
 
 
-def feed_of(venue: Venue, engine: Engine, store: Store | None = None, **kwargs) -> BinanceFeed:
+def feed_of(venue: Venue, engine: Engine, store: MemoryKeyValues | None = None, **kwargs) -> BinanceFeed:
     arguments = {
         "rest_url": venue.rest_url,
         "stream_url": venue.stream_url,
@@ -88,7 +78,7 @@ def feed_of(venue: Venue, engine: Engine, store: Store | None = None, **kwargs) 
         "rows": engine.rows,
         "plan": engine,
         "sink": engine,
-        "store": store or Store(),
+        "store": store or MemoryKeyValues(),
         "rng": random.Random(1),
         "venue_now": venue.clock.wall_ms,
     }

@@ -8,20 +8,10 @@ from bot.feeds.binance import rest
 from bot.feeds.client import Priority, RestClient
 from bot.feeds.gate import Failure
 from bot.feeds.transport import Answer
+from bot.storage.memory import MemoryKeyValues
 
 OK = Answer(200, {"X-MBX-USED-WEIGHT-1M": "1"}, b'{"ok":1}')
 BAN_BODY = b'{"code":-1003,"msg":"Way too many requests; IP(1.2.3.4) banned until %d."}'
-
-
-class Store:
-    def __init__(self) -> None:
-        self.values: dict[str, str] = {}
-
-    async def get(self, key: str) -> str | None:
-        return self.values.get(key)
-
-    async def put(self, key: str, value: str) -> None:
-        self.values[key] = value
 
 
 class Host:
@@ -56,12 +46,12 @@ class Host:
         return [at for at, _ in self.calls]
 
 
-def client_of(clock: ManualClock, host: Host, store: Store | None = None, **kwargs) -> RestClient:
+def client_of(clock: ManualClock, host: Host, store: MemoryKeyValues | None = None, **kwargs) -> RestClient:
     return RestClient(
         venue=rest.BinanceRest(),
         base_url="http://fapi.example",
         clock=clock,
-        store=store or Store(),
+        store=store or MemoryKeyValues(),
         random=Random(3),
         venue_now=clock.wall_ms,
         transport=host,
@@ -130,12 +120,12 @@ async def test_after_a_pause_one_call_goes_alone_and_the_others_wait_for_its_ans
 
 
 async def test_a_ban_is_stored_before_anything_else_is_sent_and_obeyed_after_a_restart() -> None:
-    clock, store = ManualClock(), Store()
+    clock, store = ManualClock(), MemoryKeyValues()
     host = Host(clock, Answer(418, {"Retry-After": "600"}, b""))
     async with client_of(clock, host, store) as client:
         jobs = [client.get(rest.server_time(), priority=Priority.POLL) for _ in range(3)]
         await run(clock, 0.2, *jobs, step_s=0.1)
-        assert '"ban"' in store.values["feeds.binance.rest"]
+        assert '"ban"' in await store.get("feeds.binance.rest")
         assert len(host.calls) == 1
     later = ManualClock(wall_ms=clock.wall_ms() + 60_000)
     host = Host(later)
@@ -148,7 +138,7 @@ async def test_a_ban_is_stored_before_anything_else_is_sent_and_obeyed_after_a_r
 
 @pytest.mark.parametrize("set_s", [8 * 3600, -8 * 3600])
 async def test_a_ban_is_obeyed_after_a_restart_also_where_the_machine_slept_or_its_clock_was_set_before(set_s) -> None:
-    clock, store = ManualClock(), Store()
+    clock, store = ManualClock(), MemoryKeyValues()
     host = Host(clock, OK, OK, Answer(418, {"Retry-After": "600"}, b""))
     async with client_of(clock, host, store) as client:
         clock._wall0_ms += set_s * 1000
@@ -331,22 +321,22 @@ async def test_a_cancelled_call_gives_its_place_back() -> None:
 
 
 async def test_what_was_used_is_stored_every_few_seconds_and_at_the_end() -> None:
-    clock, store = ManualClock(), Store()
+    clock, store = ManualClock(), MemoryKeyValues()
     async with client_of(clock, Host(clock), store) as client:
         await run(clock, 6, client.keep_saved(), client.get(rest.ticker_24h(), priority=Priority.POLL))
-        assert '"own":40' in store.values["feeds.binance.rest"]
+        assert '"own":40' in await store.get("feeds.binance.rest")
         await run(clock, 1, client.get(rest.open_interest_history("A"), priority=Priority.POLL))
-        assert '"data":[]' in store.values["feeds.binance.rest"]
-    assert '"data":[[' in store.values["feeds.binance.rest"]
+        assert '"data":[]' in await store.get("feeds.binance.rest")
+    assert '"data":[[' in await store.get("feeds.binance.rest")
 
 
 async def test_a_store_that_fails_or_holds_rubbish_stops_nothing() -> None:
-    class Broken(Store):
+    class Broken(MemoryKeyValues):
         async def put(self, key: str, value: str) -> None:
             raise OSError("disk full")
 
     clock, store = ManualClock(), Broken()
-    store.values["feeds.binance.rest"] = '{"minute": "x"'
+    await MemoryKeyValues.put(store, "feeds.binance.rest", '{"minute": "x"')
     async with client_of(clock, Host(clock), store) as client:
         _, got = await run(clock, 11, client.keep_saved(), client.get(rest.server_time(), priority=Priority.POLL))
         assert got == b'{"ok":1}'

@@ -15,20 +15,10 @@ from bot.market.universe import Universe
 from bot.model.instrument import Instrument
 from bot.model.ports import PollNeed
 from bot.model.updates import InstrumentList, OpenInterest
+from bot.storage.memory import MemoryKeyValues
 
 HOUR_MS = 3_600_000
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
-
-
-class Store:
-    def __init__(self) -> None:
-        self.values: dict[str, str] = {}
-
-    async def get(self, key: str) -> str | None:
-        return self.values.get(key)
-
-    async def put(self, key: str, value: str) -> None:
-        self.values[key] = value
 
 
 class Host:
@@ -68,7 +58,7 @@ class Host:
 class World:
     """Rows, needs and sink of a feed."""
 
-    def __init__(self, store: Store | None = None) -> None:
+    def __init__(self, store: MemoryKeyValues | None = None) -> None:
         self.clock = ManualClock()
         self.universe = Universe()
         self.flow_ms = 0
@@ -82,7 +72,7 @@ class World:
             rows=self,
             plan=self,
             sink=self,
-            store=store or Store(),
+            store=store or MemoryKeyValues(),
             rng=random.Random(1),
             venue_now=self.host.now_ms,
             transport=self.host,
@@ -170,7 +160,7 @@ LISTED = [
 
 
 async def test_after_a_restart_funding_intervals_are_those_of_the_last_run_from_the_first_list_on() -> None:
-    store = Store()
+    store = MemoryKeyValues()
     told = []
     for answer in ([{"symbol": "ETHUSDT", "fundingIntervalHours": 4}], []):
         world = World(store)
