@@ -272,7 +272,7 @@ async function chart() {
     ["oi", "Open interest", data.oi, (x) => show.usd(x).slice(1), "--chart-oi", 190],
     ["volume", "Volume", data.volume, (x) => (x === 0 ? "0" : show.usd(x)), "--chart-volume", 100],
     ["funding", "Funding", data.funding, show.funding, "--chart-funding", 100],
-    ["long_short", "Long/short accounts", data.long_short, (x) => x.toFixed(2), "--chart-ratio", 100],
+    ["long_short", "Long/short of top traders", data.long_short, (x) => x.toFixed(2), "--chart-ratio", 100],
   ].filter(([, , points]) => points && points[0].length);
   const month = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
   const hour = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: "UTC" });
