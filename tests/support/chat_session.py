@@ -78,6 +78,7 @@ async def _session(harness: Harness, file: Path) -> None:
             await eventually(lambda: "feed.live" in bot.output, within_s=40, why=lambda: bot.output)
             await _talk(harness, chats)
             await _board(chats)
+            await _listening(chats)
             await _market(harness, chats, venue[0])
             await _charts(harness, chats, venue[0])
             bot.terminate()
@@ -166,6 +167,17 @@ async def _board(chats: ChatServer) -> None:
     await eventually(lambda: not room.pinned, within_s=20)
     telegram.say("/logs", chat_id=OWNER)
     await eventually(lambda: any("entries of the log" in m.text for m in chats.messages(OWNER)), within_s=20)
+
+
+async def _listening(chats: ChatServer) -> None:
+    """Silenced and loud again: a button that was in time may have silenced the chat before, and alerts are to come."""
+    for text, answer in (("/silence all 8h", "Quiet everywhere"), ("/unsilence all", "Ended")):
+        await asyncio.sleep(4 / SPEED)
+        n_before = len(chats.messages(OWNER))
+        chats.telegram.say(text, chat_id=OWNER)
+        await eventually(
+            lambda n=n_before, word=answer: any(word in m.text for m in chats.messages(OWNER)[n:]), within_s=20
+        )
 
 
 async def _market(harness: Harness, chats: ChatServer, rest_url: str) -> None:
