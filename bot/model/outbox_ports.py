@@ -37,7 +37,7 @@ class AlertStore(Protocol):
 
     async def followed(self) -> Mapping[str, tuple[str, ...]]:
         """Of each alert that fires, those of chats too, by the key of its firing: the destinations that have its firing or an
-        escalation of it to tell, whatever became of that. Those of which nothing is to be told are left out.
+        escalation of it to tell, whatever became of that; none where it was told nobody.
         """
         ...
 

@@ -36,10 +36,11 @@ _KEEP_ROW = (
 _RELEASE_ROW = "UPDATE outbox SET state = 'waiting', created_ms = ? WHERE id = ? AND state = 'muted'"
 _FOLD_ROWS = "UPDATE outbox SET state = 'folded', told_by = ? WHERE key = ? AND destination = ? AND state = 'muted'"
 
-# A cross join keeps the order: a few alerts, and the rows of each by their index.
+# A left join keeps the order: a few alerts, and the rows of each by their index.
 _FOLLOWED = (
-    "SELECT o.key, o.destination FROM alerts a CROSS JOIN outbox o ON o.key = a.key "
-    "WHERE a.state = 'firing' AND o.kind IN ('fire', 'escalate') ORDER BY o.seq"
+    "SELECT a.key, o.destination FROM alerts a "
+    "LEFT JOIN outbox o ON o.key = a.key AND o.kind IN ('fire', 'escalate') "
+    "WHERE a.state = 'firing' AND a.key <> '' ORDER BY o.seq"
 )
 _OLD_TRANSITIONS = "SELECT seq FROM transitions WHERE at_ms < ? AND seq > ? ORDER BY seq LIMIT ?"
 _OLD_ROWS = (
@@ -100,7 +101,9 @@ class SqliteAlertStore:
     async def followed(self) -> Mapping[str, tuple[str, ...]]:
         found: dict[str, dict[str, None]] = {}
         for key, destination in await self._database.fetch("read who was told", _FOLLOWED):
-            found.setdefault(key, {})[destination] = None
+            names = found.setdefault(key, {})
+            if destination is not None:
+                names[destination] = None
         return {key: tuple(names) for key, names in found.items()}
 
     async def fired(self, since_ms: int) -> Mapping[str, int]:

@@ -141,10 +141,10 @@ class MemoryOutbox:
 
     def told(self, keys: Collection[str]) -> dict[str, tuple[str, ...]]:
         """For `MemoryAlertStore`: the destinations of firings and escalations."""
-        found: dict[str, dict[str, None]] = {}
+        found: dict[str, dict[str, None]] = {key: {} for key in keys if key}
         for row in self._rows.values():
             if row.key in keys and row.kind in {TellKind.FIRE, TellKind.ESCALATE}:
-                found.setdefault(row.key, {})[row.destination] = None
+                found[row.key][row.destination] = None
         return {key: tuple(names) for key, names in found.items()}
 
     def delivered_in(self, row_id: str) -> Message | None:

@@ -145,6 +145,14 @@ async def test_who_was_told_follows_a_destination_to_another_name(ports, make):
     assert await ports.alerts.followed() == {row.key: ("other",)}
 
 
+async def test_that_a_firing_was_told_nobody_is_known_too(ports, make):
+    update = make.row(kind="update")
+    firing = (make.record(key=update.key), make.record(rule_id="over", state=State.INACTIVE, key="k"))
+    await ports.alerts.commit(make.commit(firing, rows=[update]))
+
+    assert await ports.alerts.followed() == {update.key: ()}
+
+
 async def test_who_was_told_an_alert_of_a_chat_is_known_too(ports, make):
     alert, row = make.chat_alert(), make.row(destination="telegram:-1001")
     await ports.chat_alerts.add(alert)
