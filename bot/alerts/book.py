@@ -62,11 +62,15 @@ class Change:
 class RuleBook:
     """The alerts of one rule."""
 
-    def __init__(self, rule_id: str, condition: str, policy: Policy, *, per_market: bool) -> None:
+    def __init__(
+        self, rule_id: str, condition: str, policy: Policy, *, per_market: bool, measures: Sequence[str] = ()
+    ) -> None:
+        """`measures`: what its alerts may follow, as `Reading.option` counts; none where there is nothing to choose."""
         self.rule_id = rule_id
         self.condition = condition
         self.policy = policy
         self.per_market = per_market
+        self.measures = tuple(measures)
         self._alerts: dict[int, Alert | Resting] = {}
         """In the order in which they first began."""
 
@@ -76,7 +80,18 @@ class RuleBook:
         """Take a stored state. Of another condition only the cooldown is of use, and not even that: it starts afresh."""
         if record.condition != self.condition:
             return
-        self._keep(row, Alert.of(record, self.policy.pause_ms(record.cooldown_until_ms)))
+        alert = Alert.of(record, self.policy.pause_ms(record.cooldown_until_ms))
+        if record.option is not None:
+            alert.option = self._option(record.option, record.measure)
+            if alert.option is None:
+                alert.measure_again()
+        self._keep(row, alert)
+
+    def _option(self, option: int, measure: str) -> int | None:
+        """Where a stored measure stands now; None where it is gone."""
+        if self.measures[option : option + 1] == (measure,):
+            return option
+        return self.measures.index(measure) if measure in self.measures else None
 
     def _of(self, row: int) -> Alert | None:
         """A copy of it where it is at rest."""
@@ -106,19 +121,16 @@ class RuleBook:
         alert = self._of(row)
         if alert is None:
             return AlertRecord(self.rule_id, "", self.condition, State.INACTIVE)
-        return alert.record(self.rule_id, self.condition)
+        return alert.record(self.rule_id, self.condition, self.measures)
 
-    def follow(self, policy: Policy, *, is_remeasured: bool) -> None:
-        """The rule has other clocks now. `is_remeasured`: its alerts are measured by another value, so that what was
-        told of the old one compares no more.
-        """
-        self.policy = policy
+    def follow(self, policy: Policy, measures: Sequence[str] = (), *, is_remeasured: bool) -> None:
+        """The rule has other clocks now. `is_remeasured`: its alerts are measured by another value."""
+        self.policy, self.measures = policy, tuple(measures)
         for row in self.rows():
             alert = self._at(row)
             alert.cell.cooldown_until_ms = policy.pause_ms(alert.cell.cooldown_until_ms)
             if is_remeasured:
-                alert.option = alert.peak = alert.told_value = None
-                alert.is_remeasured = True
+                alert.measure_again()
             self._keep(row, alert)
 
     def rows_in(self, *states: State) -> list[int]:

@@ -1,5 +1,6 @@
 """One alert with its numbers, and the same at rest: most of those that ever fired are over, and are kept small."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isnan, nan
 from struct import Struct
@@ -26,9 +27,10 @@ class Alert:
     n_told: int = 0
     option: int | None = None
     """Which measure the values are of: with `a or b` another side may become the true one, and its values would not
-    compare. None after a restart: the first one seen counts."""
+    compare. None until one is seen."""
     direction: int = 1
-    """+1 where further is more, 0 where it is away from zero; of the measure that is followed."""
+    """+1 where further is more, 0 where it is away from zero; of the measure that is followed. +1 until
+    it is measured after a restart, which at worst looks at it more often."""
     has_news: bool = False
     """Whether the peak has moved since the state was last recorded."""
     is_remeasured: bool = False
@@ -55,8 +57,14 @@ class Alert:
             record.n_told,
         )
 
-    def record(self, rule_id: str, condition: str) -> AlertRecord:
-        """The state to store."""
+    def measure_again(self) -> None:
+        """Its rule measures something else now: what was told of the old measure compares no more."""
+        self.option = self.peak = self.told_value = None
+        self.is_remeasured = True
+
+    def record(self, rule_id: str, condition: str, measures: Sequence[str] = ()) -> AlertRecord:
+        """The state to store. `measures`: all of the rule, by their texts; none where there is nothing to choose."""
+        option = self.option if self.option in range(len(measures)) else None
         return AlertRecord(
             rule_id=rule_id,
             instrument=self.instrument,
@@ -72,6 +80,8 @@ class Alert:
             told_value=self.told_value,
             told_ms=self.told_ms,
             n_told=self.n_told,
+            option=option,
+            measure="" if option is None else measures[option],
         )
 
     @property

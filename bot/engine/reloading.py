@@ -68,5 +68,5 @@ def rebook(books: dict[str, RuleBook], change: RuleChange, fresh: Mapping[str, R
         if book is None or rule.id in change.ended:
             books[rule.id] = empty
             continue
-        book.follow(empty.policy, is_remeasured=rule.id in change.remeasured)
+        book.follow(empty.policy, empty.measures, is_remeasured=rule.id in change.remeasured)
         books[rule.id] = book

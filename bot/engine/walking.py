@@ -45,7 +45,8 @@ def book_of(rule: Rule, plan: Plan, step_ms: int) -> RuleBook:
         max_gap_ms=policy_gap_ms(step_ms),
         is_event=is_event(rule),
     )
-    return RuleBook(rule.id, rule.condition_hash, policy, per_market=rule.per == "market")
+    measures = [option.text for option in plan.meters[rule.id].options]
+    return RuleBook(rule.id, rule.condition_hash, policy, per_market=rule.per == "market", measures=measures)
 
 
 class Walker:

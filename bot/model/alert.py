@@ -100,6 +100,10 @@ class AlertRecord:
     told_ms: int = 0
     n_told: int = 0
     """How many times this firing was told; numbers escalations and repeats."""
+    option: int | None = None
+    """Which of its rule's measures it follows, or followed last; None where that is not chosen yet, or there is one only."""
+    measure: str = ""
+    """The text of that measure: a rule may have others by the time it is restored."""
     n_held: int = 0
     """Firings that another rule kept quiet and that are not accounted for yet; while it fires, the last of them is
     the one under way."""

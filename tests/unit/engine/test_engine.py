@@ -506,6 +506,47 @@ def test_after_a_restart_an_alert_follows_what_is_true_not_what_stands_first_whi
     assert again.engine.book("any").option(0) == 1
 
 
+def test_an_alert_follows_the_same_measure_after_a_restart_at_which_nothing_is_true_any_more(feed, rules_of):
+    rules = rules_of(
+        "- {id: any, when: 'pct(oi, 30s) > 5% or pct(price, 30s) > 3%', clear: 'pct(price, 30s) < 0%', escalate: 1%}\n"
+    )
+    f = feed(rules, "A")
+    for second in range(70):
+        f.oi("AUSDT", 1_000.0)
+        f.prices({"AUSDT": 100.0 if second < 32 else 104.0 + 0.05 * (second - 32)})
+        f.tick()
+    assert f.states() == [("any", "AUSDT", "firing")]
+
+    again = feed(rules, "A", records=f.engine.records(), start=f.now + 60_000)
+    for second in range(80):
+        # Between its level and its end by both; then open interest moves, which this alert is not about.
+        again.oi("AUSDT", 1_000.0 + 0.5 * second)
+        again.prices({"AUSDT": 106.0 + 0.05 * second})
+        again.tick()
+    assert again.engine.book("any").option(0) == 1
+    assert again.states() == []
+    assert {n.view.value_text for n in again.notices} == {"pct(price, 30s)"}
+    assert TellKind.ESCALATE not in {n.kind for n in again.notices}
+    assert again.engine.book("any").look(0).peak == f.engine.book("any").look(0).peak
+
+
+@pytest.mark.parametrize("value", ["pct(price, 20s)", "price * 1000"])
+def test_what_a_rule_measures_otherwise_after_a_restart_is_not_compared_with_what_it_told_before(feed, rules_of, value):
+    rule = "- {{id: up, when: 'price > 100', value: '{}', escalate: 5}}\n"
+    f = feed(rules_of(rule.format("price")), "A")
+    for price in (99.0, 101.0, 103.0):
+        f.prices({"AUSDT": price})
+        f.tick()
+
+    again = feed(rules_of(rule.format(value)), "A", records=f.engine.records(), start=f.now + 1_000)
+    for _ in range(25):
+        again.prices({"AUSDT": 103.0})
+        again.tick()
+    assert again.notices == []
+    kept = again.engine.book("up").look(0)
+    assert (kept.measure, kept.peak) == (value, kept.told_value)
+
+
 @pytest.mark.parametrize("when", ["not price < 100", "100 <= price", "not (100 > price)"])
 def test_the_value_is_what_is_measured_however_the_comparison_is_written(feed, rules_of, when):
     f = feed(rules_of(f"- {{id: level, when: '{when}', escalate: 5}}\n"), "A")
