@@ -59,6 +59,8 @@ class TelegramChat:
     """`Clock.monotonic_ms` of the last good answer to getUpdates; None before the first. For the watchdog."""
     stopped_reason: str | None = None
     """Set when polling was given up for good."""
+    _was_away = True
+    """Whether what waited at the start may be older than an answer is worth."""
     _held: Update | None = None
     _poison_logged_ms: float | None = None
     _last_logged: tuple[Kind, float] | None = None
@@ -182,7 +184,9 @@ class TelegramChat:
 
     async def _load(self) -> None:
         try:
-            self._ledger.load(await self._store.get(self._offset_key), now_ms=self._clock.wall_ms())
+            now_ms = self._clock.wall_ms()
+            self._ledger.load(await self._store.get(self._offset_key), now_ms=now_ms)
+            self._was_away = now_ms - self._ledger.moved_ms > OLD_UPDATE_MS
             self._gate.load_refusals(await self._store.get(self._refused_key))
             if self._people is not None:
                 await self._people.load()
@@ -206,11 +210,12 @@ class TelegramChat:
         if isinstance(raw, Failure):
             return raw
         updates = [update for item in raw if (update := self._read(item)) is not None]
+        is_of_absence = self._is_backlog and self._was_away
         if self._is_backlog:
             updates = self._without_old(updates, is_last=len(raw) < BATCH)
         for update in updates:
             await self._slots.acquire()
-            tasks.create_task(self._handle(update))
+            tasks.create_task(self._handle(update, is_of_absence=is_of_absence))
         await self._save_offset()
         # A server that answers at once with nothing new must not be asked in a hot loop, however fast the clock.
         left_ms = max(1_000.0, 200.0 * self._clock.speed) - (self._clock.monotonic_ms() - started_ms)
@@ -320,11 +325,11 @@ class TelegramChat:
 
     # Handling
 
-    async def _handle(self, update: Update) -> None:
+    async def _handle(self, update: Update, *, is_of_absence: bool) -> None:
         """One update, with a deadline; whatever comes of it, it is done."""
         try:
             async with self._clock.timeout(max(HANDLE_DEADLINE_S, 10.0 * self._clock.speed)):
-                await self._dispatcher.dispatch(update)
+                await self._dispatcher.dispatch(update, is_of_absence=is_of_absence)
         except TimeoutError:
             self.counts["handling_timed_out"] += 1
             _log.warning("update.timed_out", update_id=update.update_id)

@@ -176,9 +176,10 @@ class TelegramClient:
         if isinstance(done, Failure):
             _log.info("group.not_left", chat_id=chat_id, reason=done.text)
 
-    async def answer_press(self, query_id: str, text: str = "") -> None:
-        """Stop the spinner of a button. Too late or lost is no harm."""
-        await self.call(self.bot.answer_callback_query(query_id, text=text[:200] or None))
+    async def answer_press(self, query_id: str, text: str = "") -> bool:
+        """Stop the spinner of a button; a lost answer is no harm. False where the press is so old that nobody waits."""
+        done = await self.call(self.bot.answer_callback_query(query_id, text=text[:200] or None))
+        return not (isinstance(done, Failure) and done.kind is Kind.TOO_LATE)
 
     async def send(
         self,

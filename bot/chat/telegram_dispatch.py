@@ -78,20 +78,20 @@ class Dispatcher:
         self.bot_name = ""
         """Our user name, once known; commands to other names are not ours."""
 
-    async def dispatch(self, update: Update) -> None:
-        """Answer one update, or leave it."""
+    async def dispatch(self, update: Update, *, is_of_absence: bool = False) -> None:
+        """Answer one update, or leave it. `is_of_absence`: it waited while the bot was not there, who knows how long."""
         chat = update.effective_chat
         spoken = self._actions.language_of(f"telegram:{chat.id}") if chat is not None else ENGLISH
         with speaking(spoken):
-            await self._dispatch(update)
+            await self._dispatch(update, is_of_absence=is_of_absence)
         if chat is not None and self._actions.language_of(f"telegram:{chat.id}") != spoken:
             await self._door.language_chosen(chat.id)
 
-    async def _dispatch(self, update: Update) -> None:
+    async def _dispatch(self, update: Update, *, is_of_absence: bool) -> None:
         if update.my_chat_member is not None:
             await self._door.membership(update.my_chat_member)
         elif update.callback_query is not None:
-            await self._press(update.callback_query)
+            await self._press(update.callback_query, is_of_absence=is_of_absence)
         elif update.message is not None:
             await self._message(update.message)
         else:
@@ -178,7 +178,7 @@ class Dispatcher:
         role = self._gate.role_of(incoming.user_id, incoming.chat_id) if incoming.user_id is not None else None
         return say("That was a lot at once: I answer {n} commands a minute.", n=rate_of(role))
 
-    async def _press(self, query: CallbackQuery) -> None:
+    async def _press(self, query: CallbackQuery, *, is_of_absence: bool) -> None:
         """A button is the command that stands behind it, of the one who pressed it. The press itself is answered first."""
         message = query.message
         incoming = Incoming(
@@ -211,7 +211,10 @@ class Dispatcher:
             self._counts["press_refused"] += 1
             await self._client.answer_press(query.id, refused)
             return
-        await self._client.answer_press(query.id)
+        if not await self._client.answer_press(query.id) and is_of_absence and not is_look(asked):
+            # What was wanted hours ago may be wanted no more, and whoever pressed saw that nothing happened.
+            self._counts["press_too_old"] += 1
+            return
         self._see(message.chat.id)
         asker = replace(asker, place=found.place)
         reply = await answer_safely(self._actions, asked, asker=asker, clock=self._clock)

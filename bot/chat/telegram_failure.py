@@ -24,6 +24,7 @@ _CANNOT_EDIT = (
     "message can't be edited",
     "message_id_invalid",
 )
+_TOO_LATE = ("query is too old",)
 _NO_TOPIC = ("thread not found", "topic_closed", "topic_deleted")
 
 
@@ -42,6 +43,8 @@ class Kind(StrEnum):
     NO_TOPIC = "no_topic"
     UNREADABLE = "unreadable"
     """Telegram refuses our text or buttons."""
+    TOO_LATE = "too_late"
+    """For a press of a button, whose person waits no more."""
     BAD_REQUEST = "bad_request"
     TIMED_OUT = "timed_out"
     """Perhaps it arrived."""
@@ -66,7 +69,10 @@ def _bad_request(text: str) -> Kind:
     low = text.casefold()
     if "is not modified" in low:
         return Kind.NOT_MODIFIED
-    for marks, kind in ((_CANNOT_EDIT, Kind.CANNOT_EDIT), (_NO_TOPIC, Kind.NO_TOPIC), (_UNREADABLE, Kind.UNREADABLE)):
+    for marks, kind in (
+        *((_CANNOT_EDIT, Kind.CANNOT_EDIT), (_NO_TOPIC, Kind.NO_TOPIC)),
+        *((_UNREADABLE, Kind.UNREADABLE), (_TOO_LATE, Kind.TOO_LATE)),
+    ):
         if any(mark in low for mark in marks):
             return kind
     return Kind.BAD_REQUEST

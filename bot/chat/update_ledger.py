@@ -16,7 +16,8 @@ class UpdateLedger:
     def __init__(self) -> None:
         self.next_offset = 0
         self._in_flight: set[int] = set()
-        self._moved_ms = 0
+        self.moved_ms = 0
+        """When an update was taken last; 0 before the first."""
 
     def load(self, text: str | None, *, now_ms: int) -> None:
         """Take back what `dump` gave; anything else, or an old one, is ignored."""
@@ -25,10 +26,10 @@ class UpdateLedger:
             return
         offset, moved_ms = int(parts[0]), int(parts[1])
         if now_ms - moved_ms < FORGET_AFTER_MS:
-            self.next_offset, self._moved_ms = offset, moved_ms
+            self.next_offset, self.moved_ms = offset, moved_ms
 
     def dump(self) -> str:
-        return f"{self.safe_offset} {self._moved_ms}"
+        return f"{self.safe_offset} {self.moved_ms}"
 
     @property
     def safe_offset(self) -> int:
@@ -42,12 +43,12 @@ class UpdateLedger:
         """Take an update; ids come in ascending order."""
         self.next_offset = max(self.next_offset, update_id + 1)
         self._in_flight.add(update_id)
-        self._moved_ms = now_ms
+        self.moved_ms = now_ms
 
     def finish(self, update_id: int) -> None:
         self._in_flight.discard(update_id)
 
     def forget_if_idle(self, *, now_ms: int) -> None:
         """Start over after so long a silence that the numbering may have changed."""
-        if self.next_offset and not self._in_flight and now_ms - self._moved_ms >= FORGET_AFTER_MS:
+        if self.next_offset and not self._in_flight and now_ms - self.moved_ms >= FORGET_AFTER_MS:
             self.next_offset = 0

@@ -214,6 +214,31 @@ async def test_what_was_asked_long_ago_is_left_except_the_newest(api, chat):
     assert ["c2" in api.of("sendMessage")[0]["text"], "late" in api.of("sendMessage")[1]["text"]] == [True, True]
 
 
+TOO_LATE = "Bad Request: query is too old and response timeout expired or query ID is invalid"
+
+
+@pytest.mark.parametrize(
+    ("command", "away_s", "n_late"), [("/pin BTC", 400, 1), ("/pin BTC", 60, 0), ("/oi BTC", 400, 0)]
+)
+async def test_what_was_pressed_long_ago_while_the_bot_was_away_changes_nothing(api, chat, command, away_s, n_late):
+    async with chat.running() as running:
+        await api.add(chat.message("/help"))
+        await api.wait_for(lambda: running.counts["reply_sent"] == 1)
+    number, moved_ms = chat.store.values["telegram.offset.123456"].split()
+    chat.store.values["telegram.offset.123456"] = f"{number} {int(moved_ms) - away_s * 1_000}"
+    api.fail("answerCallbackQuery", 400, TOO_LATE)
+    data = await chat.data(command)
+    async with chat.running() as running:
+        await api.add(chat.press(data), chat.message("/help"))
+        await api.wait_for(lambda: running.counts["reply_sent"] == 2 - n_late)
+        await api.wait_for(lambda: len(api.of("getUpdates")) >= 3)
+        # What comes now is answered, however late Telegram takes the answer to be.
+        api.fail("answerCallbackQuery", 400, TOO_LATE)
+        await api.add(chat.press(data))
+        await api.wait_for(lambda: running.counts["reply_sent"] == 3 - n_late)
+    assert running.counts["press_too_old"] == n_late
+
+
 async def test_a_second_copy_is_told_once_and_waited_out(api, chat):
     for _ in range(2):
         api.fail("getUpdates", 409, "Conflict: terminated by other getUpdates request; make sure that only one")
