@@ -165,8 +165,11 @@ def _near(near: Near) -> str:
 
 
 def _day(ms: int, at_ms: int) -> str:
-    """`Fri 27 Nov `, where that is another day than that of `at_ms`."""
-    then, now = (datetime.fromtimestamp(t / 1000, UTC) for t in (ms, at_ms))
+    """`Fri 27 Nov `, where that is another day than that of `at_ms`; empty for times that no calendar knows."""
+    try:
+        then, now = (datetime.fromtimestamp(t / 1000, UTC) for t in (ms, at_ms))
+    except (ValueError, OverflowError, OSError):
+        return ""
     return "" if then.date() == now.date() else f"{then:%a} {then.day} {then:%b} "
 
 

@@ -10,7 +10,7 @@ from bot.chat.commands import parse
 from bot.chat.reply import Button, Reply
 from bot.chat.telegram_html import keyboard, to_html, to_plain
 from bot.chat.why import Why
-from bot.chat.why_text import distance_text
+from bot.chat.why_text import distance_text, moment
 from bot.model.alert import State, Transition, alert_key, short_id
 from bot.model.chat_alert import AlertAdded, ChatAlert
 from bot.model.explanation import AlertSeen, Distance, Glance, Hush, RuleName
@@ -340,3 +340,9 @@ async def test_what_keeps_it_quiet_elsewhere_is_the_owners_to_know(why, market):
             place for place in ("everywhere", "telegram", "discord") if f", at {place}" in text or f", {place}" in text
         } == places
         assert "inhibited while oi_flush fires" in text
+
+
+@pytest.mark.parametrize("ms", [-62_135_596_800_001, 10**17, -(10**17)])
+def test_a_time_that_no_calendar_knows_is_told_without_its_day(ms):
+    assert moment(ms, 0) == "–"
+    assert moment(0, ms) == "00:00:00"
