@@ -51,7 +51,7 @@ CHECKPOINT_MS: Final = 5_000
 """How often the clocks of pending alerts are stored."""
 
 MISSED_MS: Final = 30_000
-"""A jump of the venue's time by more than this leaves a hole that is worth asking for."""
+"""A jump of the venue's time by more than this is more than a network catching up: it leaves a hole."""
 
 T = TypeVar("T")
 
@@ -337,13 +337,20 @@ class Live:
             self.consume(Reset(event_ms))
             self._on_reset()
         elif push.anchor is Anchor.JUMPED and event_ms - expected_ms > MISSED_MS:
-            # The machine slept: no clock of ours saw the time that is missing now.
-            self._on_reset()
+            self._missed(expected_ms, event_ms)
         if push.accepted:
             self.last_push_ms = update.received_ms
             if self.first_push_ms is None:
                 self.first_push_ms = update.received_ms
             self.consume(update)
+
+    def _missed(self, from_ms: int, to_ms: int) -> None:
+        """The machine slept: no clock of ours saw the time between, and no feed can have noticed."""
+        status = self.feeds.get(COVERED)
+        if status is not None and status.live:
+            for live, at_ms in ((False, from_ms), (True, to_ms)):
+                self.consume(Coverage(COVERED, live, at_ms))
+        self._on_reset()
 
     def consume(self, item: Input) -> None:
         """Give the engine something whose place in venue time is settled, and write it into the journal."""

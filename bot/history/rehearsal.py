@@ -72,8 +72,8 @@ def _summary(told: Sequence[Notice], span_ms: int) -> Rehearsed:
 
 
 def _begun_ms(past: Past) -> int:
-    """From here on there is a sample of each series."""
-    return max(past.start_ms, *(int(times[0]) for times, _ in past.samples.values() if len(times)))
+    """From here on there is a sample of each series that has any."""
+    return max([past.start_ms, *(int(times[0]) for times, _ in past.samples.values() if len(times))])
 
 
 def _oi_interval_ms(pasts: Sequence[Past]) -> int:

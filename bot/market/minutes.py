@@ -57,7 +57,9 @@ class Minutes:
         is_news, self._looked_ms = newest_ms != self._looked_ms, newest_ms
         done = None
         if self._close_ms is None or max(newest_ms, now_ms) <= self._close_ms - BAR_MS:
-            # The first one, or the venue's clock went back.
+            # The first one, or the venue's clock went back: then all there is has come since.
+            if self._close_ms is not None:
+                self._told_ms["oi"] = np.full(market.n_rows, NEVER_MS, dtype=np.int64)
             self._begin(max(newest_ms, now_ms - BAR_MS))
         elif newest_ms > self._close_ms or now_ms > self._close_ms + GRACE_MS:
             done = self._finished()

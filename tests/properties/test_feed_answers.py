@@ -87,7 +87,7 @@ ANSWERS = {
     ),
     "tickers": (
         [{"symbol": "BTCUSDT", "quoteVolume": "1.5", "closeTime": T0}],
-        lambda body: rest.parse_tickers(body, ROWS, 1.0),
+        lambda body: rest.parse_tickers(body, ROWS, 1.0, now_ms=NOW_MS),
     ),
     "open interest": ({"symbol": "BTCUSDT", "openInterest": "1.5", "time": T0}, rest.parse_open_interest),
     "open interest history": (

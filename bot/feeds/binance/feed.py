@@ -91,6 +91,7 @@ class BinanceFeed:
         self._plan = plan
         self._sink = sink
         self._rng = rng
+        self._venue_now = venue_now
         self._client = RestClient(
             venue=rest.BinanceRest(),
             base_url=rest_url,
@@ -344,7 +345,8 @@ class BinanceFeed:
         if isinstance(body, Failure):
             return
         try:
-            tickers = rest.parse_tickers(body, self._rows, self._clock.monotonic_ms())
+            received_ms = self._clock.monotonic_ms()
+            tickers = rest.parse_tickers(body, self._rows, received_ms, now_ms=self._venue_now())
         except PayloadError as error:
             _log.warning("answer.unreadable", path="ticker/24hr", error=str(error))
             return

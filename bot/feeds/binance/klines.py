@@ -163,6 +163,8 @@ class KlineFeed:
         self._asked_ms: dict[str, int] = {}
         self._streamed_ms: dict[str, int] = {}
         """When the stream last brought a bar, or the symbol was subscribed to; venue time."""
+        self._since_ms: dict[str, int] = {}
+        """Since when the symbol is followed; venue time."""
         self._live: bool | None = None
 
     @property
@@ -185,6 +187,7 @@ class KlineFeed:
         wanted = set(self._symbols.values())
         now_ms = self._venue_now()
         self._streamed_ms = {symbol: self._streamed_ms.get(symbol, now_ms) for symbol in wanted}
+        self._since_ms = {symbol: self._since_ms.get(symbol, now_ms) for symbol in wanted}
         # A contract that leaves a scope and comes back lacks what closed meanwhile; one that is gone lacks nothing.
         for known in (self._closes, self._asked_ms):
             for symbol in [s for s in known if s not in wanted and self._rows.row(s) is None]:
@@ -203,11 +206,12 @@ class KlineFeed:
             block.stream.first_frame_s = max(FIRST_FRAME_S, block.protocol.silence_s)
 
     def start_afresh(self) -> None:
-        """The venue's clock went back: what was known of bars means nothing any more."""
+        """The venue's clock went back, or windows are filled anew: what is dated ahead means nothing any more."""
         now_ms = self._venue_now()
-        self._closes.clear()
+        self._closes = {symbol: close_ms for symbol, close_ms in self._closes.items() if close_ms <= now_ms}
         self._asked_ms.clear()
         self._streamed_ms = dict.fromkeys(self._streamed_ms, now_ms)
+        self._since_ms = dict.fromkeys(self._since_ms, now_ms)
 
     def _thin_out(self, n_wanted: int) -> None:
         """Give up connections that are empty, or of which there are more than needed; their symbols move."""
@@ -309,5 +313,9 @@ class KlineFeed:
 
     def _is_stood_in(self, block: _Block) -> bool:
         """Whether a connection of a few contracts, which may rightly be quiet, lacks nothing: REST brings its bars."""
-        wanted, now_ms = block.protocol.wanted, self._venue_now()
-        return len(wanted) < _MANY and all(now_ms - self._closes.get(s, 0) <= _STOOD_IN_MS for s in wanted)
+        wanted = block.protocol.wanted
+        late_ms = self._venue_now() - _STOOD_IN_MS
+        # Of a newcomer none can be there yet; but only with bars a feed comes to life.
+        since_ms = self._since_ms if self._live else {}
+        known = (max(self._closes.get(s, 0), since_ms.get(s, 0)) for s in wanted)
+        return len(wanted) < _MANY and all(known_ms >= late_ms for known_ms in known)

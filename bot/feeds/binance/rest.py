@@ -60,6 +60,7 @@ __all__ = [
 ]
 
 OPEN_INTEREST_ROW_VALID_MS: Final = 450_000
+_DAY_MS: Final = 86_400_000
 
 
 class BinanceRest:
@@ -245,8 +246,12 @@ def parse_premium_index(body: bytes, rows: Rows, received_ms: float) -> MarkPric
     )
 
 
-def parse_tickers(body: bytes, rows: Rows, received_ms: float) -> Tickers:
-    """Quote volumes of the tracked symbols; rows without a time or with a negative volume are left out."""
+def parse_tickers(body: bytes, rows: Rows, received_ms: float, *, now_ms: int) -> Tickers:
+    """Quote volumes of the tracked symbols; rows without a time or with a negative volume are left out.
+
+    They stand at `now_ms`, venue time: what a row tells is the time of its last trade. A row whose trades are all over a day
+    ago keeps that time, as it speaks of another day.
+    """
     at: list[int] = []
     volume: list[float] = []
     event: list[int] = []
@@ -256,7 +261,7 @@ def parse_tickers(body: bytes, rows: Rows, received_ms: float) -> Tickers:
             continue
         at.append(row)
         volume.append(amount)
-        event.append(when)
+        event.append(now_ms if when > now_ms - _DAY_MS else when)
     return Tickers(rows=i32(at), volume_24h=f64(volume), event_ms=i64(event), received_ms=received_ms)
 
 

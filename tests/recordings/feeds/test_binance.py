@@ -138,7 +138,7 @@ def read(path, query, body, rows):
         case "/fapi/v1/premiumIndex":
             return rest.parse_premium_index(body, rows, 1.0)
         case "/fapi/v1/ticker/24hr":
-            return rest.parse_tickers(body, rows, 1.0)
+            return rest.parse_tickers(body, rows, 1.0, now_ms=10**13)
         case "/fapi/v1/openInterest":
             return rest.parse_open_interest(body)
         case "/futures/data/openInterestHist":

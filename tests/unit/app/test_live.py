@@ -477,6 +477,56 @@ async def test_what_a_machine_that_slept_has_missed_is_asked_for(recorded, slept
     assert sum(isinstance(item, Reset) for item in world.live._recorder.items) == 0, "the windows stay"
 
 
+async def test_what_was_forced_while_a_machine_slept_is_unknown_and_not_nothing(recorded):
+    """The stream of liquidations cannot tell: by its clock no time has passed."""
+    world = recorded
+    world.list()
+    world.mailbox.put(FeedStatus("liquidations", True, "every event is heard", 0.0, 0.0))
+    for _ in range(5):
+        world.push(99.0)
+        await world.clock.advance(1)
+    slept_from_ms = world.venue_ms
+    world.venue_ahead_ms += 3_600_000
+    woken_ms = world.venue_ms
+    # A connection that is made before the prices have told the time is dated by the clock that stood still.
+    world.mailbox.put(FeedStatus("liquidations", False, "closed", 5_000.0, 5_000.0))
+    world.mailbox.put(FeedStatus("liquidations", True, "every event is heard", 5_100.0, 5_100.0))
+    for _ in range(5):
+        world.push(99.0)
+        await world.clock.advance(1)
+
+    log = world.engine.market.liquidations
+    since_ms = log.alive_since_ms["binance"]
+    assert woken_ms <= since_ms <= woken_ms + 5_000
+    assert np.isnan(log.sum("liq_long", 1_800_000, world.venue_ms, np.array([since_ms]))).all()
+    assert [live for _, live, _ in covered(world)] == [True, False, True, False, True]
+    assert abs(covered(world)[3][2] + T0 - slept_from_ms) < 3_000
+
+
+async def test_a_feed_of_events_that_was_lost_before_a_machine_slept_stays_lost(recorded):
+    world = recorded
+    world.list()
+    world.push(99.0)
+    await world.clock.advance(1)
+    world.mailbox.put(FeedStatus("liquidations", False, "closed", 900.0, 900.0))
+    world.venue_ahead_ms += 3_600_000
+    for _ in range(5):
+        world.push(99.0)
+        await world.clock.advance(1)
+    assert [live for _, live, _ in covered(world)] == [False]
+
+
+async def test_pushes_that_were_late_for_a_while_cost_no_coverage(recorded):
+    world = recorded
+    world.list()
+    world.mailbox.put(FeedStatus("liquidations", True, "every event is heard", 0.0, 0.0))
+    for late_ms in [0] * 5 + [4_000] * 5 + [0] * 5:
+        world.push(99.0, event_ms=world.venue_ms - late_ms)
+        await world.clock.advance(1)
+    assert abs(world.engine.now_ms - world.venue_ms) < 1_500
+    assert [live for _, live, _ in covered(world)] == [True]
+
+
 async def test_a_venue_whose_clock_goes_back_by_a_minute_starts_the_windows_again(world):
     world.list()
     for _ in range(20):

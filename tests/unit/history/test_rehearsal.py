@@ -32,7 +32,7 @@ def of(symbol, samples) -> Past:
     n = len(next(iter(samples.values())))
     times = T0 + np.arange(1, n + 1) * MINUTE_MS
     series = {name: (times, np.array(values)) for name, values in samples.items()}
-    return Past(instrument, series, T0, int(times[-1]), MINUTE_MS)
+    return Past(instrument, series, T0, T0 + n * MINUTE_MS, MINUTE_MS)
 
 
 def by_hand(oi, level):
@@ -79,6 +79,15 @@ def test_nor_where_the_first_sample_comes_later_than_what_else_is_held(rules_of)
     rows = slice(7, None, 5)
     late = replace(held, samples={**held.samples, "oi": (times[rows], values[rows])}, oi_interval_ms=5 * MINUTE_MS)
     assert rehearse([], [rule], [late])["surge"].n_fired == 0
+
+
+@pytest.mark.parametrize("n_known", [0, 1])
+def test_an_instrument_of_which_nothing_is_known_yet_fires_nothing_and_hinders_no_other(rules_of, n_known):
+    rules = rules_of("- {id: high, when: price > 50, scope: {symbols: ['*USDT']}, cooldown: 0s}\n")
+    none = of("NEWUSDT", {"price": []})
+    known = [of("BTCUSDT", {"price": [100.0] * 20 + [10.0] * 20 + [100.0] * 20})] * n_known
+    pasts = [replace(none, now_ms=T0 + 60 * MINUTE_MS), *known]
+    assert rehearse([], rules, pasts)["high"].n_fired == n_known
 
 
 def test_rules_and_several_alerts_run_together(rules_of):

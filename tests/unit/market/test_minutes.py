@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bot.engine.inputs import Coverage, Listed
+from bot.engine.inputs import Coverage, Listed, Reset
 from bot.market.minutes import GRACE_MS, Minutes
 from bot.model.updates import InstrumentChange, InstrumentList, Liquidations
 from tests.unit.engine.conftest import T0, Feed
@@ -202,3 +202,23 @@ def test_a_change_of_the_list_in_the_middle_of_a_minute_loses_nothing(gathering,
             g.feed.engine.consume(Listed(InstrumentChange(perpetual("NEW")), g.feed.now))
     assert (g.bar("AUSDT", 1)["open"], g.bar("AUSDT", 1)["close"]) == (101.0, 160.0)
     assert g.bar("NEWUSDT", 1)["open"] == 3.0
+
+
+def test_after_the_venues_clock_was_ahead_and_went_back_open_interest_is_given_out_again(gathering):
+    g = gathering()
+
+    def run(seconds):
+        for k in range(seconds):
+            g.feed.prices({"AUSDT": 100.0, "BUSDT": 50.0})
+            if k % 20 == 7:
+                g.feed.oi("AUSDT", 1_000.0 + k, interval_ms=20_000)
+            g.tick()
+
+    run(130)
+    g.feed.now += 3_600_000
+    run(130)
+    g.feed.now -= 3_600_000
+    g.feed.engine.consume(Reset(g.feed.now))
+    run(130)
+    found = [(g.bar("AUSDT", minute) or {}).get("oi") for minute in (1, 2, 63, 64, 5, 6)]
+    assert found == [1047.0, 1107.0, 1047.0, 1107.0, 1027.0, 1087.0]

@@ -14,7 +14,7 @@ from bot.feeds.transport import Answer
 from bot.market.universe import Universe
 from bot.model.instrument import Instrument
 from bot.model.ports import PollNeed
-from bot.model.updates import InstrumentList, OpenInterest
+from bot.model.updates import InstrumentList, OpenInterest, Tickers
 from bot.storage.memory import MemoryKeyValues
 
 HOUR_MS = 3_600_000
@@ -244,3 +244,18 @@ async def test_the_table_of_volumes_is_asked_before_what_is_known_of_a_quiet_con
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     assert world.host.paths.count("/fapi/v1/ticker/24hr") == 4
+
+
+async def test_the_volume_of_a_contract_that_nobody_traded_for_long_is_as_new_as_the_table() -> None:
+    world = World()
+    world.list()
+    asked_ms = world.host.now_ms()
+    world.host.bodies["/fapi/v1/ticker/24hr"] = [
+        {"symbol": s, "quoteVolume": "5", "closeTime": asked_ms - quiet_ms}
+        for s, quiet_ms in zip(SYMBOLS, (100, 3 * HOUR_MS), strict=True)
+    ]
+    async with world.feed.client:
+        await world.ask(world.feed._volumes_over_rest())
+    (tickers,) = (update for update in world.puts if isinstance(update, Tickers))
+    assert tickers.volume_24h.tolist() == [5.0, 5.0]
+    assert [0 <= at_ms - asked_ms <= 5_000 for at_ms in tickers.event_ms.tolist()] == [True, True]

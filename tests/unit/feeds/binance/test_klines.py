@@ -243,6 +243,16 @@ def test_after_the_venues_clock_went_back_bars_are_followed_anew(world):
     assert world.gaps == [("S1USDT", 2 * MINUTE_MS)]
 
 
+def test_a_gap_over_time_that_was_missed_or_windows_that_grew_is_asked_for(world):
+    world.feed.want([need(1)])
+    start_ms = world.now_ms
+    world.bar(1, start_ms)
+    world.now_ms += 40_000
+    world.feed.start_afresh()
+    world.bar(1, start_ms + 2 * MINUTE_MS)
+    assert world.gaps == [("S1USDT", 2 * MINUTE_MS)]
+
+
 def test_one_status_speaks_for_all_connections(world):
     world.feed.want([need(n) for n in range(250)])
     first, second = world.feed._blocks
@@ -276,6 +286,53 @@ def test_a_few_quiet_contracts_are_no_loss_while_rest_brings_their_minutes(world
     world.feed.closed("S2USDT", world.now_ms)
     world.feed._look()
     assert world.statuses()[2:] == [("klines", True)]
+
+
+@pytest.mark.parametrize("is_back", [False, True])
+def test_a_newcomer_among_quiet_contracts_has_time_for_its_first_minutes(world, is_back):
+    start_ms = world.now_ms
+    world.feed.want([need(1), need(2)])
+    for symbol in ("S1USDT", "S2USDT") if is_back else ("S1USDT",):
+        world.feed.closed(symbol, start_ms)
+    world.feed.want([need(1)])
+    (block,) = world.feed._blocks
+    block.put(FeedStatus("klines", True, "data is coming in", 1.0))
+    block.put(FeedStatus("klines", False, "silent for 150 s", 2.0))
+    for minute in range(10, 15):
+        world.now_ms = start_ms + minute * MINUTE_MS
+        world.feed.closed("S1USDT", world.now_ms)
+        world.feed.want([need(1), need(2)])
+        world.feed._look()
+        assert world.statuses()[1:] == ([] if minute < 14 else [("klines", False)]), minute
+    world.feed.start_afresh()
+    world.feed.want([need(2), need(3)])
+    world.feed._look()
+    assert len(world.statuses()) == 2, "what is lost comes back with bars alone"
+    world.feed.closed("S2USDT", world.now_ms)
+    world.feed.closed("S3USDT", world.now_ms)
+    world.feed._look()
+    assert world.statuses()[2:] == [("klines", True)]
+
+
+def test_a_feed_that_never_brought_a_bar_is_lost_at_once(world):
+    world.feed.want([need(1)])
+    world.feed._blocks[0].put(FeedStatus("klines", False, "connected, but no data came", 1.0))
+    assert world.statuses() == [("klines", False)]
+
+
+def test_a_clock_that_went_back_is_no_loss_and_excuses_none(world):
+    world.feed.want([need(1)])
+    world.feed.closed("S1USDT", world.now_ms)
+    (block,) = world.feed._blocks
+    block.put(FeedStatus("klines", True, "data is coming in", 1.0))
+    block.put(FeedStatus("klines", False, "silent for 150 s", 2.0))
+    world.now_ms -= 60 * MINUTE_MS
+    world.feed.start_afresh()
+    world.feed._look()
+    assert world.statuses()[1:] == []
+    world.now_ms += 4 * MINUTE_MS
+    world.feed._look()
+    assert world.statuses()[1:] == [("klines", False)]
 
 
 def test_many_quiet_contracts_are_a_loss_whatever_rest_brings(world):

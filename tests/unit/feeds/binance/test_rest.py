@@ -190,16 +190,20 @@ def test_premium_index_of_an_empty_venue_has_no_rows(rows):
     assert rest.parse_premium_index(b"[]", rows, 0.0).rows.shape == (0,)
 
 
-def test_tickers_carry_quote_volume(rows):
+@pytest.mark.parametrize(
+    ("traded_ms", "dated_ms"), [(100, 0), (3 * 3_600_000, 0), (-60_000, 0), (25 * 3_600_000, 25 * 3_600_000)]
+)
+def test_tickers_carry_quote_volume(rows, traded_ms, dated_ms):
+    now_ms = 1789478298702
     entries = [
-        {"symbol": "ETHUSDT", "volume": "1", "quoteVolume": "13258734360.38", "closeTime": 1789478298702},
+        {"symbol": "ETHUSDT", "volume": "1", "quoteVolume": "13258734360.38", "closeTime": now_ms - traded_ms},
         {"symbol": "BTCUSDT", "quoteVolume": "-1", "closeTime": 1789478298702},
         {"symbol": "NEW", "quoteVolume": "1", "closeTime": 1789478298702},
     ]
-    found = rest.parse_tickers(body(entries), rows, 1.0)
+    found = rest.parse_tickers(body(entries), rows, 1.0, now_ms=now_ms)
     assert found.rows.tolist() == [1]
     assert found.volume_24h.tolist() == [13258734360.38]
-    assert found.event_ms.tolist() == [1789478298702]
+    assert found.event_ms.tolist() == [now_ms - dated_ms]
 
 
 def test_open_interest_is_in_base_units():
@@ -249,7 +253,7 @@ def test_errors_say_what_was_expected_and_found(rows):
         lambda: rest.parse_price_klines(refused, 0, interval_ms=1, now_ms=1),
         lambda: rest.parse_server_time(refused),
         lambda: rest.parse_funding_intervals(refused),
-        lambda: rest.parse_tickers(refused, rows, 0.0),
+        lambda: rest.parse_tickers(refused, rows, 0.0, now_ms=0),
     ]
     for call in calls:
         with pytest.raises(PayloadError, match=r"expected .*, found the error answer -1121 'Invalid symbol\.'"):
@@ -301,7 +305,7 @@ def test_no_bytes_raise_anything_but_a_payload_error(answer, status):
         rest.parse_server_time,
         rest.parse_open_interest,
         lambda b: rest.parse_premium_index(b, Rows(), 0.0),
-        lambda b: rest.parse_tickers(b, Rows(), 0.0),
+        lambda b: rest.parse_tickers(b, Rows(), 0.0, now_ms=0),
         lambda b: rest.parse_open_interest_history(b, 0),
         lambda b: rest.parse_price_klines(b, 0, interval_ms=60_000, now_ms=10**13),
     ]
