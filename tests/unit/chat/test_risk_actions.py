@@ -188,6 +188,8 @@ def test_words_in_any_order():
     )
     assert read_risk(("equity", "10k", "leverage", "3"), None) == RiskSettings(10_000.0, 0.01, 3.0)
     assert read_risk(("risk", "of", "2%", "with", "equity", "9k"), None) == RiskSettings(9_000.0, 0.02)
+    assert read_risk(("1%", "risk", "of", "10000", "equity"), None) == RiskSettings(10_000.0, 0.01)
+    assert read_risk(("10k", "with", "1%", "risk", "at", "3x", "leverage"), None) == RiskSettings(10_000.0, 0.01, 3.0)
     assert read_risk(("$1,250,000.50",), None) == RiskSettings(1_250_000.5)
     assert isinstance(read_stop(("BTC", "long", "5", "6")), Problem)
 
