@@ -79,6 +79,7 @@ def test_what_is_typed_becomes_a_condition(typed, condition):
         ("btc price goes up 3% in 1 hour", "btc price up 3% 1h"),
         ("btc volume spikes 5x", "btc volume jumps 5x"),
         ("btc price > 100k or price < 70k", "btc when price > 100k or price < 70k"),
+        ("btc price > 100k or BTC price < 70k", "btc when price > 100k or price < 70k"),
         ("top 50 oi > 10%", "top50 oi > 10%"),
         ("btc funding turns negative", "btc funding < 0%"),
         ("btc funding flips", "btc funding crosses 0%"),
@@ -266,6 +267,9 @@ def test_one_comparison_with_a_number_is_a_threshold(typed, threshold):
     ("typed", "told"),
     [
         ("", "An alert is a symbol, a figure, a comparison and a number."),
+        ("btc price > 100k or eth price > 5k", 'unexpected "price"'),
+        ("btc,eth oi > 5% and eth price > 1%", 'unexpected "price"'),
+        ("btc when eth price > 5k", 'unexpected "price"'),
         ("btc", "After btc I expected a figure such as oi or price."),
         ("btc oi", "After oi I expected a comparison, > or <."),
         ("btc oi >", "After > I expected a number."),
