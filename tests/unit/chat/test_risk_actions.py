@@ -112,6 +112,12 @@ async def test_with_settings_it_says_size_risk_cost_and_liquidation(ask):
     assert "no sizes" not in await ask("/stop BTC short")
 
 
+async def test_what_the_exchange_would_never_close_has_no_such_price(ask):
+    await ask("/risk 10000 1% 1x")
+    assert "would close it" not in await ask("/stop BTC long")
+    assert "would close it near" in await ask("/stop BTC short")
+
+
 async def test_of_two_settings_at_once_neither_is_lost(ask, desk):
     await ask("/risk 10000 1%")
     await asyncio.gather(ask("/risk 20000"), ask("/risk 2%"))
