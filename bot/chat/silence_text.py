@@ -43,6 +43,13 @@ class SilenceWish:
     """A destination's name."""
     symbols: tuple[str, ...] = ()
     """Several with commas between, as typed: a silence for each."""
+    is_all: bool = False
+    """Said, not only left open."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing said what is meant."""
+        return not (self.is_all or self.targets or self.symbols)
 
     @property
     def assumed_time(self) -> bool:
@@ -93,7 +100,7 @@ def read_silence(words: tuple[str, ...]) -> SilenceWish | Problem:
         else:
             targets.append(word)
     if is_all and (targets or symbols):
-        return Problem(say("All, or {name}? I take one of them.", name=shorten([*targets, *symbols][0])))
+        return all_or([*targets, *symbols][0])
     if len(symbols) > MAX_SYMBOLS:
         return Problem(say("That is {n} symbols; I take up to {most} at once.", n=len(symbols), most=MAX_SYMBOLS))
     while rest and rest[0].casefold() in {"here", "critical"}:
@@ -102,7 +109,13 @@ def read_silence(words: tuple[str, ...]) -> SilenceWish | Problem:
     comment = " ".join(rest)
     if len(comment) > MAX_COMMENT_CHARS:
         return Problem(say("A comment has at most {n} characters.", n=MAX_COMMENT_CHARS))
-    return SilenceWish(tuple(targets), duration_ms, until_min, comment, also_critical, is_here, at, tuple(symbols))
+    return SilenceWish(
+        tuple(targets), duration_ms, until_min, comment, also_critical, is_here, at, tuple(symbols), is_all
+    )
+
+
+def all_or(typed: str) -> Problem:
+    return Problem(say("All, or {name}? I take one of them.", name=shorten(typed)))
 
 
 def _shown(rest: list[str]) -> str:

@@ -405,6 +405,34 @@ async def test_what_is_silenced_is_loud_again_by_the_same_words(place):
     assert await place.ask("/silence off") == "Ended 1 silence."
 
 
+@pytest.mark.parametrize(
+    ("typed", "instead"),
+    [
+        ("2h btc", "btc 2h"),
+        ("2h btc,btcusdt", "btc,btcusdt 2h"),
+        ("here for 2h oi_surge BTC", "oi_surge BTC here for 2h"),
+        ("until 18:00 #7q4m", ""),
+    ],
+)
+async def test_what_is_named_behind_the_time_does_not_silence_everything(place, typed, instead):
+    said = await place.ask(f"/silence {typed}")
+    if instead:
+        assert said.endswith(f" I take one of them. Write it like /silence {instead}.")
+        assert await place.store.all() == []
+        await place.ask(f"/silence {instead}")
+        assert (await place.only()).symbol == "BTCUSDT"
+        assert (await place.ask("/silence 2h btc off")).endswith("Write it like /silence btc off.")
+        assert len(await place.store.all()) == 1
+    else:
+        assert "Comment: #7q4m" in said, "there is no such alert"
+
+
+@pytest.mark.parametrize("typed", ["2h lunch", "2h btc lunch", "all 2h btc"])
+async def test_a_comment_of_what_is_silenced_as_a_whole(place, typed):
+    await place.ask(f"/silence {typed}")
+    assert (await place.only()).symbol == ""
+
+
 async def test_a_comment_may_end_with_off(place):
     await place.ask("/silence btc 2h")
     assert "Comment: taking the day off" in await place.ask("/silence eth 8h taking the day off")
