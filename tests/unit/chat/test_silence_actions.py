@@ -302,6 +302,8 @@ async def test_quiet_hours_of_a_chat(place):
     said = await place.ask("/quiet 1:00 – 2:30")
     assert "No time zone was given: I took Europe/Berlin." in said
     assert [(q.starts_min, q.ends_min, q.zone) for q in await place.store.quiet_hours()] == [(60, 150, "Europe/Berlin")]
+    for typed in ("1am-2:30AM", "1:00 to 2:30", "1am to 2:30am"):
+        assert await place.ask(f"/quiet {typed}") == said
     await place.ask("/quiet 1:00-2:00 at discord")
     assert [(q.destination, q.zone) for q in place.muting.quiet_hours()] == [
         ("discord", "UTC"),
@@ -317,6 +319,7 @@ async def test_quiet_hours_of_a_chat(place):
     [
         ("25:00-07:00", "I expected hours such as 23:00-07:00, or off"),
         ("tonight", "I expected hours"),
+        ("10-7am", "I expected hours"),
         ("7-7", "an end other than their start"),
         ("23-7 Europe/Berlni", "I don't know the time zone Europe/Berlni. Did you mean Europe/Berlin?"),
         ("23-7 ../../etc/passwd", "I don't know the time zone"),
