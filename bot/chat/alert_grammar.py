@@ -132,10 +132,10 @@ def _shaped_parts(wish: AlertWish, condition: str) -> AlertWish:
 
 def _part(wish: AlertWish, typed: str) -> list[str]:
     """Figure, comparison and number of one part. All parts are of the same symbols: others cannot be asked for in one alert."""
-    whom = ",".join(wish.symbols) or f"top{wish.top}"
+    whom = short(",".join(wish.symbols) or f"top{wish.top}")
     first, *rest = ordered(SPLIT.sub(r" \1 ", short(f"{whom} {typed}")).split())
     named = first.casefold().removeprefix(whom.casefold()).strip(",")
-    if named and {*named.split(",")} != {symbol.casefold() for symbol in wish.symbols}:
+    if named and {*named.split(",")} != {*whom.casefold().split(",")}:
         raise Refused(say("Before when I expected symbols only, not {found}.", found=shorten(named)))
     return rest
 

@@ -266,6 +266,12 @@ def test_one_comparison_with_a_number_is_a_threshold(typed, threshold):
     assert threshold is None or condition_text(threshold) == text(read_alert(typed).condition)
 
 
+def test_quotes_around_a_symbol_make_no_other_symbol_of_it():
+    wish = read_alert('"btc" when price up 5% and "btc" oi up 5%')
+    assert isinstance(wish, AlertWish)
+    assert text(wish.condition) == "pct(price, 15m) >= 5% and pct(oi, 15m) >= 5%"
+
+
 @pytest.mark.parametrize(
     ("typed", "told"),
     [
