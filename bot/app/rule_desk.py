@@ -11,7 +11,7 @@ from bot.model.alert import State
 from bot.model.silence import last_midnight_ms
 from bot.model.subscriptions import EVERY_RULE, FACTORS, Look, RuleTold, Subscription, TopicRoute
 from bot.rules.ast import text
-from bot.rules.forms import number_of
+from bot.rules.forms import number_of, with_number
 from bot.rules.schema import Rule
 
 
@@ -85,6 +85,9 @@ class RuleShelf:
         return self._subscribing.wish(chat, rule)
 
     async def set(self, one: Subscription) -> None:
+        rule = next((rule for rule in self._rules() if rule.id == one.rule), None)
+        if rule is not None and one.number is not None and one.number != self.wish(one.chat, one.rule).number:
+            with_number(rule, one.number)
         await self._subscribing.set(replace(one, since_ms=self._live.venue_now()))
 
     async def forget(self, chat: str) -> int:

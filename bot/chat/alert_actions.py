@@ -262,26 +262,31 @@ class AlertActions:
         """
         typed, before = command.words[0], command.words[-1]
         made = await self._store.find(asker.chat, typed, limit=2)
-        if len(made) == 1:
-            gone = await self._deleting.delete(Command("delete", (typed.removeprefix(PREFIX),)), asker)
-            if gone.is_refusal or before == typed:
-                return gone
-        return await self._bring_back(before, asker)
+        if len(made) != 1:
+            return await self._bring_back(before, asker)
+        if before == typed:
+            return await self._deleting.delete(Command("delete", (typed.removeprefix(PREFIX),)), asker)
+        if not asker.may_change(made[0].user):
+            return alert_pages.not_yours()
+        return await self._bring_back(before, asker, after=made[0])
 
-    async def _bring_back(self, typed: str, asker: Asker) -> Reply:
+    async def _bring_back(self, typed: str, asker: Asker, *, after: ChatAlert | None = None) -> Reply:
+        """`after`: what stands in its place, and goes only where it comes back."""
         owned_by = None if asker.may_change("") else asker.user
         alert: ChatAlert | ChatRule | None
         async with self._making:
-            if not await self._room(asker):
+            if after is None and not await self._room(asker):
                 return alert_pages.full_of_yours(alerts_of(asker.role))
             if typed.startswith(RULE_PREFIX):
                 alert = await self._rules.restore(asker.chat, typed, user=owned_by)
-            elif await self._store.count(asker.chat) >= self._max_per_chat:
+            elif after is None and await self._store.count(asker.chat) >= self._max_per_chat:
                 return alert_pages.full(self._max_per_chat)
             else:
                 alert = await self._store.restore(asker.chat, typed, user=owned_by)
                 if alert is not None:
                     self._desk.add(alert)
+            if alert is not None and after is not None:
+                await self._deleting.end(after)
         return (
             alert_pages.not_there()
             if alert is None

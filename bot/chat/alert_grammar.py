@@ -118,8 +118,7 @@ def _shaped_parts(wish: AlertWish, condition: str) -> AlertWish:
     """Short forms with `and` or `or` between them; options behind the last."""
     joint = re.search(r"\s(and|or)\s", condition, re.IGNORECASE)
     parts = [condition] if joint is None else re.split(rf"\s{joint[1]}\s", condition, flags=re.IGNORECASE)
-    whom = ",".join(wish.symbols) or f"top{wish.top}"
-    read = [_shaped(wish, ordered(SPLIT.sub(r" \1 ", short(f"{whom} {part}")).split())[1:]) for part in parts]
+    read = [_shaped(wish, _part(wish, part)) for part in parts]
     last = read[-1]
     if joint is None:
         return last
@@ -129,6 +128,16 @@ def _shaped_parts(wish: AlertWish, condition: str) -> AlertWish:
     both = And(conditions) if joint[1].casefold() == "and" else Or(conditions)
     assumed = any(one.assumed_window for one in read)
     return _checked(replace(last, condition=both, assumed_window=assumed))
+
+
+def _part(wish: AlertWish, typed: str) -> list[str]:
+    """Figure, comparison and number of one part. All parts are of the same symbols: others cannot be asked for in one alert."""
+    whom = short(",".join(wish.symbols) or f"top{wish.top}")
+    first, *rest = ordered(SPLIT.sub(r" \1 ", short(f"{whom} {typed}")).split())
+    named = first.casefold().removeprefix(whom.casefold()).strip(",")
+    if named and {*named.split(",")} != {*whom.casefold().split(",")}:
+        raise Refused(say("Before when I expected symbols only, not {found}.", found=shorten(named)))
+    return rest
 
 
 def _cut(typed: str, word: str) -> tuple[str, bool, str]:

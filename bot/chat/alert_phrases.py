@@ -20,6 +20,7 @@ from bot.chat.alert_words import (
     OPTIONS,
     SPLIT,
     TIMES,
+    UP,
     figure_of,
     is_comparison,
     number,
@@ -187,9 +188,18 @@ def instead(typed: str) -> tuple[str, ...]:
 
 def _put(body: Sequence[str], size: str) -> str:
     """A size as it was meant, where that is not a rise: `-3%` a fall, `±3%` both ways, `< 3%`; else empty."""
-    words, bare = {word.casefold() for word in body}, size.lstrip("+±-/")
-    if words & MOVES or size.startswith(("±", "+-", "+/-")):
+    bare = size.lstrip("+±-/")
+    if size.startswith(("±", "+-", "+/-")):
         return f"±{bare}"
-    if size.startswith("-") or words & DOWN or any(ONE_WAY.get(word) == "<=" for word in words):
+    if size.startswith("-"):
         return f"-{bare}"
-    return f"< {bare}" if any(OPERATORS.get(word) in {"<", "<="} for word in words) else ""
+    # Like the figure and the size, the first way that is named.
+    for word in map(str.casefold, body):
+        if word in MOVES:
+            return f"±{bare}"
+        way = OPERATORS.get(word) or ONE_WAY.get(word)
+        if word in DOWN or (word in ONE_WAY and way == "<="):
+            return f"-{bare}"
+        if word in UP or way:
+            return f"< {bare}" if way in {"<", "<="} else ""
+    return ""

@@ -89,10 +89,12 @@ def top_page(found: TopList, name_of: Callable[[Ranked], str]) -> Reply:
             for n, row in enumerate(found.rows, found.offset + 1)
         )
         blocks += [Table(header, rows), *legend()]
+    elif found.offset:
+        blocks.append(line(say("No more.")))
+    elif found.n_known and found.by in _OF_PRICE[1:]:
+        blocks.append(line(say("None of {n} moved that way.", n=found.n_known)))
     else:
-        blocks.append(
-            line(say("Nothing here yet: too little is known of this window.") if not found.offset else say("No more."))
-        )
+        blocks.append(line(say("Nothing here yet: too little is known of this window.")))
     return Reply(tuple(blocks), _top_buttons(found, window, [name_of(row) for row in found.rows]))
 
 

@@ -133,7 +133,7 @@ def _size_lines(idea: StopIdea, instrument: Instrument, settings: RiskSettings |
     ]
     if idea.cost_per_day is not None:
         lines.append(line(_hold(idea.cost_per_day)))
-    if idea.liquidation is not None:
+    if idea.liquidation:  # zero at 1x: all the way down the margin covers it
         lines.append(
             line(
                 say(

@@ -48,9 +48,12 @@ def _amount(word: str) -> float | None:
 def read_risk(words: tuple[str, ...], before: RiskSettings | None) -> RiskSettings | Problem:
     """Take `10000`, `1%`, `5x`, with or without the words equity, risk, leverage, in any order."""
     after = before if before is not None else RiskSettings(0.0)
-    rest, label = list(words), ""
+    rest, label, last = list(words), "", ""
     while rest:
         word = rest.pop(0).casefold()
+        # `1% risk` and `5x leverage` are labelled from behind.
+        if (word == "risk" and last.endswith("%")) or (word in {"leverage", "lev"} and last.endswith("x")):
+            continue
         if word in _LABELS:
             label = word if word in {"risk", "equity"} else label
             continue
@@ -59,7 +62,7 @@ def read_risk(words: tuple[str, ...], before: RiskSettings | None) -> RiskSettin
         elif label == "risk" and not word.endswith("%"):
             # Without its sign it would be taken for the equity.
             return _no_share(word)
-        label = ""
+        label, last = "", word
         changed = _taken(word, after)
         if isinstance(changed, Problem):
             return changed

@@ -18,6 +18,7 @@ from bot.chat.silence_targets import Targets, usage
 from bot.chat.silence_text import (
     DEFAULT_MS,
     SilenceWish,
+    all_or,
     read_ack,
     read_quiet,
     read_silence,
@@ -92,6 +93,12 @@ class SilenceActions:
         place = self._place(asker, wish.at, is_here=wish.is_here or not asker.is_owner)
         if isinstance(place, Reply):
             return place
+        named = wish.comment.casefold().replace(",", " ").split()
+        is_off = named[-1:] == ["off"]
+        if wish.is_open and await self._targets.are_targets(named[:-1] if is_off else named, asker, place):
+            # All would be quiet, where one thing was meant and stands behind the time.
+            time = command.words[: len(command.words) - len(wish.comment.split())]
+            return usage(all_or(wish.comment), " ".join(("/silence", wish.comment, *(() if is_off else time))))
         now_ms = self._venue_now()
         silences, n_more = self._mutes.silences(now_ms), max(1, len(wish.symbols))
         if len(silences) + n_more > MAX_SILENCES:

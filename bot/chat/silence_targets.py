@@ -66,6 +66,12 @@ class Targets:
             several[_literal(instrument.symbol)] = None
         return [{**found, "symbol": symbol} for symbol in several]
 
+    async def are_targets(self, words: Sequence[str], asker: Asker, place: str) -> bool:
+        """Whether words are a rule, a symbol or the like, each of them."""
+        book = SymbolBook(self._market.instruments())
+        found = [await self._matched(word, book, asker, place) for word in words]
+        return bool(found) and all(isinstance(one, tuple) for one in found)
+
     async def _matched(
         self, target: str, book: SymbolBook, asker: Asker, place: str
     ) -> tuple[Matcher, ...] | Reply | None:

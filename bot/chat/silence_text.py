@@ -22,7 +22,8 @@ MIN_ID_CHARS: Final = 4
 
 _CLOCK: Final = re.compile(r"([01]?[0-9]|2[0-3])(?::([0-5][0-9]))?", re.ASCII)
 _HALF_DAY: Final = re.compile(r"(1[0-2]|0?[1-9])(?::([0-5][0-9]))?(am|pm)", re.ASCII)
-_RANGE: Final = re.compile(r"([0-9:]+)\s*[-–—]\s*([0-9:]+)(?:\s+(.*))?", re.ASCII)
+_TIME: Final = r"([0-9:]+(?:[ap]m)?)"
+_RANGE: Final = re.compile(rf"{_TIME}\s*(?:[-–—]|to\s)\s*{_TIME}(?:\s+(.*))?", re.ASCII | re.IGNORECASE)
 _ALIKE: Final = str.maketrans("oil", "011")
 """Letters that ids do not have, for the digits that they are taken for."""
 
@@ -43,6 +44,13 @@ class SilenceWish:
     """A destination's name."""
     symbols: tuple[str, ...] = ()
     """Several with commas between, as typed: a silence for each."""
+    is_all: bool = False
+    """Said, not only left open."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing said what is meant."""
+        return not (self.is_all or self.targets or self.symbols)
 
     @property
     def assumed_time(self) -> bool:
@@ -93,7 +101,7 @@ def read_silence(words: tuple[str, ...]) -> SilenceWish | Problem:
         else:
             targets.append(word)
     if is_all and (targets or symbols):
-        return Problem(say("All, or {name}? I take one of them.", name=shorten([*targets, *symbols][0])))
+        return all_or([*targets, *symbols][0])
     if len(symbols) > MAX_SYMBOLS:
         return Problem(say("That is {n} symbols; I take up to {most} at once.", n=len(symbols), most=MAX_SYMBOLS))
     while rest and rest[0].casefold() in {"here", "critical"}:
@@ -102,7 +110,13 @@ def read_silence(words: tuple[str, ...]) -> SilenceWish | Problem:
     comment = " ".join(rest)
     if len(comment) > MAX_COMMENT_CHARS:
         return Problem(say("A comment has at most {n} characters.", n=MAX_COMMENT_CHARS))
-    return SilenceWish(tuple(targets), duration_ms, until_min, comment, also_critical, is_here, at, tuple(symbols))
+    return SilenceWish(
+        tuple(targets), duration_ms, until_min, comment, also_critical, is_here, at, tuple(symbols), is_all
+    )
+
+
+def all_or(typed: str) -> Problem:
+    return Problem(say("All, or {name}? I take one of them.", name=shorten(typed)))
 
 
 def _shown(rest: list[str]) -> str:
@@ -190,7 +204,9 @@ def read_quiet(words: tuple[str, ...]) -> QuietWish | Problem:
     text = " ".join(words)
     found = _RANGE.fullmatch(text)
     starts_min, ends_min = (read_clock(found[1]), read_clock(found[2])) if found else (None, None)
-    if found is None or starts_min is None or ends_min is None:
+    # `10-7am` could begin in the morning or at night.
+    is_clear = found is not None and found[1][-1].isdigit() == found[2][-1].isdigit()
+    if found is None or starts_min is None or ends_min is None or not is_clear:
         return Problem(say("I expected hours such as 23:00-07:00, or off, not {found}.", found=shorten(text)))
     if starts_min == ends_min:
         return Problem(say("Quiet hours need an end other than their start; /silence all is for longer."))

@@ -59,7 +59,7 @@ class TelegramChat:
     """`Clock.monotonic_ms` of the last good answer to getUpdates; None before the first. For the watchdog."""
     stopped_reason: str | None = None
     """Set when polling was given up for good."""
-    _was_away = True
+    _was_away = False
     """Whether what waited at the start may be older than an answer is worth."""
     _held: Update | None = None
     _poison_logged_ms: float | None = None
@@ -184,9 +184,7 @@ class TelegramChat:
 
     async def _load(self) -> None:
         try:
-            now_ms = self._clock.wall_ms()
-            self._ledger.load(await self._store.get(self._offset_key), now_ms=now_ms)
-            self._was_away = now_ms - self._ledger.moved_ms > OLD_UPDATE_MS
+            self._ledger.load(await self._store.get(self._offset_key), now_ms=self._clock.wall_ms())
             self._gate.load_refusals(await self._store.get(self._refused_key))
             if self._people is not None:
                 await self._people.load()
@@ -209,8 +207,11 @@ class TelegramChat:
         raw = await self._client.get_updates(self._ledger.next_offset, poll_s=max(1, round(POLL_S / self._clock.speed)))
         if isinstance(raw, Failure):
             return raw
-        updates = [update for item in raw if (update := self._read(item)) is not None]
+        if self._is_backlog:
+            # Also without a network at the start they waited.
+            self._was_away |= self._clock.wall_ms() - self._ledger.moved_ms > OLD_UPDATE_MS
         is_of_absence = self._is_backlog and self._was_away
+        updates = [update for item in raw if (update := self._read(item)) is not None]
         if self._is_backlog:
             updates = self._without_old(updates, is_last=len(raw) < BATCH)
         for update in updates:

@@ -51,9 +51,10 @@ def top(market: Market, view: View, by: TopBy, window_ms: int, *, offset: int, n
             sizes = np.abs(columns["funding_8h"])
         case "volume":
             sizes = columns["volume_24h"]
-    order = strongest(sizes, of_some_size(market, view))
+    counts = of_some_size(market, view)
+    order, n_known = strongest(sizes, counts), int(np.count_nonzero(counts & np.isfinite(sizes)))
     rows = _rows(market, columns, order[offset : offset + n].tolist())
-    return TopList(now_ms, by, window_ms, offset, len(order), rows)
+    return TopList(now_ms, by, window_ms, offset, len(order), rows, n_known)
 
 
 def funding(market: Market, view: View, n: int) -> FundingTable:

@@ -38,6 +38,8 @@ class TopList:
     n: int
     """Instruments in the whole list."""
     rows: tuple[Ranked, ...]
+    n_known: int = 0
+    """Instruments of which is known what the list is made of, whether they belong to it or not."""
 
 
 @dataclass(frozen=True, slots=True)

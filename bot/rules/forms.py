@@ -58,10 +58,10 @@ def with_factor(rule: Rule, factor: float) -> Rule:
     if found is None or factor == 1:
         return rule
     old, most = found.number.value, found.most
-    if not found.is_harder_far_off:
-        return with_number(rule, _rounded(old / factor))
+    share = factor if found.is_harder_far_off else 1 / factor
     # What ends somewhere comes closer to its end: 1.6 times the 95th percentile is none.
-    return with_number(rule, _rounded(old * factor if most is None or factor < 1 else most - (most - old) / factor))
+    wanted = old * share if most is None or share < 1 else min(old * share, most - (most - old) / share)
+    return with_number(rule, _rounded(wanted))
 
 
 def with_number(rule: Rule, value: float, measure: str | None = None) -> Rule:

@@ -239,6 +239,16 @@ async def test_another_number_makes_a_form_of_the_rule_for_one_chat(run):
         assert await bot.told(40) == [("group", "end", "level")], "who was not told it hears nothing of its end"
 
 
+async def test_a_number_of_which_no_form_can_be_made_is_refused_and_not_kept(run):
+    async with run() as bot:
+        bot.reload("rules:\n" + LEVEL.replace("price >= 100, clear: price < 50", "'percentile(price, 1h) >= 95'"))
+        assert await bot.ask("/rules set level 152") == (
+            "Level cannot be told so: level: expected a number between 0.95 and 100, found 152"
+        )
+        assert bot.subscribing.wish("telegram:71", "level").number is None
+        assert "its file says 95" in await bot.ask("/rules set level 99")
+
+
 async def test_a_restart_in_the_middle_of_a_form_ends_nothing(run):
     async with run() as bot:
         await bot.ask("/rules more")

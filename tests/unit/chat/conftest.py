@@ -225,10 +225,13 @@ class HandRanks:
     def __init__(self, rows: Sequence[Ranked]) -> None:
         self.rows = list(rows)
         self.asked: tuple[object, ...] = ()
+        self.n_known = 0
 
     def top(self, by: TopBy, window_ms: int, *, offset: int, n: int) -> TopList:
         self.asked = (by, window_ms, offset, n)
-        return TopList(NOW_MS, by, window_ms, offset, len(self.rows), tuple(self.rows[offset : offset + n]))
+        return TopList(
+            NOW_MS, by, window_ms, offset, len(self.rows), tuple(self.rows[offset : offset + n]), self.n_known
+        )
 
     def funding(self, n: int) -> FundingTable:
         known = [row for row in self.rows if row.funding_8h is not None]

@@ -540,6 +540,17 @@ async def test_undo_of_a_change_brings_back_the_one_before(ask, store):
     assert await only(store) == first
 
 
+async def test_undo_of_a_change_leaves_it_where_the_one_before_is_gone_for_good(ask, store, desk):
+    await ask("/alert btc oi > 5% 15m")
+    first = await only(store)
+    await ask(f"/tune {first.id} 8%")
+    second = await only(store)
+    await store.prune(before_ms=NOW_MS + DAY_MS)
+    assert "cannot be brought back" in await ask(f"/undo {second.id} {first.id}")
+    assert await only(store) == second
+    assert desk.calls[-1] == ("add", second.id)
+
+
 async def test_what_is_no_plain_comparison_becomes_a_rule_of_the_chat(ask, rules, store):
     said = await ask("/alert btc,eth when pct(oi, 15m) > 5% and funding > 0.01% for 2m once note both")
     [rule] = rules.of_chat(OWNER.chat)

@@ -79,6 +79,7 @@ def test_what_is_typed_becomes_a_condition(typed, condition):
         ("btc price goes up 3% in 1 hour", "btc price up 3% 1h"),
         ("btc volume spikes 5x", "btc volume jumps 5x"),
         ("btc price > 100k or price < 70k", "btc when price > 100k or price < 70k"),
+        ("btc price > 100k or BTC price < 70k", "btc when price > 100k or price < 70k"),
         ("top 50 oi > 10%", "top50 oi > 10%"),
         ("btc funding turns negative", "btc funding < 0%"),
         ("btc funding flips", "btc funding crosses 0%"),
@@ -152,6 +153,9 @@ def test_a_level_may_be_crossed_in_one_direction(typed, condition):
         ("sol −3% 5m", ("/alert sol oi -3% 5m", "/alert sol price -3% 5m")),
         ("sol up 3% 5m note before it drops", ("/alert sol oi 3% 5m", "/alert sol price 3% 5m")),
         ("sol oi +3% 5m please", ("/alert sol oi > 3% 5m", "/alert sol oi ±3% 5m")),
+        ("sol oi up 5% while price down 1%", ("/alert sol oi > 5% 15m", "/alert sol oi ±3% 5m")),
+        ("sol price falls 3% or rises 5%", ("/alert sol price -3% 15m", "/alert sol price ±3% 5m")),
+        ("sol oi > 5% but price < 1%", ("/alert sol oi > 5% 15m", "/alert sol oi ±3% 5m")),
         ("sol moves 3% 5m", ("/alert sol oi ±3% 5m", "/alert sol price ±3% 5m")),
         ("sol ±3% 5m", ("/alert sol oi ±3% 5m", "/alert sol price ±3% 5m")),
         ("sol price falls 3% in 5m please", ("/alert sol price -3% 5m", "/alert sol price ±3% 5m")),
@@ -262,10 +266,19 @@ def test_one_comparison_with_a_number_is_a_threshold(typed, threshold):
     assert threshold is None or condition_text(threshold) == text(read_alert(typed).condition)
 
 
+def test_quotes_around_a_symbol_make_no_other_symbol_of_it():
+    wish = read_alert('"btc" when price up 5% and "btc" oi up 5%')
+    assert isinstance(wish, AlertWish)
+    assert text(wish.condition) == "pct(price, 15m) >= 5% and pct(oi, 15m) >= 5%"
+
+
 @pytest.mark.parametrize(
     ("typed", "told"),
     [
         ("", "An alert is a symbol, a figure, a comparison and a number."),
+        ("btc price > 100k or eth price > 5k", 'unexpected "price"'),
+        ("btc,eth oi > 5% and eth price > 1%", 'unexpected "price"'),
+        ("btc when eth price > 5k", 'unexpected "price"'),
         ("btc", "After btc I expected a figure such as oi or price."),
         ("btc oi", "After oi I expected a comparison, > or <."),
         ("btc oi >", "After > I expected a number."),

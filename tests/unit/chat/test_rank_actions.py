@@ -68,6 +68,12 @@ async def test_pages_and_words_in_any_order(ask, ranks, make_ranked):
     assert ranks.asked == ("oi", 86_400_000, 0, 10)
 
 
+async def test_where_all_fell_nobody_gained_and_that_is_known(ask, ranks):
+    ranks.n_known = 480
+    assert to_plain(await ask("/top gainers")).endswith("None of 480 moved that way.")
+    assert "Nothing here yet" in to_plain(await ask("/top oi"))
+
+
 async def test_an_empty_list_says_so(ask):
     assert "Nothing here yet" in to_plain(await ask("/top"))
     assert to_plain(await ask("/top oi 15m 7")).endswith("No more.")

@@ -112,6 +112,12 @@ async def test_with_settings_it_says_size_risk_cost_and_liquidation(ask):
     assert "no sizes" not in await ask("/stop BTC short")
 
 
+async def test_what_the_exchange_would_never_close_has_no_such_price(ask):
+    await ask("/risk 10000 1% 1x")
+    assert "would close it" not in await ask("/stop BTC long")
+    assert "would close it near" in await ask("/stop BTC short")
+
+
 async def test_of_two_settings_at_once_neither_is_lost(ask, desk):
     await ask("/risk 10000 1%")
     await asyncio.gather(ask("/risk 20000"), ask("/risk 2%"))
@@ -188,6 +194,8 @@ def test_words_in_any_order():
     )
     assert read_risk(("equity", "10k", "leverage", "3"), None) == RiskSettings(10_000.0, 0.01, 3.0)
     assert read_risk(("risk", "of", "2%", "with", "equity", "9k"), None) == RiskSettings(9_000.0, 0.02)
+    assert read_risk(("1%", "risk", "of", "10000", "equity"), None) == RiskSettings(10_000.0, 0.01)
+    assert read_risk(("10k", "with", "1%", "risk", "at", "3x", "leverage"), None) == RiskSettings(10_000.0, 0.01, 3.0)
     assert read_risk(("$1,250,000.50",), None) == RiskSettings(1_250_000.5)
     assert isinstance(read_stop(("BTC", "long", "5", "6")), Problem)
 

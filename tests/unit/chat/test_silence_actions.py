@@ -302,6 +302,8 @@ async def test_quiet_hours_of_a_chat(place):
     said = await place.ask("/quiet 1:00 – 2:30")
     assert "No time zone was given: I took Europe/Berlin." in said
     assert [(q.starts_min, q.ends_min, q.zone) for q in await place.store.quiet_hours()] == [(60, 150, "Europe/Berlin")]
+    for typed in ("1am-2:30AM", "1:00 to 2:30", "1am to 2:30am"):
+        assert await place.ask(f"/quiet {typed}") == said
     await place.ask("/quiet 1:00-2:00 at discord")
     assert [(q.destination, q.zone) for q in place.muting.quiet_hours()] == [
         ("discord", "UTC"),
@@ -317,6 +319,7 @@ async def test_quiet_hours_of_a_chat(place):
     [
         ("25:00-07:00", "I expected hours such as 23:00-07:00, or off"),
         ("tonight", "I expected hours"),
+        ("10-7am", "I expected hours"),
         ("7-7", "an end other than their start"),
         ("23-7 Europe/Berlni", "I don't know the time zone Europe/Berlni. Did you mean Europe/Berlin?"),
         ("23-7 ../../etc/passwd", "I don't know the time zone"),
@@ -403,6 +406,34 @@ async def test_what_is_silenced_is_loud_again_by_the_same_words(place):
     assert "ETHUSDT" in await place.ask("/silences")
     assert "I know zzz neither" in await place.ask("/silence zzz off")
     assert await place.ask("/silence off") == "Ended 1 silence."
+
+
+@pytest.mark.parametrize(
+    ("typed", "instead"),
+    [
+        ("2h btc", "btc 2h"),
+        ("2h btc,btcusdt", "btc,btcusdt 2h"),
+        ("here for 2h oi_surge BTC", "oi_surge BTC here for 2h"),
+        ("until 18:00 #7q4m", ""),
+    ],
+)
+async def test_what_is_named_behind_the_time_does_not_silence_everything(place, typed, instead):
+    said = await place.ask(f"/silence {typed}")
+    if instead:
+        assert said.endswith(f" I take one of them. Write it like /silence {instead}.")
+        assert await place.store.all() == []
+        await place.ask(f"/silence {instead}")
+        assert (await place.only()).symbol == "BTCUSDT"
+        assert (await place.ask("/silence 2h btc off")).endswith("Write it like /silence btc off.")
+        assert len(await place.store.all()) == 1
+    else:
+        assert "Comment: #7q4m" in said, "there is no such alert"
+
+
+@pytest.mark.parametrize("typed", ["2h lunch", "2h btc lunch", "all 2h btc"])
+async def test_a_comment_of_what_is_silenced_as_a_whole(place, typed):
+    await place.ask(f"/silence {typed}")
+    assert (await place.only()).symbol == ""
 
 
 async def test_a_comment_may_end_with_off(place):

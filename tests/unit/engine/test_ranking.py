@@ -56,6 +56,8 @@ def test_gainers_and_losers_are_one_side_each(feed):
     _, cards = moved(feed)
     both, up, down = (cards.top(by, 300_000, offset=0, n=10).rows for by in ("price", "gainers", "losers"))
     assert [row.symbol for row in up] == [row.symbol for row in both if row.price_change > 0] != []
+    assert {cards.top(by, 300_000, offset=0, n=1).n_known for by in ("price", "gainers", "losers")} == {3}
+    assert cards.top("gainers", 3_600_000, offset=0, n=1).n_known == 0, "an hour is not known yet"
     assert [row.symbol for row in down] == [row.symbol for row in both if row.price_change < 0] == ["BUSDT"]
 
 

@@ -62,6 +62,9 @@ def test_no_percentile_is_above_a_hundred():
     with pytest.raises(ValueError, match=r"expected a number between 0\.95 and 100, found 152"):
         with_number(one, 152)
     assert text(with_factor(one, 0.5).when) == "percentile(oi, 24h) >= 47.5"
+    assert text(with_factor(rule("percentile(oi, 24h) <= 80"), 0.625).when) == "percentile(oi, 24h) <= 87.5"
+    assert text(with_factor(rule("percentile(oi, 24h) <= 4"), 0.625).when) == "percentile(oi, 24h) <= 6.4"
+    assert text(with_factor(rule("percentile(oi, 24h) >= 20"), 1.6).when) == "percentile(oi, 24h) >= 32"
 
 
 @pytest.mark.parametrize("when", ["price >= max(price, 24h)", "stale(oi)", "price == 7", "funding_8h > 0"])
