@@ -60,7 +60,9 @@ class TelegramChat:
     stopped_reason: str | None = None
     """Set when polling was given up for good."""
     _was_away = False
-    """Whether what waited at the start may be older than an answer is worth."""
+    """Whether what waited may be older than an answer is worth."""
+    _answered_ms: int | None = None
+    """The machine's time of the last good answer to getUpdates."""
     _held: Update | None = None
     _poison_logged_ms: float | None = None
     _last_logged: tuple[Kind, float] | None = None
@@ -86,7 +88,7 @@ class TelegramChat:
         report: Report = unheard,
         beside: Callable[[TelegramClient], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
-        """Prepare; nothing is opened before `run`.
+        """Prepare; nothing is opened before `run`. Raises what the library raises for a proxy that it cannot use.
 
         Args:
             token: Never logged.
@@ -121,12 +123,16 @@ class TelegramChat:
         bot_id = token.partition(":")[0]
         self._offset_key, self._refused_key = f"telegram.offset.{bot_id}", f"telegram.refused.{bot_id}"
         self._ledger, self._saved, self._is_backlog = UpdateLedger(), "", True
+        self._client, self._is_used = self._make_client(), False
         self.counts: Counter[str] = Counter()
         """What happened, by name; for metrics."""
 
     async def run(self) -> None:
         """Poll and answer until cancelled."""
-        self._client = self._make_client()
+        if self._is_used:
+            # The last run closed its own.
+            self._client = self._make_client()
+        self._is_used = True
         self._door = Door(
             client=self._client,
             gate=self._gate,
@@ -207,9 +213,14 @@ class TelegramChat:
         raw = await self._client.get_updates(self._ledger.next_offset, poll_s=max(1, round(POLL_S / self._clock.speed)))
         if isinstance(raw, Failure):
             return raw
+        now_ms = self._clock.wall_ms()
+        if self._answered_ms is not None and now_ms - self._answered_ms > OLD_UPDATE_MS:
+            # No network, or a machine that slept: what waits now waited as it does for a start.
+            self._is_backlog = self._was_away = True
+        self._answered_ms = now_ms
         if self._is_backlog:
             # Also without a network at the start they waited.
-            self._was_away |= self._clock.wall_ms() - self._ledger.moved_ms > OLD_UPDATE_MS
+            self._was_away |= now_ms - self._ledger.moved_ms > OLD_UPDATE_MS
         is_of_absence = self._is_backlog and self._was_away
         updates = [update for item in raw if (update := self._read(item)) is not None]
         if self._is_backlog:
@@ -244,7 +255,7 @@ class TelegramChat:
             return None
 
     def _without_old(self, updates: list[Update], *, is_last: bool) -> list[Update]:
-        """At start, what people asked long ago is not answered any more, except the newest of all."""
+        """After an absence, what people asked long ago is not answered any more, except the newest of all."""
         kept = []
         for update in updates:
             if self._held is not None:

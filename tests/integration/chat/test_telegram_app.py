@@ -245,6 +245,33 @@ async def test_what_was_pressed_long_ago_while_the_bot_was_away_changes_nothing(
     assert running.counts["press_too_old"] == n_late
 
 
+async def test_what_waited_for_the_network_is_taken_as_what_waited_for_a_start(api, chat):
+    data = await chat.data("/pin BTC")
+    async with chat.running() as running:
+        await api.add(chat.message("/help"))
+        await api.wait_for(lambda: running.counts["reply_sent"] == 1)
+        for _ in range(17):
+            # More than six minutes of pauses in all.
+            api.fail("getUpdates", 502, "Bad Gateway")
+        await api.wait_for(lambda: running.counts["poll_network"] >= 16, seconds=30)
+        api.fail("answerCallbackQuery", 400, TOO_LATE)
+        await api.add(chat.press(data), *(chat.message(f"/oi c{i}", age_s=4_000) for i in range(3)))
+        await api.wait_for(lambda: running.counts["reply_sent"] == 2, seconds=30)
+        await api.wait_for(lambda: running.counts["press_too_old"] == 1)
+        api.fail("answerCallbackQuery", 400, TOO_LATE)
+        await api.add(chat.press(data))
+        await api.wait_for(lambda: running.counts["reply_sent"] == 3)
+    assert running.counts["too_old"] == 2
+    assert "c2" in api.of("sendMessage")[1]["text"]
+
+
+def test_a_proxy_that_cannot_be_used_is_told_before_anything_runs(chat, monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://127.0.0.1:1")
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1")
+    with pytest.raises((RuntimeError, ValueError, ImportError), match=r"(?i)socks"):
+        chat.make()
+
+
 async def test_a_second_copy_is_told_once_and_waited_out(api, chat):
     for _ in range(2):
         api.fail("getUpdates", 409, "Conflict: terminated by other getUpdates request; make sure that only one")
