@@ -73,6 +73,11 @@ class Sending:
         self.keys[described.name] = self.builder.key(described)
         self.lanes.switch((made,), (), on_left=self.builder.close)
 
+    async def add_others(self) -> None:
+        """Tell also what goes beside the plan by now."""
+        for described in () if self.plan is None else self.also(self.plan):
+            await self.add(described)
+
     def remove(self, name: str) -> None:
         """Tell it no more."""
         if self.keys.pop(name, None) is not None:
