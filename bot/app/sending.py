@@ -63,7 +63,7 @@ class Sending:
                 await builder.close(destination)
             raise
         gone = tuple(name for name in self.keys if name not in keys)
-        return Switch(tuple(made), gone, keys, plan, _owners(plan, settings))
+        return Switch(tuple(made), gone, keys, plan, owners_of(plan, settings))
 
     async def add(self, described: Described) -> None:
         """Tell one more; one that is told already stays. Raises `ConfigError` where a secret is missing."""
@@ -72,6 +72,11 @@ class Sending:
         made = await self.builder.one(described)
         self.keys[described.name] = self.builder.key(described)
         self.lanes.switch((made,), (), on_left=self.builder.close)
+
+    async def add_others(self) -> None:
+        """Tell also what goes beside the plan by now."""
+        for described in () if self.plan is None else self.also(self.plan):
+            await self.add(described)
 
     def remove(self, name: str) -> None:
         """Tell it no more."""
@@ -148,7 +153,7 @@ async def open_sending(
         manners=Manners(**settings.delivery.model_dump()),
         store=store,
         n_instruments=n_instruments,
-        preferred=_owners(plan, settings) if plan is not None else (),
+        preferred=owners_of(plan, settings) if plan is not None else (),
         renew=lambda name: sending.renew(name),  # noqa: PLW0108, made below
         desk=desk,
         language_of=language_at,
@@ -159,6 +164,8 @@ async def open_sending(
     return sending
 
 
-def _owners(plan: Plan, settings: Settings) -> tuple[str, ...]:
-    """The owner's own chat, then what the settings and files name. Not the chats of members and groups."""
+def owners_of(plan: Plan, settings: Settings) -> tuple[str, ...]:
+    """Destinations by which the owner hears of the bot, the best first: the owner's own chat, then what the settings and files
+    name. Not the chats of members and groups.
+    """
     return tuple(dict.fromkeys((*plan.of_chat(settings.telegram.owner_id or 0), *(d.name for d in plan.described))))

@@ -51,8 +51,13 @@ async def open_society(database: Database, settings: Settings, rooms: Chatrooms,
             _log.warning("way.unopened", chat_id=chat_id, reason=str(error))
             return
         sending.lanes.switch((destination,), (), on_left=sending.builder.close)
+        is_known = name in rooms.ways
         # Of the routes of now, and of those after the next reload.
         by_chat[name] = rooms.ways[name] = name
+        if not is_known:
+            # A group that the bot is back in may have set something before.
+            rooms.subscribing.follow_again(name)
+            await sending.add_others()
 
     members = SqliteMemberStore(database)
     people = People(

@@ -168,6 +168,11 @@ class Subscribing:
         if self._extra is not None:
             self._extra.follow(SOURCE, self._forms)
 
+    def follow_again(self, chat: str) -> None:
+        """A chat has a way that it had not: what it has set holds from now on."""
+        if self._extra is not None and chat in self._chats:
+            self._extra.follow(SOURCE, self._forms, leaves_out=True)
+
     # -- forms -----------------------------------------------------------------------------------------------------
 
     def form(self, chat: str, rule: str) -> Rule | None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from bot.app.destinations import Builder, Plan
 from bot.app.options import Options
+from bot.app.sending import owners_of
 from bot.clock import Clock
 from bot.delivery.notices import Notice, tell_directly
 from bot.settings import Settings
@@ -26,8 +27,9 @@ class Voice:
             plan = self._plan()
             async with contextlib.AsyncExitStack() as stack:
                 builder = Builder(self._settings, clock=self._clock, console=self._options.console, stack=stack)
-                made = [d for d in await builder.all(plan) if d.name != plan.console]
-                await tell_directly(made, notice, at_ms=self._clock.wall_ms())
+                made = {d.name: d for d in await builder.all(plan)}
+                owners = [made[name] for name in owners_of(plan, self._settings) if name != plan.console]
+                await tell_directly(owners, notice, at_ms=self._clock.wall_ms())
 
     @property
     def aloud(self) -> Callable[[Notice], None] | None:

@@ -62,12 +62,20 @@ def begin(context: typer.Context) -> None:
 
 
 def run_command() -> None:
-    """Run what was typed: our own errors become one line and exit code 1."""
+    """Run what was typed: our own errors, and files of others, become one line and exit code 1."""
     try:
         app_of(sys.argv[1] if len(sys.argv) > 1 else "")()
     except BotError as error:
-        # Needed here alone; most commands begin without it.
-        from bot.delivery.output import complain
+        said = str(error)
+    except PermissionError as error:
+        if error.filename is None:
+            raise
+        # As in the data folder of a service, which is private to its user.
+        said = f"{error.filename}: {error.strerror}; run this as the user who runs the bot"
+    else:
+        return
+    # Needed here alone; most commands begin without it.
+    from bot.delivery.output import complain
 
-        complain(f"oibot: {error}")
-        sys.exit(1)
+    complain(f"oibot: {said}")
+    sys.exit(1)

@@ -16,7 +16,8 @@ AMBIGUOUS_PAUSE_S: Final = 10.0
 BLOCKED_PAUSE_S: Final = 60.0
 """Cloudflare's own 429 names no time."""
 
-_UNKNOWN_MESSAGE: Final = 10008
+_NOT_TO_EDIT: Final = frozenset({10008, 50083})
+"""A message that is gone, or in a thread that was archived since: only a new message opens that again."""
 _DEAD: Final = frozenset({10003, 10015, 40333, 50001, 50013, 50027, 160005, 220001, 220002, 220003, 220004})
 _BUSY: Final = frozenset({20028, 20029, 40062, 130000})
 _OURS: Final = frozenset({40005, 50006, 50035, 50109})
@@ -70,7 +71,7 @@ def answer_of(status: int, headers: Mapping[str, str], body: bytes, *, target: s
         return Delivered(target or (sent if isinstance(sent, str) and sent else None))
     if status == 429:
         return RetryLater(pause_s(headers, found), mark("Discord asks for a pause"))
-    if status == 404 and code == _UNKNOWN_MESSAGE and target is not None:
+    if code in _NOT_TO_EDIT and target is not None:
         return TargetGone(name)
     if code in _BUSY:
         return RetryLater(DEFAULT_PAUSE_S, name)

@@ -7,7 +7,7 @@ not work for them. What waits in a lane whose destination turns out to be dead i
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from bot import log
@@ -229,7 +229,8 @@ class Notices:
             self._withdraw(one)
             if best:
                 with speaking(self._language_of(best)):
-                    row = row_of(said(one.words), best, one.at_ms)
+                    # However long it found no place: it is out of date no sooner for that.
+                    row = replace(row_of(said(one.words), best, one.at_ms), created_ms=self._venue_now())
                 one.place, one.row_id = best, row.id
                 with speaking(ENGLISH):
                     _log.info("notice.told", title=said(one.words).title, destination=best)

@@ -97,6 +97,9 @@ def prepare(path: Path, *, now_ms: int, backups: Path | None = None) -> Found:
                 "the last changes before that stop are lost; the rest is sound and in use"
             )
             _log.warning("database.journal_gone", path=str(path))
+        elif marker_of(path).exists():
+            # The check has written the journal back: should the start end before it is through, nothing of it is lost.
+            mark(path, is_open=False)
         # Created with its mode, never widened for a moment; SQLite gives its journals the mode of the database.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         path.chmod(0o600)

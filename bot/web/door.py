@@ -60,7 +60,7 @@ class Door:
 
     def is_closed(self, *, now_ms: int) -> bool:
         """Whether too many wrong links were shown lately."""
-        return len(self._wrong_ms) == WRONG_PER_MINUTE and now_ms - self._wrong_ms[0] < 60_000
+        return len(self._wrong_ms) == WRONG_PER_MINUTE and 0 <= now_ms - self._wrong_ms[0] < 60_000
 
     def enter(self, ticket: str, *, now_ms: int) -> str | None:
         """Use up a link: the secret of a new session, or None where it opens nothing."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
-from aiohttp import web
+from aiohttp import http, web
 from aiohttp.typedefs import Handler
 
 from bot import log
@@ -376,10 +376,10 @@ class Site:
 
 
 async def _form(request: web.Request) -> dict[str, str]:
-    """The fields of a form, without files."""
+    """The fields of a form, without files. It is none without text or parts, and in an encoding that is not what it is named."""
     try:
         return {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
-    except (ValueError, LookupError):  # no boundary, no text, no such character set
+    except (ValueError, LookupError, RuntimeError, http.HttpProcessingError, web.RequestPayloadError):
         raise web.HTTPBadRequest(reason="expected a form") from None
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import os
+import threading
 
 from bot.app.extra_rules import ExtraRules
 from bot.app.loading import load
@@ -19,6 +20,8 @@ rules:
 - {id: high, when: price >= 100}
 - {id: low, when: price <= 10}
 """
+READING = {"rules folder", "rules"}
+"""Threads of the reloader."""
 _changes = itertools.count(1)
 
 
@@ -108,15 +111,18 @@ class World:
             await self.settled()
 
     async def settled(self):
-        for _ in range(3):
-            await asyncio.sleep(0.002)
+        """Until nothing is read any more, however long that takes: the clock stands still meanwhile."""
+        n_quiet = 0
+        while n_quiet < 3:
+            await asyncio.sleep(0.001)
+            n_quiet = 0 if any(thread.name in READING for thread in threading.enumerate()) else n_quiet + 1
 
     async def until(self, condition):
         """Until something holds, whatever the machine is busy with."""
         async with asyncio.timeout(30):
             while not condition():
                 await self.clock.advance(0.25)
-                await asyncio.sleep(0.001)
+                await self.settled()
 
     async def reload(self):
         task = asyncio.create_task(self.reloader.reload())

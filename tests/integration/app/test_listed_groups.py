@@ -3,12 +3,18 @@ over restarts and reloads all the same.
 """
 
 import contextlib
+import io
 
 import pytest
+from rich.console import Console
 
 from bot.app.chatrooms import Chatrooms
+from bot.app.destinations import Builder
 from bot.app.loading import load
+from bot.app.sending import open_sending
+from bot.app.society import open_society
 from bot.app.subscribing import SOURCE
+from bot.chat.asker import in_telegram
 from bot.clock import ManualClock
 from bot.model.access import Group
 from bot.model.alert import TellKind, alert_key, short_id
@@ -39,8 +45,8 @@ def fire(destination):
 class Life:
     """One run's rooms over a database in which a member, a viewer and a group are known."""
 
-    def __init__(self, database, rooms, loaded, routes):
-        self.database, self.rooms, self.loaded, self.routes = database, rooms, loaded, routes
+    def __init__(self, database, rooms, loaded, routes, settings):
+        self.database, self.rooms, self.loaded, self.routes, self.settings = database, rooms, loaded, routes, settings
         self.subscribing = rooms.subscribing
 
     async def waiting(self, destination):
@@ -48,6 +54,23 @@ class Life:
 
     def forms(self):
         return [rule.notify for rule in self.rooms.extra.of(SOURCE)]
+
+    @contextlib.asynccontextmanager
+    async def society(self):
+        """With what sends, which asks nothing of anybody before there is something to tell."""
+        async with contextlib.AsyncExitStack() as stack:
+            sending = await open_sending(
+                self.settings,
+                Builder(self.settings, clock=self.rooms.clock, console=Console(file=io.StringIO()), stack=stack),
+                self.loaded.plan,
+                clock=self.rooms.clock,
+                outbox=SqliteOutbox(self.database),
+                store=self.rooms.values,
+                venue_now=self.rooms.clock.wall_ms,
+                n_instruments=lambda: 1,
+                subscribing=self.subscribing,
+            )
+            yield await open_society(self.database, self.settings, self.rooms, sending), sending
 
 
 @pytest.fixture
@@ -63,7 +86,7 @@ async def life(tmp_path):
         settings = Settings(rules_dir=tmp_path, telegram=telegram | changes, _env_file=None)
         loaded = load(settings)
         rooms = await Chatrooms.load(database, clock, loaded, settings)
-        yield Life(database, rooms, loaded, await rooms.routes(loaded.plan))
+        yield Life(database, rooms, loaded, await rooms.routes(loaded.plan), settings)
         await database.close()
 
     async with begin() as first:
@@ -110,6 +133,22 @@ async def test_a_topic_of_a_listed_group_is_a_destination_whatever_the_plan_know
         await bot.subscribing.set_topic(TopicRoute(OLD, 7, "all", 1))
     async with life() as bot:
         assert [one.name for one in bot.subscribing.destinations(bot.loaded.plan.routes)] == [f"{OLD}/7"]
+
+
+async def test_what_a_group_has_set_holds_again_when_the_bot_is_back_in_it(life):
+    """It was thrown out, which takes the group off the list, and started again meanwhile."""
+    async with life() as bot:
+        await bot.subscribing.set(Subscription(OLD, "r", number=2.0, since_ms=1))
+        await bot.subscribing.set_topic(TopicRoute(OLD, 7, "all", 1))
+        await SqliteGroupStore(bot.database).drop(OLD)
+    async with life() as bot, bot.society() as (society, sending):
+        assert bot.forms() == []
+        assert not {OLD, f"{OLD}/7"} & set(sending.lanes.names)
+        by = in_telegram(-5, 7, is_owner=True)
+        assert await society.people.list_group(-5, "Desk", by=by)
+        assert bot.routes.of_chat(OLD) == (OLD,)
+        assert bot.forms() == [(OLD,)]
+        assert {OLD, f"{OLD}/7"} <= set(sending.lanes.names)
 
 
 async def test_they_are_told_in_their_language(life):

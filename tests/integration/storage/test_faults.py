@@ -320,6 +320,26 @@ async def test_a_journal_that_is_there_after_a_crash_is_read_and_nothing_is_said
         assert await SqliteKeyValues(found.database).get("late") == "1"
 
 
+async def test_a_start_that_came_no_further_than_to_write_the_journal_back_lost_nothing(path, tmp_path):
+    """As one that found no room for the copy before an upgrade, or was killed."""
+    await fill(path)
+    crash(path, tmp_path)
+    preparing.prepare(path, now_ms=2)
+    assert not preparing.has_journal(path)
+    async with opened(path) as found:
+        assert (found.damage, found.doubt) == (None, None)
+        assert await SqliteKeyValues(found.database).get("late") == "1"
+
+
+async def test_a_journal_that_is_gone_is_told_until_a_start_comes_through(path, tmp_path):
+    await fill(path)
+    crash(path, tmp_path)
+    path.with_name("oibot.db-wal").unlink()
+    preparing.prepare(path, now_ms=2)
+    async with opened(path) as found:
+        assert "oibot.db-wal is gone" in found.doubt
+
+
 async def test_a_lock_at_the_start_passes_and_a_newer_schema_does_not(path, monkeypatch):
     await fill(path)
     monkeypatch.setattr(preparing, "BUSY_TIMEOUT_MS", 50)

@@ -125,10 +125,21 @@ async def test_what_another_sites_page_sends_is_refused(world, headers):
         ("multipart/form-data", b"ticket=a"),
         ("application/x-www-form-urlencoded; charset=nope", b"ticket=a"),
         ("application/x-www-form-urlencoded", b"ticket=\xff"),
+        ("multipart/form-data; boundary=b", b"--b\r\nno header\r\n\r\na\r\n--b--\r\n"),
+        (
+            "multipart/form-data; boundary=b",
+            b'--b\r\nContent-Disposition: form-data; name="a"\r\nContent-Transfer-Encoding: no\r\n\r\na\r\n--b--\r\n',
+        ),
     ],
 )
 async def test_what_is_no_form_is_refused_and_not_taken_for_a_fault_of_ours(world, kind, body):
     status, text, _ = await world.post("/enter", body, **{"Content-Type": kind})
+    assert (status, "Expected a form." in text) == (400, True)
+
+
+async def test_a_form_in_an_encoding_that_it_is_not_in_is_refused(world):
+    kind = {"Content-Type": "application/x-www-form-urlencoded", "Content-Encoding": "gzip"}
+    status, text, _ = await world.post("/enter", b"ticket=a", **kind)
     assert (status, "Expected a form." in text) == (400, True)
 
 

@@ -172,6 +172,12 @@ def test_an_unknown_message_matters_only_to_an_edit():
     assert isinstance(discord_errors.answer_of(404, {}, body, target=None), Rejected)
 
 
+def test_a_message_in_a_thread_that_was_archived_meanwhile_is_followed_by_a_new_one_which_opens_the_thread():
+    body = b'{"code": 50083, "message": "Thread is archived"}'
+    assert isinstance(discord_errors.answer_of(400, {}, body, target="1"), TargetGone)
+    assert isinstance(discord_errors.answer_of(400, {}, body, target=None), Unlayable)
+
+
 def test_a_strange_error_of_the_library_is_ambiguous():
     answer = telegram_errors.answer_of(TelegramError("Invalid server response"))
     assert isinstance(answer, RetryLater)

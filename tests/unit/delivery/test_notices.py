@@ -61,6 +61,16 @@ async def test_where_none_of_the_owners_lives_it_waits_and_others_hear_nothing(p
         assert heard(room) == ["discord"]
 
 
+async def test_it_waits_for_longer_than_alerts_are_told(place, make):
+    async with place.running() as room:
+        await kill(room, make, "telegram", "telegram:7", "discord")
+        room.lanes.notices.tell(NEWS)
+        await room.clock.advance(25 * 3_600)
+        room.lanes.revive("discord")
+        await room.clock.advance(1)
+        assert heard(room) == ["discord"]
+
+
 async def test_it_is_told_elsewhere_when_that_one_turns_out_to_be_dead(place, make):
     async with place.running() as room:
         sink = room.destinations["telegram:7"]

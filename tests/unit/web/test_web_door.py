@@ -50,6 +50,14 @@ def test_after_too_many_wrong_links_none_is_taken_for_a_minute():
     assert door.enter(later, now_ms=T0 + 60_000) is not None, "what was not looked at still counts"
 
 
+def test_a_clock_that_goes_back_keeps_nobody_out_until_it_has_caught_up():
+    door = Door()
+    for n in range(WRONG_PER_MINUTE):
+        assert door.enter(f"wrong-{n}", now_ms=T0) is None
+    back_ms = T0 - 86_400_000
+    assert door.enter(door.issue(ADA, now_ms=back_ms), now_ms=back_ms) is not None
+
+
 def test_a_session_ends_when_it_is_idle_and_after_a_week_however_busy():
     door = Door()
     idle, busy = door.begin(ADA, now_ms=T0), door.begin(ADA, now_ms=T0)
