@@ -249,8 +249,8 @@ class Pair:
             for symbol in self.twin.instruments:
                 want, got = self.twin.value(expr, symbol), float(fast[self.row(symbol)])
                 series = expr.args[0].name if isinstance(expr, Call) and isinstance(expr.args[0], Series) else ""
-                level = self.twin.level(series, symbol) if series else 0.0
-                if not tolerance.allows(got, want, expr, level):
+                largest = self.twin.largest(series, symbol) if series in GAUGES else 0.0
+                if not tolerance.allows(got, want, expr, largest):
                     found.append(
                         f"{text(expr)} of {symbol} at T0+{self.twin.now_ms - T0}: engine {got!r}, twin {want!r}"
                     )
@@ -264,8 +264,8 @@ class Tolerance:
     relative: float
     exact: frozenset[str] = frozenset({"pct", "delta", "min", "max", "percentile", "rank", "age"})
 
-    def allows(self, got: float, want: float, expr: Expr, level: float = 0.0) -> bool:
-        """`level`: of the series; a deviation below a billionth of it is rounding, not movement."""
+    def allows(self, got: float, want: float, expr: Expr, largest: float = 0.0) -> bool:
+        """`largest`: that the series ever was; a deviation below a billionth of it is rounding, not movement."""
         if math.isnan(got) or math.isnan(want):
             return math.isnan(got) and math.isnan(want)
         name = getattr(expr, "name", "")
@@ -273,8 +273,8 @@ class Tolerance:
             return got == want
         # Scores, correlations and trends are differences of near numbers: what is lost there is lost absolutely.
         absolute = max(1e-6, 10 * self.relative) if name in {"zscore", "corr", "slope"} else self.relative * 1e-3
-        if name in {"avg", "std"} and math.isfinite(level):
-            absolute = 1e-9 * abs(level)
+        if name in {"avg", "std"}:
+            absolute = 1e-9 * largest
         return math.isclose(got, want, rel_tol=self.relative, abs_tol=absolute)
 
 

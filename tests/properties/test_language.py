@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.market.slow.windows import LONG_STEP_MS
@@ -54,6 +54,7 @@ def agree(pair, exprs, tolerance):
     trouble=st.sampled_from([0.0, 0.02, 0.1]),
     is_warm=st.booleans(),
 )
+@example(seed=719, n=6, n_ticks=12, step_ms=MINUTES, tolerance=Tolerance(1e-9), trouble=0.1, is_warm=True)
 def test_every_number_is_what_the_twin_says(seed, n, n_ticks, step_ms, tolerance, trouble, is_warm):
     exprs = expressions(random.Random(seed), 12, step_ms=step_ms)
     pair = Pair(rules_using(exprs), step_ms=step_ms, dtype=dtype_of(tolerance))

@@ -32,11 +32,18 @@ def run(seed, n_ticks, step_ms, n_block, dtype, *, n_first, swaps):
     return pair.transitions, list(lives(pair.notices))
 
 
+def _rounded(value):
+    """Where running sums began decides over the last digit: other rules may be the first to need a window."""
+    return None if value is None else float(f"{value:.9g}")
+
+
 def of_first(found, n):
     """What concerns the first rules, without the moments of telling what is new."""
     ids = {f"r{k}" for k in range(n)}
     transitions, notices = found
-    told = [(n.key, n.kind, n.at_ms, n.view.value, n.view.is_already_true) for n in notices if n.rule_id in ids]
+    told = [
+        (n.key, n.kind, n.at_ms, _rounded(n.view.value), n.view.is_already_true) for n in notices if n.rule_id in ids
+    ]
     return [t for t in transitions if t[0] in ids], told
 
 
@@ -64,6 +71,7 @@ def test_a_reload_to_the_same_rules_changes_nothing(seed, step, n_block, at):
     at=st.dictionaries(st.integers(0, 23), st.integers(0, N_RULES), min_size=1, max_size=4),
 )
 @example(seed=18, step=(60_000, "float64"), n_first=2, at={4: 7, 19: 4, 20: 5, 11: 2})
+@example(seed=113174543, step=(60_000, "float64"), n_first=4, at={18: 5, 12: 7, 11: 7, 15: 7})
 def test_rules_that_come_and_go_leave_the_others_alone(seed, step, n_first, at):
     swaps = {tick: max(n, n_first) for tick, n in at.items()}
     reloaded = run(seed, 24, step[0], 1, step[1], n_first=n_first, swaps=swaps)

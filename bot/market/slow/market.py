@@ -189,5 +189,9 @@ class SlowMarket:
             return one.flow(series).value(self.now_ms)
         return one.gauge(series).at(self.now_ms, rounded=False)
 
+    def largest(self, series: str, symbol: str) -> float:
+        """How far from zero a gauge ever was: running sums lose digits to that, also when it is long over."""
+        return self.instruments[symbol].gauge(series).largest
+
     def windows(self, series: str, symbol: str) -> SlowWindows:
         return SlowWindows(self.instruments[symbol].gauge(series), self.step_ms)

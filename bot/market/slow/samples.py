@@ -20,6 +20,11 @@ class Gauge(Protocol):
         """What the series says at a time; NaN where it says nothing."""
         ...
 
+    @property
+    def largest(self) -> float:
+        """Nothing that it ever said is farther from zero."""
+        ...
+
     def sample_age_ms(self, at_ms: int) -> int | None:
         """Age at that time of the sample it says it by; None before the first."""
         ...
@@ -57,6 +62,11 @@ class SlowSeries:
             return math.nan
         return as_rounded if rounded else value
 
+    @property
+    def largest(self) -> float:
+        """Of all samples, without their signs; 0 where there is none."""
+        return max((abs(value) for value, _, _ in self._samples), default=0.0)
+
     def sample_age_ms(self, at_ms: int) -> int | None:
         """In whole hundredths of a second, counted from the hundredth that the sample belongs to."""
         sample = self.newest(at_ms)
@@ -73,6 +83,11 @@ class SlowProduct:
     def at(self, at_ms: int, *, rounded: bool = True) -> float:
         product = self.price.at(at_ms, rounded=rounded) * self.oi.at(at_ms, rounded=rounded)
         return round_to(self.price.dtype, product) if rounded else product
+
+    @property
+    def largest(self) -> float:
+        """No product was larger."""
+        return self.price.largest * self.oi.largest
 
     def sample_age_ms(self, at_ms: int) -> int | None:
         ages = self.price.sample_age_ms(at_ms), self.oi.sample_age_ms(at_ms)
