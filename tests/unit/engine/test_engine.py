@@ -596,3 +596,28 @@ def test_of_a_value_of_its_own_further_is_away_from_zero(feed, rules_of, n_block
         (TellKind.ESCALATE, 50.0, 50.0),
         (TellKind.END, -40.0, 50.0),
     ]
+
+
+@pytest.mark.parametrize("n_block", [1, 5])
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_what_fires_before_its_value_is_known_escalates_from_the_first_that_is(feed, rules_of, n_block, is_restarted):
+    rules = rules_of("- {id: r, when: price > 100, value: 'oi / 10', escalate: 5, repeat: 1m}\n")
+    f = feed(rules, "A", n_block=n_block)
+    f.prices({"AUSDT": 101.0})
+    f.tick()
+    f.notices += f.engine.flush().notices
+    assert [(n.kind, n.view.value) for n in f.notices] == [(TellKind.FIRE, None)]
+
+    if is_restarted:
+        f = feed(rules, "A", n_block=n_block, records=f.engine.records(), start=f.now)
+    f.notices.clear()
+    for oi in (*[None] * 59, 100.0, 140.0, 160.0, 160.0):
+        f.prices({"AUSDT": 101.0})
+        if oi is not None:
+            f.oi("AUSDT", oi)
+        f.tick()
+    f.notices += f.engine.flush().notices
+    assert [(n.kind, n.view.value, n.view.value_before) for n in f.notices] == [
+        (TellKind.REPEAT, 10.0, None),
+        (TellKind.ESCALATE, 16.0, 10.0),
+    ]
