@@ -77,7 +77,11 @@ def with_number(rule: Rule, value: float, measure: str | None = None) -> Rule:
         return rule
 
     def moved(number: float) -> float:
-        return value if number == old else _rounded(number * value / old)
+        if number == old:
+            return value
+        if found.most is not None and number > old:
+            return _rounded(found.most - (found.most - number) * (found.most - value) / (found.most - old))
+        return _rounded(number * value / old)
 
     clear = None if rule.clear is None else _moved(rule.clear, found.measure, moved)
     return replace(rule, when=_moved(rule.when, found.measure, moved), clear=clear)

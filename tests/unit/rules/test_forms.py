@@ -67,6 +67,22 @@ def test_no_percentile_is_above_a_hundred():
     assert text(with_factor(rule("percentile(oi, 24h) >= 20"), 1.6).when) == "percentile(oi, 24h) >= 32"
 
 
+@pytest.mark.parametrize(
+    ("when", "clear", "more", "more_clear"),
+    [
+        ("percentile(oi, 24h) <= 75", None, "percentile(oi, 24h) <= 82.5", None),
+        ("percentile(oi, 24h) <= 30", "percentile(oi, 24h) > 80",
+         "percentile(oi, 24h) <= 42.8571", "percentile(oi, 24h) > 83.6735"),
+        ("percentile(oi, 24h) <= 30", "percentile(oi, 24h) > 20",
+         "percentile(oi, 24h) <= 42.8571", "percentile(oi, 24h) > 28.5714"),
+    ],
+)  # fmt: skip
+def test_low_percentiles_that_are_asked_for_less_strictly_stay_below_a_hundred_too(when, clear, more, more_clear):
+    moved = with_factor(rule(when, clear), 0.7)
+    assert text(moved.when) == more
+    assert (text(moved.clear) if moved.clear else None) == more_clear
+
+
 @pytest.mark.parametrize("when", ["price >= max(price, 24h)", "stale(oi)", "price == 7", "funding_8h > 0"])
 def test_a_rule_without_a_number_stays(when):
     one = rule(when)
