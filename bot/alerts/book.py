@@ -364,14 +364,23 @@ class RuleBook:
             self._keep(row, alert)
         return changes
 
-    def drop_pending(self) -> list[int]:
-        """Pending alerts go back to inactive, as when the venue's clock went back. Returns their rows."""
-        rows = self.rows_in(State.PENDING)
-        for row in rows:
+    def turn_back(self, now_ms: int) -> list[int]:
+        """The venue's clock went back to now: pending alerts are inactive again, and nothing waits longer than from now on.
+        Returns the rows of what changed.
+        """
+        changed = []
+        for row in self.rows():
             alert = self._at(row)
-            alert.cell.state, alert.cell.held_ms = State.INACTIVE, 0
-            self._keep(row, alert)
-        return rows
+            cell, before = alert.cell, (alert.cell.copy(), alert.told_ms)
+            if cell.state is State.PENDING:
+                cell.state, cell.held_ms = State.INACTIVE, 0
+            elif cell.state is State.FIRING:
+                alert.told_ms = min(alert.told_ms, now_ms)
+            cell.cooldown_until_ms = self.policy.pause_from(now_ms, cell.cooldown_until_ms)
+            if (cell, alert.told_ms) != before:
+                self._keep(row, alert)
+                changed.append(row)
+        return changed
 
     def forget(self, row: int) -> None:
         """The row belongs to nobody or to another instrument now."""

@@ -70,6 +70,10 @@ class Policy:
         """Until when an alert pauses that did so under an earlier policy: for ever only where it is told one time only."""
         return 0 if until_ms >= FOREVER_MS and not self.once else until_ms
 
+    def pause_from(self, now_ms: int, until_ms: int) -> int:
+        """The same where the clock went back to now: no later than if the pause began now."""
+        return until_ms if until_ms >= FOREVER_MS else min(until_ms, now_ms + self.cooldown_ms)
+
 
 @dataclass(slots=True)
 class Cell:

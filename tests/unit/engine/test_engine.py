@@ -8,6 +8,7 @@ from bot.engine.engine import Engine
 from bot.engine.inputs import Listed, Reset
 from bot.engine.snapshots import restore, whole_state
 from bot.model.alert import State, TellKind, alert_key, short_id
+from bot.model.chat_alert import AlertAdded, ChatAlert
 from bot.model.updates import InstrumentChange, InstrumentList
 from bot.rules.parse import parse_condition
 from bot.rules.schema import Rule
@@ -178,6 +179,36 @@ def test_a_reset_empties_windows_drops_pending_and_keeps_firing(feed, rules_of):
 
     assert f.engine.count(State.FIRING) == 1
     assert f.engine.count(State.PENDING) == 0
+
+
+@pytest.mark.parametrize("chat", [False, True])
+def test_where_the_clock_goes_back_nothing_pauses_longer_than_it_would_from_then_on(feed, rules_of, chat):
+    rules = () if chat else rules_of("- {id: level, when: price >= 100, cooldown: 2m, repeat: 3m}\n")
+    f = feed(rules, "A", "B")
+    for number, symbol in enumerate(("AUSDT", "BUSDT") if chat else ()):
+        where = ("terminal", "terminal", f"binance:{symbol}")
+        made = ChatAlert(f"a-0000000{number}", *where, "price", ">=", 100.0, False, 1)
+        f.engine.consume(AlertAdded(replace(made, cooldown_ms=120_000, repeat_ms=180_000)))
+    for a, b in ((99.0, 99.0), (101.0, 101.0), (99.0, 101.0)):
+        f.prices({"AUSDT": a, "BUSDT": b})
+        f.tick()
+    assert [(t.symbol, t.state.value) for t in f.transitions if t.state is not State.PENDING] == [
+        ("AUSDT", "firing"),
+        ("BUSDT", "firing"),
+        ("AUSDT", "resolved"),
+    ]
+
+    f.notices.clear()
+    back_ms = f.now = f.now - 3_600_000
+    f.engine.consume(Reset(back_ms))
+    for _ in range(200):
+        f.prices({"AUSDT": 101.0, "BUSDT": 101.0})
+        f.tick()
+    told = [(n.kind, n.instrument, n.at_ms - back_ms) for n in f.notices if n.kind is not TellKind.UPDATE]
+    assert told == [
+        (TellKind.FIRE, "binance:AUSDT", 120_000),
+        (TellKind.REPEAT, "binance:BUSDT", 180_000),
+    ]
 
 
 def test_silence_is_noticed_after_a_reset_also_where_windows_were_taken_up_at_a_later_time(feed, rules_of):
