@@ -9,6 +9,7 @@ Theory. At each tick a rule's condition `when` and its end `clear` are true, fal
 - Unknown moves nothing: the `for` clock pauses, firing stays. Time in which nobody looked (a restart, a gap longer
   than `max_gap_ms`) does not count for `for` either.
 - An instrument that leaves the rule's scope drops a pending alert; a firing one stays until it ends.
+- What is told one time only is inactive from its end on, whatever its condition says.
 - A crossing is an event: it fires and ends at the same tick, and one that comes during the cooldown is not told.
 - A `for` shorter than the interval at which open interest is polled also waits for the next successful poll, since the
   same sample seen twice is no confirmation.
@@ -115,6 +116,8 @@ def step(
     before = cell.state
     if policy.is_event:
         return _flash(cell, policy, now_ms) if when == TRUE and member else Step.NOTHING
+    if before is State.INACTIVE and cell.cooldown_until_ms >= FOREVER_MS:
+        return Step.NOTHING
     if before is State.FIRING:
         truth = FALSE if when == FALSE and clear == TRUE else TRUE
     else:
