@@ -65,7 +65,7 @@ class RuleBook:
     def __init__(
         self, rule_id: str, condition: str, policy: Policy, *, per_market: bool, measures: Sequence[str] = ()
     ) -> None:
-        """`measures`: what its alerts may follow, as `Reading.option` counts; none where there is nothing to choose."""
+        """`measures`: what its alerts may follow, as `Reading.option` counts; none where that is not to be stored."""
         self.rule_id = rule_id
         self.condition = condition
         self.policy = policy

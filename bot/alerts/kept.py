@@ -60,7 +60,7 @@ class Alert:
         self.option = self.peak = self.told_value = None
 
     def record(self, rule_id: str, condition: str, measures: Sequence[str] = ()) -> AlertRecord:
-        """The state to store. `measures`: all of the rule, by their texts; none where there is nothing to choose."""
+        """The state to store. `measures`: all of the rule, by their texts; none where that is not to be stored."""
         option = self.option if self.option in range(len(measures)) else None
         return AlertRecord(
             rule_id=rule_id,
