@@ -152,6 +152,19 @@ def test_what_was_held_back_is_told_when_what_kept_it_quiet_is_removed(feed, rul
     assert [x[:2] for x in told(f)] == [("boss", "fire"), ("boss", "close"), ("low", "fire")]
 
 
+def test_what_was_held_back_is_told_with_what_its_rule_measures_by_then(feed, rules_of, change):
+    mute = "- {id: boss, when: price >= 100, cooldown: 0s, inhibits: [low]}\n"
+    low = "- {{id: low, when: 'oi > 7 or price >= 50', cooldown: 0s{}}}\n"
+    f = feed(rules_of(mute + low.format("")), "A")
+    step(f, 100.0)
+    change(f, low.format(", value: price / 2"))
+    step(f, 100.0)
+
+    (late,) = [n for n in f.notices if n.rule_id == "low"]
+    assert (late.view.value_text, late.view.value) == ("price / 2", 50.0)
+    assert not f.engine.faults.counts
+
+
 def test_alerts_made_in_chat_live_on(feed, rules_of, change):
     f = feed(rules_of(HIGH), "A")
     step(f, 50.0)
