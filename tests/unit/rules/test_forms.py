@@ -36,6 +36,12 @@ def rule(when, clear=None):
         ("percentile(oi, 24h) >= 95", "percentile(oi, 24h) < 80",
          "percentile(oi, 24h) >= 96.875", "percentile(oi, 24h) < 81.5789"),
         ("percentile(oi, 24h) <= 4", None, "percentile(oi, 24h) <= 2.5", None),
+        ("count(pct(oi, 15m) >= 3%) >= 70%", None, "count(pct(oi, 15m) >= 3%) >= 81.25%", None),
+        ("taker_buy >= 68%", "taker_buy < 50%", "taker_buy >= 80%", "taker_buy < 58.8235%"),
+        ("corr(price, oi, 4h) <= -0.84", "corr(price, oi, 4h) > -0.5",
+         "corr(price, oi, 4h) <= -0.9", "corr(price, oi, 4h) > -0.535714"),
+        ("-percentile(oi, 24h) <= -95", None, "-percentile(oi, 24h) <= -96.875", None),
+        ("pct(price, 1h) <= -80%", None, "pct(price, 1h) <= -87.5%", None),
     ],
 )  # fmt: skip
 def test_the_first_number_is_moved_and_its_measure_follows(when, clear, fewer, fewer_clear):
