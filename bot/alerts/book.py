@@ -65,7 +65,7 @@ class RuleBook:
     def __init__(
         self, rule_id: str, condition: str, policy: Policy, *, per_market: bool, measures: Sequence[str] = ()
     ) -> None:
-        """`measures`: what its alerts may follow, as `Reading.option` counts; none where there is nothing to choose."""
+        """`measures`: what its alerts may follow, as `Reading.option` counts; none where that is not to be stored."""
         self.rule_id = rule_id
         self.condition = condition
         self.policy = policy
@@ -168,7 +168,7 @@ class RuleBook:
         has to be moved to know; else the end of the span.
         """
         alert = self._at(row)
-        if alert.option is None or alert.is_remeasured:
+        if alert.option is None:
             return span.start
         values, fixed = course(row, alert.option, slice(span.start, span.stop)) if alert.option >= 0 else ((), 1)
         escalate, repeat_ms, told = self.policy.escalate, self.policy.repeat_ms, alert.told_value
@@ -176,9 +176,11 @@ class RuleBook:
             value = values[t - span.start] if values else nan
             alert.direction = fixed
             if value == value:  # noqa: PLR0124, not NaN
+                if told is None:
+                    return t
                 if alert.peak is None or _further(value, alert.peak, fixed) > 0:
                     alert.peak, alert.has_news = value, True
-                if escalate is not None and told is not None and _further(value, told, fixed) >= escalate:
+                if escalate is not None and _further(value, told, fixed) >= escalate:
                     return t
             elif alert.option >= 0:
                 continue
@@ -276,7 +278,7 @@ class RuleBook:
         alert.key = alert_key(self.rule_id, alert.instrument, now_ms)
         alert.value = alert.peak = alert.told_value = reading.value
         alert.told_ms, alert.n_told = now_ms, 0
-        alert.option, alert.direction, alert.is_remeasured = reading.option, reading.direction, False
+        alert.option, alert.direction = reading.option, reading.direction
         return self._change(alert, t, row, now_ms, State.FIRING, TellKind.FIRE, reading.value, gap_ms=reading.gap_ms)
 
     def _while_firing(self, alert: Alert, t: int, row: int, now_ms: int, reading: Reading) -> Change | None:
@@ -284,22 +286,21 @@ class RuleBook:
         # After a restart nothing is chosen while nothing is known: the first that stands there would be taken for true.
         if alert.option is not None or value is not None or reading.option < 0:
             alert.option, alert.direction = reading.option, direction
-        if alert.is_remeasured and value is not None:
-            alert.is_remeasured, alert.told_value = False, value
+        before = alert.told_value
+        if before is None:
+            # Where no figure was told yet, steps count from the first one.
+            alert.told_value = value
         if value is not None and (alert.peak is None or _further(value, alert.peak, direction) > 0):
             alert.peak, alert.has_news = value, True
         step = self._step(reading)
         grown = (
-            step is not None
-            and value is not None
-            and alert.told_value is not None
-            and _further(value, alert.told_value, direction) >= step
+            step is not None and value is not None and before is not None and _further(value, before, direction) >= step
         )
         due = self.policy.repeat_ms is not None and now_ms - alert.told_ms >= self.policy.repeat_ms
         # What cannot be measured just now is not repeated: the message would have no figure.
         if not grown and not (due and (value is not None or reading.option < 0)):
             return None
-        before, alert.told_value, alert.told_ms = alert.told_value, value, now_ms
+        alert.told_value, alert.told_ms = value, now_ms
         alert.n_told += 1
         kind = TellKind.ESCALATE if grown else TellKind.REPEAT
         return self._change(alert, t, row, now_ms, None, kind, value, before=before)
@@ -363,14 +364,23 @@ class RuleBook:
             self._keep(row, alert)
         return changes
 
-    def drop_pending(self) -> list[int]:
-        """Pending alerts go back to inactive, as when the venue's clock went back. Returns their rows."""
-        rows = self.rows_in(State.PENDING)
-        for row in rows:
+    def turn_back(self, now_ms: int) -> list[int]:
+        """The venue's clock went back to now: pending alerts are inactive again, and nothing waits longer than from now on.
+        Returns the rows of what changed.
+        """
+        changed = []
+        for row in self.rows():
             alert = self._at(row)
-            alert.cell.state, alert.cell.held_ms = State.INACTIVE, 0
-            self._keep(row, alert)
-        return rows
+            cell, before = alert.cell, (alert.cell.copy(), alert.told_ms)
+            if cell.state is State.PENDING:
+                cell.state, cell.held_ms = State.INACTIVE, 0
+            elif cell.state is State.FIRING:
+                alert.told_ms = min(alert.told_ms, now_ms)
+            cell.cooldown_until_ms = self.policy.pause_from(now_ms, cell.cooldown_until_ms)
+            if (cell, alert.told_ms) != before:
+                self._keep(row, alert)
+                changed.append(row)
+        return changed
 
     def forget(self, row: int) -> None:
         """The row belongs to nobody or to another instrument now."""

@@ -33,8 +33,6 @@ class Alert:
     it is measured after a restart, which at worst looks at it more often."""
     has_news: bool = False
     """Whether the peak has moved since the state was last recorded."""
-    is_remeasured: bool = False
-    """Whether the next value is the first of another measure."""
 
     @staticmethod
     def of(record: AlertRecord, cooldown_until_ms: int) -> "Alert":
@@ -60,10 +58,9 @@ class Alert:
     def measure_again(self) -> None:
         """Its rule measures something else now: what was told of the old measure compares no more."""
         self.option = self.peak = self.told_value = None
-        self.is_remeasured = True
 
     def record(self, rule_id: str, condition: str, measures: Sequence[str] = ()) -> AlertRecord:
-        """The state to store. `measures`: all of the rule, by their texts; none where there is nothing to choose."""
+        """The state to store. `measures`: all of the rule, by their texts; none where that is not to be stored."""
         option = self.option if self.option in range(len(measures)) else None
         return AlertRecord(
             rule_id=rule_id,

@@ -9,6 +9,7 @@ Theory. At each tick a rule's condition `when` and its end `clear` are true, fal
 - Unknown moves nothing: the `for` clock pauses, firing stays. Time in which nobody looked (a restart, a gap longer
   than `max_gap_ms`) does not count for `for` either.
 - An instrument that leaves the rule's scope drops a pending alert; a firing one stays until it ends.
+- What is told one time only is inactive from its end on, whatever its condition says.
 - A crossing is an event: it fires and ends at the same tick, and one that comes during the cooldown is not told.
 - A `for` shorter than the interval at which open interest is polled also waits for the next successful poll, since the
   same sample seen twice is no confirmation.
@@ -70,6 +71,10 @@ class Policy:
         """Until when an alert pauses that did so under an earlier policy: for ever only where it is told one time only."""
         return 0 if until_ms >= FOREVER_MS and not self.once else until_ms
 
+    def pause_from(self, now_ms: int, until_ms: int) -> int:
+        """The same where the clock went back to now: no later than if the pause began now."""
+        return until_ms if until_ms >= FOREVER_MS else min(until_ms, now_ms + self.cooldown_ms)
+
 
 @dataclass(slots=True)
 class Cell:
@@ -111,6 +116,8 @@ def step(
     before = cell.state
     if policy.is_event:
         return _flash(cell, policy, now_ms) if when == TRUE and member else Step.NOTHING
+    if before is State.INACTIVE and cell.cooldown_until_ms >= FOREVER_MS:
+        return Step.NOTHING
     if before is State.FIRING:
         truth = FALSE if when == FALSE and clear == TRUE else TRUE
     else:

@@ -11,7 +11,7 @@ caller ticks it with a matrix of values, a row for each of `measures` and a colu
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from math import inf, isnan, nan, nextafter
 from sys import getsizeof
 from typing import Final
@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from bot.alerts.book import RuleBook
 from bot.alerts.seen import Seen, Ticks
-from bot.alerts.threshold_columns import NO_ROW, Columns, Facts, Outcome
+from bot.alerts.threshold_columns import NO_ROW, Columns, Facts, Figure, Outcome
 from bot.alerts.thresholds import TriggerIndex
 from bot.alerts.watch import Placed, Watch
 from bot.model.alert import FOREVER_MS, AlertRecord, State
@@ -39,15 +39,6 @@ _NEVER, _ONCE, _TOLD = range(3)
 _SWEEP_MS: Final = 60_000
 _AT_ONCE: Final = 100
 """Instruments whose alerts begin together: for a million alerts of all, the arrays between would take as much again."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    value: float | None
-    direction: int
-    option: int = 0
-    gap_ms: int = 0
-    share_of: None = None
 
 
 class ThresholdBook:
@@ -255,7 +246,7 @@ class ThresholdBook:
             book.restore(row, self._rest[slot])
         value = self._values[self._columns.expr[slot], row].item()
         when, clear = self._columns.truths(slot, value * sign)
-        reading = _Reading(None if isnan(value) else value, sign)
+        reading = Figure(None if isnan(value) else value, sign)
         seen = Seen(when, clear, is_member=True)
         changes = book.move(row, 0, seen, ticks, lambda _t, _row, _option: reading, lambda _row: instrument)
         if not changes:
@@ -289,14 +280,19 @@ class ThresholdBook:
             self._rest[slot] = record
         self._wait(slot, _ARMED)
 
-    def drop_pending(self) -> list[AlertRecord]:
-        """Pending alerts go back to waiting, as when the venue's clock went back. Returns their states."""
-        records = []
-        for slot in sorted(self._watch.slots(firing=False), key=self._columns.number.__getitem__):
-            pending = self._record_awake(slot)
-            idle = self._idle(slot, cooldown_until_ms=pending.cooldown_until_ms)
-            self._settle(slot, idle, is_true=False)
-            records.append(idle)
+    def turn_back(self, now_ms: int) -> list[AlertRecord]:
+        """The venue's clock went back to now: pending alerts wait again, and no pause is longer than from now on. Returns states."""
+        self._watch.turn_back(now_ms)
+        records, pending = [], self._watch.slots(firing=False)
+        for slot in sorted({*pending, *self._rest}, key=self._columns.number.__getitem__):
+            before = self._rest.get(slot) or self._record_awake(slot)
+            until_ms = self._columns.policy(slot).pause_from(now_ms, before.cooldown_until_ms)
+            if self._mode[slot] == _AWAKE:
+                records.append(self._idle(slot, cooldown_until_ms=until_ms))
+                self._settle(slot, records[-1], is_true=False)
+            elif until_ms != before.cooldown_until_ms:
+                self._rest[slot] = replace(before, cooldown_until_ms=until_ms)
+                records.append(self._rest[slot])
         return records
 
     def checkpoint(self) -> list[AlertRecord]:

@@ -54,6 +54,17 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Figure:
+    """What an alert measures at a tick: a `Reading` of the one measure that it has."""
+
+    value: float | None
+    direction: int
+    option: int = 0
+    gap_ms: int = 0
+    share_of: None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Kind:
     """What many alerts share, kept once."""
 

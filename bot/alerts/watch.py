@@ -105,6 +105,12 @@ class Watch:
                     column[spot] = column[last]
             self._spots[int(self._i["slot"][spot])] = spot
 
+    def turn_back(self, now_ms: int) -> None:
+        """The clock went back to now: what was told later counts as told now."""
+        told_ms = self._i["told_ms"][: len(self)]
+        self._b["has_news"][: len(self)] |= told_ms > now_ms
+        np.minimum(told_ms, now_ms, out=told_ms)
+
     def rename_expr(self, old: int, new: int) -> None:
         """An expression has another row now."""
         column = self._i["e"][: len(self)]

@@ -14,6 +14,8 @@ from bot.model.alert import Notice, TellKind
 
 MAX_FIRINGS: Final = 10_000
 """Of those before nothing is known. Not all end: what is told one time only, or is over at once, has no end to tell."""
+OF_NO_FIRING: Final = frozenset({TellKind.LOST, TellKind.BACK})
+"""A loss of data is stored like an alert that fires, but nothing tells it as a firing."""
 
 
 class Followed:
@@ -40,6 +42,8 @@ class Followed:
             unwilling: Those of them that want no more of this alert than its end; with them their topics.
         """
         now, key, kind = tuple(names), notice.key, notice.kind
+        if kind in OF_NO_FIRING:
+            return now
         if kind is TellKind.FIRE:
             self._keep(key, (*self._told.get(key, ()), *now))
             return now

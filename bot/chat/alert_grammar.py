@@ -39,7 +39,9 @@ from bot.chat.spec import Problem
 from bot.model.chat_alert import ThresholdOp
 from bot.rules.ast import MINUTE_MS, And, Call, Compare, Expr, Number, Or, Series, duration_text, text
 from bot.rules.language import FLOWS, SERIES, Measure, did_you_mean
+from bot.rules.lint_conditions import few_faults
 from bot.rules.parse import parse_condition
+from bot.rules.schema import Scope
 from bot.texts import say
 
 DEFAULT_WINDOW_MS: Final = 15 * MINUTE_MS
@@ -366,4 +368,9 @@ def _said(typed: str, message: str, hint: str | None) -> str:
 
 def _checked(wish: AlertWish) -> AlertWish:
     """Through the parser of the rules, so that what chat takes is what rules take."""
-    return replace(wish, condition=_parsed(text(wish.condition)))
+    wish = replace(wish, condition=_parsed(text(wish.condition)))
+    if wish.threshold is None or wish.top is not None:
+        # It becomes a rule, which looks at nobody else; a plain comparison is with the whole market.
+        for fault in few_faults(wish.condition, Scope(symbols=wish.symbols, top=wish.top)):
+            raise Refused(_said(text(wish.condition), fault.message, fault.hint))
+    return wish

@@ -329,9 +329,9 @@ class Engine:
         self.market.reset(at_ms)
         self.plan.reset()
         self.now_ms = at_ms
-        records = [b.record(row) for b in self._books.values() for row in b.drop_pending()]
+        records = [b.record(row) for b in self._books.values() for row in b.turn_back(at_ms)]
         self._walker.refresh()
-        self._owed += Result(records=(*records, *self.subscriptions.book.drop_pending()))
+        self._owed += Result(records=(*records, *self.subscriptions.book.turn_back(at_ms)))
 
     # -- looking -------------------------------------------------------------------------------------------------
 

@@ -160,8 +160,9 @@ class RuleHere:
         if not why and verdict == "unknown":
             why = next(iter([*self._halts(), *self._unknown(self.node(rule.when, self._at))]), "")
         measured, alert = self._measured(), alert_of(seen, rule, self._asked, verdict)
-        # What an alert followed is what its peak is of, whatever the condition hangs on now.
-        is_own = (rule.value is not None or self._followed() is not None) and measured.value is not None
+        # What an alert follows is what its peak is of, whatever the condition hangs on now, and known or not.
+        is_followed = self._followed() is not None and measured.option >= 0
+        is_own = is_followed or (rule.value is not None and measured.value is not None)
         return Glance(
             rule_id=rule.id,
             title=rule.title,

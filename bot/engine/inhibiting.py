@@ -98,9 +98,12 @@ class Inhibiting:
     def follow(self, rules: Sequence[Rule], records: Iterable[AlertRecord]) -> None:
         """Other rules watch from now on. `records`: the state of all alerts; what is held back is known here."""
         self._arrange(rules)
-        self._firing = {
-            (r.rule_id, r.instrument) for r in records if r.state is State.FIRING and r.rule_id in self._reach
-        }
+        firing = {(r.rule_id, r.instrument): r.option for r in records if r.state is State.FIRING}
+        self._firing = {cell for cell in firing if cell[0] in self._reach}
+        for cell, held in self._held.items():
+            if held.firing is not None and firing.get(cell) is None:
+                # Its rule may measure something else now.
+                held.firing = replace(held.firing, option=None, value=None)
         self.is_due = self.is_due or bool(self._held)
 
     def _restore(self, record: AlertRecord) -> None:

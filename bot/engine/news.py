@@ -4,6 +4,7 @@ None of it is part of an alert's life: transitions are the same without it.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from bot.alerts.book import Change, RuleBook
 from bot.engine.already_true import AlreadyTrue
@@ -44,7 +45,7 @@ class News:
         self._books = books
         self._subscriptions = subscriptions
         self._already = [AlreadyTrue(tuple(rules.values()), faults, is_fresh=not records)]
-        self._updates = Updates(market.universe, records)
+        self._updates = Updates(market.universe, map(self._comparable, records))
         self._lost = FeedsLost(market, records, rule_of=self._rule, members=members)
 
     def follow(self, change: RuleChange) -> None:
@@ -52,6 +53,13 @@ class News:
         for already in self._already:
             already.go_on(self._rules, change.ended)
         self._already.append(AlreadyTrue(change.fresh, self._faults, is_fresh=True))
+        self._updates.measure_again(change.remeasured)
+
+    def _comparable(self, record: AlertRecord) -> AlertRecord:
+        """A stored alert; without what was told of a measure that its rule does not have any more."""
+        book = self._books.get(record.rule_id)
+        is_gone = book is not None and record.measure != "" and record.measure not in book.measures
+        return replace(record, told_value=None) if is_gone else record
 
     def _rule(self, rule_id: str) -> Rule | None:
         """A rule, or a chat alert as one."""

@@ -68,6 +68,12 @@ class Updates:
                 price, oi = (move.now if move is not None else None for move in (view.price, view.oi))
                 self._note(n.key, _Said(n.rule_id, n.instrument, view.fired_ms, n.at_ms, view.value, price, oi))
 
+    def measure_again(self, rule_ids: Collection[str]) -> None:
+        """These rules measure something else now, with which what their messages say does not compare."""
+        for said in self._said.values():
+            if said.rule_id in rule_ids:
+                said.value = None
+
     def over(self, transitions: Iterable[Transition]) -> None:
         """What ended fires no more, whether or not that is told: of a crossing it is not."""
         for t in transitions:

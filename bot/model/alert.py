@@ -101,7 +101,7 @@ class AlertRecord:
     n_told: int = 0
     """How many times this firing was told; numbers escalations and repeats."""
     option: int | None = None
-    """Which of its rule's measures it follows, or followed last; None where that is not chosen yet, or there is one only."""
+    """Which of its rule's measures it follows, or followed last; None where that is not chosen yet, and of alerts of chats."""
     measure: str = ""
     """The text of that measure: a rule may have others by the time it is restored."""
     n_held: int = 0

@@ -7,13 +7,14 @@ each other; all else stays.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from math import isfinite
 from typing import Final
 
 from bot.rules.ast import MIRROR, NEGATED, And, Call, Compare, Expr, Neg, Not, Number, Or, text
+from bot.rules.lint_conditions import bounds
 from bot.rules.schema import Rule
 
 MAX_FACTOR: Final = 100.0
-PERCENTILES: Final = 100.0
 _DIGITS: Final = 6
 
 
@@ -26,11 +27,8 @@ class RuleNumber:
     """Canonical text of what is compared with it, without sign."""
     op: str
     """As with the number on the right."""
-
-    @property
-    def most(self) -> float | None:
-        """No figure of this measure is higher; None where there is no such number."""
-        return PERCENTILES if self.measure.startswith("percentile(") and 0 < self.number.value < PERCENTILES else None
+    end: float | None = None
+    """No figure of the measure lies beyond this on the side of the number; None where there is no such end, or it is reached."""
 
     @property
     def is_harder_far_off(self) -> bool:
@@ -57,11 +55,12 @@ def with_factor(rule: Rule, factor: float) -> Rule:
     found = number_of(rule)
     if found is None or factor == 1:
         return rule
-    old, most = found.number.value, found.most
+    old, end = found.number.value, found.end
     share = factor if found.is_harder_far_off else 1 / factor
+    if end is None or share < 1:
+        return with_number(rule, _rounded(old * share))
     # What ends somewhere comes closer to its end: 1.6 times the 95th percentile is none.
-    wanted = old * share if most is None or share < 1 else min(old * share, most - (most - old) / share)
-    return with_number(rule, _rounded(wanted))
+    return with_number(rule, _rounded(min(old * share, end - (end - old) / share, key=abs)))
 
 
 def with_number(rule: Rule, value: float, measure: str | None = None) -> Rule:
@@ -69,15 +68,19 @@ def with_number(rule: Rule, value: float, measure: str | None = None) -> Rule:
     found = number_of(rule, measure)
     if found is None:
         return rule
-    old = found.number.value
-    far = old * MAX_FACTOR if found.most is None else found.most
+    old, end = found.number.value, found.end
+    far = old * MAX_FACTOR if end is None else end
     if value * old <= 0 or not 1 / MAX_FACTOR <= value / old <= far / old:
         raise ValueError(f"{rule.id}: expected a number between {old / MAX_FACTOR:g} and {far:g}, found {value:g}")
     if value == old:
         return rule
 
     def moved(number: float) -> float:
-        return value if number == old else _rounded(number * value / old)
+        if number == old:
+            return value
+        if end is not None and number / old > 1:
+            return _rounded(end - (end - number) * (end - value) / (end - old))
+        return _rounded(number * value / old)
 
     clear = None if rule.clear is None else _moved(rule.clear, found.measure, moved)
     return replace(rule, when=_moved(rule.when, found.measure, moved), clear=clear)
@@ -111,7 +114,15 @@ def _numbers(expr: Expr, *, negated: bool = False) -> Iterator[RuleNumber]:
             as_read = op if isinstance(right, Number) else MIRROR[op]
             number = right if isinstance(right, Number) else left
             assert isinstance(number, Number)
-            yield RuleNumber(number, measure, NEGATED[as_read] if negated else as_read)
+            end = _end_of(left if number is right else right, number)
+            yield RuleNumber(number, measure, NEGATED[as_read] if negated else as_read, end)
+
+
+def _end_of(side: Expr, number: Number) -> float | None:
+    is_share = number.unit == "%" and isinstance(side, Call) and side.name == "count"
+    low, high = (0.0, 1.0) if is_share else bounds(side)
+    end = high if number.value > 0 else low
+    return end if isfinite(end) and abs(number.value) < abs(end) else None
 
 
 def _measure_of(comparison: Compare) -> str | None:

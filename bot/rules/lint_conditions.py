@@ -51,12 +51,12 @@ def lint_conditions(rule: Rule, source: Source, nodes: Mapping[str, Node]) -> li
         node = nodes.get(key)
         if expr is None or not isinstance(node, Scalar):
             continue
-        faults = [*_bounds_faults(expr, is_clear=key == "clear"), *_window_faults(expr), *_few_faults(expr, rule.scope)]
+        faults = [*_bounds_faults(expr, is_clear=key == "clear"), *_window_faults(expr), *few_faults(expr, rule.scope)]
         problems.extend(source.in_expression(node, fault) for fault in faults)
     return problems
 
 
-def _few_faults(expr: Expr, scope: Scope) -> Iterator[Fault]:
+def few_faults(expr: Expr, scope: Scope) -> Iterator[Fault]:
     """Functions over the scope, of a scope that is too small for them whatever the venue lists."""
     named = len(scope.symbols) if scope.symbols and not any(set(name) & set("*?[") for name in scope.symbols) else inf
     most = min(named, inf if scope.top is None else scope.top)

@@ -233,9 +233,10 @@ class Both:
             self.fast.place((row, key(row)) for row in range(N_ROWS))
 
     def reset(self):
+        self.now_ms -= self.draw(st.sampled_from([11_000, 3_600_000]))
         for p in self.plain.values():
-            p.book.drop_pending()
-        self.store(self.fast.drop_pending())
+            p.book.turn_back(self.now_ms)
+        self.store(self.fast.turn_back(self.now_ms))
 
     def relist(self):
         row = self.draw(st.integers(0, N_ROWS - 1))

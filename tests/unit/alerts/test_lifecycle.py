@@ -129,7 +129,8 @@ def test_once_never_fires_again():
     run(cell, policy(once=True), [TRUE, FALSE])
 
     assert cell.cooldown_until_ms == FOREVER_MS
-    assert Step.FIRED not in run(cell, policy(once=True), [TRUE] * 100, start=T0 + 3_600_000)
+    assert run(cell, policy(once=True), [TRUE] * 100, start=T0 + 3_600_000) == [Step.NOTHING] * 100
+    assert cell.state is State.INACTIVE, "it is pending for nothing"
 
 
 def test_leaving_the_scope_drops_pending_and_keeps_firing():

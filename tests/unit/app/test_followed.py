@@ -55,6 +55,14 @@ def test_what_was_told_nowhere_goes_on_nowhere(followed, kind):
     assert followed.of(notice(kind), ["a"], ALL) == ()
 
 
+@pytest.mark.parametrize("kind", [TellKind.LOST, TellKind.BACK])
+def test_data_that_is_lost_before_a_restart_and_back_after_it_is_told_where_the_routes_lead(kind):
+    # Its state is stored as that of an alert, of which nothing was told as a firing.
+    followed = Followed({"k": ()})
+
+    assert followed.of(notice(kind), ["b", "a"], ALL) == ("b", "a")
+
+
 def test_but_escalates_where_the_routes_lead(followed):
     followed.of(notice(FIRE), [], ALL)
 

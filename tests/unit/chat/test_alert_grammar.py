@@ -145,6 +145,28 @@ def test_a_level_may_be_crossed_in_one_direction(typed, condition):
 
 
 @pytest.mark.parametrize(
+    "typed",
+    [
+        "btc when pct(oi, 15m) > median(pct(oi, 15m))",
+        "btc,eth pct(oi, 15m) - median(pct(oi, 15m)) > 4% and funding > 0.01%",
+        "top4 when rank(pct(oi, 1h)) <= 1",
+    ],
+)
+def test_a_condition_that_looks_at_too_few_contracts_for_a_figure_over_them_is_refused(typed):
+    problem = read_alert(typed)
+    assert isinstance(problem, Problem), problem
+    assert "needs 5 contracts in scope; here are at most" in problem.text
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["btc when pct(oi, 15m) - median(pct(oi, 15m)) > 4%", "btc when rank(oi_usd) <= 3", "top50 when rank(oi_usd) > 9"],
+)
+def test_a_plain_comparison_with_the_market_and_one_over_many_are_taken(typed):
+    assert isinstance(read_alert(typed), AlertWish)
+
+
+@pytest.mark.parametrize(
     ("typed", "instead"),
     [
         ("eth banana 5%", ("/alert eth oi 5% 15m", "/alert eth price 5% 15m")),

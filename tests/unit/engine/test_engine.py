@@ -8,6 +8,7 @@ from bot.engine.engine import Engine
 from bot.engine.inputs import Listed, Reset
 from bot.engine.snapshots import restore, whole_state
 from bot.model.alert import State, TellKind, alert_key, short_id
+from bot.model.chat_alert import AlertAdded, ChatAlert
 from bot.model.updates import InstrumentChange, InstrumentList
 from bot.rules.parse import parse_condition
 from bot.rules.schema import Rule
@@ -178,6 +179,36 @@ def test_a_reset_empties_windows_drops_pending_and_keeps_firing(feed, rules_of):
 
     assert f.engine.count(State.FIRING) == 1
     assert f.engine.count(State.PENDING) == 0
+
+
+@pytest.mark.parametrize("chat", [False, True])
+def test_where_the_clock_goes_back_nothing_pauses_longer_than_it_would_from_then_on(feed, rules_of, chat):
+    rules = () if chat else rules_of("- {id: level, when: price >= 100, cooldown: 2m, repeat: 3m}\n")
+    f = feed(rules, "A", "B")
+    for number, symbol in enumerate(("AUSDT", "BUSDT") if chat else ()):
+        where = ("terminal", "terminal", f"binance:{symbol}")
+        made = ChatAlert(f"a-0000000{number}", *where, "price", ">=", 100.0, False, 1)
+        f.engine.consume(AlertAdded(replace(made, cooldown_ms=120_000, repeat_ms=180_000)))
+    for a, b in ((99.0, 99.0), (101.0, 101.0), (99.0, 101.0)):
+        f.prices({"AUSDT": a, "BUSDT": b})
+        f.tick()
+    assert [(t.symbol, t.state.value) for t in f.transitions if t.state is not State.PENDING] == [
+        ("AUSDT", "firing"),
+        ("BUSDT", "firing"),
+        ("AUSDT", "resolved"),
+    ]
+
+    f.notices.clear()
+    back_ms = f.now = f.now - 3_600_000
+    f.engine.consume(Reset(back_ms))
+    for _ in range(200):
+        f.prices({"AUSDT": 101.0, "BUSDT": 101.0})
+        f.tick()
+    told = [(n.kind, n.instrument, n.at_ms - back_ms) for n in f.notices if n.kind is not TellKind.UPDATE]
+    assert told == [
+        (TellKind.FIRE, "binance:AUSDT", 120_000),
+        (TellKind.REPEAT, "binance:BUSDT", 180_000),
+    ]
 
 
 def test_silence_is_noticed_after_a_reset_also_where_windows_were_taken_up_at_a_later_time(feed, rules_of):
@@ -595,4 +626,29 @@ def test_of_a_value_of_its_own_further_is_away_from_zero(feed, rules_of, n_block
         (TellKind.FIRE, 20.0, 20.0),
         (TellKind.ESCALATE, 50.0, 50.0),
         (TellKind.END, -40.0, 50.0),
+    ]
+
+
+@pytest.mark.parametrize("n_block", [1, 5])
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_what_fires_before_its_value_is_known_escalates_from_the_first_that_is(feed, rules_of, n_block, is_restarted):
+    rules = rules_of("- {id: r, when: price > 100, value: 'oi / 10', escalate: 5, repeat: 1m}\n")
+    f = feed(rules, "A", n_block=n_block)
+    f.prices({"AUSDT": 101.0})
+    f.tick()
+    f.notices += f.engine.flush().notices
+    assert [(n.kind, n.view.value) for n in f.notices] == [(TellKind.FIRE, None)]
+
+    if is_restarted:
+        f = feed(rules, "A", n_block=n_block, records=f.engine.records(), start=f.now)
+    f.notices.clear()
+    for oi in (*[None] * 59, 100.0, 140.0, 160.0, 160.0):
+        f.prices({"AUSDT": 101.0})
+        if oi is not None:
+            f.oi("AUSDT", oi)
+        f.tick()
+    f.notices += f.engine.flush().notices
+    assert [(n.kind, n.view.value, n.view.value_before) for n in f.notices] == [
+        (TellKind.REPEAT, 10.0, None),
+        (TellKind.ESCALATE, 16.0, 10.0),
     ]

@@ -627,6 +627,19 @@ def test_a_firing_alert_is_explained_by_what_it_follows(feed):
     assert seen.alert.peak == glance.alert.peak == 120.0
 
 
+def test_the_unit_of_what_an_alert_follows_stays_while_that_is_unknown(feed):
+    """Its peak is told beside the other side of the `or`, of which alone something is known."""
+    f = feed([rule("oi > 100 or price >= 10")], "A")
+    f.prices({"AUSDT": 12.0})
+    f.oi("AUSDT", 90.0, interval_ms=60_000)
+    f.tick()
+    f.now += 30_000
+    f.tick()
+    (found,), _ = glances(f.engine, "binance:AUSDT")
+    assert (found.phase, found.verdict, found.alert.peak) == ("firing", "unknown", 12.0)
+    assert (found.value, found.unit) == (None, "price")
+
+
 def test_looking_changes_nothing(feed):
     """A peak that was not stored yet is still news after it was looked at."""
     f = feed([rule("price >= 100")], "A")

@@ -1,7 +1,7 @@
 """What is told besides the changes of alerts: moved figures, lost data, what was already true."""
 
 from bot.engine.feeds_lost import series_of
-from bot.engine.inputs import Coverage, Listed, Reset
+from bot.engine.inputs import Coverage, Listed, Reset, RulesChanged
 from bot.model.alert import TellKind
 from bot.model.chat_alert import AlertAdded, ChatAlert
 from bot.model.updates import InstrumentList
@@ -74,6 +74,21 @@ def test_after_a_quarter_of_an_hour_a_message_stays_as_it_is(feed, rules_of):
     fired_ms = f.notices[0].at_ms
     assert max(n.at_ms for n in f.notices) - fired_ms <= 15 * 60_000
     assert len(f.notices) == 16
+
+
+def test_what_a_rule_measures_otherwise_now_is_not_compared_with_what_its_message_says(feed, rules_of):
+    other = rules_of(LEVEL.replace("cooldown", "value: price / 100, cooldown"))
+    f = begun(feed(rules_of(LEVEL), "A"), A=1)
+    run(f, {"AUSDT": 150.0}, 30)
+    records, start = f.engine.records(), f.now
+    f.engine.consume(RulesChanged(other, {}, ()))
+    run(f, {"AUSDT": 151.0}, 120)
+    (update,) = [n for n in f.notices if n.kind is TellKind.UPDATE]
+    assert (update.view.value_text, update.view.value, update.view.value_before) == ("price / 100", 1.51, None)
+
+    f = feed(other, "A", records=records, start=start)
+    run(f, {"AUSDT": 151.0}, 120)
+    assert f.notices == []
 
 
 def test_an_escalation_is_news_enough(feed, rules_of):

@@ -126,7 +126,7 @@ def test_a_rule_that_was_told_one_time_only_may_speak_again_when_it_no_longer_is
     change(f, "- {id: one, when: price >= 100, cooldown: 0s}\n")
     step(f, 100.0)
 
-    assert [s[2] for s in f.states()] == ["firing", "resolved", "pending", "firing"]
+    assert [s[2] for s in f.states()] == ["firing", "resolved", "firing"]
 
 
 def test_what_a_rule_keeps_quiet_follows_the_new_set(feed, rules_of, change):
@@ -150,6 +150,19 @@ def test_what_was_held_back_is_told_when_what_kept_it_quiet_is_removed(feed, rul
     step(f, 100.0)
 
     assert [x[:2] for x in told(f)] == [("boss", "fire"), ("boss", "close"), ("low", "fire")]
+
+
+def test_what_was_held_back_is_told_with_what_its_rule_measures_by_then(feed, rules_of, change):
+    mute = "- {id: boss, when: price >= 100, cooldown: 0s, inhibits: [low]}\n"
+    low = "- {{id: low, when: 'oi > 7 or price >= 50', cooldown: 0s{}}}\n"
+    f = feed(rules_of(mute + low.format("")), "A")
+    step(f, 100.0)
+    change(f, low.format(", value: price / 2"))
+    step(f, 100.0)
+
+    (late,) = [n for n in f.notices if n.rule_id == "low"]
+    assert (late.view.value_text, late.view.value) == ("price / 2", 50.0)
+    assert not f.engine.faults.counts
 
 
 def test_alerts_made_in_chat_live_on(feed, rules_of, change):

@@ -36,6 +36,12 @@ def rule(when, clear=None):
         ("percentile(oi, 24h) >= 95", "percentile(oi, 24h) < 80",
          "percentile(oi, 24h) >= 96.875", "percentile(oi, 24h) < 81.5789"),
         ("percentile(oi, 24h) <= 4", None, "percentile(oi, 24h) <= 2.5", None),
+        ("count(pct(oi, 15m) >= 3%) >= 70%", None, "count(pct(oi, 15m) >= 3%) >= 81.25%", None),
+        ("taker_buy >= 68%", "taker_buy < 50%", "taker_buy >= 80%", "taker_buy < 58.8235%"),
+        ("corr(price, oi, 4h) <= -0.84", "corr(price, oi, 4h) > -0.5",
+         "corr(price, oi, 4h) <= -0.9", "corr(price, oi, 4h) > -0.535714"),
+        ("-percentile(oi, 24h) <= -95", None, "-percentile(oi, 24h) <= -96.875", None),
+        ("pct(price, 1h) <= -80%", None, "pct(price, 1h) <= -87.5%", None),
     ],
 )  # fmt: skip
 def test_the_first_number_is_moved_and_its_measure_follows(when, clear, fewer, fewer_clear):
@@ -65,6 +71,22 @@ def test_no_percentile_is_above_a_hundred():
     assert text(with_factor(rule("percentile(oi, 24h) <= 80"), 0.625).when) == "percentile(oi, 24h) <= 87.5"
     assert text(with_factor(rule("percentile(oi, 24h) <= 4"), 0.625).when) == "percentile(oi, 24h) <= 6.4"
     assert text(with_factor(rule("percentile(oi, 24h) >= 20"), 1.6).when) == "percentile(oi, 24h) >= 32"
+
+
+@pytest.mark.parametrize(
+    ("when", "clear", "more", "more_clear"),
+    [
+        ("percentile(oi, 24h) <= 75", None, "percentile(oi, 24h) <= 82.5", None),
+        ("percentile(oi, 24h) <= 30", "percentile(oi, 24h) > 80",
+         "percentile(oi, 24h) <= 42.8571", "percentile(oi, 24h) > 83.6735"),
+        ("percentile(oi, 24h) <= 30", "percentile(oi, 24h) > 20",
+         "percentile(oi, 24h) <= 42.8571", "percentile(oi, 24h) > 28.5714"),
+    ],
+)  # fmt: skip
+def test_low_percentiles_that_are_asked_for_less_strictly_stay_below_a_hundred_too(when, clear, more, more_clear):
+    moved = with_factor(rule(when, clear), 0.7)
+    assert text(moved.when) == more
+    assert (text(moved.clear) if moved.clear else None) == more_clear
 
 
 @pytest.mark.parametrize("when", ["price >= max(price, 24h)", "stale(oi)", "price == 7", "funding_8h > 0"])
