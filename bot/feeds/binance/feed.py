@@ -291,6 +291,8 @@ class BinanceFeed:
         self.klines.start_afresh()
         self.ratios.start_afresh()
         self.poller.start_afresh()
+        self._volumes_ms = float("-inf")
+        self._changed[1].set()  # streams stay as they are: scopes are decided again when sizes are known
 
     def windows_grew(self, series: frozenset[str]) -> None:
         """Somebody asks for longer windows over these series than what was held."""
@@ -345,8 +347,7 @@ class BinanceFeed:
         if isinstance(body, Failure):
             return
         try:
-            received_ms = self._clock.monotonic_ms()
-            tickers = rest.parse_tickers(body, self._rows, received_ms, now_ms=self._venue_now())
+            tickers = rest.parse_tickers(body, self._rows, self._clock.monotonic_ms(), now_ms=self._venue_now())
         except PayloadError as error:
             _log.warning("answer.unreadable", path="ticker/24hr", error=str(error))
             return

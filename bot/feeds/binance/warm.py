@@ -108,7 +108,9 @@ class HistoryFiller:
         """Ask for the past of what trades and has none yet."""
         for need in needs:
             size = need.oi_usd if math.isfinite(need.oi_usd) else 0.0
-            self._orders[need.symbol] = (not need.watched, -max(size, 0.0), need.symbol)
+            # Right after windows were emptied no size is known: the last one stands in.
+            _, before, _ = self._orders.get(need.symbol, (True, 0.0, ""))
+            self._orders[need.symbol] = (not need.watched, -size if size > 0 else before, need.symbol)
             if not need.trading:
                 continue
             self._once(need, "oi", 5 * _MINUTE_MS, OPEN_INTEREST_ROWS)

@@ -451,3 +451,15 @@ async def test_after_the_windows_were_emptied_what_was_held_is_asked_for() -> No
         world.filler.plan([need(0)])
         await world.clock.advance(5)
     assert len(world.calls) == 3
+
+
+async def test_where_no_size_is_known_after_windows_were_emptied_the_order_is_that_of_before() -> None:
+    world = World(3)
+    async with running(world):
+        world.filler.plan([need(i, oi_usd=float(i + 1)) for i in range(3)])
+        await world.clock.advance(10)
+        world.filler.start_afresh()
+        world.calls.clear()
+        world.filler.plan([need(i, oi_usd=unknown) for i, unknown in enumerate((0.0, float("nan"), 0.0))])
+        await world.clock.advance(10)
+    assert [s for s, what, _ in world.calls if what == "oi"] == ["S2USDT", "S1USDT", "S0USDT"]
