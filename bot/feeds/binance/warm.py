@@ -92,6 +92,8 @@ class HistoryFiller:
         self._asked: set[Key] = set()
         self._refused: set[Key] = set()
         self._orders: dict[str, Order] = {}
+        self._places: dict[str, int] = {}
+        """The row for which a symbol's past was asked."""
         self.given_up = 0
 
     @property
@@ -106,6 +108,7 @@ class HistoryFiller:
 
     def plan(self, needs: Sequence[PollNeed]) -> None:
         """Ask for the past of what trades and has none yet."""
+        self._forget_moved({need.symbol: need.row for need in needs})
         for need in needs:
             size = need.oi_usd if math.isfinite(need.oi_usd) else 0.0
             # Right after windows were emptied no size is known: the last one stands in.
@@ -121,6 +124,13 @@ class HistoryFiller:
             self._pages(need, "oi", OPEN_INTEREST_ROWS, need.oi_window_ms)
             if need.flow_window_ms > 0:
                 self._plan_volume(need)
+
+    def _forget_moved(self, places: dict[str, int]) -> None:
+        """A symbol that left and came back, be it between two lists, has another row, or had none for a while."""
+        moved = {symbol for symbol, row in self._places.items() if places.get(symbol) != row}
+        self._places = places
+        if moved:
+            self._asked = {key for key in self._asked if key[0] not in moved}
 
     def _plan_volume(self, need: PollNeed) -> None:
         self._once(need, "volume", _MINUTE_MS, MINUTE_BARS)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
+import pytest
 
 from bot.clock import ManualClock
 from bot.feeds.binance.warm import HistoryFiller
@@ -463,3 +464,20 @@ async def test_where_no_size_is_known_after_windows_were_emptied_the_order_is_th
         world.filler.plan([need(i, oi_usd=unknown) for i, unknown in enumerate((0.0, float("nan"), 0.0))])
         await world.clock.advance(10)
     assert [s for s, what, _ in world.calls if what == "oi"] == ["S2USDT", "S1USDT", "S0USDT"]
+
+
+@pytest.mark.parametrize("is_seen", [False, True])
+async def test_a_symbol_that_left_by_an_event_and_came_back_starts_afresh_whatever_lists_said(is_seen) -> None:
+    """A list names also what is settled: its status alone says that it is gone."""
+    world = World(2)
+    back = need(0) if is_seen else replace(need(0), row=7)
+    async with running(world):
+        world.filler.plan([need(0), need(1)])
+        await world.clock.advance(10)
+        if is_seen:
+            world.filler.plan([need(1)])
+        world.filler.listed(frozenset(world.symbols))
+        world.filler.plan([back, need(1)])
+        await world.clock.advance(10)
+    assert [s for s, _, _ in world.calls].count("S0USDT") == 6
+    assert [s for s, _, _ in world.calls].count("S1USDT") == 3
