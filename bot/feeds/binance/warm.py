@@ -94,6 +94,8 @@ class HistoryFiller:
         self._orders: dict[str, Order] = {}
         self._places: dict[str, int] = {}
         """The row for which a symbol's past was asked."""
+        self._reopened: set[tuple[str, str]] = set()
+        """Symbols and series whose pages may have got a hole."""
         self.given_up = 0
 
     @property
@@ -109,6 +111,9 @@ class HistoryFiller:
     def plan(self, needs: Sequence[PollNeed]) -> None:
         """Ask for the past of what trades and has none yet."""
         self._forget_moved({need.symbol: need.row for need in needs})
+        if self._reopened:
+            self._asked = {key for key in self._asked if not (key[3] and key[:2] in self._reopened)}
+            self._reopened.clear()
         for need in needs:
             size = need.oi_usd if math.isfinite(need.oi_usd) else 0.0
             # Right after windows were emptied no size is known: the last one stands in.
@@ -192,14 +197,15 @@ class HistoryFiller:
     def refill_open_interest(self, symbol: str) -> None:
         """The venue was not polled for a while."""
         self._put(symbol, "oi", 5 * _MINUTE_MS, OPEN_INTEREST_ROWS)
+        self._reopened.add((symbol, "oi"))
 
     def refill_prices(self, symbols: Iterable[str], gap_ms: float) -> None:
-        """No price came for that long."""
+        """No price came for that long. What of it lies over a day back is asked for by the next plan."""
         for symbol in symbols:
             self._refill(symbol, "price", gap_ms)
 
     def refill_volume(self, symbol: str, gap_ms: float) -> None:
-        """No closed bar came for that long."""
+        """No closed bar came for that long. What of it lies over a day back is asked for by the next plan."""
         self._refill(symbol, "volume", gap_ms)
 
     def _refill(self, symbol: str, series: str, gap_ms: float) -> None:
@@ -207,6 +213,8 @@ class HistoryFiller:
         self._put(symbol, series, _MINUTE_MS, min(n_minutes, MINUTE_BARS))
         if n_minutes > MINUTE_BARS:
             self._put(symbol, series, 5 * _MINUTE_MS, min(n_minutes // 5 + 2, FIVE_MINUTE_BARS))
+        if n_minutes > 5 * FIVE_MINUTE_BARS:
+            self._reopened.add((symbol, series))
 
     def start_afresh(self) -> None:
         """All windows were emptied, or time was missed: whatever the next plan names is asked for as far as it is missing."""
