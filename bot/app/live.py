@@ -18,7 +18,7 @@ from bot.clock import Clock, machine_s
 from bot.engine.engine import Engine
 from bot.engine.inputs import Coverage, Input, Listed, Placed, Reset
 from bot.engine.result import NOTHING, Result
-from bot.market.dates import not_after
+from bot.market.dates import Ahead
 from bot.market.mailbox import Mailbox
 from bot.market.venue_time import Anchor, VenueTime
 from bot.model.alert import Notice, State, Transition
@@ -135,6 +135,7 @@ class Live:
         """Whether nothing was consumed since the last tick."""
         self._questions: list[Callable[[], None]] = []
         self.venue_time = VenueTime()
+        self._ahead = Ahead()
         self.feeds: dict[str, FeedStatus] = {}
         self.n_ticks = 0
         self.n_turns = 0
@@ -302,7 +303,8 @@ class Live:
                 venue_ms = min(update.venue_ms, at_ms)
                 self.consume(Placed(update.row, update.amount, at_ms, venue_ms, update.interval_ms))
             case Tickers() | History() | Bars() | Liquidations():
-                self.consume(not_after(update, self.venue_time.latest_ms(self._clock.monotonic_ms())))
+                now_ms = self._clock.monotonic_ms()
+                self.consume(self._ahead.hold_out(update, self.venue_time.latest_ms(now_ms), now_ms))
             case InstrumentList() | InstrumentChange():
                 self.consume(Listed(update, self.venue_now()))
             case VenueTimeAnswer():
@@ -343,6 +345,10 @@ class Live:
             if self.first_push_ms is None:
                 self.first_push_ms = update.received_ms
             self.consume(update)
+        if push.anchor in {Anchor.JUMPED, Anchor.RESET}:
+            held = self._ahead.taken(self._clock.monotonic_ms())
+            for kept in held if push.anchor is Anchor.JUMPED else ():
+                self._take_safely(kept, self._take)
 
     def _missed(self, from_ms: int, to_ms: int) -> None:
         """The machine slept: no clock of ours saw the time between, and no feed can have noticed."""
