@@ -529,6 +529,27 @@ async def test_what_was_forced_while_a_machine_slept_is_unknown_and_not_nothing(
     assert abs(covered(world)[3][2] + T0 - slept_from_ms) < 3_000
 
 
+@pytest.mark.parametrize("is_cut", [True, False])
+async def test_where_a_machine_stood_still_for_seconds_events_are_heard_since_the_connection_was_made(recorded, is_cut):
+    world = recorded
+    world.list()
+    world.mailbox.put(FeedStatus("liquidations", True, "every event is heard", 0.0, 0.0))
+    for _ in range(40):
+        world.push(99.0)
+        await world.clock.advance(1)
+    world.venue_ahead_ms += 20_000
+    woken_ms = world.venue_ms
+    if is_cut:
+        world.mailbox.put(FeedStatus("liquidations", False, "closed", 40_000.0, 39_500.0))
+        world.mailbox.put(FeedStatus("liquidations", True, "every event is heard", 40_100.0, 40_100.0))
+    for _ in range(5):
+        world.push(99.0)
+        await world.clock.advance(1)
+    since_ms = world.engine.market.liquidations.alive_since_ms["binance"]
+    assert since_ms == (woken_ms + 100 if is_cut else T0)
+    assert world.resets == 0
+
+
 async def test_a_feed_of_events_that_was_lost_before_a_machine_slept_stays_lost(recorded):
     world = recorded
     world.list()
