@@ -266,11 +266,12 @@ async def test_windows_that_were_emptied_are_filled_at_once() -> None:
     world = World()
     world.flow_ms = HOUR_MS
     world.list()
-    world.host.bodies["/fapi/v1/ticker/24hr"] = []
+    world.host.bodies["/fapi/v1/exchangeInfo"] = {"symbols": LISTED}
     async with world.feed.client:
         world.feed.poller.swept.set()
         world.feed._ready.set()
-        tasks = [asyncio.create_task(run()) for run in (world.feed._warm_start, world.feed._stand_in)]
+        parts = (world.feed._warm_start, world.feed._stand_in, world.feed._begin_and_refresh)
+        tasks = [asyncio.create_task(run()) for run in parts]
         await world.pass_(5)
         world.feed.history.prices = Backlog("price history", world)
         world.host.paths.clear()
@@ -278,6 +279,7 @@ async def test_windows_that_were_emptied_are_filled_at_once() -> None:
         await world.pass_(8)
         assert world.feed.history.prices.pending == 4
         assert "/fapi/v1/ticker/24hr" in world.host.paths, "volumes of what nobody trades come with the table alone"
+        assert "/fapi/v1/exchangeInfo" in world.host.paths, "no clock saw the hours between two lists"
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
