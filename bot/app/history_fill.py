@@ -39,7 +39,7 @@ CALLS_BESIDE: Final = 90
 
 
 class FillError(BotError):
-    """The venue gives no answer."""
+    """The venue gives no answer, or none that can be read."""
 
 
 @dataclass(slots=True)
@@ -137,9 +137,12 @@ class Filler:
 
     async def instruments(self) -> tuple[Instrument, ...]:
         """What the venue lists; noted in the store. Sets its clock."""
-        now_ms = rest.parse_server_time(await self._body(rest.server_time()))
-        self._offset_ms = now_ms - self._clock.wall_ms()
-        found = rest.parse_instruments(await self._body(rest.exchange_info()))
+        try:
+            now_ms = rest.parse_server_time(await self._body(rest.server_time()))
+            self._offset_ms = now_ms - self._clock.wall_ms()
+            found = rest.parse_instruments(await self._body(rest.exchange_info()))
+        except PayloadError as error:
+            raise FillError(f"history fill: {error}; check OIBOT_BINANCE__REST_URL") from error
         self._store.know(found)
         return found
 

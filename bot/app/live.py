@@ -18,9 +18,9 @@ from bot.clock import Clock, machine_s
 from bot.engine.engine import Engine
 from bot.engine.inputs import Coverage, Input, Listed, Placed, Reset
 from bot.engine.result import NOTHING, Result
-from bot.market.dates import not_after
+from bot.market.dates import KEPT_MS, Ahead
 from bot.market.mailbox import Mailbox
-from bot.market.venue_time import Anchor, VenueTime
+from bot.market.venue_time import FAR_MS, Anchor, VenueTime
 from bot.model.alert import Notice, State, Transition
 from bot.model.chat_alert import is_alert_id
 from bot.model.histogram import WAIT_S, WORK_S, Histogram
@@ -135,6 +135,7 @@ class Live:
         """Whether nothing was consumed since the last tick."""
         self._questions: list[Callable[[], None]] = []
         self.venue_time = VenueTime()
+        self._ahead = Ahead()
         self.feeds: dict[str, FeedStatus] = {}
         self.n_ticks = 0
         self.n_turns = 0
@@ -302,7 +303,8 @@ class Live:
                 venue_ms = min(update.venue_ms, at_ms)
                 self.consume(Placed(update.row, update.amount, at_ms, venue_ms, update.interval_ms))
             case Tickers() | History() | Bars() | Liquidations():
-                self.consume(not_after(update, self.venue_time.latest_ms(self._clock.monotonic_ms())))
+                now_ms = self._clock.monotonic_ms()
+                self.consume(self._ahead.hold_out(update, self.venue_time.latest_ms(now_ms), now_ms))
             case InstrumentList() | InstrumentChange():
                 self.consume(Listed(update, self.venue_now()))
             case VenueTimeAnswer():
@@ -338,11 +340,17 @@ class Live:
             self._on_reset()
         elif push.anchor is Anchor.JUMPED and event_ms - expected_ms > MISSED_MS:
             self._missed(expected_ms, event_ms)
+        elif push.anchor is Anchor.JUMPED and event_ms - expected_ms > FAR_MS:
+            self._date_anew(update.received_ms, event_ms - expected_ms)
         if push.accepted:
             self.last_push_ms = update.received_ms
             if self.first_push_ms is None:
                 self.first_push_ms = update.received_ms
             self.consume(update)
+        if push.anchor in {Anchor.JUMPED, Anchor.RESET}:
+            held = self._ahead.taken(self._clock.monotonic_ms())
+            for kept in held if push.anchor is Anchor.JUMPED else ():
+                self._take_safely(kept, self._take)
 
     def _missed(self, from_ms: int, to_ms: int) -> None:
         """The machine slept: no clock of ours saw the time between, and no feed can have noticed."""
@@ -351,6 +359,15 @@ class Live:
             for live, at_ms in ((False, from_ms), (True, to_ms)):
                 self.consume(Coverage(COVERED, live, at_ms))
         self._on_reset()
+
+    def _date_anew(self, now_ms: float, behind_ms: int) -> None:
+        """The machine stood still for some seconds: a connection made since was dated by a clock that was behind."""
+        status = self.feeds.get(COVERED)
+        since_ms = None if status is None or not status.live else status.since_ms or status.received_ms
+        if since_ms is not None and now_ms - since_ms < KEPT_MS:
+            at_ms = self.venue_time.at(since_ms)
+            for live, told_ms in ((False, at_ms - behind_ms), (True, at_ms)):
+                self.consume(Coverage(COVERED, live, told_ms))
 
     def consume(self, item: Input) -> None:
         """Give the engine something whose place in venue time is settled, and write it into the journal."""

@@ -4,9 +4,16 @@ Windows are written up to the newest sample: a single one from tomorrow would em
 judged by the venue's time itself, as they tell it; all else is judged here.
 """
 
+from collections import deque
 from dataclasses import replace
+from typing import Final
 
-from bot.model.updates import I64, Bars, History, Liquidations, Tickers
+from bot.model.updates import I64, Bars, History, Liquidations, Mask, Tickers
+
+KEPT_MS: Final = 30_000.0
+"""Three pushes come sooner, also where their connection has to be made anew."""
+MAX_KEPT: Final = 2_000
+"""A bar of each contract and more; the oldest are given up first."""
 
 Dated = Tickers | Bars | Liquidations | History
 
@@ -19,20 +26,40 @@ def _dates(update: Dated) -> I64:
             return dates
 
 
-def not_after(update: Dated, latest_ms: int) -> Dated:
-    """The update without what is dated later; itself where nothing is."""
-    dates = _dates(update)
-    if not len(dates) or int(dates.max()) <= latest_ms:
-        return update
-    keep = dates <= latest_ms
+def _only(update: Dated, keep: Mask) -> Dated:
+    dates = _dates(update)[keep]
     match update:
         case Tickers():
-            return replace(update, rows=update.rows[keep], volume_24h=update.volume_24h[keep], event_ms=dates[keep])
+            return replace(update, rows=update.rows[keep], volume_24h=update.volume_24h[keep], event_ms=dates)
         case History():
-            return replace(update, time_ms=dates[keep], value=update.value[keep])
+            return replace(update, time_ms=dates, value=update.value[keep])
         case Liquidations():
             rows, usd = update.rows[keep], update.usd[keep]
-            return replace(update, rows=rows, event_ms=dates[keep], usd=usd, is_long=update.is_long[keep])
+            return replace(update, rows=rows, event_ms=dates, usd=usd, is_long=update.is_long[keep])
         case Bars():
             rows, volume, taker_buy = update.rows[keep], update.volume[keep], update.taker_buy[keep]
-            return replace(update, rows=rows, close_ms=dates[keep], volume=volume, taker_buy=taker_buy)
+            return replace(update, rows=rows, close_ms=dates, volume=volume, taker_buy=taker_buy)
+
+
+class Ahead:
+    """Where what is dated ahead waits until pushes say who is right. After a machine stood still that is its clock, not the date."""
+
+    def __init__(self) -> None:
+        self._kept: deque[tuple[float, Dated]] = deque(maxlen=MAX_KEPT)
+
+    def hold_out(self, update: Dated, latest_ms: int, now_ms: float) -> Dated:
+        """The update without what is dated later; itself where nothing is. `now_ms` is monotonic."""
+        dates = _dates(update)
+        if not len(dates) or int(dates.max()) <= latest_ms:
+            return update
+        while self._kept and now_ms - self._kept[0][0] > KEPT_MS:
+            self._kept.popleft()
+        late = dates > latest_ms
+        self._kept.append((now_ms, _only(update, late)))
+        return _only(update, ~late)
+
+    def taken(self, now_ms: float) -> list[Dated]:
+        """What was held out lately, in order, to be judged once more; it is kept no longer."""
+        found = [update for since_ms, update in self._kept if now_ms - since_ms <= KEPT_MS]
+        self._kept.clear()
+        return found

@@ -36,7 +36,7 @@ class Holes:
 
     def __init__(self, market: Market) -> None:
         self._market = market
-        self._seen: dict[tuple[str, int], tuple[tuple[int | None, int, int], I64]] = {}
+        self._seen: dict[tuple[str, int], tuple[tuple[int | None, ...], I64]] = {}
 
     def missing_ms(self, row: int, series: str, within_ms: int) -> int:
         """From now back to the beginning of the oldest hole of a series within that time; 0 where there is none.
@@ -46,7 +46,9 @@ class Holes:
         market = self._market
         if row >= market.n_rows:
             return within_ms
-        at = (market.coarse.newest, market.n_rows, market.universe.generation)
+        # Emptied, or made longer, windows hold something else within the same minute.
+        rebuilt = (*(tier.n_rebuilt for tier in market.tiers), market.volume.n_rebuilt)
+        at = (market.coarse.newest, market.n_rows, market.universe.generation, *rebuilt)
         found = self._seen.get((series, within_ms))
         if found is None or found[0] != at:
             step_ms = market.grids.coarse_ms if within_ms <= DAY_MS else market.grids.week_ms

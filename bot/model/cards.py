@@ -66,6 +66,7 @@ class BotStatus:
     weight_share: float | None
     """Used share of the venue's pool in this minute."""
     banned_until_ms: int | None
+    """By the machine's clock, not the venue's: to be compared with `Clock.wall_ms`."""
     feeds: tuple[FeedHealth, ...]
     n_rules: int
     n_firing: int

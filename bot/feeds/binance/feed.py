@@ -209,8 +209,7 @@ class BinanceFeed:
         self._progress(3)
         await self._volumes_over_rest()
         self._progress(4)
-        needs = self._needs()
-        volume = {need.row: self._volumes.get(need.row, need.volume_24h) for need in needs}
+        volume = {need.row: self._volumes.get(need.row, need.volume_24h) for need in self._needs()}
         self.poller.begin(row for row, _ in sorted(volume.items(), key=lambda item: (-item[1], item[0])))
         await self._funding()
 
@@ -291,6 +290,9 @@ class BinanceFeed:
         self.klines.start_afresh()
         self.ratios.start_afresh()
         self.poller.start_afresh()
+        self._volumes_ms = float("-inf")
+        self._refresh.set()
+        self._changed[1].set()  # streams stay as they are: scopes are decided again when sizes are known
 
     def windows_grew(self, series: frozenset[str]) -> None:
         """Somebody asks for longer windows over these series than what was held."""
@@ -345,8 +347,7 @@ class BinanceFeed:
         if isinstance(body, Failure):
             return
         try:
-            received_ms = self._clock.monotonic_ms()
-            tickers = rest.parse_tickers(body, self._rows, received_ms, now_ms=self._venue_now())
+            tickers = rest.parse_tickers(body, self._rows, self._clock.monotonic_ms(), now_ms=self._venue_now())
         except PayloadError as error:
             _log.warning("answer.unreadable", path="ticker/24hr", error=str(error))
             return

@@ -79,9 +79,13 @@ class RatioPoller:
         """Follow these needs from now on."""
         wanted = [need for need in needs if need.trading and need.long_short_window_ms > 0]
         wanted.sort(key=lambda n: (not n.watched, -n.oi_usd if math.isfinite(n.oi_usd) else 0.0, n.symbol))
-        self._needs = {need.symbol: need for need in wanted}
+        before, self._needs = self._needs, {need.symbol: need for need in wanted}
         now_ms = self._venue_now()
-        self._known = {symbol: self._known.get(symbol) or _Known(since_ms=now_ms) for symbol in self._needs}
+        # A symbol that left and came back has another row, and nothing in it.
+        same = {
+            symbol for symbol, need in before.items() if symbol in self._needs and self._needs[symbol].row == need.row
+        }
+        self._known = {s: self._known[s] if s in same else _Known(since_ms=now_ms) for s in self._needs}
         self._refused = {symbol: text for symbol, text in self._refused.items() if symbol in self._needs}
 
     def start_afresh(self) -> None:

@@ -92,6 +92,10 @@ class HistoryFiller:
         self._asked: set[Key] = set()
         self._refused: set[Key] = set()
         self._orders: dict[str, Order] = {}
+        self._places: dict[str, int] = {}
+        """The row for which a symbol's past was asked."""
+        self._reopened: set[tuple[str, str]] = set()
+        """Symbols and series whose pages may have got a hole."""
         self.given_up = 0
 
     @property
@@ -106,9 +110,15 @@ class HistoryFiller:
 
     def plan(self, needs: Sequence[PollNeed]) -> None:
         """Ask for the past of what trades and has none yet."""
+        self._forget_moved({need.symbol: need.row for need in needs})
+        if self._reopened:
+            self._asked = {key for key in self._asked if not (key[3] and key[:2] in self._reopened)}
+            self._reopened.clear()
         for need in needs:
             size = need.oi_usd if math.isfinite(need.oi_usd) else 0.0
-            self._orders[need.symbol] = (not need.watched, -max(size, 0.0), need.symbol)
+            # Right after windows were emptied no size is known: the last one stands in.
+            _, before, _ = self._orders.get(need.symbol, (True, 0.0, ""))
+            self._orders[need.symbol] = (not need.watched, -size if size > 0 else before, need.symbol)
             if not need.trading:
                 continue
             self._once(need, "oi", 5 * _MINUTE_MS, OPEN_INTEREST_ROWS)
@@ -119,6 +129,13 @@ class HistoryFiller:
             self._pages(need, "oi", OPEN_INTEREST_ROWS, need.oi_window_ms)
             if need.flow_window_ms > 0:
                 self._plan_volume(need)
+
+    def _forget_moved(self, places: dict[str, int]) -> None:
+        """A symbol that left and came back, be it between two lists, has another row, or had none for a while."""
+        moved = {symbol for symbol, row in self._places.items() if places.get(symbol) != row}
+        self._places = places
+        if moved:
+            self._asked = {key for key in self._asked if key[0] not in moved}
 
     def _plan_volume(self, need: PollNeed) -> None:
         self._once(need, "volume", _MINUTE_MS, MINUTE_BARS)
@@ -180,14 +197,15 @@ class HistoryFiller:
     def refill_open_interest(self, symbol: str) -> None:
         """The venue was not polled for a while."""
         self._put(symbol, "oi", 5 * _MINUTE_MS, OPEN_INTEREST_ROWS)
+        self._reopened.add((symbol, "oi"))
 
     def refill_prices(self, symbols: Iterable[str], gap_ms: float) -> None:
-        """No price came for that long."""
+        """No price came for that long. What of it lies over a day back is asked for by the next plan."""
         for symbol in symbols:
             self._refill(symbol, "price", gap_ms)
 
     def refill_volume(self, symbol: str, gap_ms: float) -> None:
-        """No closed bar came for that long."""
+        """No closed bar came for that long. What of it lies over a day back is asked for by the next plan."""
         self._refill(symbol, "volume", gap_ms)
 
     def _refill(self, symbol: str, series: str, gap_ms: float) -> None:
@@ -195,6 +213,8 @@ class HistoryFiller:
         self._put(symbol, series, _MINUTE_MS, min(n_minutes, MINUTE_BARS))
         if n_minutes > MINUTE_BARS:
             self._put(symbol, series, 5 * _MINUTE_MS, min(n_minutes // 5 + 2, FIVE_MINUTE_BARS))
+        if n_minutes > 5 * FIVE_MINUTE_BARS:
+            self._reopened.add((symbol, series))
 
     def start_afresh(self) -> None:
         """All windows were emptied, or time was missed: whatever the next plan names is asked for as far as it is missing."""

@@ -104,12 +104,14 @@ async def venue():
     async def handle(request):
         if handle.status != 200:
             return web.json_response({"code": 0, "msg": "no"}, status=handle.status)
+        if request.path.rsplit("/", 1)[1] in handle.bodies:
+            return web.json_response(handle.bodies[request.path.rsplit("/", 1)[1]])
         if request.path.endswith("/time"):
             return web.json_response({"serverTime": SystemClock().wall_ms() + handle.skew_ms})
         contract = {"symbol": "BTCUSDT", "baseAsset": "BTC", "quoteAsset": "USDT", "status": "TRADING"}
         return web.json_response({"symbols": [contract], "rateLimits": []})
 
-    handle.status, handle.skew_ms = 200, 0
+    handle.status, handle.skew_ms, handle.bodies = 200, 0, {}
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", handle)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
@@ -131,6 +133,18 @@ async def test_a_venue_that_refuses(venue, status, cause):
     if cause == "region-block":
         assert "OIBOT_BINANCE__REST_URL" in found.advice
         assert "HTTPS_PROXY" in found.advice
+
+
+@pytest.mark.parametrize(
+    "body", [{"exchangeInfo": {"symbols": []}}, {"exchangeInfo": []}, {"time": {"serverTime": None}}, {"time": 7}]
+)
+async def test_a_venue_whose_answers_cannot_be_read(venue, body):
+    venue.bodies = body
+    settings = Settings.model_construct(binance=BinanceSection(rest_url=venue.url))
+    [found], instruments = await ask_venue(settings, SystemClock())
+    assert (found.level, found.cause, instruments) == (Level.FAIL, "unreadable", None)
+    assert found.text.startswith("expected ")
+    assert "OIBOT_BINANCE__REST_URL" in found.advice
 
 
 @pytest.mark.parametrize(("skew_ms", "cause"), [(5_000, "clock-off"), (-5_000, "clock-off"), (0, "")])

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 
+from bot.clock import Clock
 from bot.feeds.binance.feed import BinanceFeed
 from bot.market.universe import Universe
 from bot.model.ports import PollNeed
@@ -65,8 +66,17 @@ class Engine:
     def needs(self) -> list[PollNeed]:
         return []
 
+    def statuses(self, feed: str) -> list[FeedStatus]:
+        return [s for s in self.status if s.feed == feed]
+
     def said(self, feed: str) -> list[bool]:
-        return [s.live for s in self.status if s.feed == feed]
+        return [s.live for s in self.statuses(feed)]
+
+    def is_live(self, feed: str) -> bool:
+        return self.said(feed)[-1:] == [True]
+
+    def is_lost(self, feed: str) -> bool:
+        return self.said(feed)[-1:] == [False]
 
 
 def feed_of(venue: Venue, engine: Engine, store: MemoryKeyValues | None = None, **kwargs) -> BinanceFeed:
@@ -85,19 +95,43 @@ def feed_of(venue: Venue, engine: Engine, store: MemoryKeyValues | None = None, 
     return BinanceFeed(**{**arguments, **kwargs})
 
 
+class Lag:
+    """How late the loop came at its worst. On a busy machine a fast clock outruns it: calls time out and streams fall silent,
+    and what is told of that is right. Where it kept up, nothing of the kind may be told.
+    """
+
+    SMALL_S = 5.0
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.worst_s = 0.0
+
+    @property
+    def is_small(self) -> bool:
+        return self.worst_s < self.SMALL_S
+
+    async def run(self) -> None:
+        while True:
+            slept_ms = self._clock.monotonic_ms()
+            await self._clock.sleep(0.25)
+            self.worst_s = max(self.worst_s, (self._clock.monotonic_ms() - slept_ms) / 1000 - 0.25)
+
+
 @contextlib.asynccontextmanager
-async def running(*feeds: BinanceFeed):
+async def running(feed: BinanceFeed):
+    lag = Lag(feed._clock)
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(feed.run()) for feed in feeds]
+        tasks = [group.create_task(run()) for run in (feed.run, lag.run)]
         try:
-            yield
+            yield lag
         finally:
             for task in tasks:
                 task.cancel()
 
 
 async def until(condition, clock, *, seconds: float) -> None:
-    for _ in range(int(seconds * 4)):
+    """Wait for a condition; a busy machine gets several times as long."""
+    for _ in range(int(seconds * 16)):
         if condition():
             return
         await clock.sleep(0.25)

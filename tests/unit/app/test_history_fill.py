@@ -301,3 +301,20 @@ def test_rows_are_read_one_by_one():
     assert traded.columns["taker_buy"].tolist() == [1.0]
     nothing = bars.parse_traded_bars(json.dumps([[*good[:7], "0", 0, "0", "0", "0"]]).encode(), KEY, now_ms=290_000)
     assert np.isnan(nothing.columns["taker_buy"]).all()
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "told"),
+    [
+        ("/fapi/v1/time", b'{"serverTime":"soon"}', "expected epoch milliseconds in `serverTime` of time, found"),
+        ("/fapi/v1/time", b"[]", "expected"),
+        ("/fapi/v1/exchangeInfo", b'{"symbols":[]}', "expected contracts in `symbols` of exchangeInfo, found none"),
+        ("/fapi/v1/exchangeInfo", b'{"code":0,"msg":"no"}', "expected"),
+    ],
+)
+async def test_answers_that_cannot_be_read_end_it_with_what_was_found_and_what_to_do(world, path, body, told):
+    world.host.refuse[path] = Answer(200, {}, body)
+    with pytest.raises(FillError) as found:
+        await world.filled(1)
+    assert str(found.value).startswith(f"history fill: {told}")
+    assert str(found.value).endswith("; check OIBOT_BINANCE__REST_URL")

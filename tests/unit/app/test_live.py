@@ -16,6 +16,7 @@ from bot.clock import ManualClock
 from bot.engine.engine import Engine
 from bot.engine.inputs import Coverage, Reset
 from bot.market.mailbox import Mailbox
+from bot.market.series import INDEX, Leaf, Needs
 from bot.model.alert import State, Transition, alert_key, short_id
 from bot.model.chat_alert import AlertAdded, ChatAlert
 from bot.model.explanation import Hush
@@ -240,6 +241,31 @@ async def test_what_is_dated_ahead_of_the_venues_time_is_held_out(world, kind):
     assert not market.liquidations._time_ms.size
     assert market.volume.newest is None or market.volume.newest * 60_000 <= world.venue_ms
     assert np.isfinite(market.tiers[0].rows(0, market.tiers[0].newest - 60, 60)[:, 0]).sum() >= 55
+    assert world.live.n_failed == 0
+
+
+@pytest.mark.parametrize(("still_ms", "is_taken"), [(20_000, True), (3_600_000, True), (0, False)])
+async def test_what_comes_before_pushes_have_told_that_the_machine_stood_still_is_taken_when_they_have(
+    world, still_ms, is_taken
+):
+    """By a clock that stood still it is dated ahead; a date that pushes do not confirm stays out."""
+    world.list()
+    for _ in range(5):
+        world.push(90.0, 50.0)
+        await world.clock.advance(1)
+    market = world.engine.market
+    market.fit(Needs.of([Leaf("sum", "liq_long", 600_000)]))
+    world.venue_ahead_ms += still_ms
+    rows, ones, now = np.zeros(1, np.int32), np.ones(1), np.array([world.venue_ms + (0 if still_ms else 20_000)])
+    received_ms = world.clock.monotonic_ms()
+    world.mailbox.put(Liquidations(rows, now, ones, ones > 0, received_ms))
+    world.mailbox.put(Tickers(rows, ones, now, received_ms))
+    for _ in range(5):
+        world.push(90.0, 50.0)
+        await world.clock.advance(1)
+
+    assert market.liquidations._time_ms.tolist() == (now.tolist() if is_taken else [])
+    assert (market.gauges.time_ms[INDEX["volume_24h"], 0] == now[0]) == is_taken
     assert world.live.n_failed == 0
 
 
@@ -501,6 +527,27 @@ async def test_what_was_forced_while_a_machine_slept_is_unknown_and_not_nothing(
     assert np.isnan(log.sum("liq_long", 1_800_000, world.venue_ms, np.array([since_ms]))).all()
     assert [live for _, live, _ in covered(world)] == [True, False, True, False, True]
     assert abs(covered(world)[3][2] + T0 - slept_from_ms) < 3_000
+
+
+@pytest.mark.parametrize("is_cut", [True, False])
+async def test_where_a_machine_stood_still_for_seconds_events_are_heard_since_the_connection_was_made(recorded, is_cut):
+    world = recorded
+    world.list()
+    world.mailbox.put(FeedStatus("liquidations", True, "every event is heard", 0.0, 0.0))
+    for _ in range(40):
+        world.push(99.0)
+        await world.clock.advance(1)
+    world.venue_ahead_ms += 20_000
+    woken_ms = world.venue_ms
+    if is_cut:
+        world.mailbox.put(FeedStatus("liquidations", False, "closed", 40_000.0, 39_500.0))
+        world.mailbox.put(FeedStatus("liquidations", True, "every event is heard", 40_100.0, 40_100.0))
+    for _ in range(5):
+        world.push(99.0)
+        await world.clock.advance(1)
+    since_ms = world.engine.market.liquidations.alive_since_ms["binance"]
+    assert since_ms == (woken_ms + 100 if is_cut else T0)
+    assert world.resets == 0
 
 
 async def test_a_feed_of_events_that_was_lost_before_a_machine_slept_stays_lost(recorded):

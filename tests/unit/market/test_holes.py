@@ -92,3 +92,27 @@ def test_beyond_a_day_five_minutes_count(perpetual):
 
 def test_what_is_not_held_at_all_is_missing():
     assert Holes(Market()).missing_ms(0, "volume", 7) == 7
+
+
+def test_windows_that_were_emptied_within_the_minute_are_looked_at_anew(market):
+    holes = Holes(market)
+    times = np.arange(T0 - 100 * MINUTE_MS, T0 + 1, MINUTE_MS)
+    market.advance(T0)
+    market.apply_history(History(1, "price", times, np.full(len(times), 5.0), 90_000))
+    market.advance(T0 + MINUTE_MS)
+    assert holes.missing_ms(1, "price", 90 * MINUTE_MS) == 0
+    market.reset(T0 + MINUTE_MS)
+    market.advance(T0 + MINUTE_MS)
+    assert holes.missing_ms(1, "price", 90 * MINUTE_MS) == 90 * MINUTE_MS
+
+
+def test_windows_that_grew_within_the_minute_are_looked_at_anew(market):
+    leaf = Leaf("sum", "volume", 600_000)
+    market.fit(Needs.of([leaf]))
+    holes = Holes(market)
+    times = np.arange(T0 - 11 * MINUTE_MS, T0 + 1, MINUTE_MS)
+    ones = np.ones(len(times))
+    market.apply_bars(Bars(np.full(len(times), 1, np.int32), times, ones, ones, MINUTE_MS, 0.0))
+    assert holes.missing_ms(1, "volume", 99 * MINUTE_MS) == 0, "no more is held"
+    market.fit(Needs.of([Leaf("sum", "volume", 3_600_000)]))
+    assert holes.missing_ms(1, "volume", 99 * MINUTE_MS) > 40 * MINUTE_MS

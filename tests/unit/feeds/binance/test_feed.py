@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from bot.clock import ManualClock
+from bot.feeds.binance.backlog import Backlog
 from bot.feeds.binance.feed import BinanceFeed
 from bot.feeds.transport import Answer
 from bot.market.universe import Universe
@@ -259,3 +260,26 @@ async def test_the_volume_of_a_contract_that_nobody_traded_for_long_is_as_new_as
     (tickers,) = (update for update in world.puts if isinstance(update, Tickers))
     assert tickers.volume_24h.tolist() == [5.0, 5.0]
     assert [0 <= at_ms - asked_ms <= 5_000 for at_ms in tickers.event_ms.tolist()] == [True, True]
+
+
+async def test_windows_that_were_emptied_are_filled_at_once() -> None:
+    world = World()
+    world.flow_ms = HOUR_MS
+    world.list()
+    world.host.bodies["/fapi/v1/exchangeInfo"] = {"symbols": LISTED}
+    async with world.feed.client:
+        world.feed.poller.swept.set()
+        world.feed._ready.set()
+        parts = (world.feed._warm_start, world.feed._stand_in, world.feed._begin_and_refresh)
+        tasks = [asyncio.create_task(run()) for run in parts]
+        await world.pass_(5)
+        world.feed.history.prices = Backlog("price history", world)
+        world.host.paths.clear()
+        world.feed.windows_emptied()
+        await world.pass_(8)
+        assert world.feed.history.prices.pending == 4
+        assert "/fapi/v1/ticker/24hr" in world.host.paths, "volumes of what nobody trades come with the table alone"
+        assert "/fapi/v1/exchangeInfo" in world.host.paths, "no clock saw the hours between two lists"
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

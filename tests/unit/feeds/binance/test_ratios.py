@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -140,6 +141,18 @@ async def test_a_window_that_grows_asks_for_the_older_rows_only(world):
     assert len(world.calls) == 2
     assert max(times[n_rows:]) <= min(times[:n_rows])
     assert max(times) - min(times) >= DAY_MS
+
+
+async def test_a_symbol_that_left_and_came_back_gets_its_window_anew(world):
+    world.poller.want([need(0)])
+    async with running(world):
+        await world.clock.advance(5)
+        world.poller.want([need(0)])
+        await world.clock.advance(5)
+        assert len(world.calls) == 1
+        world.poller.want([replace(need(0), row=7)])
+        await world.clock.advance(5)
+    assert [n for _, _, n, _ in world.calls] == [16, 16]
 
 
 async def test_a_coin_younger_than_the_window_ends_the_search_for_older_rows(world):

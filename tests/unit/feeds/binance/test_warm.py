@@ -5,6 +5,7 @@ from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
+import pytest
 
 from bot.clock import ManualClock
 from bot.feeds.binance.warm import HistoryFiller
@@ -451,3 +452,60 @@ async def test_after_the_windows_were_emptied_what_was_held_is_asked_for() -> No
         world.filler.plan([need(0)])
         await world.clock.advance(5)
     assert len(world.calls) == 3
+
+
+async def test_where_no_size_is_known_after_windows_were_emptied_the_order_is_that_of_before() -> None:
+    world = World(3)
+    async with running(world):
+        world.filler.plan([need(i, oi_usd=float(i + 1)) for i in range(3)])
+        await world.clock.advance(10)
+        world.filler.start_afresh()
+        world.calls.clear()
+        world.filler.plan([need(i, oi_usd=unknown) for i, unknown in enumerate((0.0, float("nan"), 0.0))])
+        await world.clock.advance(10)
+    assert [s for s, what, _ in world.calls if what == "oi"] == ["S2USDT", "S1USDT", "S0USDT"]
+
+
+@pytest.mark.parametrize("is_seen", [False, True])
+async def test_a_symbol_that_left_by_an_event_and_came_back_starts_afresh_whatever_lists_said(is_seen) -> None:
+    """A list names also what is settled: its status alone says that it is gone."""
+    world = World(2)
+    back = need(0) if is_seen else replace(need(0), row=7)
+    async with running(world):
+        world.filler.plan([need(0), need(1)])
+        await world.clock.advance(10)
+        if is_seen:
+            world.filler.plan([need(1)])
+        world.filler.listed(frozenset(world.symbols))
+        world.filler.plan([back, need(1)])
+        await world.clock.advance(10)
+    assert [s for s, _, _ in world.calls].count("S0USDT") == 6
+    assert [s for s, _, _ in world.calls].count("S1USDT") == 3
+
+
+@pytest.mark.parametrize("series", ["volume", "price", "oi"])
+async def test_a_gap_of_days_is_filled_as_far_back_as_windows_reach(series) -> None:
+    """As where a contract was in no scope for days, or the network was away."""
+    missing_ms = [1 << 60]
+    world = World(2, missing_ms=lambda row, _series, within_ms: min(within_ms, missing_ms[0]) if row == 0 else 0)
+    window = {"volume": "flow_window_ms", "price": "price_window_ms", "oi": "oi_window_ms"}[series]
+    what = {"volume": "volume 5m", "price": "5m", "oi": "oi"}[series]
+    needs = [replace(need(row), **{window: 7 * DAY_MS}) for row in range(2)]
+    async with running(world):
+        world.filler.plan(needs)
+        await world.clock.advance(30)
+        for gap_ms, n_pages in ((DAY_MS // 2, 0), (3 * DAY_MS, 2)):
+            world.calls.clear()
+            missing_ms[0] = gap_ms
+            for symbol in world.symbols:
+                if series == "volume":
+                    world.filler.refill_volume(symbol, gap_ms)
+                elif series == "price":
+                    world.filler.refill_prices([symbol], gap_ms)
+                else:
+                    world.filler.refill_open_interest(symbol)
+            for _ in range(2):
+                world.filler.plan(needs)
+                await world.clock.advance(30)
+            pages = [s for s, w, limit in world.calls if w == what and limit == 499]
+            assert pages == ["S0USDT"] * n_pages
