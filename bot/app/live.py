@@ -352,6 +352,11 @@ class Live:
             for kept in held if push.anchor is Anchor.JUMPED else ():
                 self._take_safely(kept, self._take)
 
+    @property
+    def n_held_out(self) -> int:
+        """Pushes, and samples of all else, that were dated ahead of the venue's time."""
+        return self.venue_time.n_held_out + self._ahead.n_held_out
+
     def _missed(self, from_ms: int, to_ms: int) -> None:
         """The machine slept: no clock of ours saw the time between, and no feed can have noticed."""
         status = self.feeds.get(COVERED)

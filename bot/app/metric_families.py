@@ -155,6 +155,7 @@ def of_rules(parts: Parts) -> Iterator[Metric]:
     yield gauge("oibot_tick_age_seconds", "Since the last evaluation", parts.age_s(live.ticked_ms))
     yield histogram("oibot_tick_seconds", "How long one evaluation took", live.tick_s)
     yield counter("oibot_updates_failed", "Updates that the engine could not take", live.n_failed)
+    yield counter("oibot_held_out", "Pushes and samples dated ahead of the venue's time", live.n_held_out)
     # From 0 on, so that the first one is an increase.
     n_fired = {(rule.id, rule.severity): 0 for rule in of_files} | live.n_fired
     fired = [(names, float(n)) for names, n in sorted(n_fired.items())]

@@ -46,6 +46,8 @@ class Ahead:
 
     def __init__(self) -> None:
         self._kept: deque[tuple[float, Dated]] = deque(maxlen=MAX_KEPT)
+        self.n_held_out = 0
+        """Samples; one that is judged again, and held out again, counts again."""
 
     def hold_out(self, update: Dated, latest_ms: int, now_ms: float) -> Dated:
         """The update without what is dated later; itself where nothing is. `now_ms` is monotonic."""
@@ -55,6 +57,7 @@ class Ahead:
         while self._kept and now_ms - self._kept[0][0] > KEPT_MS:
             self._kept.popleft()
         late = dates > latest_ms
+        self.n_held_out += int(late.sum())
         self._kept.append((now_ms, _only(update, late)))
         return _only(update, ~late)
 

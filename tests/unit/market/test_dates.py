@@ -31,7 +31,9 @@ def test_only_rows_dated_later_are_left_out(update, columns):
     others = set(update.__slots__) - set(columns)
     for part in (kept, late_part):
         assert {name: getattr(part, name) for name in others} == {name: getattr(update, name) for name in others}
+    assert ahead.n_held_out == 1
     assert not len(getattr(ahead.hold_out(update, 1, 0.0), columns[-1]))
+    assert ahead.n_held_out == 1 + len(ROWS)
 
 
 def test_an_update_without_samples_stays_as_it_is():
