@@ -83,6 +83,19 @@ def shorten(text: str, limit: int = 32) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+_WIDE: Final = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
+
+
+def _narrow(text: str) -> str:
+    """Words in the wide letters, digits and signs of East Asian keyboards as plain ones; in a sentence of another script they stay."""
+
+    def plain(found: re.Match[str]) -> str:
+        word = found[0].translate(_WIDE)
+        return word if word.isascii() else found[0]
+
+    return re.sub(r"\S*[\uff01-\uff5e]\S*", plain, text)
+
+
 def _unknown(word: str) -> UsageError:
     name = word.casefold()[:MAX_WORD_CHARS]
     scored = ((JaroWinkler.similarity(name, spec.name), spec) for spec in COMMANDS if spec.is_listed)
@@ -114,7 +127,7 @@ def parse(text: str, *, bot_name: str | None = None, is_slash_optional: bool = F
     found = _HEAD.match(line)
     if found is None:
         return None
-    word, addressee, arguments = found[1], found[2], (found[3] or "").strip()
+    word, addressee, arguments = found[1], found[2], _narrow((found[3] or "").strip())
     if addressee is not None and addressee.casefold() != (bot_name or "").casefold():
         return None
     spec = _BY_NAME.get(word.casefold())

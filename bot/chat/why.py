@@ -24,21 +24,29 @@ SUGGESTION_SCORE: Final = 0.75
 MAX_SUGGESTIONS: Final = 3
 
 
+_UNIFIED: Final = str.maketrans("- ", "__", ",\"'")
+
+
 def _plain(word: str) -> str:
-    return word.casefold().replace("-", "_")
+    return word.casefold().translate(_UNIFIED)
 
 
 def find_rule(word: str, rules: Sequence[RuleName]) -> RuleName | None:
-    """By its id, else by its name; case and dashes do not count."""
+    """By its id, else by its name; case, dashes, commas and quotes do not count, and words may have spaces between."""
     wanted = _plain(word)
     by_id = next((rule for rule in rules if rule.id == wanted), None)
-    return by_id or next((rule for rule in rules if _plain(rule.title).replace(" ", "_") == wanted), None)
+    return by_id or next((rule for rule in rules if _plain(rule.title) == wanted), None)
+
+
+def rule_score(word: str, rule: RuleName) -> float:
+    """How near a word is to the id or the name of a rule, from 0 to 1."""
+    wanted = _plain(word)
+    return max(JaroWinkler.similarity(wanted, name) for name in (rule.id, _plain(rule.title)))
 
 
 def near_rules(word: str, rules: Sequence[RuleName]) -> tuple[RuleName, ...]:
     """What was probably meant, best first."""
-    wanted = _plain(word)
-    scored = sorted(((-JaroWinkler.similarity(wanted, rule.id), rule.id, rule) for rule in rules), key=lambda s: s[:2])
+    scored = sorted(((-rule_score(word, rule), rule.id, rule) for rule in rules), key=lambda s: s[:2])
     return tuple(rule for score, _, rule in scored[:MAX_SUGGESTIONS] if -score >= SUGGESTION_SCORE)
 
 

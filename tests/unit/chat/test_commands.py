@@ -116,6 +116,9 @@ def test_a_command_without_words_says_what_it_takes():
 def test_wide_signs_of_other_keyboards_are_the_same():
     assert parse("／oi BTC，ETH、SOL") == Command("oi", ("BTC", "ETH", "SOL"))
     assert parse("／ oi BTC") == Command("oi", ("BTC",))
+    assert parse("/stop ＢＴＣ long ７００００ １５ｍ") == Command("stop", ("BTC", "long", "70000", "15m"))
+    # A sentence keeps its signs.
+    assert parse("/silence btc 2h 搬家：明天！") == Command("silence", ("btc", "2h", "搬家：明天！"))
 
 
 def test_a_link_to_an_alert_of_a_chat_asks_for_it():
