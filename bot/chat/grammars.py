@@ -3,6 +3,7 @@
 import re
 from typing import Final
 
+from bot.chat.durations import joined
 from bot.chat.spec import Problem
 from bot.texts import say
 
@@ -18,7 +19,10 @@ FATES: Final = (*INVITED_ROLES, "remove", "decline", "block")
 """What may become of a person."""
 
 TOP_WORDS: Final = {
-    "oi": "oi", "interest": "oi", "price": "price", "gainers": "gainers", "losers": "losers", "movers": "price", "funding": "funding", "volume": "volume", "vol": "volume", "p": "price", "f": "funding",
+    "oi": "oi", "interest": "oi", "price": "price", "prices": "price", "movers": "price", "p": "price",
+    **dict.fromkeys(("gainers", "gainer", "winners", "winner", "risers", "pumps", "up"), "gainers"),
+    **dict.fromkeys(("losers", "loser", "fallers", "dumps", "down"), "losers"),
+    "funding": "funding", "fundings": "funding", "f": "funding", "volume": "volume", "volumes": "volume", "vol": "volume",
 }  # fmt: skip
 TOP_WINDOWS: Final = {
     "5m": "5m",
@@ -28,8 +32,15 @@ TOP_WINDOWS: Final = {
     "4h": "4h",
     "24h": "24h",
     "1d": "24h",
+    "hour": "1h",
+    "hourly": "1h",
     "day": "24h",
+    "daily": "24h",
+    "today": "24h",
 }
+_TOP_FILLERS: Final = frozenset(
+    {"by", "in", "over", "of", "for", "on", "the", "last", "past", "this", "an", "a", "open", "rate", "rates", "coins", "contracts", "now"}
+)  # fmt: skip
 
 _BETWEEN: Final = frozenset({"of", "and", "&", "vs"})
 """Between symbols."""
@@ -81,15 +92,22 @@ def chart(text: str) -> tuple[str, ...] | Problem:
 def top(text: str) -> tuple[str, ...] | Problem:
     """What to rank by, over which window, which page; in any order. Words as the table names them: `oi`, `15m`, `2`."""
     by, window, page = "oi", "15m", "1"
-    for word in text.casefold().split():
+    words = [word.strip(".,;!?$#") for word in joined(text.casefold().split())]
+    if len(words) > 1 and words[0].isdigit() and words[1] in TOP_WORDS:
+        # `top 10 gainers` says how many.
+        words = words[1:]
+    for word in words if words != ["10"] else ():
         if word in TOP_WORDS:
             by = TOP_WORDS[word]
+        elif word in _TOP_FILLERS or not word:
+            continue
         elif word in TOP_WINDOWS:
             window = TOP_WINDOWS[word]
         elif re.fullmatch(r"[1-9][0-9]{0,2}", word, re.ASCII):
             page = word
         else:
-            return Problem(say("I rank by oi, price, funding or volume, over 5m, 15m, 1h, 4h or 24h."))
+            said = say("I rank by oi, price, gainers, losers, funding or volume, over 5m, 15m, 1h, 4h or 24h.")
+            return Problem(said, ("/top gainers 1h", "/top losers 1h"))
     return (by, window, page)
 
 
