@@ -11,8 +11,9 @@ from bot.chat.chart_actions import read_span
 from bot.chat.commands import Command, shorten
 from bot.chat.durations import joined
 from bot.chat.reply import Button, Reply, line, refusal
+from bot.chat.rule_words import near_run, rule_among
 from bot.chat.symbols import Books, ListsInstruments
-from bot.chat.why import SUGGESTION_SCORE, find_rule, near_rules, rule_score
+from bot.chat.why import near_rules
 from bot.model.backtests import BacktestAsked, BacktestDesk, BacktestRun
 from bot.model.charts import DAY_MS, HOUR_MS
 from bot.model.explanation import RuleName
@@ -22,7 +23,6 @@ from bot.texts import say
 N_OFFERED: Final = 4
 MAX_CHARS: Final = 200
 MAX_SYMBOLS: Final = 20
-MAX_NAME_WORDS: Final = 8
 _NO_CONTRACTS: Final = frozenset({"for", "over", "of", "with", "last", "past", "and", "&"})
 """Words between a rule, contracts and a length of time."""
 _BETWEEN: Final = frozenset({"in", "on"})
@@ -114,19 +114,11 @@ class BacktestActions:
 
 def _rule_among(words: Sequence[str], rules: Sequence[RuleName]) -> tuple[RuleName | None, str, list[str]]:
     """The rule, whose name may be of several words; what was typed for it, or for one that is near; all other words."""
-    runs = [
-        (start, start + n) for n in range(min(len(words), MAX_NAME_WORDS), 0, -1) for start in range(len(words) - n + 1)
-    ]
-    for start, end in runs:
-        if (found := find_rule(" ".join(words[start:end]), rules)) is not None:
-            return found, found.title, _parted((*words[:start], *words[end:]))
-
-    def score(run: tuple[int, int]) -> float:
-        return max((rule_score(" ".join(words[slice(*run)]), rule) for rule in rules), default=0)
-
-    start, end = max(runs, key=score)
-    if score((start, end)) < SUGGESTION_SCORE:
-        start, end = 0, 1
+    found = rule_among(words, rules)
+    if found is not None:
+        rule, (start, end) = found
+        return rule, rule.title, _parted((*words[:start], *words[end:]))
+    start, end = near_run(words, rules) or (0, 1)
     return None, " ".join(words[start:end]), _parted((*words[:start], *words[end:]))
 
 

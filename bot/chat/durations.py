@@ -15,7 +15,7 @@ _UNITS: Final[dict[str, int]] = {
     **dict.fromkeys(("d", "day", "days"), DAY_MS),
     **dict.fromkeys(("w", "wk", "week", "weeks"), _WEEK_MS),
 }
-_COUNTS: Final = {"a": 1.0, "an": 1.0, "one": 1.0, "two": 2.0, "three": 3.0, "four": 4.0, "five": 5.0, "six": 6.0,
+_COUNTS: Final = {"a": 1.0, "an": 1.0, "next": 1.0, "last": 1.0, "past": 1.0, "one": 1.0, "two": 2.0, "three": 3.0, "four": 4.0, "five": 5.0, "six": 6.0,
                   "eight": 8.0, "ten": 10.0, "twelve": 12.0}  # fmt: skip
 _NUMBER: Final = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,3})?", re.ASCII)
 _PARTS: Final = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)-?([a-z]+)", re.ASCII)

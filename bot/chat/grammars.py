@@ -242,7 +242,8 @@ def silence_prefix(text: str) -> tuple[str, ...] | Problem:
     if not found or len(found) > MAX_SYMBOLS:
         return Problem(say("I expected the id of a silence, or all."))
     if "all" in found or not all(re.fullmatch(r"[0-9a-z]{1,8}", digits, re.ASCII) for digits in found):
-        return Problem(say("I expected the first characters of a silence's id, or all."))
+        like = (f"/silence {' '.join(words)} off",) if "s-all" not in words and len(text) <= MAX_ALERT_WORDS else ()
+        return Problem(say("I expected the first characters of a silence's id, or all."), like)
     return found
 
 

@@ -26,6 +26,7 @@ from bot.chat.silence_text import (
 from bot.chat.spec import Problem
 from bot.chat.zones import known_zone, near_zone
 from bot.model.chat_alert_ports import ChatAlertStore
+from bot.model.explanation import RuleName
 from bot.model.outbox_ports import Outbox
 from bot.model.ports import MarketReader
 from bot.model.silence import PREFIX, Ack, QuietHours, Silence, next_local_ms, silence_id
@@ -50,7 +51,7 @@ class SilenceActions:
         outbox: Outbox,
         chat_alerts: ChatAlertStore,
         mutes: Mutes,
-        rule_ids: Callable[[], Sequence[str]],
+        rules: Callable[[], Sequence[RuleName]],
         destination_of: Callable[[str], str | None],
         destinations: Callable[[], Sequence[str]],
         venue_now: Callable[[], int],
@@ -60,7 +61,7 @@ class SilenceActions:
 
         `zone_of_chat`: in which a chat wants its times, where it has no quiet hours.
         """
-        self._targets = Targets(market=market, outbox=outbox, chat_alerts=chat_alerts, rule_ids=rule_ids)
+        self._targets = Targets(market=market, outbox=outbox, chat_alerts=chat_alerts, rules=rules)
         self._store = store
         self._outbox = outbox
         self._mutes = mutes
@@ -93,21 +94,21 @@ class SilenceActions:
         place = self._place(asker, wish.at, is_here=wish.is_here or not asker.is_owner)
         if isinstance(place, Reply):
             return place
-        named = wish.comment.casefold().replace(",", " ").split()
-        is_off = named[-1:] == ["off"]
-        if wish.is_open and await self._targets.are_targets(named[:-1] if is_off else named, asker, place):
+        named = wish.comment.replace(",", " ").split()
+        is_off = bool(named) and named[-1].casefold() == "off"
+        if wish.is_open and (meant := await self._targets.targets_in(named[: -1 if is_off else None], asker, place)):
             # All would be quiet, where one thing was meant and stands behind the time.
-            time = command.words[: len(command.words) - len(wish.comment.split())]
-            return usage(all_or(wish.comment), " ".join(("/silence", wish.comment, *(() if is_off else time))))
+            time = ("off",) if is_off else command.words[: len(command.words) - len(wish.comment.split())]
+            return usage(all_or(meant[0]), " ".join(("/silence", *meant, *time)))
+        matchers = await self._targets.matchers(wish, asker, place)
+        if isinstance(matchers, Reply):
+            return matchers
         now_ms = self._venue_now()
-        silences, n_more = self._mutes.silences(now_ms), max(1, len(wish.symbols))
+        silences, n_more = self._mutes.silences(now_ms), len(matchers)
         if len(silences) + n_more > MAX_SILENCES:
             return silence_pages.full(MAX_SILENCES)
         if not asker.is_owner and sum(one.author == asker.user for one in silences) + n_more > MAX_PER_PERSON:
             return silence_pages.full_of_yours(MAX_PER_PERSON)
-        matchers = await self._targets.matchers(wish, asker, place)
-        if isinstance(matchers, Reply):
-            return matchers
         zone = self._zone(asker)
         made = [await self._add(_silence(wish, one, place, asker, now_ms, zone), now_ms) for one in matchers]
         whats = "; ".join(f"{silence.id}: {_in_english(silence)}" for silence in made)
@@ -184,6 +185,8 @@ class SilenceActions:
         ended: list[tuple[Silence, tuple[int, int]]] = []
         for digits in command.words:
             found = [one for one in seen if one.id.startswith(PREFIX + digits)]
+            if not found and await self._targets.targets_in(command.words, asker, self._here(asker) or ""):
+                return await self._end_like(command.words, asker)
             if not found:
                 return silence_pages.no_silence(digits)
             if len(found) > 1:
