@@ -36,7 +36,7 @@ def test_what_is_none(typed):
 
 
 def test_of_several_words_one_is_made():
-    words = "oi_surge btc 7 days and half an hour 60m 1w 0".split()
+    words = ["oi_surge", "btc", "7", "days", "and", "half", "an", "hour", "60m", "1w", "0"]
     assert joined(words) == ["oi_surge", "btc", "7d", "and", "30m", "60m", "7d", "0"]
 
 
