@@ -11,9 +11,8 @@ from bot.chat.chart_actions import read_span
 from bot.chat.commands import Command, shorten
 from bot.chat.durations import joined
 from bot.chat.reply import Button, Reply, line, refusal
-from bot.chat.rule_words import near_run, rule_among
+from bot.chat.rule_words import near_rules, near_run, rule_among
 from bot.chat.symbols import Books, ListsInstruments
-from bot.chat.why import near_rules
 from bot.model.backtests import BacktestAsked, BacktestDesk, BacktestRun
 from bot.model.charts import DAY_MS, HOUR_MS
 from bot.model.explanation import RuleName

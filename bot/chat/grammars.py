@@ -44,6 +44,8 @@ _TOP_FILLERS: Final = frozenset(
 
 _BETWEEN: Final = frozenset({"of", "and", "&", "vs"})
 """Between symbols."""
+_ASKING: Final = frozenset({"did", "does", "is", "has", "fire", "fired", "firing", "alert", "about"})
+"""Words of a question beside a symbol and a rule."""
 _LIST_NAME = re.compile(r"[a-z0-9_-]{1,20}", re.ASCII)
 _SPAN_APART = re.compile(r"(?<![\w.])([0-9]{1,5})\s+(m|min|h|d|w|y)(?=\s|$)", re.ASCII | re.IGNORECASE)
 _SEPARATORS = re.compile(r"[\s,;，；、]+")
@@ -70,12 +72,10 @@ def symbols(text: str) -> tuple[str, ...] | Problem:
 
 
 def why(text: str) -> tuple[str, ...] | Problem:
-    words = tuple(word for word in _SEPARATORS.split(text) if word)
+    words = tuple(name for word in _SEPARATORS.split(text) if (name := word.strip("?!.")))
+    words = tuple(word for word in words if word not in _ASKING) or words
     if len(words) > MAX_WHY_WORDS:
         return Problem(say("That is {n} words; I take a symbol and a rule.", n=len(words)))
-    if len(words) > 2:
-        # Rules are shown by their names, which may be of several words.
-        words = (words[0], "_".join(words[1:])[:MAX_WORD_CHARS])
     if any(len(word) > MAX_WORD_CHARS for word in words):
         return Problem(say("A symbol or a rule has at most {n} characters.", n=MAX_WORD_CHARS))
     return words

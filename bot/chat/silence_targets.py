@@ -9,11 +9,10 @@ from bot.chat.asker import Asker
 from bot.chat.commands import UsageError
 from bot.chat.grammars import MAX_SYMBOLS
 from bot.chat.reply import Reply
-from bot.chat.rule_words import near_run, rule_at
+from bot.chat.rule_words import find_rule, near_rules, near_run, rule_at
 from bot.chat.silence_text import FILLERS, MIN_ID_CHARS, SilenceWish, read_id, too_many
 from bot.chat.spec import Problem
 from bot.chat.symbols import NotFound, SymbolBook
-from bot.chat.why import find_rule, near_rules
 from bot.model import chat_alert
 from bot.model.chat_alert_ports import ChatAlertStore
 from bot.model.explanation import RuleName
