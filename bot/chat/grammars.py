@@ -227,8 +227,15 @@ def few_words(text: str) -> tuple[str, ...] | Problem:
     return words if len(words) <= MAX_SILENCE_WORDS else Problem(say("That is too long for me."))
 
 
+_QUIET_MEANT: Final = frozenset(
+    {"all", "alerts", "alert", "everything", "messages", "bot", "the", "it", "now", "please"}
+)
+"""Behind `/stop`: no contract, but silence is wanted."""
+
+
 def stop_words(text: str) -> tuple[str, ...] | Problem:
-    if text.split():
+    words = [word.strip(".,!?") for word in text.casefold().split()]
+    if not _QUIET_MEANT.issuperset(words):
         return few_words(text)
     said = say("It tells where a stop could stand; /silence 2h is for quiet. I expected a symbol and long or short.")
     return Problem(said, ("/silence all here 2h",))

@@ -13,6 +13,7 @@ from bot.chat import silence_pages
 from bot.chat.actions import Handler
 from bot.chat.asker import Asker
 from bot.chat.commands import Command, clean, shorten
+from bot.chat.durations import leading
 from bot.chat.reply import Reply
 from bot.chat.silence_targets import Targets, usage
 from bot.chat.silence_text import (
@@ -31,6 +32,7 @@ from bot.model.outbox_ports import Outbox
 from bot.model.ports import MarketReader
 from bot.model.silence import PREFIX, Ack, QuietHours, Silence, next_local_ms, silence_id
 from bot.model.silence_ports import Mutes, SilenceStore
+from bot.rules.ast import duration_text
 from bot.texts import ENGLISH, say, speaking
 
 MAX_SILENCES: Final = 200
@@ -249,7 +251,10 @@ class SilenceActions:
         """`/quiet 23:00-07:00 [ZONE] [at NAME]`, `/quiet off`, `/quiet`"""
         wish = read_quiet(command.words)
         if isinstance(wish, Problem):
-            return usage(wish, "/quiet 23:00-07:00 Europe/Berlin")
+            # A length of time is no hours of each day.
+            length = leading(command.words[1:] if command.words[0].casefold() == "for" else command.words)
+            silence = f"/silence all here {duration_text(length[0])}" if length is not None and length[0] else ""
+            return usage(wish, silence or "/quiet 23:00-07:00 Europe/Berlin")
         place = self._place(asker, wish.at, is_here=True)
         if isinstance(place, Reply):
             return place

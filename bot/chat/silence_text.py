@@ -29,8 +29,10 @@ _OTHER_DAYS: Final = frozenset(
 
 _CLOCK: Final = re.compile(r"([01]?[0-9]|2[0-3])(?::([0-5][0-9]))?", re.ASCII)
 _HALF_DAY: Final = re.compile(r"(1[0-2]|0?[1-9])(?::([0-5][0-9]))?(am|pm)", re.ASCII)
-_TIME: Final = r"([0-9:]+(?:[ap]m)?)"
-_RANGE: Final = re.compile(rf"{_TIME}\s*(?:[-–—]|to\s)\s*{_TIME}(?:\s+(.*))?", re.ASCII | re.IGNORECASE)
+_TIME: Final = r"([0-9]{1,2}(?:[:.h][0-9]{2}|h)?(?:\s?[ap]m)?)"
+_TO: Final = r"(?:\s*(?:[-–—~→]|(?<=\s)(?:to|until|till|and)(?=\s))\s*|\s+)"
+_RANGE: Final = re.compile(rf"(?:from\s+|between\s+|on\s+)?{_TIME}{_TO}{_TIME}(?:\s+(.*))?", re.ASCII | re.IGNORECASE)
+_NO_HOURS: Final = frozenset({"off", "none", "no", "stop", "end"})
 _ALIKE: Final = str.maketrans("oil", "011")
 """Letters that ids do not have, for the digits that they are taken for."""
 
@@ -233,15 +235,21 @@ def read_quiet(words: tuple[str, ...]) -> QuietWish | Problem:
         words, at = words[:-2], words[-1]
     if not words:
         return QuietWish(at=at, is_look=True)
-    if len(words) == 1 and words[0].casefold() == "off":
+    text = " ".join(words).rstrip(".,;!?")
+    if text.casefold() in _NO_HOURS:
         return QuietWish(at=at, is_off=True)
-    text = " ".join(words)
     found = _RANGE.fullmatch(text)
-    starts_min, ends_min = (read_clock(found[1]), read_clock(found[2])) if found else (None, None)
+    starts_min, ends_min = (_read_hour(found[1]), _read_hour(found[2])) if found else (None, None)
     # `10-7am` could begin in the morning or at night.
-    is_clear = found is not None and found[1][-1].isdigit() == found[2][-1].isdigit()
+    is_clear = found is not None and (found[1][-1] in "mM") == (found[2][-1] in "mM")
     if found is None or starts_min is None or ends_min is None or not is_clear:
         return Problem(say("I expected hours such as 23:00-07:00, or off, not {found}.", found=shorten(text)))
     if starts_min == ends_min:
         return Problem(say("Quiet hours need an end other than their start; /silence all is for longer."))
-    return QuietWish(starts_min, ends_min, "_".join((found[3] or "").split()), at)
+    zone = re.sub(r"^(?:in|at)\s+", "", (found[3] or "").strip("() "), flags=re.IGNORECASE)
+    return QuietWish(starts_min, ends_min, "_".join(zone.split()), at)
+
+
+def _read_hour(typed: str) -> int | None:
+    """As `read_clock`, and `7h`, `7h30`, `7.30`, `7 am`."""
+    return read_clock(re.sub(r"[.h]", ":", typed.casefold().replace(" ", "")).rstrip(":"))

@@ -67,7 +67,12 @@ class SymbolBook:
         found = self._resolve(text)
         # Nobody means what ends a sentence.
         bare = text.rstrip("?!.,;: ")
-        if isinstance(found, NotFound) and bare and bare != text and isinstance(again := self._resolve(bare), Instrument):
+        if (
+            isinstance(found, NotFound)
+            and bare
+            and bare != text
+            and isinstance(again := self._resolve(bare), Instrument)
+        ):
             return again
         return found
 

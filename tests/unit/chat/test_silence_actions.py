@@ -319,7 +319,21 @@ async def test_quiet_hours_of_a_chat(place):
     said = await place.ask("/quiet 1:00 – 2:30")
     assert "No time zone was given: I took Europe/Berlin." in said
     assert [(q.starts_min, q.ends_min, q.zone) for q in await place.store.quiet_hours()] == [(60, 150, "Europe/Berlin")]
-    for typed in ("1am-2:30AM", "1:00 to 2:30", "1am to 2:30am"):
+    for typed in (
+        *("1am-2:30AM", "1:00 to 2:30", "1am to 2:30am", "1 am to 2:30 am", "from 1 to 2:30", "01.00-02.30", "1h-2h30"),
+        *(
+            "between 1:00 and 2:30",
+            "1:00 02:30",
+            "1:00~2:30",
+            "1:00-2:30.",
+            "on 1:00-2:30",
+            "１：００－２：３０",
+            "1:00 → 2:30",
+        ),
+        *("1:00 until 2:30", "1:00-2:30 in berlin", "1:00-2:30 (Europe/Berlin)"),
+    ):
+        if "erlin" in typed:
+            said = said.replace("No time zone was given: I took Europe/Berlin.\n", "")
         assert await place.ask(f"/quiet {typed}") == said
     await place.ask("/quiet 1:00-2:00 at discord")
     assert [(q.destination, q.zone) for q in place.muting.quiet_hours()] == [
@@ -327,7 +341,8 @@ async def test_quiet_hours_of_a_chat(place):
         ("telegram", "Europe/Berlin"),
     ]
     assert await place.ask("/quiet off") == "No more quiet hours at telegram."
-    assert await place.ask("/quiet off") == "There are no quiet hours at telegram."
+    for typed in ("off", "OFF!", "none", "stop", "no"):
+        assert await place.ask(f"/quiet {typed}") == "There are no quiet hours at telegram."
     assert [q.destination for q in await place.store.quiet_hours()] == ["discord"]
 
 
@@ -338,6 +353,9 @@ async def test_quiet_hours_of_a_chat(place):
         ("tonight", "I expected hours"),
         ("10-7am", "I expected hours"),
         ("7-7", "an end other than their start"),
+        ("for 2 hours", "Write it like /silence all here 2h."),
+        ("7d", "Write it like /silence all here 7d."),
+        ("1:00 2:00 3:00", "I don't know the time zone 3:00"),
         ("23-7 Europe/Berlni", "I don't know the time zone Europe/Berlni. Did you mean Europe/Berlin?"),
         ("23-7 ../../etc/passwd", "I don't know the time zone"),
         ("23-7 at mars", "I tell nothing at mars"),
