@@ -21,6 +21,19 @@ from bot.texts import say
 
 MAX_ARGUMENTS_CHARS: Final = 1_000
 MAX_BARE_CHARS: Final = 16
+MAX_QUESTION_CHARS: Final = 100
+MAX_QUESTION_SYMBOLS: Final = 3
+_FIGURES: Final = {
+    **dict.fromkeys(("oi", "interest"), "oi"),
+    **dict.fromkeys(("price", "prices", "worth"), "price"),
+    **dict.fromkeys(("funding", "fundings"), "funding"),
+    **dict.fromkeys(("chart", "graph", "plot"), "chart"),
+}
+_QUESTION_WORDS: Final = frozenset({
+    "a", "an", "and", "are", "at", "can", "current", "for", "give", "how", "i", "in", "is", "it", "let", "me",
+    "much", "now", "of", "on", "open", "please", "pls", "rate", "rates", "see", "show", "tell", "that", "the", "to",
+    "us", "usd", "usdt", "want", "what", "what's", "whats", "you",
+})  # fmt: skip
 
 _HEAD = re.compile(r"^/([^\s@]*)(?:@(\S*))?(?:\s+(.*))?$", re.DOTALL)
 
@@ -159,9 +172,23 @@ def _parse_bare(line: str) -> Command | UsageError | None:
     if head.partition("@")[0].casefold() in _BY_NAME and "@" not in head:
         return parse("/" + line)
     # Most who write one word mean a contract.
-    bare = (f"/oi {line}",) if len(line) <= MAX_BARE_CHARS and line.replace("/", "").isalnum() else ()
+    is_bare = len(line) <= MAX_BARE_CHARS and line.replace("/", "").isalnum()
+    bare = (f"/oi {line}",) if is_bare else _question(line)
     said = say("I read commands such as /oi BTC. /help shows them all.")
     return UsageError(said, (*bare, "/help"), is_unknown=True)
+
+
+def _question(line: str) -> tuple[str, ...]:
+    """The command that a sentence asks for: a figure, and symbols beside it."""
+    words = [word.strip("?!.,;:$#'\"") for word in line.split()] if len(line) <= MAX_QUESTION_CHARS else []
+    asked = [name for word in words if (name := _FIGURES.get(word.casefold())) is not None]
+    symbols = [word for word in words if word and word.casefold() not in {*_FIGURES, *_QUESTION_WORDS}]
+    if not 1 <= len(symbols) <= MAX_QUESTION_SYMBOLS or not all(word.replace("/", "").isalnum() for word in symbols):
+        return ()
+    if not asked and (len(words) > 1 or len(symbols[0]) > MAX_BARE_CHARS):
+        return ()
+    name = "chart" if "chart" in asked else asked[0] if asked else "oi"
+    return (f"/{name} {' '.join(symbols)}",)
 
 
 def menu(role: Role | None = Role.OWNER, *, in_group: bool = False) -> tuple[tuple[str, str], ...]:

@@ -14,10 +14,13 @@ _UNITS: Final[dict[str, int]] = {
     **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), HOUR_MS),
     **dict.fromkeys(("d", "day", "days"), DAY_MS),
     **dict.fromkeys(("w", "wk", "week", "weeks"), _WEEK_MS),
+    **dict.fromkeys(("mo", "month", "months"), 30 * DAY_MS),
+    **dict.fromkeys(("y", "yr", "year", "years"), 365 * DAY_MS),
 }
 _COUNTS: Final = {"a": 1.0, "an": 1.0, "next": 1.0, "last": 1.0, "past": 1.0, "one": 1.0, "two": 2.0, "three": 3.0, "four": 4.0, "five": 5.0, "six": 6.0,
                   "eight": 8.0, "ten": 10.0, "twelve": 12.0}  # fmt: skip
 _NUMBER: Final = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,3})?", re.ASCII)
+_SHORT: Final = re.compile(r"[0-9.]+[a-z]?", re.ASCII | re.IGNORECASE)
 _PARTS: Final = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)-?([a-z]+)", re.ASCII)
 
 
@@ -25,7 +28,7 @@ def leading(words: Sequence[str]) -> tuple[int, int] | None:
     """Milliseconds, and of how many words, where the first of them are a length of time."""
     if not words:
         return None
-    first, *rest = (word.casefold().rstrip(".,;!") for word in words[:3])
+    first, *rest = (word.casefold().rstrip(".,;!?") for word in words[:3])
     if (ms := _one_word(first)) is not None:
         return ms, 1
     unit = _UNITS.get(rest[0]) if rest else None
@@ -52,7 +55,7 @@ def joined(words: Sequence[str]) -> list[str]:
     found, rest = list[str](), list(words)
     while rest:
         length = leading(rest)
-        if length is None or length[0] <= 0 or (length[1] == 1 and parse_duration_ms(rest[0]) is not None):
+        if length is None or length[0] <= 0 or (length[1] == 1 and _SHORT.fullmatch(rest[0])):
             found.append(rest.pop(0))
             continue
         found.append(duration_text(length[0]))

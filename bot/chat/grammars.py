@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from bot.chat.durations import joined
+from bot.chat.durations import joined, leading
 from bot.chat.spec import Problem
 from bot.texts import say
 
@@ -42,8 +42,16 @@ _TOP_FILLERS: Final = frozenset(
     {"by", "in", "over", "of", "for", "on", "the", "last", "past", "this", "an", "a", "open", "rate", "rates", "coins", "contracts", "now"}
 )  # fmt: skip
 
-_BETWEEN: Final = frozenset({"of", "and", "&", "vs"})
+_BETWEEN: Final = frozenset({"of", "and", "&", "vs", "for", "usd", "usdt"})
 """Between symbols."""
+_AROUND: Final = re.compile(
+    r"^(?:please\s+)?(?:(?:show|give|tell|get)\s+me\s+)?(?:the\s+)?(?:rates?\s+)?(?=\S)|\s+(?:please|pls|now|in\s+(?:usdt?|dollars))[\s?!.]*$"
+)
+"""Around symbols; small letters alone, since there are contracts ME and THE."""
+_CHART_FILLERS: Final = frozenset(
+    {"of", "for", "with", "over", "in", "and", "&", "vs", "last", "past", "please", "show"}
+)
+_CHART_SPANS: Final = {"daily": "24h", "today": "24h", "day": "24h", "hour": "1h", "week": "7d", "month": "30d", "year": "1y", "1M": "30d"}  # fmt: skip
 _ASKING: Final = frozenset({"did", "does", "is", "has", "fire", "fired", "firing", "alert", "about"})
 """Words of a question beside a symbol and a rule."""
 _LIST_NAME = re.compile(r"[a-z0-9_-]{1,20}", re.ASCII)
@@ -62,7 +70,9 @@ def nothing(text: str) -> tuple[str, ...] | Problem:
 
 
 def symbols(text: str) -> tuple[str, ...] | Problem:
-    words = tuple(dict.fromkeys(word for word in _SEPARATORS.split(text) if word))
+    if re.fullmatch(r"rates?", text, re.IGNORECASE):
+        return ()
+    words = tuple(dict.fromkeys(word for word in _SEPARATORS.split(_AROUND.sub("", text)) if word))
     words = tuple(word for word in words if word.casefold() not in _BETWEEN) or words
     if len(words) > MAX_SYMBOLS:
         return Problem(say("That is {n} symbols; I take up to {most} at once.", n=len(words), most=MAX_SYMBOLS))
@@ -83,7 +93,9 @@ def why(text: str) -> tuple[str, ...] | Problem:
 
 def chart(text: str) -> tuple[str, ...] | Problem:
     """A symbol, a span, and panels to add."""
-    words = tuple(word for word in _SEPARATORS.split(_SPAN_APART.sub(r"\1\2", text)) if word)
+    typed = _SEPARATORS.split(_SPAN_APART.sub(r"\1\2", _AROUND.sub("", text)))
+    words = tuple(_CHART_SPANS.get(one, one) for word in joined(typed) if (one := word.rstrip("?!.")))
+    words = tuple(word for word in words if word.casefold() not in _CHART_FILLERS) or words
     if len(words) > MAX_CHART_WORDS or any(len(word) > MAX_WORD_CHARS for word in words):
         return Problem(say("I take one symbol and a span."))
     return words
@@ -93,6 +105,7 @@ def top(text: str) -> tuple[str, ...] | Problem:
     """What to rank by, over which window, which page; in any order. Words as the table names them: `oi`, `15m`, `2`."""
     by, window, page = "oi", "15m", "1"
     words = [word.strip(".,;!?$#") for word in joined(text.casefold().split())]
+    offers: tuple[str, ...] = ("/top gainers 1h", "/top losers 1h")
     if len(words) > 1 and words[0].isdigit() and words[1] in TOP_WORDS:
         # `top 10 gainers` says how many.
         words = words[1:]
@@ -106,8 +119,10 @@ def top(text: str) -> tuple[str, ...] | Problem:
         elif re.fullmatch(r"[1-9][0-9]{0,2}", word, re.ASCII):
             page = word
         else:
+            if leading([word]) is None and len(word) <= MAX_WORD_CHARS:
+                offers = f"/oi {word}", *offers
             said = say("I rank by oi, price, gainers, losers, funding or volume, over 5m, 15m, 1h, 4h or 24h.")
-            return Problem(said, ("/top gainers 1h", "/top losers 1h"))
+            return Problem(said, offers)
     return (by, window, page)
 
 

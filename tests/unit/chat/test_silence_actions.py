@@ -160,7 +160,7 @@ async def test_what_is_assumed_and_what_passes_is_said(place):
         ("tag:a tag:b 2h", "A silence has one tag: a, or b?"),
         ("btc for eth", "a duration such as 2h, not eth"),
         ("btc until 6pm tomorrow", "I expected a time such as 18:00, not tomorrow"),
-        ("btc for 2 months", "a duration such as 2h, not 2"),
+        ("btc for 2 months", "between 1m and 30d, not 2 months"),
         ("alerts 2h", "I know alerts neither"),
         ("OI surg 1h", "I know OI surg neither as a rule nor as a symbol. Did you mean OI surge?"),
         ("2h on OI surge", "All, or oi_surge? I take one of them. Write it like /silence oi_surge 2h."),
