@@ -155,7 +155,7 @@ def _whom(whom: str, rest: list[str], *, has_when: bool) -> tuple[tuple[str, ...
         raise Refused(say("Before {whom} I expected a symbol such as BTC.", whom=shorten(whom)))
     if figure_of(whom) and not has_when and (not rest or rest[0].casefold() in OPERATORS or number(rest[0])):
         raise Refused(say("Before {whom} I expected a symbol such as BTC.", whom=shorten(whom)))
-    if whom.casefold() in EVERYTHING:
+    if not EVERYTHING.isdisjoint(whom.casefold().split(",")):
         raise Refused(say("I take symbols, or the largest by open interest: top1 to top{n}.", n=MAX_TOP))
     if found := TOP.match(whom.casefold()):
         n = int(found[1])

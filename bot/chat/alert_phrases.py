@@ -57,7 +57,10 @@ _NUMBERS: Final[tuple[_Rule, ...]] = (
         (re.compile(rf"(?<![\w$.,])(\$?[0-9][0-9.,_]*)\s*(?:{words})(?=\s|$)", re.IGNORECASE), rf"\1{unit}")
         for unit, words in (("k", "thousand"), ("M", "millions?|mln|mio|mn|mm"), ("B", "billions?|bln|bn"))
     ),
-    (re.compile(r"(?<=[0-9]%)(?=[0-9])"), " "),
+    (re.compile(r"(?<=[0-9]%)/?(?=[0-9])"), " "),
+    (re.compile(r"(?<![\w$.,])([0-9][0-9.,_]*[kmb]?)\$(?=\s|$)", re.IGNORECASE), r"$\1"),
+    (re.compile(r"(?<=\s)x([0-9.]+)(?=\s|$)", re.IGNORECASE), r"\1x"),
+    (re.compile(r"(?<=[0-9])\s+times(?:\s+the)?(?:\s+(?:usual|normal|average))?(?=\s|$)", re.IGNORECASE), "x"),
     (
         re.compile(r"(?<=\s)over\s+(?=(?:24[1-9]|2[5-9][0-9]|[3-9][0-9]{2}|[1-9][0-9]{3,})m(?:\s|$))", re.IGNORECASE),
         "> ",
@@ -88,6 +91,11 @@ _TIMES: Final[tuple[_Rule, ...]] = (
         for unit, word in (("m", "minute"), ("h", "hour"), ("d", "day"))
     ),
     _rule(rf"{_BEFORE_TIME}\s+(?:the\s+)?(?:(?:last|past)\s+)?([0-9]+[smhd])", r"\1"),
+    _rule(r"(?:the\s+)?(?:last|past)\s+([0-9]+[smhd])", r"\1"),
+    *(
+        _rule(rf"(?:the\s+)?(?:(?:last|past)\s+{word}|{often})", put)
+        for word, often, put in (("hour", "hourly", "1h"), ("day", "daily", "24h"))
+    ),
 )
 _WORDS: Final[tuple[_Rule, ...]] = (
     _rule(r"open\s+interest", "oi"),
@@ -95,8 +103,8 @@ _WORDS: Final[tuple[_Rule, ...]] = (
     _rule(r"oi\s+(?:in\s+)?(?:\$|usd|usdt|dollars)", "oi_usd"),
     _rule(r"funding\s+rate", "funding"),
     _rule(r"(?:mark\s+|last\s+)price", "price"),
-    _rule(r"long\s+(?:liquidations?|liqs?)|liquidated\s+longs", "liq_long"),
-    _rule(r"short\s+(?:liquidations?|liqs?)|liquidated\s+shorts", "liq_short"),
+    _rule(r"long\s+(?:liquidations?|liqs?)|liquidated\s+longs|longs\s+liquidated", "liq_long"),
+    _rule(r"short\s+(?:liquidations?|liqs?)|liquidated\s+shorts|shorts\s+liquidated", "liq_short"),
     _rule(r"(?:long/short|long\s+short|ls)(?:\s+ratio)?", "long_short"),
     _rule(r"(up|down|rises|falls|drops|gains|loses|jumps|moves|changes)\s+(?:by\s+)?(?:(?:more|greater)\s+than|at\s+least|over)", r"\1"),
     _rule(r"(?:is\s+)?(?:greater|more|higher|bigger|larger)\s+than", ">"),
@@ -112,7 +120,7 @@ _WORDS: Final[tuple[_Rule, ...]] = (
     _rule(r"(?:(?:turns|goes|gets|is|becomes)\s+)?negative", "< 0%"),
     _rule(r"(?:flips|changes\s+sign)", "crosses 0%"),
     (re.compile(r"^top\s+([0-9]{1,4})(?=\s)", re.IGNORECASE), r"top\1"),
-    _rule(r"only\s+once|one\s+time|just\s+once", "once"),
+    _rule(r"only\s+once|one\s+time|just\s+once|once\s+only", "once"),
 )  # fmt: skip
 _TO_ME: Final = re.compile(
     r"^(?:please\s+)?(?:(?:tell|alert|notify|ping|warn)\s+)?(?:me\s+)?(?:when|if)\s+(?=\S)", re.IGNORECASE
@@ -120,6 +128,8 @@ _TO_ME: Final = re.compile(
 _FILLERS: Final = frozenset({"the", "is", "are", "of", "on", "by", "has", "its", "if", "me"})
 
 
+_BEHIND_SYMBOL: Final = frozenset({"usd", "usdt", "perpetual", "perps", "coins", "contracts"})
+"""Of a contract, and no other one; there is one PERP."""
 _LINKS: Final = frozenset({"and", "&", "+", "or"})
 """Between symbols."""
 _MINUTES: Final = re.compile(r"(\$?[0-9][0-9._]*)m", re.ASCII)
@@ -190,6 +200,7 @@ def ordered(words: Sequence[str]) -> list[str]:
     """Whom, figure, comparison, number, window; options behind them."""
     first = next((k for k, word in enumerate(words) if word.casefold() in OPTIONS), len(words))
     body = [word for k, word in enumerate(words[:first]) if not k or word.casefold() not in _FILLERS]
+    body = [word for k, word in enumerate(body) if not k or (word.casefold() not in _BEHIND_SYMBOL and word != "perp")]
     body = _in_millions(listed(body))
     return [*(_placed(body) or body), *words[first:]]
 
@@ -245,8 +256,10 @@ def instead(typed: str) -> tuple[str, ...]:
     put = _put(body, size)
     figure = figure_of(kinds["f"]) if "f" in kinds else None
     if any(word.casefold() in {"liq", "liqs", "liquidation", "liquidations"} for word in body):
-        window = window if "n" in kinds else "15m"
-        return tuple(f"/alert {whom} {name} > 5M {window}" for name in ("liq_long", "liq_short"))
+        found = next((one for one in map(_MINUTES.fullmatch, body) if one and "n" not in kinds), None)
+        amount = f"{found[1]}M" if found else kinds.get("n", "5M")
+        amount, window = amount if amount[-1] in "kKMB" else "5M", window if found is None and "n" in kinds else "15m"
+        return tuple(f"/alert {whom} {name} > {amount} {window}" for name in ("liq_long", "liq_short"))
     if (amounts := _amount_instead(body, figure)) and figure is not None:
         return tuple(f"/alert {whom} {one}" for one in amounts)
     match figure:
