@@ -39,7 +39,7 @@ TOP_WINDOWS: Final = {
     "today": "24h",
 }
 _TOP_FILLERS: Final = frozenset(
-    {"by", "in", "over", "of", "for", "on", "the", "last", "past", "this", "an", "a", "open", "rate", "rates", "coins", "contracts", "now"}
+    {"by", "in", "over", "of", "for", "on", "the", "last", "past", "this", "an", "a", "open", "rate", "rates", "coins", "contracts", "now", "page", "and", "&"}
 )  # fmt: skip
 
 _BETWEEN: Final = frozenset({"of", "and", "&", "vs", "for", "usd", "usdt"})
@@ -111,7 +111,8 @@ def top(text: str) -> tuple[str, ...] | Problem:
         words = words[1:]
     for word in words if words != ["10"] else ():
         if word in TOP_WORDS:
-            by = TOP_WORDS[word]
+            # Both ways are those of the price.
+            by = "price" if {by, TOP_WORDS[word]} == {"gainers", "losers"} else TOP_WORDS[word]
         elif word in _TOP_FILLERS or not word:
             continue
         elif word in TOP_WINDOWS:
@@ -257,8 +258,8 @@ def stop_words(text: str) -> tuple[str, ...] | Problem:
 
 
 def silence_prefix(text: str) -> tuple[str, ...] | Problem:
-    words = text.casefold().split()
-    if words == ["all"]:
+    words = text.casefold().rstrip(".!").split()
+    if words in (["all"], ["everything"]):
         return ("all",)
     found = tuple(dict.fromkeys(word.removeprefix("s-") for word in words))
     if not found or len(found) > MAX_SYMBOLS:

@@ -24,6 +24,8 @@ N_LARGEST: Final = 5
 N_OWN: Final = 10
 """Of what a chat has pinned and looked at."""
 
+_FIGURES: Final = frozenset({"oi", "price", "funding", "open", "interest"})
+"""Beside symbols they say what is asked anyway."""
 _EVERYTHING: Final = frozenset({"all", "top", "everything", "market", "largest", "biggest", "5", "10", "coins"})
 
 Named = tuple[str, InstrumentCard]
@@ -108,6 +110,9 @@ class Looking:
         if not command.words:
             return await self._own_or_largest(command.name, asker, look)
         found = [book.resolve(word) for word in command.words]
+        # There is a contract OPEN.
+        known = [one for one in found if isinstance(one, Instrument) or one.text.casefold() not in _FIGURES]
+        found = known or found
         if all(isinstance(one, NotFound) for one in found) and _EVERYTHING.issuperset(
             word.casefold().rstrip("?!.") for word in command.words
         ):

@@ -31,7 +31,7 @@ _SIDES: Final[dict[str, Side]] = {
     "shorts": "short",
 }
 _LABELS: Final = frozenset(
-    {"equity", "risk", "of", "with", "at", "@", "entry", "and", "per", "trade", "max", "is", "my", "on", "for", "from", "in", "over", "the"}
+    {"equity", "risk", "of", "with", "at", "@", "entry", "and", "per", "trade", "max", "is", "my", "on", "for", "from", "in", "over", "the", "please"}
 )  # fmt: skip
 _BEFORE_SYMBOL: Final = frozenset({"loss", "for", "on", "of", "my", "the", "a"})
 _TIDIED: Final = tuple(
@@ -139,6 +139,8 @@ def _symbol_first(words: Sequence[str]) -> list[str]:
     found = list(words)
     while len(found) > 2 and found[0] in _BEFORE_SYMBOL:
         del found[0]
+    if len(found) > 2 and parse_duration_ms(found[0].casefold()):
+        found.append(found.pop(0))
     side, *rest = found
     if side.casefold() not in _SIDES or len(side) == 1 or any(word.casefold() in _SIDES for word in rest):
         return found

@@ -119,7 +119,7 @@ class SilenceActions:
 
     async def _end_like(self, words: tuple[str, ...], asker: Asker) -> Reply:
         """`/silence off`, `/silence BTC off`: as what would be made with these words."""
-        if not words or words == ("all",):
+        if not words or {"all", "everything"}.issuperset(word.casefold() for word in words):
             return await self.end(Command("unsilence", ("all",)), asker)
         wish = read_silence(words)
         if isinstance(wish, Problem):

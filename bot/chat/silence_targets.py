@@ -172,6 +172,8 @@ class Targets:
         lost = book.resolve(words[at])
         names = [(rule.title if end > start + 1 else rule.id, rule.id) for rule in near]
         names += [(book.ask_for(one),) * 2 for one in lost.suggestions] if isinstance(lost, NotFound) else []
+        if words[at].isdecimal() and wish.assumed_time and not names:
+            names = [(f"{words[at]}{unit}",) * 2 for unit in "mh"]
         length = f"{wish.duration_ms // 60_000}m" if wish.duration_ms is not None else ""
         if wish.until_min is not None:
             length = f"until {wish.until_min // 60:02d}:{wish.until_min % 60:02d}"

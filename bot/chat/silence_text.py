@@ -29,7 +29,7 @@ _OTHER_DAYS: Final = frozenset(
 
 _CLOCK: Final = re.compile(r"([01]?[0-9]|2[0-3])(?::([0-5][0-9]))?", re.ASCII)
 _HALF_DAY: Final = re.compile(r"(1[0-2]|0?[1-9])(?::([0-5][0-9]))?(am|pm)", re.ASCII)
-_TIME: Final = r"([0-9]{1,2}(?:[:.h][0-9]{2}|h)?(?:\s?[ap]m)?)"
+_TIME: Final = r"([0-9]{1,2}(?:[:.h]?[0-9]{2}|h)?(?:\s?[ap]m)?)"
 _TO: Final = r"(?:\s*(?:[-–—~→]|(?<=\s)(?:to|until|till|and)(?=\s))\s*|\s+)"
 _RANGE: Final = re.compile(rf"(?:from\s+|between\s+|on\s+)?{_TIME}{_TO}{_TIME}(?:\s+(.*))?", re.ASCII | re.IGNORECASE)
 _NO_HOURS: Final = frozenset({"off", "none", "no", "stop", "end"})
@@ -116,7 +116,7 @@ def _take_clock(rest: list[str], word: str) -> int | Problem:
     """What stands behind `until`, taken off."""
     if len(rest) > 1 and rest[1].casefold().rstrip(".,;!") in {"am", "pm"}:
         rest[:2] = [rest[0] + rest[1]]
-    found = read_clock(rest[0].rstrip(".,;!")) if rest else None
+    found = read_clock(rest[0].rstrip(".,;!").replace(".", ":")) if rest else None
     behind = rest[1:2]
     if found is None or (behind and behind[0].casefold().rstrip(".,;!") in _OTHER_DAYS):
         shown = rest if found is None else behind
@@ -238,7 +238,7 @@ def read_quiet(words: tuple[str, ...]) -> QuietWish | Problem:
     text = " ".join(words).rstrip(".,;!?")
     if text.casefold() in _NO_HOURS:
         return QuietWish(at=at, is_off=True)
-    found = _RANGE.fullmatch(text)
+    found = _RANGE.fullmatch(text) or _RANGE.fullmatch(" ".join((*words[1:], words[0])))
     starts_min, ends_min = (_read_hour(found[1]), _read_hour(found[2])) if found else (None, None)
     # `10-7am` could begin in the morning or at night.
     is_clear = found is not None and (found[1][-1] in "mM") == (found[2][-1] in "mM")
@@ -252,4 +252,5 @@ def read_quiet(words: tuple[str, ...]) -> QuietWish | Problem:
 
 def _read_hour(typed: str) -> int | None:
     """As `read_clock`, and `7h`, `7h30`, `7.30`, `7 am`."""
-    return read_clock(re.sub(r"[.h]", ":", typed.casefold().replace(" ", "")).rstrip(":"))
+    typed = re.sub(r"[.h]", ":", typed.casefold().replace(" ", "")).rstrip(":")
+    return read_clock(re.sub(r"(?<=^[0-9]{2})(?=[0-9]{2}$)", ":", typed))

@@ -76,6 +76,7 @@ async def test_pages_and_words_in_any_order(ask, ranks, make_ranked):
         ("loser 4 hours", ("losers", 14_400_000, 0, 10)),
         ("10 gainers 24 hours", ("gainers", 86_400_000, 0, 10)),
         ("10", ("oi", 900_000, 0, 10)),
+        ("gainers and losers 1h page 2", ("price", 3_600_000, 10, 10)),
         ("5 losers", ("losers", 900_000, 0, 10)),
         ("open interest 15 min", ("oi", 900_000, 0, 10)),
         ("by funding rate", ("funding", 900_000, 0, 10)),

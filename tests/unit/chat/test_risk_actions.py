@@ -218,7 +218,7 @@ async def test_a_contract_that_does_not_trade_is_refused(ask, market):
         "10000 usd, 1 percent, 5x leverage.",
         "10 000 USDT 1% risk and 5x",
         "10k risk 1% per trade max leverage 5",
-        "1% of 10k at 5x",
+        "1% of 10k at 5x please",
         "my equity is 10000, risk 1%, leverage 5x",
     ],
 )
@@ -236,6 +236,7 @@ def test_what_may_be_lost_is_read_as_people_write_it(typed):
         ("loss btc long", StopWish("btc", "long")),
         ("btc long, 15 min", StopWish("btc", "long", None, 900_000)),
         ("btc long 70 000 1 hour", StopWish("btc", "long", 70_000.0)),
+        ("15m btc long", StopWish("btc", "long", None, 900_000)),
         ("btc long from 70k", StopWish("btc", "long", 70_000.0)),
         ("btc long @70000", StopWish("btc", "long", 70_000.0)),
         ("btc long @ 70000 over 4h", StopWish("btc", "long", 70_000.0, 14_400_000)),

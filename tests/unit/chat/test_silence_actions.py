@@ -330,7 +330,8 @@ async def test_quiet_hours_of_a_chat(place):
             "１：００－２：３０",
             "1:00 → 2:30",
         ),
-        *("1:00 until 2:30", "1:00-2:30 in berlin", "1:00-2:30 (Europe/Berlin)"),
+        *("0100-0230", "1-0230"),
+        *("1:00 until 2:30", "europe/berlin 1:00-2:30", "1:00-2:30 in berlin", "1:00-2:30 (Europe/Berlin)"),
     ):
         if "erlin" in typed:
             said = said.replace("No time zone was given: I took Europe/Berlin.\n", "")
@@ -418,6 +419,7 @@ async def test_several_symbols_are_a_silence_each_and_end_together(place):
         ("alerts for btc 2h", ["BTCUSDT"], 2),
         ("all alerts for 2 hours", [""], 2),
         ("btc until 6 pm", ["BTCUSDT"], 18),
+        ("btc until 18.00.", ["BTCUSDT"], 18),
         ("$btc #eth 2h", ["BTCUSDT", "ETHUSDT"], 2),
         ("btc. 2h", ["BTCUSDT"], 2),
     ],
@@ -436,6 +438,8 @@ async def test_what_people_type_to_have_it_quiet(place, typed, made, hours):
         ("OI surg 1h", "/silence oi_surge 60m"),
         ("OI surg btc 1h", "/silence oi_surge btc 60m"),
         ("eth oi_surg here 2h", "/silence eth oi_surge here 120m"),
+        ("btc 30", "/silence btc 30m"),
+        ("for 45", "/silence for 45m"),
     ],
 )
 async def test_a_near_name_is_offered_with_all_else(place, typed, offered):
@@ -451,6 +455,10 @@ async def test_a_symbol_behind_unsilence_is_loud_again(place):
     assert parse("/unmute OI_surge").try_instead[-1] == "/silence oi_surge off"
     assert "No silence begins with zzz" in await place.ask("/unsilence zzz")
     assert "There is no silence to end" in await place.ask("/unsilence eth")
+    for typed in ("/unsilence everything", "/silence EVERYTHING off", "/silence ALL off", "/unsilence all!"):
+        await place.ask("/silence btc eth 2h")
+        assert (await place.ask(typed)).startswith("Ended ")
+        assert place.muting.silences(NOW_MS) == []
 
 
 @pytest.mark.parametrize(
