@@ -10,7 +10,7 @@ from bot.engine.engine import Engine
 from bot.model.chat_alert import ChatAlert
 from bot.model.chat_alert_ports import ChatAlertStore
 from bot.model.chat_rule import ChatRule
-from bot.model.explanation import Hush
+from bot.model.explanation import Hush, RuleName
 from bot.model.outbox_ports import Outbox
 from bot.model.ports import MarketReader
 from bot.storage.database import Database
@@ -66,7 +66,7 @@ class Mutes:
             outbox=self._outbox,
             chat_alerts=chat_alerts,
             mutes=self.muting,
-            rule_ids=lambda: [rule.id for rule in engine.rules if not rule.base],
+            rules=lambda: [RuleName(rule.id, rule.title) for rule in engine.rules if not rule.base],
             destination_of=lambda chat: live.routes.by_chat.get(chat),  # noqa: PLW0108, routes change
             destinations=destinations,
             venue_now=live.venue_now,

@@ -248,10 +248,11 @@ class AlertActions:
         instrument = next((i for i in self._market.instruments() if i.key == after.instrument), None)
         if after == before or instrument is None:
             return alert_pages.known_already([before], self._zone_of(asker.chat))
-        created_ms = self._clock.wall_ms()
+        created_ms = max(self._clock.wall_ms(), before.created_ms + 1)
         while not await self._store.add(after := made_at(after, created_ms)):
             created_ms += 1
-        await self._deleting.end(before)
+        # At the same time, by which is known what took whose place.
+        await self._deleting.end(before, at_ms=created_ms)
         value = self._desk.value(after.instrument, after.measure)
         self._desk.add(after)
         return before, after, instrument, value
@@ -275,6 +276,8 @@ class AlertActions:
         owned_by = None if asker.may_change("") else asker.user
         alert: ChatAlert | ChatRule | None
         async with self._making:
+            if after is None and (changed := await self._store.in_place_of(asker.chat, typed)) is not None:
+                return alert_pages.changed_meanwhile(typed, changed, self._zone_of(asker.chat))
             if after is None and not await self._room(asker):
                 return alert_pages.full_of_yours(alerts_of(asker.role))
             if typed.startswith(RULE_PREFIX):

@@ -81,12 +81,12 @@ class AlertDeleting:
         n_others = sum(a.user != asker.user for a in gone)
         return replace(reply, did=f"deleted {n_others} alerts of others in {asker.chat}") if n_others else reply
 
-    async def end(self, alert: ChatAlert | ChatRule) -> None:
-        """It lives no longer."""
+    async def end(self, alert: ChatAlert | ChatRule, *, at_ms: int | None = None) -> None:
+        """It lives no longer. `at_ms`: wall time, now where none is given."""
         if isinstance(alert, ChatRule):
             await self._rules.remove(alert.id)
             return
-        await self._store.delete(alert.id, at_ms=self._clock.wall_ms())
+        await self._store.delete(alert.id, at_ms=self._clock.wall_ms() if at_ms is None else at_ms)
         self._desk.remove(alert.id)
 
 

@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Final
 
 from bot.chat.alert_options import first_option, read_options
-from bot.chat.alert_phrases import instead, ordered, short, to_me
+from bot.chat.alert_phrases import instead, listed, millions, ordered, short, to_me
 from bot.chat.alert_text import AlertWish, Options
 from bot.chat.alert_words import (
     CROSSES,
@@ -82,8 +82,7 @@ def _read(typed: str) -> AlertWish:
     if not has_when and "(" in head and len(parts := head.split(maxsplit=1)) > 1:
         head, has_when, condition = parts[0], True, parts[1]
     words = _SIGN_APART.sub(r"\1", _COMMAS.sub(",", head)).split()
-    if not has_when:
-        words = ordered(SPLIT.sub(r" \1 ", short(" ".join(words))).split())
+    words = listed(words) if has_when else ordered(SPLIT.sub(r" \1 ", short(" ".join(words))).split())
     whom = words[0] if words else ""
     rest = words[1:]
     symbols, top = _whom(whom, rest, has_when=has_when)
@@ -102,6 +101,7 @@ def _read(typed: str) -> AlertWish:
 
 def _conditional(wish: AlertWish, condition: str) -> AlertWish:
     """Of an expression; what is none is perhaps a short form."""
+    condition = millions(condition)
     words = condition.split()
     first = first_option(words)
     options, _ = read_options(words[first:], replace(wish.options), window=False)
@@ -155,7 +155,7 @@ def _whom(whom: str, rest: list[str], *, has_when: bool) -> tuple[tuple[str, ...
         raise Refused(say("Before {whom} I expected a symbol such as BTC.", whom=shorten(whom)))
     if figure_of(whom) and not has_when and (not rest or rest[0].casefold() in OPERATORS or number(rest[0])):
         raise Refused(say("Before {whom} I expected a symbol such as BTC.", whom=shorten(whom)))
-    if whom.casefold() in EVERYTHING:
+    if not EVERYTHING.isdisjoint(whom.casefold().split(",")):
         raise Refused(say("I take symbols, or the largest by open interest: top1 to top{n}.", n=MAX_TOP))
     if found := TOP.match(whom.casefold()):
         n = int(found[1])

@@ -260,6 +260,13 @@ def not_there() -> Reply:
     return Reply((line(text),), ((Button(say("Alerts"), "/alerts"),),), is_refusal=True, is_gone=True)
 
 
+def changed_meanwhile(before: str, alert: ChatAlert, zone: str) -> Reply:
+    """`before`: the id of the one that is wanted back; `alert`: what stands in its place."""
+    said = line(say("Nothing was brought back: meanwhile it was changed to "), code(alert.id), what(alert, zone))
+    instead = Button(say("Put it in that place"), f"/undo {alert.id} {before}")
+    return Reply((said,), ((instead, Button(say("Alerts"), "/alerts")),), is_refusal=True)
+
+
 def restored(alert: ChatAlert | ChatRule, zone: str) -> Reply:
     return Reply(
         (line(say("Back again: "), code(alert.id), what(alert, zone)),), ((Button(say("Alerts"), "/alerts"),),)

@@ -8,9 +8,12 @@ Changes nothing that is in order already, and leaves alone what could mean two t
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 from bot.chat.alert_words import (
+    CROSSES,
+    DOLLARS,
     DOWN,
     EQUALS,
     EVERYTHING,
@@ -25,10 +28,16 @@ from bot.chat.alert_words import (
     is_comparison,
     number,
 )
+from bot.rules.ast import HOUR_MS
 from bot.rules.literals import parse_duration_ms
 
 _UNITS: Final = {"s": r"secs?|seconds?", "m": r"mins?|minutes?", "h": r"hrs?|hours?", "d": r"days?"}
 _BEFORE_TIME: Final = r"(?:in|within|over|during|inside|per)"
+
+MAX_LIKELY_MS: Final = 4 * HOUR_MS
+"""Of a window in minutes; more of them are rather millions."""
+_WINDOWS: Final = frozenset({"1m", "5m", "10m", "15m", "30m", "60m", "120m", "240m"})
+"""As likely windows as millions, so that it is asked where nothing else is the window."""
 
 _Rule = tuple[re.Pattern[str], str]
 
@@ -38,8 +47,25 @@ def _rule(pattern: str, put: str) -> _Rule:
 
 
 _NUMBERS: Final[tuple[_Rule, ...]] = (
-    (re.compile(r"[\"'“”‘’«»`]|[!?.]+$"), ""),
-    (re.compile(r"(?<=[0-9]%)(?=[0-9])"), " "),
+    (
+        re.compile(
+            r"[\"'“”‘’«»`]|[!?.;,:]+$|^(?:please|pls)\s+|[\s,]+(?:please|pls|thanks|thx)[!?.;,:]*$", re.IGNORECASE
+        ),
+        "",
+    ),
+    *(
+        (re.compile(rf"(?<![\w$.,])(\$?[0-9][0-9.,_]*)\s*(?:{words})(?=\s|$)", re.IGNORECASE), rf"\1{unit}")
+        for unit, words in (("k", "thousand"), ("M", "millions?|mln|mio|mn|mm"), ("B", "billions?|bln|bn"))
+    ),
+    (re.compile(r"(?<=[0-9]%)/?(?=[0-9])"), " "),
+    (re.compile(r"(?<![\w$.,])([0-9][0-9.,_]*[kmb]?)\$(?=\s|$)", re.IGNORECASE), r"$\1"),
+    (re.compile(r"(?<=\s)x([0-9.]+)(?=\s|$)", re.IGNORECASE), r"\1x"),
+    (re.compile(r"(?<=[0-9])\s+times(?:\s+the)?(?:\s+(?:usual|normal|average))?(?=\s|$)", re.IGNORECASE), "x"),
+    (
+        re.compile(r"(?<=\s)over\s+(?=(?:24[1-9]|2[5-9][0-9]|[3-9][0-9]{2}|[1-9][0-9]{3,})m(?:\s|$))", re.IGNORECASE),
+        "> ",
+    ),
+    (re.compile(r"(?:(?<=%)|(?<=[0-9][smhd])),\s*(?=(?:and|or)\s)", re.IGNORECASE), " "),
     (
         re.compile(
             r",(?=(?:only|just|once|silent|silently|for|every|cooldown|until|till|in|within)(?:\s|$))", re.IGNORECASE
@@ -65,6 +91,11 @@ _TIMES: Final[tuple[_Rule, ...]] = (
         for unit, word in (("m", "minute"), ("h", "hour"), ("d", "day"))
     ),
     _rule(rf"{_BEFORE_TIME}\s+(?:the\s+)?(?:(?:last|past)\s+)?([0-9]+[smhd])", r"\1"),
+    _rule(r"(?:the\s+)?(?:last|past)\s+([0-9]+[smhd])", r"\1"),
+    *(
+        _rule(rf"(?:the\s+)?(?:(?:last|past)\s+{word}|{often})", put)
+        for word, often, put in (("hour", "hourly", "1h"), ("day", "daily", "24h"))
+    ),
 )
 _WORDS: Final[tuple[_Rule, ...]] = (
     _rule(r"open\s+interest", "oi"),
@@ -72,8 +103,8 @@ _WORDS: Final[tuple[_Rule, ...]] = (
     _rule(r"oi\s+(?:in\s+)?(?:\$|usd|usdt|dollars)", "oi_usd"),
     _rule(r"funding\s+rate", "funding"),
     _rule(r"(?:mark\s+|last\s+)price", "price"),
-    _rule(r"long\s+(?:liquidations?|liqs?)|liquidated\s+longs", "liq_long"),
-    _rule(r"short\s+(?:liquidations?|liqs?)|liquidated\s+shorts", "liq_short"),
+    _rule(r"long\s+(?:liquidations?|liqs?)|liquidated\s+longs|longs\s+liquidated", "liq_long"),
+    _rule(r"short\s+(?:liquidations?|liqs?)|liquidated\s+shorts|shorts\s+liquidated", "liq_short"),
     _rule(r"(?:long/short|long\s+short|ls)(?:\s+ratio)?", "long_short"),
     _rule(r"(up|down|rises|falls|drops|gains|loses|jumps|moves|changes)\s+(?:by\s+)?(?:(?:more|greater)\s+than|at\s+least|over)", r"\1"),
     _rule(r"(?:is\s+)?(?:greater|more|higher|bigger|larger)\s+than", ">"),
@@ -89,12 +120,23 @@ _WORDS: Final[tuple[_Rule, ...]] = (
     _rule(r"(?:(?:turns|goes|gets|is|becomes)\s+)?negative", "< 0%"),
     _rule(r"(?:flips|changes\s+sign)", "crosses 0%"),
     (re.compile(r"^top\s+([0-9]{1,4})(?=\s)", re.IGNORECASE), r"top\1"),
-    _rule(r"only\s+once|one\s+time|just\s+once", "once"),
+    _rule(r"only\s+once|one\s+time|just\s+once|once\s+only", "once"),
 )  # fmt: skip
 _TO_ME: Final = re.compile(
     r"^(?:please\s+)?(?:(?:tell|alert|notify|ping|warn)\s+)?(?:me\s+)?(?:when|if)\s+(?=\S)", re.IGNORECASE
 )
 _FILLERS: Final = frozenset({"the", "is", "are", "of", "on", "by", "has", "its", "if", "me"})
+
+
+_BEHIND_SYMBOL: Final = frozenset({"usd", "usdt", "perpetual", "perps", "coins", "contracts"})
+"""Of a contract, and no other one; there is one PERP."""
+_LINKS: Final = frozenset({"and", "&", "+", "or"})
+"""Between symbols."""
+_MINUTES: Final = re.compile(r"(\$?[0-9][0-9._]*)m", re.ASCII)
+_DOLLARS_OF: Final = "|".join(sorted(DOLLARS, key=len, reverse=True))
+_IN_DOLLARS: Final = re.compile(
+    rf"(\b(?:(?:sum|delta|avg|min|max)\(\s*(?:{_DOLLARS_OF})\b[^()]*\)|(?:{_DOLLARS_OF}))\s*[<>]=?\s*[0-9][0-9._]*)m\b", re.IGNORECASE
+)  # fmt: skip
 
 
 def to_me(typed: str) -> str:
@@ -109,10 +151,57 @@ def short(typed: str) -> str:
     return typed
 
 
+def listed(words: Sequence[str]) -> list[str]:
+    """`BTC and ETH` at the beginning as `BTC,ETH`; what is no symbol is left where it is."""
+    whom, rest = list(words[:1]), list(words[1:])
+    if not whom or _kind(whom[0]) != "w":
+        return list(words)
+    *before, last = whom[0].split(",")
+    if before and last.casefold() in _LINKS and rest and _kind(rest[0]) == "w":
+        whom = [*before, rest.pop(0)]
+    while len(rest) > 1 and rest[0].casefold() in _LINKS and _kind(rest[1]) == "w":
+        # `BTC, and ETH` has two of them.
+        if rest[1].casefold() not in _LINKS:
+            whom.append(rest[1])
+            del rest[1]
+        del rest[0]
+    return [",".join(one.strip(",") for one in whom), *rest]
+
+
+def millions(condition: str) -> str:
+    """An expression in which an m behind an amount of dollars is no minute: `oi_usd > 500M` for `oi_usd > 500m`."""
+    return _IN_DOLLARS.sub(r"\1M", condition)
+
+
+def _in_millions(body: Sequence[str]) -> list[str]:
+    """`vol > 500m` as `vol > 500M`: directly behind a comparison of dollars stands no window, unless the number follows it."""
+    found = list(body)
+    has_window = sum(_kind(word) == "t" for word in body) > 1
+    for k, word in enumerate(body):
+        amount = _MINUTES.fullmatch(word)
+        if not k or amount is None or not _compares(body[k - 1]) or _is_number(body[k + 1 : k + 2]):
+            continue
+        if word in _WINDOWS and not has_window:
+            continue
+        if next((one for one in map(figure_of, reversed(body[:k])) if one), None) in DOLLARS:
+            found[k] = f"{amount[1]}M"
+    return found
+
+
+def _compares(word: str) -> bool:
+    return word.casefold() in {*OPERATORS, *ONE_WAY, *EQUALS, *CROSSES}
+
+
+def _is_number(words: Sequence[str]) -> bool:
+    return bool(words) and _kind(words[0]) == "n"
+
+
 def ordered(words: Sequence[str]) -> list[str]:
     """Whom, figure, comparison, number, window; options behind them."""
     first = next((k for k, word in enumerate(words) if word.casefold() in OPTIONS), len(words))
     body = [word for k, word in enumerate(words[:first]) if not k or word.casefold() not in _FILLERS]
+    body = [word for k, word in enumerate(body) if not k or (word.casefold() not in _BEHIND_SYMBOL and word != "perp")]
+    body = _in_millions(listed(body))
     return [*(_placed(body) or body), *words[first:]]
 
 
@@ -127,7 +216,7 @@ def _placed(body: Sequence[str]) -> list[str] | None:
         at = kinds.index("w")
         if not figure or kinds[at : at + len(whom)] != ["w"] * len(whom):
             return None
-        whom = [",".join(whom)]
+        whom = [",".join(one.strip(",") for one in whom if one.casefold() not in _LINKS)]
     is_level = not size.endswith("%") and not TIMES.match(size.casefold())
     if not figure and compared and is_level and (compared[0].casefold() in OPERATORS or compared[0] in EQUALS):
         figure = ["price"]
@@ -150,7 +239,7 @@ def _kind(word: str) -> str:
 
 def instead(typed: str) -> tuple[str, ...]:
     """Commands that are like what was typed and can be read: the same symbols, the same figure where there is one."""
-    body = SPLIT.sub(r" \1 ", short(to_me(typed))).split()
+    body = listed(SPLIT.sub(r" \1 ", short(to_me(typed))).split())
     kinds = {_kind(word): word for word in reversed(body)}
     whom = kinds.get("w", "BTC")
     if whom.casefold() in EVERYTHING:
@@ -167,8 +256,12 @@ def instead(typed: str) -> tuple[str, ...]:
     put = _put(body, size)
     figure = figure_of(kinds["f"]) if "f" in kinds else None
     if any(word.casefold() in {"liq", "liqs", "liquidation", "liquidations"} for word in body):
-        window = window if "n" in kinds else "15m"
-        return tuple(f"/alert {whom} {name} > 5M {window}" for name in ("liq_long", "liq_short"))
+        found = next((one for one in map(_MINUTES.fullmatch, body) if one and "n" not in kinds), None)
+        amount = f"{found[1]}M" if found else kinds.get("n", "5M")
+        amount, window = amount if amount[-1] in "kKMB" else "5M", window if found is None and "n" in kinds else "15m"
+        return tuple(f"/alert {whom} {name} > {amount} {window}" for name in ("liq_long", "liq_short"))
+    if (amounts := _amount_instead(body, figure)) and figure is not None:
+        return tuple(f"/alert {whom} {one}" for one in amounts)
     match figure:
         case None:
             return tuple(f"/alert {whom} {name} {put or size} {window}" for name in ("oi", "price"))
@@ -184,6 +277,28 @@ def instead(typed: str) -> tuple[str, ...]:
             return (f"/alert {whom} {figure} {put} {window}", f"/alert {whom} {figure} ±3% 5m")
         case _:
             return (f"/alert {whom} oi > 5% 15m",)
+
+
+def _amount_instead(body: Sequence[str], figure: str | None) -> tuple[str, ...]:
+    """Where `500m` stands for an amount, or may; open interest is counted in coins, so that dollars are asked back."""
+    for before, word in pairwise(body):
+        amount = _MINUTES.fullmatch(word)
+        if amount is None or not (_compares(before) or figure == "volume"):
+            continue
+        sign = OPERATORS.get(before.casefold(), ">")
+        is_long = (parse_duration_ms(word) or MAX_LIKELY_MS + 1) > MAX_LIKELY_MS
+        window = "15m" if is_long else word
+        match figure:
+            case "oi" | "oi_usd":
+                both = f"oi_usd {sign} {amount[1]}M", f"{figure} {sign} 5% {window}"
+            case "volume" if is_long or _compares(before):
+                both = f"vol {sign} {amount[1]}M 15m", f"vol > 3x {window}"
+            case "liq_long" | "liq_short":
+                return (f"{figure} {sign} {amount[1]}M 15m",)
+            case _:
+                return ()
+        return both if is_long else both[::-1]
+    return ()
 
 
 def _put(body: Sequence[str], size: str) -> str:

@@ -70,6 +70,8 @@ MOVES: Final = frozenset(["moves", "move", "changes", "change", "swings"])
 CROSSES: Final = frozenset(["crosses", "cross", "hits", "hit", "reaches", "at"])
 ONE_WAY: Final[dict[str, ThresholdOp]] = {"crosses_above": ">=", "crosses_below": "<="}
 OPTIONS: Final = frozenset({"once", "silent", "silently", "for", "every", "cooldown", "until", "till"})
+DOLLARS: Final = frozenset({"oi_usd", "volume", "volume_24h", "liq_long", "liq_short"})
+"""Figures in dollars, of which nobody means minutes where an amount stands."""
 LEVELS: Final = frozenset({"price", "index"})
 """Figures of which a bare number is a level to cross."""
 

@@ -9,9 +9,10 @@ from bot.chat.actions import Handler
 from bot.chat.asker import Asker
 from bot.chat.chart_actions import read_span
 from bot.chat.commands import Command, shorten
+from bot.chat.durations import joined
 from bot.chat.reply import Button, Reply, line, refusal
+from bot.chat.rule_words import near_rules, near_run, rule_among
 from bot.chat.symbols import Books, ListsInstruments
-from bot.chat.why import find_rule, near_rules
 from bot.model.backtests import BacktestAsked, BacktestDesk, BacktestRun
 from bot.model.charts import DAY_MS, HOUR_MS
 from bot.model.explanation import RuleName
@@ -21,6 +22,10 @@ from bot.texts import say
 N_OFFERED: Final = 4
 MAX_CHARS: Final = 200
 MAX_SYMBOLS: Final = 20
+_NO_CONTRACTS: Final = frozenset({"for", "over", "of", "with", "last", "past", "and", "&"})
+"""Words between a rule, contracts and a length of time."""
+_BETWEEN: Final = frozenset({"in", "on"})
+"""As well, where they are no contracts: these are written large."""
 DEFAULT_DAYS: Final = 30.0
 MAX_DAYS: Final = 400
 LOOK_S: Final = 1.5
@@ -79,9 +84,8 @@ class BacktestActions:
 
     def _read(self, words: Sequence[str], asker: Asker) -> BacktestAsked | Reply:
         rules = self._rules(asker.chat)
-        rule, more = _rule_first(words, rules)
+        rule, name, more = _rule_among(joined(words), rules)
         if rule is None:
-            name = words[0]
             near = near_rules(name, rules) or [one for one in rules if one.is_on][:N_OFFERED]
             buttons = tuple((Button(one.title, " ".join(("/backtest", one.id, *more))[:MAX_CHARS]),) for one in near)
             return replace(refusal(say('There is no rule "{name}".', name=shorten(name))), buttons=buttons)
@@ -107,16 +111,22 @@ class BacktestActions:
         return found.symbol if isinstance(found, Instrument) else typed.lstrip("$").upper()
 
 
-def _rule_first(words: Sequence[str], rules: Sequence[RuleName]) -> tuple[RuleName | None, list[str]]:
-    """The rule, whose name may be of several words, and what stands behind it."""
-    for n in range(len(words), 0, -1):
-        if (found := find_rule("_".join(words[:n]), rules)) is not None:
-            return found, _parted(words[n:])
-    return None, _parted(words[1:])
+def _rule_among(words: Sequence[str], rules: Sequence[RuleName]) -> tuple[RuleName | None, str, list[str]]:
+    """The rule, whose name may be of several words; what was typed for it, or for one that is near; all other words."""
+    found = rule_among(words, rules)
+    if found is not None:
+        rule, (start, end) = found
+        return rule, rule.title, _parted((*words[:start], *words[end:]))
+    start, end = near_run(words, rules) or (0, 1)
+    return None, " ".join(words[start:end]), _parted((*words[:start], *words[end:]))
 
 
 def _parted(words: Sequence[str]) -> list[str]:
-    return [part for word in words for part in word.split(",") if part]
+    """Contracts and lengths of time, without the words between them."""
+    parts = [part.strip(".;!\"'") for word in words for part in word.split(",")]
+    kept = [part for part in parts if part and part not in _BETWEEN and part.casefold() not in _NO_CONTRACTS]
+    # There is a contract THE.
+    return [one for k, one in enumerate(kept) if one != "the" or not any(map(read_span, kept[k + 1 : k + 2]))]
 
 
 def _is_running(run: BacktestRun) -> bool:

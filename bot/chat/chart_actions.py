@@ -39,6 +39,8 @@ MAX_WORDS: Final = frozenset({"max", "ever"})
 _SPAN = re.compile(r"([0-9]{1,5})(m|min|h|d|w|y)", re.ASCII)
 _UNITS: Final = {"m": MINUTE_MS, "min": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS, "w": 7 * DAY_MS, "y": YEAR_MS}
 _FULL_SIZE: Final = frozenset({"full", "file"})
+_SHOWN: Final = frozenset({"oi", "price", "volume", "open", "interest"})
+"""In each chart anyway."""
 _PANELS: Final = {
     "funding": frozenset({"funding"}),
     "ratio": frozenset({"long_short"}),
@@ -70,7 +72,7 @@ def read_span(word: str) -> int | None:
 
 
 def _is_option(word: str) -> bool:
-    return read_span(word) is not None or word.casefold() in {*_PANELS, *_FULL_SIZE}
+    return read_span(word) is not None or word.casefold() in {*_PANELS, *_FULL_SIZE, *_SHOWN}
 
 
 def read(words: tuple[str, ...]) -> Asked | str:
@@ -88,6 +90,8 @@ def read(words: tuple[str, ...]) -> Asked | str:
             is_full_size = True
         elif not symbol:
             symbol = word
+        elif word.casefold() in _SHOWN:
+            continue
         elif ":" in word:
             others.append(word)
         else:

@@ -21,6 +21,19 @@ from bot.texts import say
 
 MAX_ARGUMENTS_CHARS: Final = 1_000
 MAX_BARE_CHARS: Final = 16
+MAX_QUESTION_CHARS: Final = 100
+MAX_QUESTION_SYMBOLS: Final = 3
+_FIGURES: Final = {
+    **dict.fromkeys(("oi", "interest"), "oi"),
+    **dict.fromkeys(("price", "prices", "worth"), "price"),
+    **dict.fromkeys(("funding", "fundings"), "funding"),
+    **dict.fromkeys(("chart", "graph", "plot"), "chart"),
+}
+_QUESTION_WORDS: Final = frozenset({
+    "a", "an", "and", "are", "at", "can", "current", "for", "give", "how", "i", "in", "is", "it", "let", "me",
+    "much", "now", "of", "on", "open", "please", "pls", "rate", "rates", "see", "show", "tell", "that", "the", "to",
+    "us", "usd", "usdt", "want", "what", "what's", "whats", "you",
+})  # fmt: skip
 
 _HEAD = re.compile(r"^/([^\s@]*)(?:@(\S*))?(?:\s+(.*))?$", re.DOTALL)
 
@@ -83,6 +96,19 @@ def shorten(text: str, limit: int = 32) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+_WIDE: Final = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
+
+
+def _narrow(text: str) -> str:
+    """Words in the wide letters, digits and signs of East Asian keyboards as plain ones; in a sentence of another script they stay."""
+
+    def plain(found: re.Match[str]) -> str:
+        word = found[0].translate(_WIDE)
+        return word if word.isascii() else found[0]
+
+    return re.sub(r"\S*[\uff01-\uff5e]\S*", plain, text)
+
+
 def _unknown(word: str) -> UsageError:
     name = word.casefold()[:MAX_WORD_CHARS]
     scored = ((JaroWinkler.similarity(name, spec.name), spec) for spec in COMMANDS if spec.is_listed)
@@ -114,7 +140,7 @@ def parse(text: str, *, bot_name: str | None = None, is_slash_optional: bool = F
     found = _HEAD.match(line)
     if found is None:
         return None
-    word, addressee, arguments = found[1], found[2], (found[3] or "").strip()
+    word, addressee, arguments = found[1], found[2], _narrow((found[3] or "").strip())
     if addressee is not None and addressee.casefold() != (bot_name or "").casefold():
         return None
     spec = _BY_NAME.get(word.casefold())
@@ -146,9 +172,23 @@ def _parse_bare(line: str) -> Command | UsageError | None:
     if head.partition("@")[0].casefold() in _BY_NAME and "@" not in head:
         return parse("/" + line)
     # Most who write one word mean a contract.
-    bare = (f"/oi {line}",) if len(line) <= MAX_BARE_CHARS and line.replace("/", "").isalnum() else ()
+    is_bare = len(line) <= MAX_BARE_CHARS and line.replace("/", "").isalnum()
+    bare = (f"/oi {line}",) if is_bare else _question(line)
     said = say("I read commands such as /oi BTC. /help shows them all.")
     return UsageError(said, (*bare, "/help"), is_unknown=True)
+
+
+def _question(line: str) -> tuple[str, ...]:
+    """The command that a sentence asks for: a figure, and symbols beside it."""
+    words = [word.strip("?!.,;:$#'\"") for word in line.split()] if len(line) <= MAX_QUESTION_CHARS else []
+    asked = [name for word in words if (name := _FIGURES.get(word.casefold())) is not None]
+    symbols = [word for word in words if word and word.casefold() not in {*_FIGURES, *_QUESTION_WORDS}]
+    if not 1 <= len(symbols) <= MAX_QUESTION_SYMBOLS or not all(word.replace("/", "").isalnum() for word in symbols):
+        return ()
+    if not asked and (len(words) > 1 or len(symbols[0]) > MAX_BARE_CHARS):
+        return ()
+    name = "chart" if "chart" in asked else asked[0] if asked else "oi"
+    return (f"/{name} {' '.join(symbols)}",)
 
 
 def menu(role: Role | None = Role.OWNER, *, in_group: bool = False) -> tuple[tuple[str, str], ...]:

@@ -3,6 +3,7 @@
 import re
 from typing import Final
 
+from bot.chat.durations import joined, leading
 from bot.chat.spec import Problem
 from bot.texts import say
 
@@ -18,7 +19,10 @@ FATES: Final = (*INVITED_ROLES, "remove", "decline", "block")
 """What may become of a person."""
 
 TOP_WORDS: Final = {
-    "oi": "oi", "interest": "oi", "price": "price", "gainers": "gainers", "losers": "losers", "movers": "price", "funding": "funding", "volume": "volume", "vol": "volume", "p": "price", "f": "funding",
+    "oi": "oi", "interest": "oi", "price": "price", "prices": "price", "movers": "price", "p": "price",
+    **dict.fromkeys(("gainers", "gainer", "winners", "winner", "risers", "pumps", "up"), "gainers"),
+    **dict.fromkeys(("losers", "loser", "fallers", "dumps", "down"), "losers"),
+    "funding": "funding", "fundings": "funding", "f": "funding", "volume": "volume", "volumes": "volume", "vol": "volume",
 }  # fmt: skip
 TOP_WINDOWS: Final = {
     "5m": "5m",
@@ -28,11 +32,28 @@ TOP_WINDOWS: Final = {
     "4h": "4h",
     "24h": "24h",
     "1d": "24h",
+    "hour": "1h",
+    "hourly": "1h",
     "day": "24h",
+    "daily": "24h",
+    "today": "24h",
 }
+_TOP_FILLERS: Final = frozenset(
+    {"by", "in", "over", "of", "for", "on", "the", "last", "past", "this", "an", "a", "open", "rate", "rates", "coins", "contracts", "now", "page", "and", "&"}
+)  # fmt: skip
 
-_BETWEEN: Final = frozenset({"of", "and", "&", "vs"})
+_BETWEEN: Final = frozenset({"of", "and", "&", "vs", "for", "usd", "usdt"})
 """Between symbols."""
+_AROUND: Final = re.compile(
+    r"^(?:please\s+)?(?:(?:show|give|tell|get)\s+me\s+)?(?:the\s+)?(?:rates?\s+)?(?=\S)|\s+(?:please|pls|now|in\s+(?:usdt?|dollars))[\s?!.]*$"
+)
+"""Around symbols; small letters alone, since there are contracts ME and THE."""
+_CHART_FILLERS: Final = frozenset(
+    {"of", "for", "with", "over", "in", "and", "&", "vs", "last", "past", "please", "show"}
+)
+_CHART_SPANS: Final = {"daily": "24h", "today": "24h", "day": "24h", "hour": "1h", "week": "7d", "month": "30d", "year": "1y", "1M": "30d"}  # fmt: skip
+_ASKING: Final = frozenset({"did", "does", "is", "has", "fire", "fired", "firing", "alert", "about"})
+"""Words of a question beside a symbol and a rule."""
 _LIST_NAME = re.compile(r"[a-z0-9_-]{1,20}", re.ASCII)
 _SPAN_APART = re.compile(r"(?<![\w.])([0-9]{1,5})\s+(m|min|h|d|w|y)(?=\s|$)", re.ASCII | re.IGNORECASE)
 _SEPARATORS = re.compile(r"[\s,;，；、]+")
@@ -49,7 +70,9 @@ def nothing(text: str) -> tuple[str, ...] | Problem:
 
 
 def symbols(text: str) -> tuple[str, ...] | Problem:
-    words = tuple(dict.fromkeys(word for word in _SEPARATORS.split(text) if word))
+    if re.fullmatch(r"rates?", text, re.IGNORECASE):
+        return ()
+    words = tuple(dict.fromkeys(word for word in _SEPARATORS.split(_AROUND.sub("", text)) if word))
     words = tuple(word for word in words if word.casefold() not in _BETWEEN) or words
     if len(words) > MAX_SYMBOLS:
         return Problem(say("That is {n} symbols; I take up to {most} at once.", n=len(words), most=MAX_SYMBOLS))
@@ -59,12 +82,10 @@ def symbols(text: str) -> tuple[str, ...] | Problem:
 
 
 def why(text: str) -> tuple[str, ...] | Problem:
-    words = tuple(word for word in _SEPARATORS.split(text) if word)
+    words = tuple(name for word in _SEPARATORS.split(text) if (name := word.strip("?!.")))
+    words = tuple(word for word in words if word not in _ASKING) or words
     if len(words) > MAX_WHY_WORDS:
         return Problem(say("That is {n} words; I take a symbol and a rule.", n=len(words)))
-    if len(words) > 2:
-        # Rules are shown by their names, which may be of several words.
-        words = (words[0], "_".join(words[1:])[:MAX_WORD_CHARS])
     if any(len(word) > MAX_WORD_CHARS for word in words):
         return Problem(say("A symbol or a rule has at most {n} characters.", n=MAX_WORD_CHARS))
     return words
@@ -72,7 +93,9 @@ def why(text: str) -> tuple[str, ...] | Problem:
 
 def chart(text: str) -> tuple[str, ...] | Problem:
     """A symbol, a span, and panels to add."""
-    words = tuple(word for word in _SEPARATORS.split(_SPAN_APART.sub(r"\1\2", text)) if word)
+    typed = _SEPARATORS.split(_SPAN_APART.sub(r"\1\2", _AROUND.sub("", text)))
+    words = tuple(_CHART_SPANS.get(one, one) for word in joined(typed) if (one := word.rstrip("?!.")))
+    words = tuple(word for word in words if word.casefold() not in _CHART_FILLERS) or words
     if len(words) > MAX_CHART_WORDS or any(len(word) > MAX_WORD_CHARS for word in words):
         return Problem(say("I take one symbol and a span."))
     return words
@@ -81,15 +104,26 @@ def chart(text: str) -> tuple[str, ...] | Problem:
 def top(text: str) -> tuple[str, ...] | Problem:
     """What to rank by, over which window, which page; in any order. Words as the table names them: `oi`, `15m`, `2`."""
     by, window, page = "oi", "15m", "1"
-    for word in text.casefold().split():
+    words = [word.strip(".,;!?$#") for word in joined(text.casefold().split())]
+    offers: tuple[str, ...] = ("/top gainers 1h", "/top losers 1h")
+    if len(words) > 1 and words[0].isdigit() and words[1] in TOP_WORDS:
+        # `top 10 gainers` says how many.
+        words = words[1:]
+    for word in words if words != ["10"] else ():
         if word in TOP_WORDS:
-            by = TOP_WORDS[word]
+            # Both ways are those of the price.
+            by = "price" if {by, TOP_WORDS[word]} == {"gainers", "losers"} else TOP_WORDS[word]
+        elif word in _TOP_FILLERS or not word:
+            continue
         elif word in TOP_WINDOWS:
             window = TOP_WINDOWS[word]
         elif re.fullmatch(r"[1-9][0-9]{0,2}", word, re.ASCII):
             page = word
         else:
-            return Problem(say("I rank by oi, price, funding or volume, over 5m, 15m, 1h, 4h or 24h."))
+            if leading([word]) is None and len(word) <= MAX_WORD_CHARS:
+                offers = f"/oi {word}", *offers
+            said = say("I rank by oi, price, gainers, losers, funding or volume, over 5m, 15m, 1h, 4h or 24h.")
+            return Problem(said, offers)
     return (by, window, page)
 
 
@@ -209,22 +243,30 @@ def few_words(text: str) -> tuple[str, ...] | Problem:
     return words if len(words) <= MAX_SILENCE_WORDS else Problem(say("That is too long for me."))
 
 
+_QUIET_MEANT: Final = frozenset(
+    {"all", "alerts", "alert", "everything", "messages", "bot", "the", "it", "now", "please"}
+)
+"""Behind `/stop`: no contract, but silence is wanted."""
+
+
 def stop_words(text: str) -> tuple[str, ...] | Problem:
-    if text.split():
+    words = [word.strip(".,!?") for word in text.casefold().split()]
+    if not _QUIET_MEANT.issuperset(words):
         return few_words(text)
     said = say("It tells where a stop could stand; /silence 2h is for quiet. I expected a symbol and long or short.")
     return Problem(said, ("/silence all here 2h",))
 
 
 def silence_prefix(text: str) -> tuple[str, ...] | Problem:
-    words = text.casefold().split()
-    if words == ["all"]:
+    words = text.casefold().rstrip(".!").split()
+    if words in (["all"], ["everything"]):
         return ("all",)
     found = tuple(dict.fromkeys(word.removeprefix("s-") for word in words))
     if not found or len(found) > MAX_SYMBOLS:
         return Problem(say("I expected the id of a silence, or all."))
     if "all" in found or not all(re.fullmatch(r"[0-9a-z]{1,8}", digits, re.ASCII) for digits in found):
-        return Problem(say("I expected the first characters of a silence's id, or all."))
+        like = (f"/silence {' '.join(words)} off",) if "s-all" not in words and len(text) <= MAX_ALERT_WORDS else ()
+        return Problem(say("I expected the first characters of a silence's id, or all."), like)
     return found
 
 

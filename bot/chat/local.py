@@ -35,8 +35,8 @@ from bot.chat.commands import clean, parse, shorten
 from bot.chat.front import answer_safely
 from bot.chat.local_asking import DEADLINE_S, Answer, Request, encode, socket_address
 from bot.chat.reply import Reply
+from bot.chat.rule_words import find_rule, near_rules
 from bot.chat.symbols import NotFound, SymbolBook
-from bot.chat.why import find_rule, near_rules
 from bot.chat.wire import Words, pack
 from bot.clock import Clock
 from bot.model.cards import CARD_WINDOWS_MS

@@ -24,6 +24,10 @@ N_LARGEST: Final = 5
 N_OWN: Final = 10
 """Of what a chat has pinned and looked at."""
 
+_FIGURES: Final = frozenset({"oi", "price", "funding", "open", "interest"})
+"""Beside symbols they say what is asked anyway."""
+_EVERYTHING: Final = frozenset({"all", "top", "everything", "market", "largest", "biggest", "5", "10", "coins"})
+
 Named = tuple[str, InstrumentCard]
 """What to type to get it, and the card."""
 
@@ -106,6 +110,13 @@ class Looking:
         if not command.words:
             return await self._own_or_largest(command.name, asker, look)
         found = [book.resolve(word) for word in command.words]
+        # There is a contract OPEN.
+        known = [one for one in found if isinstance(one, Instrument) or one.text.casefold() not in _FIGURES]
+        found = known or found
+        if all(isinstance(one, NotFound) for one in found) and _EVERYTHING.issuperset(
+            word.casefold().rstrip("?!.") for word in command.words
+        ):
+            return await self._own_or_largest(command.name, asker, look, is_own=False)
         there = list({one.key: one for one in found if isinstance(one, Instrument)}.values())
         if self._lists is not None and there:
             self._lists.looked_at(asker.chat, [one.key for one in there])
@@ -132,8 +143,8 @@ class Looking:
             return None
         return Reply(look.table(title, [card for _, card in named]), pages.card_buttons(command, named))
 
-    async def _own_or_largest(self, name: str, asker: Asker, look: Look) -> Reply:
-        if self._lists is not None:
+    async def _own_or_largest(self, name: str, asker: Asker, look: Look, *, is_own: bool = True) -> Reply:
+        if self._lists is not None and is_own:
             own = (*self._lists.pins(asker.chat), *self._lists.recent(asker.chat))
             keys = tuple(dict.fromkeys(own))[:N_OWN]
             found = await self.table(

@@ -1,10 +1,13 @@
 """What people type behind `/risk` and `/stop`, to values. Never raises; knows no instruments."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from bot.chat.alert_words import plain
 from bot.chat.commands import shorten
+from bot.chat.durations import joined
 from bot.chat.spec import Problem
 from bot.chat.table.risk import FOLLOW_WORDS
 from bot.model.risk import RiskSettings, Side
@@ -24,8 +27,27 @@ _SIDES: Final[dict[str, Side]] = {
     "short": "short",
     "sell": "short",
     "s": "short",
+    "longs": "long",
+    "shorts": "short",
 }
-_LABELS: Final = frozenset({"equity", "risk", "of", "with", "at", "entry"})
+_LABELS: Final = frozenset(
+    {"equity", "risk", "of", "with", "at", "@", "entry", "and", "per", "trade", "max", "is", "my", "on", "for", "from", "in", "over", "the", "please"}
+)  # fmt: skip
+_BEFORE_SYMBOL: Final = frozenset({"loss", "for", "on", "of", "my", "the", "a"})
+_TIDIED: Final = tuple(
+    (re.compile(pattern, re.IGNORECASE), put)
+    for pattern, put in (
+        (r"[.,;!?]+(?=\s|$)", ""),
+        (r"(?<=[0-9]) (?=[0-9]{3}(?![\w.,]))", ""),
+        (r"(?<=[0-9])\s*per\s?cent(?=\s|$)", "%"),
+        (r"(?<=[0-9])\s+(?=[%x](?:\s|$))", ""),
+        (r"(?<!\S)x([0-9.]+)(?!\S)", r"\1x"),
+        (r"(?<=[0-9kmb])\s*(?:\$|usdt?|dollars?)(?=\s|$)", ""),
+        (r"(?<!\S)@(?=[0-9$])", ""),
+    )
+)
+_POINTS: Final = re.compile(r"\$?[1-9][0-9]{0,2}(?:\.[0-9]{3})+", re.ASCII)
+"""Ten thousand to some, ten to others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +62,14 @@ class StopWish:
     watches: bool = False
 
 
+def _tidied(words: Sequence[str]) -> list[str]:
+    """Numbers with their signs as one word each, without what ends a sentence or names dollars."""
+    text = " ".join(words)
+    for pattern, put in _TIDIED:
+        text = pattern.sub(put, text)
+    return text.split()
+
+
 def _amount(word: str) -> float | None:
     found = parse_number(plain(word))
     return None if found is None or found.unit else found.value
@@ -48,7 +78,7 @@ def _amount(word: str) -> float | None:
 def read_risk(words: tuple[str, ...], before: RiskSettings | None) -> RiskSettings | Problem:
     """Take `10000`, `1%`, `5x`, with or without the words equity, risk, leverage, in any order."""
     after = before if before is not None else RiskSettings(0.0)
-    rest, label, last = list(words), "", ""
+    rest, label, last = _tidied(words), "", ""
     while rest:
         word = rest.pop(0).casefold()
         # `1% risk` and `5x leverage` are labelled from behind.
@@ -90,7 +120,7 @@ def _taken(word: str, settings: RiskSettings) -> RiskSettings | Problem:
             return _no_share(word)
         return replace(settings, risk_ratio=found.value)
     equity = _amount(word)
-    if equity is None or not 0 < equity <= MAX_EQUITY:
+    if equity is None or not 0 < equity <= MAX_EQUITY or _POINTS.fullmatch(word):
         return Problem(
             say(
                 "I expected an equity such as 10000, a risk such as 1% or a leverage such as 5x, not {found}.",
@@ -104,11 +134,25 @@ def _no_share(word: str) -> Problem:
     return Problem(say("I expected a risk per trade such as 1%, not {found}.", found=shorten(word)))
 
 
+def _symbol_first(words: Sequence[str]) -> list[str]:
+    """`long BTC` and `loss on BTC long` as `BTC long`; a contract may be called so as well."""
+    found = list(words)
+    while len(found) > 2 and found[0] in _BEFORE_SYMBOL:
+        del found[0]
+    if len(found) > 2 and parse_duration_ms(found[0].casefold()):
+        found.append(found.pop(0))
+    side, *rest = found
+    if side.casefold() not in _SIDES or len(side) == 1 or any(word.casefold() in _SIDES for word in rest):
+        return found
+    at = next((k for k, word in enumerate(rest) if word.casefold() not in _LABELS), None)
+    return found if at is None else [rest[at], side, *rest[:at], *rest[at + 1 :]]
+
+
 def read_stop(words: tuple[str, ...]) -> StopWish | Problem:
     """`BTC long [ENTRY] [WINDOW] [watch]`, the symbol first, the rest in any order."""
     if not words:
         return Problem(say("I expected a symbol and long or short."))
-    symbol, *rest = words
+    symbol, *rest = _symbol_first(joined(_tidied(words)) or words)
     side: Side | None = None
     wish = StopWish(symbol, "long")
     for typed in rest:

@@ -15,8 +15,8 @@ from bot.chat.actions import Handler
 from bot.chat.asker import Asker
 from bot.chat.commands import Command, UsageError
 from bot.chat.reply import Reply
+from bot.chat.rule_words import find_rule, near_rules
 from bot.chat.table.rules import CHANGES
-from bot.chat.why import find_rule, near_rules
 from bot.chat.zones import known_zone, near_zone
 from bot.model.explanation import RuleName
 from bot.model.risk import RiskSettings

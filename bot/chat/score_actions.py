@@ -9,8 +9,8 @@ from bot.chat.actions import Handler
 from bot.chat.asker import Asker
 from bot.chat.commands import Command, UsageError
 from bot.chat.reply import Reply
+from bot.chat.rule_words import find_rule
 from bot.chat.symbols import NotFound, SymbolBook
-from bot.chat.why import find_rule
 from bot.model.chat_rule import is_chat_rule_id
 from bot.model.explanation import RuleName
 from bot.model.ports import MarketReader, WhyReader

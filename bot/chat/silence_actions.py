@@ -13,6 +13,7 @@ from bot.chat import silence_pages
 from bot.chat.actions import Handler
 from bot.chat.asker import Asker
 from bot.chat.commands import Command, clean, shorten
+from bot.chat.durations import leading
 from bot.chat.reply import Reply
 from bot.chat.silence_targets import Targets, usage
 from bot.chat.silence_text import (
@@ -26,10 +27,12 @@ from bot.chat.silence_text import (
 from bot.chat.spec import Problem
 from bot.chat.zones import known_zone, near_zone
 from bot.model.chat_alert_ports import ChatAlertStore
+from bot.model.explanation import RuleName
 from bot.model.outbox_ports import Outbox
 from bot.model.ports import MarketReader
 from bot.model.silence import PREFIX, Ack, QuietHours, Silence, next_local_ms, silence_id
 from bot.model.silence_ports import Mutes, SilenceStore
+from bot.rules.ast import duration_text
 from bot.texts import ENGLISH, say, speaking
 
 MAX_SILENCES: Final = 200
@@ -50,7 +53,7 @@ class SilenceActions:
         outbox: Outbox,
         chat_alerts: ChatAlertStore,
         mutes: Mutes,
-        rule_ids: Callable[[], Sequence[str]],
+        rules: Callable[[], Sequence[RuleName]],
         destination_of: Callable[[str], str | None],
         destinations: Callable[[], Sequence[str]],
         venue_now: Callable[[], int],
@@ -60,7 +63,7 @@ class SilenceActions:
 
         `zone_of_chat`: in which a chat wants its times, where it has no quiet hours.
         """
-        self._targets = Targets(market=market, outbox=outbox, chat_alerts=chat_alerts, rule_ids=rule_ids)
+        self._targets = Targets(market=market, outbox=outbox, chat_alerts=chat_alerts, rules=rules)
         self._store = store
         self._outbox = outbox
         self._mutes = mutes
@@ -93,21 +96,21 @@ class SilenceActions:
         place = self._place(asker, wish.at, is_here=wish.is_here or not asker.is_owner)
         if isinstance(place, Reply):
             return place
-        named = wish.comment.casefold().replace(",", " ").split()
-        is_off = named[-1:] == ["off"]
-        if wish.is_open and await self._targets.are_targets(named[:-1] if is_off else named, asker, place):
+        named = wish.comment.replace(",", " ").split()
+        is_off = bool(named) and named[-1].casefold() == "off"
+        if wish.is_open and (meant := await self._targets.targets_in(named[: -1 if is_off else None], asker, place)):
             # All would be quiet, where one thing was meant and stands behind the time.
-            time = command.words[: len(command.words) - len(wish.comment.split())]
-            return usage(all_or(wish.comment), " ".join(("/silence", wish.comment, *(() if is_off else time))))
+            time = ("off",) if is_off else command.words[: len(command.words) - len(wish.comment.split())]
+            return usage(all_or(meant[0]), " ".join(("/silence", *meant, *time)))
+        matchers = await self._targets.matchers(wish, asker, place)
+        if isinstance(matchers, Reply):
+            return matchers
         now_ms = self._venue_now()
-        silences, n_more = self._mutes.silences(now_ms), max(1, len(wish.symbols))
+        silences, n_more = self._mutes.silences(now_ms), len(matchers)
         if len(silences) + n_more > MAX_SILENCES:
             return silence_pages.full(MAX_SILENCES)
         if not asker.is_owner and sum(one.author == asker.user for one in silences) + n_more > MAX_PER_PERSON:
             return silence_pages.full_of_yours(MAX_PER_PERSON)
-        matchers = await self._targets.matchers(wish, asker, place)
-        if isinstance(matchers, Reply):
-            return matchers
         zone = self._zone(asker)
         made = [await self._add(_silence(wish, one, place, asker, now_ms, zone), now_ms) for one in matchers]
         whats = "; ".join(f"{silence.id}: {_in_english(silence)}" for silence in made)
@@ -116,7 +119,7 @@ class SilenceActions:
 
     async def _end_like(self, words: tuple[str, ...], asker: Asker) -> Reply:
         """`/silence off`, `/silence BTC off`: as what would be made with these words."""
-        if not words or words == ("all",):
+        if not words or {"all", "everything"}.issuperset(word.casefold() for word in words):
             return await self.end(Command("unsilence", ("all",)), asker)
         wish = read_silence(words)
         if isinstance(wish, Problem):
@@ -184,6 +187,8 @@ class SilenceActions:
         ended: list[tuple[Silence, tuple[int, int]]] = []
         for digits in command.words:
             found = [one for one in seen if one.id.startswith(PREFIX + digits)]
+            if not found and await self._targets.targets_in(command.words, asker, self._here(asker) or ""):
+                return await self._end_like(command.words, asker)
             if not found:
                 return silence_pages.no_silence(digits)
             if len(found) > 1:
@@ -246,7 +251,10 @@ class SilenceActions:
         """`/quiet 23:00-07:00 [ZONE] [at NAME]`, `/quiet off`, `/quiet`"""
         wish = read_quiet(command.words)
         if isinstance(wish, Problem):
-            return usage(wish, "/quiet 23:00-07:00 Europe/Berlin")
+            # A length of time is no hours of each day.
+            length = leading(command.words[1:] if command.words[0].casefold() == "for" else command.words)
+            silence = f"/silence all here {duration_text(length[0])}" if length is not None and length[0] else ""
+            return usage(wish, silence or "/quiet 23:00-07:00 Europe/Berlin")
         place = self._place(asker, wish.at, is_here=True)
         if isinstance(place, Reply):
             return place

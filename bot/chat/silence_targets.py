@@ -6,17 +6,19 @@ from typing import Final, Literal
 
 from bot.chat import pages, silence_pages
 from bot.chat.asker import Asker
-from bot.chat.commands import UsageError, shorten
+from bot.chat.commands import UsageError
+from bot.chat.grammars import MAX_SYMBOLS
 from bot.chat.reply import Reply
-from bot.chat.silence_text import MIN_ID_CHARS, SilenceWish, read_id
+from bot.chat.rule_words import find_rule, near_rules, near_run, rule_at
+from bot.chat.silence_text import FILLERS, MIN_ID_CHARS, SilenceWish, read_id, too_many
 from bot.chat.spec import Problem
 from bot.chat.symbols import NotFound, SymbolBook
 from bot.model import chat_alert
 from bot.model.chat_alert_ports import ChatAlertStore
+from bot.model.explanation import RuleName
 from bot.model.instrument import Instrument
 from bot.model.outbox_ports import Outbox
 from bot.model.ports import MarketReader
-from bot.rules.language import did_you_mean
 from bot.texts import say
 
 _SEVERITIES: Final = ("info", "warning", "critical")
@@ -33,53 +35,86 @@ class Targets:
         market: MarketReader,
         outbox: Outbox,
         chat_alerts: ChatAlertStore,
-        rule_ids: Callable[[], Sequence[str]],
+        rules: Callable[[], Sequence[RuleName]],
     ) -> None:
         self._market = market
         self._outbox = outbox
         self._chat_alerts = chat_alerts
-        self._rule_ids = rule_ids
+        self._rules = rules
 
     async def matchers(self, wish: SilenceWish, asker: Asker, place: str) -> list[dict[str, str]] | Reply:
-        """What one silence matches, by kind; one for each symbol where several are named."""
-        found: dict[str, str] = {}
+        """What each silence matches, by kind: one for each symbol and each rule where several are named."""
         book = SymbolBook(self._market.instruments())
-        for target in wish.targets:
-            matched = await self._matched(target, book, asker, place)
-            if matched is None:
-                return self._unknown(target, wish, book)
+        grouped = await self._grouped(wish.targets, book, asker, place)
+        if isinstance(grouped, int):
+            return self._unknown(wish, grouped, book)
+        if isinstance(grouped, Reply):
+            return grouped
+        found: dict[str, dict[str, None]] = {}
+        firings: dict[tuple[Matcher, ...], None] = {}
+        for _, matched in grouped:
+            if len(matched) > 1:
+                firings[matched] = None
+                continue
+            ((kind, value),) = matched
+            found.setdefault(kind, {})[value] = None
+        for kind in ("tag", "severity"):
+            if len(values := list(found.get(kind, ()))) > 1:
+                return _two(kind, values[0], values[1])
+        rules, symbols = found.pop("rule", {}), found.pop("symbol", {})
+        if firings and (rules or symbols):
+            kind, named = ("rule", rules) if rules else ("symbol", symbols)
+            return _two(kind, dict(next(iter(firings)))["rule" if rules else "symbol"], next(iter(named)))
+        common = {kind: next(iter(values)) for kind, values in found.items()}
+        several: list[dict[str, str]] = [{**dict(one)} for one in firings] or [
+            {kind: value for kind, value in (("rule", rule), ("symbol", symbol)) if value}
+            for rule in rules or {"": None}
+            for symbol in symbols or {"": None}
+        ]
+        if len(several) > MAX_SYMBOLS:
+            return usage(too_many(len(several)), "/silence BTC ETH 2h")
+        return [{**common, **one} for one in several]
+
+    async def targets_in(self, words: Sequence[str], asker: Asker, place: str) -> tuple[str, ...]:
+        """The words that name a rule, a symbol or the like, without those between them; none where one names nothing."""
+        grouped = await self._grouped(words, SymbolBook(self._market.instruments()), asker, place)
+        return tuple(typed for typed, _ in grouped) if isinstance(grouped, list) else ()
+
+    async def _grouped(
+        self, words: Sequence[str], book: SymbolBook, asker: Asker, place: str
+    ) -> list[tuple[str, tuple[Matcher, ...]]] | Reply | int:
+        """What each target means, as typed (a rule by its id where its name is of several words), and means; or the place
+        of the first word that means nothing.
+        """
+        found: list[tuple[str, tuple[Matcher, ...]]] = []
+        rules, at = self._rules(), 0
+        while at < len(words):
+            named = rule_at(words, at, rules)
+            if named is not None and named[1] > at + 1:
+                rule, at = named
+                found.append((rule.id, (("rule", rule.id),)))
+                continue
+            word = words[at]
+            matched = await self._matched(word, book, asker, place)
             if isinstance(matched, Reply):
                 return matched
-            for kind, value in matched:
-                if kind in found:
-                    return _two(kind, found[kind], value)
-                found[kind] = value
-        if not wish.symbols:
-            return [found]
-        if "symbol" in found:
-            return _two("symbol", found["symbol"], shorten(",".join(wish.symbols)))
-        several: dict[str, None] = {}
-        for typed in wish.symbols:
-            instrument = book.resolve(typed)
-            if not isinstance(instrument, Instrument):
-                return self._unknown(typed, wish, book)
-            several[_literal(instrument.symbol)] = None
-        return [{**found, "symbol": symbol} for symbol in several]
-
-    async def are_targets(self, words: Sequence[str], asker: Asker, place: str) -> bool:
-        """Whether words are a rule, a symbol or the like, each of them."""
-        book = SymbolBook(self._market.instruments())
-        found = [await self._matched(word, book, asker, place) for word in words]
-        return bool(found) and all(isinstance(one, tuple) for one in found)
+            if matched is None and word.casefold() not in FILLERS:
+                return at
+            if matched is not None and not (word in FILLERS and len(words) > 1):
+                found.append((word, matched))
+            at += 1
+        return found if found or not words else 0
 
     async def _matched(
         self, target: str, book: SymbolBook, asker: Asker, place: str
     ) -> tuple[Matcher, ...] | Reply | None:
         """What a target means; None where it means nothing."""
         lowered = target.casefold()
-        rules = {one.casefold(): one for one in self._rule_ids()}
+        rules = {one.id.casefold(): one.id for one in self._rules()}
         if target.startswith("#"):
-            return await self._firing(target, place)
+            firing = await self._firing(target, place)
+            coin = book.resolve(target)
+            return firing if isinstance(firing, tuple) or not isinstance(coin, Instrument) else _symbol(coin)
         if lowered.startswith("tag:") and len(lowered) > len("tag:"):
             return (("tag", target.partition(":")[2]),)
         if lowered.startswith("severity:"):
@@ -103,7 +138,10 @@ class Targets:
                 return (("symbol", upper),)
             return None
         instrument = book.resolve(target)
-        return (("symbol", _literal(instrument.symbol)),) if isinstance(instrument, Instrument) else None
+        if isinstance(instrument, Instrument):
+            return _symbol(instrument)
+        rule = find_rule(target, self._rules())
+        return (("rule", rule.id),) if rule is not None else None
 
     async def _firing(self, target: str, place: str) -> tuple[Matcher, ...] | Reply:
         """Of an alert's id: its rule on its instrument."""
@@ -125,23 +163,31 @@ class Targets:
             return silence_pages.ambiguous(target, [one.id for one in found])
         return (("rule", found[0].id),) if found else None
 
-    def _unknown(self, target: str, wish: SilenceWish, book: SymbolBook) -> Reply:
-        names = [name] if (name := did_you_mean(target, set(self._rule_ids()))) else []
-        lost = book.resolve(target)
-        names += [book.ask_for(one) for one in lost.suggestions] if isinstance(lost, NotFound) else []
-        names = names[:3]
+    def _unknown(self, wish: SilenceWish, at: int, book: SymbolBook) -> Reply:
+        """`at`: the place of the first word that means nothing."""
+        words, rules = wish.targets, self._rules()
+        start, end = near_run(words, rules, (at,)) or (at, at + 1)
+        target = " ".join(words[start:end])
+        near = near_rules(target, rules)[:1]
+        lost = book.resolve(words[at])
+        names = [(rule.title if end > start + 1 else rule.id, rule.id) for rule in near]
+        names += [(book.ask_for(one),) * 2 for one in lost.suggestions] if isinstance(lost, NotFound) else []
+        if words[at].isdecimal() and wish.assumed_time and not names:
+            names = [(f"{words[at]}{unit}",) * 2 for unit in "mh"]
         length = f"{wish.duration_ms // 60_000}m" if wish.duration_ms is not None else ""
         if wish.until_min is not None:
             length = f"until {wish.until_min // 60:02d}:{wish.until_min % 60:02d}"
-        typed = [
-            [
-                *(name if one == target else one for one in wish.targets),
-                *([",".join(name if one == target else one for one in wish.symbols)] if wish.symbols else []),
-            ]
-            for name in names
+        commands = [
+            " ".join(
+                ["/silence", *words[:start], name, *words[end:], *(["here"] if wish.is_here else []), length]
+            ).strip()
+            for _, name in names[:3]
         ]
-        commands = [" ".join(["/silence", *one, *(["here"] if wish.is_here else []), length]).strip() for one in typed]
-        return silence_pages.unknown(target, names, commands)
+        return silence_pages.unknown(target, [label for label, _ in names[:3]], commands)
+
+
+def _symbol(instrument: Instrument) -> tuple[Matcher, ...]:
+    return (("symbol", _literal(instrument.symbol)),)
 
 
 def _two(kind: str, first: str, second: str) -> Reply:

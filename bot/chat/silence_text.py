@@ -8,22 +8,31 @@ from dataclasses import dataclass
 from typing import Final
 
 from bot.chat.commands import shorten
+from bot.chat.durations import joined, leading
 from bot.chat.grammars import MAX_SYMBOLS
 from bot.chat.spec import Problem
 from bot.model.silence import MAX_SILENCE_MS
 from bot.rules.ast import HOUR_MS, MINUTE_MS, duration_text
-from bot.rules.literals import parse_duration_ms
 from bot.texts import say
 
 DEFAULT_MS: Final = 2 * HOUR_MS
 MAX_COMMENT_CHARS: Final = 200
 MAX_TARGET_CHARS: Final = 40
 MIN_ID_CHARS: Final = 4
+FILLERS: Final = frozenset(
+    {"and", "&", "+", "the", "alert", "alerts", "on", "of", "for", "from", "about", "rule", "rules", "please", "me"}
+)
+"""Words between targets that name none."""
+_OTHER_DAYS: Final = frozenset(
+    {"tomorrow", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "next"}
+)
 
 _CLOCK: Final = re.compile(r"([01]?[0-9]|2[0-3])(?::([0-5][0-9]))?", re.ASCII)
 _HALF_DAY: Final = re.compile(r"(1[0-2]|0?[1-9])(?::([0-5][0-9]))?(am|pm)", re.ASCII)
-_TIME: Final = r"([0-9:]+(?:[ap]m)?)"
-_RANGE: Final = re.compile(rf"{_TIME}\s*(?:[-–—]|to\s)\s*{_TIME}(?:\s+(.*))?", re.ASCII | re.IGNORECASE)
+_TIME: Final = r"([0-9]{1,2}(?:[:.h]?[0-9]{2}|h)?(?:\s?[ap]m)?)"
+_TO: Final = r"(?:\s*(?:[-–—~→]|(?<=\s)(?:to|until|till|and)(?=\s))\s*|\s+)"
+_RANGE: Final = re.compile(rf"(?:from\s+|between\s+|on\s+)?{_TIME}{_TO}{_TIME}(?:\s+(.*))?", re.ASCII | re.IGNORECASE)
+_NO_HOURS: Final = frozenset({"off", "none", "no", "stop", "end"})
 _ALIKE: Final = str.maketrans("oil", "011")
 """Letters that ids do not have, for the digits that they are taken for."""
 
@@ -33,7 +42,7 @@ class SilenceWish:
     """What somebody wants to hear no more for a while."""
 
     targets: tuple[str, ...]
-    """As typed; with no symbols either, none means everything."""
+    """Words as typed, commas taken off; none means everything."""
     duration_ms: int | None = None
     until_min: int | None = None
     """Minutes after local midnight; None with a duration."""
@@ -42,15 +51,13 @@ class SilenceWish:
     is_here: bool = False
     at: str = ""
     """A destination's name."""
-    symbols: tuple[str, ...] = ()
-    """Several with commas between, as typed: a silence for each."""
     is_all: bool = False
     """Said, not only left open."""
 
     @property
     def is_open(self) -> bool:
         """Whether nothing said what is meant."""
-        return not (self.is_all or self.targets or self.symbols)
+        return not (self.is_all or self.targets)
 
     @property
     def assumed_time(self) -> bool:
@@ -59,7 +66,7 @@ class SilenceWish:
 
 def read_silence(words: tuple[str, ...]) -> SilenceWish | Problem:
     """Read the arguments of `/silence`. Never raises."""
-    rest, targets, symbols = list(words), [], list[str]()
+    rest, targets = list(words), list[str]()
     also_critical, is_here, at = False, False, ""
     duration_ms: int | None = None
     until_min: int | None = None
@@ -78,41 +85,66 @@ def read_silence(words: tuple[str, ...]) -> SilenceWish | Problem:
                 return Problem(say("After at I expected where, such as telegram."))
             at = rest.pop(0)
         elif lowered in {"until", "till"}:
-            until_min = read_clock(rest[0]) if rest else None
-            if until_min is None:
-                return Problem(
-                    say(
-                        "After {word} I expected a time such as 18:00, not {found}.",
-                        word=lowered,
-                        found=_shown(rest),
-                    )
-                )
-            rest.pop(0)
-        elif lowered == "for" or parse_duration_ms(lowered) is not None:
-            typed = (rest.pop(0) if rest else "") if lowered == "for" else word
-            found = read_duration(typed)
+            clock = _take_clock(rest, lowered)
+            if isinstance(clock, Problem):
+                return clock
+            until_min = clock
+        elif (found := _take_length(word, rest, has_targets=not FILLERS.issuperset(targets))) is not None:
             if isinstance(found, Problem):
                 return found
             duration_ms = found
         elif any(len(one) > MAX_TARGET_CHARS for one in word.split(",")):
             return Problem(say("{word} is too long for a rule or a symbol.", word=shorten(word)))
-        elif "," in word:
-            symbols += [one for one in word.split(",") if one]
         else:
-            targets.append(word)
-    if is_all and (targets or symbols):
-        return all_or([*targets, *symbols][0])
-    if len(symbols) > MAX_SYMBOLS:
-        return Problem(say("That is {n} symbols; I take up to {most} at once.", n=len(symbols), most=MAX_SYMBOLS))
+            targets += [name for one in word.split(",") if (name := one.rstrip(".;!"))]
+    if is_all:
+        targets = [one for one in targets if one.casefold() not in FILLERS]
+    if is_all and targets:
+        return all_or(targets[0])
+    if len(targets) > MAX_SYMBOLS:
+        return too_many(len(targets))
     while rest and rest[0].casefold() in {"here", "critical"}:
         word = rest.pop(0).casefold()
         is_here, also_critical = is_here or word == "here", also_critical or word == "critical"
     comment = " ".join(rest)
     if len(comment) > MAX_COMMENT_CHARS:
         return Problem(say("A comment has at most {n} characters.", n=MAX_COMMENT_CHARS))
-    return SilenceWish(
-        tuple(targets), duration_ms, until_min, comment, also_critical, is_here, at, tuple(symbols), is_all
-    )
+    return SilenceWish(tuple(targets), duration_ms, until_min, comment, also_critical, is_here, at, is_all)
+
+
+def _take_clock(rest: list[str], word: str) -> int | Problem:
+    """What stands behind `until`, taken off."""
+    if len(rest) > 1 and rest[1].casefold().rstrip(".,;!") in {"am", "pm"}:
+        rest[:2] = [rest[0] + rest[1]]
+    found = read_clock(rest[0].rstrip(".,;!").replace(".", ":")) if rest else None
+    behind = rest[1:2]
+    if found is None or (behind and behind[0].casefold().rstrip(".,;!") in _OTHER_DAYS):
+        shown = rest if found is None else behind
+        return Problem(
+            say("After {word} I expected a time such as 18:00, not {found}.", word=word, found=_shown(shown))
+        )
+    rest.pop(0)
+    return found
+
+
+def _take_length(word: str, rest: list[str], *, has_targets: bool) -> int | Problem | None:
+    """Of a word and those behind it, taken off; None where they are no length of time."""
+    is_for = word.casefold() == "for"
+    words = [*rest] if is_for else [word, *rest]
+    for n_before in range(min(len(words), 3)):
+        found = leading(words[n_before:])
+        if found is not None:
+            ms, n = found
+            del rest[: n_before + n - (0 if is_for else 1)]
+            return _bounded(ms, " ".join(words[n_before : n_before + n]))
+        if words[n_before].casefold() not in {"the", "next"}:
+            break
+    # `alerts for btc 2h` has none yet.
+    return read_duration(rest[0] if rest else "") if is_for and has_targets else None
+
+
+def too_many(n: int) -> Problem:
+    return Problem(say("That is {n} symbols; I take up to {most} at once.", n=n, most=MAX_SYMBOLS))
 
 
 def all_or(typed: str) -> Problem:
@@ -125,9 +157,13 @@ def _shown(rest: list[str]) -> str:
 
 def read_duration(typed: str) -> int | Problem:
     """Milliseconds between a minute and thirty days."""
-    ms = parse_duration_ms(typed.casefold())
-    if ms is None:
+    found = leading([typed])
+    if found is None:
         return Problem(say("I expected a duration such as 2h, not {found}.", found=shorten(typed) or say("nothing")))
+    return _bounded(found[0], typed)
+
+
+def _bounded(ms: int, typed: str) -> int | Problem:
     if not MINUTE_MS <= ms <= MAX_SILENCE_MS:
         bounds = say("between {least} and {most}", least=duration_text(MINUTE_MS), most=duration_text(MAX_SILENCE_MS))
         return Problem(say("I take a duration {bounds}, not {found}.", bounds=bounds, found=shorten(typed)))
@@ -170,7 +206,7 @@ def read_ack(words: tuple[str, ...]) -> AckWish | Problem:
     prefix = read_id(words[0])
     if isinstance(prefix, Problem):
         return prefix
-    rest = words[2:] if len(words) > 1 and words[1].casefold() == "for" else words[1:]
+    rest = joined(words[2:] if len(words) > 1 and words[1].casefold() == "for" else words[1:])
     if len(words) == 1:
         return AckWish(prefix)
     if len(rest) > 1:
@@ -199,15 +235,22 @@ def read_quiet(words: tuple[str, ...]) -> QuietWish | Problem:
         words, at = words[:-2], words[-1]
     if not words:
         return QuietWish(at=at, is_look=True)
-    if len(words) == 1 and words[0].casefold() == "off":
+    text = " ".join(words).rstrip(".,;!?")
+    if text.casefold() in _NO_HOURS:
         return QuietWish(at=at, is_off=True)
-    text = " ".join(words)
-    found = _RANGE.fullmatch(text)
-    starts_min, ends_min = (read_clock(found[1]), read_clock(found[2])) if found else (None, None)
+    found = _RANGE.fullmatch(text) or _RANGE.fullmatch(" ".join((*words[1:], words[0])))
+    starts_min, ends_min = (_read_hour(found[1]), _read_hour(found[2])) if found else (None, None)
     # `10-7am` could begin in the morning or at night.
-    is_clear = found is not None and found[1][-1].isdigit() == found[2][-1].isdigit()
+    is_clear = found is not None and (found[1][-1] in "mM") == (found[2][-1] in "mM")
     if found is None or starts_min is None or ends_min is None or not is_clear:
         return Problem(say("I expected hours such as 23:00-07:00, or off, not {found}.", found=shorten(text)))
     if starts_min == ends_min:
         return Problem(say("Quiet hours need an end other than their start; /silence all is for longer."))
-    return QuietWish(starts_min, ends_min, "_".join((found[3] or "").split()), at)
+    zone = re.sub(r"^(?:in|at)\s+", "", (found[3] or "").strip("() "), flags=re.IGNORECASE)
+    return QuietWish(starts_min, ends_min, "_".join(zone.split()), at)
+
+
+def _read_hour(typed: str) -> int | None:
+    """As `read_clock`, and `7h`, `7h30`, `7.30`, `7 am`."""
+    typed = re.sub(r"[.h]", ":", typed.casefold().replace(" ", "")).rstrip(":")
+    return read_clock(re.sub(r"(?<=^[0-9]{2})(?=[0-9]{2}$)", ":", typed))

@@ -64,6 +64,19 @@ class SymbolBook:
 
     def resolve(self, text: str) -> Instrument | NotFound:
         """Find one instrument, or say what comes near. Never raises."""
+        found = self._resolve(text)
+        # Nobody means what ends a sentence.
+        bare = text.rstrip("?!.,;: ")
+        if (
+            isinstance(found, NotFound)
+            and bare
+            and bare != text
+            and isinstance(again := self._resolve(bare), Instrument)
+        ):
+            return again
+        return found
+
+    def _resolve(self, text: str) -> Instrument | NotFound:
         name, venue = self._split_venue(text)
         typed = _plain(name)
         for wanted in (typed, _without_perp(typed)):

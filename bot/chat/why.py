@@ -4,13 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from rapidfuzz.distance import JaroWinkler
-
 from bot.chat import pages, why_pages
 from bot.chat.actions import Handler
 from bot.chat.asker import Asker
 from bot.chat.commands import Command, find
 from bot.chat.reply import BLANK, Reply, line
+from bot.chat.rule_words import apart, find_rule, near_rules
 from bot.chat.symbols import NotFound, SymbolBook
 from bot.model.alert import key_range
 from bot.model.chat_alert import is_alert_id
@@ -20,26 +19,6 @@ from bot.model.ports import MarketReader, WhyReader
 
 MIN_ID_CHARS: Final = 4
 ID_CHARS: Final = 8
-SUGGESTION_SCORE: Final = 0.75
-MAX_SUGGESTIONS: Final = 3
-
-
-def _plain(word: str) -> str:
-    return word.casefold().replace("-", "_")
-
-
-def find_rule(word: str, rules: Sequence[RuleName]) -> RuleName | None:
-    """By its id, else by its name; case and dashes do not count."""
-    wanted = _plain(word)
-    by_id = next((rule for rule in rules if rule.id == wanted), None)
-    return by_id or next((rule for rule in rules if _plain(rule.title).replace(" ", "_") == wanted), None)
-
-
-def near_rules(word: str, rules: Sequence[RuleName]) -> tuple[RuleName, ...]:
-    """What was probably meant, best first."""
-    wanted = _plain(word)
-    scored = sorted(((-JaroWinkler.similarity(wanted, rule.id), rule.id, rule) for rule in rules), key=lambda s: s[:2])
-    return tuple(rule for score, _, rule in scored[:MAX_SUGGESTIONS] if -score >= SUGGESTION_SCORE)
 
 
 class Why:
@@ -72,11 +51,14 @@ class Why:
             spec = find("why")
             assert spec is not None
             return pages.help_topic(spec)
-        first, *more = command.words
-        if first.startswith("#"):
-            return await self._firing(first[1:], asker)
         book = SymbolBook(self._market.instruments())
         rules = self._why.rules(asker.chat)
+        first, *more = apart(command.words, rules)
+        if first.startswith("#"):
+            coin = book.resolve(first)
+            is_coin = isinstance(coin, Instrument) and not await self._is_known(first[1:], asker)
+            if not is_coin:
+                return await self._firing(first[1:], asker)
         if (own := next((word for word in command.words if is_alert_id(word.casefold())), None)) is not None:
             return await self._made_here(own.casefold(), book, asker)
         if not more:
@@ -143,6 +125,11 @@ class Why:
             explanation = replace(explanation, rule_id=rule.id)
         reply = why_pages.one_rule(explanation, name)
         return replace(reply, blocks=(*reply.blocks, BLANK, line(note))) if note else reply
+
+    async def _is_known(self, prefix: str, asker: Asker) -> bool:
+        """Whether an alert's id begins so."""
+        is_id = len(prefix) >= MIN_ID_CHARS and key_range(prefix) is not None
+        return is_id and bool(await self._why.firing(prefix, asker.chat))
 
     async def _firing(self, prefix: str, asker: Asker) -> Reply:
         if len(prefix) < MIN_ID_CHARS or key_range(prefix) is None:

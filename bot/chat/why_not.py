@@ -9,8 +9,8 @@ from bot.chat.actions import Handler
 from bot.chat.asker import Asker
 from bot.chat.commands import Command, find, shorten
 from bot.chat.reply import BLANK, Button, Line, Reply, bold, code, line, rows_of
+from bot.chat.rule_words import apart, find_rule, near_rules
 from bot.chat.symbols import Books, NotFound
-from bot.chat.why import find_rule, near_rules
 from bot.chat.why_text import distance_text, heading
 from bot.model import numbers
 from bot.model.chat_alert import is_alert_id
@@ -49,7 +49,7 @@ class WhyNot:
             assert spec is not None
             return pages.help_topic(spec)
         book, rules = self._books.now(), self._why.rules(asker.chat)
-        words = [word.removeprefix("#") for word in command.words]
+        words = [word.removeprefix("#") for word in apart(command.words, rules)]
         if (own := next((word.casefold() for word in words if is_alert_id(word.casefold())), None)) is not None:
             return await self._made_here(own, asker)
         found, rule, word = self._read(words, rules)

@@ -26,6 +26,12 @@ class ChatAlertStore(Protocol):
         """
         ...
 
+    async def in_place_of(self, chat: str, alert_id: str) -> ChatAlert | None:
+        """What stands where a deleted one of that chat was, over any number of changes: one of the same instrument that was
+        made at the very time at which the one before was deleted. None where nothing does.
+        """
+        ...
+
     async def of_chat(self, chat: str, *, limit: int, offset: int = 0) -> list[ChatAlert]:
         """One page, the oldest first."""
         ...

@@ -42,6 +42,17 @@ _LIVES: Final = (
 )
 _ORPHANS: Final = f"SELECT {_RECORD} FROM alerts WHERE {_IS_OF_CHAT} AND state <> 'inactive' AND {_IS_GONE}"  # noqa: S608
 
+_IN_PLACE: Final = (
+    "WITH RECURSIVE place (instrument, created_ms, deleted_ms) AS ("  # noqa: S608
+    "SELECT instrument, created_ms, deleted_ms FROM chat_alerts WHERE id = ?1 AND chat = ?2 AND deleted_ms IS NOT NULL "
+    "UNION SELECT c.instrument, c.created_ms, c.deleted_ms FROM place p JOIN chat_alerts c "
+    "ON c.deleted_ms >= p.deleted_ms AND c.created_ms = p.deleted_ms AND c.created_ms > p.created_ms "
+    "AND c.chat = ?2 AND c.instrument = p.instrument) "
+    f"SELECT {', '.join('a.' + name for name in _COLUMNS)} FROM place p JOIN chat_alerts a "
+    "ON a.chat = ?2 AND a.created_ms = p.deleted_ms AND a.created_ms > p.created_ms AND a.deleted_ms IS NULL "
+    "AND a.instrument = p.instrument ORDER BY a.id LIMIT 1"
+)
+
 
 def _alert(row: tuple[Any, ...]) -> ChatAlert:
     # Not strict: SQLite has no truth values, 0 and 1 stand for them.
@@ -79,6 +90,10 @@ class SqliteChatAlertStore:
             return None
         [row] = await self._database.fetch("read a chat alert", f"{_SELECT} WHERE id = ?", (alert_id,))
         return _alert(row)
+
+    async def in_place_of(self, chat: str, alert_id: str) -> ChatAlert | None:
+        rows = await self._database.fetch("follow a chat alert", _IN_PLACE, (alert_id, chat))
+        return _alert(rows[0]) if rows else None
 
     async def of_chat(self, chat: str, *, limit: int, offset: int = 0) -> list[ChatAlert]:
         rows = await self._database.fetch(

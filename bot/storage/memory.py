@@ -134,6 +134,20 @@ class MemoryChatAlertStore:
         self._stored[alert_id] = alert
         return alert
 
+    async def in_place_of(self, chat: str, alert_id: str) -> ChatAlert | None:
+        after_id = alert_id
+        while after_id in self._deleted:
+            at_ms, before = self._deleted[after_id]
+            known = (*self._stored.values(), *(alert for _, alert in self._deleted.values()))
+            after = (
+                one.id
+                for one in known
+                if (one.chat, before.chat, one.instrument, one.created_ms) == (chat, chat, before.instrument, at_ms)
+                and one.created_ms > before.created_ms
+            )
+            after_id = next(after, "")
+        return self._stored.get(after_id) if after_id != alert_id else None
+
     async def of_chat(self, chat: str, *, limit: int, offset: int = 0) -> list[ChatAlert]:
         found = sorted((a for a in self._stored.values() if a.chat == chat), key=lambda a: (a.created_ms, a.id))
         return found[offset : offset + limit]

@@ -83,12 +83,14 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
         ("t",),
         top,
         "/top oi 15m",
-        mark("what moves most"),
+        mark("what moves most: oi, gainers, losers"),
         mark("Look"),
         True,
         (
             mark("/top · strongest changes of open interest in 15m"),
-            mark("/top price 1h · also funding, volume; over 5m, 15m, 1h, 4h or 24h"),
+            mark(
+                "/top gainers 1h · prices that rose most, losers fell; also price, funding, volume; over 5m, 15m, 1h, 4h or 24h"
+            ),
             mark("/top oi 15m 2 · the second page"),
             mark(
                 "Contracts with at least $20M of open interest. ↑L new longs, ↑S new shorts, ↓L longs leave, ↓S shorts leave."

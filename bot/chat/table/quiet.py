@@ -19,7 +19,7 @@ ROWS: Final[tuple[CommandSpec, ...]] = (
         (
             mark("/silence BTC 2h · a symbol; oi_surge, oi_*, #7q4m, a-7q4m, tag:NAME, severity:info as well"),
             mark("/silence oi_surge BTC until 18:00 moving house · both must match; a comment comes last"),
-            mark("/silence BTC,ETH 2h · one for each; @majors as well"),
+            mark("/silence BTC ETH for 2 hours · one for each; @majors as well"),
             mark("/silence all 2h · everything but critical alerts; with all critical 2h these too"),
             mark("/silence off · ends all that you may end; /silence BTC off those of BTC"),
             mark("here behind the target: in this chat alone."),

@@ -171,3 +171,26 @@ async def test_those_whose_time_is_over_are_found_the_first_first(ports, make):
     assert await ports.chat_alerts.ended(30, limit=1) == [soon]
     await ports.chat_alerts.delete(soon.id, at_ms=5)
     assert await ports.chat_alerts.ended(30, limit=9) == [late]
+
+
+async def test_what_stands_in_the_place_of_a_changed_one_is_found_over_several_changes(ports, make):
+    first = make.chat_alert(0, created_ms=100)
+    second, third = (replace(make.chat_alert(n), instrument=first.instrument, created_ms=100 * (n + 1)) for n in (1, 2))
+    elsewhere = replace(make.chat_alert(3), instrument="binance:OTHERUSDT", created_ms=200)
+    later = replace(make.chat_alert(4), instrument=first.instrument, created_ms=201)
+    of_another_chat = replace(make.chat_alert(5, chat="terminal"), instrument=first.instrument, created_ms=200)
+    for alert in (first, second, elsewhere, later, of_another_chat):
+        await ports.chat_alerts.add(alert)
+    assert await ports.chat_alerts.in_place_of(first.chat, first.id) is None, "it is there itself"
+    await ports.chat_alerts.delete(first.id, at_ms=200)
+    assert await ports.chat_alerts.in_place_of(first.chat, first.id) == second
+    assert await ports.chat_alerts.in_place_of("terminal", first.id) is None
+    assert await ports.chat_alerts.in_place_of(first.chat, "a-00000000") is None
+    await ports.chat_alerts.add(third)
+    await ports.chat_alerts.delete(second.id, at_ms=300)
+    for one in (first, second):
+        assert await ports.chat_alerts.in_place_of(one.chat, one.id) == third
+    await ports.chat_alerts.delete(third.id, at_ms=999)
+    assert await ports.chat_alerts.in_place_of(first.chat, first.id) is None
+    await ports.chat_alerts.restore(third.chat, third.id)
+    assert await ports.chat_alerts.in_place_of(first.chat, first.id) == third

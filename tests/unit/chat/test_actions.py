@@ -109,6 +109,9 @@ async def test_no_symbol_gives_the_five_largest_that_trade(ask):
     reply = await ask("/oi")
     assert [button.label for row in reply.buttons for button in row] == ["BTC", "ETH", "DOGE", "1000PEPE", "币安人生"]
     assert to_plain(reply).startswith("Open interest · the 5 largest\n")
+    assert to_plain(await ask("/price show me the price of btc?")) == to_plain(await ask("/price btc"))
+    for typed in ("/oi all", "/oi TOP 10", "/oi market?"):
+        assert to_plain(await ask(typed)) == to_plain(reply)
     assert next(button.command for row in (await ask("/p")).buttons for button in row) == "/price BTCUSDT"
 
 

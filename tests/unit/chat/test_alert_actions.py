@@ -540,6 +540,49 @@ async def test_undo_of_a_change_brings_back_the_one_before(ask, store):
     assert await only(store) == first
 
 
+async def test_an_old_undo_brings_nothing_back_beside_what_took_its_place(ask, store, clock):
+    await ask("/alert btc oi > 5% 15m")
+    old = next(one.command for row in ask.buttons for one in row if one.label == "Undo")
+    first = await only(store)
+    await clock.advance(60)
+    await ask(f"/tune {first.id} 8%")
+    second = await only(store)
+    assert old == f"/undo {first.id}"
+    said = f"Nothing was brought back: meanwhile it was changed to {second.id} BTCUSDT pct(oi, 15m) > 8%"
+    assert await ask(old) == said
+    await clock.advance(60)
+    await ask(f"/tune {second.id} 10%")
+    third = await only(store)
+    # Also of one that was changed twice, and below the first change.
+    said = f"Nothing was brought back: meanwhile it was changed to {third.id} BTCUSDT pct(oi, 15m) > 10%"
+    for stale in (old, f"/undo {second.id} {first.id}", f"/undo {second.id}"):
+        assert await ask(stale) == said
+        assert await only(store) == third
+    assert await ask(old, GUEST) == said
+    await ask(old)
+    instead = ask.buttons[0][0]
+    assert (instead.label, instead.command) == ("Put it in that place", f"/undo {third.id} {first.id}")
+    assert await ask(instead.command) == f"Back again: {first.id} BTCUSDT pct(oi, 15m) > 5%"
+    assert await only(store) == first
+
+
+async def test_undo_of_what_was_changed_and_then_deleted_brings_it_back(ask, store, clock):
+    await ask("/alert btc oi > 5% 15m")
+    first = await only(store)
+    await clock.advance(60)
+    await ask("/alert btc oi > 7% 15m")
+    await clock.advance(60)
+    await ask(f"/delete {first.id}")
+    # Another one took no place.
+    assert await ask(f"/undo {first.id}") == f"Back again: {first.id} BTCUSDT pct(oi, 15m) > 5%"
+    await clock.advance(60)
+    await ask(f"/tune {first.id} 8%")
+    changed = next(one for one in await store.of_chat(OWNER.chat, limit=9) if one.level == 0.08)
+    await clock.advance(60)
+    await ask(f"/delete {changed.id}")
+    assert await ask(f"/undo {first.id}") == f"Back again: {first.id} BTCUSDT pct(oi, 15m) > 5%"
+
+
 async def test_undo_of_a_change_leaves_it_where_the_one_before_is_gone_for_good(ask, store, desk):
     await ask("/alert btc oi > 5% 15m")
     first = await only(store)

@@ -91,6 +91,11 @@ def ask(desk, market):
         ("/backtest oi_surge $gone usd* 7d", "oi_surge", 7, ("GONE", "USD*"), None),
         ("/backtest oi_flush 12h", "oi_flush", 0.5, (), 0.08),
         ("/backtest old 2w", "old", 14, (), None),
+        ("/backtest OI Surge on btc, eth for 7 days", "oi_surge", 7, ("BTCUSDT", "ETHUSDT"), None),
+        ("/backtest btc OI surge over the last 7d", "oi_surge", 7, ("BTCUSDT",), None),
+        ("/backtest 7d oi_surge", "oi_surge", 7, (), None),
+        ('/backtest "OI surge" 7D.', "oi_surge", 7, (), None),
+        ("/backtest oi_surge and btc ７ｄ", "oi_surge", 7, ("BTCUSDT",), None),
     ],
 )
 async def test_words_become_what_is_run(ask, desk, typed, rule, days, symbols, number):
@@ -120,6 +125,26 @@ async def test_what_cannot_be_run_is_said_and_nothing_is_started(ask, desk, type
 async def test_a_rule_that_was_nearly_named_is_a_button(ask):
     reply = await ask("/backtest oi_surg btc 7d")
     assert reply.buttons[0][0].command == "/backtest oi_surge btc 7d"
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("OI surg 7d", "/backtest oi_surge 7d"),
+        ("oi surg btc eth 7d", "/backtest oi_surge btc eth 7d"),
+        ("OI flsh for 7 days", "/backtest oi_flush 7d"),
+        ("btc oi surg 7d", "/backtest oi_surge btc 7d"),
+        ("7d oi_surg", "/backtest oi_surge 7d"),
+    ],
+)
+async def test_a_near_name_of_several_words_leaves_none_of_them_as_a_contract(ask, desk, typed, offered):
+    reply = await ask(f"/backtest {typed}")
+    assert (reply.buttons[0][0].label, reply.buttons[0][0].command) == (
+        {"oi_surge": "OI surge", "oi_flush": "OI flush"}[offered.split()[1]],
+        offered,
+    )
+    assert reply.is_refusal
+    assert not desk.runs
 
 
 async def test_progress_is_shown_in_steps_and_then_the_answer(ask, desk):

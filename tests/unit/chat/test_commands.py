@@ -24,6 +24,20 @@ from bot.chat.grammars import MAX_SYMBOLS
         ("/help /oi", Command("help", ("oi",))),
         ("/start claim_junk-123", Command("start")),
         ("/oi\u202e BTC\u200b", Command("oi", ("BTC",))),
+        ("/oi show me btc", Command("oi", ("btc",))),
+        ("/oi me the", Command("oi", ("me", "the"))),
+        ("/oi THE ME", Command("oi", ("THE", "ME"))),
+        ("/oi for btc and eth please", Command("oi", ("btc", "eth"))),
+        ("/price btc in usd?", Command("price", ("btc",))),
+        ("/price btc usdt", Command("price", ("btc",))),
+        ("/funding rate of btc", Command("funding", ("btc",))),
+        ("/funding rates", Command("funding")),
+        ("/chart of btc for 4 hours", Command("chart", ("btc", "4h"))),
+        ("/chart show me btc last 7 days please", Command("chart", ("btc", "7d"))),
+        ("/chart btc 1M", Command("chart", ("btc", "30d"))),
+        ("/chart btc 1 year?", Command("chart", ("btc", "365d"))),
+        ("/chart btc today with funding", Command("chart", ("btc", "24h", "funding"))),
+        ("/chart btc １５ｍ", Command("chart", ("btc", "15m"))),
     ],
 )
 def test_what_is_typed_becomes_one_command(text, expected):
@@ -62,7 +76,8 @@ def test_too_many_symbols_are_refused_with_their_number():
 
 
 def test_why_takes_a_symbol_and_a_rule_whose_name_may_be_of_several_words():
-    assert parse("/why btc OI surge") == Command("why", ("btc", "OI_surge"))
+    assert parse("/why btc OI surge") == Command("why", ("btc", "OI", "surge"))
+    assert parse("/why did btc fire?") == Command("why", ("btc",))
     assert parse("/why" + " btc" * 8) == UsageError(
         "That is 8 words; I take a symbol and a rule. Write it like /why BTC.", ("/why BTC",)
     )
@@ -116,10 +131,45 @@ def test_a_command_without_words_says_what_it_takes():
 def test_wide_signs_of_other_keyboards_are_the_same():
     assert parse("／oi BTC，ETH、SOL") == Command("oi", ("BTC", "ETH", "SOL"))
     assert parse("／ oi BTC") == Command("oi", ("BTC",))
+    assert parse("/stop ＢＴＣ long ７００００ １５ｍ") == Command("stop", ("BTC", "long", "70000", "15m"))
+    # A sentence keeps its signs.
+    assert parse("/silence btc 2h 搬家：明天！") == Command("silence", ("btc", "2h", "搬家：明天！"))
 
 
 def test_a_link_to_an_alert_of_a_chat_asks_for_it():
     assert parse("/start al_a-7q4mk2px") == Command("alerts", ("a-7q4mk2px",))
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("show me oi of btc", "/oi btc"),
+        ("What is the open interest of BTC and ETH?", "/oi BTC ETH"),
+        ("open interest btc", "/oi btc"),
+        ("what is the price of $btc", "/price btc"),
+        ("btc funding rate please", "/funding btc"),
+        ("show me a chart of btc", "/chart btc"),
+        ("BTC?", "/oi BTC"),
+        ("btc oi", "/oi btc"),
+        ("btc price now", "/price btc"),
+    ],
+)
+def test_a_question_is_offered_as_a_command(typed, offered):
+    asked = parse(typed, is_slash_optional=True)
+    assert isinstance(asked, UsageError)
+    assert asked.try_instead == (offered, "/help")
+
+
+@pytest.mark.parametrize("typed", ["hello there my friend", "thanks!!!", "/", "what is the price", "¿?", "x" * 500])
+def test_what_is_no_question_offers_help(typed):
+    asked = parse(typed, is_slash_optional=True)
+    assert asked.try_instead[-1] == "/help"
+    assert len(asked.try_instead) == 1 or asked.try_instead[0] == "/oi thanks"
+
+
+def test_what_cannot_be_ranked_is_offered_as_a_contract():
+    assert parse("/top btc").try_instead == ("/top oi 15m", "/oi btc", "/top gainers 1h", "/top losers 1h")
+    assert parse("/top oi 30m").try_instead == ("/top oi 15m", "/top gainers 1h", "/top losers 1h")
 
 
 def test_a_bare_word_may_have_been_meant_as_a_contract():

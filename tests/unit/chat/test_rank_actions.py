@@ -68,6 +68,28 @@ async def test_pages_and_words_in_any_order(ask, ranks, make_ranked):
     assert ranks.asked == ("oi", 86_400_000, 0, 10)
 
 
+@pytest.mark.parametrize(
+    ("typed", "asked"),
+    [
+        ("gainers in the last hour", ("gainers", 3_600_000, 0, 10)),
+        ("Losers today!", ("losers", 86_400_000, 0, 10)),
+        ("loser 4 hours", ("losers", 14_400_000, 0, 10)),
+        ("10 gainers 24 hours", ("gainers", 86_400_000, 0, 10)),
+        ("10", ("oi", 900_000, 0, 10)),
+        ("gainers and losers 1h page 2", ("price", 3_600_000, 10, 10)),
+        ("5 losers", ("losers", 900_000, 0, 10)),
+        ("open interest 15 min", ("oi", 900_000, 0, 10)),
+        ("by funding rate", ("funding", 900_000, 0, 10)),
+        ("prices, １ｈ", ("price", 3_600_000, 0, 10)),
+        ("gainers 24h 10", ("gainers", 86_400_000, 90, 10)),
+        ("2", ("oi", 900_000, 10, 10)),
+    ],
+)
+async def test_lists_are_asked_for_in_many_words(ask, ranks, typed, asked):
+    await ask(f"/top {typed}")
+    assert ranks.asked == asked
+
+
 async def test_where_all_fell_nobody_gained_and_that_is_known(ask, ranks):
     ranks.n_known = 480
     assert to_plain(await ask("/top gainers")).endswith("None of 480 moved that way.")

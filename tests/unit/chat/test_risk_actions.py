@@ -146,6 +146,9 @@ async def test_equity_stays_in_private_chats(ask):
         ("/risk risk of 0.5 equity 10000", "a risk per trade such as 1%, not 0.5."),
         ("/risk 10000 500x", "leverage from 1x to 125x"),
         ("/risk banana", "not banana"),
+        ("/risk 10.000 1%", "not 10.000."),
+        ("/stop all", "/silence 2h is for quiet"),
+        ("/stop alerts please!", "/silence 2h is for quiet"),
         ("/risk 10000,50 1%", "not 10000,50"),
         ("/risk 2,5k", "not 2,5k"),
         ("/stop BTC long 93183,5", "not 93183,5"),
@@ -204,3 +207,44 @@ async def test_a_contract_that_does_not_trade_is_refused(ask, market):
     broken = Instrument("binance", "OLDUSDT", "perpetual", "OLD", "USDT", "SETTLING")
     market.instruments().append(broken)
     assert "does not trade now" in await ask("/stop OLDUSDT long")
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "10000 1% 5x",
+        "$10,000 1% x5",
+        "10000$ 1 % 5 x",
+        "10000 usd, 1 percent, 5x leverage.",
+        "10 000 USDT 1% risk and 5x",
+        "10k risk 1% per trade max leverage 5",
+        "1% of 10k at 5x please",
+        "my equity is 10000, risk 1%, leverage 5x",
+    ],
+)
+def test_what_may_be_lost_is_read_as_people_write_it(typed):
+    assert read_risk(tuple(typed.split()), None) == RiskSettings(10_000.0, 0.01, 5.0)
+
+
+@pytest.mark.parametrize(
+    ("typed", "wish"),
+    [
+        ("btc long", StopWish("btc", "long")),
+        ("long btc", StopWish("btc", "long")),
+        ("Short on ETH.", StopWish("ETH", "short")),
+        ("for btc longs", StopWish("btc", "long")),
+        ("loss btc long", StopWish("btc", "long")),
+        ("btc long, 15 min", StopWish("btc", "long", None, 900_000)),
+        ("btc long 70 000 1 hour", StopWish("btc", "long", 70_000.0)),
+        ("15m btc long", StopWish("btc", "long", None, 900_000)),
+        ("btc long from 70k", StopWish("btc", "long", 70_000.0)),
+        ("btc long @70000", StopWish("btc", "long", 70_000.0)),
+        ("btc long @ 70000 over 4h", StopWish("btc", "long", 70_000.0, 14_400_000)),
+        ("$btc buy 70000 usd", StopWish("$btc", "long", 70_000.0)),
+        ("LONG short", StopWish("LONG", "short")),
+        ("S long", StopWish("S", "long")),
+        ("loss long", StopWish("loss", "long")),
+    ],
+)
+def test_a_stop_is_asked_for_as_people_say_it(typed, wish):
+    assert read_stop(tuple(typed.split())) == wish

@@ -14,6 +14,7 @@ from bot.chat.telegram_html import to_plain
 from bot.clock import ManualClock
 from bot.model.alert import TellKind, alert_key, short_id
 from bot.model.chat_alert import ChatAlert
+from bot.model.explanation import RuleName
 from bot.model.members import Role
 from bot.model.outbox import OutboxRow, row_id
 from bot.model.outbox_ports import Commit
@@ -28,6 +29,14 @@ HOUR = 3_600_000
 OWNER = in_telegram(-1001, 7, is_owner=True, name="Ann\u202e Owner")
 GUEST, OTHER = in_telegram(-1001, 8, role=Role.ADMIN), in_telegram(-1001, 9)
 ELSEWHERE = in_telegram(-2, 8, role=Role.ADMIN)
+
+
+RULES = (
+    RuleName("oi_surge", "OI surge"),
+    RuleName("oi_flush", "OI flush"),
+    RuleName("funding_extreme", "Funding extreme"),
+    RuleName("oi_top", "New high, OI off its high"),
+)
 
 
 class Place:
@@ -47,7 +56,7 @@ class Place:
             outbox=self.outbox,
             chat_alerts=self.chat_alerts,
             mutes=self.muting,
-            rule_ids=lambda: ["oi_surge", "oi_flush", "funding_extreme"],
+            rules=lambda: RULES,
             destination_of={"telegram:-1001": "telegram", "telegram:5": "telegram:5"}.get,
             destinations=lambda: ("telegram", "telegram:5", "discord"),
             venue_now=lambda: self.now_ms,
@@ -148,7 +157,15 @@ async def test_what_is_assumed_and_what_passes_is_said(place):
         ("BTCUDST 2h", "Did you mean BTCUSDT"),
         ("btc maintenance", "A comment comes after the time"),
         ("zz* 2h", "neither as a rule"),
-        ("btc eth 2h", "A silence has one symbol: BTCUSDT, or ETHUSDT?"),
+        ("tag:a tag:b 2h", "A silence has one tag: a, or b?"),
+        ("btc for eth", "a duration such as 2h, not eth"),
+        ("btc until 6pm tomorrow", "I expected a time such as 18:00, not tomorrow"),
+        ("btc for 2 months", "between 1m and 30d, not 2 months"),
+        ("alerts 2h", "I know alerts neither"),
+        ("OI surg 1h", "I know OI surg neither as a rule nor as a symbol. Did you mean OI surge?"),
+        ("2h on OI surge", "All, or oi_surge? I take one of them. Write it like /silence oi_surge 2h."),
+        ("2 hours for btc and eth", "All, or btc? I take one of them. Write it like /silence btc eth 2 hours."),
+        ("#eth1 2h", "I know no firing whose id begins with #eth1."),
         ("all btc 2h", "I take one of them"),
         ("btc until noon", "I expected a time such as 18:00, not noon"),
         ("btc 10s", "between 1m and 30d"),
@@ -302,7 +319,22 @@ async def test_quiet_hours_of_a_chat(place):
     said = await place.ask("/quiet 1:00 – 2:30")
     assert "No time zone was given: I took Europe/Berlin." in said
     assert [(q.starts_min, q.ends_min, q.zone) for q in await place.store.quiet_hours()] == [(60, 150, "Europe/Berlin")]
-    for typed in ("1am-2:30AM", "1:00 to 2:30", "1am to 2:30am"):
+    for typed in (
+        *("1am-2:30AM", "1:00 to 2:30", "1am to 2:30am", "1 am to 2:30 am", "from 1 to 2:30", "01.00-02.30", "1h-2h30"),
+        *(
+            "between 1:00 and 2:30",
+            "1:00 02:30",
+            "1:00~2:30",
+            "1:00-2:30.",
+            "on 1:00-2:30",
+            "１：００－２：３０",
+            "1:00 → 2:30",
+        ),
+        *("0100-0230", "1-0230"),
+        *("1:00 until 2:30", "europe/berlin 1:00-2:30", "1:00-2:30 in berlin", "1:00-2:30 (Europe/Berlin)"),
+    ):
+        if "erlin" in typed:
+            said = said.replace("No time zone was given: I took Europe/Berlin.\n", "")
         assert await place.ask(f"/quiet {typed}") == said
     await place.ask("/quiet 1:00-2:00 at discord")
     assert [(q.destination, q.zone) for q in place.muting.quiet_hours()] == [
@@ -310,7 +342,8 @@ async def test_quiet_hours_of_a_chat(place):
         ("telegram", "Europe/Berlin"),
     ]
     assert await place.ask("/quiet off") == "No more quiet hours at telegram."
-    assert await place.ask("/quiet off") == "There are no quiet hours at telegram."
+    for typed in ("off", "OFF!", "none", "stop", "no"):
+        assert await place.ask(f"/quiet {typed}") == "There are no quiet hours at telegram."
     assert [q.destination for q in await place.store.quiet_hours()] == ["discord"]
 
 
@@ -321,6 +354,9 @@ async def test_quiet_hours_of_a_chat(place):
         ("tonight", "I expected hours"),
         ("10-7am", "I expected hours"),
         ("7-7", "an end other than their start"),
+        ("for 2 hours", "Write it like /silence all here 2h."),
+        ("7d", "Write it like /silence all here 7d."),
+        ("1:00 2:00 3:00", "I don't know the time zone 3:00"),
         ("23-7 Europe/Berlni", "I don't know the time zone Europe/Berlni. Did you mean Europe/Berlin?"),
         ("23-7 ../../etc/passwd", "I don't know the time zone"),
         ("23-7 at mars", "I tell nothing at mars"),
@@ -358,10 +394,79 @@ async def test_several_symbols_are_a_silence_each_and_end_together(place):
 
 
 @pytest.mark.parametrize(
+    ("typed", "made", "hours"),
+    [
+        ("btc eth 1h", ["BTCUSDT", "ETHUSDT"], 1),
+        ("btc, eth 1h", ["BTCUSDT", "ETHUSDT"], 1),
+        ("btc,eth and doge 1h", ["BTCUSDT", "DOGEUSDT", "ETHUSDT"], 1),
+        ("btc & eth", ["BTCUSDT", "ETHUSDT"], 2),
+        ("btc BTCUSDT 1h", ["BTCUSDT"], 1),
+        ("oi_surge oi_flush 1h", ["oi_flush", "oi_surge"], 1),
+        ("OI surge 1h", ["oi_surge"], 1),
+        ("oi SURGE btc eth 1h", ["oi_surge BTCUSDT", "oi_surge ETHUSDT"], 1),
+        ("BTC OI surge and OI-flush 1h", ["oi_flush BTCUSDT", "oi_surge BTCUSDT"], 1),
+        ("New high, OI off its high 1h", ["oi_top"], 1),
+        ("for 2 hours", [""], 2),
+        ("2 hours", [""], 2),
+        ("btc for 2 hours", ["BTCUSDT"], 2),
+        ("BTC FOR THE NEXT 2 HOURS.", ["BTCUSDT"], 2),
+        ("btc half a day", ["BTCUSDT"], 12),
+        ("btc an hour", ["BTCUSDT"], 1),
+        ("btc for the next hour", ["BTCUSDT"], 1),
+        ("btc 1h30m", ["BTCUSDT"], 1.5),
+        ("btc 1w", ["BTCUSDT"], 168),
+        ("btc ２ｈ", ["BTCUSDT"], 2),
+        ("alerts for btc 2h", ["BTCUSDT"], 2),
+        ("all alerts for 2 hours", [""], 2),
+        ("btc until 6 pm", ["BTCUSDT"], 18),
+        ("btc until 18.00.", ["BTCUSDT"], 18),
+        ("$btc #eth 2h", ["BTCUSDT", "ETHUSDT"], 2),
+        ("btc. 2h", ["BTCUSDT"], 2),
+    ],
+)
+async def test_what_people_type_to_have_it_quiet(place, typed, made, hours):
+    await place.ask(f"/silence {typed}")
+    found = await place.store.all()
+    assert sorted(f"{one.rule} {one.symbol}".strip() for one in found) == made
+    assert {(one.ends_ms - NOW_MS) / HOUR for one in found} == {hours}
+    assert {one.comment for one in found} == {""}
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("OI surg 1h", "/silence oi_surge 60m"),
+        ("OI surg btc 1h", "/silence oi_surge btc 60m"),
+        ("eth oi_surg here 2h", "/silence eth oi_surge here 120m"),
+        ("btc 30", "/silence btc 30m"),
+        ("for 45", "/silence for 45m"),
+    ],
+)
+async def test_a_near_name_is_offered_with_all_else(place, typed, offered):
+    reply = await place.actions.answer(parse(f"/silence {typed}"), asker=OWNER)
+    assert reply.buttons[0][0].command == offered
+
+
+async def test_a_symbol_behind_unsilence_is_loud_again(place):
+    await place.ask("/silence btc 2h")
+    await place.ask("/silence OI surge 2h")
+    assert "BTCUSDT" in await place.ask("/unsilence BTC")
+    assert "oi_surge" in await place.ask("/unmute OI surge")
+    assert parse("/unmute OI_surge").try_instead[-1] == "/silence oi_surge off"
+    assert "No silence begins with zzz" in await place.ask("/unsilence zzz")
+    assert "There is no silence to end" in await place.ask("/unsilence eth")
+    for typed in ("/unsilence everything", "/silence EVERYTHING off", "/silence ALL off", "/unsilence all!"):
+        await place.ask("/silence btc eth 2h")
+        assert (await place.ask(typed)).startswith("Ended ")
+        assert place.muting.silences(NOW_MS) == []
+
+
+@pytest.mark.parametrize(
     ("typed", "said"),
     [
         ("/silence btc,nosuch 1h", "nosuch"),
-        ("/silence btc,eth doge 1h", "A silence has one symbol: DOGEUSDT, or btc,eth?"),
+        ("/silence btc nosuch eth 1h", "nosuch"),
+        ("/silence " + " ".join(f"c{n}" for n in range(21)), "That is 21 symbols; I take up to 20 at once."),
         ("/silence all btc,eth", "All, or btc? I take one of them."),
         ("/silence " + ",".join(f"c{n}" for n in range(21)), "That is 21 symbols; I take up to 20 at once."),
         ("/unsilence s-all", "I expected the first characters of a silence's id, or all."),
@@ -412,7 +517,7 @@ async def test_what_is_silenced_is_loud_again_by_the_same_words(place):
     ("typed", "instead"),
     [
         ("2h btc", "btc 2h"),
-        ("2h btc,btcusdt", "btc,btcusdt 2h"),
+        ("2h btc,btcusdt", "btc btcusdt 2h"),
         ("here for 2h oi_surge BTC", "oi_surge BTC here for 2h"),
         ("until 18:00 #7q4m", ""),
     ],

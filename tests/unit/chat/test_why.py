@@ -137,6 +137,12 @@ async def test_false_although_a_part_is_unknown(ask):
     )
 
 
+async def test_a_symbol_with_a_mark_of_any_kind_is_that_symbol(ask):
+    said = to_plain(await ask("/why btc"))
+    for typed in ("/why BTC?", "/why did btc fire?", "/why #btc", "/why $BTC!", "/why ＢＴＣ"):
+        assert to_plain(await ask(typed)) == said
+
+
 async def test_what_is_unknown_says_why(ask):
     text = to_plain(await ask("/why eth"))
     assert "? oi_surge no open interest has come yet, 19 s after it was first watched" in text
@@ -144,7 +150,11 @@ async def test_what_is_unknown_says_why(ask):
 
 
 @pytest.mark.parametrize(
-    "typed", ["/why btc oi_surge", "/w BTC/USDT OI-Surge", "/why oi_surge btc", "/why bitcoin oi_surge"]
+    "typed",
+    [
+        *("/why btc oi_surge", "/w BTC/USDT OI-Surge", "/why oi_surge btc", "/why bitcoin oi_surge"),
+        *("/why OI surge btc", "/why btc oi surge?", "/why did OI surge fire btc", "/why #btc oi_surge"),
+    ],
 )
 async def test_one_rule_in_full(ask, typed):
     reply = await ask(typed)
@@ -202,6 +212,8 @@ async def test_misspelt_names_get_suggestions_and_nothing_is_guessed(ask):
     reply = await ask("/why btcusd oi_surge")
     assert to_plain(reply) == "I don't know the symbol btcusd."
     assert Button("BTCUSDT", "/why BTCUSDT oi_surge") in keyboard(reply)[0]
+    for typed in ("/why oi surg btc", "/why btc oi surg", "/whynot oi surg btc"):
+        assert Button("oi_surge", "/why BTCUSDT oi_surge") in sum(keyboard(await ask(typed)), ()), typed
     assert to_plain(await ask("/why qqqq zzzz")).startswith("I don't know the symbol qqqq.")
     assert to_plain(await ask("/why btc zzzz")) == "I don't know the rule zzzz. /why BTCUSDT lists them all."
     assert keyboard(await ask("/why breadht"))[0] == (Button("breadth", "/why BTC breadth"),)
@@ -209,7 +221,9 @@ async def test_misspelt_names_get_suggestions_and_nothing_is_guessed(ask):
 
 async def test_a_rule_of_single_contracts_needs_one(ask):
     assert (
-        to_plain(await ask("/why oi_surge")) == "oi_surge looks at each contract. Name one, such as /why BTC oi_surge."
+        to_plain(await ask("/why OI surge"))
+        == to_plain(await ask("/why oi_surge"))
+        == "oi_surge looks at each contract. Name one, such as /why BTC oi_surge."
     )
 
 
