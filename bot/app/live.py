@@ -112,16 +112,11 @@ class Live:
         recorder: Recorder | None = None,
         keeper: Keeper | None = None,
     ) -> None:
-        self._engine, self._mailbox = engine, mailbox
-        self._clock = clock
-        self._committer = committer
+        self._engine, self._mailbox, self._clock, self._committer = engine, mailbox, clock, committer
         self.routes = routes
         """Where what comes from now on is told."""
-        self._on_rows = on_rows
-        self._on_progress = on_progress
-        self._on_feed = on_feed
-        self._on_reset = on_reset
-        self._on_grown = on_grown
+        self._on_rows, self._on_progress, self._on_feed = on_rows, on_progress, on_feed
+        self._on_reset, self._on_grown = on_reset, on_grown
         self._muting = muting if muting is not None else Muting()
         self._rows = rows
         self._recorder = recorder
