@@ -28,10 +28,10 @@ from bot.chat.alert_words import (
     is_comparison,
     number,
 )
+from bot.chat.durations import UNIT_WORDS
 from bot.rules.ast import HOUR_MS
 from bot.rules.literals import parse_duration_ms
 
-_UNITS: Final = {"s": r"secs?|seconds?", "m": r"mins?|minutes?", "h": r"hrs?|hours?", "d": r"days?"}
 _BEFORE_TIME: Final = r"(?:in|within|over|during|inside|per)"
 
 MAX_LIKELY_MS: Final = 4 * HOUR_MS
@@ -81,8 +81,8 @@ _NUMBERS: Final[tuple[_Rule, ...]] = (
 )
 _TIMES: Final[tuple[_Rule, ...]] = (
     *(
-        (re.compile(rf"(?<![\w$.])([0-9]+)\s*-?(?:{words})(?=\s|$)", re.IGNORECASE), rf"\1{unit}")
-        for unit, words in _UNITS.items()
+        (re.compile(rf"(?<![\w$.])([0-9]+)\s*-?(?:{'|'.join(words)})(?=\s|$)", re.IGNORECASE), rf"\1{unit}")
+        for unit, words in UNIT_WORDS.items()
     ),
     # A capital M is a million.
     (re.compile(r"(?<![\w$.])([0-9]+)\s+([smhd])(?=\s|$)"), r"\1\2"),

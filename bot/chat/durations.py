@@ -8,11 +8,16 @@ from bot.rules.ast import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, duration_text
 from bot.rules.literals import parse_duration_ms
 
 _WEEK_MS: Final = 7 * DAY_MS
+UNIT_WORDS: Final = {
+    "s": ("sec", "secs", "second", "seconds"),
+    "m": ("min", "mins", "minute", "minutes"),
+    "h": ("hr", "hrs", "hour", "hours"),
+    "d": ("day", "days"),
+}
+"""How people write the units that rules know."""
+_SIZES_MS: Final = {"s": SECOND_MS, "m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS}
 _UNITS: Final[dict[str, int]] = {
-    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), SECOND_MS),
-    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), MINUTE_MS),
-    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), HOUR_MS),
-    **dict.fromkeys(("d", "day", "days"), DAY_MS),
+    **{word: _SIZES_MS[unit] for unit, words in UNIT_WORDS.items() for word in (unit, *words)},
     **dict.fromkeys(("w", "wk", "week", "weeks"), _WEEK_MS),
     **dict.fromkeys(("mo", "month", "months"), 30 * DAY_MS),
     **dict.fromkeys(("y", "yr", "year", "years"), 365 * DAY_MS),

@@ -15,6 +15,7 @@ from bot.alerts.book import RuleBook
 from bot.alerts.lifecycle import Policy
 from bot.alerts.seen import RuleTruth, Ticks
 from bot.alerts.threshold_book import ThresholdBook
+from bot.alerts.threshold_columns import Figure
 from bot.model.alert import FOREVER_MS, State
 from bot.model.chat_alert import DIRECTIONS, ChatAlert, StoredAlerts, alert_id
 from bot.model.truth import FALSE, TRUE, UNKNOWN
@@ -30,15 +31,6 @@ VALUES = (nan, *LEVELS, 0.30000000000000004, -1e-300, 5.0)
 
 def key(row):
     return f"binance:C{row}USDT"
-
-
-@dataclass
-class Reading:
-    value: float | None
-    direction: int
-    option: int = 0
-    gap_ms: int = 0
-    share_of: None = None
 
 
 @dataclass
@@ -78,7 +70,7 @@ class Plain:
         column[0][0, self.row], column[1][0, self.row] = when, clear
         members = np.zeros((1, N_ROWS), dtype=bool)
         members[0, self.row] = self.armed
-        reading = Reading(None if isnan(value) else float(value), DIRECTIONS[a.op])
+        reading = Figure(None if isnan(value) else float(value), DIRECTIONS[a.op])
         truth = RuleTruth(
             a.id,
             *column,

@@ -503,14 +503,19 @@ async def test_what_a_machine_that_slept_has_missed_is_asked_for(recorded, slept
     assert sum(isinstance(item, Reset) for item in world.live._recorder.items) == 0, "the windows stay"
 
 
+async def heard(world, seconds):
+    """Prices and liquidations have come for so long."""
+    world.list()
+    world.mailbox.put(FeedStatus("liquidations", True, "every event is heard", 0.0, 0.0))
+    for _ in range(seconds):
+        world.push(99.0)
+        await world.clock.advance(1)
+
+
 async def test_what_was_forced_while_a_machine_slept_is_unknown_and_not_nothing(recorded):
     """The stream of liquidations cannot tell: by its clock no time has passed."""
     world = recorded
-    world.list()
-    world.mailbox.put(FeedStatus("liquidations", True, "every event is heard", 0.0, 0.0))
-    for _ in range(5):
-        world.push(99.0)
-        await world.clock.advance(1)
+    await heard(world, seconds=5)
     slept_from_ms = world.venue_ms
     world.venue_ahead_ms += 3_600_000
     woken_ms = world.venue_ms
@@ -532,11 +537,7 @@ async def test_what_was_forced_while_a_machine_slept_is_unknown_and_not_nothing(
 @pytest.mark.parametrize("is_cut", [True, False])
 async def test_where_a_machine_stood_still_for_seconds_events_are_heard_since_the_connection_was_made(recorded, is_cut):
     world = recorded
-    world.list()
-    world.mailbox.put(FeedStatus("liquidations", True, "every event is heard", 0.0, 0.0))
-    for _ in range(40):
-        world.push(99.0)
-        await world.clock.advance(1)
+    await heard(world, seconds=40)
     world.venue_ahead_ms += 20_000
     woken_ms = world.venue_ms
     if is_cut:

@@ -515,10 +515,11 @@ def test_the_market_as_a_whole_crosses_a_level_once(feed, rules_of, perpetual):
     assert f.states()[2:] == [("rotation", "*", "firing"), ("rotation", "*", "resolved")]
 
 
+EITHER = "- {id: any, when: 'pct(oi, 30s) > 5% or pct(price, 30s) > 3%', clear: 'pct(price, 30s) < 0%', escalate: 1%}\n"
+
+
 def test_after_a_restart_an_alert_follows_what_is_true_not_what_stands_first_while_windows_fill(feed, rules_of):
-    rules = rules_of(
-        "- {id: any, when: 'pct(oi, 30s) > 5% or pct(price, 30s) > 3%', clear: 'pct(price, 30s) < 0%', escalate: 1%}\n"
-    )
+    rules = rules_of(EITHER)
     f = feed(rules, "A")
     for second in range(33):
         f.oi("AUSDT", 1_000.0)
@@ -538,9 +539,7 @@ def test_after_a_restart_an_alert_follows_what_is_true_not_what_stands_first_whi
 
 
 def test_an_alert_follows_the_same_measure_after_a_restart_at_which_nothing_is_true_any_more(feed, rules_of):
-    rules = rules_of(
-        "- {id: any, when: 'pct(oi, 30s) > 5% or pct(price, 30s) > 3%', clear: 'pct(price, 30s) < 0%', escalate: 1%}\n"
-    )
+    rules = rules_of(EITHER)
     f = feed(rules, "A")
     for second in range(70):
         f.oi("AUSDT", 1_000.0)
