@@ -38,6 +38,8 @@ class Connection:
         """When its first data frame came."""
         self.heard_ms: dict[str, float] = {}
         self.garbage_since_ms: float | None = None
+        self.ends_soon = False
+        """Whether the venue said that it will close it."""
         self.ended: Trouble | None = None
         self.task: asyncio.Task[None] | None = None
 
@@ -117,7 +119,7 @@ class Connection:
             shell.listed(self.number, received.listed, now_ms)
         if received.ends_soon:
             _log.info("stream.ends_soon", host=shell.host)
-            shell.ends_soon(self.number, now_ms)
+            self.ends_soon = True
         if received.error:
             _log.warning("stream.complained", text=received.error)
 

@@ -178,11 +178,6 @@ class Stream:
         for watch in self._sparse:
             self._tell(watch.listed(connection, streams, now_ms))
 
-    def ends_soon(self, connection: int, now_ms: float) -> None:
-        """The venue will close a connection: let another take over before."""
-        if self._current is not None and self._current.number == connection:
-            self._renew_at_ms = min(self._renew_at_ms, now_ms)
-
     def _tell(self, statuses: Iterable[FeedStatus]) -> None:
         for status in statuses:
             self.sink.put(status)
@@ -221,7 +216,7 @@ class Stream:
             return "connect"
         if self._current.silent(now_ms):
             return "silence"
-        return "renewal" if now_ms >= self._renew_at_ms else None
+        return "renewal" if self._current.ends_soon or now_ms >= self._renew_at_ms else None
 
     def _attempt(self, purpose: str, now_ms: float, tasks: asyncio.TaskGroup) -> None:
         self.counters.attempts += 1

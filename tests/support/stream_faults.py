@@ -108,8 +108,9 @@ async def announced(station: Station, out: Outcome) -> None:
     await unharmed(station, out, 85, "mark price", "ticker", "liquidations", "klines")
     renewals = station.events("stream.connected", n, purpose="renewal")
     out.note = f"{len(renewals)} connections renewed before, no second missing"
-    if not renewals or station.events("stream.failed", n):
-        out.problems.append("a connection was lost before its renewal")
+    failed = [event["text"] for event in station.events("stream.failed", n)]
+    if not renewals or failed:
+        out.problems.append(f"a connection was lost before its renewal: {len(renewals)} renewals, {failed}")
 
 
 def rss_mb(station: Station, key: str = "VmRSS") -> float:

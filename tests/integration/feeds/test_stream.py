@@ -190,6 +190,19 @@ async def test_an_announced_end_is_met_by_a_new_connection_before_it_comes(venue
         assert [live for live, _ in sink.statuses("mark price")] == [True]
 
 
+async def test_an_end_announced_to_a_connection_that_has_not_taken_over_yet_is_met_as_well(venue, make, sink):
+    venue.frozen = True
+    async with running(make(venue.url)) as stream:
+        await until(lambda: venue.connections)
+        await venue.connections[0].send('{"e":"serverShutdown","E":1789478297000}')
+        venue.frozen = False
+        await until(lambda: stream.counters.renewals == 1)
+        await venue.connections[0].close(1001)
+        await until(lambda: len(sink.seconds()) > 20)
+        assert stream.counters.connections_lost == 0
+        assert [live for live, _ in sink.statuses("mark price")] == [True]
+
+
 async def test_a_half_open_connection_is_found_by_silence_and_used_again_when_it_revives(venue, make, sink):
     async with running(make(venue.url)) as stream:
         await until(lambda: stream.is_live)
