@@ -15,7 +15,7 @@ from bot.feeds.transport import Answer
 from bot.market.universe import Universe
 from bot.model.instrument import Instrument
 from bot.model.ports import PollNeed
-from bot.model.updates import InstrumentList, OpenInterest, Tickers
+from bot.model.updates import InstrumentChange, InstrumentList, OpenInterest, Tickers
 from bot.storage.memory import MemoryKeyValues
 
 HOUR_MS = 3_600_000
@@ -47,8 +47,9 @@ class Host:
         if self.banned:
             return Answer(418, {"Retry-After": "3600"}, b"")
         if path != "/fapi/v1/openInterest":
+            written = json.dumps(self.bodies.get(path, [])).encode()
             await self.clock.sleep(0.05)
-            return Answer(200, {}, json.dumps(self.bodies.get(path, [])).encode())
+            return Answer(200, {}, written)
         (symbol,) = parse_qs(urlsplit(target).query)["symbol"]
         wrong_ms = self.wrong_ms.pop() if self.wrong_ms else 0
         body = {"symbol": symbol, "openInterest": "10", "time": self.now_ms() + wrong_ms}
@@ -83,6 +84,8 @@ class World:
         self.puts.append(update)
         if isinstance(update, InstrumentList):
             self.universe.apply_list("binance", update.instruments)
+        elif isinstance(update, InstrumentChange):
+            self.universe.apply_change(update.instrument)
 
     @property
     def generation(self) -> int:
@@ -217,9 +220,38 @@ async def test_a_list_without_contracts_ends_none() -> None:
     world.list()
     world.host.bodies["/fapi/v1/exchangeInfo"] = {"symbols": []}
     async with world.feed.client:
-        await world.ask(world.feed._list())
+        await world.ask(world.feed.listing.ask())
     assert len(world.instruments()) == 2
-    assert world.feed._refresh.is_set(), "it is asked again soon"
+    assert world.feed.listing.is_due.is_set(), "it is asked again soon"
+
+
+def news(symbol: str, status: str) -> InstrumentChange:
+    return InstrumentChange(Instrument("binance", symbol, "perpetual", symbol[:3], "USDT", status))
+
+
+@pytest.mark.parametrize("waits_for", ["/fapi/v1/exchangeInfo", "/fapi/v1/fundingInfo"])
+async def test_a_list_undoes_no_news_that_came_while_it_or_the_funding_intervals_were_on_their_way(waits_for) -> None:
+    """One contract is settled, another one listed; the list was written before."""
+    world = World()
+    world.list()
+    world.host.bodies["/fapi/v1/exchangeInfo"] = {"symbols": LISTED}
+    world.host.bodies["/fapi/v1/fundingInfo"] = [{"symbol": "BTCUSDT", "fundingIntervalHours": 4}]
+    async with world.feed.client:
+        task = asyncio.create_task(world.feed.listing.keep())
+        world.feed.listing.is_due.set()
+        while waits_for not in world.host.paths:
+            await world.clock.advance(0.01)
+        for change in (news("ETHUSDT", "CLOSE"), news("NEWUSDT", "TRADING")):
+            world.feed._tap.put(change)
+        world.host.bodies["/fapi/v1/exchangeInfo"] = {"symbols": [*LISTED[:1], LISTED[0] | {"symbol": "NEWUSDT"}]}
+        for _ in range(60):
+            await world.clock.advance(1.0)
+            assert {i.symbol for _, i in world.instruments()} == {"BTCUSDT", "NEWUSDT"}
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    hours = {i.symbol: i.funding_interval_h for _, i in world.instruments()}
+    assert hours == {"BTCUSDT": 4.0, "NEWUSDT": 8.0}
+    assert world.host.paths.count("/fapi/v1/exchangeInfo") == 2
 
 
 async def test_a_contract_that_left_during_an_outage_does_not_cost_the_others_their_gap() -> None:
@@ -230,7 +262,7 @@ async def test_a_contract_that_left_during_an_outage_does_not_cost_the_others_th
     async with world.feed.client:
         for listed in (LISTED, LISTED[:1]):
             world.host.bodies["/fapi/v1/exchangeInfo"] = {"symbols": listed}
-            await world.ask(world.feed._list())
+            await world.ask(world.feed.listing.ask())
             await world.ask(world.feed._prices_over_rest())
             await world.pass_(600)
     assert world.feed.history.prices.pending == 1
