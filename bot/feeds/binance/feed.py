@@ -277,6 +277,7 @@ class BinanceFeed:
         await self._ready.wait()
         while True:
             await self._clock.sleep(1.0)
+            self.listing.look()
             if self._is_silent():
                 await self._prices_over_rest()
                 await self._clock.sleep(STAND_IN_EVERY_S - 1.0)

@@ -2,7 +2,7 @@
 
 Promises: asked hourly and on contract news; what REST does not tell is taken from the last run. A list undoes no news that
 came while it, or what completes it, was on its way: it may have been written before, and the next one is due then. A
-contract that the poller dropped is asked about at most every five minutes.
+contract that the poller dropped is asked about at most every five minutes, and then still.
 """
 
 import asyncio
@@ -60,6 +60,7 @@ class Listing:
         """The list as it was last taken."""
         self.is_due = asyncio.Event()
         """Set by news of a contract, and wherever else the list is wanted anew."""
+        self._has_dropped = False
         self._asked_for_drop_ms = float("-inf")
 
     async def keep(self) -> None:
@@ -125,7 +126,12 @@ class Listing:
 
     def dropped(self) -> None:
         """A contract of the list is not polled any more, because the venue refused it."""
+        self._has_dropped = True
+        self.look()
+
+    def look(self) -> None:
+        """Let the list be asked for where it may say more of what was dropped. To be called every few seconds."""
         now_ms = self._clock.monotonic_ms()
-        if now_ms - self._asked_for_drop_ms > _DROP_GAP_MS:
-            self._asked_for_drop_ms = now_ms
+        if self._has_dropped and now_ms - self._asked_for_drop_ms > _DROP_GAP_MS:
+            self._has_dropped, self._asked_for_drop_ms = False, now_ms
             self.is_due.set()

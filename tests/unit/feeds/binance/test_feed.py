@@ -31,6 +31,7 @@ class Host:
         self.wrong_ms: list[int] = []
         """By how much the next answers are dated ahead of the clock."""
         self.banned = False
+        self.halted: set[str] = set()
         self.paths: list[str] = []
         self.bodies: dict[str, object] = {"/fapi/v1/time": {"serverTime": clock.wall_ms()}}
 
@@ -51,6 +52,10 @@ class Host:
             await self.clock.sleep(0.05)
             return Answer(200, {}, written)
         (symbol,) = parse_qs(urlsplit(target).query)["symbol"]
+        if symbol in self.halted:
+            return Answer(
+                400, {}, b'{"code":-4108,"msg":"Symbol is on delivering or delivered or settling or closed."}'
+            )
         wrong_ms = self.wrong_ms.pop() if self.wrong_ms else 0
         body = {"symbol": symbol, "openInterest": "10", "time": self.now_ms() + wrong_ms}
         await self.clock.sleep(0.05)
@@ -252,6 +257,26 @@ async def test_a_list_undoes_no_news_that_came_while_it_or_the_funding_intervals
     hours = {i.symbol: i.funding_interval_h for _, i in world.instruments()}
     assert hours == {"BTCUSDT": 4.0, "NEWUSDT": 8.0}
     assert world.host.paths.count("/fapi/v1/exchangeInfo") == 2
+
+
+async def test_a_contract_that_is_refused_again_shortly_after_the_list_is_asked_about_later_and_not_never() -> None:
+    """The list goes on calling it trading; what the venue refuses for some minutes is polled again within ten."""
+    world = World()
+    world.host.bodies["/fapi/v1/exchangeInfo"] = {"symbols": LISTED}
+    world.host.halted = {"BTCUSDT"}
+    async with polling(world):
+        world.feed._ready.set()
+        tasks = [asyncio.create_task(run()) for run in (world.feed._begin_and_refresh, world.feed._stand_in)]
+        await world.pass_(120)
+        asked = world.host.paths.count("/fapi/v1/exchangeInfo")
+        world.host.halted.clear()
+        world.puts.clear()
+        await world.pass_(480)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    assert asked == 1
+    assert {update.row for update in world.puts if isinstance(update, OpenInterest)} == {0, 1}
 
 
 async def test_a_contract_that_left_during_an_outage_does_not_cost_the_others_their_gap() -> None:
