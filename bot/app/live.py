@@ -222,6 +222,10 @@ class Live:
         self._questions.append(ask)
         return await answer
 
+    def after_tick(self, call: Callable[[], None]) -> None:
+        """Call it once, after the next tick: only that decides who is in the scope of a new rule."""
+        self._questions.append(call)
+
     async def store(self, result: Result, also: Sequence[OutboxRow] = ()) -> None:
         """Commit what changed, then wake the lanes; what the database has not taken in time is handed to them as it is.
 

@@ -14,7 +14,7 @@ from bot.app.live import Live
 from bot.app.routing import Routes
 from bot.clock import ManualClock
 from bot.engine.engine import Engine
-from bot.engine.inputs import Coverage, Reset
+from bot.engine.inputs import Coverage, Reset, RulesChanged
 from bot.market.mailbox import Mailbox
 from bot.market.series import INDEX, Leaf, Needs
 from bot.model.alert import State, Transition, alert_key, short_id
@@ -760,6 +760,27 @@ async def test_the_keeper_of_windows_comes_before_anything_is_consumed_and_after
     assert keeper.seen[0] == ("known", T0 + 50_000, 0)
     assert [(what, n) for what, _, n in keeper.seen[1:]] == [("tick", k + 1) for k in range(len(keeper.seen) - 1)]
     assert len(keeper.seen) >= 3
+
+
+async def test_what_new_rules_need_is_looked_at_after_the_tick_that_decides_who_is_in_their_scope(rules_of, perpetual):
+    """Right after a reload nobody is in it yet, and who looks then learns nothing for a minute."""
+    before = "- {id: one, when: 'sum(volume, 1h) > 0', scope: {symbols: [A*]}}\n"
+    world = World(rules_of(before), [perpetual("A"), perpetual("B")])
+    looked = []
+
+    def look():
+        looked.append([need.flow_window_ms > 0 for need in world.engine.needs()])
+
+    async with running(world):
+        world.list()
+        world.push(90.0, 50.0)
+        await world.clock.advance(1)
+        both = rules_of(before + "- {id: other, when: 'sum(volume, 1h) > 0', scope: {symbols: [B*]}}\n")
+        world.live.consume(RulesChanged(both, {}, ()))
+        world.live.after_tick(look)
+        assert looked == []
+        await world.clock.advance(5)
+    assert looked == [[True, True]]
 
 
 # -- questions ---------------------------------------------------------------------------------------------------------
