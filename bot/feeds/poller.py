@@ -40,6 +40,9 @@ class Sample:
 
     amount: float
     venue_ms: int
+    """No later than now, as far as now is known."""
+    dated_ms: int
+    """As the venue said: after the machine slept that tells it first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +277,7 @@ class OpenInterestPoller:
         self._last[slot.symbol] = _Last(now_ms, slot.interval_ms, outcome.venue_ms)
         self.last_sample_ms = now_ms
         self.counters.samples += 1
-        self._sink.put(OpenInterest(row, outcome.amount, outcome.venue_ms, slot.interval_ms, now_ms))
+        self._sink.put(OpenInterest(row, outcome.amount, outcome.dated_ms, slot.interval_ms, now_ms))
         if last is not None and now_ms - last.at_ms > GAP_MS:
             self._on_gap(slot.symbol)
 

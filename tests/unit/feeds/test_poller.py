@@ -63,7 +63,7 @@ class World:
         await self.clock.sleep(0.05)
         if self.down is not None:
             return self.down
-        return self.refused.get(symbol) or Sample(100.0, venue_ms)
+        return self.refused.get(symbol) or Sample(100.0, venue_ms, venue_ms)
 
     def of(self, kind) -> list:
         return [update for update in self.puts if isinstance(update, kind)]
