@@ -162,3 +162,17 @@ async def test_an_end_from_memory_waits_while_nobody_can_read_whether_its_firing
         ("BTCUSDT", "fire"),
         ("BTCUSDT", "end"),
     ]
+
+
+@pytest.mark.promise("P14")
+async def test_an_end_that_was_told_from_memory_stays_in_its_digest(room, disk, coins):
+    await room.commit(*coins(8))
+    await room.clock.advance(11)
+    disk.refuses = WRITES
+    for end in coins(2, "end", first=5, after_s=30):
+        room.lanes.offer([end])
+        await room.clock.advance(70)
+    first, second = room.main.orders[-2:]
+    assert first.target == second.target
+    assert "1 ended" in text_of(first)
+    assert "2 ended" in text_of(second)
