@@ -43,12 +43,15 @@ class Intake:
         open_rows = [row for row in rows if row.id not in sent and not _is_before_end(row, over)]
         return self._notebook.as_tried(open_rows)
 
-    async def from_memory(self) -> list[OutboxRow]:
-        """Rows that the database did not take; none of an alert whose firing still waits in it."""
+    async def from_memory(self, told: Container[str]) -> list[OutboxRow]:
+        """Rows that the database did not take; none of an alert whose firing still waits in it.
+
+        `told`: keys of alerts whose firing was told, as far as memory knows: the database may have no note of it.
+        """
         found: list[OutboxRow] = []
         for alert in by_alert(self._unstored.pending()):
             key = alert[0].key
-            if alert[0].kind is not TellKind.FIRE and self._unstored.fire(key) is None:
+            if alert[0].kind is not TellKind.FIRE and key not in told:
                 fire = await self._outbox.row_of(key, TellKind.FIRE, self._destination)
                 if fire is not None and await self._outbox.message_of(key, TellKind.FIRE, self._destination) is None:
                     continue

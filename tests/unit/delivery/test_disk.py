@@ -197,3 +197,13 @@ async def test_what_waits_is_not_told_after_an_end_from_memory(room, disk, make,
     await room.clock.advance(70)
     assert room.main.told[n_before:] == [("end", "edit", "101")]
     assert await room.outbox.counts() == {"waiting": 0, "sending": 0, "delivered": 4, "buried": 0}
+
+
+@pytest.mark.promise("P14")
+async def test_the_end_of_what_was_told_when_the_disk_became_full_is_told_from_memory(room, disk, make):
+    disk.refuses = frozenset({"settle"})
+    await room.commit(make.row())
+    disk.refuses = WRITES
+    room.lanes.offer([make.row("end", after_s=30)])
+    await room.clock.advance(60)
+    assert room.main.told == [("fire", "new", None), ("end", "edit", "101")]
