@@ -37,11 +37,14 @@ class Intake:
             for message, outcome in told.values():
                 self._notebook.put(_with_what_it_tells(message, rows), outcome, now_ms)
             sent = self._notebook.sent(now_ms)
+        postponed = self._notebook.postponed(now_ms)
+        if told:
             await self._notebook.write()
+        held = {row.key for row in rows if row.id in postponed}
         self._unstored.noted(but=self._notebook.row_ids)
         over = {row.key for row in self._unstored.ends(dict.fromkeys(row.key for row in rows))}
-        open_rows = [row for row in rows if row.id not in sent and not _is_before_end(row, over)]
-        return self._notebook.as_tried(open_rows)
+        left = [row for row in rows if row.id not in sent and row.key not in held and not _is_before_end(row, over)]
+        return self._notebook.as_tried(left)
 
     async def from_memory(self, told: Container[str]) -> list[OutboxRow]:
         """Rows that the database did not take; none of an alert whose firing still waits in it.

@@ -207,3 +207,19 @@ async def test_the_end_of_what_was_told_when_the_disk_became_full_is_told_from_m
     room.lanes.offer([make.row("end", after_s=30)])
     await room.clock.advance(60)
     assert room.main.told == [("fire", "new", None), ("end", "edit", "101")]
+
+
+@pytest.mark.promise("P4")
+async def test_an_end_does_not_go_before_what_failed_while_nothing_could_be_noted(room, disk, make):
+    await room.commit(make.row())
+    disk.refuses = WRITES
+    room.main.script = [RetryLater(1.0, "busy")] * 3
+    await room.commit(make.row("update", n=1, after_s=20))
+    await room.clock.advance(7)
+    await room.commit(make.row("end", after_s=30))
+    await room.clock.advance(10)
+    assert room.main.told[-1] == ("end", "edit", "101")
+    disk.refuses = frozenset()
+    await room.clock.advance(70)
+    assert room.main.told[-1] == ("end", "edit", "101")
+    assert await room.outbox.counts() == {"waiting": 0, "sending": 0, "delivered": 3, "buried": 0}
