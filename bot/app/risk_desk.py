@@ -87,6 +87,8 @@ class Desk:
         self._language_of = language_of
         self._stored = dict(self._watches)
         self._store_ms = 0.0
+        self._is_unsure = False
+        """Whether a write was refused that may be stored all the same, by and by."""
 
     def chat_moved(self, old: int, new: int) -> None:
         """A group has another number; the store is told by `ChatMoves`."""
@@ -139,6 +141,16 @@ class Desk:
 
     async def look(self) -> None:
         """Take the prices of now."""
+        try:
+            await self._catch_up()
+            await self._keep(*self._moves())
+        except StorageError as error:
+            # Nothing was told, nothing moved: the next look finds the same. Unless a slow disk stores it after all.
+            self._is_unsure = True
+            _log.warning("stops.not_stored", reason=str(error))
+
+    def _moves(self) -> tuple[list[StopWatch], list[OutboxRow]]:
+        """Stops of which something is to be told, and what."""
         now_ms = self._venue_now()
         moved, rows = [], []
         for watch in list(self._watches.values()):
@@ -155,22 +167,33 @@ class Desk:
             else:
                 # Followed in memory, stored with the next message or twice a minute.
                 self._watches[watch.id] = after
-        try:
-            await self._keep(moved, rows)
-        except StorageError as error:
-            # Nothing was told, nothing moved: the next look finds the same.
-            _log.warning("stops.not_stored", reason=str(error))
+        return moved, rows
+
+    async def _catch_up(self) -> None:
+        """Take what was stored when nobody waited for it any more: it is told, and not to be told again."""
+        if not self._is_unsure:
+            return
+        told = [one for one in await self._store.watches() if one.id in self._stored]
+        for one in told:
+            if one.n_told > self._stored[one.id].n_told:
+                self._take(one)
+        self._tell(())
+        self._is_unsure = False
+
+    def _take(self, told: StopWatch) -> None:
+        """A stop as it is stored, that something was told of."""
+        if told.id in self._watches:
+            self._watches[told.id] = self._stored[told.id] = told
+        if told.touched_ms is not None:
+            self._forget(told.id)
+            self._over.append(told.id)
+        _log.info("stop.told", watch=told.id, stop=told.stop, touched=told.touched_ms is not None)
 
     async def _keep(self, moved: list[StopWatch], rows: list[OutboxRow]) -> None:
         if moved:
             await self._store.move(moved, rows)
             for after in moved:
-                if after.id in self._watches:
-                    self._watches[after.id] = self._stored[after.id] = after
-                if after.touched_ms is not None:
-                    self._forget(after.id)
-                    self._over.append(after.id)
-                _log.info("stop.told", watch=after.id, stop=after.stop, touched=after.touched_ms is not None)
+                self._take(after)
             self._tell(())
         while self._over:
             await self._store.delete(self._over[-1])

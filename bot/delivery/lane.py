@@ -237,7 +237,8 @@ class Lane:
         waits: list[float] = []
         try:
             stored = await self._intake.waiting(now_ms)
-            for rows in (stored, await self._intake.from_memory()):
+            known = self._orders.known(self._unstored.pending())
+            for rows in (stored, await self._intake.from_memory(known)):
                 found = await self._plan(rows)
                 if isinstance(found, Plan):
                     return found

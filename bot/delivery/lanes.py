@@ -122,6 +122,8 @@ class Lanes:
         self._begun, self._gone = set[Lane](), set[Lane]()
         self._before: dict[Lane, asyncio.Task[None]] = {}
         """The leaving of a lane whose place another one takes."""
+        self._leaving: dict[str, tuple[Lane, asyncio.Task[None]]] = {}
+        """By name, those that are taken out and have not left yet."""
         self._group: asyncio.TaskGroup | None = None  # while it runs
 
     @property
@@ -173,7 +175,7 @@ class Lanes:
                 await asyncio.Event().wait()
         finally:
             self._group = None
-            for known in (self._tasks, self._begun, self._gone, self._before):
+            for known in (self._tasks, self._begun, self._gone, self._before, self._leaving):
                 known.clear()
 
     def _start(self, group: asyncio.TaskGroup, lane: Lane) -> None:
@@ -193,10 +195,14 @@ class Lanes:
                 self._leave(self._lanes.pop(name), on_left)
         for destination in made:
             old = self._lanes.get(destination.name)
-            new = self._make(destination, unsettled=None if old is None else old.unsettled)
+            before, leaving = self._leaving.get(destination.name, (None, None)) if old is None else (old, None)
+            new = self._make(destination, unsettled=None if before is None else before.unsettled)
             self._lanes[destination.name] = new
             if old is not None:
                 self._leave(old, on_left, heir=new)
+            elif leaving is not None:
+                # It came back at once: two never send for one name.
+                self._before[new] = leaving
             if self._group is not None:
                 self._start(self._group, new)
             if old is not None and old.dead_reason is not None:
@@ -211,6 +217,8 @@ class Lanes:
         leaving = self._group.create_task(self._left(lane, on_left, heir), name=f"leaving-{lane.name}")
         if heir is not None:
             self._before[heir] = leaving
+        else:
+            self._leaving[lane.name] = lane, leaving
 
     async def _left(self, lane: Lane, on_left: OnLeft, heir: Lane | None) -> None:
         if lane in self._begun:
@@ -226,6 +234,8 @@ class Lanes:
         for known in (self._begun, self._gone):
             known.discard(lane)
         self._before.pop(lane, None)
+        if self._leaving.get(lane.name, (None,))[0] is lane:
+            del self._leaving[lane.name]
         task = self._tasks.pop(lane, None)
         if task is not None:
             task.cancel()

@@ -54,6 +54,12 @@ class Notebook:
         """Those among them that are not to be told now: they are settled, or not due yet."""
         return {row_id for one in self._unnoted.values() if one.due_ms > now_ms for row_id in one.message.row_ids}
 
+    def postponed(self, now_ms: int) -> set[str]:
+        """Those of them that are to be told again, and are not due yet: nothing of their alerts goes before."""
+        return {
+            row_id for one in self._unnoted.values() if now_ms < one.due_ms < math.inf for row_id in one.message.row_ids
+        }
+
     def as_tried(self, rows: Sequence[OutboxRow]) -> list[OutboxRow]:
         """Rows as the outbox would hand them out if it knew what came of them."""
         tried = {

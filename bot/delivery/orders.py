@@ -130,7 +130,9 @@ class Orders:
             return None
         if not told:
             return None
-        found = {row.id: row for row in (*told, *later, *rows)}
+        # The database has no ends that it did not take, and this is the last that the message says of them.
+        ends = self._unstored.ends(dict.fromkeys(row.key for row in told))
+        found = {row.id: row for row in (*told, *later, *ends, *rows)}
         card = digest.compose(place.layout, tuple(found.values()), n_instruments=n_instruments)
         return Order(rows=tuple(rows or told), form=Form.EDIT, target=place.provider_id, card=card)
 

@@ -96,8 +96,8 @@ class Planner:
         follow: list[Alert] = []
         alone: list[Alert] = []
         for alert in by_alert(rows):
-            if venue_ms - alert[0].created_ms > MAX_AGE_MS and not alert[0].again:
-                return Plan(tuple(alert), Form.DROP, reason=TOO_OLD)
+            if too_old := _too_old(alert, venue_ms):
+                return Plan(too_old, Form.DROP, reason=TOO_OLD)
             if (tried := alert[0].tried) is not None and tried.layout and alert[0].kind is TellKind.FIRE:
                 same = tuple(row for row in rows if row.tried is not None and row.tried.message_id == tried.message_id)
                 return Plan(same, Form.NEW, tried.layout)
@@ -344,6 +344,12 @@ class _Follow:
 
     alerts: list[Alert]
     told: Mapping[str, Told]
+
+
+def _too_old(alert: Alert, venue_ms: int) -> tuple[OutboxRow, ...]:
+    """What serves nobody any more, from the first on. What follows a firing that nobody saw goes with it."""
+    old = tuple(itertools.takewhile(lambda row: venue_ms - row.created_ms > MAX_AGE_MS and not row.again, alert))
+    return tuple(alert) if old and alert[0].kind is TellKind.FIRE else old
 
 
 def _strength(alert: Sequence[OutboxRow]) -> tuple[int, float]:

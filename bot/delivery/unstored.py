@@ -4,10 +4,11 @@ Should the process die meanwhile they are lost, which the bot says. When the dat
 recognised by their ids and not told twice. Bounded: what does not fit is dropped, counted and left to the database.
 """
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
+from bot.delivery.items import ENDINGS
 from bot.model.alert import TellKind
 from bot.model.outbox import Delivered, Message, OutboxRow, Outcome, Tried
 from bot.model.view import AlertView
@@ -22,6 +23,8 @@ class Unstored:
         self._rows: dict[str, OutboxRow] = {}
         self._told: dict[str, tuple[Message, Outcome]] = {}
         self._fires: dict[str, tuple[Message, AlertView]] = {}
+        self._ends: dict[str, OutboxRow] = {}
+        """Ends that were told, by their alerts."""
         self._noting: dict[str, str] = {}
         """Rows of firings that `stored` returned -> their alert, until the database has noted where they were told."""
         self._news: set[str] = set()
@@ -68,6 +71,8 @@ class Unstored:
         for row in rows:
             self._rows.pop(row.id, None)
             told = self._told.pop(row.id, None)
+            if row.kind in ENDINGS:
+                self._ends.pop(row.key, None)
             if told is not None:
                 found[told[0].id] = told
                 if row.kind is TellKind.FIRE:
@@ -87,12 +92,20 @@ class Unstored:
                 self._news.discard(row_id)
                 continue
             self._told[row_id] = (message, outcome)
-            if row is not None and row.kind is TellKind.FIRE and isinstance(outcome, Delivered):
+            if row is None or not isinstance(outcome, Delivered):
+                continue
+            if row.kind is TellKind.FIRE:
                 self._fires[row.key] = (replace(message, provider_id=outcome.provider_id), row.view)
-        for memory in (self._told, self._fires):
+            elif row.kind in ENDINGS:
+                self._ends[row.key] = row
+        for memory in (self._told, self._fires, self._ends):
             while len(memory) > MAX_ROWS:
                 memory.pop(next(iter(memory)))
 
     def fire(self, key: str) -> tuple[Message, AlertView] | None:
         """Message and content of a firing that was told from memory."""
         return self._fires.get(key)
+
+    def ends(self, keys: Iterable[str]) -> list[OutboxRow]:
+        """Those that were told from memory, of these alerts."""
+        return [self._ends[key] for key in keys if key in self._ends]

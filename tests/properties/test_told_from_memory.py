@@ -138,6 +138,10 @@ def _n_new(order):
     return 0 if order.edits else len({row.key for row in order.rows if row.kind is TellKind.FIRE})
 
 
+def _shows_end(order, short_id):
+    return any(short_id in text and "✅" in text for text in to_plain(order.composed()).split("\n"))
+
+
 async def _left(_destination):
     pass
 
@@ -162,6 +166,13 @@ def test_whatever_the_database_does_every_firing_is_told_once_and_before_its_end
     assert (counts["waiting"], counts["sending"]) == (0, 0)
     fired, ended, n_told = {}, {}, Counter()
     for n, order in enumerate(world.taken):
+        with_end = {row.key for row in order.rows if row.kind in ENDS}
+        late = [row for row in order.rows if row.key in ended and row.key not in with_end]
+        if late and late[0].kind is TellKind.FIRE:
+            # Told again, or a message about many that is brought up to date: it knows of the end.
+            assert not order.edits or all(_shows_end(order, row.view.short_id) for row in late)
+        else:
+            assert not late, "nothing follows an end"
         assert not to_plain(order.composed()).startswith("✅ 0 ")
         for row in order.rows:
             if row.kind is TellKind.FIRE and not order.edits:

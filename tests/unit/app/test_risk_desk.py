@@ -42,7 +42,7 @@ class World:
     def __init__(self):
         self.outbox = MemoryOutbox()
         self.store = MemoryRiskStore(MemoryAlertStore(self.outbox))
-        self.risks, self.clock, self.woken = HandRisks(), ManualClock(), 0
+        self.risks, self.clock, self.woken, self.now_ms = HandRisks(), ManualClock(), 0, 5_000
         self.routes = Routes.of(["telegram", "discord"], chats={"telegram:7": "telegram"})
 
     async def open(self) -> Desk:
@@ -54,7 +54,7 @@ class World:
             routes=lambda: self.routes,
             tell=self._wake,
             clock=self.clock,
-            venue_now=lambda: 5_000,
+            venue_now=lambda: self.now_ms,
         )
 
     def _wake(self, unstored):
@@ -116,6 +116,26 @@ async def test_a_touch_that_was_told_before_a_crash_is_not_told_again(world):
     await at(world, desk, 1.0)
     assert not await world.told()
     assert not await world.store.watches()
+
+
+@pytest.mark.parametrize(("prices", "n"), [((101.5, 101.5), 1), ((95.0, 95.0, 94.0), 1), ((101.5, 96.4, 96.4), 2)])
+async def test_what_a_slow_database_stored_though_nobody_waited_any_more_is_not_told_again(world, prices, n):
+    real, fails = world.store.move, [True, True]
+
+    async def move(watches, rows):
+        await real(watches, rows)
+        if fails:
+            fails.pop()
+            raise StorageError("move stops: the disk has not answered for 6 s")
+
+    world.store.move = move
+    desk = await world.open()
+    await desk.watch(WATCH)
+    for price in prices:
+        await at(world, desk, price)
+        world.now_ms += 1_000
+    assert len(await world.told()) == n
+    assert len({row.view.title for row in await world.told()}) == n
 
 
 async def test_a_better_level_between_messages_is_stored_after_a_while(world):

@@ -162,3 +162,64 @@ async def test_an_end_from_memory_waits_while_nobody_can_read_whether_its_firing
         ("BTCUSDT", "fire"),
         ("BTCUSDT", "end"),
     ]
+
+
+@pytest.mark.promise("P14")
+async def test_an_end_that_was_told_from_memory_stays_in_its_digest(room, disk, coins):
+    await room.commit(*coins(8))
+    await room.clock.advance(11)
+    disk.refuses = WRITES
+    for end in coins(2, "end", first=5, after_s=30):
+        room.lanes.offer([end])
+        await room.clock.advance(70)
+    first, second = room.main.orders[-2:]
+    assert first.target == second.target
+    assert "1 ended" in text_of(first)
+    assert "2 ended" in text_of(second)
+
+
+@pytest.mark.promise("P4")
+@pytest.mark.parametrize("kind", ["escalate", "update"])
+async def test_what_waits_is_not_told_after_an_end_from_memory(room, disk, make, kind):
+    """An escalation waits for its minute, new figures for another try; the disk is full when the alert ends."""
+    await room.commit(make.row(), make.row("escalate", n=1, after_s=10))
+    if kind == "update":
+        room.main.script = [RetryLater(1.0, "busy")] * 3
+    await room.commit(make.row(kind, n=2, after_s=20))
+    await room.clock.advance(7)
+    n_before = len(room.main.told)
+    disk.refuses = WRITES
+    end = make.row("end", after_s=30)
+    room.lanes.offer([end])
+    await room.clock.advance(70)
+    disk.refuses = frozenset()
+    await room.commit(end)
+    await room.clock.advance(70)
+    assert room.main.told[n_before:] == [("end", "edit", "101")]
+    assert await room.outbox.counts() == {"waiting": 0, "sending": 0, "delivered": 4, "buried": 0}
+
+
+@pytest.mark.promise("P14")
+async def test_the_end_of_what_was_told_when_the_disk_became_full_is_told_from_memory(room, disk, make):
+    disk.refuses = frozenset({"settle"})
+    await room.commit(make.row())
+    disk.refuses = WRITES
+    room.lanes.offer([make.row("end", after_s=30)])
+    await room.clock.advance(60)
+    assert room.main.told == [("fire", "new", None), ("end", "edit", "101")]
+
+
+@pytest.mark.promise("P4")
+async def test_an_end_does_not_go_before_what_failed_while_nothing_could_be_noted(room, disk, make):
+    await room.commit(make.row())
+    disk.refuses = WRITES
+    room.main.script = [RetryLater(1.0, "busy")] * 3
+    await room.commit(make.row("update", n=1, after_s=20))
+    await room.clock.advance(7)
+    await room.commit(make.row("end", after_s=30))
+    await room.clock.advance(10)
+    assert room.main.told[-1] == ("end", "edit", "101")
+    disk.refuses = frozenset()
+    await room.clock.advance(70)
+    assert room.main.told[-1] == ("end", "edit", "101")
+    assert await room.outbox.counts() == {"waiting": 0, "sending": 0, "delivered": 3, "buried": 0}

@@ -160,6 +160,21 @@ async def test_a_missing_target_falls_back_to_a_new_message(room, make):
     assert room.main.told[1:] == [("end", "edit", "101"), ("end", "new", None)]
 
 
+@pytest.mark.parametrize("kind", ["update", "escalate"])
+async def test_an_end_is_told_however_old_what_waits_before_it_is(room, make, kind):
+    """A chat that was blocked for more than a day, while its alert fired."""
+    await room.commit(make.row())
+    room.main.script = [Rejected("blocked", destination_dead=True)]
+    await room.commit(make.row(kind, n=1, after_s=0))
+    await room.clock.advance(25 * 3_600)
+    await room.commit(make.row("end", after_s=25 * 3_600))
+    room.lanes.revive("main")
+    await room.clock.advance(60)
+    assert room.main.told[-1] == ("end", "edit", "101")
+    [buried] = (one for one in await room.outbox.entries(["buried"], limit=9))
+    assert (str(buried.row.kind), buried.reason) == (kind, "older than 24 hours")
+
+
 async def test_refused_markup_is_sent_once_as_plain_text_then_buried(room, make):
     room.main.script = [Unlayable("bad html"), Unlayable("bad text too")]
     await room.commit(make.row())

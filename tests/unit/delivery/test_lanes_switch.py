@@ -161,6 +161,62 @@ async def test_what_the_old_lane_told_from_memory_is_not_told_again_by_the_new_o
     assert new.told == [("end", "edit", "101")]
 
 
+@pytest.mark.promise("P3")
+async def test_one_that_is_taken_out_and_comes_back_at_once_tells_all_once(room, make, scripted, switch):
+    real = room.outbox.waiting
+
+    async def waiting(*args, **kwargs):
+        found = await real(*args, **kwargs)
+        await room.clock.sleep(0.01)  # as a database takes
+        return found
+
+    room.outbox.waiting = waiting
+    room.main.wait_s = 2.0
+    await room.commit(make.row())
+    switch(gone=["main"])
+    back = scripted("main")
+    back.wait_s = 2.0
+    switch([back])
+    room.main.wait_s = back.wait_s = 0.0
+    await room.clock.advance(10)
+    assert len(room.main.told) + len(back.told) == 1
+
+
+@pytest.mark.promise("P3")
+async def test_one_that_comes_back_before_it_has_left_knows_what_it_told_from_memory(room, make, scripted, switch):
+    fire = make.row()
+    room.lanes.offer([fire])
+    await room.clock.advance(1)
+    room.main.hang.clear()
+    await room.commit(make.row(symbol="ETHUSDT"))
+    switch(gone=["main"])
+    await room.clock.advance(1)
+    back = scripted("main")
+    switch([back])
+    await room.commit(fire)
+    room.main.hang.set()
+    await room.clock.advance(60)
+    assert room.main.told == [("fire", "new", None)] * 2
+    assert back.told == []
+    assert await counts(room) == {"delivered": 2}
+
+
+async def test_one_that_comes_and_goes_while_it_leaves_tells_all_once(room, make, scripted, switch, left):
+    room.main.hang.clear()
+    await room.commit(make.row())
+    for _ in range(3):
+        switch(gone=["main"])
+        back = scripted("main")
+        switch([back])
+        await room.commit(make.row(symbol="ETHUSDT"))
+    room.main.hang.set()
+    await room.clock.advance(60)
+    assert len(room.main.told) + len(back.told) == 2
+    assert left == ["main"] * 3
+    assert not room.lanes._leaving
+    assert not room.lanes._before
+
+
 @pytest.mark.promise("P4")
 async def test_the_rows_of_the_old_lane_come_before_those_that_came_since(room, make, scripted, switch):
     room.main.wait_s = 3_600.0
