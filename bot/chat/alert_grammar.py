@@ -11,12 +11,11 @@ WHOM is a symbol, several with commas between, or `top50` by open interest. OPTI
 """
 
 import re
-import unicodedata
 from dataclasses import replace
 from typing import Final
 
 from bot.chat.alert_options import first_option, read_options
-from bot.chat.alert_phrases import instead, listed, millions, ordered, short, to_me
+from bot.chat.alert_phrases import instead, listed, millions, ordered, plain_signs, short, to_me
 from bot.chat.alert_text import AlertWish, Options
 from bot.chat.alert_words import (
     CROSSES,
@@ -57,21 +56,20 @@ _SIGN_APART: Final = re.compile(r"(±|\+/-|\+-)\s+(?=[0-9.])")
 
 def read_alert(typed: str) -> AlertWish | Problem:
     """Read the arguments of `/alert`."""
-    # Keyboards of other scripts write the same signs wider.
-    typed = unicodedata.normalize("NFKC", typed).replace("−", "-").replace("、", ",")
+    typed = plain_signs(typed)
     try:
         return _read(typed)
     except Refused as refused:
-        offered = tuple(one for one in instead(_cut(typed, "note")[0]) if _is_sound(one.removeprefix("/alert ")))
+        offered = tuple(one for one in instead(_cut(typed, "note")[0]) if readable(one.removeprefix("/alert ")))
         return Problem(str(refused), offered or ("/alert BTC oi > 5% 15m",))
 
 
-def _is_sound(typed: str) -> bool:
+def readable(typed: str) -> AlertWish | None:
+    """The wish, where the text is one."""
     try:
-        _read(typed)
+        return _read(typed)
     except Refused:
-        return False
-    return True
+        return None
 
 
 def _read(typed: str) -> AlertWish:
