@@ -38,7 +38,7 @@ from bot.chat.spec import Problem
 from bot.model.chat_alert import ThresholdOp
 from bot.rules.ast import MINUTE_MS, And, Call, Compare, Expr, Number, Or, Series, duration_text, text
 from bot.rules.language import FLOWS, SERIES, Measure, did_you_mean
-from bot.rules.lint_conditions import few_faults
+from bot.rules.lint_conditions import decided, few_faults
 from bot.rules.parse import parse_condition
 from bot.rules.schema import Scope
 from bot.texts import say
@@ -367,6 +367,9 @@ def _said(typed: str, message: str, hint: str | None) -> str:
 def _checked(wish: AlertWish) -> AlertWish:
     """Through the parser of the rules, so that what chat takes is what rules take."""
     wish = replace(wish, condition=_parsed(text(wish.condition)))
+    if (found := decided(wish.condition)) is not None:
+        never, always = say("this is never true"), say("this is always true")
+        raise Refused(_said(text(wish.condition), never if found == "never" else always, ""))
     if wish.threshold is None or wish.top is not None:
         # It becomes a rule, which looks at nobody else; a plain comparison is with the whole market.
         for fault in few_faults(wish.condition, Scope(symbols=wish.symbols, top=wish.top)):
