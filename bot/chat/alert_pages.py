@@ -169,6 +169,19 @@ def unread(text: str, instead: Sequence[str]) -> Reply:
     return Reply((line(said),), (*each, (Button(say("How to"), "/help alert"),)), is_refusal=True)
 
 
+def one_each(each: Sequence[str], *, is_both: bool, is_one_symbol: bool) -> Reply:
+    """What was typed as one alert and is several: a command for each."""
+    if is_one_symbol:
+        said = say("These are {n} alerts. Make each by itself:", n=len(each))
+    elif is_both:
+        said = say("I cannot ask two contracts at once: an alert looks at one at a time. One for each:")
+    else:
+        said = say("An alert looks at one contract at a time. One for each:")
+    commands = tuple((Button(one, one),) for one in each)
+    blocks = (line(said), *(line(code(one)) for one in each))
+    return Reply(blocks, (*commands, (Button(say("How to"), "/help alert"),)), is_refusal=True)
+
+
 def rule_known_already(rule: ChatRule, zone: str) -> Reply:
     return Reply(
         (line(say("That alert is there already: "), code(rule.id), what(rule, zone)),),

@@ -17,6 +17,7 @@ from bot.model.explanation import (
     SampleSeen,
     ScopeSeen,
     SideSeen,
+    Unit,
     Verdict,
     WindowSeen,
 )
@@ -222,14 +223,18 @@ def heading(explanation: Explanation) -> str:
     return f"{symbol} · {explanation.title}"
 
 
-def transition_text(transition: Transition, unit: str, at_ms: int) -> str:
-    """`14:31:05 firing +6.06% #7q4mk2px`. `at_ms`: as of when; of other days the day is told."""
+def transition_text(transition: Transition, now: Explanation | None) -> str:
+    """`14:31:05 firing +6.06% #7q4mk2px`. `now`: of its rule, as of when; of other days the day is told."""
+    at_ms, unit = 0, None
+    if now is not None:
+        is_last = transition.id and transition.id == now.alert.short_id
+        at_ms, unit = now.at_ms, now.then.of_last if is_last else now.then.of_others
     return f"{moment(transition.at_ms, at_ms)} {change_text(transition, unit)}"
 
 
-def change_text(transition: Transition, unit: str) -> str:
-    """`firing +6.06% #7q4mk2px`."""
-    value = "" if transition.value is None else f" {numbers.quantity(transition.value, unit)}"
+def change_text(transition: Transition, unit: Unit | None) -> str:
+    """`firing +6.06% #7q4mk2px`; without the figure where its unit is not known."""
+    value = "" if transition.value is None or unit is None else f" {numbers.quantity(transition.value, unit)}"
     mark = f" #{transition.id}" if transition.id and transition.state is State.FIRING else ""
     reason = f" ({say(transition.reason)})" if transition.reason else ""
     state = say("no longer pending") if transition.state is State.INACTIVE else say(_STATES[transition.state])
