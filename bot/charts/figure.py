@@ -25,6 +25,7 @@ from bot.charts.scales import (
     clock_text,
     date_text,
     moment_text,
+    seen_beside,
     tick_labels,
     time_ticks,
     value_scale,
@@ -137,6 +138,7 @@ def _scaled(spec: Spec, data: ChartData) -> tuple[Scale, list[str]]:
     if spec is FUNDING and min(values) == max(values):
         values.append(0.0)  # how far from nothing says more than a line in the middle
     scale = value_scale(values, spec.kind, also=also, most=3 if small else 4, pad=0.14 if small else 0.09)
+    scale = seen_beside(scale, spec.kind, known[-1][1], covered=panels.TAG_PX / spec.height)
     return scale, [*scale.labels, _tag_text(spec, scale, known[-1][1])]
 
 

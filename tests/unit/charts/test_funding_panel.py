@@ -8,7 +8,7 @@ from bot.charts import look
 from bot.charts.figure import figure_of
 from bot.model.charts import HOUR_MS, MINUTE_MS, Curve
 from tests.support import gallery
-from tests.unit.charts.test_figure import drawn, panel, said
+from tests.unit.charts.test_figure import drawn, overlaps, panel, said
 
 LAST_MS = gallery.END_MS // HOUR_MS * HOUR_MS
 """Of a payment, within the chart of four hours."""
@@ -54,3 +54,19 @@ def test_what_an_alert_saw_of_funding_stands_at_the_ends_of_its_window():
     ends = [round(float(line.get_xdata()[0]) * 1000) + data.from_ms for line in dots]
     assert ends == list(data.window)
     assert [float(line.get_ydata()[0]) for line in dots] == pytest.approx([-0.00006, 0.00006])
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.5, 0.7, 1.0])
+def test_an_axis_has_a_number_wherever_the_newest_value_stands(share):
+    """Its tag covers the labels beside it, of which there are few on so low a panel."""
+    low, high = -0.0001, 0.00025
+    data = paid(low, high, low, high, low + share * (high - low), apart_ms=HOUR_MS // 2)[1]
+    figure = figure_of(data)
+    box = panel(figure, "Funding").get_position()
+    labels = [
+        text.get_text()
+        for text in figure.texts
+        if text.get_gid() == "tick" and box.y0 <= text.get_position()[1] <= box.y1
+    ]
+    assert labels
+    assert overlaps(figure) == []
