@@ -200,6 +200,7 @@ _environment.filters.update(
     amount=numbers.amount,
     share=_share,
     percent=numbers.percent,
+    rough=numbers.rough_percent,
     duration=numbers.duration,
     window=lambda ms: "24h" if ms == 86_400_000 else numbers.window(ms),
     clock=lambda ms: numbers.clock_time(ms, seconds=True),
