@@ -4,6 +4,7 @@ Everything that a template prints is escaped; there is no inline script or style
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -154,7 +155,7 @@ def chart_json(data: ChartData, marks: Sequence[tuple[int, str, str]]) -> bytes:
             "to": data.to_ms // 1000,
             "price": _points(data.price),
             "oi": _points(data.oi),
-            "funding": _points(data.funding),
+            "funding": _points(None if data.funding is None else _held(data.funding, data.to_ms)),
             "long_short": _points(data.long_short),
             "volume": None
             if bars is None
@@ -162,6 +163,14 @@ def chart_json(data: ChartData, marks: Sequence[tuple[int, str, str]]) -> bytes:
             "marks": [{"at": at // 1000, "severity": severity, "title": title} for at, severity, title in marks],
         }
     )
+
+
+def _held(curve: Curve, to_ms: int) -> Curve:
+    """What holds until its next value, up to now where it still does."""
+    known = curve.known()
+    if not known or not 0 < to_ms - known[-1][0] <= curve.gap_ms:
+        return curve
+    return replace(curve, time_ms=(*curve.time_ms, to_ms), value=(*curve.value, known[-1][1]))
 
 
 def _points(curve: Curve | None) -> list[list[float | None]] | None:
