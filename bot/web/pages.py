@@ -199,6 +199,11 @@ def _span(alert: ToldAlert) -> str:
     return "4h" if lasted_ms < 3 * 3_600_000 else "24h" if lasted_ms < 20 * 3_600_000 else "7d"
 
 
+def _moment(ms: int, at_ms: int) -> str:
+    """A time of day, with the day where it is another than that of `at_ms`."""
+    return numbers.other_day(ms, at_ms) + numbers.clock_time(ms)
+
+
 def _share(value: float | None) -> str:
     return numbers.percent(value, digits=2)
 
@@ -213,7 +218,7 @@ _environment.filters.update(
     duration=numbers.duration,
     window=lambda ms: "24h" if ms == 86_400_000 else numbers.window(ms),
     clock=lambda ms: numbers.clock_time(ms, seconds=True),
-    moment=numbers.clock_time,
+    moment=_moment,
     quantity=numbers.quantity,
     sign=_sign,
     latency=lambda ms: f"{ms} ms" if ms < 1_000 else f"{ms / 1_000:.1f} s" if ms < 60_000 else numbers.duration(ms),

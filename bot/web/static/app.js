@@ -278,6 +278,7 @@ async function chart() {
   const hour = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: "UTC" });
   const times = (u, all) => all.map((t) => (t % 86400 === 0 ? month : hour).format(t * 1000));
   const moment = (t) => `${month.format(t * 1000)} ${hour.format(t * 1000)} UTC`;
+  const when = (t) => (data.to - data.from > 86400 ? month.format(t * 1000) + " " : "") + hour.format(t * 1000);
   const paths = {
     volume: uPlot.paths.bars({ size: [0.7, 40], align: 1 }),
     funding: uPlot.paths.stepped({ align: 1 }), /* what was paid holds until the next payment */
@@ -328,7 +329,7 @@ async function chart() {
   if (shown.length) {
     const text = document.createElement("p");
     text.className = "hint";
-    text.textContent = "Dashed lines: alerts (" + shown.slice(0, 5).map((mark) => mark.title + " " + hour.format(mark.at * 1000)).join(", ") + (shown.length > 5 ? ", …" : "") + ")";
+    text.textContent = "Dashed lines: alerts (" + shown.slice(0, 5).map((mark) => mark.title + " " + when(mark.at)).join(", ") + (shown.length > 5 ? ", …" : "") + ")";
     place.append(text);
   }
   addEventListener("resize", () => plots.forEach((plot, n) => plot.setSize({ width: wide(), height: plot.height })));
