@@ -155,7 +155,7 @@ def chart_json(data: ChartData, marks: Sequence[tuple[int, str, str]]) -> bytes:
             "to": data.to_ms // 1000,
             "price": _points(data.price),
             "oi": _points(data.oi),
-            "funding": _points(None if data.funding is None else _held(data.funding, data.to_ms)),
+            "funding": _points(None if data.funding is None else _held(data.funding, data)),
             "long_short": _points(data.long_short),
             "volume": None
             if bars is None
@@ -165,12 +165,14 @@ def chart_json(data: ChartData, marks: Sequence[tuple[int, str, str]]) -> bytes:
     )
 
 
-def _held(curve: Curve, to_ms: int) -> Curve:
-    """What holds until its next value, up to now where it still does."""
-    known = curve.known()
-    if not known or not 0 < to_ms - known[-1][0] <= curve.gap_ms:
-        return curve
-    return replace(curve, time_ms=(*curve.time_ms, to_ms), value=(*curve.value, known[-1][1]))
+def _held(curve: Curve, data: ChartData) -> Curve:
+    """What holds until its next value, from one end of the chart to the other as far as it does."""
+    known = [(at, value) for at, value in curve.known() if at <= data.to_ms]
+    before = [(data.from_ms, value) for at, value in known if 0 < data.from_ms - at <= curve.gap_ms]
+    shown = [*before[-1:], *(point for point in known if point[0] >= data.from_ms)]
+    if known and 0 < data.to_ms - known[-1][0] <= curve.gap_ms:
+        shown.append((data.to_ms, known[-1][1]))
+    return replace(curve, time_ms=tuple(at for at, _ in shown), value=tuple(value for _, value in shown))
 
 
 def _points(curve: Curve | None) -> list[list[float | None]] | None:

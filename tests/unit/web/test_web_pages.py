@@ -11,7 +11,7 @@ NOW_MS = 1_795_000_000_000
 
 
 def funding(*hours_ago):
-    times = tuple(NOW_MS - hours * HOUR_MS for hours in hours_ago)
+    times = tuple(NOW_MS - int(hours * HOUR_MS) for hours in hours_ago)
     paid = Curve(times, tuple(0.0001 * (n + 1) for n in range(len(times))), 9 * HOUR_MS)
     data = ChartData("BTCUSDT", "binance", "BTC", "USDT", NOW_MS - HOUR_MS, NOW_MS, funding=paid)
     found = json.loads(chart_json(data, []))["funding"]
@@ -19,10 +19,12 @@ def funding(*hours_ago):
 
 
 def test_funding_holds_until_the_next_payment():
-    """So that its last step reaches the right end of the chart."""
-    assert funding(10, 2) == [[36_000, 7_200, 0], pytest.approx([0.0001, 0.0002, 0.0002])]
+    """So that it is drawn from the left end of the chart to the right, and the axis holds all of it."""
+    assert funding(16, 8, 0.5) == [[3_600, 1_800, 0], pytest.approx([0.0002, 0.0003, 0.0003])]
+    assert funding(8, 0) == [[3_600, 0], pytest.approx([0.0001, 0.0002])]
+    assert funding(0.5) == [[1_800, 0], pytest.approx([0.0001, 0.0001])]
 
 
-@pytest.mark.parametrize("hours_ago", [(10,), (8, 0), ()])
-def test_funding_that_is_out_of_date_or_paid_just_now_does_not_reach_on(hours_ago):
-    assert funding(*hours_ago)[0] == [hours * 3_600 for hours in hours_ago]
+@pytest.mark.parametrize("hours_ago", [(19, 11), ()])
+def test_funding_that_is_out_of_date_is_not_drawn(hours_ago):
+    assert funding(*hours_ago) == [[], []]
