@@ -713,6 +713,16 @@ async def test_a_history_that_tells_no_more_than_memory_is_left_out(ask_reply, p
     assert [one async for one in reply.later()] == []
 
 
+@pytest.mark.parametrize("whom", ["btc", "btc,eth"])
+async def test_a_history_that_does_not_know_what_memory_saw_is_left_out(ask_reply, rehearsals, past, whom):
+    """It ends a little earlier; that it never fired in three days would contradict that it did in the last one."""
+    rehearsals.found = {0.05: Rehearsed(3, DAY_MS, 5, 0.06)}
+    past.is_there, past.found = True, {0.05: Rehearsed(0, 3 * DAY_MS)}
+    reply = await ask_reply(f"/alert {whom} oi > 5% 15m")
+    assert "In the last 1d it would have fired" in to_plain(reply)
+    assert [one async for one in reply.later()] == []
+
+
 async def test_the_history_tells_of_several_and_of_conditions_too(ask_reply, past):
     past.is_there, past.found = True, {0.05: Rehearsed(6, 30 * DAY_MS), None: Rehearsed(4, 30 * DAY_MS)}
     reply = await ask_reply("/alert btc,eth oi > 5% 15m")
