@@ -211,6 +211,28 @@ async def test_an_unknown_symbol_is_left_alone_until_the_list_changes() -> None:
         assert "S2USDT" in {s for _, s in world.polls}
 
 
+async def test_a_listing_that_is_polled_before_the_venue_knows_it_everywhere_is_tried_again_by_the_hour() -> None:
+    """The list that brought it came while the poll was on its way, and may be the last one that changes for days."""
+    world = World(5)
+    world.poller.listed([instrument(s) for s in world.symbols])
+    async with running(world):
+        await world.pass_(5)
+        world.symbols.append("NEWUSDT")
+        world.generation += 1
+        world.refused["NEWUSDT"] = Failure("unknown_symbol", "fapi.example: HTTP 400")
+        while ("NEWUSDT" not in {s for _, s in world.polls}) and world.clock.monotonic_ms() < 200_000:
+            await world.clock.advance(0.01)
+        world.poller.listed([instrument(s) for s in world.symbols])
+        await world.pass_(5)
+        world.refused.clear()
+        world.polls.clear()
+        await world.pass_(3_600)
+        assert "NEWUSDT" not in {s for _, s in world.polls}
+        world.poller.listed([instrument(s) for s in world.symbols])
+        await world.pass_(60)
+        assert "NEWUSDT" in {s for _, s in world.polls}
+
+
 async def test_a_ban_is_told_at_once_and_recovery_when_polls_are_answered_again() -> None:
     world = World(20)
     async with running(world):
