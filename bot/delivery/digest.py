@@ -56,6 +56,9 @@ def compose(kind: Layout, rows: Sequence[OutboxRow], *, n_instruments: int) -> C
 def endings_card(rows: Sequence[OutboxRow]) -> Card:
     """Ends of alerts that were told together, as a message of its own: where there is none to edit."""
     items = items_of(rows)
+    if len(items) == 1 and (end := items[0].end) is not None and not wording.is_event(end):
+        card = layout.ending_card(end, fire=None, edit=False)
+        return Card(head=line(*card.head, "  ", _id(items[0])), body=card.body, footer=wording.advice_line())
     what = say("{n} ended: {counts}", n=len(items), counts=counts_text(items))
     head = line(Span(f"{layout.ENDED} {what}", "bold"))
     return Card(head=head, body=_compact(items), footer=wording.advice_line())

@@ -125,7 +125,7 @@ class OutboxCare(Protocol):
     """What people may do to the outbox by hand, beside a running bot too."""
 
     async def entries(self, states: Sequence[str], *, destination: str | None = None, limit: int) -> list[Entry]:
-        """Rows in these states, the newest first."""
+        """Rows in these states, the newest first; without updates that were dropped."""
         ...
 
     async def retry(self, row_ids: Sequence[str]) -> int:

@@ -19,6 +19,7 @@ from bot.model.outbox import (
 )
 from bot.model.silence import Fired
 from bot.storage.outbox import MAX_WAIT_MS, STATES, Buried
+from bot.storage.outbox_care import BY_HAND
 
 
 @dataclasses.dataclass(slots=True)
@@ -245,12 +246,16 @@ class MemoryOutbox:
         found = []
         for row in reversed(self._rows.values()):
             state, due_ms = self._state(row.id)
-            if state in states and destination in {None, row.destination}:
+            is_dropped = state == "buried" and row.kind is TellKind.UPDATE and not self._is_by_hand(row.id)
+            if state in states and not is_dropped and destination in {None, row.destination}:
                 sent = self._sent.get(self._message_of_row.get(row.id, ""))
                 at_ms = due_ms if sent is None or state in {"waiting", "sending"} else sent.settled_ms
                 attempts, reason = (sent.message.attempts, sent.reason) if sent else (0, "")
                 found.append(Entry(row, state, attempts, reason, at_ms))
         return found[:limit]
+
+    def _is_by_hand(self, row_id: str) -> bool:
+        return self._message_of_row.get(row_id, "").startswith(BY_HAND)
 
     async def retry(self, row_ids: Sequence[str]) -> int:
         n = 0
@@ -273,7 +278,7 @@ class MemoryOutbox:
     async def bury(self, row_ids: Sequence[str], reason: str, *, now_ms: int) -> int:
         waiting = [row_id for row_id in row_ids if row_id in self._rows and self._state(row_id)[0] == "waiting"]
         for row_id in waiting:
-            message = Message(f"by-hand-{row_id}", self._rows[row_id].destination, (row_id,), 0)
+            message = Message(f"{BY_HAND}{row_id}", self._rows[row_id].destination, (row_id,), 0)
             self._store(message, _Sent(message, "buried", settled_ms=now_ms, reason=reason))
         return len(waiting)
 

@@ -14,6 +14,12 @@ _TOLD_LATER = (
 )
 
 
+BY_HAND = "by-hand-"
+"""Begins the ids of messages that somebody gave up."""
+_DROPPED = f"o.state = 'buried' AND o.kind = 'update' AND m.id NOT LIKE '{BY_HAND}%'"
+"""Updates are dropped as a matter of course, such as those of a terminal: nobody missed anything."""
+
+
 class SqliteOutboxCare:
     """The `OutboxCare` port over a database."""
 
@@ -27,7 +33,7 @@ class SqliteOutboxCare:
             f"SELECT {ROW}, o.state, COALESCE(m.attempts, 0), COALESCE(m.reason, ''), "  # noqa: S608
             "COALESCE(CASE WHEN o.state IN ('delivered', 'buried') THEN m.settled_ms ELSE m.due_ms END, 0) "
             f"FROM outbox o LEFT JOIN messages m ON m.id = o.message_id WHERE o.state IN ({marks}) "
-            "AND (? IS NULL OR o.destination = ?) ORDER BY o.seq DESC LIMIT ?",
+            f"AND NOT ({_DROPPED}) AND (? IS NULL OR o.destination = ?) ORDER BY o.seq DESC LIMIT ?",
             (*states, destination, destination, limit),
         )
         entries = []
@@ -67,10 +73,10 @@ class SqliteOutboxCare:
                     "INSERT INTO messages (id, destination, provider_id, text_version, state, attempts, due_ms, "
                     "settled_ms, reason) VALUES (?1, ?2, NULL, 0, 'buried', 0, 0, ?3, ?4) ON CONFLICT (id) DO UPDATE SET "
                     "state = 'buried', settled_ms = ?3, reason = ?4",
-                    (f"by-hand-{row_id}", found[0][0], now_ms, reason),
+                    (f"{BY_HAND}{row_id}", found[0][0], now_ms, reason),
                 )
                 n += await tx.execute(
-                    "UPDATE outbox SET state = 'buried', message_id = ? WHERE id = ?", (f"by-hand-{row_id}", row_id)
+                    "UPDATE outbox SET state = 'buried', message_id = ? WHERE id = ?", (f"{BY_HAND}{row_id}", row_id)
                 )
             await tx.execute(
                 "DELETE FROM messages WHERE state = 'waiting' "

@@ -310,7 +310,7 @@ async function chart() {
       },
       hooks: { draw: [marks], setCursor: [(u) => tell(u.cursor.idx)] },
       legend: { show: false },
-      padding: [8, 8, isLast ? 0 : 8, 0],
+      padding: [8, 24, isLast ? 0 : 8, 0], /* on the right half of a time has room */
       axes: [
         { stroke: ink, grid: { stroke: grid, width: 1 }, ticks: { show: false }, size: isLast ? 26 : 0, values: isLast ? times : () => [], space: 60 },
         { stroke: ink, grid: { stroke: grid, width: 1 }, ticks: { show: false }, size: 72, space: 34, values: (u, all) => all.map((x) => (x === null ? "" : text(x))) },

@@ -239,6 +239,17 @@ async def test_by_hand_what_waits_is_given_up_and_its_neighbours_in_a_digest_are
     assert len(await ports.outbox.waiting("main", now_ms=0, limit=9)) == 2
 
 
+async def test_by_hand_a_dropped_update_is_not_among_what_was_given_up(ports, make):
+    """A terminal cannot edit, so there are as many of them as anybody likes."""
+    refused, dropped, waits = make.row(1), make.row(2, "update"), make.row(3, "update")
+    await ports.alerts.commit(make.commit(rows=[refused, dropped, waits]))
+    await ports.outbox.settle(message(refused), Rejected("refused"), now_ms=0)
+    await ports.outbox.settle(message(dropped, name="m2"), Rejected("out of date"), now_ms=0)
+    assert [entry.row for entry in await ports.care.entries(("waiting", "buried"), limit=9)] == [waits, refused]
+    assert await ports.care.bury([waits.id], "by hand", now_ms=9) == 1
+    assert [entry.row for entry in await ports.care.entries(("buried",), limit=9)] == [waits, refused]
+
+
 async def test_entries_are_the_newest_first_and_of_one_destination_where_asked(ports, make):
     rows = [make.row(1), make.row(2, destination="side"), make.row(3)]
     await ports.alerts.commit(make.commit(rows=rows))

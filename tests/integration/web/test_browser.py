@@ -8,7 +8,7 @@ import pytest
 from bot.model.charts import Curve, NoPicture
 from bot.model.dashboard import RuleList, Said
 from tests.support.browser import LOOKS, SCREENS, browser, looking, settle
-from tests.support.web_world import OWNER, WebWorld, alert, glance, rule, why
+from tests.support.web_world import OWNER, T0, WebWorld, alert, glance, rule, why
 
 pytestmark = pytest.mark.integration
 
@@ -116,11 +116,13 @@ async def test_a_symbol_tells_why_and_makes_an_alert(world, chromium):
 
 
 DRAWN = """
-window.labels = {}; window.lines = {};
+window.labels = {}; window.lines = {}; window.beyond = [];
 const place = (canvas) => [...document.querySelectorAll("#chart canvas")].indexOf(canvas);
 const {fillText, stroke} = CanvasRenderingContext2D.prototype, {lineTo} = Path2D.prototype;
 CanvasRenderingContext2D.prototype.fillText = function (text, ...at) {
   (window.labels[place(this.canvas)] ??= []).push(text);
+  const half = this.textAlign === "center" ? this.measureText(text).width / 2 : 0;
+  if (at[0] - half < 0 || at[0] + half > this.canvas.width) window.beyond.push(text);
   return fillText.call(this, text, ...at);
 };
 Path2D.prototype.lineTo = function (x, y) { (this.seen ??= []).push([x, y]); return lineTo.call(this, x, y); };
@@ -129,7 +131,7 @@ CanvasRenderingContext2D.prototype.stroke = function (path) {
   return path ? stroke.call(this, path) : stroke.call(this);
 };
 """
-"""Keeps what is written and drawn on the panels of a chart, by their number."""
+"""Keeps what is written and drawn on the panels of a chart, by their number, and what is written beyond their edges."""
 
 
 async def test_bars_begin_at_zero_and_funding_is_drawn_in_steps(world, chromium, monkeypatch):
@@ -151,6 +153,17 @@ async def test_bars_begin_at_zero_and_funding_is_drawn_in_steps(world, chromium,
         steps = (await page.evaluate("window.lines"))["3"]
         assert all(a[0] == b[0] or a[1] == b[1] for a, b in itertools.pairwise(steps))
         assert len({y for _, y in steps}) == 2
+
+
+async def test_a_time_at_the_end_of_the_axis_is_not_cut_off(world, chromium):
+    world.reader.at_ms = T0 // 600_000 * 600_000
+    async with looking(chromium, LOOKS[2]) as page:
+        await page.add_init_script(DRAWN)
+        await page.goto(world.url + "/symbol/BTCUSDT")
+        await settle(page)
+        await page.wait_for_function("window.labels[2]")
+        assert "11:00" in (await page.evaluate("window.labels"))["2"]
+        assert await page.evaluate("window.beyond") == []
 
 
 async def test_a_chart_that_cannot_be_made_says_why(world, chromium, monkeypatch):

@@ -168,7 +168,7 @@ async def test_new_figures_of_a_digest_that_is_gone_are_dropped_and_its_ends_tol
     late = make.row("update", n=2, symbol="C003USDT", after_s=140, value=0.08)
     await room.commit(late, make.row("end", symbol="C005USDT", after_s=140))
     anew = room.main.orders[-1]
-    assert text_of(anew).startswith("✅ 1 ended: 1 OI surge")
+    assert text_of(anew).startswith("✅ C005USDT · OI surge  fired 14:31, ended 14:33 UTC  #")
     assert len(ids_of(anew)) == 1
     assert (await room.outbox.counts())["waiting"] == 0
 
