@@ -67,7 +67,7 @@ DOWN: Final = frozenset(
 )
 EVERYTHING: Final = frozenset({"all", "everything", "any", "anything", "market", "*"})
 MOVES: Final = frozenset(["moves", "move", "changes", "change", "swings"])
-CROSSES: Final = frozenset(["crosses", "cross", "hits", "hit", "reaches", "touches", "touch", "at", "to"])
+CROSSES: Final = frozenset(["crosses", "cross", "hits", "hit", "reaches", "touches", "touch", "at", "@", "to"])
 ONE_WAY: Final[dict[str, ThresholdOp]] = {"crosses_above": ">=", "crosses_below": "<="}
 OPTIONS: Final = frozenset({"once", "silent", "silently", "for", "every", "cooldown", "until", "till", "til"})
 DOLLARS: Final = frozenset({"oi_usd", "volume", "volume_24h", "liq_long", "liq_short"})

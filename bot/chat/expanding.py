@@ -32,7 +32,8 @@ def expand(command: Command, asker: Asker, lists: Watchlists) -> Command | Reply
     is_free = False
     for word in command.words[first:]:
         is_free = is_free or (free_from is not None and free_from.fullmatch(word) is not None)
-        if is_free or not word.startswith("@"):
+        # `@ 4000` is at that price.
+        if is_free or not word.startswith("@") or word == "@":
             words.append(word)
             continue
         found = lists.find(asker.chat, word)

@@ -120,6 +120,7 @@ def test_what_is_typed_becomes_a_condition(typed, condition):
         ("btc oi > 5% 15m til 18:00", "btc oi > 5% 15m until 18:00"),
         ("eth touches 4000", "eth crosses 4000"),
         ("eth to 4000", "eth crosses 4000"),
+        ("eth @ 4000", "eth crosses 4000"),
         ("btc price between 80k and 90k", "btc when price > 80k and price < 90k"),
         ("btc price is outside 80k and 90k once", "btc when price < 80k or price > 90k once"),
         # Several symbols.
