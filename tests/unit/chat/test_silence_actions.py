@@ -433,6 +433,10 @@ async def test_several_symbols_are_a_silence_each_and_end_together(place):
         ("btc for the next hour", ["BTCUSDT"], 1),
         ("btc 1h30m", ["BTCUSDT"], 1.5),
         ("btc 1w", ["BTCUSDT"], 168),
+        ("btc 1,5h", ["BTCUSDT"], 1.5),
+        ("btc 1 hour 30 minutes", ["BTCUSDT"], 1.5),
+        ("btc for 2 hours and 30 minutes", ["BTCUSDT"], 2.5),
+        ("btc til 18:00", ["BTCUSDT"], 18),
         ("btc ２ｈ", ["BTCUSDT"], 2),
         ("alerts for btc 2h", ["BTCUSDT"], 2),
         ("all alerts for 2 hours", [""], 2),
@@ -458,6 +462,7 @@ async def test_what_people_type_to_have_it_quiet(place, typed, made, hours):
         ("eth oi_surg here 2h", "/silence eth oi_surge here 120m"),
         ("btc 30", "/silence btc 30m"),
         ("for 45", "/silence for 45m"),
+        ("btc 18:00", "/silence btc until 18:00"),
     ],
 )
 async def test_a_near_name_is_offered_with_all_else(place, typed, offered):
