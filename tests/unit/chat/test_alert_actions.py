@@ -883,6 +883,11 @@ async def test_a_level_far_from_the_figure_is_asked_about(ask, desk, typed, valu
     assert offered in commands if offered else not any(command.startswith("/alert ") for command in commands)
 
 
+async def test_a_small_distance_is_not_rounded_to_nothing(ask, desk):
+    desk.values["binance:BTCUSDT", "funding"] = 0.000125
+    assert "Now +0.0125% · 0.0005 points to go" in await ask("/alert btc funding > 0.013%")
+
+
 @pytest.mark.parametrize("typed", ["off", "list", "delete a-1234", "remove", "show all", "stop", "cancel"])
 async def test_what_is_meant_for_alerts_that_are_there_leads_to_them(ask, typed):
     assert await ask(f"/alert {typed}") == "Alerts are listed by /alerts, and deleted by /delete and an id."
