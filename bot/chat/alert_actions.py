@@ -43,6 +43,7 @@ MIN_PREFIX_CHARS: Final = 4
 MAX_RULES_PER_CHAT: Final = 20
 MAX_RULES: Final = 200
 _EXAMPLE: Final = "/alert BTC oi > 5% 15m"
+_FOR_OTHERS: Final = frozenset({"off", "list", "show", "delete", "remove", "stop", "cancel", "clear"})
 
 
 def _utc(_chat: str) -> str:
@@ -119,10 +120,12 @@ class AlertActions:
         typed = " ".join(command.words)
         if not typed:
             return await self.build(Command("new"), asker)
+        book = SymbolBook(self._market.instruments())
+        if command.words[0].casefold() in _FOR_OTHERS and isinstance(book.resolve(command.words[0]), NotFound):
+            return alert_pages.for_others()
         if (begun := alert_builder.begun(typed)) is not None:
             return await self.build(Command("new", begun), asker)
         wish = read_alert(typed)
-        book = SymbolBook(self._market.instruments())
         if isinstance(wish, Problem):
             return self._one_each(typed, book) or alert_pages.unread(wish.text, wish.try_instead or (_EXAMPLE,))
         found = [book.resolve(symbol) for symbol in wish.symbols]

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from bot.chat.alert_words import TOP, figure_of, number
+from bot.chat.alert_words import EVERYTHING, TOP, figure_of, number
 from bot.chat.commands import shorten
 from bot.chat.reply import Button, Line, Reply, code, line
 from bot.model import numbers
@@ -42,6 +42,8 @@ def complete(words: Sequence[str]) -> str | None:
 def begun(typed: str) -> tuple[str, ...] | None:
     """One symbol, or a symbol and a figure that can be chosen, and no more: the rest is asked for by buttons."""
     symbol, *more = typed.split()
+    if symbol.casefold() in EVERYTHING:
+        return None
     if len(more) > 1 or "," in symbol or TOP.match(symbol.casefold()) or not symbol[0].isalnum() or figure_of(symbol):
         return None
     figure = figure_of(more[0]) if more else None

@@ -32,7 +32,7 @@ def read_options(words: list[str], options: Options, *, window: bool) -> tuple[O
             options = replace(options, silent=True)
         elif word in {"for", "every", "cooldown"}:
             options = _paused(options, word, rest.pop(0) if rest else "")
-        elif word in {"until", "till"}:
+        elif word in {"until", "till", "til"}:
             options = _ending(options, word, rest.pop(0) if rest else "")
         elif window and window_ms is None and (found := parse_duration_ms(word)) is not None:
             window_ms = found

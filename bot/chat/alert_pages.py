@@ -85,12 +85,11 @@ def _doubts(alert: ChatAlert, value: float | None, multiplier: int) -> list[tupl
         ]
     if alert.measure in {"price", "index"} and 1 / _NEAR < abs(value) / level / 1_000 < _NEAR and level >= 1:
         meant = text(Number(alert.level * 1_000, ""))
-        return [
-            (
-                say("A point divides. Did you mean {level}?", level=meant),
-                f"/alert {whom} {alert.measure} {alert.op} {meant}",
-            )
-        ]
+        # What is to be passed once is passed from where the figure is, which may be the other side of this level.
+        is_passed = alert.once and alert.op in {">=", "<="}
+        options = extras_text(replace(alert, once=False) if is_passed else alert)
+        command = f"/alert {whom} {alert.measure} {'' if is_passed else f'{alert.op} '}{meant} {options}".rstrip()
+        return [(say("A point divides. Did you mean {level}?", level=meant), command)]
     if 0.1 <= level <= 100 < abs(value) / level:
         size = text(Number(DIRECTIONS[alert.op] * level / 100, "%"))
         command = f"/alert {whom} {alert.measure} {alert.op} {size} 15m"
@@ -181,6 +180,14 @@ def one_each(each: Sequence[str], *, is_both: bool, is_one_symbol: bool) -> Repl
     commands = tuple((Button(one, one),) for one in each)
     blocks = (line(said), *(line(code(one)) for one in each))
     return Reply(blocks, (*commands, (Button(say("How to"), "/help alert"),)), is_refusal=True)
+
+
+def for_others() -> Reply:
+    """What was typed is meant for alerts that are there."""
+    text = say("Alerts are listed by /alerts, and deleted by /delete and an id.")
+    return Reply(
+        (line(text),), ((Button(say("Alerts"), "/alerts"), Button(say("How to"), "/help alert")),), is_refusal=True
+    )
 
 
 def rule_known_already(rule: ChatRule, zone: str) -> Reply:

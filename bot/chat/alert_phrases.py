@@ -30,7 +30,7 @@ from bot.chat.alert_words import (
     number,
 )
 from bot.chat.durations import UNIT_WORDS
-from bot.rules.ast import HOUR_MS
+from bot.rules.ast import DAY_MS, HOUR_MS
 from bot.rules.literals import parse_duration_ms
 
 _BEFORE_TIME: Final = r"(?:in|within|over|during|inside|per)"
@@ -56,9 +56,14 @@ _NUMBERS: Final[tuple[_Rule, ...]] = (
     ),
     *(
         (re.compile(rf"(?<![\w$.,])(\$?[0-9][0-9.,_]*)\s*(?:{words})(?=\s|$)", re.IGNORECASE), rf"\1{unit}")
-        for unit, words in (("k", "thousand"), ("M", "millions?|mln|mio|mn|mm"), ("B", "billions?|bln|bn"))
+        for unit, words in (
+            ("k", "thousand|к|тыс"),
+            ("M", "millions?|mln|mio|mn|mm|млн"),
+            ("B", "billions?|bln|bn|млрд"),
+        )
     ),
-    (re.compile(r"(?<=[0-9]%)/?(?=[0-9])"), " "),
+    (re.compile(r"(?<=[0-9]%)[/,]?(?=[0-9])"), " "),
+    (re.compile(r"(?<=\s)(oi|price|funding|basis|vol|volume)(?=[+-][0-9])", re.IGNORECASE), r"\1 "),
     (re.compile(r"(?<![\w$.,])([0-9][0-9.,_]*[kmb]?)\$(?=\s|$)", re.IGNORECASE), r"$\1"),
     (re.compile(r"(?<=\s)x([0-9.]+)(?=\s|$)", re.IGNORECASE), r"\1x"),
     (re.compile(r"(?<=[0-9])\s+times(?:\s+the)?(?:\s+(?:usual|normal|average))?(?=\s|$)", re.IGNORECASE), "x"),
@@ -98,6 +103,8 @@ _TIMES: Final[tuple[_Rule, ...]] = (
         for word, often, put in (("hour", "hourly", "1h"), ("day", "daily", "24h"))
     ),
 )
+_FIGURE: Final = r"(oi|oi_usd|price|index|funding|funding_8h|basis)"
+_SIZE: Final = r"([-+]?\$?[0-9][0-9.,_]*[kKmMbB%]?)"
 _WORDS: Final[tuple[_Rule, ...]] = (
     _rule(r"open\s+interest", "oi"),
     (re.compile(r"^the\s+(?=(?:oi|price|funding|volume)\b)", re.IGNORECASE), ""),
@@ -107,9 +114,11 @@ _WORDS: Final[tuple[_Rule, ...]] = (
     _rule(r"long\s+(?:liquidations?|liqs?)|liquidated\s+longs|longs\s+liquidated", "liq_long"),
     _rule(r"short\s+(?:liquidations?|liqs?)|liquidated\s+shorts|shorts\s+liquidated", "liq_short"),
     _rule(r"(?:long/short|long\s+short|ls)(?:\s+ratio)?", "long_short"),
-    _rule(r"(up|down|rises|falls|drops|gains|loses|jumps|moves|changes)\s+(?:by\s+)?(?:(?:more|greater)\s+than|at\s+least|over)", r"\1"),
-    _rule(r"(?:is\s+)?(?:greater|more|higher|bigger|larger)\s+than", ">"),
-    _rule(r"(?:is\s+)?(?:less|lower|smaller)\s+than", "<"),
+    _rule(r"(up|down|rises|falls|drops|gains|loses|jumps|moves|changes)\s+(?:by\s+)?(?:(?:more|greater)\s+th[ae]n|at\s+least|over)", r"\1"),
+    _rule(r"(?:is\s+)?(?:greater|more|higher|bigger|larger)\s+th[ae]n", ">"),
+    _rule(r"(?:is\s+)?(?:less|lower|smaller)\s+th[ae]n", "<"),
+    _rule(rf"{_FIGURE}\s+(?:is\s+)?between\s+{_SIZE}\s+and\s+{_SIZE}", r"\1 > \2 and \1 < \3"),
+    _rule(rf"{_FIGURE}\s+(?:is\s+)?outside\s+(?:of\s+)?{_SIZE}\s+(?:and|to)\s+{_SIZE}", r"\1 < \2 or \1 > \3"),
     _rule(r"(?:is\s+)?at\s+least", ">="),
     _rule(r"(?:is\s+)?at\s+most", "<="),
     _rule(r"(?:goes|go|moves|rises|climbs|breaks|crosses|cross|gets)\s+(?:above|over)|breaks\s+out\s+above", "crosses_above"),
@@ -133,6 +142,7 @@ _BEHIND_SYMBOL: Final = frozenset({"usd", "usdt", "perpetual", "perps", "coins",
 """Of a contract, and no other one; there is one PERP."""
 _LINKS: Final = frozenset({"and", "&", "+", "or"})
 """Between symbols."""
+_WEEKS: Final = re.compile(r"[0-9]{1,2}w|weeks?", re.ASCII | re.IGNORECASE)
 _MINUTES: Final = re.compile(r"(\$?[0-9][0-9._]*)m", re.ASCII)
 _DOLLARS_OF: Final = "|".join(sorted(DOLLARS, key=len, reverse=True))
 _IN_DOLLARS: Final = re.compile(
@@ -257,7 +267,10 @@ def instead(typed: str) -> tuple[str, ...]:
     if "(" in whom or len(whom) > 40:
         whom = "BTC"
     window = kinds.get("t", "15m")
-    size = kinds.get("n", "5%")
+    if (parse_duration_ms(window) or 0) > DAY_MS or any(map(_WEEKS.fullmatch, body)):
+        window = "24h"
+    typed_size = kinds.get("n", "5%")
+    size = typed_size
     size = size if size.endswith("%") else "5%"
     put = _put(body, size)
     figure = figure_of(kinds["f"]) if "f" in kinds else None
@@ -275,9 +288,19 @@ def instead(typed: str) -> tuple[str, ...]:
             return (f"/alert {whom} vol > 3x {window}", f"/alert {whom} vol > 5x {window}")
         case "funding" | "funding_8h" | "basis":
             level = "< -0.05%" if put.startswith(("-", "<")) else "> 0.05%"
+            found_size = number(typed_size)
+            if found_size is not None and not found_size[1].unit and 0 < found_size[1].value < 1:
+                # A percentage without its sign.
+                level = f"{level[0]} {typed_size}%"
             return (f"/alert {whom} {figure} {level}", f"/alert {whom} {figure} ±0.10%")
         case "liq_long" | "liq_short":
             return (f"/alert {whom} {figure} > 5M {window}",)
+        case "price" | "index" if not typed_size.endswith("%") and not TIMES.match(typed_size.casefold()):
+            sign = next((f"{way} " for word in body if (way := OPERATORS.get(word.casefold()))), "")
+            return (
+                f"/alert {whom} {figure} {sign}{typed_size}",
+                f"/alert {whom} {figure} {put or '> ' + size} {window}",
+            )
         case "oi" | "oi_usd" | "price" | "index":
             put = put or "> " + size.lstrip("+")
             return (f"/alert {whom} {figure} {put} {window}", f"/alert {whom} {figure} ±3% 5m")

@@ -106,7 +106,8 @@ def figure(one: ChatAlert, value: float) -> str:
 def distance(one: ChatAlert, value: float) -> str:
     """How far the value still has to go: points between percentages, else a share of the value."""
     if one.is_ratio:
-        return say("{points:.2f} points to go", points=abs(one.level - value) * 100)
+        points = numbers.percent(abs(one.level - value), sign=False).removesuffix("%")
+        return say("{points} points to go", points=points)
     if value == 0:
         return ""
     return say("{share} to go", share=numbers.percent(abs(one.level / value - 1), sign=False))

@@ -67,20 +67,21 @@ DOWN: Final = frozenset(
 )
 EVERYTHING: Final = frozenset({"all", "everything", "any", "anything", "market", "*"})
 MOVES: Final = frozenset(["moves", "move", "changes", "change", "swings"])
-CROSSES: Final = frozenset(["crosses", "cross", "hits", "hit", "reaches", "at"])
+CROSSES: Final = frozenset(["crosses", "cross", "hits", "hit", "reaches", "touches", "touch", "at", "@", "to"])
 ONE_WAY: Final[dict[str, ThresholdOp]] = {"crosses_above": ">=", "crosses_below": "<="}
-OPTIONS: Final = frozenset({"once", "silent", "silently", "for", "every", "cooldown", "until", "till"})
+OPTIONS: Final = frozenset({"once", "silent", "silently", "for", "every", "cooldown", "until", "till", "til"})
 DOLLARS: Final = frozenset({"oi_usd", "volume", "volume_24h", "liq_long", "liq_short"})
 """Figures in dollars, of which nobody means minutes where an amount stands."""
 LEVELS: Final = frozenset({"price", "index"})
 """Figures of which a bare number is a level to cross."""
 
 SPLIT: Final = re.compile(r"\s*(>=|<=|=>|=<|==|!=|≥|≤|[<>=])\s*")
-TIMES: Final = re.compile(r"^([0-9.]+)[x×]$")
+TIMES: Final = re.compile(r"^([0-9.,]+)[x×]$")
 TOP: Final = re.compile(r"^top([0-9]{1,4})$")
 _SIGNED: Final = re.compile(r"^(±|\+/-|\+-|[+-])?(.+)$")
 _THOUSANDS: Final = re.compile(r"^([+-]?)\$?([1-9]\d{0,2}(?:,\d{3})+)(\.\d+)?(\D?)$", re.ASCII)
-"""Any other comma is that of a decimal, as in `0,125`; it is not taken out, since that would make a number of other size."""
+_DECIMAL: Final = re.compile(r"^([+-]?\$?)(0|[1-9]\d*|[1-9]\d{0,2}(?:\.\d{3})+),(\d+)(\D?)$", re.ASCII)
+"""Any other comma is that of a decimal, as in `0,125` and `100.000,50`."""
 _FIGURES: Final = {
     "volume24h": "volume_24h",
     "vol24h": "volume_24h",
@@ -132,4 +133,7 @@ def plain(amount: str) -> str:
     if found := _THOUSANDS.match(amount):
         sign, whole, fraction, suffix = found.groups()
         amount = f"{sign}{whole.replace(',', '')}{fraction or ''}{suffix}"
+    elif found := _DECIMAL.match(amount):
+        sign, whole, fraction, suffix = found.groups()
+        amount = f"{sign}{whole.replace('.', '')}.{fraction}{suffix}"
     return amount[:-1] + "B" if amount.endswith("b") else amount

@@ -35,6 +35,13 @@ _QUESTION_WORDS: Final = frozenset({
     "us", "usd", "usdt", "want", "what", "what's", "whats", "you",
 })  # fmt: skip
 
+_MEANT: Final = {
+    **dict.fromkeys(("history", "graph", "plot", "candles"), "chart"),
+    **dict.fromkeys(("remove", "cancel"), "delete"),
+    "list": "alerts",
+}
+"""What commands are called elsewhere."""
+
 _HEAD = re.compile(r"^/([^\s@]*)(?:@(\S*))?(?:\s+(.*))?$", re.DOTALL)
 
 
@@ -109,14 +116,18 @@ def _narrow(text: str) -> str:
     return re.sub(r"\S*[\uff01-\uff5e]\S*", plain, text)
 
 
-def _unknown(word: str) -> UsageError:
+def _unknown(word: str, arguments: str) -> UsageError:
+    """`arguments`: what stands behind it, which is offered with the nearest command where that takes it."""
     name = word.casefold()[:MAX_WORD_CHARS]
+    name = _MEANT.get(name, name)
     scored = ((JaroWinkler.similarity(name, spec.name), spec) for spec in COMMANDS if spec.is_listed)
     score, nearest = max(scored, key=lambda pair: pair[0])
     if name and score >= 0.75:
+        whole = f"/{nearest.name} {arguments}".rstrip()
+        is_taken = len(whole) <= MAX_QUESTION_CHARS and isinstance(parse(whole), Command)
         return UsageError(
             say("I don't know /{word}. Did you mean /{name}?", word=shorten(word), name=nearest.name),
-            (f"/{nearest.name}",),
+            (whole if is_taken else f"/{nearest.name}",),
             is_unknown=True,
         )
     return UsageError(
@@ -145,7 +156,7 @@ def parse(text: str, *, bot_name: str | None = None, is_slash_optional: bool = F
         return None
     spec = _BY_NAME.get(word.casefold())
     if spec is None:
-        return _unknown(word)
+        return _unknown(word, arguments)
     if spec.name == "start" and (linked := _linked(arguments)):
         return parse(linked)
     if len(arguments) > MAX_ARGUMENTS_CHARS:

@@ -25,6 +25,7 @@ _UNITS: Final[dict[str, int]] = {
 _COUNTS: Final = {"a": 1.0, "an": 1.0, "next": 1.0, "last": 1.0, "past": 1.0, "one": 1.0, "two": 2.0, "three": 3.0, "four": 4.0, "five": 5.0, "six": 6.0,
                   "eight": 8.0, "ten": 10.0, "twelve": 12.0}  # fmt: skip
 _NUMBER: Final = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,3})?", re.ASCII)
+_DECIMAL_COMMA: Final = re.compile(r"(?<=[0-9]),(?=[0-9]{1,2}(?![0-9,]))")
 _SHORT: Final = re.compile(r"[0-9.]+[a-z]?", re.ASCII | re.IGNORECASE)
 _PARTS: Final = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)-?([a-z]+)", re.ASCII)
 
@@ -42,11 +43,25 @@ def leading(words: Sequence[str]) -> tuple[int, int] | None:
     if unit is None:
         return None
     # One letter behind a word is no unit: `a d` is none.
+    first = _DECIMAL_COMMA.sub(".", first)
     count = float(first) if _NUMBER.fullmatch(first) else _COUNTS.get(first) if len(rest[0]) > 1 else None
     return None if count is None else (int(count * unit), 2)
 
 
+def with_parts(words: Sequence[str]) -> tuple[int, int] | None:
+    """As `leading`, with the smaller unit that may follow: `1 hour 30 minutes`."""
+    found = leading(words)
+    if found is None or not found[0]:
+        return found
+    ms, n = found
+    behind = n + (len(words) > n and words[n].casefold() == "and")
+    more = leading(words[behind:]) if len(words) > behind and words[behind][0].isdigit() else None
+    unit = next((size for size in reversed(_SIZES_MS.values()) if ms % size == 0), SECOND_MS)
+    return (ms + more[0], behind + more[1]) if more is not None and 0 < more[0] < unit else found
+
+
 def _one_word(word: str) -> int | None:
+    word = _DECIMAL_COMMA.sub(".", word)
     if (ms := parse_duration_ms(word)) is not None:
         return ms
     parts = _PARTS.findall(word)

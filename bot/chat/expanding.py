@@ -16,7 +16,7 @@ _ONE_WORD: Final = frozenset({"alert", "silence"})
 """Symbols of these are one word, separated by commas."""
 _FREE_TEXT: Final = {
     "alert": re.compile(r"note|when", re.IGNORECASE),
-    "silence": re.compile(r"until|till|for|([0-9.]+(s|m|min|h|d|w))+", re.IGNORECASE),
+    "silence": re.compile(r"until|till?|for|([0-9.]+(s|m|min|h|d|w))+", re.IGNORECASE),
 }
 """From such a word on no symbols are expected: what stands behind it may hold names of people."""
 
@@ -32,7 +32,8 @@ def expand(command: Command, asker: Asker, lists: Watchlists) -> Command | Reply
     is_free = False
     for word in command.words[first:]:
         is_free = is_free or (free_from is not None and free_from.fullmatch(word) is not None)
-        if is_free or not word.startswith("@"):
+        # `@ 4000` is at that price.
+        if is_free or not word.startswith("@") or word == "@":
             words.append(word)
             continue
         found = lists.find(asker.chat, word)

@@ -44,6 +44,8 @@ _TOP_FILLERS: Final = frozenset(
 
 _BETWEEN: Final = frozenset({"of", "and", "&", "vs", "for", "usd", "usdt"})
 """Between symbols."""
+_KINDS: Final = frozenset({"perp", "perps", "perpetual", "perpetuals", "futures"})
+"""Behind a symbol, in small letters: there is a contract PERP."""
 _AROUND: Final = re.compile(
     r"^(?:please\s+)?(?:(?:show|give|tell|get)\s+me\s+)?(?:the\s+)?(?:rates?\s+)?(?=\S)|\s+(?:please|pls|now|in\s+(?:usdt?|dollars))[\s?!.]*$"
 )
@@ -72,8 +74,9 @@ def nothing(text: str) -> tuple[str, ...] | Problem:
 def symbols(text: str) -> tuple[str, ...] | Problem:
     if re.fullmatch(r"rates?", text, re.IGNORECASE):
         return ()
-    words = tuple(dict.fromkeys(word for word in _SEPARATORS.split(_AROUND.sub("", text)) if word))
-    words = tuple(word for word in words if word.casefold() not in _BETWEEN) or words
+    typed = joined([word for word in _SEPARATORS.split(_SPAN_APART.sub(r"\1\2", _AROUND.sub("", text))) if word])
+    words = tuple(dict.fromkeys(typed))
+    words = tuple(word for word in words if word.casefold() not in _BETWEEN and word not in _KINDS) or words
     if len(words) > MAX_SYMBOLS:
         return Problem(say("That is {n} symbols; I take up to {most} at once.", n=len(words), most=MAX_SYMBOLS))
     if any(len(word) > MAX_WORD_CHARS for word in words):

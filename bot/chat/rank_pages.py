@@ -89,8 +89,8 @@ def top_page(found: TopList, name_of: Callable[[Ranked], str]) -> Reply:
             for n, row in enumerate(found.rows, found.offset + 1)
         )
         blocks += [Table(header, rows), *legend()]
-    elif found.offset:
-        blocks.append(line(say("No more.")))
+    elif found.offset and found.n:
+        blocks.append(line(say("The last page is {n}: there are ten contracts on each.", n=_n_pages(found))))
     elif found.n_known and found.by in _OF_PRICE[1:]:
         blocks.append(line(say("None of {n} moved that way.", n=found.n_known)))
     else:
@@ -102,8 +102,8 @@ def _top_buttons(found: TopList, window: str, names: Sequence[str]) -> tuple[tup
     page = found.offset // PAGE_ROWS + 1
     here = f"/top {found.by} {window}"
     numbered = [Button(str(n), f"/oi {name}") for n, name in enumerate(names, found.offset + 1)]
-    turns = [Button(say("‹ Back"), f"{here} {page - 1}")] if page > 1 else []
-    turns.append(Button("↻", f"{here} {page}"))
+    turns = [Button(say("‹ Back"), f"{here} {min(page - 1, _n_pages(found))}")] if page > 1 and found.n else []
+    turns += [Button("↻", f"{here} {page}")] if names or not found.n else []
     turns += [Button(say("Next ›"), f"{here} {page + 1}")] if found.offset + len(found.rows) < found.n else []
     switches = (_SWITCHES, _OF_PRICE[1:]) if found.by in _OF_PRICE else (_SWITCHES,)
     return (
@@ -118,6 +118,10 @@ def _top_buttons(found: TopList, window: str, names: Sequence[str]) -> tuple[tup
         *rows_of(numbered, 5),
         tuple(turns),
     )
+
+
+def _n_pages(found: TopList) -> int:
+    return -(-found.n // PAGE_ROWS)
 
 
 def _marked(label: str, *, on: bool) -> str:

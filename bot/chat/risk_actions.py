@@ -61,8 +61,9 @@ class RiskActions:
                 return risk_pages.forgotten()
             after = read_risk(command.words, before)
             if isinstance(after, Problem):
-                said = say("{text} Write it like {usage}.", text=after.text, usage=_RISK)
-                return pages.usage(UsageError(said, (_RISK,)))
+                like = next(iter(after.try_instead), _RISK)
+                said = say("{text} Write it like {usage}.", text=after.text, usage=like)
+                return pages.usage(UsageError(said, (like,)))
             await self._desk.set(asker.user, after)
             return risk_pages.settings_page(after, is_new=True)
 

@@ -11,7 +11,7 @@ from bot.chat.durations import joined
 from bot.chat.spec import Problem
 from bot.chat.table.risk import FOLLOW_WORDS
 from bot.model.risk import RiskSettings, Side
-from bot.rules.ast import DAY_MS, MINUTE_MS, duration_text
+from bot.rules.ast import DAY_MS, MINUTE_MS, Number, duration_text, number_text
 from bot.rules.literals import parse_duration_ms, parse_number
 from bot.texts import say
 
@@ -79,6 +79,7 @@ def read_risk(words: tuple[str, ...], before: RiskSettings | None) -> RiskSettin
     """Take `10000`, `1%`, `5x`, with or without the words equity, risk, leverage, in any order."""
     after = before if before is not None else RiskSettings(0.0)
     rest, label, last = _tidied(words), "", ""
+    amounts: list[str] = []
     while rest:
         word = rest.pop(0).casefold()
         # `1% risk` and `5x leverage` are labelled from behind.
@@ -95,16 +96,36 @@ def read_risk(words: tuple[str, ...], before: RiskSettings | None) -> RiskSettin
         label, last = "", word
         changed = _taken(word, after)
         if isinstance(changed, Problem):
-            return changed
+            return replace(changed, try_instead=_without_points(words, before)) if _POINTS.fullmatch(word) else changed
+        if not word.endswith(("%", "x")):
+            amounts.append(word)
+        if len(amounts) > 1:
+            return _two_amounts(amounts, changed)
         after = changed
     if after.equity <= 0:
         return Problem(say("I need your equity first, such as 10000."))
     return after
 
 
+def _two_amounts(amounts: Sequence[str], settings: RiskSettings) -> Problem:
+    """Which is the equity is not guessed; what may be a leverage is offered as one."""
+    first, second = (shorten(one) for one in amounts)
+    said = say("Two amounts, {first} and {second}: one is the equity; a leverage has an x.", first=first, second=second)
+    value = _amount(amounts[1]) or 0.0
+    share = number_text(Number(settings.risk_ratio, "%"))
+    return Problem(said, (f"/risk {first} {share} {value:g}x",) if 1 <= value <= MAX_LEVERAGE else ())
+
+
+def _without_points(words: tuple[str, ...], before: RiskSettings | None) -> tuple[str, ...]:
+    """The command with ten thousand written so that it is nothing else."""
+    plain_words = tuple(word.replace(".", "") if _POINTS.fullmatch(word) else word for word in words)
+    is_read = plain_words != words and isinstance(read_risk(plain_words, before), RiskSettings)
+    return (f"/risk {' '.join(plain_words)}",) if is_read else ()
+
+
 def _taken(word: str, settings: RiskSettings) -> RiskSettings | Problem:
     if word.endswith("x"):
-        found = parse_number(word[:-1])
+        found = parse_number(plain(word[:-1]))
         if found is None or found.unit or not 1 <= found.value <= MAX_LEVERAGE:
             return Problem(
                 say(
@@ -115,7 +136,7 @@ def _taken(word: str, settings: RiskSettings) -> RiskSettings | Problem:
             )
         return replace(settings, leverage=found.value)
     if word.endswith("%"):
-        found = parse_number(word)
+        found = parse_number(plain(word))
         if found is None or not 0 < found.value <= 1:
             return _no_share(word)
         return replace(settings, risk_ratio=found.value)

@@ -271,7 +271,7 @@ class SilenceActions:
         zone = assumed if not wish.zone else await asyncio.to_thread(known_zone, wish.zone)
         if zone is None:
             meant = await asyncio.to_thread(near_zone, wish.zone)
-            return silence_pages.no_zone(wish.zone, meant)
+            return silence_pages.no_zone(wish, meant)
         quiet = QuietHours(place, wish.starts_min, wish.ends_min, zone, asker.user)
         await self._store.put_quiet(quiet)
         self._mutes.set_quiet(quiet)

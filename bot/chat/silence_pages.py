@@ -7,6 +7,7 @@ from typing import Final
 
 from bot.chat.commands import shorten
 from bot.chat.reply import BLANK, Button, Line, Reply, bold, code, line, refusal
+from bot.chat.silence_text import QuietWish
 from bot.model import numbers
 from bot.model.instrument import MARKET
 from bot.model.numbers import zone_of
@@ -291,7 +292,12 @@ def quiet_off(destination: str, *, was_set: bool) -> Reply:
     return Reply((line(text),))
 
 
-def no_zone(typed: str, meant: str | None) -> Reply:
+def no_zone(wish: QuietWish, meant: str | None) -> Reply:
+    """The same hours in the zone that was meant are a button."""
     near = say(" Did you mean {names}?", names=meant) if meant else ""
     hint = say(" Write it like {usage}.", usage="/quiet 23:00-07:00 Europe/Berlin")
-    return refusal(say("I don't know the time zone "), code(shorten(typed)), f".{near}{hint}")
+    start, end = (f"{m // 60:02d}:{m % 60:02d}" for m in (wish.starts_min, wish.ends_min))
+    at = f" at {wish.at}" if wish.at else ""
+    button = ((Button(meant, f"/quiet {start}-{end} {meant}{at}"),),) if meant else ()
+    text = line(say("I don't know the time zone "), code(shorten(wish.zone)), f".{near}{hint}")
+    return Reply((text,), button, is_refusal=True)

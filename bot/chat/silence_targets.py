@@ -10,7 +10,7 @@ from bot.chat.commands import UsageError
 from bot.chat.grammars import MAX_SYMBOLS
 from bot.chat.reply import Reply
 from bot.chat.rule_words import find_rule, near_rules, near_run, rule_at
-from bot.chat.silence_text import FILLERS, MIN_ID_CHARS, SilenceWish, read_id, too_many
+from bot.chat.silence_text import FILLERS, MIN_ID_CHARS, SilenceWish, read_clock, read_id, too_many
 from bot.chat.spec import Problem
 from bot.chat.symbols import NotFound, SymbolBook
 from bot.model import chat_alert
@@ -174,6 +174,8 @@ class Targets:
         names += [(book.ask_for(one),) * 2 for one in lost.suggestions] if isinstance(lost, NotFound) else []
         if words[at].isdecimal() and wish.assumed_time and not names:
             names = [(f"{words[at]}{unit}",) * 2 for unit in "mh"]
+        if ":" in words[at] and read_clock(words[at]) is not None and wish.assumed_time:
+            names = [(f"until {words[at]}",) * 2]
         length = f"{wish.duration_ms // 60_000}m" if wish.duration_ms is not None else ""
         if wish.until_min is not None:
             length = f"until {wish.until_min // 60:02d}:{wish.until_min % 60:02d}"

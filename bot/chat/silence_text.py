@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bot.chat.commands import shorten
-from bot.chat.durations import joined, leading
+from bot.chat.durations import joined, leading, with_parts
 from bot.chat.grammars import MAX_SYMBOLS
 from bot.chat.spec import Problem
 from bot.model.silence import MAX_SILENCE_MS
@@ -84,7 +84,7 @@ def read_silence(words: tuple[str, ...]) -> SilenceWish | Problem:
             if not rest:
                 return Problem(say("After at I expected where, such as telegram."))
             at = rest.pop(0)
-        elif lowered in {"until", "till"}:
+        elif lowered in {"until", "till", "til"}:
             clock = _take_clock(rest, lowered)
             if isinstance(clock, Problem):
                 return clock
@@ -132,7 +132,7 @@ def _take_length(word: str, rest: list[str], *, has_targets: bool) -> int | Prob
     is_for = word.casefold() == "for"
     words = [*rest] if is_for else [word, *rest]
     for n_before in range(min(len(words), 3)):
-        found = leading(words[n_before:])
+        found = with_parts(words[n_before:])
         if found is not None:
             ms, n = found
             del rest[: n_before + n - (0 if is_for else 1)]

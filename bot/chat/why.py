@@ -70,6 +70,8 @@ class Why:
             return pages.not_found("why", found, near)
         rule = find_rule(word, rules)
         name = book.ask_for(found)
+        if rule is None and isinstance(other := book.resolve(word), Instrument):
+            return why_pages.one_at_a_time([name, book.ask_for(other)])
         if rule is None:
             return why_pages.no_such_rule(word, near_rules(word, rules), name)
         return await self._rule(rule, found.key, name, asker)

@@ -195,6 +195,12 @@ def made_in_chat(alert_id: str) -> Reply:
     return Reply((line(text),), ((Button(say("Alerts"), "/alerts"),),), is_refusal=True)
 
 
+def one_at_a_time(names: Sequence[str]) -> Reply:
+    """Of two contracts."""
+    buttons = tuple(Button(name, f"/why {name}") for name in names)
+    return Reply((line(say("I explain one contract at a time. Which one?")),), (buttons,), is_refusal=True)
+
+
 def no_such_rule(word: str, near: Sequence[RuleName], name: str) -> Reply:
     hint = "" if near else say(" /why {name} lists them all.", name=name)
     buttons = tuple((Button(rule.id, f"/why {name} {rule.id}"),) for rule in near)

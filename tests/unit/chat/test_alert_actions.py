@@ -875,6 +875,11 @@ async def test_several_are_taken_back_at_once_and_brought_back_one_by_one(ask, s
             "btc price > 100.000", 93_183.0, "A point divides. Did you mean 100_000?",
             "/alert BTCUSDT price > 100_000",
         ),
+        ("btc price 100.000", 93_183.0, "A point divides. Did you mean 100_000?", "/alert BTCUSDT price 100_000"),
+        (
+            "btc price > 100.000 once silent", 93_183.0, "A point divides. Did you mean 100_000?",
+            "/alert BTCUSDT price > 100_000 once silent",
+        ),
         ("btc oi > 12b", None, "", ""),
         ("btc price > 5M", 93_183.0, "", ""),
         ("btc funding > 0.05%", 1e-9, "", ""),
@@ -886,6 +891,21 @@ async def test_a_level_far_from_the_figure_is_asked_about(ask, desk, typed, valu
     commands = [b.command for row in ask.buttons for b in row]
     assert (told in said) if told else ("Did you mean" not in said)
     assert offered in commands if offered else not any(command.startswith("/alert ") for command in commands)
+
+
+async def test_a_small_distance_is_not_rounded_to_nothing(ask, desk):
+    desk.values["binance:BTCUSDT", "funding"] = 0.000125
+    assert "Now +0.0125% · 0.0005 points to go" in await ask("/alert btc funding > 0.013%")
+
+
+@pytest.mark.parametrize("typed", ["off", "list", "delete a-1234", "remove", "show all", "stop", "cancel"])
+async def test_what_is_meant_for_alerts_that_are_there_leads_to_them(ask, typed):
+    assert await ask(f"/alert {typed}") == "Alerts are listed by /alerts, and deleted by /delete and an id."
+    assert "/alerts" in [b.command for row in ask.buttons for b in row]
+
+
+async def test_everything_is_no_symbol(ask):
+    assert "top1 to top200. Write it like /alert top100 oi 5% 15m." in await ask("/alert everything")
 
 
 async def test_what_is_begun_goes_on_by_buttons(ask):

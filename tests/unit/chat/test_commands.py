@@ -25,6 +25,11 @@ from bot.chat.grammars import MAX_SYMBOLS
         ("/start claim_junk-123", Command("start")),
         ("/oi\u202e BTC\u200b", Command("oi", ("BTC",))),
         ("/oi show me btc", Command("oi", ("btc",))),
+        ("/oi btc 4 h", Command("oi", ("btc", "4h"))),
+        ("/oi btc last week", Command("oi", ("btc", "7d"))),
+        ("/oi BTC/USDT perp", Command("oi", ("BTC/USDT",))),
+        ("/oi BTC PERP", Command("oi", ("BTC", "PERP"))),
+        ("/oi perp", Command("oi", ("perp",))),
         ("/oi me the", Command("oi", ("me", "the"))),
         ("/oi THE ME", Command("oi", ("THE", "ME"))),
         ("/oi for btc and eth please", Command("oi", ("btc", "eth"))),
@@ -55,6 +60,20 @@ def test_a_command_to_any_name_is_foreign_while_our_name_is_unknown():
 
 def test_a_mistyped_command_names_the_nearest():
     assert parse("/stauts") == UsageError("I don't know /stauts. Did you mean /status?", ("/status",), is_unknown=True)
+
+
+@pytest.mark.parametrize(
+    ("typed", "told", "offered"),
+    [
+        ("/charts btc 4h", "I don't know /charts. Did you mean /chart?", "/chart btc 4h"),
+        ("/history btc", "I don't know /history. Did you mean /chart?", "/chart btc"),
+        ("/remove a-7q4m", "I don't know /remove. Did you mean /delete?", "/delete a-7q4m"),
+        ("/list", "I don't know /list. Did you mean /alerts?", "/alerts"),
+        ("/charts " + "x" * 60, "I don't know /charts. Did you mean /chart?", "/chart"),
+    ],
+)
+def test_the_nearest_command_is_offered_with_what_stands_behind_it(typed, told, offered):
+    assert parse(typed) == UsageError(told, (offered,), is_unknown=True)
 
 
 def test_a_foreign_command_points_to_help():

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.chat.durations import joined, leading
+from bot.chat.durations import joined, leading, with_parts
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 
@@ -26,6 +26,8 @@ MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
         ("2 months", 60 * DAY, 2),
         ("last year", 365 * DAY, 2),
         ("0", 0, 1),
+        ("1,5h", 3 * HOUR // 2, 1),
+        ("2,5 hours", 5 * HOUR // 2, 2),
     ],
 )
 def test_the_first_words_are_a_length_of_time(typed, ms, n):
@@ -35,6 +37,23 @@ def test_the_first_words_are_a_length_of_time(typed, ms, n):
 @pytest.mark.parametrize("typed", ["", "btc 2h", "2", "2 btc", "a d", "half hour", "an eth", "1h30x", "m", "two"])
 def test_what_is_none(typed):
     assert leading(typed.split()) is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "ms", "n"),
+    [
+        ("1 hour 30 minutes moving", 3 * HOUR // 2, 4),
+        ("1 hour and 30 min", 3 * HOUR // 2, 5),
+        ("2d 6h", 54 * HOUR, 2),
+        ("1h 30m", 3 * HOUR // 2, 2),
+        ("1h 90m", HOUR, 1),
+        ("30m 1h", 30 * MINUTE, 1),
+        ("2h an hour", 2 * HOUR, 1),
+        ("2h 30", 2 * HOUR, 1),
+    ],
+)
+def test_smaller_units_may_follow(typed, ms, n):
+    assert with_parts(typed.split()) == (ms, n)
 
 
 def test_of_several_words_one_is_made():

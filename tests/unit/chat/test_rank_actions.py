@@ -96,9 +96,16 @@ async def test_where_all_fell_nobody_gained_and_that_is_known(ask, ranks):
     assert "Nothing here yet" in to_plain(await ask("/top oi"))
 
 
+async def test_a_page_behind_the_last_says_which_is_the_last(ask, ranks, make_ranked):
+    ranks.rows = [make_ranked(f"C{n}") for n in range(13)]
+    reply = await ask("/top oi 15m 20")
+    assert to_plain(reply).endswith("The last page is 2: there are ten contracts on each.")
+    assert commands(reply)[-1] == ["/top oi 15m 2"]
+
+
 async def test_an_empty_list_says_so(ask):
     assert "Nothing here yet" in to_plain(await ask("/top"))
-    assert to_plain(await ask("/top oi 15m 7")).endswith("No more.")
+    assert "Nothing here yet" in to_plain(await ask("/top oi 15m 7"))
 
 
 @pytest.mark.parametrize("text", ["/top banana", "/top 0", "/top oi 3m", "/top 1000"])

@@ -149,9 +149,7 @@ async def test_equity_stays_in_private_chats(ask):
         ("/risk 10.000 1%", "not 10.000."),
         ("/stop all", "/silence 2h is for quiet"),
         ("/stop alerts please!", "/silence 2h is for quiet"),
-        ("/risk 10000,50 1%", "not 10000,50"),
-        ("/risk 2,5k", "not 2,5k"),
-        ("/stop BTC long 93183,5", "not 93183,5"),
+        ("/risk 10000,50,1 1%", "not 10000,50,1"),
         ("/stops on", "expected nothing, or off"),
         ("/stops off w-abcd", "know no such stop"),
     ],
@@ -220,10 +218,24 @@ async def test_a_contract_that_does_not_trade_is_refused(ask, market):
         "10k risk 1% per trade max leverage 5",
         "1% of 10k at 5x please",
         "my equity is 10000, risk 1%, leverage 5x",
+        "10.000,00 1,0% 5x",
     ],
 )
 def test_what_may_be_lost_is_read_as_people_write_it(typed):
     assert read_risk(tuple(typed.split()), None) == RiskSettings(10_000.0, 0.01, 5.0)
+
+
+async def test_of_two_amounts_it_is_asked_which_is_which(ask, desk):
+    assert await ask("/risk 10000 usdt 1% 5") == (
+        "Two amounts, 10000 and 5: one is the equity; a leverage has an x. Write it like /risk 10000 1% 5x."
+    )
+    assert "Write it like /risk 10000 1%." in await ask("/risk 10000 20000")
+    assert desk.settings_of(ME.user) is None
+    assert "risk 1.5% per trade" in await ask("/risk 10000 1,5%")
+    assert "Equity $10,000, risk 1.5%" in await ask("/risk 10000,50"), "that of a decimal, not of thousands"
+    assert "Equity $2,500, risk 1.5% per trade" in await ask("/risk 2,5k")
+    assert "Entry  93,184\n" in await ask("/stop BTC long 93183,5")
+    assert "Write it like /risk 10000 1% 5x." in await ask("/risk 10.000 1% 5x")
 
 
 @pytest.mark.parametrize(

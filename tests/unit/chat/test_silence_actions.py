@@ -76,6 +76,7 @@ class Place:
         asked = parse(text)
         assert asked is not None
         reply = await self.actions.answer(asked, asker=asker)
+        self.commands = [button.command for row in reply.buttons for button in row]
         for row in reply.buttons:
             assert all(isinstance(parse(button.command), Command) for button in row)
             assert all(len(button.command) <= 1_000 for button in row)
@@ -359,12 +360,29 @@ async def test_quiet_hours_of_a_chat(place):
         ("1:00 2:00 3:00", "I don't know the time zone 3:00"),
         ("23-7 Europe/Berlni", "I don't know the time zone Europe/Berlni. Did you mean Europe/Berlin?"),
         ("23-7 ../../etc/passwd", "I don't know the time zone"),
+        # `Etc/GMT+3` is three hours behind Greenwich, whatever its name says.
+        ("23-7 GMT+3", "I don't know the time zone GMT+3. Did you mean Europe/Moscow?"),
+        ("23-7 utc-05:00", "Did you mean America/Bogota?"),
+        ("23-7 +5:30", "Did you mean Asia/Kolkata?"),
+        ("23-7 UTC+0", "Did you mean UTC?"),
+        ("23-7 UTC+99", "I don't know the time zone UTC+99."),
+        ("23-7 MSK", "Did you mean Europe/Moscow?"),
+        ("23-7 PST", "Did you mean America/Los_Angeles?"),
         ("23-7 at mars", "I tell nothing at mars"),
     ],
 )
 async def test_quiet_hours_that_cannot_be_are_told(place, typed, part):
     assert part in await place.ask(f"/quiet {typed}")
     assert await place.store.quiet_hours() == []
+
+
+async def test_a_zone_that_was_meant_is_a_button_with_the_same_hours(place):
+    await place.ask("/quiet 23-7:30 GMT+3")
+    assert "/quiet 23:00-07:30 Europe/Moscow" in place.commands
+    await place.ask("/quiet 23-7:30 GMT+3 at discord")
+    assert "/quiet 23:00-07:30 Europe/Moscow at discord" in place.commands
+    await place.ask("/quiet 23:00-07:30 Europe/Moscow")
+    assert [q.zone for q in await place.store.quiet_hours()] == ["Europe/Moscow"]
 
 
 async def test_at_the_terminal_everything_may_be_silenced_though_nothing_is_told_there(place):
@@ -415,6 +433,10 @@ async def test_several_symbols_are_a_silence_each_and_end_together(place):
         ("btc for the next hour", ["BTCUSDT"], 1),
         ("btc 1h30m", ["BTCUSDT"], 1.5),
         ("btc 1w", ["BTCUSDT"], 168),
+        ("btc 1,5h", ["BTCUSDT"], 1.5),
+        ("btc 1 hour 30 minutes", ["BTCUSDT"], 1.5),
+        ("btc for 2 hours and 30 minutes", ["BTCUSDT"], 2.5),
+        ("btc til 18:00", ["BTCUSDT"], 18),
         ("btc ２ｈ", ["BTCUSDT"], 2),
         ("alerts for btc 2h", ["BTCUSDT"], 2),
         ("all alerts for 2 hours", [""], 2),
@@ -440,6 +462,7 @@ async def test_what_people_type_to_have_it_quiet(place, typed, made, hours):
         ("eth oi_surg here 2h", "/silence eth oi_surge here 120m"),
         ("btc 30", "/silence btc 30m"),
         ("for 45", "/silence for 45m"),
+        ("btc 18:00", "/silence btc until 18:00"),
     ],
 )
 async def test_a_near_name_is_offered_with_all_else(place, typed, offered):

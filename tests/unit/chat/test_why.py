@@ -101,6 +101,14 @@ async def test_of_a_rule_that_is_gone_no_figure_is_told_in_no_unit(ask, why):
     assert f"firing #{gone.id}" in to_plain(await ask(f"/why #{gone.id}"))
 
 
+@pytest.mark.parametrize("typed", ["/why btc eth", "/why btc,eth"])
+async def test_of_two_contracts_each_is_a_button(ask, typed):
+    reply = await ask(typed)
+    assert to_plain(reply) == "I explain one contract at a time. Which one?"
+    assert reply.is_refusal
+    assert keyboard(reply) == ((Button("BTCUSDT", "/why BTCUSDT"), Button("ETHUSDT", "/why ETHUSDT")),)
+
+
 @pytest.mark.parametrize("typed", ["/why A-7q4m", "/why btc a-7q4mk2px", "/why a-7q4mk2px btc"])
 async def test_an_alert_of_the_chat_is_explained_as_a_rule_is(ask, why, typed):
     make_alert(why)
