@@ -171,7 +171,7 @@ class Bot:
             self.past = past_reading(self._settings, data_dir, self.clock, self.live.venue_now)
             self.drawing.connect(self.engine, self.live, self.feed, self.past)
             self.keeping = self._keeping(committer, lanes)
-            self._rooms.extra.connect(self.live.consume, self.feed.needs_changed)
+            self._rooms.extra.connect(self.live.consume, lambda: self.live.after_tick(self.feed.needs_changed))
             self.reloader = self._reloader(sending)
             self.status = self._status(outbox, lanes)
             return await self._supervise(committer, sending, for_s)
@@ -249,7 +249,7 @@ class Bot:
 
     def _taken(self, loaded: Loaded) -> None:
         self.loaded = loaded
-        self.feed.needs_changed()
+        self.live.after_tick(self.feed.needs_changed)
 
     def _answering(self, sending: Sending) -> Answered:
         return Answering(

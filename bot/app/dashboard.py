@@ -87,7 +87,7 @@ def why_page(found: Explanation) -> WhyPage:
         next=found.alert.next,
         lines=tuple(WhyLine(o.depth, o.verdict, o.text, o.details) for o in why_text.tree(found.when)),
         ends=WhyLine(0, found.clear.verdict, found.clear.text),
-        history=tuple(why_text.transition_text(t, found.unit, found.at_ms) for t in found.history),
+        history=tuple(why_text.transition_text(t, found) for t in found.history),
     )
 
 

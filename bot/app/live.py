@@ -222,6 +222,10 @@ class Live:
         self._questions.append(ask)
         return await answer
 
+    def after_tick(self, call: Callable[[], None]) -> None:
+        """Call it once, after the next tick: only that decides who is in the scope of a new rule."""
+        self._questions.append(call)
+
     async def store(self, result: Result, also: Sequence[OutboxRow] = ()) -> None:
         """Commit what changed, then wake the lanes; what the database has not taken in time is handed to them as it is.
 
@@ -293,10 +297,7 @@ class Live:
             case MarkPrices():
                 self._take_push(update)
             case OpenInterest():
-                at_ms = self.venue_time.at(update.received_ms)
-                # What a clock that went back had dated ahead would make all samples after it older ones.
-                venue_ms = min(update.venue_ms, at_ms)
-                self.consume(Placed(update.row, update.amount, at_ms, venue_ms, update.interval_ms))
+                self._take_open_interest(update)
             case Tickers() | History() | Bars() | Liquidations():
                 now_ms = self._clock.monotonic_ms()
                 self.consume(self._ahead.hold_out(update, self.venue_time.latest_ms(now_ms), now_ms))
@@ -313,6 +314,16 @@ class Live:
                     self._cover(update)
             case Progress():
                 self._on_progress(update)
+
+    def _take_open_interest(self, update: OpenInterest) -> None:
+        at_ms = self.venue_time.at(update.received_ms)
+        if update.venue_ms - at_ms > MISSED_MS:
+            # The machine slept, and no push has told yet: placed now, the change of hours would be one of seconds.
+            self._ahead.hold(update, self._clock.monotonic_ms())
+            return
+        # What a clock that went back had dated ahead would make all samples after it older ones.
+        venue_ms = min(update.venue_ms, at_ms)
+        self.consume(Placed(update.row, update.amount, at_ms, venue_ms, update.interval_ms))
 
     def _cover(self, status: FeedStatus) -> None:
         """Place in venue time since when events are heard, or no more. Before that time is known it has to wait."""

@@ -9,9 +9,9 @@ from bot.app.subscribing import Subscribing, topic_name
 from bot.engine.engine import Engine
 from bot.model.alert import State
 from bot.model.silence import last_midnight_ms
-from bot.model.subscriptions import EVERY_RULE, FACTORS, Look, RuleTold, Subscription, TopicRoute
+from bot.model.subscriptions import EVERY_RULE, FACTORS, Level, Look, RuleTold, Subscription, TopicRoute
 from bot.rules.ast import text
-from bot.rules.forms import number_of, with_number
+from bot.rules.forms import number_of, settled, with_factor, with_number
 from bot.rules.schema import Rule
 
 
@@ -53,6 +53,8 @@ class RuleShelf:
         is_on = by_file if heard.is_on is None else heard.is_on
         as_told, of_file = number_of(form or rule), number_of(rule)
         book = self._engine.book((form or rule).id)
+        level: Level = next((level for level, factor in FACTORS.items() if factor == heard.factor), "normal")
+        ends = _ends(rule) if of_file is not None else ()
         return RuleTold(
             id=rule.id,
             title=rule.title,
@@ -62,9 +64,10 @@ class RuleShelf:
             number=as_told.number.value if as_told is not None else None,
             number_of_file=of_file.number.value if of_file is not None else None,
             is_ratio=of_file is not None and of_file.number.unit == "%",
-            level=next((level for level, factor in FACTORS.items() if factor == heard.factor), "normal"),
+            level="normal" if level in ends else level,
             n_firing=0 if book is None else len(book.rows_in(State.FIRING)),
             n_dropped=self._subscribing.n_dropped[chat, rule.id],
+            ends=ends,
         )
 
     def own_number(self, chat: str, rule: str) -> float | None:
@@ -87,7 +90,9 @@ class RuleShelf:
     async def set(self, one: Subscription) -> None:
         rule = next((rule for rule in self._rules() if rule.id == one.rule), None)
         if rule is not None and one.number is not None and one.number != self.wish(one.chat, one.rule).number:
-            with_number(rule, one.number)
+            moved = with_number(rule, one.number)
+            if (found := settled(moved)) is not None and settled(rule) is None:
+                raise ValueError(f"{rule.id}: with {one.number:g} it would be {found} true")
         await self._subscribing.set(replace(one, since_ms=self._live.venue_now()))
 
     async def forget(self, chat: str) -> int:
@@ -122,3 +127,7 @@ class RuleShelf:
             await self._rename(topic_name(place, topic), place)
             self._sending.remove(topic_name(place, topic))
         return n
+
+
+def _ends(rule: Rule) -> tuple[Level, ...]:
+    return tuple(level for level, factor in FACTORS.items() if factor != 1 and with_factor(rule, factor) == rule)

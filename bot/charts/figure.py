@@ -8,6 +8,7 @@ import logging
 import math
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import tzinfo
 from typing import Final
 
@@ -24,6 +25,7 @@ from bot.charts.scales import (
     clock_text,
     date_text,
     moment_text,
+    seen_beside,
     tick_labels,
     time_ticks,
     value_scale,
@@ -136,6 +138,7 @@ def _scaled(spec: Spec, data: ChartData) -> tuple[Scale, list[str]]:
     if spec is FUNDING and min(values) == max(values):
         values.append(0.0)  # how far from nothing says more than a line in the middle
     scale = value_scale(values, spec.kind, also=also, most=3 if small else 4, pad=0.14 if small else 0.09)
+    scale = seen_beside(scale, spec.kind, known[-1][1], covered=panels.TAG_PX / spec.height)
     return scale, [*scale.labels, _tag_text(spec, scale, known[-1][1])]
 
 
@@ -176,6 +179,8 @@ def _panel(pen: Pen, data: ChartData, spec: Spec, scale: Scale, place: Place) ->
     known = _shown(data, spec)
     first_ms, last_ms = data.window or (data.from_ms, data.to_ms)
     moved = change(curve, first_ms, last_ms)
+    if moved is not None and spec.is_step:
+        moved = _held(moved, curve, first_ms, last_ms)
     age_ms = data.to_ms - known[-1][0] if known else None
     is_stale = age_ms is not None and age_ms > curve.gap_ms
     panels.mark_gaps(pen, axes, data, curve, place)
@@ -195,6 +200,13 @@ def _panel(pen: Pen, data: ChartData, spec: Spec, scale: Scale, place: Place) ->
         mine = [level for level in data.alert.levels if level.series == _SERIES.get(spec.name)]
         panels.draw_levels(pen, axes, data, mine, scale, place)
     _curve_headline(pen, place, spec, data, moved, known, age_ms if is_stale else None)
+
+
+def _held(moved: Change, curve: Curve, first_ms: int, last_ms: int) -> Change:
+    """A move of what holds until the next value: what held at the ends of the window, whenever it was paid."""
+    return replace(
+        moved, then_ms=max(moved.then_ms, first_ms), now_ms=max(moved.now_ms, min(last_ms, moved.now_ms + curve.gap_ms))
+    )
 
 
 def _curve_headline(

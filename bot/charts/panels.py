@@ -22,6 +22,8 @@ from bot.model.charts import Change, ChartData, Curve, Level
 
 CLOSE_PX: Final = 34
 """Labels of one axis that are nearer to each other would touch."""
+TAG_PX: Final = CLOSE_PX + 6
+"""The newest value's tag is higher than a label."""
 WIDE_GAP_PX: Final = 150
 MANY_POINTS: Final = 500
 WINDOW_ALPHA: Final = 0.17
@@ -132,7 +134,7 @@ def value_axis(pen: Pen, axes: Axes, place: Place, scale: Scale, *, tag: tuple[f
     for tick, label in zip(scale.ticks, scale.labels, strict=True):
         axes.axhline(tick, color=look.GRID, linewidth=look.points(2), zorder=0)
         y = y_of(tick)
-        if top - 1 <= y <= bottom + 10 and (tag_y is None or abs(y - tag_y) >= CLOSE_PX + 6):
+        if top - 1 <= y <= bottom + 10 and (tag_y is None or abs(y - tag_y) >= TAG_PX):
             pen.text(place.right + 20, y, label, color=look.DIM, gid="tick")
     if tag is not None and tag_y is not None:
         box = {"boxstyle": "round,pad=0.18,rounding_size=0.2", "facecolor": tag[2], "edgecolor": "none"}

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -11,6 +11,8 @@ from bot.model.charts import DAY_MS, HOUR_MS, MINUTE_MS
 from bot.model.numbers import MINUS
 
 _NICE: Final = (1.0, 2.0, 2.5, 5.0, 10.0)
+_FINER: Final = (6, 12, 24)
+"""At most so many ticks, where fewer say nothing."""
 _SUFFIXES: Final = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 _MINUTE_STEPS: Final = (1, 2, 5, 10, 15, 30, 60, 120, 180, 240, 360, 720)
 _DAY_STEPS: Final = (1, 2, 5, 7, 10, 15, 30, 60, 90)
@@ -98,6 +100,21 @@ def value_scale(
     low, high = (low if is_from_zero and low == 0 else low - room), high + room
     ticks = nice_ticks(low, high, most=most)
     return Scale(low, high, ticks, tick_labels(ticks, kind))
+
+
+def seen_beside(scale: Scale, kind: str, newest: float, *, covered: float) -> Scale:
+    """With one tick more where the tag of the newest value would cover the labels of all.
+
+    `covered`: how far to each side it does, as a share of the height.
+    """
+    reach = covered * (scale.high - scale.low)
+    if not scale.ticks or any(abs(tick - newest) >= reach for tick in scale.ticks):
+        return scale
+    for most in _FINER:
+        if free := [t for t in nice_ticks(scale.low, scale.high, most=most) if abs(t - newest) >= reach]:
+            ticks = tuple(sorted((*scale.ticks, max(free, key=lambda t: abs(t - newest)))))
+            return replace(scale, ticks=ticks, labels=tick_labels(ticks, kind))
+    return scale
 
 
 # Times

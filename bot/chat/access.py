@@ -12,7 +12,7 @@
 | a stranger in private | one polite refusal a day, then ignored |
 | a stranger elsewhere | ignored |
 | whoever opens a link that makes an owner, in private | decided by `claims`; a wrong one is answered as a stranger is |
-| more commands a minute of one user than the role allows, or 60 of one chat | told once, then ignored |
+| more commands a minute of one user than the role allows, or 60 of one chat | told once, then ignored; messages once a minute and chat |
 
 Pure: time is an argument. All maps are bounded; at the bound the oldest entry goes.
 """
@@ -32,6 +32,8 @@ CHAT_PER_MINUTE: Final = 60
 REFUSAL_EVERY_MS: Final = 86_400_000
 REFUSALS_PER_HOUR: Final = 30
 """Over all strangers: a crowd must not use up what Telegram lets us send."""
+SLOW_DOWN_EVERY_MS: Final = 60_000
+"""In one chat: more words about too many words would only be more."""
 REPORT_EVERY_MS: Final = 3_600_000
 MAX_REMEMBERED: Final = 1_000
 
@@ -47,6 +49,8 @@ class Incoming:
     """Sent by a bot or on behalf of a chat, edited, forwarded, a channel post: nothing a person typed here and now."""
     is_join: bool = False
     """Asks to put the chat on the list."""
+    is_press: bool = False
+    """A button; the answer to it is seen by whoever pressed alone."""
 
 
 class Verdict(StrEnum):
@@ -86,13 +90,18 @@ class Nobody:
 class Bucket:
     """Tokens that refill evenly; a full bucket allows one burst of its size."""
 
-    __slots__ = ("_at_ms", "_tokens", "is_told", "size")
+    __slots__ = ("_at_ms", "_tokens", "is_told", "size", "told_ms")
 
     def __init__(self, size: int, *, now_ms: float) -> None:
         self.size = size
         self._tokens = float(size)
         self._at_ms = now_ms
         self.is_told = False
+        self.told_ms: int | None = None
+        """When a message in the chat said so last."""
+
+    def is_told_lately(self, now_ms: int) -> bool:
+        return self.told_ms is not None and 0 <= now_ms - self.told_ms < SLOW_DOWN_EVERY_MS
 
     def refill(self, now_ms: float) -> bool:
         """Return whether there is a token."""
@@ -162,13 +171,15 @@ class Gate:
             return self._ignore("blocked")
         role = self.role_of(user_id)
         if incoming.is_private:
-            return self._refuse(user_id, now_ms) if role is None else self._within_rate(user_id, chat_id, now_ms)
+            if role is None:
+                return self._refuse(user_id, now_ms)
+            return self._within_rate(user_id, chat_id, now_ms, is_press=incoming.is_press)
         is_listing = incoming.is_join and is_least(role, Role.ADMIN)
         if is_listing or (chat_id != self._owner_id and self.is_listed(chat_id)):
-            return self._within_rate(user_id, chat_id, now_ms)
+            return self._within_rate(user_id, chat_id, now_ms, is_press=incoming.is_press)
         return self._ignore("unlisted_chat")
 
-    def _within_rate(self, user_id: int, chat_id: int, now_ms: int) -> Verdict:
+    def _within_rate(self, user_id: int, chat_id: int, now_ms: int, *, is_press: bool) -> Verdict:
         buckets = (
             self._bucket(("user", user_id), rate_of(self.role_of(user_id)), now_ms),
             self._bucket(("chat", chat_id), CHAT_PER_MINUTE, now_ms),
@@ -178,8 +189,12 @@ class Gate:
             for bucket in buckets:
                 bucket.take()
             return Verdict.ANSWER
-        if any(bucket.is_told for bucket in empty):
+        of_chat = buckets[-1]
+        is_silent = not is_press and of_chat.is_told_lately(now_ms)
+        if is_silent or any(bucket.is_told for bucket in empty):
             return self._ignore("too_fast")
+        if not is_press:
+            of_chat.told_ms = now_ms
         for bucket in empty:
             bucket.is_told = True
         return Verdict.SLOW_DOWN
@@ -195,7 +210,7 @@ class Gate:
 
     def may_knock(self, user_id: int, chat_id: int, *, now_ms: int) -> bool:
         """Whether somebody may show a code, of whom nothing else is known: as often as commands are answered."""
-        return self._within_rate(user_id, chat_id, now_ms) is Verdict.ANSWER
+        return self._within_rate(user_id, chat_id, now_ms, is_press=True) is Verdict.ANSWER
 
     def refuse(self, user_id: int, *, now_ms: int) -> Verdict:
         """Whether a stranger who showed a wrong code is told so: once a day, as all strangers."""

@@ -13,8 +13,9 @@ from typing import Final
 
 from bot.chat import alert_builder, alert_pages, alert_past, alert_tuning, pages
 from bot.chat.actions import Handler
+from bot.chat.alert_apart import apart, shown
 from bot.chat.alert_deleting import AlertDeleting, noted
-from bot.chat.alert_grammar import read_alert
+from bot.chat.alert_grammar import read_alert, readable
 from bot.chat.alert_looking import AlertLooking, Fired, HushOf, no_hush
 from bot.chat.alert_making import alert_from, alike, alike_rule, cooldown_of, ends_at, made_at
 from bot.chat.alert_text import AlertWish, Threshold
@@ -50,6 +51,11 @@ def _utc(_chat: str) -> str:
 
 async def _none_fired(_since_ms: int) -> Mapping[str, int]:
     return {}
+
+
+def _no_symbol(typed: str, missing: NotFound, book: SymbolBook) -> Reply:
+    names = [(typed.replace(missing.text, book.ask_for(one), 1), one) for one in missing.suggestions]
+    return pages.not_found("alert", missing, names, example=_EXAMPLE)
 
 
 class AlertActions:
@@ -116,14 +122,12 @@ class AlertActions:
         if (begun := alert_builder.begun(typed)) is not None:
             return await self.build(Command("new", begun), asker)
         wish = read_alert(typed)
-        if isinstance(wish, Problem):
-            return alert_pages.unread(wish.text, wish.try_instead or (_EXAMPLE,))
         book = SymbolBook(self._market.instruments())
+        if isinstance(wish, Problem):
+            return self._one_each(typed, book) or alert_pages.unread(wish.text, wish.try_instead or (_EXAMPLE,))
         found = [book.resolve(symbol) for symbol in wish.symbols]
-        for missing in found:
-            if isinstance(missing, NotFound):
-                names = [(typed.replace(missing.text, book.ask_for(one), 1), one) for one in missing.suggestions]
-                return pages.not_found("alert", missing, names, example=_EXAMPLE)
+        if (missing := next((one for one in found if isinstance(one, NotFound)), None)) is not None:
+            return _no_symbol(typed, missing, book)
         instruments = list({one.key: one for one in found if isinstance(one, Instrument)}.values())
         wish = self._from_here(wish, instruments)
         if isinstance(wish, Problem):
@@ -132,6 +136,18 @@ class AlertActions:
             if wish.threshold is None or wish.top is not None:
                 return await self._make_rule(wish, instruments, asker)
             return await self._make_all(wish, wish.threshold, instruments, asker)
+
+    def _one_each(self, typed: str, book: SymbolBook) -> Reply | None:
+        """For several alerts typed as one, of symbols that there are."""
+        found = apart(typed, readable)
+        if found is None:
+            return None
+        names = {name: book.resolve(name) for symbols in found.symbols for name in symbols}
+        missing = [one for one in names.values() if isinstance(one, NotFound)]
+        if missing:
+            return _no_symbol(typed, missing[0], book) if missing[0].suggestions else None
+        each = [f"/alert {shown(one, symbols)}" for one, symbols in zip(found.typed, found.symbols, strict=True)]
+        return alert_pages.one_each(each, is_both=found.is_both, is_one_symbol=len({*found.symbols}) == 1)
 
     def _from_here(self, wish: AlertWish, instruments: list[Instrument]) -> AlertWish | Problem:
         """A level that is crossed once is passed in one direction: that from the figure of now."""

@@ -11,12 +11,11 @@ WHOM is a symbol, several with commas between, or `top50` by open interest. OPTI
 """
 
 import re
-import unicodedata
 from dataclasses import replace
 from typing import Final
 
 from bot.chat.alert_options import first_option, read_options
-from bot.chat.alert_phrases import instead, listed, millions, ordered, short, to_me
+from bot.chat.alert_phrases import instead, listed, millions, ordered, plain_signs, short, to_me
 from bot.chat.alert_text import AlertWish, Options
 from bot.chat.alert_words import (
     CROSSES,
@@ -39,7 +38,7 @@ from bot.chat.spec import Problem
 from bot.model.chat_alert import ThresholdOp
 from bot.rules.ast import MINUTE_MS, And, Call, Compare, Expr, Number, Or, Series, duration_text, text
 from bot.rules.language import FLOWS, SERIES, Measure, did_you_mean
-from bot.rules.lint_conditions import few_faults
+from bot.rules.lint_conditions import decided, few_faults
 from bot.rules.parse import parse_condition
 from bot.rules.schema import Scope
 from bot.texts import say
@@ -57,21 +56,20 @@ _SIGN_APART: Final = re.compile(r"(±|\+/-|\+-)\s+(?=[0-9.])")
 
 def read_alert(typed: str) -> AlertWish | Problem:
     """Read the arguments of `/alert`."""
-    # Keyboards of other scripts write the same signs wider.
-    typed = unicodedata.normalize("NFKC", typed).replace("−", "-").replace("、", ",")
+    typed = plain_signs(typed)
     try:
         return _read(typed)
     except Refused as refused:
-        offered = tuple(one for one in instead(_cut(typed, "note")[0]) if _is_sound(one.removeprefix("/alert ")))
+        offered = tuple(one for one in instead(_cut(typed, "note")[0]) if readable(one.removeprefix("/alert ")))
         return Problem(str(refused), offered or ("/alert BTC oi > 5% 15m",))
 
 
-def _is_sound(typed: str) -> bool:
+def readable(typed: str) -> AlertWish | None:
+    """The wish, where the text is one."""
     try:
-        _read(typed)
+        return _read(typed)
     except Refused:
-        return False
-    return True
+        return None
 
 
 def _read(typed: str) -> AlertWish:
@@ -369,6 +367,9 @@ def _said(typed: str, message: str, hint: str | None) -> str:
 def _checked(wish: AlertWish) -> AlertWish:
     """Through the parser of the rules, so that what chat takes is what rules take."""
     wish = replace(wish, condition=_parsed(text(wish.condition)))
+    if (found := decided(wish.condition)) is not None:
+        never, always = say("this is never true"), say("this is always true")
+        raise Refused(_said(text(wish.condition), never if found == "never" else always, ""))
     if wish.threshold is None or wish.top is not None:
         # It becomes a rule, which looks at nobody else; a plain comparison is with the whole market.
         for fault in few_faults(wish.condition, Scope(symbols=wish.symbols, top=wish.top)):

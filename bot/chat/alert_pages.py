@@ -8,7 +8,7 @@ from bot.chat import alert_tuning
 from bot.chat.alert_lines import capital, now_text, tuning_buttons, what, why_button
 from bot.chat.alert_text import condition_text, extras_text, figure, holds, symbol_of
 from bot.chat.commands import shorten
-from bot.chat.rehearsal_text import Rehearsal, counts_line, lately_lines, stored_line
+from bot.chat.rehearsal_text import Rehearsal, beside, counts_line, lately_lines, stored_line
 from bot.chat.reply import Button, Line, Reply, bold, code, line, refusal, rows_of
 from bot.model import numbers
 from bot.model.chat_alert import DIRECTIONS, ChatAlert
@@ -56,6 +56,7 @@ def created(
     blocks += [line(say("In the place of "), code(was.id), ".")] if was is not None else []
     blocks += [line(say("No window was given: I took 15m."))] if assumed_window else []
     blocks += [line(state), line(again), *lately_lines(alert, past, zone)]
+    stored = beside(past, stored)
     judged = past if stored is None else stored
     blocks += [*stored_line(stored), *counts_line(judged)]
     doubts = _doubts(alert, value, instrument.multiplier)
@@ -121,7 +122,7 @@ def created_several(
     blocks += [line(say("No window was given: I took 15m."))] if assumed_window else []
     for alert, _, value in made:
         blocks += [line(code(alert.id), what(alert, zone)), line(now_text(alert, value))]
-    blocks += [*lately_lines(made[0][0], past, zone), *stored_line(stored)]
+    blocks += [*lately_lines(made[0][0], past, zone), *stored_line(beside(past, stored))]
     if len(made) < n_wanted:
         blocks.append(line(say("{n} were there already, or this chat has as many as it may.", n=n_wanted - len(made))))
     undo = Button(say("Undo"), " ".join(("/delete", *(alert.id for alert, _, _ in made))))
@@ -153,7 +154,7 @@ def rule_created(
         else say("Again at the earliest {window} after its end.", window=numbers.window(rule.cooldown_ms))
     )
     blocks += [line(again), line(say("One that is true already is told as such, not as news."))]
-    blocks += [*lately_lines(None, past, zone), *stored_line(stored)]
+    blocks += [*lately_lines(None, past, zone), *stored_line(beside(past, stored))]
     why = why_button(rule)
     last = (Button(say("Alerts"), "/alerts"), why, Button(say("Delete"), f"/delete {rule.id}"))
     if not calmer or past.calm_level is None:
@@ -167,6 +168,19 @@ def unread(text: str, instead: Sequence[str]) -> Reply:
     said = say("{text} Write it like {usage}.", text=text, usage=instead[0])
     each = tuple((Button(one, one),) for one in instead)
     return Reply((line(said),), (*each, (Button(say("How to"), "/help alert"),)), is_refusal=True)
+
+
+def one_each(each: Sequence[str], *, is_both: bool, is_one_symbol: bool) -> Reply:
+    """What was typed as one alert and is several: a command for each."""
+    if is_one_symbol:
+        said = say("These are {n} alerts. Make each by itself:", n=len(each))
+    elif is_both:
+        said = say("I cannot ask two contracts at once: an alert looks at one at a time. One for each:")
+    else:
+        said = say("An alert looks at one contract at a time. One for each:")
+    commands = tuple((Button(one, one),) for one in each)
+    blocks = (line(said), *(line(code(one)) for one in each))
+    return Reply(blocks, (*commands, (Button(say("How to"), "/help alert"),)), is_refusal=True)
 
 
 def rule_known_already(rule: ChatRule, zone: str) -> Reply:

@@ -46,8 +46,9 @@ def with_history(
         return now
 
     async def later() -> AsyncIterator[Reply]:
-        if (found := await tell(desk)).is_long:
-            yield page(stored=found)
+        found = await tell(desk)
+        if found.is_long and (more := page(stored=found)) != now:
+            yield more
 
     return replace(now, later=later)
 

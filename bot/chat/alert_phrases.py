@@ -7,6 +7,7 @@ Changes nothing that is in order already, and leaves alone what could mean two t
 """
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
@@ -137,6 +138,11 @@ _DOLLARS_OF: Final = "|".join(sorted(DOLLARS, key=len, reverse=True))
 _IN_DOLLARS: Final = re.compile(
     rf"(\b(?:(?:sum|delta|avg|min|max)\(\s*(?:{_DOLLARS_OF})\b[^()]*\)|(?:{_DOLLARS_OF}))\s*[<>]=?\s*[0-9][0-9._]*)m\b", re.IGNORECASE
 )  # fmt: skip
+
+
+def plain_signs(typed: str) -> str:
+    """Without the wider signs that keyboards of other scripts write."""
+    return unicodedata.normalize("NFKC", typed).replace("−", "-").replace("、", ",")
 
 
 def to_me(typed: str) -> str:

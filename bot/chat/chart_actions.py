@@ -148,7 +148,7 @@ class ChartActions:
             return Reply(
                 (line(say("No chart of "), code(found.symbol), f": {say(data.reason)}."),), buttons(name, asked)
             )
-        lines = caption(data, span_text(asked.span_ms)), *long_lines(data)
+        lines = caption(data, span_text(_shown_ms(data, asked.span_ms))), *long_lines(data)
         if asked.is_full_size:
             return Reply(lines, chart=data, is_full_size=True)
         others = [book.ask_for(one) for typed in asked.others if isinstance(one := book.resolve(typed), Instrument)]
@@ -193,6 +193,11 @@ def _words(panels: frozenset[str]) -> tuple[str, ...]:
     return tuple(word for word in ("funding", "ratio") if _PANELS[word] <= panels)
 
 
+def _shown_ms(data: ChartData, asked_ms: int) -> int:
+    """In whole days what there is, where that is less than what was asked for: a young contract, or `max`."""
+    return asked_ms if data.span_ms > asked_ms - DAY_MS else max(1, round(data.span_ms / DAY_MS)) * DAY_MS
+
+
 def caption(data: ChartData, span: str) -> Line:
     """What the picture shows, in words, for whoever cannot see it."""
     parts = []
@@ -228,10 +233,10 @@ def turn_texts(data: ChartData) -> tuple[str, ...]:
     if view is None or view.oi_from_ms is None or view.missing:
         return ()
     n_tops = sum(turn.is_top for turn in view.turns)
-    tops = say_n("▼ {n} top", "▼ {n} tops", n_tops)
-    bottoms = say_n("▲ {n} bottom", "▲ {n} bottoms", len(view.turns) - n_tops)
-    rows = ((tops, view.tops), (bottoms, view.bottoms), (say("every day"), view.days))
-    return tuple(f"{name}: {after}" for name, usual in rows if (after := _after(usual)))
+    n_bottoms = len(view.turns) - n_tops
+    tops, bottoms = say_n("▼ {n} top", "▼ {n} tops", n_tops), say_n("▲ {n} bottom", "▲ {n} bottoms", n_bottoms)
+    rows = ((tops, view.tops, n_tops), (bottoms, view.bottoms, n_bottoms), (say("every day"), view.days, 1))
+    return tuple(f"{name}: {_after(usual)}" if n else name for name, usual, n in rows)
 
 
 def _after(usual: Usual) -> str:

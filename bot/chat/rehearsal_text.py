@@ -41,6 +41,13 @@ class Rehearsal:
         return self.own is not None and self.own.span_ms >= LEAST_STORED_MS
 
 
+def beside(past: Rehearsal, stored: Rehearsal | None) -> Rehearsal | None:
+    """What the history says, where it knows of all that memory does: it may end a little earlier, and must not contradict."""
+    if stored is None or stored.own is None or past.own is None:
+        return stored
+    return stored if stored.own.n_fired >= past.own.n_fired else None
+
+
 def stored_line(stored: Rehearsal | None) -> list[Line]:
     """What the history says."""
     if stored is None or stored.own is None:

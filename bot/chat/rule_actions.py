@@ -122,6 +122,8 @@ class RuleActions:
         return replace(await self._list(asker, 1), did=did)
 
     async def _set_one(self, asker: Asker, verb: str, rule: RuleTold) -> Reply:
+        if verb in rule.ends:
+            return rule_pages.at_end(rule, verb)
         own = self._desk.wish(asker.chat, rule.id)
         if verb == "reset":
             wanted = Subscription(asker.chat, rule.id)

@@ -86,10 +86,11 @@ def _numbers(rule: RuleTold) -> str:
     return f"{own}{window}" if own == of_file else say("{own}, file {file}", own=f"{own}{window}", file=of_file)
 
 
-def _levels(level: Level, rule: str) -> tuple[Button, ...]:
+def _levels(level: Level, rule: str, ends: Sequence[Level] = ()) -> tuple[Button, ...]:
     return tuple(
         Button(f"{say(NAMES[one]).capitalize()}{' ✓' if one == level else ''}", f"/rules {one} {rule}".rstrip())
         for one in LEVELS
+        if one not in ends
     )
 
 
@@ -131,7 +132,8 @@ def rule_page(rule: RuleTold, said: str = "", *, n_today: int | None = None) -> 
     )
     rows = [(toggle, Button(say("As in the file"), f"/rules reset {rule.id}"))]
     return Reply(
-        tuple(blocks), (*rows, *([_levels(rule.level, rule.id)] if rule.number is not None else []), (_all_button(),))
+        tuple(blocks),
+        (*rows, *([_levels(rule.level, rule.id, rule.ends)] if rule.number is not None else []), (_all_button(),)),
     )
 
 
@@ -143,6 +145,22 @@ def unknown(word: str, near: Sequence[str], command: str) -> Reply:
         is_refusal=True,
         is_gone=True,
     )
+
+
+def at_end(rule: RuleTold, level: str) -> Reply:
+    """There is nothing fewer, or nothing more."""
+    usual = number(rule, rule.number_of_file)
+    if level == "fewer":
+        said = say(
+            "{title} cannot be told less often: beyond {number} it would never be true.", title=rule.title, number=usual
+        )
+    else:
+        said = say(
+            "{title} cannot be told more often: beyond {number} it would always be true.",
+            title=rule.title,
+            number=usual,
+        )
+    return Reply((line(said),), (_levels(rule.level, rule.id, rule.ends), (_all_button(),)), is_refusal=True)
 
 
 def no_number(rule: RuleTold) -> Reply:

@@ -186,6 +186,7 @@ class Dispatcher:
             chat_id=message.chat.id if message else None,
             is_private=message is not None and message.chat.type == ChatType.PRIVATE,
             is_odd=message is None or query.from_user.is_bot,
+            is_press=True,
         )
         if message is not None and not incoming.is_odd and self._door.is_stranger(query.from_user.id, message.chat.id):
             await self._press_of_stranger(query)

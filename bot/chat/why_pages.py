@@ -138,7 +138,7 @@ def one_rule(explanation: Explanation, name: str) -> Reply:
         end = f"{MARKS[explanation.clear.verdict]} {shorten(explanation.clear.text, MAX_TEXT)}"
         tail.append(line(say("Ends: "), code(end)))
     if explanation.history:
-        tail += [BLANK, *(line(transition_text(t, explanation.unit, explanation.at_ms)) for t in explanation.history)]
+        tail += [BLANK, *(line(transition_text(t, explanation)) for t in explanation.history)]
     is_alert = is_alert_id(explanation.rule_id)
     asked = " ".join(word for word in ("/why", "" if is_alert else name, explanation.rule_id) if word)
     buttons = [Button(say("↻ Refresh"), asked), *([Button(say("All rules"), f"/why {name}")] if name else [])]
@@ -149,10 +149,9 @@ def one_rule(explanation: Explanation, name: str) -> Reply:
 def one_firing(transitions: Sequence[Transition], now: Explanation | None, name: str) -> Reply:
     """A firing as it was stored, and where its rule stands today."""
     newest = transitions[0]
-    unit, at_ms = (now.unit, now.at_ms) if now is not None else ("number", 0)
     head = [
         line(bold(f"#{newest.id}"), f" · {newest.rule_id} · {newest.symbol}"),
-        *(line(transition_text(t, unit, at_ms)) for t in reversed(transitions)),
+        *(line(transition_text(t, now)) for t in reversed(transitions)),
     ]
     lasted = _lasted(transitions)
     if lasted:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
 
 from bot.model import numbers
@@ -17,6 +16,7 @@ from bot.model.explanation import (
     SampleSeen,
     ScopeSeen,
     SideSeen,
+    Unit,
     Verdict,
     WindowSeen,
 )
@@ -58,11 +58,11 @@ def distance_text(distance: Distance, *, is_other: bool = False) -> str:
     `is_other`: it is not that of the value shown beside it, so that only the share of it says something.
     """
     if is_other and distance.relative is not None and distance.absolute > 0:
-        return say("{share} to go", share=numbers.percent(distance.relative, sign=False, digits=0))
+        return say("{share} to go", share=numbers.rough_percent(distance.relative))
     size = numbers.quantity(abs(distance.absolute), distance.unit, sign=False)
     if distance.unit == "ratio":
         size = say("{size} points", size=size.removesuffix("%"))
-    share = "" if distance.relative is None else f" ({numbers.percent(abs(distance.relative), sign=False, digits=0)})"
+    share = "" if distance.relative is None else f" ({numbers.rough_percent(abs(distance.relative))})"
     return (
         say("{size} to go{share}", size=size, share=share)
         if distance.absolute > 0
@@ -94,7 +94,7 @@ def _seen(node: Node) -> Iterator[str]:
     if node.window is not None:
         yield from _window(node.window)
     if node.sample is not None:
-        yield sample_text(say("now"), node.sample)
+        yield sample_text(say("now"), node.sample, node.sample.point_ms)
     if node.crossing is not None:
         yield _side(node.crossing)
     if node.scope is not None:
@@ -104,8 +104,10 @@ def _seen(node: Node) -> Iterator[str]:
 _UNITS: Final = {"price": "price", "index": "price", "oi": "amount"}
 
 
-def sample_text(label: str, sample: SampleSeen, *, beside: float | None = None) -> str:
-    """`then 88.3k, sample of 14:15:58, 7 s old`. `beside`: the value that stands below or above it, to tell it from."""
+def sample_text(label: str, sample: SampleSeen, at_ms: int, *, beside: float | None = None) -> str:
+    """`then 88.3k, sample of 14:15:58, 7 s old`. `at_ms`: as of when; of other days the day is told. `beside`: the value
+    that stands below or above it, to tell it from.
+    """
     unit = _UNITS.get(sample.series)
     what = "" if unit is None else f" {sample.series} {numbers.from_to(sample.value, beside, unit)[0]},"
     what = what or f" {sample.series},"
@@ -116,13 +118,14 @@ def sample_text(label: str, sample: SampleSeen, *, beside: float | None = None) 
         "{label}:{value} sample of {time}, {age}",
         label=label,
         value=what,
-        time=clock(sample.sample_ms),
+        time=moment(sample.sample_ms, at_ms),
         age=age,
     )
 
 
 def _window(window: WindowSeen) -> Iterator[str]:
-    stretch, first = say("{begin} to {end}", begin=clock(window.begin_ms), end=clock(window.end_ms)), say("then")
+    stretch = say("{begin} to {end}", begin=moment(window.begin_ms, window.end_ms), end=clock(window.end_ms))
+    first = say("then")
     if window.known_share is not None and window.needed_share is not None:
         stretch += say(
             ", {known} % known ({needed} % needed)",
@@ -133,13 +136,13 @@ def _window(window: WindowSeen) -> Iterator[str]:
     yield stretch
     for sample, other in zip(window.ends, reversed(window.ends), strict=True):
         label = say("now") if sample.point_ms == window.end_ms else first
-        yield sample_text(label, sample, beside=other.value if other.series == sample.series else None)
+        yield sample_text(label, sample, window.end_ms, beside=other.value if other.series == sample.series else None)
 
 
 def _side(side: SideSeen) -> str:
     if side.side == "none" or side.since_ms is None:
         return say("has not been on either side yet")
-    since = clock(side.since_ms)
+    since = moment(side.since_ms, side.since_ms if side.known_ms is None else side.known_ms)
     return (
         say("above it since {time}", time=since) if side.side == "above" else say("below it since {time}", time=since)
     )
@@ -164,18 +167,9 @@ def _near(near: Near) -> str:
     return near.symbol if near.value is None else f"{near.symbol} {numbers.quantity(near.value, near.unit)}"
 
 
-def _day(ms: int, at_ms: int) -> str:
-    """`Fri 27 Nov `, where that is another day than that of `at_ms`; empty for times that no calendar knows."""
-    try:
-        then, now = (datetime.fromtimestamp(t / 1000, UTC) for t in (ms, at_ms))
-    except (ValueError, OverflowError, OSError):
-        return ""
-    return "" if then.date() == now.date() else f"{then:%a} {then.day} {then:%b} "
-
-
 def moment(ms: int, at_ms: int) -> str:
     """`14:31:05`, with the day where it is another than that of `at_ms`."""
-    return f"{_day(ms, at_ms)}{clock(ms)}"
+    return f"{numbers.other_day(ms, at_ms)}{clock(ms)}"
 
 
 def alert_text(alert: AlertSeen, unit: str, at_ms: int) -> str:
@@ -214,7 +208,7 @@ def hush_text(hush: Hush, at_ms: int) -> str:
 
 
 def _day_and_clock(ms: int, at_ms: int) -> str:
-    return f"{_day(ms, at_ms)}{numbers.clock_time(ms)}"
+    return f"{numbers.other_day(ms, at_ms)}{numbers.clock_time(ms)}"
 
 
 def heading(explanation: Explanation) -> str:
@@ -222,14 +216,18 @@ def heading(explanation: Explanation) -> str:
     return f"{symbol} · {explanation.title}"
 
 
-def transition_text(transition: Transition, unit: str, at_ms: int) -> str:
-    """`14:31:05 firing +6.06% #7q4mk2px`. `at_ms`: as of when; of other days the day is told."""
+def transition_text(transition: Transition, now: Explanation | None) -> str:
+    """`14:31:05 firing +6.06% #7q4mk2px`. `now`: of its rule, as of when; of other days the day is told."""
+    at_ms, unit = 0, None
+    if now is not None:
+        is_last = transition.id and transition.id == now.alert.short_id
+        at_ms, unit = now.at_ms, now.then.of_last if is_last else now.then.of_others
     return f"{moment(transition.at_ms, at_ms)} {change_text(transition, unit)}"
 
 
-def change_text(transition: Transition, unit: str) -> str:
-    """`firing +6.06% #7q4mk2px`."""
-    value = "" if transition.value is None else f" {numbers.quantity(transition.value, unit)}"
+def change_text(transition: Transition, unit: Unit | None) -> str:
+    """`firing +6.06% #7q4mk2px`; without the figure where its unit is not known."""
+    value = "" if transition.value is None or unit is None else f" {numbers.quantity(transition.value, unit)}"
     mark = f" #{transition.id}" if transition.id and transition.state is State.FIRING else ""
     reason = f" ({say(transition.reason)})" if transition.reason else ""
     state = say("no longer pending") if transition.state is State.INACTIVE else say(_STATES[transition.state])

@@ -41,7 +41,7 @@ def show(explanation: Explanation, console: Console) -> None:
         console.print()
         console.print(_text(("last changes", "dim")))
         for transition in explanation.history:
-            console.print(_text((f"  {transition_text(transition, explanation.unit, explanation.at_ms)}", "")))
+            console.print(_text((f"  {transition_text(transition, explanation)}", "")))
 
 
 def show_tree(condition: Node, console: Console, *, indent_by: int = 1) -> None:

@@ -123,12 +123,9 @@ class Lanes:
         self._lanes = {d.name: self._make(d) for d in destinations}
         self._tasks: dict[Lane, asyncio.Task[None]] = {}
         self._begun, self._gone = set[Lane](), set[Lane]()
-        self._before: dict[Lane, asyncio.Task[None]] = {}
-        """The leaving of a lane whose place another one takes."""
-        self._leaving: dict[str, tuple[Lane, asyncio.Task[None]]] = {}
-        """By name, those that are taken out and have not left yet."""
-        self._left_behind: dict[str, Unsettled] = {}
-        """By name, what those that left knew and the database does not, should they come back."""
+        self._before: dict[Lane, asyncio.Task[None]] = {}  # the leaving of a lane whose place another one takes
+        self._leaving: dict[str, tuple[Lane, asyncio.Task[None]]] = {}  # those taken out that have not left yet
+        self._left_behind: dict[str, Unsettled] = {}  # what those that left knew and the database does not
         self._group: asyncio.TaskGroup | None = None  # while it runs
 
     @property

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 
+import numpy as np
+
 from bot.alerts.book import Change, RuleBook
 from bot.alerts.threshold_columns import Facts
 from bot.engine.faults import Faults
@@ -345,11 +347,14 @@ class Engine:
         return min(self.market.needs.lookback_ms("price"), DAY_MS)
 
     def members(self, rule: Rule) -> Mask | None:
-        """Who is in the scope of a rule as of the last tick, shape (n_rows,); None while that is not decided."""
+        """Who is in the scope of a rule as of the last tick, shape (n_rows,); None while that is not decided. What was listed
+        since is not in it yet.
+        """
         tracker = self.plan.trackers.get(rule.scope)
-        if tracker is None or tracker.is_warming or len(tracker.members) != self.market.n_rows:
+        if tracker is None or tracker.is_warming or not len(tracker.members):
             return None
-        return tracker.members
+        more = self.market.n_rows - len(tracker.members)
+        return np.pad(tracker.members, (0, more)) if more else tracker.members
 
     @property
     def last(self) -> PlanResult | None:

@@ -17,6 +17,7 @@ from bot.engine.lookback import Lookback
 from bot.engine.one_place import OnePlace
 from bot.engine.standing import why_outside
 from bot.engine.tick_values import TickValues, shown_unit, sides_of_count, unit_of
+from bot.engine.units_then import unit_of_measured, units_then
 from bot.model.alert import State
 from bot.model.explanation import (
     AlertPhase,
@@ -27,7 +28,6 @@ from bot.model.explanation import (
     Node,
     ScopeSeen,
     SideSeen,
-    Unit,
 )
 from bot.model.instrument import MARKET
 from bot.model.truth import TRUE, UNKNOWN
@@ -143,7 +143,8 @@ class RuleHere:
             why=tuple(dict.fromkeys(reasons)),
             value_text=measured.text,
             value=measured.value,
-            unit=self._unit_of(measured),
+            unit=unit_of_measured(seen, rule, measured),
+            then=units_then(seen, rule, self._asked),
             alert=alert,
             hushed=tuple(
                 Hush("inhibited", muter)
@@ -170,7 +171,7 @@ class RuleHere:
             phase=alert.phase,
             verdict=verdict,
             value=measured.value if is_own or near is None else near.value,
-            unit=self._unit_of(measured) if is_own or near is None else near.unit,
+            unit=unit_of_measured(seen, rule, measured) if is_own or near is None else near.unit,
             distance=near.distance if near else None,
             nearness=nearness,
             why=why,
@@ -186,11 +187,6 @@ class RuleHere:
 
     def _measured(self) -> Measured:
         return self._seen.result.measured(self._rule, self._seen.t, self._at, self._followed())
-
-    def _unit_of(self, measured: Measured) -> Unit:
-        options = self._seen.engine.plan.meters[self._rule.id].options
-        unit: Unit = unit_of(options[measured.option].expr) if measured.option >= 0 else "number"
-        return "ratio" if measured.is_ratio and unit == "number" else unit
 
     def _outside(self) -> str:
         """Why the instrument is none that the rule looks at, or why that is not decided."""

@@ -8,7 +8,7 @@ from bot.engine.subscriptions import rule_of, uses_oi
 from bot.engine.tick_values import TickValues
 from bot.model.alert import AlertRecord, State, short_id
 from bot.model.chat_alert import AlertLife, AlertStage, ChatAlert
-from bot.model.explanation import AlertSeen, Explanation, Glance, Verdict
+from bot.model.explanation import AlertSeen, Explanation, Glance, UnitsThen, Verdict
 from bot.rules.program import EVERYWHERE
 from bot.rules.schema import Rule
 from bot.texts import say
@@ -38,6 +38,7 @@ def explain_alert(engine: Engine, alert: ChatAlert) -> Explanation | None:
         value_text=alert.measure,
         value=when.value,
         unit=when.unit,
+        then=UnitsThen(when.unit, when.unit),
         alert=_seen_of(seen, row, alert, rule, life, when.verdict),
     )
 

@@ -29,9 +29,9 @@ from bot.market.state import (
     tables_of,
     watch,
 )
-from bot.rules.ast import text
+from bot.rules.ast import And, text
 from bot.rules.numbers import is_single
-from bot.rules.program import Key
+from bot.rules.program import Key, key_of
 
 SLICE_BYTES: Final = 1_000_000
 """Copied in one tick at most: 0.1 ms on an idle machine of 2026, 1 ms on the same one while others use it; a machine of a
@@ -272,6 +272,23 @@ def _restore_crossings(engine: Engine, state: State, rows: Rows) -> None:
         crossing.side[target[inside]] = kept[0][source[inside]]
         crossing.known_ms[target[inside]] = kept[1][source[inside]]
         crossing.since_ms[target[inside]] = kept[2][source[inside]]
+    _follow_told(engine)
+
+
+def _follow_told(engine: Engine) -> None:
+    """What crossed after the last copy, and was told, is not to be told again: that is stored by itself, at once."""
+    program = engine.plan.program
+    for rule in engine.plan.rules:
+        parts = rule.when.items if isinstance(rule.when, And) else (rule.when,)
+        keys = [key_of(part, rule.scope) for part in parts]
+        crossings = [(key, program.crossings[key]) for key in keys if key in program.crossings]
+        book = engine.book(rule.id)
+        if not crossings or book is None:
+            continue
+        for row in book.rows():
+            fired_ms = book.look(row).fired_ms
+            for key, crossing in crossings:
+                crossing.told(0 if is_single(key[0]) else row, fired_ms)
 
 
 def _restore_scopes(engine: Engine, state: State, rows: Rows) -> None:

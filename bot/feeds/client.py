@@ -123,6 +123,7 @@ class RestClient:
         self._freed = asyncio.Event()
         self._told: str | None = None
         self._loaded = False
+        self._is_open = False
         self._saved = ""
 
     @property
@@ -135,9 +136,11 @@ class RestClient:
     async def __aenter__(self) -> Self:
         await self._load()
         await self._transport.open()
+        self._is_open = True
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._is_open = False
         await self._transport.close()
         with contextlib.suppress(TimeoutError):
             async with self._clock.timeout(_SAVE_AT_STOP_S):
@@ -278,7 +281,9 @@ class RestClient:
                 queue[0].first.set()
 
     def _try(self, request: Request, priority: Priority) -> float | None:
-        """Count the call as sent and return 0, or return the seconds to wait; None: until another call is over."""
+        """Count the call as sent and return 0, or return the seconds to wait; None: a moment, or until another call is over."""
+        if not self._is_open:
+            return None  # charts may be asked for before the feed has begun, or while it begins anew
         now_ms = self._now_ms()
         closed_ms = self._gate.wait_ms(now_ms)
         if closed_ms > 0:

@@ -2,7 +2,8 @@
 
 Promises: polls leave evenly, by the intervals of `bot.feeds.schedule`; each sample carries the interval at which its
 instrument was scheduled and the time of its own answer; an answer older than the last one is dropped. A contract that
-does not trade is left alone until the venue's list says it does, an unknown symbol until the list changes. The feed is
+does not trade is left alone until the venue's list says it does, an unknown symbol until the list changes or half an hour
+later still names it: a listing may be polled before the venue knows it everywhere. The feed is
 called lost when the median instrument is older than 2.5 of its polls, or at once when the venue shuts us out, and live
 again when that is over. Never raises for what a venue does.
 """
@@ -27,6 +28,8 @@ POLLS_VALID: Final = 2.5
 GAP_MS: Final = 450_000.0
 """Longer than this without a sample, and the venue's 5-minute history fills the gap."""
 
+UNKNOWN_AGAIN_MS: Final = 1_800_000.0
+
 _LOOK_EVERY_S: Final = 2.0
 _FIRST_ANSWER_MS: Final = 15_000.0
 _WORKERS: Final = 6
@@ -40,6 +43,9 @@ class Sample:
 
     amount: float
     venue_ms: int
+    """No later than now, as far as now is known."""
+    dated_ms: int
+    """As the venue said: after the machine slept that tells it first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +136,8 @@ class OpenInterestPoller:
         self._planned_ms: dict[str, float] = {}
         self._busy: set[int] = set()
         self._halted: set[str] = set()
-        self._unknown: set[str] = set()
+        self._unknown: dict[str, float] = {}
+        """Since when, `Clock.monotonic_ms`."""
         self._symbols: frozenset[str] = frozenset()
         self._live: bool | None = None
         self._told: str | None = None
@@ -154,6 +161,8 @@ class OpenInterestPoller:
             if instrument.is_trading:
                 trading.add(instrument.symbol)
         self._halted -= trading
+        since_ms = self._clock.monotonic_ms() - UNKNOWN_AGAIN_MS
+        self._unknown = {s: at_ms for s, at_ms in self._unknown.items() if s not in trading or at_ms > since_ms}
         if self._symbols != symbols:
             self._symbols = frozenset(symbols)
             self._unknown.clear()
@@ -193,7 +202,7 @@ class OpenInterestPoller:
             await self._clock.sleep(1.0)
 
     def _set_plan(self, now_ms: float) -> None:
-        away = self._halted | self._unknown
+        away = self._halted | self._unknown.keys()
         needs = [need for need in self._needs() if need.symbol not in away]
         polling = self._polling()
         slots = intervals(needs, polling.per_minute, tail_ms=polling.tail_ms)
@@ -274,15 +283,17 @@ class OpenInterestPoller:
         self._last[slot.symbol] = _Last(now_ms, slot.interval_ms, outcome.venue_ms)
         self.last_sample_ms = now_ms
         self.counters.samples += 1
-        self._sink.put(OpenInterest(row, outcome.amount, outcome.venue_ms, slot.interval_ms, now_ms))
+        self._sink.put(OpenInterest(row, outcome.amount, outcome.dated_ms, slot.interval_ms, now_ms))
         if last is not None and now_ms - last.at_ms > GAP_MS:
             self._on_gap(slot.symbol)
 
     def _drop(self, symbol: str, failure: Failure) -> None:
-        away = self._halted if failure.kind == "not_trading" else self._unknown
-        if symbol in away:
+        if symbol in self._halted or symbol in self._unknown:
             return
-        away.add(symbol)
+        if failure.kind == "not_trading":
+            self._halted.add(symbol)
+        else:
+            self._unknown[symbol] = self._clock.monotonic_ms()
         self.counters.dropped += 1
         _log.info("symbol.dropped", symbol=symbol, reason=failure.text)
         self._on_drop()

@@ -38,6 +38,8 @@ _SUSPENDED_MS: Final = 3000.0
 _OVERLAP_MS: Final = 1000.0
 # How long a new connection may take to deliver what the old one still delivers.
 _CATCH_UP_MS: Final = 5000.0
+# A venue that announces the end of each new connection at once must not be asked for one after the other.
+_RENEW_AGAIN_MS: Final = 15_000.0
 _REFUSED_WAIT_S: Final = 3600.0
 _LIMITED_WAIT_S: Final = 60.0
 
@@ -216,7 +218,8 @@ class Stream:
             return "connect"
         if self._current.silent(now_ms):
             return "silence"
-        return "renewal" if self._current.ends_soon or now_ms >= self._renew_at_ms else None
+        ends_soon = self._current.ends_soon and now_ms - self._current.started_ms >= _RENEW_AGAIN_MS
+        return "renewal" if ends_soon or now_ms >= self._renew_at_ms else None
 
     def _attempt(self, purpose: str, now_ms: float, tasks: asyncio.TaskGroup) -> None:
         self.counters.attempts += 1

@@ -72,15 +72,16 @@ class Store:
 
     def keys(self, from_ms: int, to_ms: int) -> tuple[str, ...]:
         """Instruments that have bars then, or in the days around it; ascending."""
+        fresh = bar_log.rows_of(self.folder, from_ms, to_ms)  # first, see `_pieces`
         found = {key for part in self.index.parts(after_ms=from_ms, until_ms=to_ms) for key in part.keys}
-        for rows in bar_log.rows_of(self.folder, from_ms, to_ms):
+        for rows in fresh:
             found.update(rows.keys)
         return tuple(sorted(found))
 
     def spans(self, keys: Sequence[str]) -> Spans:
         """When there may be bars of any of these instruments, ascending: what is said of a part holds for all that are in it."""
+        fresh = bar_log.rows_of(self.folder, 0, _FOR_EVER_MS, frozenset(keys))  # first, see `_pieces`
         found = [span for part in self.index.parts() if not set(keys).isdisjoint(part.keys) for span in part.spans]
-        fresh = bar_log.rows_of(self.folder, 0, _FOR_EVER_MS, frozenset(keys))
         return joined([*found, *((int(rows.close_ms.min()), int(rows.close_ms.max())) for rows in fresh)])
 
     def instruments(self, keys: Sequence[str]) -> tuple[Instrument, ...]:

@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import replace
 from typing import Final
 
-from bot.model.updates import I64, Bars, History, Liquidations, Mask, Tickers
+from bot.model.updates import I64, Bars, History, Liquidations, Mask, OpenInterest, Tickers
 
 KEPT_MS: Final = 30_000.0
 """Three pushes come sooner, also where their connection has to be made anew."""
@@ -45,7 +45,7 @@ class Ahead:
     """Where what is dated ahead waits until pushes say who is right. After a machine stood still that is its clock, not the date."""
 
     def __init__(self) -> None:
-        self._kept: deque[tuple[float, Dated]] = deque(maxlen=MAX_KEPT)
+        self._kept: deque[tuple[float, Dated | OpenInterest]] = deque(maxlen=MAX_KEPT)
         self.n_held_out = 0
         """Samples; one that is judged again, and held out again, counts again."""
 
@@ -54,14 +54,21 @@ class Ahead:
         dates = _dates(update)
         if not len(dates) or int(dates.max()) <= latest_ms:
             return update
-        while self._kept and now_ms - self._kept[0][0] > KEPT_MS:
-            self._kept.popleft()
         late = dates > latest_ms
-        self.n_held_out += int(late.sum())
-        self._kept.append((now_ms, _only(update, late)))
+        self._keep(_only(update, late), int(late.sum()), now_ms)
         return _only(update, ~late)
 
-    def taken(self, now_ms: float) -> list[Dated]:
+    def hold(self, sample: OpenInterest, now_ms: float) -> None:
+        """Keep one sample whose place in time is not known yet."""
+        self._keep(sample, 1, now_ms)
+
+    def _keep(self, update: Dated | OpenInterest, n: int, now_ms: float) -> None:
+        while self._kept and now_ms - self._kept[0][0] > KEPT_MS:
+            self._kept.popleft()
+        self.n_held_out += n
+        self._kept.append((now_ms, update))
+
+    def taken(self, now_ms: float) -> list[Dated | OpenInterest]:
         """What was held out lately, in order, to be judged once more; it is kept no longer."""
         found = [update for since_ms, update in self._kept if now_ms - since_ms <= KEPT_MS]
         self._kept.clear()

@@ -40,7 +40,11 @@ class Minutes:
         """Open interest of the minute before, that came after its end."""
         self._seen_ms: I64 = np.zeros(0, dtype=np.int64)
         self._told_ms: dict[str, I64] = {}
-        """Up to which sample ratios and volumes were given out."""
+        """Up to which sample ratios were given out, and volumes taken."""
+        self._volumes: list[tuple[I64, I64, F64, F64]] = []
+        """Taken and not given out: row of the market, close, amount, share of the takers. Of one minute some come before it
+        is given out and some after, so two of one instrument may wait.
+        """
 
     @property
     def instruments(self) -> tuple[Instrument, ...]:
@@ -62,11 +66,13 @@ class Minutes:
                 self._told_ms["oi"] = np.full(market.n_rows, NEVER_MS, dtype=np.int64)
             self._begin(max(newest_ms, now_ms - BAR_MS))
         elif newest_ms > self._close_ms or now_ms > self._close_ms + GRACE_MS:
+            self._take_volume()
             done = self._finished()
             self._begin(max(newest_ms, self._close_ms + 1))
         if is_news:
             self._take_marks()
         self._take_oi()
+        self._take_volume()
         return done
 
     def _follow(self) -> None:
@@ -87,7 +93,12 @@ class Minutes:
         )
         self._told_ms = {n: np.pad(t, (0, more), constant_values=NEVER_MS) for n, t in self._told_ms.items()}
         before = [*self._keys_by_row, *[None] * more]
-        for row in (r for r, key in enumerate(keys) if key != before[r]):
+        others = [row for row, key in enumerate(keys) if key != before[row]]
+        waiting, self._volumes = self._volumes, []
+        for rows, closes, amount, share in waiting:
+            same = ~np.isin(rows, others)
+            self._volumes.append((rows[same], closes[same], amount[same], share[same]))
+        for row in others:
             self._seen_ms[row] = NEVER_MS
             for cells in (*self._cells.values(), *self._late.values()):
                 cells[row] = np.nan
@@ -136,6 +147,15 @@ class Minutes:
             np.copyto(cells["oi_ms"], time_ms, where=fresh)
             np.copyto(cells["oi_valid_ms"], gauges.expiry_ms[OI] - time_ms, where=fresh)
 
+    def _take_volume(self) -> None:
+        volume, gauges, taker = self._market.volume, self._market.gauges, INDEX["taker_buy"]
+        is_new = self._news("volume", volume.close_ms) & (volume.expiry_ms - volume.close_ms == _BAR_VALID_MS)
+        rows = self._rows[is_new[self._rows]]
+        if len(rows):
+            closes = volume.close_ms[rows]
+            share = np.where(gauges.time_ms[taker, rows] == closes, gauges.value[taker, rows], np.nan)
+            self._volumes.append((rows, closes, volume.newest_amount[rows], share))
+
     # -- giving out ----------------------------------------------------------------------------------------------
 
     def _finished(self) -> list[BarRows]:
@@ -178,10 +198,12 @@ class Minutes:
         return self._bars(closes, found, np.isfinite(found["liq_long"]))
 
     def _volume(self) -> BarRows | None:
-        volume, gauges, taker = self._market.volume, self._market.gauges, INDEX["taker_buy"]
-        new = self._news("volume", volume.close_ms) & (volume.expiry_ms - volume.close_ms == _BAR_VALID_MS)
-        share = np.where(gauges.time_ms[taker] == volume.close_ms, gauges.value[taker], np.nan)
-        return self._bars(volume.close_ms, {"volume": volume.newest_amount, "taker_buy": share}, new)
+        if not self._volumes:
+            return None
+        rows, closes, amount, share = (np.concatenate(column) for column in zip(*self._volumes, strict=True))
+        self._volumes.clear()
+        keys, places = tuple(i.key for i in self._instruments), np.searchsorted(self._rows, rows)
+        return BarRows(keys, places.astype(np.int32), closes, {"volume": amount, "taker_buy": share})
 
     def _long_short(self) -> BarRows | None:
         gauges, ratio = self._market.gauges, INDEX["long_short"]

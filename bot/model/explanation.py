@@ -5,7 +5,7 @@ Reasons are plain English sentences without a full stop, so that a front can joi
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from bot.model.alert import Transition
 
@@ -157,6 +157,14 @@ class Hush:
     comment: str = ""
 
 
+class UnitsThen(NamedTuple):
+    """Units of figures that were stored. None where that cannot be told, since a rule may have several measures."""
+
+    of_last: Unit | None
+    """Of the present or last firing, `AlertSeen.short_id`."""
+    of_others: Unit | None
+
+
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """A rule and an instrument as of one tick."""
@@ -179,6 +187,8 @@ class Explanation:
     value: float | None
     """The measured value of the rule."""
     unit: Unit
+    then: UnitsThen
+    """In what units the figures in its history are."""
     alert: AlertSeen
     history: tuple[Transition, ...] = ()
     """The newest changes of state, newest first, added by whoever has the store."""

@@ -123,6 +123,12 @@ def percent(ratio: float | None, *, sign: bool = True, digits: int | None = None
     return f"{plus}{text}%"
 
 
+def rough_percent(ratio: float | None) -> str:
+    """A share in whole percents, finer where those would be none: `24%`, `0.41%`. Without a sign."""
+    known = _known(ratio)
+    return percent(known, sign=False, digits=None if known is not None and 0 < abs(known) < 0.005 else 0)
+
+
 def quantity(x: float | None, unit: str, *, sign: bool = True) -> str:
     """A value in its unit: `ratio`, `price`, `usd`, `amount`, `duration`, `count`, or a plain number."""
     known = _known(x)
@@ -195,6 +201,15 @@ def clock_time(ms: float | None, *, seconds: bool = False, zone: str = "", is_na
         return datetime.fromtimestamp(known / 1000, zone_of(zone)).strftime(form)
     except (ValueError, OverflowError, OSError):
         return UNKNOWN
+
+
+def other_day(ms: float, at_ms: float) -> str:
+    """`Fri 27 Nov `, where that is another day than that of `at_ms`; empty for times that no calendar knows."""
+    try:
+        then, now = (datetime.fromtimestamp(t / 1000, UTC) for t in (ms, at_ms))
+    except (ValueError, OverflowError, OSError):
+        return ""
+    return "" if then.date() == now.date() else f"{then:%a} {then.day} {then:%b} "
 
 
 def zone_of(name: str) -> tzinfo:

@@ -124,6 +124,8 @@ class RuleTold:
     n_firing: int
     n_dropped: int
     """Firings that this chat was not told since the start."""
+    ends: tuple[Level, ...] = ()
+    """Levels at which it would be told as by its file, since there is no number beyond its own that could be passed."""
 
 
 class RuleDesk(Protocol):

@@ -90,7 +90,9 @@ class Liquidations:
 
 @dataclass(frozen=True, slots=True)
 class OpenInterest:
-    """One polled sample. It is placed at the venue time of its arrival; `venue_ms` is kept for messages."""
+    """One polled sample. It is placed at the venue time of its arrival; `venue_ms` is kept for messages, and to see where that
+    time is not known any more.
+    """
 
     row: int
     amount: float

@@ -5,13 +5,14 @@ A rule's number is that of the first comparison of its `when` that has one. Othe
 each other; all else stays.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from math import isfinite
+from math import inf, isfinite
 from typing import Final
 
-from bot.rules.ast import MIRROR, NEGATED, And, Call, Compare, Expr, Neg, Not, Number, Or, text
-from bot.rules.lint_conditions import bounds
+from bot.rules.ast import MIRROR, NEGATED, And, Call, Compare, Expr, Neg, Not, Number, Or, comparisons, text
+from bot.rules.lint_conditions import Verdict, bounds, decided, most_members
 from bot.rules.schema import Rule
 
 MAX_FACTOR: Final = 100.0
@@ -29,11 +30,22 @@ class RuleNumber:
     """As with the number on the right."""
     end: float | None = None
     """No figure of the measure lies beyond this on the side of the number; None where there is no such end, or it is reached."""
+    is_whole: bool = False
+    """What is measured comes in whole numbers: a rank, or how many."""
 
     @property
     def is_harder_far_off(self) -> bool:
         """Whether a number farther from zero asks for more."""
         return (self.op in {">", ">="}) == (self.number.value > 0)
+
+    def as_whole(self, value: float) -> float:
+        """The whole number that asks for the same as `value`, or for one more or less where that would be what is asked already."""
+        up = self.op in {">=", "<"}
+        old, new = (math.ceil(one) if up else math.floor(one) for one in (self.number.value, value))
+        if new != old:
+            # Above 0.7 is what no whole number but zero says.
+            return new or value
+        return old + (1 if value > self.number.value else -1)
 
 
 def number_of(rule: Rule, measure: str | None = None) -> RuleNumber | None:
@@ -51,16 +63,33 @@ def measures_of(rule: Rule) -> tuple[str, ...]:
 
 
 def with_factor(rule: Rule, factor: float) -> Rule:
-    """Asks for `factor` times as much: 1.6 is told more rarely, 0.7 more often. The rule itself where it has no number."""
+    """Asks for `factor` times as much: 1.6 is told more rarely, 0.7 more often. The rule itself where it has no number, or
+    none beyond its own: nothing is rarer than the first rank.
+    """
     found = number_of(rule)
     if found is None or factor == 1:
         return rule
-    old, end = found.number.value, found.end
+    old = found.number.value
+    most = most_members(rule.scope) if found.is_whole else inf
+    end = most if found.end is None and old < most < inf else found.end
     share = factor if found.is_harder_far_off else 1 / factor
-    if end is None or share < 1:
-        return with_number(rule, _rounded(old * share))
-    # What ends somewhere comes closer to its end: 1.6 times the 95th percentile is none.
-    return with_number(rule, _rounded(min(old * share, end - (end - old) / share, key=abs)))
+    value = old * share
+    if end is not None and share > 1:
+        # What ends somewhere comes closer to its end: 1.6 times the 95th percentile is none.
+        value = min(value, end - (end - old) / share, key=abs)
+    value = found.as_whole(value) if found.is_whole else _rounded(value)
+    if not value or value > most:
+        return rule
+    moved = with_number(rule, value)
+    return rule if settled(moved) and not settled(rule) else moved
+
+
+def settled(rule: Rule) -> Verdict | None:
+    """What its condition, or the comparison with its number, comes to whatever the market does; None where it depends."""
+    found = number_of(rule)
+    own = (one for one in comparisons(rule.when) if found is not None and _measure_of(one) == found.measure)
+    first = next((one for one in own if isinstance(one.right, Number) and one.right.value), None)
+    return decided(rule.when) or (None if first is None else decided(first))
 
 
 def with_number(rule: Rule, value: float, measure: str | None = None) -> Rule:
@@ -114,8 +143,9 @@ def _numbers(expr: Expr, *, negated: bool = False) -> Iterator[RuleNumber]:
             as_read = op if isinstance(right, Number) else MIRROR[op]
             number = right if isinstance(right, Number) else left
             assert isinstance(number, Number)
-            end = _end_of(left if number is right else right, number)
-            yield RuleNumber(number, measure, NEGATED[as_read] if negated else as_read, end)
+            side = left if number is right else right
+            is_whole = isinstance(side, Call) and side.name in {"rank", "count"} and not number.unit
+            yield RuleNumber(number, measure, NEGATED[as_read] if negated else as_read, _end_of(side, number), is_whole)
 
 
 def _end_of(side: Expr, number: Number) -> float | None:

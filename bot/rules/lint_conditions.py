@@ -11,12 +11,15 @@ from bot.rules.ast import (
     DAY_MS,
     HOUR_MS,
     MINUTE_MS,
+    MIRROR,
     And,
     Call,
     Compare,
     Expr,
     Neg,
+    Not,
     Number,
+    Or,
     Series,
     duration_text,
     functions_used,
@@ -58,8 +61,7 @@ def lint_conditions(rule: Rule, source: Source, nodes: Mapping[str, Node]) -> li
 
 def few_faults(expr: Expr, scope: Scope) -> Iterator[Fault]:
     """Functions over the scope, of a scope that is too small for them whatever the venue lists."""
-    named = len(scope.symbols) if scope.symbols and not any(set(name) & set("*?[") for name in scope.symbols) else inf
-    most = min(named, inf if scope.top is None else scope.top)
+    most = most_members(scope)
     if most >= MIN_MEMBERS:
         return
     for node in walk(expr):
@@ -67,6 +69,12 @@ def few_faults(expr: Expr, scope: Scope) -> Iterator[Fault]:
             length = max(1, node.span.end - node.span.start)
             message = f'"{node.name}" needs {MIN_MEMBERS} contracts in scope; here are at most {most:.0f}, so it is never known'
             yield Fault(node.span.start, "W316", length, message, "widen the scope")
+
+
+def most_members(scope: Scope) -> float:
+    """How many contracts a scope names at most; infinite where nobody knows."""
+    named = len(scope.symbols) if scope.symbols and not any(set(name) & set("*?[") for name in scope.symbols) else inf
+    return min(named, inf if scope.top is None else scope.top)
 
 
 def bounds(expr: Expr) -> tuple[float, float]:
@@ -108,7 +116,11 @@ def _call_bounds(call: Call) -> tuple[float, float]:
             return -inf, inf
 
 
-def _verdict(compare: Compare) -> Literal["always", "never"] | None:
+Verdict = Literal["always", "never"]
+_OPPOSITE: Final[dict[Verdict | None, Verdict]] = {"always": "never", "never": "always"}
+
+
+def _verdict(compare: Compare) -> Verdict | None:
     """What a comparison with a number comes to, if that is so whatever the market does."""
     if not isinstance(compare.right, Number) or isinstance(compare.left, Number):
         return None
@@ -124,6 +136,23 @@ def _verdict(compare: Compare) -> Literal["always", "never"] | None:
         "!=": (not low <= limit <= high, low == high == limit),
     }[compare.op]
     return "always" if always else "never" if never else None
+
+
+def decided(expr: Expr) -> Verdict | None:
+    """What a condition comes to, if that is so whatever the market does."""
+    match expr:
+        case And(items=items) | Or(items=items):
+            found = {decided(item) for item in items}
+            one: Verdict = "never" if isinstance(expr, And) else "always"
+            return one if one in found else _OPPOSITE[one] if found == {_OPPOSITE[one]} else None
+        case Not(item=item):
+            return _OPPOSITE.get(decided(item))
+        case Compare(op=op, left=Number() as left, right=right):
+            return _verdict(Compare(MIRROR[op], right, left))
+        case Compare():
+            return _verdict(expr)
+        case _:
+            return None
 
 
 def _compares(expr: Expr) -> Iterator[Compare]:

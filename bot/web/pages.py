@@ -4,6 +4,7 @@ Everything that a template prints is escaped; there is no inline script or style
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -154,7 +155,7 @@ def chart_json(data: ChartData, marks: Sequence[tuple[int, str, str]]) -> bytes:
             "to": data.to_ms // 1000,
             "price": _points(data.price),
             "oi": _points(data.oi),
-            "funding": _points(data.funding),
+            "funding": _points(None if data.funding is None else _held(data.funding, data)),
             "long_short": _points(data.long_short),
             "volume": None
             if bars is None
@@ -162,6 +163,16 @@ def chart_json(data: ChartData, marks: Sequence[tuple[int, str, str]]) -> bytes:
             "marks": [{"at": at // 1000, "severity": severity, "title": title} for at, severity, title in marks],
         }
     )
+
+
+def _held(curve: Curve, data: ChartData) -> Curve:
+    """What holds until its next value, from one end of the chart to the other as far as it does."""
+    known = [(at, value) for at, value in curve.known() if at <= data.to_ms]
+    before = [(data.from_ms, value) for at, value in known if 0 < data.from_ms - at <= curve.gap_ms]
+    shown = [*before[-1:], *(point for point in known if point[0] >= data.from_ms)]
+    if known and 0 < data.to_ms - known[-1][0] <= curve.gap_ms:
+        shown.append((data.to_ms, known[-1][1]))
+    return replace(curve, time_ms=tuple(at for at, _ in shown), value=tuple(value for _, value in shown))
 
 
 def _points(curve: Curve | None) -> list[list[float | None]] | None:
@@ -190,6 +201,11 @@ def _span(alert: ToldAlert) -> str:
     return "4h" if lasted_ms < 3 * 3_600_000 else "24h" if lasted_ms < 20 * 3_600_000 else "7d"
 
 
+def _moment(ms: int, at_ms: int) -> str:
+    """A time of day, with the day where it is another than that of `at_ms`."""
+    return numbers.other_day(ms, at_ms) + numbers.clock_time(ms)
+
+
 def _share(value: float | None) -> str:
     return numbers.percent(value, digits=2)
 
@@ -200,10 +216,11 @@ _environment.filters.update(
     amount=numbers.amount,
     share=_share,
     percent=numbers.percent,
+    rough=numbers.rough_percent,
     duration=numbers.duration,
     window=lambda ms: "24h" if ms == 86_400_000 else numbers.window(ms),
     clock=lambda ms: numbers.clock_time(ms, seconds=True),
-    moment=numbers.clock_time,
+    moment=_moment,
     quantity=numbers.quantity,
     sign=_sign,
     latency=lambda ms: f"{ms} ms" if ms < 1_000 else f"{ms / 1_000:.1f} s" if ms < 60_000 else numbers.duration(ms),

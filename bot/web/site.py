@@ -202,7 +202,7 @@ class Site:
             "page": "",
             **values,
         }
-        return _html(pages.render(template, **shown), status=code)
+        return _html(pages.render(template, at_ms=self._clock.wall_ms(), **shown), status=code)
 
     # -- now -----------------------------------------------------------------------------------------------------
 

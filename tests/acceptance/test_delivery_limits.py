@@ -17,7 +17,7 @@ from bot.sim.chat_log import What
 from bot.sim.chatserver import ChatServer
 from bot.storage.chat_alerts import SqliteChatAlertStore
 from bot.storage.database import open_database
-from tests.support.arrivals import END, SHORT_ID, committed, judge
+from tests.support.arrivals import SHORT_ID, committed, judge
 from tests.support.kills import Market
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.alone]
@@ -122,7 +122,7 @@ async def test_a_thousand_alerts_at_once_to_fifty_chats_break_no_limit(harness, 
         assert not verdict.lost
         assert verdict.n_duplicates == 0
         for chat in chat_ids:
-            told = [m.text for m in found.chats.messages(chat) if not m.text.startswith(END)]
+            told = [h.text for h in found.chats.happenings if h.what is What.NEW and h.chat == str(chat)]
             assert all(text.startswith("🔴") for text in told[:2]), f"critical first in {chat}: {told[:3]}"
 
 

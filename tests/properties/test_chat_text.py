@@ -17,7 +17,17 @@ from bot.chat.watchlists import Watchlists
 from bot.clock import ManualClock
 from bot.model.alert import State, Transition, alert_key
 from bot.model.cards import CARD_WINDOWS_MS, BotStatus, InstrumentCard
-from bot.model.explanation import AlertSeen, Distance, Explanation, Glance, Node, RuleName, SampleSeen, WindowSeen
+from bot.model.explanation import (
+    AlertSeen,
+    Distance,
+    Explanation,
+    Glance,
+    Node,
+    RuleName,
+    SampleSeen,
+    UnitsThen,
+    WindowSeen,
+)
 from bot.model.instrument import Instrument
 from bot.model.rankings import FundingTable, Ranked, TopList
 from bot.model.view import Move
@@ -328,7 +338,22 @@ def test_any_symbol_is_looked_at_without_harm(typed, base, number):
 
 
 EMPTY = Explanation(
-    "r", "r", False, "t", "s", 0, "false", Node("x"), Node("y"), True, (), "", None, "number", AlertSeen("inactive")
+    "r",
+    "r",
+    False,
+    "t",
+    "s",
+    0,
+    "false",
+    Node("x"),
+    Node("y"),
+    True,
+    (),
+    "",
+    None,
+    "number",
+    UnitsThen("number", "number"),
+    AlertSeen("inactive"),
 )
 SPANS = st.builds(Span, ANY_TEXT, st.sampled_from(Style))
 LINES = st.builds(Line, st.lists(SPANS, max_size=4).map(tuple))

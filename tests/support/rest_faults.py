@@ -150,13 +150,15 @@ async def firewall(station: Station, out: Outcome) -> None:
 
 @case(REST, "451", "a restricted location as a page, and a restart within the hour", "P7")
 async def region(station: Station, out: Outcome) -> None:
+    if station.bot.process.returncode is None:  # lived through without the case before it
+        await station.stop()
     await station.start(OIBOT_DATA_DIR=str(station.harness.folder / "elsewhere"))
     await station.until(lambda: station.is_live("open interest"), 200)
     await shut_out(station, out, "451_html", "does not serve this location")
 
 
 async def shut_out(station: Station, out: Outcome, kind: str, words: str) -> None:
-    """Told once in plain words, one call, and none after a restart; the bot is stopped at the end."""
+    """Told once in plain words, no call but what was under way, and none after a restart; the bot is stopped at the end."""
     n_told = station.told(words)
     await station.fault(kind, 3600)
     before = await station.n_requests()
@@ -176,5 +178,5 @@ async def shut_out(station: Station, out: Outcome, kind: str, words: str) -> Non
     out.note = f"{n_calls} calls, {n_again} after the restart; prices stream on"
     await station.stop()
     await station.ask("heal")
-    if n_again or n_calls > 2 or out.n_told != 1:
+    if n_again or n_calls > MOST_UNDER_WAY or out.n_told != 1:
         out.problems.append(f"{out.note}; told {out.n_told} times")

@@ -9,7 +9,6 @@ Bars of traded volume and top-trader ratios come for the instruments whose rules
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from random import Random
 from typing import Final, TypeVar
 
@@ -18,10 +17,9 @@ from bot.clock import Clock
 from bot.errors import PayloadError
 from bot.feeds.backoff import Backoff
 from bot.feeds.binance import rest
-from bot.feeds.binance.constants import DEFAULT_FUNDING_INTERVAL_H, PREMIUM_INDEX_ALL_WEIGHT, VENUE
-from bot.feeds.binance.funding import ask_intervals, intervals_of
+from bot.feeds.binance.constants import PREMIUM_INDEX_ALL_WEIGHT
 from bot.feeds.binance.klines import KlineFeed
-from bot.feeds.binance.last_list import LastList
+from bot.feeds.binance.listing import REFRESH_GAP_S, Listing
 from bot.feeds.binance.open_interest import open_interest
 from bot.feeds.binance.protocol import Protocol
 from bot.feeds.binance.protocol import stream_url as binance_stream_url
@@ -37,16 +35,12 @@ from bot.feeds.transport import Transport
 from bot.feeds.waiting import changed
 from bot.model.instrument import Instrument
 from bot.model.ports import KeyValues, PollNeed, PollPlan, Rows, Sink
-from bot.model.updates import I32, InstrumentList, Progress, VenueTime
+from bot.model.updates import I32, Progress, VenueTime
 from bot.texts import mark
 
-REFRESH_EVERY_S: Final = 3600.0
 STAND_IN_EVERY_S: Final = 5.0
 VOLUMES_EVERY_S: Final = 1800.0
 
-_REFRESH_GAP_S: Final = 30.0
-"""Contract news come in bursts; a dropped symbol may be asked about no more often than this either."""
-_DROP_GAP_MS: Final = 300_000.0
 _PLAN_EVERY_S: Final = 60.0
 # What rules need is known bit by bit in the first minutes: sizes decide who is in scope.
 _EARLY_S: Final = 180.0
@@ -102,7 +96,7 @@ class BinanceFeed:
             weight_share=weight_share,
             transport=transport,
         )
-        self._tap = Tap(sink, on_price_gap=self._prices_back, on_contract=lambda: self._refresh.set())  # noqa: PLW0108, it is made below
+        self._tap = Tap(sink, on_price_gap=self._prices_back, on_contract=lambda: self.listing.is_due.set())  # noqa: PLW0108, it is made below
         self.protocol = Protocol(rows)
         pace = Pace()
         url = binance_stream_url(stream_url)
@@ -138,16 +132,21 @@ class BinanceFeed:
             polling=self._polling,
             failure=lambda: self._client.failure,
             on_gap=self.history.refill_open_interest,
-            on_drop=self._symbol_dropped,
+            on_drop=lambda: self.listing.dropped(),  # noqa: PLW0108, it is made below
         )
-        self._last_list = LastList(store)
-        self._instruments: tuple[Instrument, ...] = ()
+        self.listing = Listing(
+            client=self._client,
+            clock=clock,
+            rows=rows,
+            sink=sink,
+            tap=self._tap,
+            store=store,
+            on_taken=self._listed,
+        )
         self._volumes: dict[int, float] = {}
         self._volumes_ms = float("-inf")
-        self._refresh = asyncio.Event()
         self._ready = asyncio.Event()
         self._changed = (asyncio.Event(), asyncio.Event())
-        self._asked_for_drop_ms = float("-inf")
         self._started_ms = clock.monotonic_ms()
 
     # What the status page shows
@@ -187,18 +186,14 @@ class BinanceFeed:
         if not self._ready.is_set():
             await self._begin()
             self._ready.set()
-        while True:
-            await changed(self._clock, self._refresh, within_s=REFRESH_EVERY_S)
-            await self._list()
-            await self._funding()
-            await self._clock.sleep(_REFRESH_GAP_S)
+        await self.listing.keep()
 
     async def _begin(self) -> None:
         """The order matters: what is needed first is asked first."""
         self._progress(0)
-        self._tap.funding_interval_h = intervals_of(await self._last_list.load())
+        await self.listing.recall_funding()
         if self._client.paused_until_ms is not None:
-            await self._use_last_list()
+            await self.listing.use_last()
         venue_ms = await self._insist(rest.server_time(), rest.parse_server_time)
         if self._tap.last_mark_ms is None:
             self._sink.put(VenueTime(venue_ms, self._clock.monotonic_ms()))
@@ -211,15 +206,15 @@ class BinanceFeed:
         self._progress(4)
         volume = {need.row: self._volumes.get(need.row, need.volume_24h) for need in self._needs()}
         self.poller.begin(row for row, _ in sorted(volume.items(), key=lambda item: (-item[1], item[0])))
-        await self._funding()
+        await self.listing.ask_funding()
 
     async def _first_list(self) -> None:
         """Until something trades; the engine gives the rows when it has read the list."""
         while True:
-            self._take_list(await self._insist(rest.exchange_info(), rest.parse_instruments))
-            await self._last_list.save(self._instruments)
+            self.listing.take(await self._insist(rest.exchange_info(), rest.parse_instruments))
+            await self.listing.save()
             asked_ms = self._clock.monotonic_ms()
-            while self._clock.monotonic_ms() - asked_ms < _REFRESH_GAP_S * 1000.0:
+            while self._clock.monotonic_ms() - asked_ms < REFRESH_GAP_S * 1000.0:
                 if self._rows.instruments():
                     return
                 await self._clock.sleep(0.05)
@@ -237,52 +232,15 @@ class BinanceFeed:
                     return parse(body)
                 except PayloadError as error:
                     _log.warning("answer.unreadable", path=request.path, error=str(error))
-            await self._use_last_list()
+            await self.listing.use_last()
             await self._clock.sleep(backoff.next_s())
 
-    async def _use_last_list(self) -> None:
-        """REST does not answer: give names to what streams in. Our own clock stands in for the venue's until a push."""
-        if self._instruments:
-            return
-        found = await self._last_list.load()
-        if found:
-            _log.info("instruments.from_last_run", n=len(found))
-            self._sink.put(VenueTime(self._clock.wall_ms(), self._clock.monotonic_ms()))
-            self._take_list(found)
+    def _listed(self, instruments: Sequence[Instrument]) -> None:
+        """The venue's list is new."""
+        self.poller.listed(instruments)
+        self.history.listed(frozenset(i.symbol for i in instruments))
 
-    # The list of instruments
-
-    async def _list(self) -> None:
-        body = await self._client.get(rest.exchange_info(), priority=Priority.QUESTION)
-        try:
-            if not isinstance(body, Failure):
-                self._take_list(rest.parse_instruments(body))
-                await self._last_list.save(self._instruments)
-                return
-        except PayloadError as error:
-            _log.warning("answer.unreadable", path="exchangeInfo", error=str(error))
-        self._refresh.set()  # again, after the pause between two refreshes
-
-    def _take_list(self, instruments: Sequence[Instrument]) -> None:
-        hours = self._tap.funding_interval_h
-        listed = tuple(
-            replace(i, funding_interval_h=hours.get(i.symbol, DEFAULT_FUNDING_INTERVAL_H)) for i in instruments
-        )
-        symbols = frozenset(i.symbol for i in listed)
-        gone = (self._rows.row(i.symbol) for i in self._instruments if i.symbol not in symbols)
-        self._tap.forget(row for row in gone if row is not None)
-        self._instruments = listed
-        self._sink.put(InstrumentList(VENUE, listed))
-        self.poller.listed(listed)
-        self.history.listed(symbols)
-
-    async def _funding(self) -> None:
-        """Funding intervals; without an answer those known stay."""
-        hours = await ask_intervals(self._client)
-        if hours and hours != self._tap.funding_interval_h:
-            self._tap.funding_interval_h = hours
-            self._take_list(self._instruments)
-            await self._last_list.save(self._instruments)
+    # What others tell
 
     def windows_emptied(self) -> None:
         """The venue's clock went back and the market forgot everything, or the machine slept: fill what is missing as at a start."""
@@ -291,7 +249,7 @@ class BinanceFeed:
         self.ratios.start_afresh()
         self.poller.start_afresh()
         self._volumes_ms = float("-inf")
-        self._refresh.set()
+        self.listing.is_due.set()
         self._changed[1].set()  # streams stay as they are: scopes are decided again when sizes are known
 
     def windows_grew(self, series: frozenset[str]) -> None:
@@ -308,12 +266,6 @@ class BinanceFeed:
         for event in self._changed:
             event.set()
 
-    def _symbol_dropped(self) -> None:
-        now_ms = self._clock.monotonic_ms()
-        if now_ms - self._asked_for_drop_ms > _DROP_GAP_MS:
-            self._asked_for_drop_ms = now_ms
-            self._refresh.set()
-
     # Prices and volumes
 
     def _is_silent(self) -> bool:
@@ -325,6 +277,7 @@ class BinanceFeed:
         await self._ready.wait()
         while True:
             await self._clock.sleep(1.0)
+            self.listing.look()
             if self._is_silent():
                 await self._prices_over_rest()
                 await self._clock.sleep(STAND_IN_EVERY_S - 1.0)

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from random import Random
 from typing import Final
+from weakref import WeakSet
 
 from bot.clock import Clock
 from bot.feeds.binance.constants import FIRST_FRAME_S, KLINE_SUFFIX, KLINES_PER_CONNECTION, STREAM_PATH
@@ -55,7 +56,8 @@ class KlineProtocol:
         """Symbols whose bars should come."""
         self._counters = counters
         self._reader = KlineReader(rows, counters)
-        self._sessions: list[KlineSession] = []
+        self._sessions: WeakSet[KlineSession] = WeakSet()
+        """Of the connections that are open: each holds its own."""
 
     @property
     def silence_s(self) -> float:
@@ -67,7 +69,7 @@ class KlineProtocol:
 
     def session(self) -> "KlineSession":
         session = KlineSession(self.wanted)
-        self._sessions = [*self._sessions[-1:], session]  # two connections at most are open at a time
+        self._sessions.add(session)
         return session
 
     def again(self, symbol: str) -> None:

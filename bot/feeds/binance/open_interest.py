@@ -21,4 +21,4 @@ async def open_interest(client: RestClient, symbol: str, *, venue_now: Callable[
     if found != symbol:
         return Failure("server", f"asked for {symbol}, answered for {found}")
     # A date in the future would make all answers after it older ones.
-    return Sample(amount, min(venue_ms, venue_now()))
+    return Sample(amount, min(venue_ms, venue_now()), venue_ms)

@@ -278,6 +278,11 @@ async function chart() {
   const hour = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: "UTC" });
   const times = (u, all) => all.map((t) => (t % 86400 === 0 ? month : hour).format(t * 1000));
   const moment = (t) => `${month.format(t * 1000)} ${hour.format(t * 1000)} UTC`;
+  const when = (t) => (data.to - data.from > 86400 ? month.format(t * 1000) + " " : "") + hour.format(t * 1000);
+  const paths = {
+    volume: uPlot.paths.bars({ size: [0.7, 40], align: 1 }),
+    funding: uPlot.paths.stepped({ align: 1 }), /* what was paid holds until the next payment */
+  };
   const plots = panels.map(([name, title, points, text, colour, height], n) => {
     const isLast = n === panels.length - 1;
     const head = document.createElement("p");
@@ -299,7 +304,10 @@ async function chart() {
       width: wide(), height: height + (isLast ? 26 : 0),
       cursor: { sync: { key: shared.key, scales: ["x", null] }, y: false },
       tzDate: (t) => uPlot.tzDate(new Date(t * 1000), "Etc/UTC"),
-      scales: { x: { time: true, range: [data.from, data.to] } },
+      scales: {
+        x: { time: true, range: [data.from, data.to] },
+        y: name === "volume" ? { range: (u, low, high) => [0, (high || 1) * 1.1] } : {},
+      },
       hooks: { draw: [marks], setCursor: [(u) => tell(u.cursor.idx)] },
       legend: { show: false },
       padding: [8, 8, isLast ? 0 : 8, 0],
@@ -312,7 +320,7 @@ async function chart() {
         {
           stroke: line, width: 1.5, points: { show: false }, spanGaps: false,
           fill: name === "volume" ? line : undefined,
-          paths: name === "volume" ? uPlot.paths.bars({ size: [0.7, 40], align: 1 }) : undefined,
+          paths: paths[name],
         },
       ],
     }, points, place);
@@ -321,7 +329,7 @@ async function chart() {
   if (shown.length) {
     const text = document.createElement("p");
     text.className = "hint";
-    text.textContent = "Dashed lines: alerts (" + shown.slice(0, 5).map((mark) => mark.title + " " + hour.format(mark.at * 1000)).join(", ") + (shown.length > 5 ? ", …" : "") + ")";
+    text.textContent = "Dashed lines: alerts (" + shown.slice(0, 5).map((mark) => mark.title + " " + when(mark.at)).join(", ") + (shown.length > 5 ? ", …" : "") + ")";
     place.append(text);
   }
   addEventListener("resize", () => plots.forEach((plot, n) => plot.setSize({ width: wide(), height: plot.height })));

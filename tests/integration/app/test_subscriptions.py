@@ -249,6 +249,19 @@ async def test_a_number_of_which_no_form_can_be_made_is_refused_and_not_kept(run
         assert "its file says 95" in await bot.ask("/rules set level 99")
 
 
+async def test_nothing_is_rarer_than_the_first_rank(run):
+    async with run() as bot:
+        bot.reload("rules:\n" + LEVEL.replace("price >= 100, clear: price < 50", "rank(price) <= 1"))
+        assert await bot.ask("/rules fewer level") == (
+            "Level cannot be told less often: beyond 1 it would never be true."
+        )
+        assert "never true" in await bot.ask("/rules set level 0.5")
+        await bot.ask("/rules fewer")
+        assert [rule.id for rule in bot.engine.rules] == ["level"]
+        await bot.ask("/rules more level")
+        assert "rank(price) <= 2" in await bot.ask("/rules level")
+
+
 async def test_a_restart_in_the_middle_of_a_form_ends_nothing(run):
     async with run() as bot:
         await bot.ask("/rules more")

@@ -18,7 +18,7 @@ from bot.chat.reply import Button, Reply, bold, line
 from bot.chat.wire import Words, unpack
 from bot.clock import SystemClock
 from bot.model.cards import BotStatus
-from bot.model.explanation import AlertSeen, Explanation, Node, RuleName
+from bot.model.explanation import AlertSeen, Explanation, Node, RuleName, UnitsThen
 from bot.model.instrument import Instrument
 from bot.model.overview import Overview
 from bot.model.reload import ReloadReport
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.integration
 
 ANSWER = Explanation(
     "oi_surge", "OI surge", False, "binance", "BTCUSDT", 5, "false", Node("a > 1", "false"), Node("b"), True, (), "a", 0.5,
-    "ratio", AlertSeen("inactive"),
+    "ratio", UnitsThen("ratio", "ratio"), AlertSeen("inactive"),
 )  # fmt: skip
 
 STATUS = BotStatus(

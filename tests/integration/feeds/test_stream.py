@@ -203,6 +203,16 @@ async def test_an_end_announced_to_a_connection_that_has_not_taken_over_yet_is_m
         assert [live for live, _ in sink.statuses("mark price")] == [True]
 
 
+async def test_a_venue_that_announces_the_end_of_each_connection_is_not_asked_again_and_again(venue, make, sink):
+    async with running(make(venue.url)):
+        began = venue.second
+        for n in range(3):
+            await until(lambda n=n: len(venue.connections) == n + 1, 20)
+            await venue.connections[n].send('{"e":"serverShutdown","E":1789478297000}')
+        assert venue.second - began >= 25
+        assert [live for live, _ in sink.statuses("mark price")] == [True]
+
+
 async def test_a_half_open_connection_is_found_by_silence_and_used_again_when_it_revives(venue, make, sink):
     async with running(make(venue.url)) as stream:
         await until(lambda: stream.is_live)

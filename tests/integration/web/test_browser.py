@@ -1,8 +1,11 @@
 """The dashboard in a real browser: it works, breaks no policy of its own, fits a phone, and axe-core finds nothing serious."""
 
+import itertools
+from dataclasses import replace
+
 import pytest
 
-from bot.model.charts import NoPicture
+from bot.model.charts import Curve, NoPicture
 from bot.model.dashboard import RuleList, Said
 from tests.support.browser import LOOKS, SCREENS, browser, looking, settle
 from tests.support.web_world import OWNER, WebWorld, alert, glance, rule, why
@@ -110,6 +113,44 @@ async def test_a_symbol_tells_why_and_makes_an_alert(world, chromium):
         await page.wait_for_selector("#said .said")
         assert "Created" in await page.inner_text("#said")
     assert [text for _, text in world.said] == ["/alert BTCUSDT oi > 4% 5m"]
+
+
+DRAWN = """
+window.labels = {}; window.lines = {};
+const place = (canvas) => [...document.querySelectorAll("#chart canvas")].indexOf(canvas);
+const {fillText, stroke} = CanvasRenderingContext2D.prototype, {lineTo} = Path2D.prototype;
+CanvasRenderingContext2D.prototype.fillText = function (text, ...at) {
+  (window.labels[place(this.canvas)] ??= []).push(text);
+  return fillText.call(this, text, ...at);
+};
+Path2D.prototype.lineTo = function (x, y) { (this.seen ??= []).push([x, y]); return lineTo.call(this, x, y); };
+CanvasRenderingContext2D.prototype.stroke = function (path) {
+  if (path?.seen) window.lines[place(this.canvas)] = path.seen;
+  return path ? stroke.call(this, path) : stroke.call(this);
+};
+"""
+"""Keeps what is written and drawn on the panels of a chart, by their number."""
+
+
+async def test_bars_begin_at_zero_and_funding_is_drawn_in_steps(world, chromium, monkeypatch):
+    """Else a bar of twice the volume looks ten times as high, and funding seems to drift from payment to payment."""
+    made = await world.reader.chart("binance:BTCUSDT", 3_600_000)
+    volume = replace(made.volume, amount=tuple(10e6 + 1e5 * n for n in range(31)))
+    paid = Curve((made.from_ms - 60_000, made.from_ms + 900_000), (0.0001, -0.0002), 9 * 3_600_000)
+
+    async def chart(_key, _span_ms):
+        return replace(made, volume=volume, funding=paid)
+
+    monkeypatch.setattr(world.reader, "chart", chart)
+    async with looking(chromium, LOOKS[0]) as page:
+        await page.add_init_script(DRAWN)
+        await page.goto(world.url + "/symbol/BTCUSDT")
+        await settle(page)
+        await page.wait_for_function("window.lines[3]")
+        assert "0" in (await page.evaluate("window.labels"))["2"]
+        steps = (await page.evaluate("window.lines"))["3"]
+        assert all(a[0] == b[0] or a[1] == b[1] for a, b in itertools.pairwise(steps))
+        assert len({y for _, y in steps}) == 2
 
 
 async def test_a_chart_that_cannot_be_made_says_why(world, chromium, monkeypatch):

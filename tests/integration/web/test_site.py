@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import re
 
 import pytest
 
@@ -11,7 +12,7 @@ from bot.model.dashboard import RuleList, Said
 from bot.model.explanation import Distance
 from bot.web.door import IDLE_MS, TICKET_LIFE_MS, WRONG_PER_MINUTE
 from bot.web.site import LATER_MS, MAX_STREAMS
-from tests.support.web_world import ADMIN, OWNER, WebWorld, alert, glance, rule, why
+from tests.support.web_world import ADMIN, OWNER, T0, WebWorld, alert, glance, rule, why
 
 pytestmark = pytest.mark.integration
 
@@ -304,6 +305,16 @@ async def test_alerts_of_the_chat_of_whoever_looks_are_asked_for(world):
     assert "discord waiting" in text
     assert "+0.40%" in text
     assert "nobody" in text
+
+
+async def test_alerts_of_another_day_say_of_which(world):
+    """The newest two hundred reach back over days."""
+    world.clock.shift_ms = T0 - world.clock.wall_ms()
+    world.reader.told = [alert(), alert(fired_ms=T0 - 3 * 86_400_000)]
+    await world.login()
+    for path in ("/alerts", "/alerts/list", "/symbol/BTCUSDT"):
+        times = re.findall("<time>(.*?)</time>", (await world.get(path))[1])
+        assert times == ["10:56 UTC", "Sun 15 Nov 11:06 UTC"], path
 
 
 async def test_the_log_and_lines_of_rule_files_are_the_owners(world):

@@ -14,7 +14,7 @@ from bot.app.live import Live
 from bot.app.routing import Routes
 from bot.clock import ManualClock
 from bot.engine.engine import Engine
-from bot.engine.inputs import Coverage, Reset
+from bot.engine.inputs import Coverage, Reset, RulesChanged
 from bot.market.mailbox import Mailbox
 from bot.market.series import INDEX, Leaf, Needs
 from bot.model.alert import State, Transition, alert_key, short_id
@@ -36,6 +36,7 @@ from bot.model.updates import (
 from bot.storage.memory import MemoryAlertStore, MemoryChatAlertStore, MemoryOutbox
 
 T0 = 1_767_225_600_000
+HOUR_MS = 3_600_000
 RULES = "- {id: level, when: price >= 100}\n- {id: slow, when: price >= 100, for: 1m}\n"
 
 
@@ -503,6 +504,34 @@ async def test_what_a_machine_that_slept_has_missed_is_asked_for(recorded, slept
     assert sum(isinstance(item, Reset) for item in world.live._recorder.items) == 0, "the windows stay"
 
 
+async def test_open_interest_that_is_polled_before_the_pushes_tell_of_a_sleep_fires_nothing(rules_of, perpetual):
+    """What built up in an hour did not do so in the minute before the machine slept."""
+    world = World(rules_of("- {id: surge, when: 'pct(oi, 1m) >= 5%'}\n"), [perpetual("A")])
+
+    async def pass_(seconds, amount, *, is_connected=True):
+        for n in range(seconds):
+            if n % 15 == 0:
+                received_ms = world.clock.monotonic_ms()
+                world.mailbox.put(OpenInterest(0, amount, world.venue_ms, 15_000, received_ms))
+            if is_connected:
+                world.push(90.0)
+            await world.clock.advance(1)
+
+    async with running(world):
+        world.list()
+        await pass_(90, 100.0)
+        world.venue_ahead_ms += HOUR_MS
+        woken_ms = world.venue_ms
+        # The old connection is given up after a while of silence; polls go on.
+        await pass_(16, 110.0, is_connected=False)
+        await pass_(90, 110.0)
+    assert await world.transitions() == []
+    assert world.live.n_failed == 0
+    held = world.engine.market.tiers[0]
+    numbers = np.arange(woken_ms // 1_000 + 20, world.venue_ms // 1_000 - 1)
+    assert np.isfinite(held.ends(INDEX["oi"], numbers)[0][:, 0]).all(), "what was held out speaks from when it came"
+
+
 async def heard(world, seconds):
     """Prices and liquidations have come for so long."""
     world.list()
@@ -731,6 +760,27 @@ async def test_the_keeper_of_windows_comes_before_anything_is_consumed_and_after
     assert keeper.seen[0] == ("known", T0 + 50_000, 0)
     assert [(what, n) for what, _, n in keeper.seen[1:]] == [("tick", k + 1) for k in range(len(keeper.seen) - 1)]
     assert len(keeper.seen) >= 3
+
+
+async def test_what_new_rules_need_is_looked_at_after_the_tick_that_decides_who_is_in_their_scope(rules_of, perpetual):
+    """Right after a reload nobody is in it yet, and who looks then learns nothing for a minute."""
+    before = "- {id: one, when: 'sum(volume, 1h) > 0', scope: {symbols: [A*]}}\n"
+    world = World(rules_of(before), [perpetual("A"), perpetual("B")])
+    looked = []
+
+    def look():
+        looked.append([need.flow_window_ms > 0 for need in world.engine.needs()])
+
+    async with running(world):
+        world.list()
+        world.push(90.0, 50.0)
+        await world.clock.advance(1)
+        both = rules_of(before + "- {id: other, when: 'sum(volume, 1h) > 0', scope: {symbols: [B*]}}\n")
+        world.live.consume(RulesChanged(both, {}, ()))
+        world.live.after_tick(look)
+        assert looked == []
+        await world.clock.advance(5)
+    assert looked == [[True, True]]
 
 
 # -- questions ---------------------------------------------------------------------------------------------------------

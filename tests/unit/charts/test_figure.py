@@ -357,21 +357,6 @@ def test_a_span_that_begins_somewhere_in_a_day_is_told_in_days():
     assert any(text.endswith("% in 101d") for text in said(later))
 
 
-def test_funding_that_was_paid_before_the_span_holds_until_the_next():
-    """Eight hours lie between two payments, four in the picture."""
-    data = gallery.alert()
-    paid = Curve((data.from_ms - 12 * HOUR_MS, data.from_ms - 4 * HOUR_MS), (0.0002, 0.0001), 9 * HOUR_MS)
-    data = dataclasses.replace(data, funding=paid, alert=None)
-    assert "Funding +0.0100%" in said(data)
-    assert "unknown" not in said(data)
-    axes = panel(figure_of(data), "Funding")
-    low, high = axes.get_ylim()
-    assert low < 0.0 < high < 0.001
-    assert drawn(axes, data)[-1] == (data.to_ms, 0.0001)
-    old = dataclasses.replace(paid, time_ms=(data.from_ms - 16 * HOUR_MS, data.from_ms - 8 * HOUR_MS))
-    assert any(text.endswith(" old") for text in said(dataclasses.replace(data, funding=old)))
-
-
 @pytest.mark.parametrize("name", ["oi", "funding", "long_short", "volume"])
 def test_what_is_unknown_has_no_scale(name):
     data = dataclasses.replace(gallery.alert(), alert=None, funding=None, long_short=None)

@@ -21,6 +21,7 @@ from bot.model.instrument import Instrument
 from bot.model.rankings import FundingTable, Ranked, TopBy, TopList
 from bot.model.updates import InstrumentList, MarkPrices
 from bot.model.view import Move
+from bot.rules.schema import Rule
 from bot.storage.memory_watchlists import MemoryWatchlistStore
 from tests.support.chat_actions import looking
 
@@ -205,8 +206,12 @@ WHY_RULES = """
 
 @pytest.fixture
 def why(rules_of) -> HandWhy:
+    return HandWhy(surged(rules_of(WHY_RULES)))
+
+
+def surged(rules: tuple[Rule, ...]) -> Engine:
     """Twenty seconds of BTC at 100 with one surge of open interest; ETH has no data, 1000PEPE falls."""
-    engine = Engine(rules_of(WHY_RULES))
+    engine = Engine(rules)
     listed = tuple(contract(base) for base in ("BTC", "ETH", "1000PEPE"))
     engine.consume(Listed(InstrumentList("binance", listed), NOW_MS))
     for second in range(20):
@@ -216,7 +221,13 @@ def why(rules_of) -> HandWhy:
         engine.consume(MarkPrices(rows, prices, prices, np.full(2, 1e-4), zeros, np.full(2, now), 0.0))
         engine.consume(Placed(0, 1_000.0 if second < 18 else 1_038.0, now, now, 15_000))
         engine.tick(now)
-    return HandWhy(engine)
+    return engine
+
+
+@pytest.fixture
+def engine_of(rules_of) -> Callable[[str], Engine]:
+    """An engine after the same twenty seconds, with other rules."""
+    return lambda text: surged(rules_of(text))
 
 
 class HandRanks:

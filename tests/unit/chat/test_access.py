@@ -1,4 +1,5 @@
 import json
+from itertools import pairwise
 
 import pytest
 
@@ -86,7 +87,33 @@ def test_one_user_gets_twenty_a_minute_and_is_told_once():
     assert verdicts.count(Verdict.ANSWER) == USER_PER_MINUTE
     assert verdicts[USER_PER_MINUTE:] == [Verdict.SLOW_DOWN, *[Verdict.IGNORE] * 4]
     assert busy.decide(owner, now_ms=NOW_MS + 3_000) is Verdict.ANSWER
-    assert busy.decide(owner, now_ms=NOW_MS + 3_001) is Verdict.SLOW_DOWN
+    assert busy.decide(owner, now_ms=NOW_MS + 3_001) is Verdict.IGNORE, "once a minute at most"
+
+
+def test_who_goes_on_too_fast_is_told_once_a_minute_in_each_chat():
+    busy = gate()
+    here, there = Incoming(OWNER, OWNER, is_private=True), Incoming(OWNER, GROUP, is_private=False)
+    told = [ms for ms in range(0, 300_000, 500) if busy.decide(here, now_ms=NOW_MS + ms) is Verdict.SLOW_DOWN]
+    assert len(told) == 5
+    assert min(after - before for before, after in pairwise(told)) >= 60_000
+    verdicts = [busy.decide(there, now_ms=NOW_MS + 300_000 + ms) for ms in range(0, 10_000, 500)]
+    assert verdicts.count(Verdict.SLOW_DOWN) == 1
+
+
+def test_a_clock_that_went_back_keeps_nobody_from_being_told():
+    busy = gate()
+    owner = Incoming(OWNER, OWNER, is_private=True)
+    for at_ms in (NOW_MS, NOW_MS - DAY_MS):
+        verdicts = [busy.decide(owner, now_ms=at_ms) for _ in range(USER_PER_MINUTE + 5)]
+        assert verdicts.count(Verdict.SLOW_DOWN) == 1
+        busy.decide(owner, now_ms=at_ms + 3_000)
+
+
+def test_whoever_presses_too_fast_sees_it_each_time_that_one_was_answered():
+    busy = gate()
+    press = Incoming(OWNER, OWNER, is_private=True, is_press=True)
+    told = [ms for ms in range(0, 60_000, 500) if busy.decide(press, now_ms=NOW_MS + ms) is Verdict.SLOW_DOWN]
+    assert len(told) > 10
 
 
 def test_one_chat_gets_sixty_a_minute_from_all_together():

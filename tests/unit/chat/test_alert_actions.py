@@ -713,6 +713,16 @@ async def test_a_history_that_tells_no_more_than_memory_is_left_out(ask_reply, p
     assert [one async for one in reply.later()] == []
 
 
+@pytest.mark.parametrize("whom", ["btc", "btc,eth"])
+async def test_a_history_that_does_not_know_what_memory_saw_is_left_out(ask_reply, rehearsals, past, whom):
+    """It ends a little earlier; that it never fired in three days would contradict that it did in the last one."""
+    rehearsals.found = {0.05: Rehearsed(3, DAY_MS, 5, 0.06)}
+    past.is_there, past.found = True, {0.05: Rehearsed(0, 3 * DAY_MS)}
+    reply = await ask_reply(f"/alert {whom} oi > 5% 15m")
+    assert "In the last 1d it would have fired" in to_plain(reply)
+    assert [one async for one in reply.later()] == []
+
+
 async def test_the_history_tells_of_several_and_of_conditions_too(ask_reply, past):
     past.is_there, past.found = True, {0.05: Rehearsed(6, 30 * DAY_MS), None: Rehearsed(4, 30 * DAY_MS)}
     reply = await ask_reply("/alert btc,eth oi > 5% 15m")
@@ -919,3 +929,36 @@ async def test_a_price_of_one_coin_of_a_contract_of_a_thousand_is_asked_about(as
     said = await ask("/alert pepe price > 0.00001")
     assert "This contract counts 1000 coins as one. Did you mean 0.01?" in said
     assert "/alert 1000PEPEUSDT price > 0.01" in [b.command for row in ask.buttons for b in row]
+
+
+@pytest.mark.parametrize(
+    ("typed", "told", "offered"),
+    [
+        (
+            "btc price > 100k or eth price > 5k",
+            "An alert looks at one contract at a time. One for each:",
+            ["/alert BTC price > 100k", "/alert ETH price > 5k"],
+        ),
+        (
+            "btc oi > 5% 15m and eth price > 5k",
+            "I cannot ask two contracts at once: an alert looks at one at a time. One for each:",
+            ["/alert BTC oi > 5% 15m", "/alert ETH price > 5k"],
+        ),
+        (
+            "btc price > 100k; price < 70k",
+            "These are 2 alerts. Make each by itself:",
+            ["/alert BTC price > 100k", "/alert BTC price < 70k"],
+        ),
+    ],
+)
+async def test_alerts_over_two_contracts_are_offered_one_by_one(ask, desk, typed, told, offered):
+    said = await ask(f"/alert {typed}")
+    assert said == "\n".join((told, *offered))
+    assert [b.command for row in ask.buttons for b in row] == [*offered, "/help alert"]
+    assert desk.calls == []
+    assert all([(await ask(command)).startswith("🔔") for command in offered])
+
+
+async def test_a_second_symbol_that_is_not_known_is_never_guessed(ask):
+    assert await ask("/alert btc price > 100k or BTCUDST price > 5k") == "I don't know the symbol BTCUDST."
+    assert "unexpected" in await ask("/alert btc price > 100k or qqqqqqqqq price > 5k")

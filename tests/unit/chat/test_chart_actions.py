@@ -1,5 +1,7 @@
 """`/chart`: what people type, what stands under the picture, and the chart in characters."""
 
+from dataclasses import replace
+
 import pytest
 
 from bot.chat.asker import AT_TERMINAL
@@ -113,13 +115,19 @@ async def test_a_chart_by_days_says_what_came_of_tops_and_bottoms(ask, charts):
     assert "max ✓" in [b.label for b in keyboard(await ask("/chart btc max"))[1]]
 
 
+@pytest.mark.parametrize(("span", "told"), [("1y", "200d"), ("max", "200d")])
+async def test_a_contract_that_is_younger_than_the_span_has_that_of_its_picture(ask, charts, span, told):
+    charts.answer = replace(long_chart(None), from_ms=END_MS - 200 * DAY_MS + HOUR_MS)
+    assert to_plain(await ask(f"/chart btc {span}")).splitlines()[0] == f"BTCUSDT · {told} · price +10.00%, OI +10.00%"
+
+
 @pytest.mark.parametrize(
     ("view", "said"),
     [
         (LongView(None), "`oibot history import PATH` takes in the exchange's published files."),
         (LongView(None, trouble="it takes too long"), "Without the stored history: it takes too long."),
         (LongView(END_MS, missing=("it needs funding",)), "No tops and bottoms: it needs funding."),
-        (LongView(END_MS), "▼ 0 tops: what followed is not known yet"),
+        (LongView(END_MS), "▼ 0 tops\n▲ 0 bottoms"),
     ],
 )
 async def test_a_chart_by_days_says_what_it_lacks(ask, charts, view, said):

@@ -98,6 +98,26 @@ async def test_a_number_of_its_own_in_any_order(typed):
     assert shelf.was_set == [Subscription("terminal", "quiet_one", number=0.08)]
 
 
+@pytest.mark.parametrize(
+    ("level", "told_so"),
+    [
+        ("fewer", "first cannot be told less often: beyond 1 it would never be true."),
+        ("more", "first cannot be told more often: beyond 1 it would always be true."),
+    ],
+)
+async def test_where_there_is_nothing_fewer_or_more_that_is_said_and_there_is_no_button(level, told_so):
+    shelf = HandShelf(told("first", number=1.0, number_of_file=1.0, is_ratio=False, ends=(level,)))
+    actions = RuleActions(shelf, lambda _place: None)
+    for words in ((level, "first"), ("first",)):
+        reply = await actions.rules(Command("rules", words), AT_TERMINAL)
+        offered = [button.command for row in reply.buttons for button in row]
+        assert f"/rules {level} first" not in offered
+        assert "/rules normal first" in offered
+        assert reply.is_refusal == (words != ("first",))
+        assert (to_plain(reply) == told_so) == reply.is_refusal
+    assert shelf.was_set == []
+
+
 async def test_a_rule_is_shown_by_a_name_of_several_words():
     assert (await ask(HandShelf(told("quiet_one")), "quiet", "one")).startswith("quiet one · quiet_one")
 

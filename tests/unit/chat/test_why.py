@@ -37,7 +37,8 @@ def make_alert(why, **more) -> None:
 
 def firing(rule_id="oi_surge", n=0, **more) -> Transition:
     values = {"venue": "binance", "symbol": "BTCUSDT", "state": State.FIRING, "at_ms": NOW_MS + n, "value": 0.06}
-    return Transition(rule_id=rule_id, key=alert_key(rule_id, "binance:BTCUSDT", NOW_MS + n), **{**values, **more})
+    values["key"] = alert_key(rule_id, "binance:BTCUSDT", NOW_MS + n)
+    return Transition(rule_id=rule_id, **{**values, **more})
 
 
 async def test_alone_it_explains_itself(ask):
@@ -68,6 +69,36 @@ async def test_alerts_of_the_chat_stand_among_the_rules(ask, why):
     assert "○ <b>a-7q4mk2px</b> price &gt;= 150 · 102.00 · 48.00 to go (32%)" in to_html(reply)
     assert "a-00000000" not in to_html(reply)
     assert Button("a-7q4mk2px", "/why BTCUSDT a-7q4mk2px") in sum(keyboard(reply), ())
+
+
+EITHER = """
+- {id: either, when: "pct(oi, 10s) >= 5% or price >= 100"}
+- {id: together, when: "price >= 103 and (pct(oi, 10s) >= 1% or oi > 9)"}
+"""
+
+
+async def test_old_firings_are_told_in_the_unit_of_what_they_fired_with(ask, why, engine_of):
+    why.engine = engine_of(EITHER)
+    old = firing("either", -9_000, value=1_038.0)
+    record = why.engine.book("either").look(0)
+    now = firing("either", at_ms=record.fired_ms, value=102.0, key=record.key)
+    why.transitions = [now, old]
+    said = to_plain(await ask("/why btc either")).splitlines()
+    assert said[-2:] == [f"00:00:00 firing 102.00 #{now.id}", f"Wed 31 Dec 23:59:51 firing #{old.id}"]
+    assert said[1].startswith("● firing since 00:00:00, told once, peak 102.00")
+    said = to_plain(await ask(f"/why #{old.id}"))
+    assert f"firing #{old.id}" in said
+
+
+async def test_what_has_to_be_true_first_is_what_all_its_firings_followed(ask, why, engine_of):
+    why.engine = engine_of(EITHER)
+    why.transitions = [firing("together", -9_000, value=104.0)]
+    assert "firing 104.00 #" in to_plain(await ask("/why btc together"))
+
+
+async def test_of_a_rule_that_is_gone_no_figure_is_told_in_no_unit(ask, why):
+    why.transitions = [gone := firing("gone", value=0.06)]
+    assert f"firing #{gone.id}" in to_plain(await ask(f"/why #{gone.id}"))
 
 
 @pytest.mark.parametrize("typed", ["/why A-7q4m", "/why btc a-7q4mk2px", "/why a-7q4mk2px btc"])

@@ -651,3 +651,19 @@ def test_what_fires_before_its_value_is_known_escalates_from_the_first_that_is(f
         (TellKind.REPEAT, 10.0, None),
         (TellKind.ESCALATE, 16.0, 10.0),
     ]
+
+
+@pytest.mark.parametrize("scope", ["", "scope: {top: 2, by: oi_usd}, "])
+def test_a_listing_between_two_ticks_takes_nobody_out_of_a_scope(feed, rules_of, perpetual, scope):
+    """Whoever asks before the next tick would end all streams of bars, and begin them anew a minute later."""
+    f = feed(rules_of(f"- {{id: a, {scope}when: 'sum(volume, 5m) > 1'}}\n"), "A", "B")
+    for symbol in ("AUSDT", "BUSDT"):
+        f.oi(symbol, 1e6)
+    f.prices({"AUSDT": 100.0, "BUSDT": 50.0})
+    assert {need.flow_window_ms for need in f.engine.needs()} == {0}, "who is in it is decided by the first tick"
+    f.tick()
+    f.engine.consume(Listed(InstrumentList("binance", tuple(perpetual(n) for n in "ABC")), f.now))
+    wanted = {need.symbol: need.flow_window_ms > 0 for need in f.engine.needs()}
+    assert wanted == {"AUSDT": True, "BUSDT": True, "CUSDT": False}
+    f.tick()
+    assert f.engine.needs()[2].flow_window_ms == (0 if scope else 300_000)

@@ -375,6 +375,40 @@ def test_time_in_which_no_process_ran_makes_no_data_stale(run, rules_of):
     assert late.rule_id == "blind"
 
 
+@pytest.mark.parametrize(
+    ("when", "prices"),
+    [
+        ("crosses_above(price, 100)", (99.0, 101.0, 99.0, 101.0)),
+        ("crosses_below(price, 100)", (101.0, 99.0, 101.0, 99.0)),
+        ("crosses(price, 100) and price > 50", (101.0, 99.0, 101.0, 99.0)),
+    ],
+)
+def test_a_crossing_that_was_told_after_the_last_copy_is_not_told_again(rules_of, perpetual, when, prices):
+    """The alert is in the database, the side on which the price is was not copied yet when the process died."""
+    rules = rules_of(f"- {{id: cross, when: '{when}', cooldown: 5s}}\n")
+    now_ms = T0
+
+    def second(engine, price):
+        nonlocal now_ms
+        now_ms += 1_000
+        one, at = np.zeros(1, dtype=np.int32), np.array([now_ms])
+        engine.consume(MarkPrices(one, np.array([price]), np.array([price]), np.zeros(1), at, at, 0.0))
+        return [(t.rule_id, t.state.value) for t in engine.tick(now_ms).transitions]
+
+    engine = listed(Engine(rules), [perpetual("A")])
+    before, crossed, back, again = prices
+    assert second(engine, before) == []
+    state = whole_state(engine)
+    assert ("cross", "firing") in second(engine, crossed)
+
+    other = Engine(rules, records=engine.records())
+    now_ms += 20_000
+    restore(other, state, now_ms)
+    assert second(other, crossed) == []
+    told = [*second(other, back), *second(other, again)]
+    assert ("cross", "firing") in told, "the next one is"
+
+
 def test_windows_of_chat_alerts_are_taken_up_too(run, rules_of, instruments):
     alert = ChatAlert("a-00000000", "terminal", "terminal", instruments[0].key, "pct(price, 45m)", ">", 0.5, True, T0)
     engine, walk = run

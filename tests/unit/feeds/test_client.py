@@ -87,6 +87,37 @@ async def test_an_answer_comes_back_as_bytes_and_its_weight_is_read() -> None:
     assert host.calls[0][1] == "/fapi/v1/openInterest?symbol=%E5%B8%81%E5%AE%89USDT"
 
 
+class Door(Host):
+    """A transport that answers only between opening and closing, as the real one does."""
+
+    is_open = False
+
+    async def open(self) -> None:
+        self.is_open = True
+
+    async def close(self) -> None:
+        self.is_open = False
+
+    async def get(self, target: str) -> Answer:
+        assert self.is_open
+        return await super().get(target)
+
+
+async def test_who_asks_before_the_feed_has_begun_or_while_it_begins_anew_is_answered_when_it_has() -> None:
+    """A chart that is asked for at the start, or in the seconds after a crash of the feed."""
+    clock = ManualClock()
+    host = Door(clock)
+    client = client_of(clock, host)
+    for _ in range(2):
+        asked = asyncio.create_task(client.get(rest.server_time(), priority=Priority.QUESTION))
+        await clock.advance(2.0)
+        assert not asked.done()
+        async with client:
+            await clock.advance(2.0)
+            assert await asked == OK.body
+    assert len(host.calls) == 2
+
+
 async def test_a_ban_costs_one_call_and_is_waited_out() -> None:
     clock = ManualClock()
     until_ms = clock.wall_ms() + 120_000

@@ -63,7 +63,7 @@ class World:
         await self.clock.sleep(0.05)
         if self.down is not None:
             return self.down
-        return self.refused.get(symbol) or Sample(100.0, venue_ms)
+        return self.refused.get(symbol) or Sample(100.0, venue_ms, venue_ms)
 
     def of(self, kind) -> list:
         return [update for update in self.puts if isinstance(update, kind)]
@@ -209,6 +209,28 @@ async def test_an_unknown_symbol_is_left_alone_until_the_list_changes() -> None:
         world.poller.listed([instrument(s) for s in [*world.symbols, "NEWUSDT"]])
         await world.pass_(60)
         assert "S2USDT" in {s for _, s in world.polls}
+
+
+async def test_a_listing_that_is_polled_before_the_venue_knows_it_everywhere_is_tried_again_by_the_hour() -> None:
+    """The list that brought it came while the poll was on its way, and may be the last one that changes for days."""
+    world = World(5)
+    world.poller.listed([instrument(s) for s in world.symbols])
+    async with running(world):
+        await world.pass_(5)
+        world.symbols.append("NEWUSDT")
+        world.generation += 1
+        world.refused["NEWUSDT"] = Failure("unknown_symbol", "fapi.example: HTTP 400")
+        while ("NEWUSDT" not in {s for _, s in world.polls}) and world.clock.monotonic_ms() < 200_000:
+            await world.clock.advance(0.01)
+        world.poller.listed([instrument(s) for s in world.symbols])
+        await world.pass_(5)
+        world.refused.clear()
+        world.polls.clear()
+        await world.pass_(3_600)
+        assert "NEWUSDT" not in {s for _, s in world.polls}
+        world.poller.listed([instrument(s) for s in world.symbols])
+        await world.pass_(60)
+        assert "NEWUSDT" in {s for _, s in world.polls}
 
 
 async def test_a_ban_is_told_at_once_and_recovery_when_polls_are_answered_again() -> None:

@@ -224,6 +224,38 @@ def test_bars_that_are_only_in_a_log_are_read_and_count_before_all_others(store)
     log.close()
 
 
+class Tidied(MemoryHistoryIndex):
+    """Just after somebody has looked at the parts, the log becomes one."""
+
+    store = None
+    log = None
+
+    def parts(self, **wanted):
+        found = super().parts(**wanted)
+        if self.log is not None:
+            path, self.log = self.log, None
+            self.store.add(bar_log.read(path).rows, source="live", latest_counts=True)
+            path.unlink()
+        return found
+
+
+@pytest.mark.parametrize(
+    ("look", "expected"),
+    [
+        (lambda store: store.keys(T0, T0 + DAY_MS), (A,)),
+        (lambda store: store.spans([A]), ((T0 + BAR_MS, T0 + 4 * BAR_MS),)),
+        (lambda store: len(known_cells(store)), 4),
+    ],
+)
+def test_a_log_that_becomes_a_part_while_somebody_looks_is_seen(tmp_path, look, expected):
+    index = Tidied()
+    index.store = store = Store(tmp_path / "history", index)
+    log = logged(store, T0, minutes(A, 1, 4))
+    log.close()
+    index.log = log.path
+    assert look(store) == expected
+
+
 # -- damage ------------------------------------------------------------------------------------------------------
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from bot.engine.inputs import Coverage, Listed, Reset
 from bot.market.minutes import GRACE_MS, Minutes
-from bot.model.updates import InstrumentChange, InstrumentList, Liquidations
+from bot.model.updates import Bars, InstrumentChange, InstrumentList, Liquidations
 from tests.unit.engine.conftest import T0, Feed
 
 MINUTE = 60_000
@@ -188,6 +188,23 @@ def test_liquidations_are_those_of_a_minute_that_is_over_and_nothing_where_their
     assert g.bar("AUSDT", 1)["liq_long"] == 0.0
     assert g.bar("BUSDT", 2)["liq_long"] == 0.0
     assert "liq_long" not in g.bar("AUSDT", 4)
+
+
+def test_volumes_that_come_now_sooner_and_now_later_after_their_minute_are_all_given_out(gathering):
+    """A bar that is late by more than the first price of the next minute, and one that is not, between two minutes given out."""
+    g = gathering("- {id: a, when: 'sum(volume, 5m) > 1 and taker_buy > 2'}\n")
+    arrives = {62: 1, 120: 2, 182: 3, 241: 4, 303: 5}
+    for k in range(430):
+        g.feed.prices({"AUSDT": 100.0, "BUSDT": 50.0})
+        if k in arrives:
+            minute = arrives[k]
+            rows, close = np.zeros(1, dtype=np.int32), np.array([T0 + minute * MINUTE])
+            g.feed.engine.consume(Bars(rows, close, np.array([10.1 * minute]), np.array([5.05 * minute]), MINUTE, 0.0))
+        g.tick()
+    found = [g.bar("AUSDT", minute) for minute in range(1, 6)]
+    assert [bar.get("volume") for bar in found] == [10.1 * minute for minute in range(1, 6)]
+    assert [bar.get("taker_buy") for bar in found] == [0.5] * 5
+    assert all("volume" not in bar for (key, _), bar in g.bars.items() if key.endswith("BUSDT"))
 
 
 def test_a_change_of_the_list_in_the_middle_of_a_minute_loses_nothing(gathering, perpetual):

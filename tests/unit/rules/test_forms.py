@@ -1,5 +1,6 @@
 """A rule with another number: which one is moved, what follows it, and what stays."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.rules.ast import text
-from bot.rules.forms import number_of, with_factor, with_number
+from bot.rules.forms import number_of, settled, with_factor, with_number
 from bot.rules.loader import load_folder
 from bot.rules.parse import parse_condition
-from bot.rules.schema import Rule
+from bot.rules.schema import Rule, Scope
 
 SHIPPED = {rule.id: rule for rule in load_folder(Path(__file__).parents[3] / "rules").rules}
 
@@ -87,6 +88,46 @@ def test_low_percentiles_that_are_asked_for_less_strictly_stay_below_a_hundred_t
     moved = with_factor(rule(when, clear), 0.7)
     assert text(moved.when) == more
     assert (text(moved.clear) if moved.clear else None) == more_clear
+
+
+@pytest.mark.parametrize(
+    ("when", "fewer", "more"),
+    [
+        ("rank(oi_usd) <= 1", None, "rank(oi_usd) <= 2"),
+        ("rank(oi_usd) < 2", None, "rank(oi_usd) < 3"),
+        ("not rank(oi_usd) > 1", None, "not rank(oi_usd) > 2"),
+        ("rank(oi_usd) <= 1 and pct(oi, 1h) > 5%", None, "rank(oi_usd) <= 2 and pct(oi, 1h) > 5%"),
+        ("rank(oi_usd) <= 3", "rank(oi_usd) <= 1", "rank(oi_usd) <= 4"),
+        ("rank(oi_usd) <= 2", "rank(oi_usd) <= 1", "rank(oi_usd) <= 3"),
+        ("rank(oi_usd) > 1", "rank(oi_usd) > 2", None),
+        ("rank(oi_usd) >= 2", "rank(oi_usd) >= 4", None),
+        ("rank(oi_usd) >= 18", "rank(oi_usd) >= 19", "rank(oi_usd) >= 13"),
+        ("count(stale(oi)) >= 1", "count(stale(oi)) >= 2", None),
+        ("count(stale(oi)) >= 2", "count(stale(oi)) >= 4", "count(stale(oi)) >= 1"),
+        ("count(stale(oi)) < 1", None, "count(stale(oi)) < 2"),
+        ("count(stale(oi)) >= 15", "count(stale(oi)) >= 17", "count(stale(oi)) >= 11"),
+        ("count(stale(oi)) >= 20", None, "count(stale(oi)) >= 14"),
+        ("count(stale(oi)) >= 100%", None, "count(stale(oi)) >= 70%"),
+        ("percentile(oi, 24h) >= 100", None, "percentile(oi, 24h) >= 70"),
+        ("percentile(oi, 24h) < 100", "percentile(oi, 24h) < 62.5", None),
+        ("corr(price, oi, 4h) <= -1", None, "corr(price, oi, 4h) <= -0.7"),
+        ("taker_buy >= 100%", None, "taker_buy >= 70%"),
+    ],
+)
+def test_no_rule_is_moved_beyond_the_end_of_its_scale(when, fewer, more):
+    one = replace(rule(when), scope=Scope(top=20))
+    for factor, expected in ((1.6, fewer), (0.7, more)):
+        moved = with_factor(one, factor)
+        assert text(moved.when) == (when if expected is None else expected)
+        assert settled(moved) is None
+        assert (moved is one) == (expected is None)
+
+
+def test_what_is_settled_already_is_known():
+    assert settled(rule("rank(oi_usd) <= 0.5")) == "never"
+    assert settled(rule("not rank(oi_usd) >= 1 and price > 3")) == "never"
+    assert settled(rule("price > 3 or 0 <= oi")) == "always"
+    assert settled(rule("price > 3 or not 0 <= oi")) is None
 
 
 @pytest.mark.parametrize("when", ["price >= max(price, 24h)", "stale(oi)", "price == 7", "funding_8h > 0"])

@@ -15,7 +15,7 @@ from bot.feeds.transport import Answer
 from bot.market.universe import Universe
 from bot.model.instrument import Instrument
 from bot.model.ports import PollNeed
-from bot.model.updates import InstrumentList, OpenInterest, Tickers
+from bot.model.updates import InstrumentChange, InstrumentList, OpenInterest, Tickers
 from bot.storage.memory import MemoryKeyValues
 
 HOUR_MS = 3_600_000
@@ -31,6 +31,7 @@ class Host:
         self.wrong_ms: list[int] = []
         """By how much the next answers are dated ahead of the clock."""
         self.banned = False
+        self.halted: set[str] = set()
         self.paths: list[str] = []
         self.bodies: dict[str, object] = {"/fapi/v1/time": {"serverTime": clock.wall_ms()}}
 
@@ -47,9 +48,14 @@ class Host:
         if self.banned:
             return Answer(418, {"Retry-After": "3600"}, b"")
         if path != "/fapi/v1/openInterest":
+            written = json.dumps(self.bodies.get(path, [])).encode()
             await self.clock.sleep(0.05)
-            return Answer(200, {}, json.dumps(self.bodies.get(path, [])).encode())
+            return Answer(200, {}, written)
         (symbol,) = parse_qs(urlsplit(target).query)["symbol"]
+        if symbol in self.halted:
+            return Answer(
+                400, {}, b'{"code":-4108,"msg":"Symbol is on delivering or delivered or settling or closed."}'
+            )
         wrong_ms = self.wrong_ms.pop() if self.wrong_ms else 0
         body = {"symbol": symbol, "openInterest": "10", "time": self.now_ms() + wrong_ms}
         await self.clock.sleep(0.05)
@@ -83,6 +89,8 @@ class World:
         self.puts.append(update)
         if isinstance(update, InstrumentList):
             self.universe.apply_list("binance", update.instruments)
+        elif isinstance(update, InstrumentChange):
+            self.universe.apply_change(update.instrument)
 
     @property
     def generation(self) -> int:
@@ -151,7 +159,9 @@ async def test_a_single_answer_from_the_future_does_not_end_the_polls_of_its_con
         await world.pass_(60)
     assert world.feed.poller.counters.older == 0
     dated = [update.venue_ms for update in world.puts if isinstance(update, OpenInterest)]
-    assert max(dated) <= world.clock.wall_ms()
+    assert sum(at_ms > world.clock.wall_ms() for at_ms in dated) == 1, (
+        "who places them in time sees what the venue said"
+    )
 
 
 LISTED = [
@@ -215,9 +225,58 @@ async def test_a_list_without_contracts_ends_none() -> None:
     world.list()
     world.host.bodies["/fapi/v1/exchangeInfo"] = {"symbols": []}
     async with world.feed.client:
-        await world.ask(world.feed._list())
+        await world.ask(world.feed.listing.ask())
     assert len(world.instruments()) == 2
-    assert world.feed._refresh.is_set(), "it is asked again soon"
+    assert world.feed.listing.is_due.is_set(), "it is asked again soon"
+
+
+def news(symbol: str, status: str) -> InstrumentChange:
+    return InstrumentChange(Instrument("binance", symbol, "perpetual", symbol[:3], "USDT", status))
+
+
+@pytest.mark.parametrize("waits_for", ["/fapi/v1/exchangeInfo", "/fapi/v1/fundingInfo"])
+async def test_a_list_undoes_no_news_that_came_while_it_or_the_funding_intervals_were_on_their_way(waits_for) -> None:
+    """One contract is settled, another one listed; the list was written before."""
+    world = World()
+    world.list()
+    world.host.bodies["/fapi/v1/exchangeInfo"] = {"symbols": LISTED}
+    world.host.bodies["/fapi/v1/fundingInfo"] = [{"symbol": "BTCUSDT", "fundingIntervalHours": 4}]
+    async with world.feed.client:
+        task = asyncio.create_task(world.feed.listing.keep())
+        world.feed.listing.is_due.set()
+        while waits_for not in world.host.paths:
+            await world.clock.advance(0.01)
+        for change in (news("ETHUSDT", "CLOSE"), news("NEWUSDT", "TRADING")):
+            world.feed._tap.put(change)
+        world.host.bodies["/fapi/v1/exchangeInfo"] = {"symbols": [*LISTED[:1], LISTED[0] | {"symbol": "NEWUSDT"}]}
+        for _ in range(60):
+            await world.clock.advance(1.0)
+            assert {i.symbol for _, i in world.instruments()} == {"BTCUSDT", "NEWUSDT"}
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    hours = {i.symbol: i.funding_interval_h for _, i in world.instruments()}
+    assert hours == {"BTCUSDT": 4.0, "NEWUSDT": 8.0}
+    assert world.host.paths.count("/fapi/v1/exchangeInfo") == 2
+
+
+async def test_a_contract_that_is_refused_again_shortly_after_the_list_is_asked_about_later_and_not_never() -> None:
+    """The list goes on calling it trading; what the venue refuses for some minutes is polled again within ten."""
+    world = World()
+    world.host.bodies["/fapi/v1/exchangeInfo"] = {"symbols": LISTED}
+    world.host.halted = {"BTCUSDT"}
+    async with polling(world):
+        world.feed._ready.set()
+        tasks = [asyncio.create_task(run()) for run in (world.feed._begin_and_refresh, world.feed._stand_in)]
+        await world.pass_(120)
+        asked = world.host.paths.count("/fapi/v1/exchangeInfo")
+        world.host.halted.clear()
+        world.puts.clear()
+        await world.pass_(480)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    assert asked == 1
+    assert {update.row for update in world.puts if isinstance(update, OpenInterest)} == {0, 1}
 
 
 async def test_a_contract_that_left_during_an_outage_does_not_cost_the_others_their_gap() -> None:
@@ -228,7 +287,7 @@ async def test_a_contract_that_left_during_an_outage_does_not_cost_the_others_th
     async with world.feed.client:
         for listed in (LISTED, LISTED[:1]):
             world.host.bodies["/fapi/v1/exchangeInfo"] = {"symbols": listed}
-            await world.ask(world.feed._list())
+            await world.ask(world.feed.listing.ask())
             await world.ask(world.feed._prices_over_rest())
             await world.pass_(600)
     assert world.feed.history.prices.pending == 1

@@ -231,6 +231,18 @@ def test_a_symbol_that_stays_silent_is_subscribed_to_again(world):
     assert [(m["method"], m["params"]) for m in drain(session)] == [("SUBSCRIBE", ["s1usdt@kline_1m"])]
 
 
+def test_a_symbol_is_subscribed_to_again_also_where_other_connections_came_and_went(world):
+    """While all is quiet new connections are tried, and given up as they bring nothing either; the old one goes on."""
+    world.feed.want([need(1), need(2)])
+    protocol = world.feed._blocks[0].protocol
+    session = protocol.session()
+    drain(session)
+    for _ in range(3):
+        drain(protocol.session())
+    protocol.again("S1USDT")
+    assert [(m["method"], m["params"]) for m in drain(session)] == [("SUBSCRIBE", ["s1usdt@kline_1m"])]
+
+
 def test_after_the_venues_clock_went_back_bars_are_followed_anew(world):
     world.feed.want([need(1)])
     world.bar(1, world.now_ms)
