@@ -19,6 +19,7 @@ from bot.delivery.life import Renew, as_before
 from bot.delivery.manners import Manners
 from bot.delivery.notebook import STORAGE_RETRY_S
 from bot.delivery.notices import Notices
+from bot.delivery.unsettled import Unsettled
 from bot.errors import StorageError
 from bot.model.chart_ports import AlertPictures
 from bot.model.histogram import Histogram
@@ -30,6 +31,8 @@ from bot.texts import say
 LEAVE_S: Final = 5.0
 """For what may go at once to a destination that is taken out."""
 LAST_ATTEMPT_S: Final = 60.0
+MAX_LEFT_BEHIND: Final = 100
+"""Names; of those before it is forgotten what only this process knew."""
 _RESTART_S: Final = 5.0
 
 OnLeft = Callable[[Destination], Awaitable[None]]
@@ -122,6 +125,7 @@ class Lanes:
         self._begun, self._gone = set[Lane](), set[Lane]()
         self._before: dict[Lane, asyncio.Task[None]] = {}  # the leaving of a lane whose place another one takes
         self._leaving: dict[str, tuple[Lane, asyncio.Task[None]]] = {}  # those taken out that have not left yet
+        self._left_behind: dict[str, Unsettled] = {}  # what those that left knew and the database does not
         self._group: asyncio.TaskGroup | None = None  # while it runs
 
     @property
@@ -194,7 +198,8 @@ class Lanes:
         for destination in made:
             old = self._lanes.get(destination.name)
             before, leaving = self._leaving.get(destination.name, (None, None)) if old is None else (old, None)
-            new = self._make(destination, unsettled=None if before is None else before.unsettled)
+            unsettled = self._left_behind.pop(destination.name, None) if before is None else before.unsettled
+            new = self._make(destination, unsettled=unsettled)
             self._lanes[destination.name] = new
             if old is not None:
                 self._leave(old, on_left, heir=new)
@@ -232,8 +237,6 @@ class Lanes:
         for known in (self._begun, self._gone):
             known.discard(lane)
         self._before.pop(lane, None)
-        if self._leaving.get(lane.name, (None,))[0] is lane:
-            del self._leaving[lane.name]
         task = self._tasks.pop(lane, None)
         if task is not None:
             task.cancel()
@@ -242,6 +245,12 @@ class Lanes:
             await on_left(lane.destination)
         except Exception:  # noqa: BLE001, one lane must not end the others
             _log.exception("lane.left_badly", destination=lane.name)
+        if self._leaving.get(lane.name, (None,))[0] is lane:
+            del self._leaving[lane.name]
+        if lane.name not in self._lanes and lane.unsettled.let_go():
+            self._left_behind[lane.name] = lane.unsettled
+            while len(self._left_behind) > MAX_LEFT_BEHIND:
+                del self._left_behind[next(iter(self._left_behind))]
 
     async def _within(self, seconds: float, lane: Lane) -> None:
         with contextlib.suppress(TimeoutError):

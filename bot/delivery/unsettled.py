@@ -25,3 +25,7 @@ class Unsettled:
         """Nothing yet."""
         unstored = Unstored()
         return cls(unstored, Notebook(outbox, clock), Orders(outbox, unstored, destination=destination))
+
+    def let_go(self) -> bool:
+        """Nothing is told any more: what was not told is left to the database. Whether there is more that it does not know."""
+        return self.unstored.let_go() or len(self.notebook) > 0

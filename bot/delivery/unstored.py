@@ -47,6 +47,12 @@ class Unstored:
         self._rows.pop(row_id, None)
         self._news.discard(row_id)
 
+    def let_go(self) -> bool:
+        """Forget what was not told: the database has it, or will. Whether there is more that it does not know."""
+        self._rows.clear()
+        self._news.clear()
+        return bool(self._told)
+
     def apart(self, message: Message) -> None:
         """These rows are tried in a message of their own next time."""
         for row_id in message.row_ids:

@@ -217,6 +217,61 @@ async def test_one_that_comes_and_goes_while_it_leaves_tells_all_once(room, make
     assert not room.lanes._before
 
 
+@pytest.mark.promise("P3")
+async def test_one_that_comes_back_after_it_has_left_knows_what_it_told_from_memory(room, make, scripted, switch, left):
+    fire = make.row()
+    room.lanes.offer([fire])
+    await room.clock.advance(1)
+    switch(gone=["main"])
+    await room.clock.advance(1)
+    assert left == ["main"]
+    await room.commit(fire)
+    back = scripted("main")
+    switch([back])
+    await room.clock.advance(10)
+    assert (len(room.main.told), back.told) == (1, [])
+    assert await counts(room) == {"delivered": 1}
+
+
+@pytest.mark.promise("P4")
+async def test_one_that_left_while_nothing_could_be_noted_tells_ends_when_it_is_back(
+    room, make, scripted, switch, left
+):
+    real = room.outbox.settle
+
+    async def settle(*args, **kwargs):
+        raise StorageError("disk full")
+
+    room.outbox.settle = settle
+    await room.commit(make.row())
+    switch(gone=["main"])
+    await room.clock.advance(LEAVE_S + LAST_ATTEMPT_S)
+    assert left == ["main"]
+    room.outbox.settle = real
+    await room.commit(make.row("end", after_s=60))
+    back = scripted("main")
+    switch([back])
+    await room.clock.advance(10)
+    assert back.told == [("end", "edit", "101")]
+    assert await counts(room) == {"delivered": 2}
+
+
+@pytest.mark.promise("P3")
+async def test_what_waited_in_memory_when_it_left_is_told_from_the_database(room, make, scripted, switch, left):
+    room.main.wait_s = 3_600.0
+    buried, told = make.row(), make.row(symbol="ETHUSDT")
+    room.lanes.offer([buried, told])
+    switch(gone=["main"])
+    await room.clock.advance(LEAVE_S + LAST_ATTEMPT_S)
+    assert left == ["main"]
+    await room.commit(buried, told)
+    await room.outbox.bury([buried.id], "by hand", now_ms=0)
+    back = scripted("main")
+    switch([back])
+    await room.clock.advance(30)
+    assert [order.rows for order in back.orders] == [(told,)]
+
+
 @pytest.mark.promise("P4")
 async def test_the_rows_of_the_old_lane_come_before_those_that_came_since(room, make, scripted, switch):
     room.main.wait_s = 3_600.0
