@@ -29,7 +29,8 @@ from bot.market.state import (
     tables_of,
     watch,
 )
-from bot.rules.ast import And, text
+from bot.model.alert import AlertRecord
+from bot.rules.ast import And, Call, Expr, Number, text
 from bot.rules.numbers import is_single
 from bot.rules.program import Key, key_of
 
@@ -286,9 +287,20 @@ def _follow_told(engine: Engine) -> None:
         if not crossings or book is None:
             continue
         for row in book.rows():
-            fired_ms = book.look(row).fired_ms
+            record = book.look(row)
             for key, crossing in crossings:
-                crossing.told(0 if is_single(key[0]) else row, fired_ms)
+                crossing.told(0 if is_single(key[0]) else row, record.fired_ms, _side_of(record, key[0]))
+
+
+def _side_of(record: AlertRecord, crossed: Expr) -> int:
+    """Where an alert that fired says that the price, or whatever crossed a number, was then: 1 above, -1 below; 0 where it
+    does not say. It may have fired twice since the last copy, up and down again.
+    """
+    match crossed:
+        case Call(args=(left, Number(value=number))) if record.value is not None and record.measure == text(left):
+            return (record.value > number) - (record.value < number)
+        case _:
+            return 0
 
 
 def _restore_scopes(engine: Engine, state: State, rows: Rows) -> None:

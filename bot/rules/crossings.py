@@ -84,10 +84,12 @@ class Crossing:
             self.side[row] = 0
             self.known_ms[row] = self.since_ms[row] = 0
 
-    def told(self, row: int, at_ms: int) -> None:
-        """An alert says that it crossed at a time after all that is remembered here: it is on the other side since."""
+    def told(self, row: int, at_ms: int, side: int) -> None:
+        """An alert says that it crossed at a time after all that is remembered here: since then it is on that side, or where
+        `side` is 0 on the other one.
+        """
         if row < len(self.side) and self.side[row] and at_ms > self.known_ms[row]:
-            self.side[row] = self._direction or -self.side[row]
+            self.side[row] = self._direction or side or -self.side[row]
             self.known_ms[row] = self.since_ms[row] = at_ms
 
     def reset(self) -> None:

@@ -409,6 +409,31 @@ def test_a_crossing_that_was_told_after_the_last_copy_is_not_told_again(rules_of
     assert ("cross", "firing") in told, "the next one is"
 
 
+@pytest.mark.parametrize("when", ["crosses(price, 100)", "crosses(price, 100) and price > 50"])
+def test_two_crossings_that_were_told_after_the_last_copy_end_where_the_second_did(rules_of, perpetual, when):
+    """Up and down again: the price is where it was copied, and nothing crossed since."""
+    engine = listed(Engine(rules_of(f"- {{id: cross, when: '{when}', cooldown: 2s}}\n")), [perpetual("A")])
+    now_ms = T0
+
+    def second(engine, price):
+        nonlocal now_ms
+        now_ms += 3_000
+        one, at = np.zeros(1, dtype=np.int32), np.array([now_ms])
+        engine.consume(MarkPrices(one, np.array([price]), np.array([price]), np.zeros(1), at, at, 0.0))
+        return [(t.rule_id, t.state.value) for t in engine.tick(now_ms).transitions]
+
+    assert second(engine, 99.0) == []
+    state = whole_state(engine)
+    assert ("cross", "firing") in second(engine, 101.0)
+    assert ("cross", "firing") in second(engine, 99.0)
+
+    other = Engine(engine.rules, records=engine.records())
+    now_ms += 20_000
+    restore(other, state, now_ms)
+    assert second(other, 99.0) == []
+    assert ("cross", "firing") in second(other, 101.0), "the next one is told"
+
+
 def test_windows_of_chat_alerts_are_taken_up_too(run, rules_of, instruments):
     alert = ChatAlert("a-00000000", "terminal", "terminal", instruments[0].key, "pct(price, 45m)", ">", 0.5, True, T0)
     engine, walk = run
