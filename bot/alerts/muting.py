@@ -239,6 +239,14 @@ class Muting:
                 held.mute = mute
                 self._look_ms = min(self._look_ms, mute.until_ms)
                 continue
+            if held.fire is not None and held.update is not None:
+                mute = self._mute(held.subject, held.update, now_ms)
+            if held.fire is not None and mute is not None:
+                # It was acknowledged meanwhile.
+                released.append(replace(held.fire, created_ms=now_ms))
+                held.fire, held.has_fire, held.mute = None, False, mute
+                self._look_ms = min(self._look_ms, mute.until_ms)
+                continue
             del self._held[key, destination]
             if held.ended:
                 over.setdefault(destination, []).append(held)

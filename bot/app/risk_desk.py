@@ -1,7 +1,8 @@
 """The `RiskDesk` port: what people may lose, the stops that follow the market for them, and the lines for their alerts.
 
 Prices are looked at once a second. What is told of a stop and how far it moved are stored together, so that a crash
-neither loses nor repeats it; between two messages its level is stored twice a minute.
+neither loses nor repeats it; between two messages its level is stored twice a minute. What the database does not take is told
+from memory, and stored later as it was told.
 """
 
 import dataclasses
@@ -36,6 +37,8 @@ SOURCE: Final = "stop"
 EVERY_S: Final = 1.0
 STORE_EVERY_MS: Final = 30_000
 MAX_PRICE_AGE_MS: Final = 10_000
+MAX_UNSTORED: Final = 1_000
+"""Messages; of those before it is only known that they were told."""
 
 _log = log.get("risk")
 
@@ -74,7 +77,7 @@ class Desk:
         venue_now: Callable[[], int],
         language_of: Callable[[str], str] = lambda _: "",
     ) -> None:
-        """`tell`: rows were stored (none are handed over), wake the lanes; `language_of`: what is spoken in a chat."""
+        """`tell`: rows were stored, wake the lanes; those handed over could not be. `language_of`: what is spoken in a chat."""
         self._store = store
         self._settings = dict(settings)
         self._watches = {w.id: w for w in watches if w.touched_ms is None}
@@ -87,8 +90,9 @@ class Desk:
         self._language_of = language_of
         self._stored = dict(self._watches)
         self._store_ms = 0.0
-        self._is_unsure = False
-        """Whether a write was refused that may be stored all the same, by and by."""
+        self._unstored: dict[str, StopWatch] = {}
+        self._unstored_rows: list[OutboxRow] = []
+        """Told, or about to be. The same is stored until it is: a slow disk may have stored it when nobody waited any more."""
 
     def chat_moved(self, old: int, new: int) -> None:
         """A group has another number; the store is told by `ChatMoves`."""
@@ -141,13 +145,18 @@ class Desk:
 
     async def look(self) -> None:
         """Take the prices of now."""
+        moved, rows = self._moves()
+        for after in moved:
+            self._take(after)
+        self._unstored_rows = [*self._unstored_rows, *rows][-MAX_UNSTORED:]
         try:
-            await self._catch_up()
-            await self._keep(*self._moves())
+            await self._keep()
         except StorageError as error:
-            # Nothing was told, nothing moved: the next look finds the same. Unless a slow disk stores it after all.
-            self._is_unsure = True
             _log.warning("stops.not_stored", reason=str(error))
+            if self._unstored and rows:
+                self._tell(rows)
+            if not error.may_pass:
+                self._stored_all()
 
     def _moves(self) -> tuple[list[StopWatch], list[OutboxRow]]:
         """Stops of which something is to be told, and what."""
@@ -169,31 +178,21 @@ class Desk:
                 self._watches[watch.id] = after
         return moved, rows
 
-    async def _catch_up(self) -> None:
-        """Take what was stored when nobody waited for it any more: it is told, and not to be told again."""
-        if not self._is_unsure:
-            return
-        told = [one for one in await self._store.watches() if one.id in self._stored]
-        for one in told:
-            if one.n_told > self._stored[one.id].n_told:
-                self._take(one)
-        self._tell(())
-        self._is_unsure = False
+    def _take(self, after: StopWatch) -> None:
+        """A stop of which something is to be told."""
+        self._watches[after.id] = self._stored[after.id] = self._unstored[after.id] = after
+        if after.touched_ms is not None:
+            self._forget(after.id)
+            self._over.append(after.id)
+        _log.info("stop.told", watch=after.id, stop=after.stop, touched=after.touched_ms is not None)
 
-    def _take(self, told: StopWatch) -> None:
-        """A stop as it is stored, that something was told of."""
-        if told.id in self._watches:
-            self._watches[told.id] = self._stored[told.id] = told
-        if told.touched_ms is not None:
-            self._forget(told.id)
-            self._over.append(told.id)
-        _log.info("stop.told", watch=told.id, stop=told.stop, touched=told.touched_ms is not None)
+    def _stored_all(self) -> None:
+        self._unstored, self._unstored_rows = {}, []
 
-    async def _keep(self, moved: list[StopWatch], rows: list[OutboxRow]) -> None:
-        if moved:
-            await self._store.move(moved, rows)
-            for after in moved:
-                self._take(after)
+    async def _keep(self) -> None:
+        if self._unstored:
+            await self._store.move(list(self._unstored.values()), self._unstored_rows)
+            self._stored_all()
             self._tell(())
         while self._over:
             await self._store.delete(self._over[-1])

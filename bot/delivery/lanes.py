@@ -98,14 +98,13 @@ class Lanes:
         """
         self._outbox, self._clock = outbox, clock
         self._offset_ms = clock.wall_ms() - clock.monotonic_ms()
-        self.notices = Notices(
+        self.notices = Notices(  # tells the owner of troubles, those of the lanes among them
             lambda: self._lanes.values(),  # noqa: PLW0108, made below
             preferred=preferred,
             clock=clock,
             venue_now=venue_now if venue_now is not None else clock.wall_ms,
             language_of=language_of,
         )
-        """Tells the owner of troubles, those of the lanes among them."""
         self._make = partial(
             Lane,
             outbox=outbox,

@@ -15,6 +15,7 @@ from bot.delivery.notices import SOURCE, Notices
 from bot.delivery.planning import OUT_OF_DATE, Planner
 from bot.delivery.plans import Plan, halves, ids_of
 from bot.delivery.unsettled import Unsettled
+from bot.model.alert import TellKind
 from bot.model.news import MessageBuried
 from bot.model.outbox import Delivered, Message, Outcome, Rejected, RetryLater
 
@@ -96,7 +97,9 @@ class Outcomes:
     def _bury(self, plan: Plan, message: Message, reason: str) -> None:
         self._n_tried.pop(message.id, None)
         self._planner.settled(plan)
-        if reason == OUT_OF_DATE:
+        # New figures may be dropped, and are not listed among what could not be told.
+        missed = [row for row in plan.rows if row.kind is not TellKind.UPDATE]
+        if reason == OUT_OF_DATE or not missed:
             self._log.info("message.dropped", message=message.id, reason=reason)
             return
         self._stats.buried += 1
@@ -105,7 +108,7 @@ class Outcomes:
         for row in plan.rows:
             self._notices.given_up(row.id)
         # That its own words were refused is no news for the owner: they would be refused again.
-        if ids := ids_of([row for row in plan.rows if row.view.rule_id != SOURCE]):
+        if ids := ids_of([row for row in missed if row.view.rule_id != SOURCE]):
             self._notices.report(MessageBuried(self._life.destination.name, ids, reason))
 
     def _postpone(self, plan: Plan, message: Message, outcome: RetryLater, n: int) -> RetryLater:

@@ -7,7 +7,7 @@ import pytest
 from bot.alerts.muting import Muting, group_of, subject_of
 from bot.alerts.summary import MAX_NAMED, MAX_RULES, Over, summary_row
 from bot.model.alert import TellKind, alert_key, short_id
-from bot.model.outbox import Fold, OutboxRow, row_id
+from bot.model.outbox import Fold, Kept, OutboxRow, row_id
 from bot.model.silence import Ack, Fired, QuietHours, Silence
 from bot.model.view import AlertView, HeldBack
 
@@ -199,6 +199,28 @@ def test_a_kept_firing_shows_no_acknowledgement():
     assert [r.kind.value for r in muting.take((), T0 + 60 * MINUTE).released] == ["fire"]
 
 
+def test_an_acknowledgement_of_a_kept_firing_keeps_its_updates_also_when_the_silence_ends():
+    def acknowledged(until_ms=None) -> tuple[Muting, tuple[Kept, ...]]:
+        muting = Muting(silences=[silence()])
+        kept = muting.take([row(), row("repeat", n=1), row("escalate", n=2)], T0).kept
+        muting.acknowledge(Ack(row().key, "", "Ann", T0, until_ms), fired(), "Ann")
+        return muting, kept
+
+    for until_ms, later in ((None, []), (T0 + 90 * MINUTE, ["escalate"])):
+        muting, kept = acknowledged(until_ms)
+        told = muting.take((), T0 + 60 * MINUTE)
+        assert ([r.kind.value for r in told.released], told.now, told.folded) == (["fire"], (), ())
+        after = Muting(acks=[Ack(row().key, "", "Ann", T0, until_ms)])
+        after.restore(kept[1:])
+        for one in (muting, after):
+            told = one.take((), T0 + 90 * MINUTE)
+            assert [r.kind.value for r in told.released] == later
+            assert bool(told.folded) == bool(later)
+            told = one.take([row("end")], T0 + 95 * MINUTE)
+            assert told.now == (row("end"),)
+            assert [f.told_by for f in told.folded] == ([] if later else [row("end").id])
+
+
 def test_what_was_kept_is_taken_back_after_a_restart():
     before = Muting(silences=[silence()])
     kept = before.take([row(), row(symbol="ETHUSDT"), row("end", symbol="ETHUSDT")], T0).kept
@@ -294,7 +316,7 @@ def test_what_is_kept_for_a_topic_is_the_groups_when_the_topic_is_given_up():
 def test_what_keeps_a_destination_quiet_follows_its_name():
     muting = Muting(silences=[silence(destination="old")], quiet=[QuietHours("old", 0, 30, "UTC")])
     muting.take([row(to="old"), row(to="other")], T0)
-    muting.acknowledge(Ack(row().key, "old", "Ann", T0), fired("other"), "Ann")
+    muting.acknowledge(Ack(row().key, "old", "Ann", T0, T0 + 60 * MINUTE), fired("other"), "Ann")
     muting.rename("old", "new")
     found = muting.hushes([subject_of(row(to="new"))], short_id(row().key), T0)
     assert [one.kind for one in found] == ["silence", "acknowledged", "quiet hours"]

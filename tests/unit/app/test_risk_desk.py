@@ -43,6 +43,7 @@ class World:
         self.outbox = MemoryOutbox()
         self.store = MemoryRiskStore(MemoryAlertStore(self.outbox))
         self.risks, self.clock, self.woken, self.now_ms = HandRisks(), ManualClock(), 0, 5_000
+        self.unstored: list[OutboxRow] = []
         self.routes = Routes.of(["telegram", "discord"], chats={"telegram:7": "telegram"})
 
     async def open(self) -> Desk:
@@ -58,7 +59,7 @@ class World:
         )
 
     def _wake(self, unstored):
-        assert not unstored
+        self.unstored += unstored
         self.woken += 1
 
     async def told(self, destination="telegram"):
@@ -136,6 +137,46 @@ async def test_what_a_slow_database_stored_though_nobody_waited_any_more_is_not_
         world.now_ms += 1_000
     assert len(await world.told()) == n
     assert len({row.view.title for row in await world.told()}) == n
+
+
+@pytest.mark.parametrize(
+    ("prices", "titles"), [((94.9, 99.0, 94.0), ["touched"]), ((101.5, 99.0, 96.4, 99.0), ["moved", "touched"])]
+)
+async def test_while_the_disk_takes_nothing_it_tells_from_memory_and_stores_the_same_later(world, prices, titles):
+    real = world.store.move
+
+    async def refuse(watches, rows):
+        raise StorageError("move stops: database or disk is full")
+
+    world.store.move = refuse
+    desk = await world.open()
+    await desk.watch(WATCH)
+    await at(world, desk, *prices)
+    assert [row.view.title for row in world.unstored] == [f"long stop {one}" for one in titles]
+    assert not desk.watches_of("telegram:7")
+    world.store.move = real
+    await at(world, desk, 94.0)
+    assert sorted(row.id for row in await world.told()) == sorted(row.id for row in world.unstored)
+    assert not await world.store.watches()
+    await at(world, desk, 94.0)
+    assert len(world.unstored) == len(titles)
+
+
+async def test_what_no_database_will_ever_hold_is_told_and_keeps_nothing_behind_it(world):
+    real, refused = world.store.move, []
+
+    async def move(watches, rows):
+        if not refused:
+            refused.extend(rows)
+            raise StorageError("the view cannot be written", may_pass=False)
+        await real(watches, rows)
+
+    world.store.move = move
+    desk = await world.open()
+    await desk.watch(WATCH)
+    await at(world, desk, 101.5, 96.4)
+    assert [row.view.title for row in world.unstored] == ["long stop moved"]
+    assert [row.view.title for row in await world.told()] == ["long stop touched"]
 
 
 async def test_a_better_level_between_messages_is_stored_after_a_while(world):

@@ -61,7 +61,7 @@ async def test_an_end_from_memory_never_overwrites_the_digest_of_its_firing(room
     await room.clock.advance(20)
     [order] = room.main.orders[len(many) :]
     assert order.form == "new"
-    assert text_of(order).startswith("✅ 1 ended")
+    assert text_of(order).startswith("✅ C005USDT · OI surge  fired 14:31, ended 14:31 UTC  #")
 
 
 async def test_an_acknowledgement_overwrites_no_digest_where_reading_fails_only_at_first(room, disk, coins, rooms):

@@ -160,9 +160,9 @@ async def test_a_missing_target_falls_back_to_a_new_message(room, make):
     assert room.main.told[1:] == [("end", "edit", "101"), ("end", "new", None)]
 
 
-@pytest.mark.parametrize("kind", ["update", "escalate"])
-async def test_an_end_is_told_however_old_what_waits_before_it_is(room, make, kind):
-    """A chat that was blocked for more than a day, while its alert fired."""
+@pytest.mark.parametrize(("kind", "listed"), [("update", []), ("escalate", [("escalate", "older than 24 hours")])])
+async def test_an_end_is_told_however_old_what_waits_before_it_is(room, make, kind, listed):
+    """A chat that was blocked for more than a day, while its alert fired. Nobody misses new figures of then."""
     await room.commit(make.row())
     room.main.script = [Rejected("blocked", destination_dead=True)]
     await room.commit(make.row(kind, n=1, after_s=0))
@@ -171,8 +171,25 @@ async def test_an_end_is_told_however_old_what_waits_before_it_is(room, make, ki
     room.lanes.revive("main")
     await room.clock.advance(60)
     assert room.main.told[-1] == ("end", "edit", "101")
-    [buried] = (one for one in await room.outbox.entries(["buried"], limit=9))
-    assert (str(buried.row.kind), buried.reason) == (kind, "older than 24 hours")
+    assert [(one.row.kind, one.reason) for one in await room.outbox.entries(["buried"], limit=9)] == listed
+    assert sum("could not be told" in note for note in room.main.notes) == len(listed)
+    assert room.lanes.status()[0].buried == len(listed)
+    assert (await room.outbox.counts())["waiting"] == 0
+
+
+async def test_of_what_is_refused_together_the_owner_hears_of_what_is_listed_alone(room, make):
+    symbols = [f"C{n:03}USDT" for n in range(8)]
+    await room.commit(*(make.row(symbol=symbol) for symbol in symbols))
+    await room.clock.advance(100)
+    figures, end = (
+        make.row("update", n=1, symbol=symbols[5], after_s=100),
+        make.row("end", symbol=symbols[6], after_s=100),
+    )
+    room.main.script = [Rejected("a word")]
+    await room.commit(figures, end)
+    assert [one.row for one in await room.outbox.entries(["buried"], limit=9)] == [end]
+    [note] = room.main.notes
+    assert note.startswith(f"main: something could not be told: #{end.view.short_id}: a word")
 
 
 async def test_refused_markup_is_sent_once_as_plain_text_then_buried(room, make):
