@@ -88,6 +88,15 @@ async def test_a_list_is_used_where_symbols_are(ask):
     ]
 
 
+@pytest.mark.parametrize("name", ["perps", "futures"])
+async def test_a_list_may_be_called_what_stands_behind_symbols_elsewhere(ask, lists, name):
+    assert f"@{name}" in to_plain(await ask(f"/watch {name} BTC ETH"))
+    assert list(lists.named(AT_TERMINAL.chat)) == [name]
+    assert f"@{name}" in to_plain(await ask(f"/watch {name}"))
+    await ask(f"/unwatch {name}")
+    assert not lists.named(AT_TERMINAL.chat)
+
+
 async def test_an_unknown_list_is_named_and_the_known_ones_offered(ask):
     assert "There is no list @x here. Make one" in to_plain(await ask("/oi @x"))
     await ask("/watch majors btc")
