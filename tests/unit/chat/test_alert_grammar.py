@@ -302,6 +302,11 @@ def test_a_refusal_offers_what_is_like_it(typed, instead):
     assert all(isinstance(read_alert(one.removeprefix("/alert ")), AlertWish) for one in instead)
 
 
+@pytest.mark.parametrize("typed", ["btc price > 1000,000", "btc vol > $70000,000 1h", "btc when price > 1000,000"])
+def test_three_digits_behind_a_comma_that_may_be_thousands_are_not_guessed(typed):
+    assert isinstance(read_alert(typed), Problem)
+
+
 @given(
     st.lists(
         st.sampled_from(
