@@ -152,6 +152,7 @@ async def test_a_list_stands_where_several_symbols_may(ask, lists):
         ("/chart @majors 4h all", (*keys, "4h", "all")),
         ("/silence oi_surge @majors 2h ask @majors", ("oi_surge", ",".join(keys), "2h", "ask", "@majors")),
         ("/silence @majors until 18:00 @bob", (",".join(keys), "until", "18:00", "@bob")),
+        ("/silence @majors 1,5h ask @bob", (",".join(keys), "1,5h", "ask", "@bob")),
         ("/alert @majors oi > 5% 15m note for @bob", (",".join(keys), "oi", ">", "5%", "15m", "note", "for", "@bob")),
     ):
         found = expand(parse(typed), AT_TERMINAL, lists)
