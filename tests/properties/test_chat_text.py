@@ -255,6 +255,7 @@ EXPLANATIONS = st.builds(
     ANY_TEXT,
     NUMBER,
     UNITS,
+    st.builds(UnitsThen, st.one_of(st.none(), UNITS), st.one_of(st.none(), UNITS)),
     ALERTS,
     st.lists(CHANGES, max_size=5).map(tuple),
 )
