@@ -6,9 +6,10 @@
 Changes nothing that is in order already, and leaves alone what could mean two things.
 """
 
+import math
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Final
 
@@ -40,10 +41,11 @@ MAX_LIKELY_MS: Final = 4 * HOUR_MS
 _WINDOWS: Final = frozenset({"1m", "5m", "10m", "15m", "30m", "60m", "120m", "240m"})
 """As likely windows as millions, so that it is asked where nothing else is the window."""
 
-_Rule = tuple[re.Pattern[str], str]
+_Put = str | Callable[[re.Match[str]], str]
+_Rule = tuple[re.Pattern[str], _Put]
 
 
-def _rule(pattern: str, put: str) -> _Rule:
+def _rule(pattern: str, put: _Put) -> _Rule:
     return re.compile(rf"(?<![\w$./-]){pattern}(?![\w/-])", re.IGNORECASE), put
 
 
@@ -105,6 +107,31 @@ _TIMES: Final[tuple[_Rule, ...]] = (
 )
 _FIGURE: Final = r"(oi|oi_usd|price|index|funding|funding_8h|basis)"
 _SIZE: Final = r"([-+]?\$?[0-9][0-9.,_]*[kKmMbB%]?)"
+_ALSO_WINDOW: Final = r"(?:\s+([0-9]+[smhd]))?"
+
+
+def _band(found: re.Match[str]) -> str:
+    """Both ends of a band: the lower first, in the same unit, over the same window. As it was where that is not clear."""
+    figure, word, first, second, window = found.groups()
+    if (unit := second[-1]) in "kKmMbB%" and first[-1].isdigit() and (unit == "%" or _size(first) < _size(second[:-1])):
+        # `80 and 90k`, `3 and 5%`.
+        first += unit
+    elif first.endswith("%") and second[-1].isdigit():
+        second += "%"
+    low, high = sorted((first, second), key=_size)
+    if not _size(low) < _size(high) or (low == second and first[-1].isdigit() is not second[-1].isdigit()):
+        return found[0]
+    behind = f" {window}" if window else ""
+    below, joint, above = ("<", "or", ">") if word.casefold() == "outside" else (">", "and", "<")
+    return f"{figure} {below} {low}{behind} {joint} {figure} {above} {high}{behind}"
+
+
+def _size(typed: str) -> float:
+    """Of which an m is a million; not a number where it is none."""
+    read = number(f"{typed[:-1]}M" if typed[-1] == "m" else typed)
+    return math.nan if read is None else -read[1].value if read[0] == "-" else read[1].value
+
+
 _WORDS: Final[tuple[_Rule, ...]] = (
     _rule(r"open\s+interest", "oi"),
     (re.compile(r"^the\s+(?=(?:oi|price|funding|volume)\b)", re.IGNORECASE), ""),
@@ -117,8 +144,8 @@ _WORDS: Final[tuple[_Rule, ...]] = (
     _rule(r"(up|down|rises|falls|drops|gains|loses|jumps|moves|changes)\s+(?:by\s+)?(?:(?:more|greater)\s+th[ae]n|at\s+least|over)", r"\1"),
     _rule(r"(?:is\s+)?(?:greater|more|higher|bigger|larger)\s+th[ae]n", ">"),
     _rule(r"(?:is\s+)?(?:less|lower|smaller)\s+th[ae]n", "<"),
-    _rule(rf"{_FIGURE}\s+(?:is\s+)?between\s+{_SIZE}\s+and\s+{_SIZE}", r"\1 > \2 and \1 < \3"),
-    _rule(rf"{_FIGURE}\s+(?:is\s+)?outside\s+(?:of\s+)?{_SIZE}\s+(?:and|to)\s+{_SIZE}", r"\1 < \2 or \1 > \3"),
+    _rule(rf"{_FIGURE}\s+(?:is\s+)?(between)\s+{_SIZE}\s+and\s+{_SIZE}{_ALSO_WINDOW}", _band),
+    _rule(rf"{_FIGURE}\s+(?:is\s+)?(outside)\s+(?:of\s+)?{_SIZE}\s+(?:and|to)\s+{_SIZE}{_ALSO_WINDOW}", _band),
     _rule(r"(?:is\s+)?at\s+least", ">="),
     _rule(r"(?:is\s+)?at\s+most", "<="),
     _rule(r"(?:goes|go|moves|rises|climbs|breaks|crosses|cross|gets)\s+(?:above|over)|breaks\s+out\s+above", "crosses_above"),

@@ -80,8 +80,8 @@ TIMES: Final = re.compile(r"^([0-9.,]+)[x×]$")
 TOP: Final = re.compile(r"^top([0-9]{1,4})$")
 _SIGNED: Final = re.compile(r"^(±|\+/-|\+-|[+-])?(.+)$")
 _THOUSANDS: Final = re.compile(r"^([+-]?)\$?([1-9]\d{0,2}(?:,\d{3})+)(\.\d+)?(\D?)$", re.ASCII)
-_DECIMAL: Final = re.compile(r"^([+-]?\$?)(0|[1-9]\d*|[1-9]\d{0,2}(?:\.\d{3})+),(\d+)(\D?)$", re.ASCII)
-"""Any other comma is that of a decimal, as in `0,125` and `100.000,50`."""
+_DECIMAL: Final = re.compile(r"^([+-]?\$?)(0|[1-9]\d*(?!,\d{3}\D?$)|[1-9]\d{0,2}(?:\.\d{3})+),(\d+)(\D?)$", re.ASCII)
+"""Any other comma is that of a decimal, as in `0,125` and `100.000,50`; but `1000,000` is to some a million."""
 _FIGURES: Final = {
     "volume24h": "volume_24h",
     "vol24h": "volume_24h",

@@ -16,7 +16,7 @@ _ONE_WORD: Final = frozenset({"alert", "silence"})
 """Symbols of these are one word, separated by commas."""
 _FREE_TEXT: Final = {
     "alert": re.compile(r"note|when", re.IGNORECASE),
-    "silence": re.compile(r"until|till?|for|([0-9.]+(s|m|min|h|d|w))+", re.IGNORECASE),
+    "silence": re.compile(r"until|till?|for|([0-9.,]+(s|m|min|h|d|w))+", re.IGNORECASE),
 }
 """From such a word on no symbols are expected: what stands behind it may hold names of people."""
 

@@ -132,7 +132,11 @@ def top(text: str) -> tuple[str, ...] | Problem:
 
 def names(text: str) -> tuple[str, ...] | Problem:
     """The name of a list, and symbols for it."""
-    words = symbols(text.replace("=", " "))
+    typed = text.replace("=", " ")
+    words = symbols(typed)
+    if isinstance(words, tuple) and (first := _SEPARATORS.split(_AROUND.sub("", typed))[0]) in _KINDS:
+        # In front of symbols it is what their list is called.
+        words = (first, *(word for word in words if word != first))
     if isinstance(words, Problem) or not words or _LIST_NAME.fullmatch(words[0].removeprefix("@").casefold()):
         return words
     return Problem(say("The name of a list is made of up to 20 letters, digits, - and _."))

@@ -123,6 +123,14 @@ def test_what_is_typed_becomes_a_condition(typed, condition):
         ("eth @ 4000", "eth crosses 4000"),
         ("btc price between 80k and 90k", "btc when price > 80k and price < 90k"),
         ("btc price is outside 80k and 90k once", "btc when price < 80k or price > 90k once"),
+        ("btc price between 90k and 80k", "btc when price > 80k and price < 90k"),
+        ("btc price outside 90k and 80k", "btc when price < 80k or price > 90k"),
+        ("btc oi between 3% and 5% 1h", "btc when pct(oi, 1h) > 3% and pct(oi, 1h) < 5%"),
+        ("btc oi outside 5% and -5% in 1h once", "btc when pct(oi, 1h) < -5% or pct(oi, 1h) > 5% once"),
+        ("btc price between 80 and 90k", "btc when price > 80k and price < 90k"),
+        ("btc price between 500 and 1k", "btc when price > 500 and price < 1k"),
+        ("btc oi between 3 and 5% 1h", "btc when pct(oi, 1h) > 3% and pct(oi, 1h) < 5%"),
+        ("btc funding between -0.01 and 0.01%", "btc when funding > -0.01% and funding < 0.01%"),
         # Several symbols.
         ("btc and eth oi > 5%", "btc,eth oi > 5%"),
         ("btc, eth and sol oi > 5% 15m once", "btc,eth,sol oi > 5% 15m once"),
@@ -292,6 +300,11 @@ def test_a_refusal_offers_what_is_like_it(typed, instead):
     assert isinstance(problem, Problem), problem
     assert problem.try_instead == instead
     assert all(isinstance(read_alert(one.removeprefix("/alert ")), AlertWish) for one in instead)
+
+
+@pytest.mark.parametrize("typed", ["btc price > 1000,000", "btc vol > $70000,000 1h", "btc when price > 1000,000"])
+def test_three_digits_behind_a_comma_that_may_be_thousands_are_not_guessed(typed):
+    assert isinstance(read_alert(typed), Problem)
 
 
 @given(

@@ -88,6 +88,15 @@ async def test_a_list_is_used_where_symbols_are(ask):
     ]
 
 
+@pytest.mark.parametrize("name", ["perps", "futures"])
+async def test_a_list_may_be_called_what_stands_behind_symbols_elsewhere(ask, lists, name):
+    assert f"@{name}" in to_plain(await ask(f"/watch {name} BTC ETH"))
+    assert list(lists.named(AT_TERMINAL.chat)) == [name]
+    assert f"@{name}" in to_plain(await ask(f"/watch {name}"))
+    await ask(f"/unwatch {name}")
+    assert not lists.named(AT_TERMINAL.chat)
+
+
 async def test_an_unknown_list_is_named_and_the_known_ones_offered(ask):
     assert "There is no list @x here. Make one" in to_plain(await ask("/oi @x"))
     await ask("/watch majors btc")
@@ -143,6 +152,7 @@ async def test_a_list_stands_where_several_symbols_may(ask, lists):
         ("/chart @majors 4h all", (*keys, "4h", "all")),
         ("/silence oi_surge @majors 2h ask @majors", ("oi_surge", ",".join(keys), "2h", "ask", "@majors")),
         ("/silence @majors until 18:00 @bob", (",".join(keys), "until", "18:00", "@bob")),
+        ("/silence @majors 1,5h ask @bob", (",".join(keys), "1,5h", "ask", "@bob")),
         ("/alert @majors oi > 5% 15m note for @bob", (",".join(keys), "oi", ">", "5%", "15m", "note", "for", "@bob")),
     ):
         found = expand(parse(typed), AT_TERMINAL, lists)
