@@ -179,21 +179,11 @@ async def test_planned_renewal_misses_no_second(venue, make, sink):
         assert [live for live, _ in sink.statuses("mark price")] == [True]
 
 
-async def test_an_announced_end_is_met_by_a_new_connection_before_it_comes(venue, make, sink):
+@pytest.mark.parametrize("has_taken_over", [True, False])
+async def test_an_announced_end_is_met_by_a_new_connection_before_it_comes(venue, make, sink, has_taken_over):
+    venue.frozen = not has_taken_over
     async with running(make(venue.url)) as stream:
-        await until(lambda: stream.counters.connections == 1)
-        await venue.connections[0].send('{"e":"serverShutdown","E":1789478297000}')
-        await until(lambda: stream.counters.renewals == 1)
-        await venue.connections[0].close(1001)
-        await until(lambda: len(sink.seconds()) > 20)
-        assert stream.counters.connections_lost == 0
-        assert [live for live, _ in sink.statuses("mark price")] == [True]
-
-
-async def test_an_end_announced_to_a_connection_that_has_not_taken_over_yet_is_met_as_well(venue, make, sink):
-    venue.frozen = True
-    async with running(make(venue.url)) as stream:
-        await until(lambda: venue.connections)
+        await until(lambda: stream.counters.connections == 1 if has_taken_over else venue.connections)
         await venue.connections[0].send('{"e":"serverShutdown","E":1789478297000}')
         venue.frozen = False
         await until(lambda: stream.counters.renewals == 1)

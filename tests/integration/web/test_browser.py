@@ -1,5 +1,6 @@
 """The dashboard in a real browser: it works, breaks no policy of its own, fits a phone, and axe-core finds nothing serious."""
 
+import contextlib
 import itertools
 from dataclasses import replace
 
@@ -134,6 +135,17 @@ CanvasRenderingContext2D.prototype.stroke = function (path) {
 """Keeps what is written and drawn on the panels of a chart, by their number, and what is written beyond their edges."""
 
 
+@contextlib.asynccontextmanager
+async def drawn(world, chromium, look, known):
+    """The page of a contract once its charts have told what they drew; `known` is then true of it."""
+    async with looking(chromium, look) as page:
+        await page.add_init_script(DRAWN)
+        await page.goto(world.url + "/symbol/BTCUSDT")
+        await settle(page)
+        await page.wait_for_function(known)
+        yield page
+
+
 async def test_bars_begin_at_zero_and_funding_is_drawn_in_steps(world, chromium, monkeypatch):
     """Else a bar of twice the volume looks ten times as high, and funding seems to drift from payment to payment."""
     made = await world.reader.chart("binance:BTCUSDT", 3_600_000)
@@ -144,11 +156,7 @@ async def test_bars_begin_at_zero_and_funding_is_drawn_in_steps(world, chromium,
         return replace(made, volume=volume, funding=paid)
 
     monkeypatch.setattr(world.reader, "chart", chart)
-    async with looking(chromium, LOOKS[0]) as page:
-        await page.add_init_script(DRAWN)
-        await page.goto(world.url + "/symbol/BTCUSDT")
-        await settle(page)
-        await page.wait_for_function("window.lines[3]")
+    async with drawn(world, chromium, LOOKS[0], "window.lines[3]") as page:
         assert "0" in (await page.evaluate("window.labels"))["2"]
         steps = (await page.evaluate("window.lines"))["3"]
         assert all(a[0] == b[0] or a[1] == b[1] for a, b in itertools.pairwise(steps))
@@ -157,11 +165,7 @@ async def test_bars_begin_at_zero_and_funding_is_drawn_in_steps(world, chromium,
 
 async def test_a_time_at_the_end_of_the_axis_is_not_cut_off(world, chromium):
     world.reader.at_ms = T0 // 600_000 * 600_000
-    async with looking(chromium, LOOKS[2]) as page:
-        await page.add_init_script(DRAWN)
-        await page.goto(world.url + "/symbol/BTCUSDT")
-        await settle(page)
-        await page.wait_for_function("window.labels[2]")
+    async with drawn(world, chromium, LOOKS[2], "window.labels[2]") as page:
         assert "11:00" in (await page.evaluate("window.labels"))["2"]
         assert await page.evaluate("window.beyond") == []
 
